@@ -1,0 +1,62 @@
+"""A folded dataflow design: units joined by streams, ready to be timed, simulated and emitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dfcompile.ir.graph import Graph, Node
+from dfcompile.units.base import Stream, Unit
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Units and the FIFOs between them.
+
+    graph: every node's op is a Unit; every tensor has one producer (a unit or the outside) and one consumer
+    fifo_depths: tensor name -> slots of the FIFO on that stream; absent or 0 means a plain connection
+    """
+
+    graph: Graph
+    fifo_depths: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.graph.name
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Units in topological order; ``node.op`` is the Unit."""
+        return self.graph.nodes
+
+    def unit(self, name: str) -> Unit:
+        op = self.graph.node(name).op
+        assert isinstance(op, Unit)
+        return op
+
+    def streams(self) -> dict[str, Stream]:
+        """Tensor name -> stream type, as its producer gives it (for graph inputs as the consumer takes it)."""
+        found: dict[str, Stream] = {}
+        for n in self.graph.nodes:
+            assert isinstance(n.op, Unit)
+            for t, s in zip(n.inputs, n.op.inputs, strict=True):
+                found.setdefault(t, s)
+            found.update(zip(n.outputs, n.op.outputs, strict=True))
+        return found
+
+    def check(self) -> None:
+        """ValueError when streams are joined whose types differ, or a stream has not exactly one reader."""
+        readers: dict[str, int] = {}
+        made = self.streams()
+        for n in self.graph.nodes:
+            assert isinstance(n.op, Unit)
+            for t, s in zip(n.inputs, n.op.inputs, strict=True):
+                readers[t] = readers.get(t, 0) + 1
+                given = made[t]
+                if (given.elements, given.dtype, given.lanes) != (s.elements, s.dtype, s.lanes):
+                    raise ValueError(f"{t}: {n.name} takes {s}, is given {given}")
+        for t in self.graph.outputs:
+            readers[t] = readers.get(t, 0) + 1
+        wrong = [t for t in made if readers.get(t, 0) != 1]
+        if wrong:
+            raise ValueError(f"streams without exactly one reader: {', '.join(wrong)}")

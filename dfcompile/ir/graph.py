@@ -1,0 +1,204 @@
+"""The one graph type of the compiler, from import to emission.
+
+A stage is known by the operators that may appear (`Graph.verify`): model operators on real numbers in the
+ONNX layout, integer operators on channels-last streams, hardware units. A pass is ``Graph -> Graph``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from dfcompile.ir.types import IntType
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """What is known of a tensor.
+
+    shape: model stage: as in ONNX, batch axis included and equal to 1; later stages: (height, width, channels)
+    dtype: integer type of the codes, None for real numbers
+    lo, hi: proven range of the codes, scalars or one per channel (last axis); None for real numbers
+    """
+
+    shape: tuple[int, ...]
+    dtype: IntType | None = None
+    lo: Array | None = None
+    hi: Array | None = None
+
+    @property
+    def channels(self) -> int:
+        return self.shape[-1]
+
+    def __str__(self) -> str:
+        text = "x".join(map(str, self.shape)) or "scalar"
+        if self.dtype is None:
+            return f"real[{text}]"
+        if self.lo is None or self.hi is None:
+            return f"{self.dtype}[{text}]"
+        return f"{self.dtype}[{text}] in {int(np.min(self.lo))}..{int(np.max(self.hi))}"
+
+
+@runtime_checkable
+class Op(Protocol):
+    """An operator: immutable, with its attributes as typed fields."""
+
+    kind: ClassVar[str]
+
+    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Types of the outputs; ValueError with a sentence when the inputs do not fit."""
+        ...
+
+    def execute(self, *inputs: Array) -> tuple[Array, ...]:
+        """The outputs for a batch (axis 0), in exact integers or float64."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One operator applied: names of its tensors, and the ONNX nodes it came from."""
+
+    name: str
+    op: Op
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    source: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.outputs)} = {self.op}({', '.join(self.inputs)})"
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """Nodes in topological order over named tensors.
+
+    `constants` are tensors with a value. `inputs` and `outputs` are tensor names in the model's order.
+    """
+
+    name: str
+    nodes: tuple[Node, ...]
+    tensors: Mapping[str, Tensor]
+    constants: Mapping[str, Array] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+    def node(self, name: str) -> Node:
+        return next(n for n in self.nodes if n.name == name)
+
+    def producers(self) -> dict[str, Node]:
+        return {t: n for n in self.nodes for t in n.outputs}
+
+    def consumers(self) -> dict[str, list[Node]]:
+        """For each tensor its readers, one entry for each use (a node that reads it twice is listed twice)."""
+        found: dict[str, list[Node]] = {t: [] for t in self.tensors}
+        for n in self.nodes:
+            for t in n.inputs:
+                found.setdefault(t, []).append(n)
+        return found
+
+    def topology(self) -> nx.MultiDiGraph[str]:
+        """Node names as vertices, tensors as edges (attribute ``tensor``)."""
+        made = self.producers()
+        g: nx.MultiDiGraph[str] = nx.MultiDiGraph()
+        g.add_nodes_from(n.name for n in self.nodes)
+        g.add_edges_from((made[t].name, n.name, {"tensor": t}) for n in self.nodes for t in n.inputs if t in made)
+        return g
+
+    def replace(self, **changes: Any) -> Graph:
+        return replace(self, **changes)
+
+    def sorted(self) -> Graph:
+        """The same graph with its nodes in topological order (stable); ValueError when it has a cycle."""
+        position = {n.name: i for i, n in enumerate(self.nodes)}
+        by_name = {n.name: n for n in self.nodes}
+        try:
+            order = list(nx.lexicographical_topological_sort(self.topology(), key=position.__getitem__))
+        except nx.NetworkXUnfeasible as e:
+            raise ValueError("the graph has a cycle") from e
+        return self.replace(nodes=tuple(by_name[n] for n in order))
+
+    def without_dead(self) -> Graph:
+        """Drop nodes, constants and tensors from which no output can be reached."""
+        needed = set(self.outputs)
+        kept: list[Node] = []
+        for n in reversed(self.nodes):
+            if needed.intersection(n.outputs):
+                kept.append(n)
+                needed.update(n.inputs)
+        live = needed | set(self.inputs) | {t for n in kept for t in n.outputs}
+        return self.replace(
+            nodes=tuple(reversed(kept)),
+            tensors={k: v for k, v in self.tensors.items() if k in live},
+            constants={k: v for k, v in self.constants.items() if k in live},
+        )
+
+    def execute(
+        self, feeds: Mapping[str, Array], keep: Iterable[str] | None = None,
+        watch: Callable[[Node, tuple[Array, ...]], None] | None = None,
+    ) -> dict[str, Array]:
+        """Run the graph on a batch.
+
+        feeds: one array for each graph input, batch axis first
+        keep:  names of the tensors to return (default: the outputs)
+        watch: called with each node and its results
+        """
+        wanted = tuple(self.outputs if keep is None else keep)
+        values: dict[str, Array] = {**self.constants, **feeds}
+        uses: dict[str, int] = {}
+        for n in self.nodes:
+            for t in n.inputs:
+                uses[t] = uses.get(t, 0) + 1
+        for n in self.nodes:
+            results = n.op.execute(*(values[t] for t in n.inputs))
+            values.update(zip(n.outputs, results, strict=True))
+            if watch:
+                watch(n, results)
+            for t in n.inputs:
+                uses[t] -= 1
+                if not uses[t] and t not in wanted:
+                    values.pop(t, None)
+        return {t: values[t] for t in wanted}
+
+    def verify(self, allowed: tuple[type, ...] = ()) -> None:
+        """Check the invariants every stage keeps; ValueError names the first that fails.
+
+        allowed: operator classes of the stage; empty means any.
+        """
+        known = {*self.inputs, *self.constants}
+        names: set[str] = set()
+        for n in self.nodes:
+            if n.name in names:
+                raise ValueError(f"two nodes are named {n.name}")
+            names.add(n.name)
+            if allowed and not isinstance(n.op, allowed):
+                raise ValueError(f"{n.name}: operator {n.op.kind} is not allowed in this stage")
+            for t in n.inputs:
+                if t not in known:
+                    raise ValueError(f"{n.name} reads {t} before it is made")
+            for t in n.outputs:
+                if t in known:
+                    raise ValueError(f"{n.name} makes {t} a second time")
+                if t not in self.tensors:
+                    raise ValueError(f"{n.name}: nothing is known of its output {t}")
+                known.add(t)
+        for t in self.outputs:
+            if t not in known:
+                raise ValueError(f"output {t} is never made")
+
+    def __str__(self) -> str:
+        lines = [f"graph {self.name}("]
+        lines += [f"  {t}: {self.tensors[t]}" for t in self.inputs]
+        lines.append(")")
+        lines += [f"  const {k}: {v.dtype}{list(v.shape)}" for k, v in self.constants.items()]
+        for n in self.nodes:
+            types = ", ".join(str(self.tensors[t]) for t in n.outputs)
+            lines.append(f"  {n}  : {types}" + (f"  # {', '.join(n.source)}" if n.source else ""))
+        lines.append(f"  return {', '.join(self.outputs)}")
+        return "\n".join(lines)

@@ -1,0 +1,76 @@
+"""Integer types of streams, weights and accumulators."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class IntType:
+    """Two's-complement or unsigned integer of `bits` bits, or bipolar: one bit that means -1 or +1."""
+
+    bits: int
+    signed: bool = False
+    bipolar: bool = False
+
+    def __post_init__(self) -> None:
+        if self.bits < 1 or (self.bipolar and (self.bits != 1 or not self.signed)):
+            raise ValueError(f"no such integer type: bits={self.bits} signed={self.signed} bipolar={self.bipolar}")
+
+    @property
+    def lo(self) -> int:
+        """Smallest value."""
+        if self.bipolar:
+            return -1
+        return -(1 << (self.bits - 1)) if self.signed else 0
+
+    @property
+    def hi(self) -> int:
+        """Largest value."""
+        if self.bipolar:
+            return 1
+        return (1 << (self.bits - 1)) - 1 if self.signed else (1 << self.bits) - 1
+
+    def __str__(self) -> str:
+        return "bipolar" if self.bipolar else f"{'int' if self.signed else 'uint'}{self.bits}"
+
+    @staticmethod
+    def parse(text: str) -> IntType:
+        """Read ``uint4``, ``int8`` or ``bipolar``; ValueError otherwise."""
+        if text == "bipolar":
+            return BIPOLAR
+        found = re.fullmatch(r"(u?)int([1-9]\d?)", text)
+        if not found:
+            raise ValueError(f"'{text}' is not an integer type (examples: uint8, int4, bipolar)")
+        return IntType(int(found[2]), signed=not found[1])
+
+    @staticmethod
+    def holding(lo: int, hi: int) -> IntType:
+        """The narrowest two's-complement or unsigned type that holds [lo, hi]; never bipolar, which lacks 0."""
+        if lo >= 0:
+            return IntType(max(1, int(hi).bit_length()))
+        return IntType(max((-lo - 1).bit_length(), hi.bit_length() if hi > 0 else 0) + 1, signed=True)
+
+    def encode(self, codes: NDArray[np.generic]) -> NDArray[np.uint64]:
+        """Values to bit patterns (low `bits` bits of each uint64); values are integers, in any numpy dtype."""
+        values = codes.astype(np.int64)
+        if self.bipolar:
+            return (values > 0).astype(np.uint64)
+        return values.astype(np.uint64) & np.uint64((1 << self.bits) - 1)
+
+    def decode(self, patterns: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Bit patterns to values, the inverse of `encode`."""
+        values = patterns.astype(np.int64)
+        if self.bipolar:
+            return 2 * values - 1
+        if self.signed:
+            sign = np.int64(1) << np.int64(self.bits - 1)
+            return (values ^ sign) - sign
+        return values
+
+
+BIPOLAR = IntType(1, signed=True, bipolar=True)

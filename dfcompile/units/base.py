@@ -1,0 +1,183 @@
+"""What every hardware unit says about itself.
+
+A unit is one Python file here, one header in ``hls/`` and one module in ``rtl/``. No other file of the compiler
+knows a unit by name: lowering makes units, everything after it asks these questions.
+
+Shapes: a frame on a stream is (height, width, channels), sent channels-last in beats of `lanes` elements, lane 0
+in the lowest bits. A batch of frames is an array (n, height, width, channels) of integer values in any dtype
+that holds them exactly (float32 is common: it makes matrix products run at BLAS speed).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfcompile.ir.graph import Tensor
+from dfcompile.ir.types import IntType
+from dfcompile.units.schedule import Schedule
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Type of a stream: one frame of shape (h, w, c), `lanes` elements a beat (lanes divides h*w*c)."""
+
+    shape: tuple[int, int, int]
+    dtype: IntType
+    lanes: int
+
+    @property
+    def elements(self) -> int:
+        h, w, c = self.shape
+        return h * w * c
+
+    @property
+    def beats(self) -> int:
+        """Beats per frame."""
+        return self.elements // self.lanes
+
+    @property
+    def width(self) -> int:
+        """Bits per beat."""
+        return self.lanes * self.dtype.bits
+
+    def pack(self, codes: Array) -> NDArray[np.uint8]:
+        """Codes of n frames to beats: (n, h, w, c) -> (n * beats, ceil(width / 8)) bytes, little-endian."""
+        return pack_words(codes.reshape(-1, self.lanes), self.dtype)
+
+    def unpack(self, beats: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """The inverse of `pack`."""
+        bits = np.unpackbits(beats, axis=1, bitorder="little")[:, : self.width]
+        weights = np.uint64(1) << np.arange(self.dtype.bits, dtype=np.uint64)
+        patterns = bits.reshape(-1, self.dtype.bits).astype(np.uint64) @ weights
+        return self.dtype.decode(patterns).reshape(-1, *self.shape)
+
+
+def pack_words(values: Array, dtype: IntType) -> NDArray[np.uint8]:
+    """Rows of values to words: (words, elements) -> (words, ceil(elements * bits / 8)) bytes, element 0 lowest."""
+    patterns = dtype.encode(values)
+    shifts = np.arange(dtype.bits, dtype=np.uint64)
+    bits = ((patterns[:, :, None] >> shifts) & np.uint64(1)).astype(np.uint8)
+    return np.packbits(bits.reshape(len(values), -1), axis=1, bitorder="little")
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """A read-only memory of a unit.
+
+    name:  UpperCamelCase, the same in C++ and SystemVerilog (parameter ``<name>File`` there)
+    width: bits of a word
+    words: (depth, ceil(width / 8)) bytes, little-endian
+    style: "auto", "lut", "lutram", "bram" or "uram"
+    """
+
+    name: str
+    width: int
+    words: NDArray[np.uint8]
+    style: str = "auto"
+
+    @property
+    def depth(self) -> int:
+        return len(self.words)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Area: LUT, flip-flops, 36-kbit block RAMs (halves are 18-kbit ones), UltraRAMs, DSP slices."""
+
+    lut: float = 0
+    ff: float = 0
+    bram36: float = 0
+    uram: float = 0
+    dsp: float = 0
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(*(a + b for a, b in zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)))
+
+
+class Unit(ABC):
+    """Base of all units; subclasses are frozen dataclasses (``@dataclass(frozen=True, eq=False)``).
+
+    Folding fields (`pe`, `simd`, ...) are ordinary dataclass fields listed in `fold_fields`.
+    """
+
+    kind: ClassVar[str]
+    fold_fields: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    @abstractmethod
+    def inputs(self) -> tuple[Stream, ...]:
+        """Types of the input streams under the present folding."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> tuple[Stream, ...]:
+        """Types of the output streams under the present folding."""
+
+    @abstractmethod
+    def compute(self, *codes: Array) -> tuple[Array, ...]:
+        """Outputs for a batch of frames; exact. One array (n, h, w, c) for each input stream."""
+
+    @abstractmethod
+    def schedule(self) -> Schedule:
+        """When beats are taken and given, exactly as the SystemVerilog module does it."""
+
+    @abstractmethod
+    def parameters(self) -> dict[str, int]:
+        """Parameters of the C++ template and the SystemVerilog module: UpperCamelCase -> 0 <= value < 2**31.
+
+        The order is the order of the C++ template's arguments.
+        """
+
+    @abstractmethod
+    def resources(self, family: str) -> Resources:
+        """Estimated area on a device family: "xc7", "xcup" or "ecp5"."""
+
+    def memories(self) -> tuple[Memory, ...]:
+        """Read-only memories, in the order of the C++ function's arguments after the streams."""
+        return ()
+
+    def foldings(self) -> Iterator[dict[str, int]]:
+        """Every legal choice of the folding fields."""
+        yield {}
+
+    @property
+    def folding(self) -> dict[str, int]:
+        """The present choice."""
+        return {f: getattr(self, f) for f in self.fold_fields}
+
+    def folded(self, **choice: Any) -> Self:
+        """The same unit with another choice; ValueError with a sentence when it is not legal."""
+        return dataclasses.replace(self, **choice)  # type: ignore[type-var]
+
+    @property
+    def cycles(self) -> int:
+        """Ideal cycles per frame: the longest process."""
+        return max(p.steps for p in self.schedule())
+
+    # The unit as an operator of a Graph.
+    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        for tensor, stream in zip(inputs, self.inputs, strict=True):
+            if tensor.shape != stream.shape or tensor.dtype != stream.dtype:
+                raise ValueError(f"{self.kind} wants {stream.dtype}{list(stream.shape)}, is given {tensor}")
+        return tuple(Tensor(s.shape, s.dtype) for s in self.outputs)
+
+    def execute(self, *inputs: Array) -> tuple[Array, ...]:
+        return self.compute(*inputs)
+
+    def __str__(self) -> str:
+        return f"{self.kind}<{', '.join(f'{k}={v}' for k, v in self.parameters().items())}>"
+
+
+def divisors(n: int) -> list[int]:
+    """All divisors of n, rising."""
+    small = [d for d in range(1, int(n**0.5) + 1) if n % d == 0]
+    return sorted({*small, *(n // d for d in small)})
