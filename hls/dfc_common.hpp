@@ -1,0 +1,71 @@
+// What all units share: pragmas behind macros, small constant functions, elements in and out of beats.
+// Include this header before any other that includes ap_int.h: it raises the widest word ap_int allows.
+#pragma once
+
+#ifndef AP_INT_MAX_W
+#define AP_INT_MAX_W 32768
+#endif
+#include <ap_int.h>
+#include <hls_stream.h>
+
+// Pragmas exist for the synthesis tool only; every other compiler sees nothing.
+#if defined(__VITIS_HLS__) || defined(__SYNTHESIS__)
+#define DFC_PRAGMA(Text) _Pragma(#Text)
+#else
+#define DFC_PRAGMA(Text)
+#endif
+#define DFC_INLINE DFC_PRAGMA(HLS inline)
+#define DFC_PIPELINE(Ii) DFC_PRAGMA(HLS pipeline II = Ii style = flp)
+#define DFC_UNROLL DFC_PRAGMA(HLS unroll)
+#define DFC_PARTITION(Array) DFC_PRAGMA(HLS array_partition variable = Array complete dim = 0)
+#define DFC_PARTITION_CYCLIC(Array, Factor) DFC_PRAGMA(HLS array_partition variable = Array cyclic factor = Factor dim = 1)
+#define DFC_BIND_ROM(Array, Impl) DFC_PRAGMA(HLS bind_storage variable = Array type = rom_np impl = Impl)
+#define DFC_BIND_RAM(Array, Impl) DFC_PRAGMA(HLS bind_storage variable = Array type = ram_2p impl = Impl)
+#define DFC_NO_DEPENDENCE(Array) DFC_PRAGMA(HLS dependence variable = Array inter false)
+#define DFC_BIND_MUL(Variable, Impl) DFC_PRAGMA(HLS bind_op variable = Variable op = mul impl = Impl)
+
+namespace dfc {
+
+// Smallest b with 2**b >= n; 0 for n = 1.
+constexpr int clog2(long n) { return n <= 1 ? 0 : 1 + clog2((n + 1) / 2); }
+
+// Bits of an index into n things, at least 1.
+constexpr int index_bits(long n) { return n <= 2 ? 1 : clog2(n); }
+
+constexpr int max_of(int a, int b) { return a > b ? a : b; }
+constexpr int min_of(int a, int b) { return a < b ? a : b; }
+
+// The ap_int or ap_uint of so many bits.
+template <int Bits, bool Signed>
+struct Integer {
+  using type = ap_uint<Bits>;
+};
+template <int Bits>
+struct Integer<Bits, true> {
+  using type = ap_int<Bits>;
+};
+template <int Bits, bool Signed>
+using integer = typename Integer<Bits, Signed>::type;
+
+// Bit pattern of element `index` of a beat; element 0 is in the lowest bits.
+template <int Bits, int Width>
+inline ap_uint<Bits> element(const ap_uint<Width>& beat, int index) {
+  DFC_INLINE
+  return ap_uint<Bits>(beat.range((index + 1) * Bits - 1, index * Bits));
+}
+
+// Write element `index` of a beat.
+template <int Bits, int Width>
+inline void set_element(ap_uint<Width>& beat, int index, const ap_uint<Bits>& value) {
+  DFC_INLINE
+  beat.range((index + 1) * Bits - 1, index * Bits) = value;
+}
+
+// A bit pattern as the integer it stands for, two's complement when Signed.
+template <bool Signed, int Bits>
+inline integer<Bits, Signed> as_integer(const ap_uint<Bits>& pattern) {
+  DFC_INLINE
+  return integer<Bits, Signed>(pattern);
+}
+
+}  // namespace dfc
