@@ -5,6 +5,11 @@
 #ifndef AP_INT_MAX_W
 #define AP_INT_MAX_W 32768
 #endif
+// The open ap_int headers construct a word by clearing the unused bits of unset storage; GCC reports that at every use.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <ap_int.h>
 #include <hls_stream.h>
 
