@@ -1,0 +1,38 @@
+# Two commands for a new user: `make demo` and `make test`. Both create .venv when it is not there.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo_out
+
+.PHONY: demo test lint clean help
+
+help:
+	@echo "make demo   install into $(VENV), build the trained digits CNN and prove it in Python, HLS C++ and RTL"
+	@echo "make test   install into $(VENV), run the whole test suite"
+	@echo "make lint   ruff and mypy only"
+	@echo "make clean  remove what the two commands left (not $(VENV))"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp per set of extras: pip runs again only when pyproject.toml has changed.
+$(VENV)/.demo-installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[sim,hls]'
+	@touch $@
+
+$(VENV)/.test-installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[sim,hls,synth,test]'
+	@touch $@ $(VENV)/.demo-installed
+
+demo: $(VENV)/.demo-installed
+	$(BIN)/python examples/demo.py -o $(DEMO)
+
+test: $(VENV)/.test-installed
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.test-installed
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,39 @@
+"""Frames in ``.npy`` files: what `dfcompile simulate` reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfcompile.errors import CompileError, Problem
+
+Array = NDArray[Any]
+
+
+def read_frames(path: Path) -> Array:
+    """The array of a ``.npy`` file; CompileError when it is not one (shape and values are checked by the design)."""
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as e:
+        raise _wrong(f"'{path.name}' is not a NumPy array file", str(e)) from e
+    if not isinstance(found, np.ndarray):
+        raise _wrong(f"'{path.name}' holds several arrays", "it is an .npz archive")
+    return found
+
+
+def write_frames(results: Array | Sequence[Array], paths: Sequence[Path]) -> None:
+    """Write each output as float32; CompileError when the number of files is not the number of outputs."""
+    arrays = [results] if isinstance(results, np.ndarray) else list(results)
+    if len(arrays) != len(paths):
+        raise _wrong(f"the model has {len(arrays)} outputs, {len(paths)} files are given", "give -o once for each output")
+    for array, path in zip(arrays, paths, strict=True):
+        with path.open("wb") as file:
+            np.save(file, np.asarray(array, np.float32))
+
+
+def _wrong(what: str, why: str) -> CompileError:
+    return CompileError(Problem("wrong-input", what, why=why, help="save the frames with numpy.save: float32, batch axis first"))

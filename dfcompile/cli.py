@@ -1,0 +1,313 @@
+"""The command line: `dfcompile --help`.
+
+Exit status: 0 done, 1 the model or the design is at fault, 2 usage, 3 a bug of the compiler. Heavy modules are imported by
+the commands that need them, so that `--help` is immediate.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from dfcompile import __version__
+from dfcompile.config import MODES, Config, SettingError, read_config
+from dfcompile.console import progress, show_bug, show_json, show_problems, show_table
+from dfcompile.errors import CompileError, Problem
+
+F = TypeVar("F", bound=Callable[..., Any])
+ENGINES = ("python", "hls", "rtl")
+
+_model = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+_out = click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
+_quiet = click.option("--quiet", is_flag=True, help="No progress and no summary.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+_input_type = click.option(
+    "--input-type", multiple=True, metavar="TYPE[:scale[:offset]]",
+    help="What the raw input stream carries, e.g. uint8:1/255, bipolar, int4:0.5; once for each graph input. "
+    "Default: codes of the model's own input quantizer.",
+)
+_board = click.option("--board", metavar="NAME", help="A board of `dfcompile boards`, or your own as a .toml file.")
+_clock = click.option("--clock", type=float, metavar="MHZ", help="Clock. Default: the board's.")
+_mode = click.option("--mode", type=click.Choice(MODES), help="Default: auto.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, prog_name="dfcompile")
+@click.option("--debug", is_flag=True, help="Show the traceback of an unexpected error.")
+def cli(debug: bool) -> None:
+    """From a quantized ONNX model to a verified FPGA accelerator."""
+
+
+@cli.command()
+@_model
+@click.option("-o", "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Build folder to write.")
+@_mode
+@_board
+@click.option("--fps", type=float, metavar="N", help="Frames per second to reach.")
+@click.option("--interval", type=int, metavar="CYCLES", help="Cycles per frame to reach.")
+@_clock
+@click.option("--folding", type=click.Path(exists=True, dir_okay=False), metavar="FILE.json", help="Folding of each unit.")
+@_input_type
+@click.option("--argmax", is_flag=True, default=None, help="Find the largest output in hardware.")
+@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.toml",
+              help="The same options, from a file.")
+@click.option("--verify/--no-verify", default=None, help="Check each stage against the model (default), or not.")
+@click.option("--dump-ir", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Write the graph after each pass.")
+@_quiet
+@_json
+def build(model: Path, out: Path, config: Path | None, dump_ir: Path | None, quiet: bool, as_json: bool, **given: Any) -> None:
+    """Compile MODEL (.onnx) into the folder OUT."""
+    from dfcompile.build import build as compile_model
+
+    settings = Config().merged(read_config(config) if config else {}).merged(given)
+    with progress(quiet) as report:
+        made = compile_model(model, **_arguments(settings), dump_ir=dump_ir, progress=report)
+        report("write")
+        _save(made, settings, out)
+    if as_json:
+        show_json(made.report)
+    elif not quiet:
+        _summary(made.report, out)
+
+
+def _arguments(settings: Config) -> dict[str, Any]:
+    """Keyword arguments of `dfcompile.build.build`."""
+    found = dict(vars(settings))
+    found["input_type"] = settings.input_type or None
+    return found
+
+
+def _save(made: Any, settings: Config, out: Path) -> None:
+    """Write the build folder with ``build.toml``: every value in effect, the chosen ones too."""
+    chosen = settings.merged({"mode": made.report["mode"], "clock": made.report["clock_mhz"]})
+    try:
+        made.save(out)
+        (out / "build.toml").write_text(chosen.toml(), encoding="utf-8")
+    except OSError as e:
+        raise CompileError(Problem("cannot-write", f"'{out}' cannot be written", why=str(e.strerror), help="choose another folder")) from e
+
+
+def _summary(report: dict[str, Any], out: Path) -> None:
+    timing = report["timing"]
+    click.echo(f"{report['model']['name']}: {report['mode']}, {len(report['units'])} units, {report['model']['macs']:,} MACs a frame")
+    click.echo(
+        f"  interval {timing['interval_cycles']:,} cycles ({timing['bottleneck']}), latency {timing['latency_cycles']:,} cycles, "
+        f"{timing['fps']:,.0f} frames/s at {report['clock_mhz']:g} MHz"
+    )
+    budget = report.get("budget") or {}
+    used = [f"{v:,.0f}{f' of {budget[k]:,.0f}' if k in budget else ''} {k.upper()}" for k, v in report["resources"].items()]
+    click.echo(f"  estimated {', '.join(used)}")
+    click.echo(f"  written to {out}")
+
+
+@cli.command()
+@_model
+@_input_type
+@_json
+def check(model: Path, input_type: tuple[str, ...], as_json: bool) -> int:
+    """Everything that stops MODEL from compiling, all at once."""
+    from dfcompile.build import check as find_problems
+
+    problems = find_problems(model, input_type or None)
+    if as_json:
+        show_json([vars(p) for p in problems])
+    elif problems:
+        show_problems(problems)
+    else:
+        click.echo(f"{model.name}: no problems")
+    return 1 if problems else 0
+
+
+@cli.command()
+@_model
+@_input_type
+@_json
+def explain(model: Path, input_type: tuple[str, ...], as_json: bool) -> None:
+    """What became of each ONNX node, by which pass, and why a pass declined."""
+    from dfcompile.build import explain as trace
+
+    found = trace(model, input_type or None)
+    if as_json:
+        show_json([dict(zip(("node", "op", "fate", "pass"), row, strict=True)) for row in found.rows])
+    else:
+        click.echo(str(found))
+
+
+@cli.command()
+@_out
+@click.option("-i", "--input", "inputs", required=True, multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              metavar="X.npy", help="Frames in the model's input layout, float32, batch axis first; once for each graph input.")
+@click.option("-o", "--output", "outputs", required=True, multiple=True, type=click.Path(dir_okay=False, path_type=Path),
+              metavar="Y.npy", help="Where the outputs go, float32; once for each graph output.")
+@click.option("--engine", type=click.Choice(ENGINES), default="python", show_default=True, help="What runs the design.")
+@_quiet
+def simulate(out: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], engine: str, quiet: bool) -> None:
+    """Run the built design OUT on the frames of X.npy."""
+    from dfcompile.accelerator import load
+    from dfcompile.arrays import read_frames, write_frames
+
+    frames = [read_frames(path) for path in inputs]
+    with progress(quiet) as report:
+        report(f"simulate ({engine})")
+        results = load(out).simulate(frames[0] if len(frames) == 1 else frames, engine=engine)
+    write_frames(results, outputs)
+
+
+@cli.command()
+@_out
+@click.option("--engine", "engines", multiple=True, type=click.Choice(ENGINES[1:]), help="Repeatable. Default: hls and rtl.")
+@click.option("--frames", type=click.IntRange(1), metavar="N", help="Frames to run. Default: by the size of the design.")
+@click.option("--stalls", type=click.FloatRange(0, 0.95), default=0.0, metavar="P", help="Chance that a port stalls in a cycle.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True), metavar="FILE",
+              help="Write the result as JSON; - for stdout.")
+@_quiet
+def verify(out: Path, engines: tuple[str, ...], frames: int | None, stalls: float, json_file: Path | None, quiet: bool) -> int:
+    """Hold the HLS C++ and the RTL of OUT equal to the model, beat for beat."""
+    from dfcompile.accelerator import load
+    from dfcompile.verify import verify as run
+
+    with progress(quiet) as report:
+        result = run(load(out), engines=engines or ENGINES[1:], frames=frames, stalls=stalls, progress=report)
+    if json_file:
+        with click.open_file(str(json_file), "w") as file:
+            file.write(json.dumps(result, indent=2) + "\n")
+    if not quiet and str(json_file) != "-":
+        for name, found in result["engines"].items():
+            click.echo(_verdict(name, found))
+    return 0 if all(found["pass"] for found in result["engines"].values()) else 1
+
+
+def _verdict(name: str, found: dict[str, Any]) -> str:
+    text = f"{name}: {'pass' if found['pass'] else 'FAIL'}, {found['frames']} frames, {found['mismatches']} mismatches"
+    if found.get("interval_cycles") is not None:
+        for what in ("interval", "latency"):
+            text += f", {what} {found[f'{what}_cycles']:,} cycles (predicted {found[f'predicted_{what}_cycles']:,})"
+    return text + (f"\n  first mismatch: {found['first_mismatch']}" if found.get("first_mismatch") else "")
+
+
+@cli.command()
+@_model
+@click.option("--board", required=True, metavar="NAME", help="A board of `dfcompile boards`, or your own as a .toml file.")
+@_mode
+@_clock
+@_input_type
+@click.option("-o", "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the numbers and the picture.")
+@_quiet
+@_json
+def explore(
+    model: Path, board: str, mode: str | None, clock: float | None, input_type: tuple[str, ...], out: Path | None, quiet: bool, as_json: bool,
+) -> None:
+    """The Pareto front of frame rate against resources; for loopback the array-shape heat map."""
+    from dfcompile.explore import explore as search
+
+    with progress(quiet) as report:
+        found = search(
+            model, board=board, mode=mode or "auto", clock=clock, input_type=input_type or None, out=out, progress=report,
+        )
+    if as_json:
+        show_json(found)
+    elif not quiet:
+        points: list[dict[str, Any]] = found["points"]
+        columns = list(points[0]) if points else []
+        show_table(f"{model.name} on {board}, {found['mode']}", columns, [list(p.values()) for p in points])
+
+
+@cli.command()
+@_out
+@click.option("--tool", type=click.Choice(("yosys",)), default="yosys", show_default=True)
+@click.option("--device", metavar="FAMILY", help="xc7, xcup or ecp5. Default: the build's board.")
+@_quiet
+@_json
+def synth(out: Path, tool: str, device: str | None, quiet: bool, as_json: bool) -> None:
+    """Synthesise OUT with open tools: real resources per unit beside the estimates."""
+    from dfcompile.synth import synth as synthesise
+
+    with progress(quiet) as report:
+        found = synthesise(out, tool=tool, device=device, progress=report)
+    if as_json:
+        show_json(found)
+    elif not quiet:
+        names = ("lut", "ff", "bram36", "uram", "dsp")
+        rows = [[u["name"], *(f"{u['synthesised'][n]:g} ({u['estimated'][n]:g})" for n in names)] for u in found["units"]]
+        show_table(f"{tool}, {found['device']}: synthesised (estimated)", ["unit", *names], rows)
+
+
+@cli.command()
+@_out
+def report(out: Path) -> None:
+    """Write OUT/report.html: pipeline, cycles and resources, FIFO occupancy, roofline in one file."""
+    from dfcompile.report import write_report
+
+    click.echo(write_report(out))
+
+
+@cli.command()
+@_json
+def boards(as_json: bool) -> None:
+    """Boards and their budgets."""
+    from dfcompile.boards import boards as known
+
+    if as_json:
+        show_json([vars(b) for b in known().values()])
+        return
+    columns = ("name", "family", "lut", "ff", "bram36", "uram", "dsp", "bandwidth", "clock", "part")
+    rows = [[getattr(b, c) for c in columns] for b in known().values()]
+    show_table("", ["name", "family", "LUT", "FF", "BRAM36", "URAM", "DSP", "GB/s", "MHz", "part"], rows)
+
+
+@cli.command()
+@_json
+def units(as_json: bool) -> None:
+    """Hardware unit kinds and what they support."""
+    from dfcompile.units import all_units
+
+    rows = [[kind, ", ".join(unit.fold_fields) or "-", (unit.__doc__ or "").strip().split("\n\n")[0]] for kind, unit in all_units().items()]
+    if as_json:
+        show_json([dict(zip(("kind", "folding", "does"), row, strict=True)) for row in rows])
+    else:
+        show_table("", ["kind", "folding", "does"], [[k, f, " ".join(d.split())] for k, f, d in rows])
+
+
+@cli.command()
+@_json
+def doctor(as_json: bool) -> None:
+    """Which tools are installed, which are missing, and the command that installs each."""
+    from dfcompile.doctor import examine
+
+    found = examine()
+    if as_json:
+        show_json([vars(f) for f in found])
+    else:
+        rows = [["yes" if f.found else "no", f.name, f.version, f.used_for, "" if f.found else f.install] for f in found]
+        show_table("", ["found", "tool", "version", "used for", "install with"], rows)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return int(cli.main(arguments, prog_name="dfcompile", standalone_mode=False) or 0)
+    except click.ClickException as e:
+        e.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        return 130
+    except SettingError as e:
+        show_problems(e.problems)
+        return 2
+    except CompileError as e:
+        show_problems(e.problems)
+        return 1
+    except Exception as e:
+        show_bug(e, debug="--debug" in arguments)
+        return 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())

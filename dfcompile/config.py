@@ -1,0 +1,177 @@
+"""Options of a build: read from the command line and from ``build.toml``, written back with every value in effect."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from dfcompile.errors import CompileError, Problem
+
+MODES = ("auto", "dataflow", "loopback")
+
+
+class SettingError(CompileError):
+    """An option, a configuration file or a board is at fault, not the model (exit status 2)."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``did you mean 'x'?`` for the nearest known word, else the list of known words."""
+    choices = sorted(known)
+    near = difflib.get_close_matches(word.lower(), choices, n=1, cutoff=0.5)
+    return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(choices)}"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of `dfcompile.build.build`; the fields are the keys of ``build.toml``.
+
+    mode:       "auto", "dataflow" or "loopback"
+    board:      name of a known board or path of a TOML file (see `dfcompile.boards`)
+    fps:        asked frames per second; excludes `interval`
+    interval:   asked cycles per frame; excludes `fps`
+    clock:      MHz; None means the board's own
+    folding:    path of a JSON file with the folding of each unit
+    input_type: what each raw input stream carries, ``TYPE[:scale[:offset]]``, one entry for each graph input
+    argmax:     append a hardware ArgMax to the outputs
+    verify:     run the streamlined and the unit graph against the model during the build
+    """
+
+    mode: str = "auto"
+    board: str | None = None
+    fps: float | None = None
+    interval: int | None = None
+    clock: float | None = None
+    folding: str | None = None
+    input_type: tuple[str, ...] = ()
+    argmax: bool = False
+    verify: bool = True
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise _wrong("mode", f"mode '{self.mode}' is not known", did_you_mean(self.mode, MODES))
+        if self.fps is not None and self.interval is not None:
+            raise _wrong("conflict", "both fps and interval are given", "give one: fps = clock / interval")
+        for name in ("fps", "interval", "clock"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < 1e12:
+                raise _wrong("value", f"{name} = {value} is out of range", "give a number above 0")
+        for text in self.input_type:
+            parse_input_type(text)
+
+    def merged(self, given: Mapping[str, Any]) -> Config:
+        """This configuration with the values in `given` that are not None or empty in place of its own.
+
+        A given `fps` takes the place of an `interval`, and the other way round.
+        """
+        new = {k: v for k, v in given.items() if v is not None and v != ()}
+        for name, other in (("fps", "interval"), ("interval", "fps")):
+            if name in new and other not in new:
+                new[other] = None
+        return replace(self, **new)
+
+    def toml(self) -> str:
+        """The text of a ``build.toml`` that sets every option; options without a value stand as comments."""
+        return "".join(_line(f.name, getattr(self, f.name)) for f in fields(self))
+
+
+def _wrong(code: str, what: str, help: str, where: str = "") -> SettingError:
+    return SettingError(Problem(f"config-{code}", what, where=where, help=help))
+
+
+def _line(name: str, value: Any) -> str:
+    if value is None:
+        return f"# {name}: not set\n"
+    if isinstance(value, bool):
+        return f"{name} = {str(value).lower()}\n"
+    if isinstance(value, str):
+        return f"{name} = {_quoted(value)}\n"
+    if isinstance(value, tuple):
+        return f"{name} = [{', '.join(map(_quoted, value))}]\n"
+    return f"{name} = {value}\n"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The table of a TOML file; SettingError when it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise _wrong("file", f"'{path}' cannot be read", "give the path of a TOML file", e.strerror or "") from e
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise _wrong("syntax", f"'{path}' is not TOML", "see toml.io for the syntax", str(e)) from e
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Keys and values of a ``build.toml``, checked against the fields of `Config`.
+
+    A relative `folding` or board file is taken from the folder of the configuration file.
+    """
+    found = read_toml(path)
+    types = get_type_hints(Config)
+    for key, value in found.items():
+        if key not in types:
+            raise _wrong("key", f"unknown key '{key}'", did_you_mean(key, types), str(path))
+        found[key] = _typed(key, value, path)
+    for key in ("folding", "board"):
+        if str(found.get(key, "")).endswith((".json", ".toml")):
+            found[key] = str(path.parent / found[key])
+    return found
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "mode": (str,), "board": (str,), "fps": (int, float), "interval": (int,), "clock": (int, float),
+    "folding": (str,), "input_type": (str, list), "argmax": (bool,), "verify": (bool,),
+}
+
+
+def _typed(key: str, value: Any, path: Path) -> Any:
+    kinds = _KINDS[key]
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        wanted = " or ".join(k.__name__ for k in kinds)
+        raise _wrong("type", f"key '{key}' is {value!r}", f"give a value of type {wanted}", str(path))
+    if key != "input_type":
+        return value
+    items: list[Any] = [value] if not isinstance(value, list) else value
+    if not all(isinstance(item, str) for item in items):
+        raise _wrong("type", f"key '{key}' is {value!r}", "give a list of strings", str(path))
+    return tuple(items)
+
+
+def parse_input_type(text: str) -> tuple[str, Fraction, Fraction]:
+    """Split ``TYPE[:scale[:offset]]``: type name, scale and offset as exact fractions (1 and 0 when absent).
+
+    Numbers may be decimal (``0.5``, ``1e-3``) or a ratio (``1/255``). SettingError when malformed.
+    """
+    from dfcompile.ir.types import IntType
+
+    example = "examples: uint8:1/255, bipolar, int4:0.5, uint8:1/128:-1"
+    name, *numbers = text.split(":")
+    try:
+        IntType.parse(name)
+        if len(numbers) > 2:
+            raise ValueError("too many fields")
+        scale, offset = ([_number(n) for n in numbers] + [Fraction(1), Fraction(0)][len(numbers):])
+        if scale <= 0:
+            raise ValueError("the scale must be above 0")
+    except (ValueError, ZeroDivisionError) as e:
+        raise SettingError(Problem("input-type", f"'{text}' is not an input type", why=str(e), help=example)) from e
+    return name, scale, offset
+
+
+def _number(text: str) -> Fraction:
+    parts = [p.strip() for p in text.split("/")]
+    for part in parts:
+        if not abs(float(part)) < 1e30 or len(part) > 60:  # an exact 1e999999999 would fill the memory
+            raise ValueError(f"'{text}' is out of range")
+    over, *under = (Fraction(p) for p in parts)
+    if len(under) > 1:
+        raise ValueError(f"'{text}' is not a number")
+    return over / under[0] if under else over
