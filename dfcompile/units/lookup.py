@@ -1,0 +1,117 @@
+"""Table lookup: an elementwise function that is not monotone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from dfcompile.ir.types import IntType
+from dfcompile.units.area import STYLE_CODES, counter, stream_out, total
+from dfcompile.units.arithmetic import rom, rom_style
+from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, divisors, pack_words
+from dfcompile.units.carrier import carrier
+from dfcompile.units.schedule import Schedule, one_to_one
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup(Unit):
+    """out = table[c, x - base] for each element x of channel c.
+
+    table: (channels or 1, entries) integers of out_dtype; base is the code of entry 0
+    shape: (H, W, channels)
+    pe:    channels at once, a divisor; every lane has its own copy of its channels' tables
+    """
+
+    kind: ClassVar[str] = "lookup"
+    fold_fields: ClassVar[tuple[str, ...]] = ("pe",)
+
+    in_dtype: IntType
+    out_dtype: IntType
+    table: Array
+    base: int
+    shape: tuple[int, int, int]
+    pe: int = 1
+    table_style: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.pe < 1 or self.shape[2] % self.pe:
+            raise ValueError(f"pe={self.pe} must divide the {self.shape[2]} channels")
+        if len(self.table) not in (1, self.shape[2]):
+            raise ValueError(f"a table for {len(self.table)} channels does not serve {self.shape[2]}")
+
+    @property
+    def _shared(self) -> bool:
+        return len(self.table) == 1
+
+    @property
+    def _folds(self) -> int:
+        return 1 if self._shared else self.shape[2] // self.pe
+
+    @property
+    def inputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.shape, self.in_dtype, self.pe),)
+
+    @property
+    def outputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.shape, self.out_dtype, self.pe),)
+
+    def compute(self, *codes: Array) -> tuple[Array, ...]:
+        index = codes[0].astype(np.int64) - self.base
+        table = self.table.astype(carrier(codes[0], self.out_dtype.lo, self.out_dtype.hi))
+        if self._shared:
+            return (table[0][index],)
+        return (table[np.arange(self.shape[2]), index],)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a beat's handshake to its valid output."""
+        return 3
+
+    @property
+    def slots(self) -> int:
+        """Beats in the output buffer: enough for one a cycle."""
+        return self.latency + 1
+
+    def schedule(self) -> Schedule:
+        return one_to_one(self.inputs[0].beats, self.latency, self.slots)
+
+    def parameters(self) -> dict[str, int]:
+        h, w, channels = self.shape
+        return {
+            "Vectors": h * w,
+            "Channels": channels,
+            "Pe": self.pe,
+            "InBits": self.in_dtype.bits,
+            "OutBits": self.out_dtype.bits,
+            "Shared": int(self._shared),
+            "TableStyle": STYLE_CODES[self._style],
+            "Slots": self.slots,
+        }
+
+    @property
+    def _style(self) -> str:
+        return rom_style(self._folds << self.in_dtype.bits, self.out_dtype.bits, self.table_style)
+
+    def memories(self) -> tuple[Memory, ...]:
+        """One memory: words of one entry a lane (one entry when all channels share the table), at fold * 2**in_bits + pattern."""
+        entries = self.in_dtype.decode(np.arange(1 << self.in_dtype.bits, dtype=np.uint64)) - self.base
+        legal = np.clip(entries, 0, self.table.shape[1] - 1)
+        full = self.table[:, legal].reshape(self._folds, -1, len(entries)).transpose(0, 2, 1)
+        lanes = full.shape[2]
+        return (Memory("Table", lanes * self.out_dtype.bits, pack_words(full.reshape(-1, lanes), self.out_dtype), self._style),)
+
+    def foldings(self) -> Iterator[dict[str, int]]:
+        for pe in divisors(self.shape[2]):
+            yield {"pe": pe}
+
+    def resources(self, family: str) -> Resources:
+        lane = rom(self._folds << self.in_dtype.bits, self.out_dtype.bits, self._style, family)
+        return total(
+            *(lane for _ in range(self.pe)),
+            stream_out(self.outputs[0].width, self.slots, family),
+            counter(self._folds),
+            Resources(lut=2, ff=self.latency + self.inputs[0].width),
+        )

@@ -1,0 +1,202 @@
+"""Matrix-vector-threshold unit: dense layers, and convolutions after a sliding window; one or more groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from dfcompile.ir.types import BIPOLAR, IntType
+from dfcompile.units.area import STYLE_CODES, counter, ram, stream_out, total
+from dfcompile.units.arithmetic import (
+    ARITHMETIC_CODES,
+    MacForm,
+    dot_area,
+    exact_dtype,
+    mac_form,
+    rom,
+    rom_style,
+    sum_bound,
+    threshold_area,
+)
+from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, divisors, pack_words
+from dfcompile.units.schedule import Give, Process, Schedule
+from dfcompile.units.thresholding import Thresholding
+
+_BLOCK = 1 << 17  # accumulators computed at once: they stay in the second-level cache
+
+
+@dataclass(frozen=True, eq=False)
+class Mvtu(Unit):
+    """For each position and group g: outputs g*mh .. g*mh + mh - 1 are weights[g] @ (the group's mw inputs), then thresholds.
+
+    vectors:      positions per frame, H*W of in_shape (H, W, groups*mw)
+    weights:      (groups, mh, mw) integers of weight_dtype
+    out_dtype:    type of the codes; without thresholds a type that holds every sum
+    acc_dtype:    type that holds every sum
+    thresholds:   (groups*mh or 1, 2**out_dtype.bits - 1), rising; code = lo + #{k : sum >= T_k}; or None
+    flip:         (groups*mh,): code = hi - #{k : sum >= T_k} where true; or None
+    out_shape:    (H', W', groups*mh), as many positions
+    pe, simd:     rows and columns at once; pe divides mh, simd divides mw
+    weight_style, threshold_style: "auto", "lut", "lutram", "bram" or "uram"
+    arithmetic:   "auto", "lut" or "dsp"
+    """
+
+    kind: ClassVar[str] = "mvtu"
+    fold_fields: ClassVar[tuple[str, ...]] = ("pe", "simd")
+
+    vectors: int
+    weights: Array
+    in_dtype: IntType
+    weight_dtype: IntType
+    out_dtype: IntType
+    acc_dtype: IntType
+    thresholds: Array | None
+    flip: Array | None
+    in_shape: tuple[int, int, int]
+    out_shape: tuple[int, int, int]
+    pe: int = 1
+    simd: int = 1
+    weight_style: str = "auto"
+    threshold_style: str = "auto"
+    arithmetic: str = "auto"
+
+    def __post_init__(self) -> None:
+        groups, mh, mw = self.weights.shape
+        if self.pe < 1 or mh % self.pe or self.simd < 1 or mw % self.simd:
+            raise ValueError(f"pe={self.pe} must divide the {mh} rows and simd={self.simd} the {mw} columns")
+        if self.in_shape[0] * self.in_shape[1] != self.vectors or self.in_shape[2] != groups * mw:
+            raise ValueError(f"{self.vectors} vectors of {groups} x {mw} elements do not make a frame of {list(self.in_shape)}")
+        if self.out_shape[0] * self.out_shape[1] != self.vectors or self.out_shape[2] != groups * mh:
+            raise ValueError(f"{self.vectors} vectors of {groups} x {mh} results do not make a frame of {list(self.out_shape)}")
+
+    @property
+    def _folds(self) -> tuple[int, int, int]:
+        """(groups, row folds, column folds)."""
+        groups, mh, mw = self.weights.shape
+        return groups, mh // self.pe, mw // self.simd
+
+    @cached_property
+    def form(self) -> MacForm:
+        """How the hardware multiplies and what it compares with."""
+        rows = self.weights.reshape(-1, self.weights.shape[2])
+        return mac_form(rows, self.in_dtype, self.weight_dtype, self.acc_dtype, self.out_dtype, self.thresholds, self.flip)
+
+    @property
+    def inputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.in_shape, self.in_dtype, self.simd),)
+
+    @property
+    def outputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.out_shape, self.out_dtype, self.pe),)
+
+    @cached_property
+    def _operand(self) -> Array:
+        """Weights as (groups, mw, mh) in the dtype that makes the products exact."""
+        dtype = exact_dtype(sum_bound(self.weights, self.in_dtype))
+        return np.ascontiguousarray(self.weights.transpose(0, 2, 1).astype(dtype))
+
+    def compute(self, *codes: Array) -> tuple[Array, ...]:
+        weights = self._operand
+        groups, mw, mh = weights.shape
+        x = codes[0].reshape(-1, groups, mw).astype(weights.dtype, copy=False)
+        out = np.empty((len(x), groups * mh), weights.dtype)
+        block = max(1, _BLOCK // (groups * mh))
+        counting = self._counting
+        for first in range(0, len(x), block):
+            part = x[first : first + block]
+            acc = _products(part, weights, None if counting else out[first : first + block])
+            if counting:
+                counting.codes_into(acc, out[first : first + block])
+        return (out.reshape(len(codes[0]), *self.out_shape),)
+
+    @cached_property
+    def _counting(self) -> Thresholding | None:
+        """Thresholds on the sums themselves."""
+        if self.thresholds is None:
+            return None
+        return Thresholding(self.acc_dtype, self.out_dtype, self.thresholds, self.flip)
+
+    @property
+    def slots(self) -> int:
+        """Beats in the output buffer: enough for one result every column fold."""
+        return max(2, -(-(self._latency + 1) // self._folds[2]))
+
+    @property
+    def _latency(self) -> int:
+        return self.form.latency(self.simd, self._folds[2])
+
+    def schedule(self) -> Schedule:
+        groups, nf, sf = self._folds
+        steps = np.arange(self.vectors * groups * nf * sf, dtype=np.int64)
+        takes = steps[steps // sf % nf == 0]
+        gives = steps[sf - 1 :: sf]
+        return (Process(len(steps), {0: takes}, {0: Give(gives, self._latency, self.slots)}),)
+
+    @property
+    def cycles(self) -> int:
+        groups, nf, sf = self._folds
+        return self.vectors * groups * nf * sf
+
+    def parameters(self) -> dict[str, int]:
+        groups, mh, mw = self.weights.shape
+        dims = {"Vectors": self.vectors, "Groups": groups, "Mh": mh, "Mw": mw, "Pe": self.pe, "Simd": self.simd}
+        styles = {"WeightsStyle": STYLE_CODES[self._weight_style], "ThresholdsStyle": STYLE_CODES[self.threshold_style]}
+        arithmetic = {"Arithmetic": ARITHMETIC_CODES[self.arithmetic]}
+        return dims | self.form.parameters(self.out_dtype) | arithmetic | styles | {"Slots": self.slots}
+
+    @property
+    def _weight_style(self) -> str:
+        groups, nf, sf = self._folds
+        return rom_style(groups * nf * sf, self.pe * self.simd * self.form.w.bits, self.weight_style)
+
+    def memories(self) -> tuple[Memory, ...]:
+        groups, nf, sf = self._folds
+        w = self.form.w
+        words = self.weights.reshape(groups, nf, self.pe, sf, self.simd).transpose(0, 1, 3, 2, 4)
+        stored = pack_words(words.reshape(-1, self.pe * self.simd), BIPOLAR if self.form.xnor else w)
+        weights = Memory("Weights", self.pe * self.simd * w.bits, stored, self._weight_style)
+        counting = self.form.thresholding
+        return (weights, counting.memory(groups * nf * self.pe, self.pe, self.threshold_style)) if counting else (weights,)
+
+    def foldings(self) -> Iterator[dict[str, int]]:
+        _, mh, mw = self.weights.shape
+        for pe in divisors(mh):
+            for simd in divisors(mw):
+                yield {"pe": pe, "simd": simd}
+
+    def resources(self, family: str) -> Resources:
+        groups, nf, sf = self._folds
+        form, lanes = self.form, self.pe
+        dot = dot_area(form, self.simd, self.arithmetic, family)
+        acc = Resources(lut=form.acc.bits, ff=2 * form.acc.bits) if sf > 1 else Resources()
+        lane = dot + acc
+        parts = [
+            Resources(lanes * lane.lut, lanes * lane.ff, dsp=lanes * lane.dsp),
+            rom(groups * nf * sf, lanes * self.simd * form.w.bits, self._weight_style, family),
+            stream_out(lanes * self.out_dtype.bits, self.slots, family),
+            counter(sf),
+            counter(nf),
+            counter(groups * nf * sf),
+            Resources(lut=4, ff=3 + 2 * self._latency + self.simd * self.in_dtype.bits),
+        ]
+        if nf > 1 and sf > 1:
+            buffered = self.simd * self.in_dtype.bits
+            parts += [ram(sf, buffered, "auto", family), Resources(lut=buffered)]
+        if form.thresholding:
+            parts.append(threshold_area(form.thresholding, groups * nf, lanes, self.threshold_style, family))
+        return total(*parts)
+
+
+def _products(x: Array, weights: Array, out: Array | None) -> Array:
+    """(m, groups, mw) times (groups, mw, mh) -> (m, groups * mh), into `out` when given."""
+    groups, mw, mh = weights.shape
+    if groups == 1:
+        return np.matmul(x.reshape(len(x), mw), weights[0], out=out)
+    if out is None:
+        out = np.empty((len(x), groups * mh), weights.dtype)
+    np.matmul(x.transpose(1, 0, 2), weights, out=out.reshape(len(x), groups, mh).transpose(1, 0, 2))
+    return out

@@ -1,0 +1,115 @@
+"""Thresholds on a stream of integers: an activation function that does not follow a matrix product."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from dfcompile.ir.types import IntType
+from dfcompile.units.area import STYLE_CODES, counter, stream_out, total
+from dfcompile.units.arithmetic import threshold_area
+from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, divisors
+from dfcompile.units.schedule import Schedule, one_to_one
+from dfcompile.units.thresholding import Thresholding
+
+
+@dataclass(frozen=True, eq=False)
+class Threshold(Unit):
+    """code = lo + #{k : x >= T_k} for each element, with the thresholds of its channel.
+
+    thresholds: (channels or 1, 2**out_dtype.bits - 1), rising
+    flip:       (channels,): code = hi - #{k : x >= T_k} where true; or None
+    shape:      (H, W, channels)
+    pe:         channels at once, a divisor
+    """
+
+    kind: ClassVar[str] = "threshold"
+    fold_fields: ClassVar[tuple[str, ...]] = ("pe",)
+
+    in_dtype: IntType
+    out_dtype: IntType
+    thresholds: Array
+    flip: Array | None
+    shape: tuple[int, int, int]
+    pe: int = 1
+    threshold_style: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.pe < 1 or self.shape[2] % self.pe:
+            raise ValueError(f"pe={self.pe} must divide the {self.shape[2]} channels")
+
+    @cached_property
+    def _counting(self) -> Thresholding:
+        return Thresholding(self.in_dtype, self.out_dtype, self.thresholds, self.flip)
+
+    @cached_property
+    def _stored(self) -> Thresholding:
+        """Thresholds on the bit pattern's value: a bipolar input is compared as 0 or 1."""
+        if not self.in_dtype.bipolar:
+            return self._counting
+        return self._counting.affine(2, np.array([-1]), IntType(1))
+
+    @property
+    def _folds(self) -> int:
+        return self.shape[2] // self.pe
+
+    @property
+    def inputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.shape, self.in_dtype, self.pe),)
+
+    @property
+    def outputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.shape, self.out_dtype, self.pe),)
+
+    def compute(self, *codes: Array) -> tuple[Array, ...]:
+        return (self._counting.codes(codes[0]),)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a beat's handshake to its valid output."""
+        return 2 + self.out_dtype.bits
+
+    @property
+    def slots(self) -> int:
+        """Beats in the output buffer: enough for one a cycle."""
+        return self.latency + 1
+
+    def schedule(self) -> Schedule:
+        return one_to_one(self.inputs[0].beats, self.latency, self.slots)
+
+    def parameters(self) -> dict[str, int]:
+        h, w, channels = self.shape
+        stored = self._stored
+        return {
+            "Vectors": h * w,
+            "Channels": channels,
+            "Pe": self.pe,
+            "InBits": stored.acc.bits,
+            "InSigned": int(stored.acc.signed),
+            "ThreshBits": stored.dtype.bits,
+            "ThreshShared": int(stored.shared),
+            "Flip": int(stored.flips),
+            "OutBits": self.out_dtype.bits,
+            "OutSigned": int(self.out_dtype.signed and not self.out_dtype.bipolar),
+            "ThresholdsStyle": STYLE_CODES[self.threshold_style],
+            "Slots": self.slots,
+        }
+
+    def memories(self) -> tuple[Memory, ...]:
+        return (self._stored.memory(self.shape[2], self.pe, self.threshold_style),)
+
+    def foldings(self) -> Iterator[dict[str, int]]:
+        for pe in divisors(self.shape[2]):
+            yield {"pe": pe}
+
+    def resources(self, family: str) -> Resources:
+        return total(
+            threshold_area(self._stored, self._folds, self.pe, self.threshold_style, family),
+            stream_out(self.outputs[0].width, self.slots, family),
+            counter(1 if self._stored.shared else self._folds),
+            Resources(lut=2, ff=self.latency + self.inputs[0].width),
+        )

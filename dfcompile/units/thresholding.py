@@ -1,0 +1,167 @@
+"""Counting thresholds: how an accumulator becomes an activation code.
+
+code pattern = #{k : a >= T_k}, bitwise complemented for channels with a falling function, and with the top bit
+inverted for signed outputs (offset binary to two's complement). There are always 2**bits - 1 thresholds a channel,
+rising, so the hardware is a binary search: one stage for each output bit, with a memory of 2**stage entries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from dfcompile.ir.types import IntType
+from dfcompile.units.base import Memory, pack_words
+from dfcompile.units.carrier import widened
+
+Array = NDArray[Any]
+_SCAN_LIMIT = 15  # thresholds a channel up to which comparing with all of them beats the binary search
+
+
+@numba.njit(cache=True, nogil=True, fastmath=False)
+def _scan(acc: Array, steps: Array, base: Array, slope: Array, out: Array) -> None:
+    """out[m, c] = base[c] + slope[c] * #{k : acc[m, c] >= steps[k, c]}."""
+    rows, channels = acc.shape
+    nothing = slope.dtype.type(0)
+    for m in range(rows):
+        for c in range(channels):
+            out[m, c] = base[c]
+        for k in range(steps.shape[0]):
+            for c in range(channels):
+                out[m, c] += slope[c] if acc[m, c] >= steps[k, c] else nothing
+
+
+@numba.njit(cache=True, nogil=True, fastmath=False)
+def _search(acc: Array, steps: Array, base: Array, slope: Array, out: Array) -> None:
+    """As `_scan`, by binary search; steps is (channels, 2**bits - 1)."""
+    rows, channels = acc.shape
+    half = (steps.shape[1] + 1) // 2
+    for m in range(rows):
+        for c in range(channels):
+            value = acc[m, c]
+            count = 0
+            width = half
+            while width > 0:
+                if value >= steps[c, count + width - 1]:
+                    count += width
+                width //= 2
+            out[m, c] = base[c] + slope[c] * count
+
+
+@dataclass(frozen=True, eq=False)
+class Thresholding:
+    """Thresholds of one unit.
+
+    acc:        type of what is compared
+    out:        type of the codes
+    thresholds: (channels or 1, 2**out.bits - 1), rising along the second axis; one row serves all channels
+    flip:       (channels,) true where the function falls, or None
+    """
+
+    acc: IntType
+    out: IntType
+    thresholds: Array
+    flip: Array | None = None
+
+    def __post_init__(self) -> None:
+        steps = (1 << self.out.bits) - 1
+        if self.thresholds.ndim != 2 or self.thresholds.shape[1] != steps:
+            raise ValueError(f"{self.out} needs {steps} thresholds a channel, given an array of shape {self.thresholds.shape}")
+        if np.any(np.diff(self.thresholds, axis=1) < 0):
+            raise ValueError("the thresholds of a channel must rise")
+
+    @cached_property
+    def clipped(self) -> NDArray[np.int64]:
+        """Thresholds within [lo, hi + 1] of the accumulator's type: same codes, narrowest words."""
+        return np.clip(self.thresholds, self.acc.lo, self.acc.hi + 1).astype(np.int64)
+
+    @cached_property
+    def flips(self) -> bool:
+        """Whether any channel falls."""
+        return self.flip is not None and bool(np.any(self.flip))
+
+    @property
+    def shared(self) -> bool:
+        """Whether one row of words serves all channels and lanes."""
+        return len(self.thresholds) == 1 and (self.flip is None or bool(np.all(self.flip == self.flip.flat[0])))
+
+    @cached_property
+    def dtype(self) -> IntType:
+        """Type of a stored threshold: as signed as the accumulator, perhaps one bit wider."""
+        lo, hi = int(self.clipped.min()), int(self.clipped.max())
+        if not self.acc.signed:
+            return IntType(max(1, hi.bit_length()))
+        return IntType(IntType.holding(min(lo, -1), hi).bits, signed=True)
+
+    def memory(self, channels: int, lanes: int, style: str) -> Memory:
+        """Words of `lanes` thresholds, at fold * 2**out.bits + node.
+
+        Nodes are those of the search tree in heap order from 1; word 0 of a fold holds the flip bits of its lanes.
+        """
+        if self.shared:
+            channels = lanes = 1
+        table = np.broadcast_to(self.clipped, (channels, self.clipped.shape[1]))
+        flip = self._flip(channels).astype(np.int64)[:, None]
+        nodes = np.concatenate([flip, table[:, heap_order(self.out.bits)]], axis=1)
+        words = nodes.reshape(channels // lanes, lanes, -1).transpose(0, 2, 1).reshape(-1, lanes)
+        return Memory("Thresholds", lanes * self.dtype.bits, pack_words(words, IntType(self.dtype.bits)), style)
+
+    def _flip(self, channels: int) -> NDArray[np.bool_]:
+        if self.flip is None:
+            return np.zeros(channels, bool)
+        return np.broadcast_to(self.flip[:channels].astype(bool), (channels,))
+
+    def rows(self, channels: int) -> Thresholding:
+        """The same with one row a channel."""
+        return Thresholding(self.acc, self.out, np.repeat(self.thresholds, channels // len(self.thresholds), axis=0), self.flip)
+
+    def affine(self, scale: int, offset: Array, acc: IntType) -> Thresholding:
+        """The same on a carrier b of type `acc`, where a = scale * b + offset (scale > 0; offset one or a channel each).
+
+        a >= T is b >= ceil((T - offset) / scale).
+        """
+        full = self if len(offset) == 1 else self.rows(len(offset))
+        return Thresholding(acc, self.out, -((offset[:, None] - full.thresholds) // scale), self.flip)
+
+    @cached_property
+    def _tables(self) -> dict[tuple[np.dtype[Any], int], tuple[Array, Array, Array]]:
+        return {}
+
+    def _table(self, dtype: np.dtype[Any], channels: int) -> tuple[Array, Array, Array]:
+        """Thresholds in kernel order with base and slope of each channel, in the carrier's dtype."""
+        key = (dtype, channels)
+        if key not in self._tables:
+            steps = np.broadcast_to(self.clipped, (channels, self.clipped.shape[1])).astype(dtype)
+            steps = np.ascontiguousarray(steps.T if steps.shape[1] <= _SCAN_LIMIT else steps)
+            unit = 2 if self.out.bipolar else 1
+            flip = self._flip(channels)
+            base = np.where(flip, self.out.hi, self.out.lo).astype(dtype)
+            slope = np.where(flip, -unit, unit).astype(dtype)
+            self._tables[key] = steps, base, slope
+        return self._tables[key]
+
+    def codes(self, acc: Array) -> Array:
+        """(..., channels) accumulators within the type's range -> codes of the same shape, in a dtype that holds both."""
+        lo, hi = min(self.acc.lo, self.out.lo), max(self.acc.hi + 1, self.out.hi)
+        flat = np.ascontiguousarray(widened(acc, lo, hi)).reshape(-1, acc.shape[-1])
+        out = np.empty_like(flat)
+        self.codes_into(flat, out)
+        return out.reshape(acc.shape)
+
+    def codes_into(self, acc: Array, out: Array) -> None:
+        """As `codes` for two different C-contiguous (rows, channels) arrays of one dtype."""
+        steps, base, slope = self._table(acc.dtype, acc.shape[1])
+        (_scan if (1 << self.out.bits) - 1 <= _SCAN_LIMIT else _search)(acc, steps, base, slope, out)
+
+
+def heap_order(bits: int) -> NDArray[np.int64]:
+    """Index of the threshold at each node 1 .. 2**bits - 1 of the search tree.
+
+    Node 2**j + i is asked in stage j when the bits found so far are i: is the count at least (2i + 1) * 2**(bits-1-j)?
+    """
+    return np.concatenate([((2 * np.arange(1 << j) + 1) << (bits - 1 - j)) - 1 for j in range(bits)])

@@ -1,0 +1,172 @@
+"""Vector-vector-threshold unit: depthwise convolutions after a sliding window that sends channels outermost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from dfcompile.ir.types import BIPOLAR, IntType
+from dfcompile.units.area import STYLE_CODES, counter, stream_out, total
+from dfcompile.units.arithmetic import (
+    ARITHMETIC_CODES,
+    MacForm,
+    dot_area,
+    exact_dtype,
+    mac_form,
+    rom,
+    rom_style,
+    sum_bound,
+    threshold_area,
+)
+from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, divisors, pack_words
+from dfcompile.units.schedule import Give, Process, Schedule
+from dfcompile.units.thresholding import Thresholding
+
+
+@dataclass(frozen=True, eq=False)
+class Vvtu(Unit):
+    """For each position and channel c: weights[c] . (the channel's k window elements), then thresholds.
+
+    The input (OH, OW, k*C) is in the order (channel group of pe, k, lane), so its meaning depends on pe.
+
+    weights:      (channels, k) integers of weight_dtype
+    out_dtype:    type of the codes; without thresholds a type that holds every sum
+    acc_dtype:    type that holds every sum
+    thresholds:   (channels or 1, 2**out_dtype.bits - 1), rising; code = lo + #{k : sum >= T_k}; or None
+    flip:         (channels,): code = hi - #{k : sum >= T_k} where true; or None
+    out_shape:    (OH, OW, channels)
+    pe:           channels at once, a divisor; simd is 1 (window elements come one after another)
+    """
+
+    kind: ClassVar[str] = "vvtu"
+    fold_fields: ClassVar[tuple[str, ...]] = ("pe", "simd")
+
+    weights: Array
+    in_dtype: IntType
+    weight_dtype: IntType
+    out_dtype: IntType
+    acc_dtype: IntType
+    thresholds: Array | None
+    flip: Array | None
+    out_shape: tuple[int, int, int]
+    pe: int = 1
+    simd: int = 1
+    weight_style: str = "auto"
+    threshold_style: str = "auto"
+    arithmetic: str = "auto"
+
+    def __post_init__(self) -> None:
+        channels, _ = self.weights.shape
+        if self.pe < 1 or channels % self.pe:
+            raise ValueError(f"pe={self.pe} must divide the {channels} channels")
+        if self.simd != 1:
+            raise ValueError(f"simd={self.simd} must be 1: a depthwise window sends one element of each channel a beat")
+        if self.out_shape[2] != channels:
+            raise ValueError(f"weights of {channels} channels do not make a frame of {list(self.out_shape)}")
+
+    @property
+    def _folds(self) -> tuple[int, int]:
+        """(channel groups, elements of a channel's window)."""
+        channels, k = self.weights.shape
+        return channels // self.pe, k
+
+    @property
+    def _positions(self) -> int:
+        return self.out_shape[0] * self.out_shape[1]
+
+    @cached_property
+    def form(self) -> MacForm:
+        """How the hardware multiplies and what it compares with."""
+        return mac_form(self.weights, self.in_dtype, self.weight_dtype, self.acc_dtype, self.out_dtype, self.thresholds, self.flip)
+
+    @property
+    def inputs(self) -> tuple[Stream, ...]:
+        h, w, channels = self.out_shape
+        return (Stream((h, w, channels * self.weights.shape[1]), self.in_dtype, self.pe),)
+
+    @property
+    def outputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.out_shape, self.out_dtype, self.pe),)
+
+    def compute(self, *codes: Array) -> tuple[Array, ...]:
+        groups, k = self._folds
+        dtype = exact_dtype(sum_bound(self.weights, self.in_dtype))
+        weights = self.weights.reshape(groups, self.pe, k).transpose(2, 0, 1).astype(dtype)
+        x = codes[0].reshape(-1, groups, k, self.pe)
+        acc = np.zeros((len(x), groups, self.pe), dtype)
+        for tap in range(k):
+            acc += x[:, :, tap] * weights[tap]
+        frames = acc.reshape(len(codes[0]), *self.out_shape)
+        return (frames if self._counting is None else self._counting.codes(frames),)
+
+    @cached_property
+    def _counting(self) -> Thresholding | None:
+        """Thresholds on the sums themselves."""
+        if self.thresholds is None:
+            return None
+        return Thresholding(self.acc_dtype, self.out_dtype, self.thresholds, self.flip)
+
+    @property
+    def slots(self) -> int:
+        """Beats in the output buffer: enough for one result every k steps."""
+        return max(2, -(-(self._latency + 1) // self._folds[1]))
+
+    @property
+    def _latency(self) -> int:
+        return self.form.latency(1, self._folds[1])
+
+    def schedule(self) -> Schedule:
+        groups, k = self._folds
+        steps = np.arange(self._positions * groups * k, dtype=np.int64)
+        return (Process(len(steps), {0: steps}, {0: Give(steps[k - 1 :: k], self._latency, self.slots)}),)
+
+    @property
+    def cycles(self) -> int:
+        groups, k = self._folds
+        return self._positions * groups * k
+
+    def parameters(self) -> dict[str, int]:
+        channels, k = self.weights.shape
+        dims = {"Vectors": self._positions, "Channels": channels, "Taps": k, "Pe": self.pe}
+        styles = {"WeightsStyle": STYLE_CODES[self._weight_style], "ThresholdsStyle": STYLE_CODES[self.threshold_style]}
+        arithmetic = {"Arithmetic": ARITHMETIC_CODES[self.arithmetic]}
+        return dims | self.form.parameters(self.out_dtype) | arithmetic | styles | {"Slots": self.slots}
+
+    @property
+    def _weight_style(self) -> str:
+        groups, k = self._folds
+        return rom_style(groups * k, self.pe * self.form.w.bits, self.weight_style)
+
+    def memories(self) -> tuple[Memory, ...]:
+        groups, k = self._folds
+        w = self.form.w
+        words = self.weights.reshape(groups, self.pe, k).transpose(0, 2, 1).reshape(-1, self.pe)
+        weights = Memory("Weights", self.pe * w.bits, pack_words(words, BIPOLAR if self.form.xnor else w), self._weight_style)
+        counting = self.form.thresholding
+        return (weights, counting.memory(groups * self.pe, self.pe, self.threshold_style)) if counting else (weights,)
+
+    def foldings(self) -> Iterator[dict[str, int]]:
+        for pe in divisors(self.weights.shape[0]):
+            yield {"pe": pe, "simd": 1}
+
+    def resources(self, family: str) -> Resources:
+        groups, k = self._folds
+        form, lanes = self.form, self.pe
+        dot = dot_area(form, 1, self.arithmetic, family)
+        acc = Resources(lut=form.acc.bits, ff=2 * form.acc.bits) if k > 1 else Resources()
+        lane = dot + acc
+        parts = [
+            Resources(lanes * lane.lut, lanes * lane.ff, dsp=lanes * lane.dsp),
+            rom(groups * k, lanes * form.w.bits, self._weight_style, family),
+            stream_out(lanes * self.out_dtype.bits, self.slots, family),
+            counter(k),
+            counter(groups * k),
+            Resources(lut=4, ff=3 + 2 * self._latency + lanes * self.in_dtype.bits),
+        ]
+        if form.thresholding:
+            parts.append(threshold_area(form.thresholding, groups, lanes, self.threshold_style, family))
+        return total(*parts)
