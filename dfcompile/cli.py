@@ -200,7 +200,8 @@ def _verdict(name: str, found: dict[str, Any]) -> str:
 @_quiet
 @_json
 def explore(
-    model: Path, board: str, mode: str | None, clock: float | None, input_type: tuple[str, ...], out: Path | None, quiet: bool, as_json: bool,
+    model: Path, board: str, mode: str | None, clock: float | None, input_type: tuple[str, ...], out: Path | None,
+    quiet: bool, as_json: bool,
 ) -> None:
     """The Pareto front of frame rate against resources; for loopback the array-shape heat map."""
     from dfcompile.explore import explore as search

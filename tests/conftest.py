@@ -1,0 +1,45 @@
+"""Options, fixtures and marks of the whole suite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest.register_assert_rewrite("tests.golden", "tests.three_way")
+
+from tests.golden import check_golden  # noqa: E402  the rewrite must be registered first
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the golden files from the present results")
+    parser.addoption("--quick", action="store_true", help="leave out the tests marked slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--quick"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="slow, and --quick is given"))
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """`golden("errors/name.txt", text)` holds a text equal to the file under tests/golden/."""
+    update = bool(request.config.getoption("--update-golden"))
+    return lambda name, text: check_golden(name, text, update)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def examples() -> Path:
+    """The folder with the trained models."""
+    return ROOT / "examples"
