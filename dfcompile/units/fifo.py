@@ -1,0 +1,61 @@
+"""A buffer between two units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dfcompile.ir.types import IntType
+from dfcompile.units import area
+from dfcompile.units.base import Array, Resources, Stream, Unit
+from dfcompile.units.schedule import Schedule, one_to_one
+
+
+@dataclass(frozen=True, eq=False)
+class Fifo(Unit):
+    """First in, first out, exactly `depth` beats: a beat can be read the cycle after it is written, its place is free the
+    cycle after it is read.
+
+    style: "auto", "lut" (registers), "lutram", "bram" or "uram"
+    """
+
+    kind = "fifo"
+
+    shape: tuple[int, int, int]
+    dtype: IntType
+    lanes: int = 1
+    depth: int = 2
+    style: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.depth < 1:
+            raise ValueError(f"a FIFO holds at least one beat, not {self.depth}")
+
+    @property
+    def inputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.shape, self.dtype, self.lanes),)
+
+    @property
+    def outputs(self) -> tuple[Stream, ...]:
+        return self.inputs
+
+    def compute(self, *codes: Array) -> tuple[Array, ...]:
+        return (codes[0],)
+
+    def schedule(self) -> Schedule:
+        return one_to_one(self.inputs[0].beats, latency=1, slots=self.depth)
+
+    def parameters(self) -> dict[str, int]:
+        stream = self.inputs[0]
+        style = area.STYLE_CODES[self._style]
+        return {"Width": stream.width, "Depth": self.depth, "Style": style, "Beats": stream.beats}
+
+    @property
+    def _style(self) -> str:
+        return area.ram_style(self.depth, self.inputs[0].width, self.style)
+
+    def resources(self, family: str) -> Resources:
+        width, bits = self.inputs[0].width, area.index_bits(self.depth + 1)
+        memory = area.ram(self.depth, width, self._style, family)
+        pointers = area.counter(self.depth) + area.counter(self.depth)
+        bypass = Resources(lut=width, ff=width + 1) if self._style in ("bram", "uram") else Resources()
+        return area.total(memory, pointers, bypass, Resources(lut=2 * bits + 4, ff=bits + 2))

@@ -1,0 +1,55 @@
+"""One stream to two readers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dfcompile.ir.types import IntType
+from dfcompile.units import area
+from dfcompile.units.base import Array, Resources, Stream, Unit
+from dfcompile.units.schedule import Schedule, one_to_one
+
+
+@dataclass(frozen=True, eq=False)
+class Fork(Unit):
+    """Both outputs get every beat, each at its own time; one may be two beats ahead of the other.
+
+    copies: always two; chain forks for more readers
+    """
+
+    kind = "fork"
+
+    shape: tuple[int, int, int]
+    dtype: IntType
+    lanes: int = 1
+    copies: int = 2
+
+    def __post_init__(self) -> None:
+        if self.copies != 2:
+            raise ValueError(f"a fork has two outputs, not {self.copies}: chain forks for more readers")
+
+    @property
+    def inputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.shape, self.dtype, self.lanes),)
+
+    @property
+    def outputs(self) -> tuple[Stream, ...]:
+        return self.inputs * 2
+
+    def compute(self, *codes: Array) -> tuple[Array, ...]:
+        return (codes[0], codes[0])
+
+    def schedule(self) -> Schedule:
+        return one_to_one(self.inputs[0].beats, latency=1, slots=2, outputs=2)
+
+    @property
+    def cycles(self) -> int:
+        return self.inputs[0].beats
+
+    def parameters(self) -> dict[str, int]:
+        return {"Beats": self.inputs[0].beats, "Width": self.inputs[0].width}
+
+    def resources(self, family: str) -> Resources:
+        width = self.inputs[0].width
+        read = area.mux(width, 2, family)
+        return area.total(read, read, Resources(lut=12, ff=2 * width + 8))

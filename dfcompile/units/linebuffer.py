@@ -1,0 +1,79 @@
+"""Timing of a circular buffer with one writer and one reader, as in `sliding_window` and `upsample`.
+
+A frame is `words` words, written in order, one a cycle. The reader makes one step a cycle: step s reads word
+`reads[s]` of its frame (-1: none) and before it every word below `lows[s]` (not falling) is dead. Words are
+numbered through all frames. Word w may be written once word w - depth, whose place it takes, is dead; a word may be
+read the cycle after it is written.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfcompile.units.schedule import After, Give, Process, Schedule
+
+Steps = NDArray[np.int64]
+_NEVER = 1 << 40
+
+
+def _low_at(step: Steps, lows: Steps, words: int) -> Steps:
+    """`lows` at absolute steps, which may lie in other frames."""
+    frame = step // len(lows)
+    found: Steps = lows[step - frame * len(lows)] + frame * words
+    return found
+
+
+def _latest_writes(reads: Steps, words: int) -> Steps:
+    """When the words must be written at the latest, if step s is at cycle s and frames follow without a gap."""
+    steps = len(reads)
+    used = np.flatnonzero(reads >= 0)[::-1]
+    first = np.full(words, _NEVER, dtype=np.int64)
+    first[reads[used]] = used  # the last assignment wins: the first step that reads the word
+    slack = first - 1 - np.arange(words)
+    # A later word's deadline binds this one; the next frame's slack is that much larger or equal.
+    both = np.concatenate([slack, slack + (steps - words)])
+    latest: Steps = np.minimum.accumulate(both[::-1])[::-1][:words] + np.arange(words)
+    return latest
+
+
+def _steps_done(reads: Steps, words: int) -> Steps:
+    """Steps done before cycle w, if word w is written at cycle w without a gap and the reader is eager."""
+    steps = len(reads)
+    own = np.where(reads >= 0, reads + 1 - np.arange(steps), -_NEVER)
+    ahead = np.maximum.accumulate(np.concatenate([own - (words - steps), own]))[steps:]
+    times = ahead + np.arange(steps)
+    frames = np.arange(-3, 3)
+    every = (times[None, :] + frames[:, None] * words).reshape(-1)
+    done: Steps = np.searchsorted(every, np.arange(words) - 1, side="right") - 3 * steps
+    return done
+
+
+def minimal_depth(reads: Steps, lows: Steps, words: int) -> int:
+    """Fewest places with which a frame takes max(words, steps) cycles when neither side is stalled from outside.
+
+    The slower side moves in every cycle. If that is the reader, each word is best written as late as possible; if it
+    is the writer, each step is best done as early as possible; then the most words ever alive are the answer.
+    """
+    state = _latest_writes(reads, words) if len(reads) >= words else _steps_done(reads, words)
+    return max(1, int((np.arange(words) - _low_at(state, lows, words)).max()) + 1)
+
+
+def deadlock_depth(reads: Steps, lows: Steps) -> int:
+    """Fewest places with which the reader ever gets all its words."""
+    return max(1, int((np.maximum.accumulate(reads) - lows).max()) + 1)
+
+
+def schedule(reads: Steps, lows: Steps, words: int, depth: int) -> Schedule:
+    """Writer and reader; the reader's result is registered once, in the register that the memory's read port has."""
+    steps = len(reads)
+    back = depth // words + 2
+    frames = np.arange(-back, 2)
+    every = (lows[None, :] + frames[:, None] * words).reshape(-1)
+    index = np.arange(words, dtype=np.int64)
+    freed = np.searchsorted(every, index - depth, side="right") - back * steps
+    ready = np.where(reads >= 0, reads + 1, -_NEVER)
+    give = Give(np.arange(steps, dtype=np.int64), latency=1, slots=1, credit_delay=0)
+    writer = Process(words, takes={0: index}, after=(After(1, freed.astype(np.int64)),))
+    reader = Process(steps, gives={0: give}, after=(After(0, ready),))
+    return writer, reader

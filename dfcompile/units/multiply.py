@@ -1,0 +1,89 @@
+"""Elementwise product of two streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+
+from dfcompile.ir.types import IntType
+from dfcompile.units import area
+from dfcompile.units.base import Array, Resources, Stream, Unit, divisors
+from dfcompile.units.carrier import widened
+from dfcompile.units.schedule import Schedule, one_to_one
+
+_LATENCY = 2
+# Yosys and Vivado put products of this many bits into DSP slices.
+_DSP_BITS = 18
+
+
+@dataclass(frozen=True, eq=False)
+class Multiply(Unit):
+    """a * b, elementwise and exact; out_dtype holds every product."""
+
+    kind = "multiply"
+    fold_fields = ("lanes",)
+
+    shape: tuple[int, int, int]
+    in_dtypes: tuple[IntType, IntType]
+    out_dtype: IntType | None = None
+    lanes: int = 1
+
+    def __post_init__(self) -> None:
+        if self.out_dtype is None:
+            object.__setattr__(self, "out_dtype", IntType.holding(*self.range))
+        lo, hi = self.range
+        if self.products.bipolar or self.products.lo > lo or self.products.hi < hi:
+            raise ValueError(f"{self.products} does not hold products from {lo} to {hi}")
+        if self.shape[2] * self.shape[1] * self.shape[0] % self.lanes:
+            raise ValueError(f"{self.lanes} lanes do not divide a frame {self.shape}")
+
+    @property
+    def products(self) -> IntType:
+        """Type of the output."""
+        assert self.out_dtype is not None
+        return self.out_dtype
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """Least and largest product."""
+        a, b = self.in_dtypes
+        ends = [p * q for p in (a.lo, a.hi) for q in (b.lo, b.hi)]
+        return min(ends), max(ends)
+
+    @property
+    def inputs(self) -> tuple[Stream, ...]:
+        return tuple(Stream(self.shape, t, self.lanes) for t in self.in_dtypes)
+
+    @property
+    def outputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.shape, self.products, self.lanes),)
+
+    def compute(self, *codes: Array) -> tuple[Array, ...]:
+        a, b = (widened(x, *self.range) for x in codes)
+        return (a * b,)
+
+    def schedule(self) -> Schedule:
+        return one_to_one(self.outputs[0].beats, latency=_LATENCY, slots=_LATENCY + 1, inputs=2)
+
+    @property
+    def cycles(self) -> int:
+        return self.outputs[0].beats
+
+    def parameters(self) -> dict[str, int]:
+        found = {"Beats": self.outputs[0].beats, "Lanes": self.lanes}
+        for i, dtype in enumerate(self.in_dtypes):
+            found |= {f"Bits{i}": dtype.bits, f"Signed{i}": int(dtype.signed), f"Bipolar{i}": int(dtype.bipolar)}
+        return found | {"OutBits": self.products.bits}
+
+    def foldings(self) -> Iterator[dict[str, int]]:
+        for lanes in divisors(self.shape[2]):
+            yield {"lanes": lanes}
+
+    def resources(self, family: str) -> Resources:
+        a, b = (t.bits for t in self.in_dtypes)
+        if min(a, b) >= 4 and a + b >= _DSP_BITS:
+            lane = Resources(dsp=ceil(a / 18) * ceil(b / 18))
+        else:
+            lane = Resources(lut=a * b * (1.5 if family == "ecp5" else 1.0), ff=a + b)
+        return area.total(*[lane] * self.lanes, area.stream_out(self.outputs[0].width, _LATENCY + 1, family), Resources(lut=4, ff=1))

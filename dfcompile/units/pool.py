@@ -1,0 +1,129 @@
+"""Maximum, minimum or sum over windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+
+from dfcompile.ir.types import IntType
+from dfcompile.units import area
+from dfcompile.units.base import Array, Resources, Stream, Unit, divisors
+from dfcompile.units.carrier import widened
+from dfcompile.units.schedule import Give, Process, Schedule
+
+_MODES = {"max": 0, "min": 1, "sum": 2}
+
+
+@dataclass(frozen=True, eq=False)
+class Pool(Unit):
+    """(OH, OW, k*C) -> (OH, OW, C): reduces the k elements of each window and channel.
+
+    mode:           "max", "min" or "sum"
+    shape_out:      (OH, OW, C)
+    channels_outer: the order of a window is (c // pe, k, c % pe), which needs pe accumulators; otherwise (k, c), C
+                    accumulators: a global pool reads whole frames so, without a window generator
+    """
+
+    kind = "pool"
+    fold_fields = ("pe",)
+
+    mode: str
+    shape_out: tuple[int, int, int]
+    k: int
+    dtype: IntType
+    out_dtype: IntType
+    pe: int = 1
+    channels_outer: bool = True
+
+    def __post_init__(self) -> None:
+        if self.mode not in _MODES:
+            raise ValueError(f"a pool is one of {', '.join(_MODES)}, not '{self.mode}'")
+        if self.shape_out[2] % self.pe:
+            raise ValueError(f"pe {self.pe} does not divide {self.shape_out[2]} channels")
+        factor = self.k if self.mode == "sum" else 1
+        lo, hi, out = self.dtype.lo * factor, self.dtype.hi * factor, self.out_dtype
+        if out.lo > lo or out.hi < hi or (out.bipolar and self.mode == "sum" and self.k > 1):
+            raise ValueError(f"{out} does not hold the {self.mode} of {self.k} {self.dtype}")
+
+    @property
+    def folds(self) -> int:
+        """Accumulators of pe lanes."""
+        return 1 if self.channels_outer else self.shape_out[2] // self.pe
+
+    @property
+    def positions(self) -> int:
+        """Reductions of `folds` accumulators in a frame."""
+        h, w, c = self.shape_out
+        return h * w * c // (self.pe * self.folds)
+
+    @property
+    def inputs(self) -> tuple[Stream, ...]:
+        h, w, c = self.shape_out
+        return (Stream((h, w, self.k * c), self.dtype, self.pe),)
+
+    @property
+    def outputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.shape_out, self.out_dtype, self.pe),)
+
+    @property
+    def slots(self) -> int:
+        return 1 if self.channels_outer and self.k > 1 else 2
+
+    def compute(self, *codes: Array) -> tuple[Array, ...]:
+        (x,) = codes
+        outer = self.shape_out[2] // (self.pe * self.folds)
+        windows = x.reshape(len(x), *self.shape_out[:2], outer, self.k, self.pe * self.folds)
+        if self.mode == "sum":
+            windows = widened(windows, self.out_dtype.lo, self.out_dtype.hi)
+            found = np.asarray(windows.sum(axis=-2, dtype=windows.dtype))
+        else:
+            pick = np.maximum if self.mode == "max" else np.minimum
+            # A few large elementwise operations are faster than a reduction over a short inner axis.
+            found = reduce(pick, (windows[..., i, :] for i in range(self.k)))
+        return (found.reshape(len(x), *self.shape_out),)
+
+    def schedule(self) -> Schedule:
+        starts = np.arange(self.positions, dtype=np.int64)[:, None] * (self.k * self.folds)
+        gives = (starts + (self.k - 1) * self.folds + np.arange(self.folds)).reshape(-1)
+        takes = np.arange(self.inputs[0].beats, dtype=np.int64)
+        return (Process(len(takes), {0: takes}, {0: Give(gives, latency=1, slots=self.slots)}),)
+
+    @property
+    def cycles(self) -> int:
+        return self.inputs[0].beats
+
+    def parameters(self) -> dict[str, int]:
+        return {
+            "Mode": _MODES[self.mode],
+            "Positions": self.positions,
+            "K": self.k,
+            "Folds": self.folds,
+            "Pe": self.pe,
+            "InBits": self.dtype.bits,
+            "InSigned": int(self.dtype.signed),
+            "InBipolar": int(self.dtype.bipolar),
+            "OutBits": self.out_dtype.bits,
+            "OutBipolar": int(self.out_dtype.bipolar),
+        }
+
+    def foldings(self) -> Iterator[dict[str, int]]:
+        for pe in divisors(self.shape_out[2]):
+            yield {"pe": pe}
+
+    def resources(self, family: str) -> Resources:
+        width = self.outputs[0].width
+        lane = area.adder(self.out_dtype.bits, family)
+        if self.mode != "sum":
+            lane = lane + area.mux(self.out_dtype.bits, 2, family)
+        memory = area.ram(self.folds, width, "lutram", family) if self.k > 1 else Resources()
+        return area.total(
+            *[lane] * self.pe,
+            memory,
+            area.counter(self.k),
+            area.counter(self.folds),
+            area.stream_out(width, self.slots, family),
+            Resources(lut=4),
+        )

@@ -1,0 +1,285 @@
+"""The window generator: pads, zero-stuffs and repeats pixels so that a convolution reads plain vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+
+from dfcompile.ir.types import IntType
+from dfcompile.units import area, linebuffer
+from dfcompile.units.base import Array, Resources, Stream, Unit, divisors
+from dfcompile.units.schedule import Schedule
+
+Steps = NDArray[np.int64]
+
+
+class Geometry(NamedTuple):
+    """What decides when words move; `fold` is words per pixel."""
+
+    size: tuple[int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    before: tuple[int, int]
+    dilation: tuple[int, int]
+    stuff: tuple[int, int]
+    out: tuple[int, int]
+    fold: int
+    groups: int
+
+
+@lru_cache(maxsize=4)
+def _trace(g: Geometry) -> tuple[Steps, Steps]:
+    """For each step the word it reads (-1: padding) and the oldest word that it or a later step may read."""
+    rows, columns = (_taps(g, axis) for axis in (0, 1))
+    pixel = rows[:, None, :, None] * g.size[1] + columns[None, :, None, :]
+    real = (rows >= 0)[:, None, :, None] & (columns >= 0)[None, :, None, :]
+    first = np.where(real, pixel * g.fold, -1)
+    part = g.fold // g.groups
+    offset = np.arange(g.fold).reshape(g.groups, 1, 1, part)
+    reads = np.where(real[:, :, None, :, :, None], first[:, :, None, :, :, None] + offset, -1)
+    return reads.reshape(-1), _lows(g)
+
+
+def _taps(g: Geometry, axis: int) -> Steps:
+    """(out, kernel) -> row or column of the frame, -1 where padding or stuffing is."""
+    place = np.arange(g.out[axis])[:, None] * g.stride[axis] - g.before[axis]
+    place = place + np.arange(g.kernel[axis]) * g.dilation[axis]
+    real = (place >= 0) & (place % g.stuff[axis] == 0) & (place < g.size[axis] * g.stuff[axis])
+    return np.where(real, place // g.stuff[axis], -1)
+
+
+def _lows(g: Geometry) -> Steps:
+    """The oldest word needed, as the hardware moves it: once a window, or each step if a window is one tap."""
+    start = [-(-(np.arange(g.out[a]) * g.stride[a] - g.before[a]) // g.stuff[a]) for a in (0, 1)]
+    row = start[0] * g.size[1] * g.fold
+    column = start[1] * g.fold
+    steps = g.kernel[0] * g.kernel[1] * g.fold
+    fine = (g.kernel, g.groups, g.stuff) == ((1, 1), 1, (1, 1))
+    within = np.arange(steps) if fine else np.zeros(steps, dtype=np.int64)
+    first = max(column[0], 0)
+    end = g.size[0] * g.size[1] * g.fold + max(row[0], 0) + first
+    following = np.append(np.minimum(np.maximum(row[1:], 0) + first, end), end)
+    low = np.maximum(row, 0)[:, None, None] + np.maximum(column[:, None] + within, 0)
+    lows: Steps = np.minimum(low, following[:, None, None]).reshape(-1)
+    return lows
+
+
+@lru_cache(maxsize=1 << 16)
+def _minimal_depth(g: Geometry) -> int:
+    return linebuffer.minimal_depth(*_trace(g), g.size[0] * g.size[1] * g.fold)
+
+
+@dataclass(frozen=True, eq=False)
+class SlidingWindow(Unit):
+    """(H, W, C) -> (OH, OW, KH*KW*C): all windows of a frame, each in one of three orders of its elements.
+
+    The default order is (ky, kx, c); with `groups` g > 1 it is (group, ky, kx, c of the group); with `channels_outer`
+    it is (c // simd, ky, kx, c % simd), which is groups of simd channels.
+
+    pads:      top, left, bottom, right; negative ones crop. A kernel of 1x1 makes the unit a plain pad, crop or
+               subsampling.
+    pad_value: code that stands for real 0
+    stuff:     rows and columns that one element takes, as a transposed convolution has it: 2 puts one row of pad_value between
+               two rows; pads count in the stuffed picture
+    out_dtype: wider type of the windows, where dtype lacks a code for pad_value
+    depth:     words of the line buffer, simd channels each; 0 is the fewest that lose no cycle
+    style:     of the line buffer: "auto", "lutram", "bram"
+    """
+
+    kind = "sliding_window"
+    fold_fields = ("simd",)
+
+    shape: tuple[int, int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    pads: tuple[int, int, int, int]
+    dilation: tuple[int, int]
+    dtype: IntType
+    pad_value: int = 0
+    out_dtype: IntType | None = None
+    channels_outer: bool = False
+    groups: int = 1
+    simd: int = 1
+    depth: int = 0
+    stuff: tuple[int, int] = (1, 1)
+    style: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.out_dtype is None:
+            object.__setattr__(self, "out_dtype", self.dtype)
+        c = self.shape[2]
+        if self.simd < 1 or c % self.simd or self.groups < 1 or c % self.groups or (c // self.groups) % self.simd:
+            raise ValueError(f"simd {self.simd} does not divide the {c} channels in {self.groups} groups")
+        if self.channels_outer and self.groups != 1:
+            raise ValueError("channels_outer already makes groups of simd channels")
+        if min(*self.kernel, *self.stride, *self.dilation, *self.stuff) < 1 or min(self.out_size) < 1:
+            raise ValueError(f"no window: kernel {self.kernel}, stride {self.stride}, pads {self.pads}, shape {self.shape}")
+        self._check_values()
+
+    def _check_values(self) -> None:
+        out = self.windows
+        if out.lo > self.dtype.lo or out.hi < self.dtype.hi or (out.bipolar and not self.dtype.bipolar):
+            raise ValueError(f"{out} does not hold {self.dtype}")
+        if self._has_padding and (not out.lo <= self.pad_value <= out.hi or (out.bipolar and self.pad_value == 0)):
+            raise ValueError(f"{out} has no code {self.pad_value} to pad with")
+        if self._pad_pattern >> 31:
+            raise ValueError(f"padding with {self.pad_value} needs a type of at most 31 bits, this is {out}")
+        if any((_taps(self._geometry, a) < 0).all() or -self.pads[a] >= self._stuffed[a] for a in (0, 1)):
+            raise ValueError(f"no window holds a pixel: kernel {self.kernel}, stride {self.stride}, pads {self.pads}, shape {self.shape}")
+        if self.depth and self.depth < (least := linebuffer.deadlock_depth(*_trace(self._geometry))):
+            raise ValueError(f"a line buffer of {self.depth} words never holds a window; {least} do")
+
+    @property
+    def windows(self) -> IntType:
+        """Type of the output elements."""
+        assert self.out_dtype is not None
+        return self.out_dtype
+
+    @property
+    def _stuffed(self) -> tuple[int, int]:
+        h, w, _ = self.shape
+        return (h - 1) * self.stuff[0] + 1, (w - 1) * self.stuff[1] + 1
+
+    @property
+    def out_size(self) -> tuple[int, int]:
+        """(OH, OW)."""
+        top, left, bottom, right = self.pads
+        total = (self._stuffed[0] + top + bottom, self._stuffed[1] + left + right)
+        oh, ow = ((total[a] - (self.kernel[a] - 1) * self.dilation[a] - 1) // self.stride[a] + 1 for a in (0, 1))
+        return oh, ow
+
+    @property
+    def _has_padding(self) -> bool:
+        return bool((_taps(self._geometry, 0) < 0).any() or (_taps(self._geometry, 1) < 0).any())
+
+    @property
+    def _pad_pattern(self) -> int:
+        return int(self.windows.encode(np.array([self.pad_value]))[0]) if self._has_padding else 0
+
+    @property
+    def _real_groups(self) -> int:
+        return self.shape[2] // self.simd if self.channels_outer else self.groups
+
+    @property
+    def _geometry(self) -> Geometry:
+        fold = self.shape[2] // self.simd
+        before = self.pads[:2]
+        return Geometry(
+            self.shape[:2], self.kernel, self.stride, before, self.dilation, self.stuff, self.out_size, fold, self._real_groups
+        )
+
+    @property
+    def inputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.shape, self.dtype, self.simd),)
+
+    @property
+    def outputs(self) -> tuple[Stream, ...]:
+        elements = self.kernel[0] * self.kernel[1] * self.shape[2]
+        return (Stream((*self.out_size, elements), self.windows, self.simd),)
+
+    def minimal_depth(self) -> int:
+        """Fewest words of line buffer with which a frame takes `cycles` when nothing stalls outside."""
+        return _minimal_depth(self._geometry)
+
+    @property
+    def words(self) -> int:
+        """Words of the line buffer, simd channels each."""
+        return self.depth or self.minimal_depth()
+
+    def compute(self, *codes: Array) -> tuple[Array, ...]:
+        (x,) = codes
+        n, (oh, ow), (kh, kw), c = len(x), self.out_size, self.kernel, self.shape[2]
+        picture = self._picture(x)
+        s = picture.strides
+        g = self._real_groups
+        view = as_strided(
+            picture,
+            (n, oh, ow, g, kh, kw, c // g),
+            (
+                s[0], s[1] * self.stride[0], s[2] * self.stride[1], s[3] * (c // g),
+                s[1] * self.dilation[0], s[2] * self.dilation[1], s[3],
+            ),
+            writeable=False,
+        )  # fmt: skip
+        if self.dilation[1] == 1 and g == 1 and s[2] == s[3] * c:  # a row of a window is one run of memory: a faster copy
+            view = as_strided(picture, (n, oh, ow, kh, kw * c), (*view.strides[:3], view.strides[4], s[3]), writeable=False)
+        return (view.reshape(n, oh, ow, kh * kw * c),)
+
+    def _picture(self, x: Array) -> Array:
+        """The frame with its padding and stuffing, or as it is where it has none."""
+        (dy, dx), (top, left, bottom, right) = self.stuff, self.pads
+        if (dy, dx) == (1, 1) and max(self.pads) <= 0:
+            return x[:, max(-top, 0) : x.shape[1] - max(-bottom, 0), max(-left, 0) : x.shape[2] - max(-right, 0)]
+        height, width = self._stuffed[0] + top + bottom, self._stuffed[1] + left + right
+        dtype = np.result_type(x.dtype, np.int8) if x.dtype.kind == "u" and self.pad_value < 0 else x.dtype
+        picture = np.full((len(x), height, width, x.shape[3]), self.pad_value, dtype=dtype)
+        y0, x0 = -(-max(-top, 0) // dy), -(-max(-left, 0) // dx)
+        target = picture[:, top + y0 * dy :: dy, left + x0 * dx :: dx]
+        source = x[:, y0 : y0 + target.shape[1], x0 : x0 + target.shape[2]]
+        target[:, : source.shape[1], : source.shape[2]] = source
+        return picture
+
+    @property
+    def cycles(self) -> int:
+        return max(self.inputs[0].beats, self.outputs[0].beats)
+
+    def schedule(self) -> Schedule:
+        reads, lows = _trace(self._geometry)
+        return linebuffer.schedule(reads, lows, self.inputs[0].beats, self.words)
+
+    def parameters(self) -> dict[str, int]:
+        h, w, c = self.shape
+        top, left, _, _ = self.pads
+        return {
+            "Height": h,
+            "Width": w,
+            "Channels": c,
+            "KernelH": self.kernel[0],
+            "KernelW": self.kernel[1],
+            "StrideH": self.stride[0],
+            "StrideW": self.stride[1],
+            "DilationH": self.dilation[0],
+            "DilationW": self.dilation[1],
+            "StuffH": self.stuff[0],
+            "StuffW": self.stuff[1],
+            "PadTop": max(top, 0),
+            "PadLeft": max(left, 0),
+            "CropTop": max(-top, 0),
+            "CropLeft": max(-left, 0),
+            "OutHeight": self.out_size[0],
+            "OutWidth": self.out_size[1],
+            "Groups": self._real_groups,
+            "Simd": self.simd,
+            "InBits": self.dtype.bits,
+            "InSigned": int(self.dtype.signed),
+            "InBipolar": int(self.dtype.bipolar),
+            "OutBits": self.windows.bits,
+            "OutBipolar": int(self.windows.bipolar),
+            "PadValue": self._pad_pattern,
+            "Depth": self.words,
+            "RamStyle": area.STYLE_CODES[area.ram_style(self.words, self.inputs[0].width, self.style)],
+        }
+
+    def foldings(self) -> Iterator[dict[str, int]]:
+        for simd in divisors(self.shape[2] // self.groups):
+            yield {"simd": simd}
+
+    def resources(self, family: str) -> Resources:
+        words, steps = self.inputs[0].beats, (*self.out_size, *self.kernel, self.shape[2] // self.simd)
+        address, index = area.index_bits(self.words), area.index_bits(words) + 1
+        padding = area.mux(self.outputs[0].width, 2, family) + Resources(ff=1) if self._has_padding else Resources()
+        return area.total(
+            area.ram(self.words, self.inputs[0].width, self.style, family),
+            *(area.counter(n) for n in steps),
+            *(area.adder(n, family) + Resources(ff=n) for n in (address, address, index, index, index, index)),
+            *(area.adder(n, family) for n in (address, index, index, index)),
+            area.counter(self.words),
+            padding,
+            Resources(lut=12, ff=4),
+        )

@@ -1,0 +1,80 @@
+"""Between streams of the same elements with different numbers of lanes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dfcompile.ir.types import IntType
+from dfcompile.units import area
+from dfcompile.units.base import Array, Resources, Stream, Unit
+from dfcompile.units.schedule import Give, Process, Schedule
+
+
+@dataclass(frozen=True, eq=False)
+class WidthConverter(Unit):
+    """Same elements, in_lanes to out_lanes a beat; any ratio. A step takes, gives or does both.
+
+    To fewer lanes a beat is given in every step, and one is taken when what is left does not fill the next; to more
+    lanes a beat is taken in every step, and one is given when it is complete.
+    """
+
+    kind = "width_converter"
+
+    shape: tuple[int, int, int]
+    dtype: IntType
+    in_lanes: int = 1
+    out_lanes: int = 1
+
+    def __post_init__(self) -> None:
+        h, w, c = self.shape
+        if (h * w * c) % self.in_lanes or (h * w * c) % self.out_lanes:
+            raise ValueError(f"{self.in_lanes} and {self.out_lanes} lanes do not both divide {h * w * c} elements")
+
+    @property
+    def inputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.shape, self.dtype, self.in_lanes),)
+
+    @property
+    def outputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.shape, self.dtype, self.out_lanes),)
+
+    @property
+    def slots(self) -> int:
+        """Output beats that are buffered: two where a beat may follow in the next cycle."""
+        return 1 if self.out_lanes >= 2 * self.in_lanes else 2
+
+    def compute(self, *codes: Array) -> tuple[Array, ...]:
+        return (codes[0],)
+
+    def schedule(self) -> Schedule:
+        given, taken = self.outputs[0].beats, self.inputs[0].beats
+        if self.in_lanes >= self.out_lanes:
+            gives = np.arange(given, dtype=np.int64)
+            takes = np.arange(taken, dtype=np.int64) * self.in_lanes // self.out_lanes
+        else:
+            takes = np.arange(taken, dtype=np.int64)
+            gives = (np.arange(1, given + 1, dtype=np.int64) * self.out_lanes - 1) // self.in_lanes
+        return (Process(max(given, taken), {0: takes}, {0: Give(gives, latency=1, slots=self.slots)}),)
+
+    @property
+    def cycles(self) -> int:
+        return max(self.inputs[0].beats, self.outputs[0].beats)
+
+    def parameters(self) -> dict[str, int]:
+        return {
+            "Elements": self.inputs[0].elements,
+            "Bits": self.dtype.bits,
+            "InLanes": self.in_lanes,
+            "OutLanes": self.out_lanes,
+        }
+
+    def resources(self, family: str) -> Resources:
+        few, many = sorted((self.in_lanes, self.out_lanes))
+        held = (many - few if many % few == 0 else many - 1) * self.dtype.bits
+        out = area.stream_out(self.outputs[0].width, self.slots, family)
+        positions = 1 if many % few == 0 else few
+        shift = area.mux((few + many) * self.dtype.bits, positions, family)
+        hold = Resources(lut=held if self.in_lanes > self.out_lanes else 0, ff=held)
+        return area.total(out, hold, shift, area.counter(many), Resources(lut=4))
