@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 import click
 
 from dfcompile import __version__
+from dfcompile.boards import boards as known_boards
+from dfcompile.boards import find_board
 from dfcompile.config import MODES, Config, SettingError, read_config
 from dfcompile.console import progress, show_bug, show_json, show_problems, show_table
 from dfcompile.errors import CompileError, Problem
@@ -62,9 +64,11 @@ def cli(debug: bool) -> None:
 @_json
 def build(model: Path, out: Path, config: Path | None, dump_ir: Path | None, quiet: bool, as_json: bool, **given: Any) -> None:
     """Compile MODEL (.onnx) into the folder OUT."""
+    settings = Config().merged(read_config(config) if config else {}).merged(given)
+    if settings.board:
+        find_board(settings.board)
     from dfcompile.build import build as compile_model
 
-    settings = Config().merged(read_config(config) if config else {}).merged(given)
     with progress(quiet) as report:
         made = compile_model(model, **_arguments(settings), dump_ir=dump_ir, progress=report)
         report("write")
@@ -204,6 +208,7 @@ def explore(
     quiet: bool, as_json: bool,
 ) -> None:
     """The Pareto front of frame rate against resources; for loopback the array-shape heat map."""
+    find_board(board)
     from dfcompile.explore import explore as search
 
     with progress(quiet) as report:
@@ -251,13 +256,12 @@ def report(out: Path) -> None:
 @_json
 def boards(as_json: bool) -> None:
     """Boards and their budgets."""
-    from dfcompile.boards import boards as known
-
+    known = known_boards().values()
     if as_json:
-        show_json([vars(b) for b in known().values()])
+        show_json([vars(b) for b in known])
         return
     columns = ("name", "family", "lut", "ff", "bram36", "uram", "dsp", "bandwidth", "clock", "part")
-    rows = [[getattr(b, c) for c in columns] for b in known().values()]
+    rows = [[getattr(b, c) for c in columns] for b in known]
     show_table("", ["name", "family", "LUT", "FF", "BRAM36", "URAM", "DSP", "GB/s", "MHz", "part"], rows)
 
 

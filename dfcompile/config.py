@@ -106,7 +106,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except OSError as e:
         raise _wrong("file", f"'{path}' cannot be read", "give the path of a TOML file", e.strerror or "") from e
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise _wrong("syntax", f"'{path}' is not TOML", "see toml.io for the syntax", str(e)) from e
+        raise _wrong("syntax", f"'{path}' is not TOML", "see toml.io for the syntax", f"{path}: {e}") from e
 
 
 def read_config(path: Path) -> dict[str, Any]:

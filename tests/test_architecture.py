@@ -17,7 +17,7 @@ PACKAGE = ROOT / "dfcompile"
 LAYERS = (
     {"__init__", "errors"},
     {"ir"},
-    {"config", "boards"},
+    {"config", "boards", "toolchain"},
     {"frontend", "streamline", "units"},
     {"dataflow", "loopback"},
     {"backend"},
