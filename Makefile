@@ -28,7 +28,7 @@ demo: $(VENV)/.demo-installed
 	$(BIN)/python examples/demo.py -o $(DEMO)
 
 test: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff check .

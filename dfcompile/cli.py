@@ -87,11 +87,18 @@ def _arguments(settings: Config) -> dict[str, Any]:
 
 
 def _save(made: Any, settings: Config, out: Path) -> None:
-    """Write the build folder with ``build.toml``: every value in effect, the chosen ones too."""
+    """Write the build folder, and in it ``build.toml``: every value in effect, the chosen ones too.
+
+    A board or folding file is copied beside it, so that the folder alone repeats the build.
+    """
     chosen = settings.merged({"mode": made.report["mode"], "clock": made.report["clock_mhz"]})
     try:
+        files = {k: Path(v) for k, v in (("board", chosen.board), ("folding", chosen.folding)) if v and Path(v).suffix in (".toml", ".json")}
+        texts = {k: f.read_bytes() for k, f in files.items()}  # before the folder is replaced: they may lie in it
         made.save(out)
-        (out / "build.toml").write_text(chosen.toml(), encoding="utf-8")
+        for key, file in files.items():
+            (out / file.name).write_bytes(texts[key])
+        (out / "build.toml").write_text(chosen.merged({k: f.name for k, f in files.items()}).toml(), encoding="utf-8")
     except OSError as e:
         raise CompileError(Problem("cannot-write", f"'{out}' cannot be written", why=str(e.strerror), help="choose another folder")) from e
 

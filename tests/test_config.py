@@ -1,0 +1,91 @@
+"""Build options and boards: what is written is read back, what is wrong is said."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dfcompile.boards import boards, find_board
+from dfcompile.config import MODES, Config, SettingError, parse_input_type, read_config
+
+ODD_TEXT = 'a "quoted" \\ name.json'
+RATES = st.one_of(
+    st.fixed_dictionaries({"fps": st.floats(0.001, 1e9)}), st.fixed_dictionaries({"interval": st.integers(1, 10**11)}), st.just({}),
+)
+
+
+@given(
+    RATES, st.sampled_from(MODES), st.sampled_from([None, *boards()]), st.none() | st.floats(1, 1000), st.booleans(), st.booleans(),
+    st.lists(st.sampled_from(["uint8:1/255", "bipolar", "int4:0.5:-1"]), max_size=3),
+)
+def test_written_options_are_read_back(
+    tmp_path_factory: pytest.TempPathFactory, rate: dict[str, float], mode: str, board: str | None, clock: float | None,
+    argmax: bool, verify: bool, types: list[str],
+) -> None:
+    config = Config(**rate, mode=mode, board=board, clock=clock, argmax=argmax, verify=verify, input_type=tuple(types))  # type: ignore[arg-type]
+    path = tmp_path_factory.getbasetemp() / "round.toml"
+    path.write_text(config.toml(), encoding="utf-8")
+    assert Config().merged(read_config(path)) == config
+
+
+def test_paths_are_taken_from_the_folder_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "build.toml"
+    path.write_text(Config(folding=ODD_TEXT, board="mine.toml").toml(), encoding="utf-8")
+    assert read_config(path) == {
+        "mode": "auto", "folding": str(tmp_path / ODD_TEXT), "board": str(tmp_path / "mine.toml"), "input_type": (), "argmax": False,
+        "verify": True,
+    }
+
+
+def test_the_command_line_wins() -> None:
+    from_file = Config(interval=1024, mode="dataflow", input_type=("uint8",))
+    assert from_file.merged({"fps": 30.0, "mode": None, "input_type": ()}) == Config(fps=30.0, mode="dataflow", input_type=("uint8",))
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("uint8", ("uint8", Fraction(1), Fraction(0))), ("uint8:1/255", ("uint8", Fraction(1, 255), Fraction(0))),
+        ("int4:0.5:-3/4", ("int4", Fraction(1, 2), Fraction(-3, 4))), ("bipolar:1e-3", ("bipolar", Fraction(1, 1000), Fraction(0))),
+        ("uint4:0.0625:-0.0", ("uint4", Fraction(1, 16), Fraction(0))),
+    ],
+)
+def test_input_types(text: str, wanted: tuple[str, Fraction, Fraction]) -> None:
+    assert parse_input_type(text) == wanted
+
+
+@pytest.mark.parametrize(
+    "text", ["", "uint", "uint0", "float16", "uint8:", "uint8:-1", "uint8:1/0", "uint8:nan", "uint8:1:2:3", "uint8:1/2/3"],
+)
+def test_wrong_input_types(text: str) -> None:
+    with pytest.raises(SettingError, match="is not an input type"):
+        parse_input_type(text)
+
+
+def test_a_board_of_the_users_own(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text('family = "xc7"\nlut = 8000\nff = 16000\nbram36 = 50\ndsp = 80\nbandwidth = 0.5\nclock = 80\n', encoding="utf-8")
+    board = find_board(str(path))
+    assert (board.name, board.uram, board.clock) == ("tiny", 0, 80)
+    assert board.budget == {"lut": 8000, "ff": 16000, "bram36": 50, "uram": 0, "dsp": 80}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ('family = "xc9"', "family 'xc9' is not known"), ("lut = -1", "lut = -1"), ("lut = true", "lut = True"), ("lut = 1.5", "lut = 1.5"),
+        ("", "missing: family"),
+    ],
+)
+def test_wrong_board_files(tmp_path: Path, change: str, message: str) -> None:
+    values = {"family": '"xc7"', "lut": "8000", "ff": "1", "bram36": "1", "dsp": "1", "bandwidth": "1", "clock": "1"}
+    key, _, value = change.partition(" = ")
+    values[key or "family"] = value
+    path = tmp_path / "board.toml"
+    path.write_text("".join(f"{k} = {v}\n" for k, v in values.items() if v), encoding="utf-8")
+    with pytest.raises(SettingError, match=message):
+        find_board(str(path))
