@@ -1,0 +1,89 @@
+// Matrix-vector-threshold unit: Mh outputs from each of Groups vectors of Mw inputs, Pe rows by Simd columns a step.
+// Interval Groups * (Mh/Pe) * (Mw/Simd) cycles a position, without bubbles; latency from the last column step: see dfc_mac.
+`include "dfc_assert.svh"
+module dfc_mvtu #(
+  parameter int unsigned Vectors         = 1,
+  parameter int unsigned Groups          = 1,
+  parameter int unsigned Mh              = 4,
+  parameter int unsigned Mw              = 8,
+  parameter int unsigned Pe              = 2,
+  parameter int unsigned Simd            = 4,
+  parameter int unsigned InBits          = 2,
+  parameter int unsigned InSigned        = 0,
+  parameter int unsigned InBipolar       = 0,
+  parameter int unsigned WeightBits      = 2,
+  parameter int unsigned WeightSigned    = 1,
+  parameter int unsigned Xnor            = 0,
+  parameter int unsigned AccBits         = 8,
+  parameter int unsigned AccSigned       = 1,
+  parameter int unsigned ThreshBits      = 8,
+  parameter int unsigned ThreshShared    = 0,
+  parameter int unsigned Flip            = 0,
+  parameter int unsigned OutBits         = 2,
+  parameter int unsigned OutSigned       = 0,
+  parameter int unsigned Double          = 0,
+  parameter int unsigned Arithmetic      = 0,
+  parameter int unsigned WeightsStyle    = 0,
+  parameter int unsigned ThresholdsStyle = 0,
+  parameter int unsigned Slots           = 4,
+  parameter              WeightsFile     = "",
+  parameter              ThresholdsFile  = ""
+) (
+  input  logic                   clk_i,
+  input  logic                   rst_ni,
+  input  logic [Simd*InBits-1:0] in_data_i,
+  input  logic                   in_valid_i,
+  output logic                   in_ready_o,
+  output logic [Pe*OutBits-1:0]  out_data_o,
+  output logic                   out_valid_o,
+  input  logic                   out_ready_i
+);
+  localparam int unsigned RowFolds  = Mh / Pe;
+  localparam int unsigned ColFolds  = Mw / Simd;
+  localparam int unsigned Words     = Groups * RowFolds * ColFolds;
+  localparam int unsigned InWidth   = Simd * InBits;
+  localparam int unsigned WordWidth = Pe * Simd * WeightBits;
+  localparam int unsigned WordBits  = (Words > 1) ? $clog2(Words) : 1;
+
+  if (Vectors < 1 || Mh % Pe != 0 || Mw % Simd != 0) begin : gen_check
+    $fatal(1, "dfc_mvtu: Pe must divide Mh, Simd divide Mw and Vectors be at least 1");
+  end
+
+  // A step takes an input beat in the first row fold, and gives an output beat in the last column fold.
+  logic step, first_row, last_col, credit;
+  assign step       = (!first_row || in_valid_i) && (!last_col || credit);
+  assign in_ready_o = first_row && (!last_col || credit);
+
+  logic [WordBits-1:0] word_q;
+  if (Words > 1) begin : gen_word
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni)   word_q <= '0;
+      else if (step) word_q <= (word_q == WordBits'(Words - 1)) ? '0 : word_q + 1'b1;
+    end
+  end else begin : gen_word
+    assign word_q = '0;
+  end
+
+  logic [WordWidth-1:0] weights;
+  dfc_rom #(.File(WeightsFile), .FileWidth(WordWidth), .FileDepth(Words), .Style(WeightsStyle)) u_weights (
+    .clk_i, .en_i(step), .addr_i(word_q), .data_o(weights)
+  );
+
+  logic [InWidth-1:0] inputs;
+  dfc_mvtu_inputs #(.Width(InWidth), .RowFolds(RowFolds), .ColFolds(ColFolds)) u_inputs (
+    .clk_i, .rst_ni, .step_i(step), .in_data_i, .first_row_o(first_row), .last_col_o(last_col), .inputs_o(inputs)
+  );
+
+  dfc_mac #(
+    .Pe(Pe), .Simd(Simd), .InputLanes(1), .Terms(Mw), .Folds(Groups * RowFolds),
+    .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar), .WeightBits(WeightBits), .WeightSigned(WeightSigned), .Xnor(Xnor),
+    .AccBits(AccBits), .AccSigned(AccSigned), .ThreshBits(ThreshBits), .ThreshShared(ThreshShared), .Flip(Flip),
+    .OutBits(OutBits), .OutSigned(OutSigned), .Double(Double), .Arithmetic(Arithmetic), .ThresholdsStyle(ThresholdsStyle),
+    .Slots(Slots), .ThresholdsFile(ThresholdsFile)
+  ) u_mac (
+    .clk_i, .rst_ni, .credit_o(credit), .step_i(step), .last_i(last_col), .inputs_i(inputs), .weights_i(weights),
+    .out_data_o, .out_valid_o, .out_ready_i
+  );
+
+  `DFC_STREAM_STABLE(in_valid_i, in_ready_o, in_data_i)
+endmodule

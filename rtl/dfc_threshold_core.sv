@@ -1,0 +1,112 @@
+// Counts thresholds by binary search: code = #{k : acc >= T_k}, complemented for falling lanes, offset for signed codes.
+// Latency OutBits cycles, one beat of Lanes accumulators a cycle; never stalls.
+// The file holds, at fold * 2**OutBits + node, the search tree in heap order (node 0: the flip bits); folds come in turn.
+module dfc_threshold_core #(
+  parameter              File       = "",
+  parameter int unsigned Lanes      = 1,
+  parameter int unsigned Folds      = 1,
+  parameter int unsigned Shared     = 0,  // one row of one lane serves all folds and lanes
+  parameter int unsigned AccBits    = 8,
+  parameter int unsigned AccSigned  = 1,
+  parameter int unsigned ThreshBits = 8,
+  parameter int unsigned OutBits    = 2,
+  parameter int unsigned OutSigned  = 0,
+  parameter int unsigned Flip       = 0,
+  parameter int unsigned Style      = 0   // 0: LUTs up to 1023 entries a stage and lane, then block RAM
+) (
+  input  logic                     clk_i,
+  input  logic                     rst_ni,
+  input  logic                     valid_i,
+  input  logic [Lanes*AccBits-1:0] acc_i,
+  output logic                     valid_o,
+  output logic [Lanes*OutBits-1:0] codes_o
+);
+  localparam int unsigned Rows      = (Shared != 0) ? 1 : Folds;
+  localparam int unsigned FoldBits  = (Rows > 1) ? $clog2(Rows) : 1;
+  localparam int unsigned FileWidth = ((Shared != 0) ? 1 : Lanes) * ThreshBits;
+  localparam int unsigned CmpBits   = (AccBits > ThreshBits) ? AccBits : ThreshBits;
+
+  if (Lanes < 1 || Folds < 1 || OutBits < 1) begin : gen_check
+    $fatal(1, "dfc_threshold_core: Lanes, Folds and OutBits must be at least 1");
+  end
+
+  logic [OutBits:0]               valid;  // [j]: a beat is in stage j
+  logic [OutBits:0][FoldBits-1:0] fold;
+  logic [FoldBits-1:0]            fold_d;
+
+  assign valid[0] = valid_i;
+  assign valid_o  = valid[OutBits];
+
+  if (Rows > 1) begin : gen_fold
+    assign fold_d = !valid_i ? fold[0] : (fold[0] == FoldBits'(Rows - 1)) ? '0 : fold[0] + 1'b1;
+    always_ff @(posedge clk_i) fold[0] <= rst_ni ? fold_d : '0;
+    always_ff @(posedge clk_i) fold[OutBits:1] <= fold[OutBits-1:0];
+  end else begin : gen_no_fold
+    assign fold_d = '0;
+    assign fold   = '0;
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) valid[OutBits:1] <= '0;
+    else         valid[OutBits:1] <= valid[OutBits-1:0];
+  end
+
+  for (genvar l = 0; l < int'(Lanes); l++) begin : gen_lane
+    localparam int unsigned Lsb = (Shared != 0) ? 0 : l * ThreshBits;
+    logic [OutBits:0][AccBits-1:0] acc;  // the accumulator on its way through the stages
+    logic [OutBits-1:0] count_q;
+    logic flip;
+
+    assign acc[0] = acc_i[l*AccBits +: AccBits];
+    always_ff @(posedge clk_i) acc[OutBits:1] <= acc[OutBits-1:0];
+
+    for (genvar j = 0; j < int'(OutBits); j++) begin : gen_stage
+      localparam int unsigned Depth = Rows << j;
+      localparam int unsigned AddrBits = (Depth > 1) ? $clog2(Depth) : 1;
+      logic [ThreshBits-1:0] threshold;
+      logic [CmpBits-1:0] lhs, rhs;
+      logic [AddrBits-1:0] addr;
+      logic [j:0] found;  // the code's leading bits, this stage's lowest
+
+      dfc_rom #(
+        .File(File), .FileWidth(FileWidth), .FileDepth(Rows << OutBits), .Width(ThreshBits), .Depth(Depth), .Lsb(Lsb),
+        .Base(1 << j), .Inner(1 << j), .Outer(1 << OutBits), .Style((Style != 0) ? Style : (Depth >= 1024) ? 3 : 1)
+      ) u_thresholds (.clk_i, .en_i(1'b1), .addr_i(addr), .data_o(threshold));
+
+      // Comparing two's-complement numbers is comparing them unsigned with inverted sign bits.
+      if (AccSigned != 0) begin : gen_signed
+        assign lhs = CmpBits'(signed'(acc[j])) ^ (CmpBits'(1) << (CmpBits - 1));
+        assign rhs = CmpBits'(signed'(threshold)) ^ (CmpBits'(1) << (CmpBits - 1));
+      end else begin : gen_unsigned
+        assign lhs = CmpBits'(acc[j]);
+        assign rhs = CmpBits'(threshold);
+      end
+      assign found[0] = lhs >= rhs;
+
+      if (j == 0) begin : gen_first
+        assign addr = AddrBits'(fold_d);
+      end else begin : gen_next
+        logic [j-1:0] leading_q;
+        always_ff @(posedge clk_i) leading_q <= gen_stage[j-1].found;
+        assign found[j:1] = leading_q;
+        assign addr = AddrBits'({fold[j-1], gen_stage[j-1].found});
+      end
+    end
+    always_ff @(posedge clk_i) count_q <= gen_stage[OutBits-1].found;
+
+    if (Flip != 0) begin : gen_flip
+      dfc_rom #(
+        .File(File), .FileWidth(FileWidth), .FileDepth(Rows << OutBits), .Width(1), .Depth(Rows), .Lsb(Lsb),
+        .Base(0), .Inner(1), .Outer(1 << OutBits), .Style(1)
+      ) u_flip (.clk_i, .en_i(1'b1), .addr_i(fold[OutBits-1]), .data_o(flip));
+    end else begin : gen_no_flip
+      assign flip = 1'b0;
+    end
+    assign codes_o[l*OutBits +: OutBits] = count_q ^ {OutBits{flip}} ^ (OutBits'(OutSigned) << (OutBits - 1));
+
+    logic unused;
+    assign unused = ^acc[OutBits];
+  end
+  logic unused;
+  assign unused = ^{fold[OutBits], fold_d};
+endmodule
