@@ -11,6 +11,7 @@ that holds them exactly (float32 is common: it makes matrix products run at BLAS
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -166,12 +167,13 @@ class Unit(ABC):
     # The unit as an operator of a Graph.
     def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         for tensor, stream in zip(inputs, self.inputs, strict=True):
-            if tensor.shape != stream.shape or tensor.dtype != stream.dtype:
+            if math.prod(tensor.shape) != stream.elements or tensor.dtype != stream.dtype:
                 raise ValueError(f"{self.kind} wants {stream.dtype}{list(stream.shape)}, is given {tensor}")
         return tuple(Tensor(s.shape, s.dtype) for s in self.outputs)
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
-        return self.compute(*inputs)
+        """`compute` on frames in any shape of as many elements: a stream is the same seen as (1, 1, h*w*c)."""
+        return self.compute(*(x.reshape(len(x), *s.shape) for x, s in zip(inputs, self.inputs, strict=True)))
 
     def __str__(self) -> str:
         return f"{self.kind}<{', '.join(f'{k}={v}' for k, v in self.parameters().items())}>"

@@ -1,0 +1,168 @@
+"""A compiled network: run it, measure it, save it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from dfcompile import serialize
+from dfcompile.dataflow.design import Design
+from dfcompile.dataflow.timing import Timing, solve
+from dfcompile.errors import CompileError, Problem
+from dfcompile.ir.graph import Array
+from dfcompile.streamline.host import HostSide
+from dfcompile.units.base import Resources, Unit
+
+ENGINES = ("python", "hls", "rtl")
+CHUNK_ELEMENTS = 2**21
+"""Elements of the largest stream that one chunk of a batch may have: the working set of a thread stays in cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Accelerator:
+    """A folded design with the host's side of it.
+
+    host:    ports, preprocessing and what is left to do behind the accelerator
+    report:  what report.json holds
+    options: every build option in effect
+    family:  device family the resources are estimated for
+    """
+
+    design: Design
+    host: HostSide
+    report: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    family: str = "xc7"
+
+    @property
+    def name(self) -> str:
+        return self.design.name
+
+    @cached_property
+    def timing(self) -> Timing:
+        """Interval, latency and FIFO occupancy, in cycles."""
+        return solve(self.design)
+
+    @cached_property
+    def resources(self) -> Resources:
+        """Estimated area of all units."""
+        total = Resources()
+        for node in self.design.nodes:
+            assert isinstance(node.op, Unit)
+            total = total + node.op.resources(self.family)
+        return total
+
+    def run(self, x: Array | Mapping[str, Array]) -> Any:
+        """Real numbers in and out: x (n, *shape) in the model's ONNX layout; one array, or a dict where there are several."""
+        return self.simulate(x, "python")
+
+    def simulate(self, x: Array | Mapping[str, Array], engine: str = "python") -> Any:
+        """As `run`, on the Python engine, the compiled HLS C++ or the RTL under Verilator. CompileError for a wrong input."""
+        if engine not in ENGINES:
+            raise CompileError(Problem("bad-option", f"there is no engine '{engine}'", help=f"engines: {', '.join(ENGINES)}"))
+        feeds = self._checked(x)
+        if engine == "python":
+            outputs = self._in_chunks(feeds, lambda part: self.host.decode(self._codes(self.host.encode(part))))
+        else:
+            outputs = self.host.decode(self.run_codes(self.host.encode(feeds), engine))
+        results = {k: v.astype(np.float32) if v.dtype.kind == "f" else v for k, v in outputs.items()}
+        return next(iter(results.values())) if len(results) == 1 else results
+
+    def run_codes(self, codes: Mapping[str, Array], engine: str = "python") -> dict[str, Array]:
+        """Integer codes in and out, by stream: (n, h, w, c)."""
+        if engine == "python":
+            return self._in_chunks(codes, self._codes)
+        from dfcompile.backend.engine import run_engine
+
+        inputs = [np.asarray(codes[t]) for t in self.design.graph.inputs]
+        return dict(zip(self.host_outputs, run_engine(self.design, inputs, engine), strict=True))
+
+    @property
+    def host_outputs(self) -> tuple[str, ...]:
+        """Names of the output streams as the host knows them, in the design's order."""
+        return tuple(dict.fromkeys(p.stream for p in self.host.outputs))
+
+    def _codes(self, codes: Mapping[str, Array]) -> dict[str, Array]:
+        made = self.design.graph.execute(codes)
+        return dict(zip(self.host_outputs, (made[t] for t in self.design.graph.outputs), strict=True))
+
+    def _in_chunks(self, feeds: Mapping[str, Array], run: Callable[[Mapping[str, Array]], dict[str, Array]]) -> dict[str, Array]:
+        """A batch in chunks, one thread for each core; matrix products stay single-threaded inside."""
+        n = len(next(iter(feeds.values())))
+        largest = max(s.elements for s in self.design.streams().values())
+        workers = os.cpu_count() or 1
+        size = max(1, min(CHUNK_ELEMENTS // largest, -(-n // workers)))
+        parts = [{k: v[i : i + size] for k, v in feeds.items()} for i in range(0, n, size)]
+        if len(parts) == 1:
+            return run(parts[0])
+        with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
+            results = list(pool.map(run, parts))
+        return {k: np.concatenate([r[k] for r in results]) for k in results[0]}
+
+    def _checked(self, x: Array | Mapping[str, Array]) -> dict[str, Array]:
+        shapes = self.host.input_shapes
+        feeds = dict(x) if isinstance(x, Mapping) else {next(iter(shapes)): np.asarray(x)}
+        problems = [_check_input(name, shape, feeds.get(name)) for name, shape in shapes.items()]
+        problems += [Problem("wrong-input", f"the model has no input '{k}'", help=f"inputs: {', '.join(shapes)}") for k in feeds if k not in shapes]
+        found = [p for p in problems if p]
+        if found:
+            raise CompileError(found)
+        return {k: np.asarray(v) for k, v in feeds.items()}
+
+    def save(self, out: str | Path) -> None:
+        """Write the build folder, whole or not at all; an older build in its place is replaced."""
+        from dfcompile.backend.project import write_project
+
+        target = Path(out)
+        if target.exists() and (not target.is_dir() or (any(target.iterdir()) and not (target / "design.json").exists())):
+            raise CompileError(Problem("bad-output", f"'{target.name}' exists and is not a build folder", help="choose another -o OUT"))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".dfcompile-") as scratch:
+            folder = Path(scratch) / "out"
+            folder.mkdir()
+            serialize.write(folder, design=self.design, host=self.host, options=self.options, family=self.family)
+            (folder / "report.json").write_text(json.dumps(self.report, indent=1) + "\n")
+            write_project(self, folder)
+            if target.exists():
+                shutil.rmtree(target)
+            folder.rename(target)
+
+
+def _check_input(name: str, shape: tuple[int, ...], x: Array | None) -> Problem | None:
+    wanted = "x".join(("N", *map(str, shape)))
+    if x is None:
+        return Problem("wrong-input", f"input '{name}' is missing", help=f"give an array of shape {wanted}")
+    given = "x".join(map(str, x.shape))
+    if x.ndim != len(shape) + 1 or x.shape[1:] != shape:
+        return Problem(
+            "wrong-input", f"input '{name}' has the wrong shape", f"input {name}", f"given {given}, the model takes {wanted}",
+            "the first axis counts the frames")  # fmt: skip
+    if x.dtype.kind not in "fiub":
+        return Problem("wrong-input", f"input '{name}' is not numeric", f"input {name}", f"its dtype is {x.dtype}", "give float32 numbers")
+    if not len(x):
+        return Problem("wrong-input", f"input '{name}' holds no frame", f"input {name}", help=f"give an array of shape {wanted}, N at least 1")
+    if not np.isfinite(x).all():
+        return Problem("wrong-input", f"input '{name}' holds NaN or infinity", f"input {name}", help="give finite numbers")
+    return None
+
+
+def load(out: str | Path) -> Accelerator:
+    """A saved build; CompileError when the folder is none."""
+    folder = Path(out)
+    parts = serialize.read(folder)
+    try:
+        report = json.loads((folder / "report.json").read_text())
+    except (OSError, ValueError):
+        report = {}
+    return Accelerator(report=report, **parts)

@@ -1,0 +1,269 @@
+"""The compiler, as one list: read `STAGES` aloud.
+
+model file -> model graph -> integer graph -> unit graph -> folded units -> design -> accelerator
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from dfcompile.accelerator import Accelerator
+from dfcompile.boards import Board, find_board
+from dfcompile.dataflow.connect import apply_folding, connect
+from dfcompile.dataflow.design import Design
+from dfcompile.dataflow.fifo_sizing import size_fifos
+from dfcompile.dataflow.fold import default_interval, fold_for_interval, read_folding
+from dfcompile.dataflow.lower import lower
+from dfcompile.errors import CompileError, Problem
+from dfcompile.frontend.model import import_model
+from dfcompile.ir.graph import Graph
+from dfcompile.ir.types import IntType
+from dfcompile.report_data import make_report
+from dfcompile.streamline.check import check_units, probe_inputs
+from dfcompile.streamline.encoder import InputType
+from dfcompile.streamline.pipeline import Streamlined, streamline
+from dfcompile.units.base import Unit
+
+Progress = Callable[[str], None]
+
+
+@dataclass
+class Build:
+    """What one build knows; each stage reads what is there and adds its own."""
+
+    path: Path
+    options: dict[str, Any]
+    board: Board | None = None
+    input_types: dict[str, InputType] = field(default_factory=dict)
+    model: Graph | None = None
+    fates: dict[str, str] = field(default_factory=dict)
+    integer: Streamlined | None = None
+    units: Graph | None = None
+    design: Design | None = None
+    result: Accelerator | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def dump(self, stage: str, graph: Graph) -> None:
+        """Write a stage's graph as text where --dump-ir asks for it."""
+        if self.options.get("dump_ir"):
+            folder = Path(self.options["dump_ir"])
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{len(list(folder.glob('*.txt'))):02d}_{stage}.txt").write_text(f"{graph}\n")
+
+
+def _import(b: Build) -> None:
+    found = import_model(b.path)
+    b.fates.update(found.fates)
+    if found.problems or found.graph is None:
+        raise CompileError(found.problems)
+    b.model = found.graph
+    b.dump("import", b.model)
+    b.input_types = parse_input_types(b.options.get("input_type"), b.model)
+
+
+def _streamline(b: Build) -> None:
+    assert b.model
+    b.integer = streamline(b.model, b.input_types, bool(b.options.get("argmax")), b.dump)
+
+
+def _lower(b: Build) -> None:
+    assert b.integer
+    b.units, _ = lower(b.integer.graph)
+    b.dump("lower", b.units)
+
+
+def _fold(b: Build) -> None:
+    assert b.units
+    given = b.options.get("folding")
+    interval = wanted_interval(b.options, b.board) or default_interval(b.units)
+    if given is not None and not wanted_interval(b.options, b.board):
+        chosen = {n.name: n.op.folding for n in b.units.nodes if isinstance(n.op, Unit)}
+    else:
+        chosen = fold_for_interval(b.units, interval)
+    if given is not None:
+        chosen |= read_folding(given, b.units)
+    b.units = apply_folding(b.units, chosen)
+    b.dump("fold", b.units)
+
+
+def _connect(b: Build) -> None:
+    assert b.units
+    b.design = connect(b.units)
+
+
+def _size_fifos(b: Build) -> None:
+    assert b.design
+    b.design = size_fifos(b.design)
+    b.dump("design", b.design.graph)
+
+
+def _check(b: Build) -> None:
+    assert b.model and b.integer and b.design
+    if b.options.get("verify", True):
+        check_units(b.integer, b.design.graph, probe_inputs(b.model, b.input_types))
+
+
+def _finish(b: Build) -> None:
+    assert b.model and b.integer and b.design
+    family = b.board.family if b.board else "xc7"
+    shown = {k: v for k, v in b.options.items() if k != "dump_ir"}
+    accelerator = Accelerator(b.design, b.integer.host, {}, shown, family)
+    accelerator.report.update(make_report(accelerator, b.model, b.board))
+    b.result = accelerator
+
+
+STAGES: tuple[tuple[str, Callable[[Build], None]], ...] = (
+    ("import", _import),
+    ("streamline", _streamline),
+    ("lower", _lower),
+    ("fold", _fold),
+    ("connect", _connect),
+    ("size FIFOs", _size_fifos),
+    ("check", _check),
+    ("finish", _finish),
+)
+
+
+def build(
+    model: str | Path, *, mode: str = "auto", board: str | None = None, fps: float | None = None, interval: int | None = None,
+    clock: float | None = None, folding: str | Path | Mapping[str, Any] | None = None, input_type: str | tuple[str, ...] | None = None,
+    argmax: bool = False, verify: bool = True, dump_ir: str | Path | None = None, progress: Progress | None = None,
+) -> Accelerator:  # fmt: skip
+    """Compile a model. CompileError carries every problem found.
+
+    fps or interval: the speed to fold for (frames a second at `clock` MHz, or cycles a frame)
+    folding: JSON file or dict, unit -> {pe, simd, ...}; units not named keep their automatic folding
+    input_type: "[input=]TYPE[:scale[:offset]]", what a raw input stream carries
+    """
+    chosen = find_board(board) if board else None
+    options = {
+        "mode": mode, "board": board, "fps": fps, "interval": interval, "clock": clock or (chosen.clock if chosen else 100.0),
+        "folding": str(folding) if isinstance(folding, Path) else folding, "input_type": input_type, "argmax": argmax,
+        "verify": verify, "dump_ir": dump_ir,
+    }  # fmt: skip
+    _check_options(options)
+    b = Build(Path(model), options, chosen)
+    for name, stage in STAGES:
+        if progress:
+            progress(name)
+        start = time.perf_counter()
+        stage(b)
+        b.seconds[name] = time.perf_counter() - start
+    assert b.result
+    b.result.report["seconds"] = {k: round(v, 3) for k, v in b.seconds.items()}
+    return b.result
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    problems = []
+    if options["mode"] not in ("auto", "dataflow"):
+        problems.append(Problem("bad-option", f"mode '{options['mode']}' is not available", help="use --mode dataflow or auto"))
+    if options["fps"] and options["interval"]:
+        problems.append(Problem("bad-option", "--fps and --interval both set the speed", help="give one of them"))
+    for key in ("fps", "interval", "clock"):
+        if options[key] is not None and not options[key] > 0:
+            problems.append(Problem("bad-option", f"--{key} must be positive, not {options[key]}"))
+    if problems:
+        raise CompileError(problems)
+
+
+def wanted_interval(options: Mapping[str, Any], board: Board | None) -> int | None:
+    """Cycles per frame that the options ask for, None when they ask for nothing."""
+    if options.get("interval"):
+        return int(options["interval"])
+    if options.get("fps"):
+        return max(1, int(options["clock"] * 1e6 / options["fps"]))
+    return None
+
+
+def check(model: str | Path, input_type: str | tuple[str, ...] | None = None) -> tuple[Problem, ...]:
+    """Everything that stops a model from compiling; empty when nothing does."""
+    b = Build(Path(model), {"input_type": input_type})
+    try:
+        for _, stage in STAGES[:3]:
+            stage(b)
+    except CompileError as e:
+        return e.problems
+    return ()
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What became of each ONNX node: (node, operator, fate, unit or pass)."""
+
+    rows: tuple[tuple[str, str, str, str], ...]
+    problems: tuple[Problem, ...] = ()
+
+    def __str__(self) -> str:
+        widths = [max((len(r[i]) for r in self.rows), default=0) for i in range(3)]
+        lines = ["  ".join(t.ljust(w) for t, w in zip(r, [*widths, 0], strict=True)).rstrip() for r in self.rows]
+        return "\n".join(lines + [str(p) for p in self.problems])
+
+
+def explain(model: str | Path, input_type: str | tuple[str, ...] | None = None) -> Explanation:
+    """Where every ONNX node went, also when the model cannot be compiled."""
+    b = Build(Path(model), {"input_type": input_type})
+    problems: tuple[Problem, ...] = ()
+    try:
+        for _, stage in STAGES[:3]:
+            stage(b)
+    except CompileError as e:
+        problems = e.problems
+    rows = []
+    encoded = b.integer.fates if b.integer else {}
+    by_source: dict[str, list[str]] = {}
+    for node in b.model.nodes if b.model else ():
+        for s in node.source:
+            by_source.setdefault(s, []).append(node.name)
+    in_units: dict[str, list[str]] = {}
+    for node in b.units.nodes if b.units else ():
+        for s in node.source:
+            in_units.setdefault(s, []).append(f"{node.name} ({node.op.kind})")
+    for name, fate in b.fates.items():
+        kind, _, text = fate.partition(": ")
+        later = [encoded[n] for n in by_source.get(name, ()) if n in encoded]
+        rows.append((name, kind, "; ".join(dict.fromkeys(later)) or text, ", ".join(in_units.get(name, ()))))
+    return Explanation(tuple(rows), problems)
+
+
+def parse_input_types(given: str | tuple[str, ...] | None, model: Graph) -> dict[str, InputType]:
+    """Declared input types by graph input. CompileError for what cannot be read."""
+    texts = (given,) if isinstance(given, str) else tuple(given or ())
+    result: dict[str, InputType] = {}
+    for text in texts:
+        name, _, spec = text.rpartition("=")
+        names = [name] if name else list(model.inputs)
+        if name and name not in model.inputs:
+            raise CompileError(Problem("bad-option", f"--input-type: there is no input '{name}'", help=f"inputs: {', '.join(model.inputs)}"))
+        result |= dict.fromkeys(names, _input_type(spec))
+    return result
+
+
+def _input_type(spec: str) -> InputType:
+    kind, *numbers = spec.split(":")
+    try:
+        dtype = IntType.parse(kind.lower())
+        if len(numbers) > 2:
+            raise ValueError("too many ':'")
+        values = [_number(n) for n in numbers]
+        scale, offset = (*values, 1.0, 0.0)[:2] if len(values) == 1 else (values + [1.0, 0.0])[:2]
+        if scale <= 0:
+            raise ValueError("the scale must be positive")
+        return InputType(dtype, scale, offset)
+    except ValueError as e:
+        raise CompileError(Problem(
+            "bad-option", f"--input-type '{spec}' cannot be read", why=str(e),
+            help="write TYPE[:scale[:offset]], e.g. uint8:1/255, bipolar, int4:0.5")) from e  # fmt: skip
+
+
+def _number(text: str) -> float:
+    if re.fullmatch(r"\s*[-+]?[\d.]+(e[-+]?\d+)?\s*/\s*[\d.]+\s*", text):
+        top, bottom = text.split("/")
+        return float(Fraction(top.strip()) / Fraction(bottom.strip()))
+    return float(text)

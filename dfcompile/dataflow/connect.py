@@ -1,0 +1,115 @@
+"""Folded units --> a design: forks where a stream has several readers, width converters where lanes differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from dfcompile.dataflow.design import Design
+from dfcompile.ir.graph import Graph, Node, Tensor
+from dfcompile.units.base import Stream, Unit
+from dfcompile.units.fork import Fork
+from dfcompile.units.sliding_window import SlidingWindow
+from dfcompile.units.width_converter import WidthConverter
+
+Folding = Mapping[str, Mapping[str, int]]
+
+
+def apply_folding(graph: Graph, folding: Folding) -> Graph:
+    """Every unit with its chosen folding; a depthwise window takes the lanes of its reader, whose order they define."""
+    nodes = []
+    for node in graph.nodes:
+        unit = node.op
+        assert isinstance(unit, Unit)
+        choice = dict(folding.get(node.name, {}))
+        nodes.append(replace(node, op=unit.folded(**choice) if choice else unit))
+    by_name = {n.name: n for n in nodes}
+    made = graph.producers()
+    for node in nodes:
+        source = made.get(node.inputs[0])
+        if source is not None and _is_tied(by_name[source.name], node):
+            unit = by_name[source.name].op
+            assert isinstance(unit, Unit) and isinstance(node.op, Unit)
+            by_name[source.name] = replace(by_name[source.name], op=unit.folded(simd=node.op.inputs[0].lanes))
+    return graph.replace(nodes=tuple(by_name[n.name] for n in nodes))
+
+
+def tied_windows(graph: Graph) -> dict[str, str]:
+    """Window unit -> reader, where the reader's lanes define the order of the window."""
+    made = graph.producers()
+    found = {}
+    for node in graph.nodes:
+        source = made.get(node.inputs[0])
+        if source is not None and _is_tied(source, node):
+            found[source.name] = node.name
+    return found
+
+
+def _is_tied(source: Node, reader: Node) -> bool:
+    return isinstance(source.op, SlidingWindow) and source.op.channels_outer
+
+
+class _Connection:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.nodes: list[Node] = []
+        self.tensors: dict[str, Tensor] = {}
+        self.ends: dict[str, list[tuple[str, Stream]]] = {}  # original tensor -> unused (stream, type)
+        self.readers = {t: len(c) + graph.outputs.count(t) for t, c in graph.consumers().items()}
+
+    def offer(self, tensor: str, stream: Stream, source: tuple[str, ...]) -> None:
+        """Make as many ends of a stream as it has readers."""
+        ends = [tensor]
+        for i in range(self.readers.get(tensor, 0) - 1):
+            copies = (f"{tensor}/{i}a", f"{tensor}/{i}b")
+            self._add(f"fork_{_plain(tensor)}_{i}", Fork(stream.shape, stream.dtype, stream.lanes), (ends.pop(),), copies, source)
+            ends += copies
+        self.ends[tensor] = [(e, stream) for e in ends]
+
+    def take(self, tensor: str, lanes: int | None, reader: str) -> str:
+        """One end of a stream in the lanes that its reader wants."""
+        end, stream = self.ends[tensor].pop(0)
+        if lanes is None or stream.lanes == lanes:
+            return end
+        out = f"{end}>{lanes}"
+        self._add(f"width_{_plain(out)}", WidthConverter(stream.shape, stream.dtype, stream.lanes, lanes), (end,), (out,), ())
+        return out
+
+    def _add(self, name: str, unit: Unit, inputs: tuple[str, ...], outputs: tuple[str, ...], source: tuple[str, ...]) -> None:
+        self.nodes.append(Node(name, unit, inputs, outputs, source))
+        for t, s in zip(outputs, unit.outputs, strict=True):
+            self.tensors[t] = Tensor(s.shape, s.dtype)
+
+    def visit(self, node: Node) -> None:
+        assert isinstance(node.op, Unit)
+        inputs = tuple(self.take(t, s.lanes, node.name) for t, s in zip(node.inputs, node.op.inputs, strict=True))
+        self._add(node.name, node.op, inputs, node.outputs, node.source)
+        for t, s in zip(node.outputs, node.op.outputs, strict=True):
+            self.offer(t, s, node.source)
+
+
+def _plain(name: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in name)
+
+
+def connect(graph: Graph) -> Design:
+    """The design of a folded unit graph; its inputs have the lanes of their first reader."""
+    state = _Connection(graph)
+    readers = graph.consumers()
+    for name in graph.inputs:
+        t = graph.tensors[name]
+        h, w, c = t.shape
+        assert t.dtype
+        first = readers[name][0] if readers.get(name) else None
+        lanes = 1
+        if first is not None:
+            assert isinstance(first.op, Unit)
+            lanes = first.op.inputs[first.inputs.index(name)].lanes
+        state.tensors[name] = t
+        state.offer(name, Stream((h, w, c), t.dtype, lanes), ())
+    for node in graph.nodes:
+        state.visit(node)
+    outputs = tuple(state.take(t, None, "") for t in graph.outputs)
+    design = Design(Graph(graph.name, tuple(state.nodes), state.tensors, {}, graph.inputs, outputs).sorted())
+    design.check()
+    return design

@@ -1,0 +1,279 @@
+"""Integer operators --> hardware units, unfolded, one stream per tensor.
+
+The result is a graph of units whose tensors may still have several readers and streams of different widths at
+their two ends: `connect` puts forks and width converters in, once the folding is chosen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dfcompile.ir.graph import Array, Graph, Node, Tensor
+from dfcompile.ir.intop import (
+    ArgMaxCode,
+    IntAdd,
+    IntConcat,
+    IntConv,
+    IntMul,
+    IntPad,
+    IntPool,
+    IntSlice,
+    IntUpsample,
+    LookupCode,
+    ThresholdCode,
+    View,
+    Window,
+)
+from dfcompile.ir.types import BIPOLAR, IntType
+from dfcompile.units.add import Add
+from dfcompile.units.argmax import Argmax
+from dfcompile.units.base import Unit
+from dfcompile.units.concat import Concat
+from dfcompile.units.lookup import Lookup
+from dfcompile.units.multiply import Multiply
+from dfcompile.units.mvtu import Mvtu
+from dfcompile.units.pool import Pool
+from dfcompile.units.sliding_window import SlidingWindow
+from dfcompile.units.split import Split
+from dfcompile.units.threshold import Threshold
+from dfcompile.units.upsample import Upsample
+from dfcompile.units.vvtu import Vvtu
+
+Shape3 = tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Thresholds:
+    """What a threshold node says, to be fused or to stand alone."""
+
+    dtype: IntType
+    values: Array
+    flip: Array | None
+    node: Node
+
+
+def lower(graph: Graph) -> tuple[Graph, dict[str, str]]:
+    """The unit graph of an integer graph whose tensors all have types.
+
+    Also returns, for outputs that are another stream's view, integer tensor -> stream.
+    """
+    return _Lowering(graph).run()
+
+
+class _Lowering:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.readers = graph.consumers()
+        self.nodes: list[Node] = []
+        self.tensors: dict[str, Tensor] = {}
+        self.alias: dict[str, str] = {}
+        self.done: set[str] = set()
+        for name in graph.inputs:
+            self.tensors[name] = graph.tensors[name]
+
+    def run(self) -> tuple[Graph, dict[str, str]]:
+        for node in self.graph.nodes:
+            if node.name not in self.done:
+                self._lower(node)
+        outputs = tuple(self._stream(t) for t in self.graph.outputs)
+        renamed = {t: o for t, o in zip(self.graph.outputs, outputs, strict=True) if t != o}
+        return Graph(self.graph.name, tuple(self.nodes), self.tensors, {}, self.graph.inputs, outputs), renamed
+
+    def _stream(self, name: str) -> str:
+        while name in self.alias:
+            name = self.alias[name]
+        return name
+
+    def _type(self, name: str) -> IntType:
+        dtype = self.tensors[self._stream(name)].dtype
+        assert dtype is not None
+        return dtype
+
+    def _shape(self, name: str) -> Shape3:
+        h, w, c = self.graph.tensors[name].shape
+        return h, w, c
+
+    def add(self, name: str, unit: Unit, inputs: tuple[str, ...], outputs: tuple[str, ...], source: tuple[str, ...]) -> None:
+        """Append a unit; its output streams take the unit's types."""
+        self.nodes.append(Node(name, unit, tuple(self._stream(t) for t in inputs), outputs, source))
+        for t, s in zip(outputs, unit.outputs, strict=True):
+            self.tensors[t] = Tensor(s.shape, s.dtype)
+
+    def _lower(self, node: Node) -> None:
+        op = node.op
+        if isinstance(op, View):
+            self.alias[node.outputs[0]] = node.inputs[0]
+        elif isinstance(op, IntConv):
+            self._conv(node, op)
+        elif isinstance(op, IntPool):
+            self._pool(node, op)
+        elif isinstance(op, IntPad):
+            shape, dtype = self._shape(node.inputs[0]), self._type(node.inputs[0])
+            unit = _window(shape, op.window, dtype, op.pad_code)
+            self.add(node.name, unit, node.inputs, node.outputs, node.source)
+        elif isinstance(op, ThresholdCode):
+            self._threshold(node)
+        elif isinstance(op, IntConcat):
+            self._concat(node)
+        elif isinstance(op, IntSlice):
+            self._slice(node, op)
+        else:
+            self._plain(node, op)
+
+    def _plain(self, node: Node, op: Any) -> None:
+        shape, dtype = self._shape(node.inputs[0]), self._type(node.inputs[0])
+        unit: Unit
+        if isinstance(op, IntAdd):
+            unit = Add(shape, (dtype, self._type(node.inputs[1])), op.factors, op.offset)
+        elif isinstance(op, IntMul):
+            unit = Multiply(shape, (dtype, self._type(node.inputs[1])))
+        elif isinstance(op, IntUpsample):
+            unit = Upsample(shape, op.factors, dtype)
+        elif isinstance(op, ArgMaxCode):
+            unit = Argmax(shape, dtype, select_last=op.select_last)
+        else:
+            assert isinstance(op, LookupCode)
+            out = self.graph.tensors[node.outputs[0]].dtype
+            assert out
+            unit = Lookup(dtype, out, self.graph.constants[node.inputs[1]], op.base, shape)
+        self.add(node.name, unit, node.inputs[:2] if len(unit.inputs) == 2 else node.inputs[:1], node.outputs, node.source)
+
+    def _fused(self, tensor: str, channels: int) -> Thresholds | None:
+        """The thresholds behind a tensor, when nothing else reads it."""
+        readers = self.readers.get(tensor, [])
+        if tensor in self.graph.outputs or len(readers) != 1 or not isinstance(readers[0].op, ThresholdCode):
+            return None
+        return self._thresholds(readers[0], channels)
+
+    def _thresholds(self, node: Node, channels: int) -> Thresholds:
+        values, flip = (self.graph.constants[t] for t in node.inputs[1:])
+        dtype = self.graph.tensors[node.outputs[0]].dtype
+        assert dtype
+        return Thresholds(dtype, values, np.broadcast_to(flip, (channels,)).copy() if flip.any() else None, node)
+
+    def _threshold(self, node: Node) -> None:
+        shape = self._shape(node.inputs[0])
+        t = self._thresholds(node, shape[2])
+        unit = Threshold(self._type(node.inputs[0]), t.dtype, t.values, t.flip, shape)
+        self.add(node.name, unit, node.inputs[:1], node.outputs, node.source)
+
+    def _conv(self, node: Node, op: IntConv) -> None:
+        weights = self.graph.constants[node.inputs[1]]
+        oc, kh, kw, cg = weights.shape
+        shape, dtype, out_shape = self._shape(node.inputs[0]), self._type(node.inputs[0]), self._shape(node.outputs[0])
+        acc = self.graph.tensors[node.outputs[0]].dtype
+        assert acc
+        fused = self._fused(node.outputs[0], oc)
+        depthwise = op.groups == shape[2] and oc == shape[2]
+        source = self._stream(node.inputs[0])
+        if not _is_direct(op.window, shape, out_shape, op.groups, depthwise):
+            window = _window(shape, op.window, dtype, op.pad_code, groups=1 if depthwise else op.groups, outer=depthwise)
+            source, dtype = f"{node.name}_window:0", window.outputs[0].dtype
+            self.add(f"{node.name}_window", window, node.inputs[:1], (source,), node.source)
+        out = fused.dtype if fused else acc
+        values, flip = (fused.values, fused.flip) if fused else (None, None)
+        kind = _weight_type(weights)
+        unit: Unit
+        if depthwise:
+            unit = Vvtu(weights.reshape(oc, kh * kw), dtype, kind, out, acc, values, flip, out_shape)
+        else:
+            matrix = weights.reshape(op.groups, oc // op.groups, kh * kw * cg)
+            positions = out_shape[0] * out_shape[1]
+            in_shape = (out_shape[0], out_shape[1], op.groups * kh * kw * cg)
+            unit = Mvtu(positions, matrix, dtype, kind, out, acc, values, flip, in_shape, out_shape)
+        last = fused.node if fused else node
+        sources = (*node.source, *(s for s in last.source if s not in node.source))
+        self.add(node.name, unit, (source,), last.outputs, sources)
+        self.done.add(last.name)
+
+    def _pool(self, node: Node, op: IntPool) -> None:
+        shape, dtype, out_shape = self._shape(node.inputs[0]), self._type(node.inputs[0]), self._shape(node.outputs[0])
+        k = op.window.kernel[0] * op.window.kernel[1]
+        source = self._stream(node.inputs[0])
+        whole = op.window == Window(shape[:2])
+        if not whole:
+            fill = {"max": dtype.lo, "min": dtype.hi, "sum": op.pad_code}[op.mode]
+            window = _window(shape, op.window, dtype, fill, outer=True)
+            source, dtype = f"{node.name}_window:0", window.outputs[0].dtype
+            self.add(f"{node.name}_window", window, node.inputs, (source,), node.source)
+        out = IntType.holding(dtype.lo * k, dtype.hi * k) if op.mode == "sum" else dtype
+        unit = Pool(op.mode, out_shape, k, dtype, out, channels_outer=not whole)
+        self.add(node.name, unit, (source,), node.outputs, node.source)
+
+    def _concat(self, node: Node) -> None:
+        kinds = [self._type(t) for t in node.inputs]
+        common = _common(kinds)
+        left, shape = node.inputs[0], self._shape(node.inputs[0])
+        kind = kinds[0]
+        for i, right in enumerate(node.inputs[1:], 1):
+            last = i == len(node.inputs) - 1
+            out = node.outputs[0] if last else f"{node.name}_{i}:0"
+            unit = Concat((shape, self._shape(right)), common, in_dtypes=(kind, kinds[i]))
+            self.add(node.name if last else f"{node.name}_{i}", unit, (left, right), (out,), node.source)
+            left, shape, kind = out, unit.outputs[0].shape, common
+
+    def _slice(self, node: Node, op: IntSlice) -> None:
+        """Slices that share a stream and cover its channels are one split; any other selects by a matrix of ones."""
+        shape, dtype = self._shape(node.inputs[0]), self._type(node.inputs[0])
+        parts = [r for r in self.readers[node.inputs[0]] if isinstance(r.op, IntSlice)]
+        parts.sort(key=lambda r: r.op.start)  # type: ignore[attr-defined]
+        edges = [(r.op.start, r.op.stop) for r in parts]  # type: ignore[attr-defined]
+        tiles = edges[0][0] == 0 and edges[-1][1] == shape[2] and all(a[1] == b[0] for a, b in zip(edges, edges[1:], strict=False))
+        if tiles and len(parts) > 1 and len(parts) == len(self.readers[node.inputs[0]]) and node.inputs[0] not in self.graph.outputs:
+            self._split(parts, shape, dtype)
+            return
+        weights = np.eye(shape[2], dtype=np.int64)[op.start : op.stop][None]
+        count = op.stop - op.start
+        out_shape = (shape[0], shape[1], count)
+        acc = IntType.holding(min(dtype.lo, 0), max(dtype.hi, 0))
+        unit = Mvtu(shape[0] * shape[1], weights, dtype, IntType(1), acc, acc, None, None, shape, out_shape)
+        self.add(node.name, unit, node.inputs, node.outputs, node.source)
+
+    def _split(self, parts: list[Node], shape: Shape3, dtype: IntType) -> None:
+        rest = parts[0].inputs[0]
+        for i, part in enumerate(parts[:-1]):
+            size = part.op.stop - part.op.start  # type: ignore[attr-defined]
+            remaining = shape[2] - size
+            out = parts[-1].outputs[0] if i == len(parts) - 2 else f"{part.name}_rest:0"
+            self.add(part.name, Split(shape, (size, remaining), dtype), (rest,), (part.outputs[0], out), part.source)
+            rest, shape = out, (shape[0], shape[1], remaining)
+        self.done.update(p.name for p in parts)
+
+
+def _is_direct(window: Window, shape: Shape3, out_shape: Shape3, groups: int, depthwise: bool) -> bool:
+    """Whether the stream already is the sequence of windows: 1x1, or one dense window over the whole frame."""
+    if window.is_trivial:
+        return True
+    return groups == 1 and not depthwise and out_shape[:2] == (1, 1) and window == replace(window, pads=(0, 0, 0, 0), dilation=(1, 1), stuff=(1, 1)) \
+        and window.kernel == shape[:2]  # fmt: skip
+
+
+def _window(shape: Shape3, window: Window, dtype: IntType, pad: int, groups: int = 1, outer: bool = False) -> SlidingWindow:
+    out = dtype
+    if window.has_pads and not _holds(dtype, pad):
+        lo, hi = min(dtype.lo, pad), max(dtype.hi, pad)
+        out = IntType.holding(lo, hi)
+    return SlidingWindow(
+        shape, window.kernel, window.stride, window.pads, window.dilation, dtype,
+        pad_value=pad if window.has_pads else max(out.lo, min(out.hi, 0 if not out.bipolar else -1)),
+        out_dtype=out, channels_outer=outer, groups=groups, stuff=window.stuff)  # fmt: skip
+
+
+def _holds(dtype: IntType, value: int) -> bool:
+    return abs(value) == 1 if dtype.bipolar else dtype.lo <= value <= dtype.hi
+
+
+def _weight_type(weights: Array) -> IntType:
+    if np.all(np.abs(weights) == 1):
+        return BIPOLAR
+    return IntType.holding(int(weights.min()), int(weights.max()))
+
+
+def _common(kinds: list[IntType]) -> IntType:
+    if all(k == BIPOLAR for k in kinds):
+        return BIPOLAR
+    return IntType.holding(min(k.lo for k in kinds), max(k.hi for k in kinds))
+

@@ -1,0 +1,68 @@
+"""The numbers of a build, as report.json holds them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dfcompile.boards import Board
+from dfcompile.dataflow.fold import macs
+from dfcompile.ir.graph import Graph
+from dfcompile.units.base import Resources, Unit
+
+if TYPE_CHECKING:
+    from dfcompile.accelerator import Accelerator
+
+
+def make_report(acc: Accelerator, model: Graph, board: Board | None) -> dict[str, Any]:
+    """Model size, timing, units, FIFOs and resources (estimates) of a design."""
+    design, timing = acc.design, acc.timing
+    clock = float(acc.options["clock"])
+    streams = design.streams()
+    units = [_unit_row(n.name, n.op, n.source, acc.family) for n in design.nodes if isinstance(n.op, Unit)]
+    slowest = max(units, key=lambda u: u["cycles"], default={"name": "", "cycles": 0})
+    fifos = [
+        {"edge": t, "depth": d, "width": streams[t].width, "max_occupancy": int(timing.fifo_max_occupancy.get(t, 0))}
+        for t, d in design.fifo_depths.items()
+        if d
+    ]
+    interval = timing.interval_cycles
+    return {
+        "model": {"name": model.name, "macs": macs(design.graph), "params": _parameters(design.graph)},
+        "mode": "dataflow",
+        "clock_mhz": clock,
+        "timing": {
+            "interval_cycles": interval,
+            "latency_cycles": timing.latency_cycles,
+            "ideal_interval_cycles": slowest["cycles"],
+            "fps": clock * 1e6 / float(interval),
+            "bottleneck": slowest["name"],
+        },
+        "units": units,
+        "fifos": fifos,
+        "resources": dataclasses.asdict(acc.resources),
+        "budget": _budget(board),
+        "folding": {"optimal": False, "bound": None, "gap": None},
+        "verification": {"streamline": "exact", "simulator": "exact" if acc.options.get("verify", True) else "skipped"},
+        "seconds": {},
+    }
+
+
+def _unit_row(name: str, unit: Unit, source: tuple[str, ...], family: str) -> dict[str, Any]:
+    resources: Resources = unit.resources(family)
+    return {
+        "name": name, "kind": unit.kind, "source": list(source), "folding": unit.folding, "cycles": unit.cycles,
+        "resources": dataclasses.asdict(resources),
+    }  # fmt: skip
+
+
+def _parameters(graph: Graph) -> int:
+    return sum(int(np.size(n.op.weights)) for n in graph.nodes if hasattr(n.op, "weights"))
+
+
+def _budget(board: Board | None) -> dict[str, Any]:
+    if board is None:
+        return {}
+    return {"board": board.name, **board.budget}

@@ -1,0 +1,273 @@
+"""Real numbers --> integer codes on streams: the walk over the model graph.
+
+Every tensor gets integer codes and an affine where it has one; elementwise operators gather in chains until a
+quantizer closes them; operators that only move elements change an index array. What runs on the host: everything
+before the input quantizers, everything behind the last integers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dfcompile.errors import Problem
+from dfcompile.ir.graph import Array, Graph, Node
+from dfcompile.ir.intop import ArgMaxCode
+from dfcompile.ir.modelop import (
+    ArgMax,
+    AveragePool,
+    Binary,
+    Concat,
+    Conv,
+    ConvTranspose,
+    IndexOp,
+    MatMul,
+    MaxPool,
+    Pad,
+    Reduce,
+    Softmax,
+    TopK,
+    Unsupported,
+)
+from dfcompile.streamline import encode_linear, encode_pointwise, encode_window
+from dfcompile.streamline.encode_layout import ordered
+from dfcompile.streamline.encoder import Encoder, InputType, RefusedError, RestartError, default_layout
+from dfcompile.streamline.grid import Grid
+from dfcompile.streamline.step import ELEMENTWISE
+from dfcompile.streamline.value import Const, Host, InputPort, Known, OutputPort, Raw, Value, describe, natural_index
+
+_HANDLERS: list[tuple[Any, Any]] = [
+    ((Conv, ConvTranspose), encode_linear.encode_conv),
+    (MatMul, encode_linear.encode_matmul),
+    (MaxPool, encode_window.encode_max_pool),
+    (AveragePool, encode_window.encode_average_pool),
+    (Reduce, encode_window.encode_reduce),
+    (Pad, encode_window.encode_pad),
+    (Concat, encode_pointwise.encode_concat),
+    (IndexOp, encode_pointwise.encode_index),
+]
+_HOST_OPS = (Softmax, TopK, ArgMax)
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """An integer graph with what the host does before and after it.
+
+    graph: integer operators; its inputs and outputs are streams, in the order of `inputs` and `outputs`
+    tail:  model graph from the tensors of `outputs` to the model's outputs
+    model_tensors: model tensor -> (stream, index, grid) wherever codes stand for it
+    """
+
+    graph: Graph
+    inputs: tuple[InputPort, ...]
+    outputs: tuple[OutputPort, ...]
+    tail: Graph
+    fates: dict[str, str]
+    model_tensors: dict[str, tuple[str, Array, Grid]]
+
+
+def encode(model: Graph, input_types: dict[str, InputType], argmax: bool = False) -> tuple[Encoded | None, tuple[Problem, ...], dict[str, str]]:
+    """The integer graph of a model, or the problems that stand against it; and what became of each node."""
+    layouts: dict[str, Any] = {}
+    while True:
+        enc = Encoder(model, input_types, layouts, argmax)
+        try:
+            _walk(enc)
+            outputs = _finish(enc) if not enc.problems else None
+            break
+        except RestartError:
+            layouts = enc.layouts
+    if outputs is None or enc.problems:
+        return None, tuple(enc.problems), enc.fates
+    graph = Graph(
+        model.name, tuple(enc.nodes), enc.tensors, enc.constants,
+        tuple(p.stream for p in enc.inputs), tuple(dict.fromkeys(p.stream for p in enc.outputs)),
+    ).without_dead()  # fmt: skip
+    live = {p.tensor for p in enc.outputs}
+    tail = Graph(f"{model.name}_tail", tuple(enc.host_nodes), model.tensors, model.constants, tuple(live), model.outputs)
+    known = {t: v for t, v in enc.model_tensors.items() if v[0] in graph.tensors}
+    encoded = Encoded(graph, tuple(enc.inputs), tuple(enc.outputs), tail.without_dead(), enc.fates, known)
+    return encoded, (), enc.fates
+
+
+def _walk(enc: Encoder) -> None:
+    for name, value in enc.model.constants.items():
+        enc.known[name] = Const(np.asarray(value))
+    for name in enc.model.inputs:
+        enc.known[name] = _open(enc, name)
+    for node in enc.model.nodes:
+        if not all(t in enc.known for t in node.inputs):
+            continue  # something before it was refused
+        try:
+            _encode_node(enc, node)
+        except RefusedError as e:
+            if str(e.problem) not in map(str, enc.problems):
+                enc.problems.append(e.problem)
+        except ValueError as e:
+            enc.problems.append(Problem("bad-shape", f"'{node.op.kind}' does not fit its operands", describe(node), str(e)))
+
+
+def _open(enc: Encoder, name: str) -> Known:
+    declared = enc.input_types.get(name)
+    if declared is None:
+        return Raw(name)
+    grid = Grid.of(declared.scale, declared.offset)
+    return enc.open_input(name, name, declared.dtype, grid, (declared.dtype.lo, declared.dtype.hi), None)
+
+
+def _encode_node(enc: Encoder, node: Node) -> None:
+    operands = [enc.known[t] for t in node.inputs]
+    if isinstance(node.op, Unsupported):
+        return
+    if all(isinstance(k, Const) for k in operands):
+        results = encode_pointwise.encode_constant(node, operands)  # type: ignore[arg-type]
+        enc.known.update(zip(node.outputs, results, strict=True))
+        enc.note(node, "constant")
+        return
+    if any(isinstance(k, Host) for k in operands) or isinstance(node.op, _HOST_OPS):
+        _to_host(enc, node)
+        return
+    raws = [k for k in operands if isinstance(k, Raw)]
+    if raws and all(isinstance(k, Raw | Const) for k in operands):
+        first = raws[0]
+        stays = encode_pointwise.encode_raw(enc, node, first) if _host_may(node, raws) else None
+        if stays is not None:
+            enc.known[node.outputs[0]] = stays
+            enc.note(node, "on the host, before the accelerator")
+            return
+    _dispatch(enc, node)
+    for t in node.outputs:
+        _settle(enc, node, t)
+
+
+def _host_may(node: Node, raws: list[Raw]) -> bool:
+    """Only what is elementwise or moves elements may stay on the host: the rest is the network."""
+    return len(raws) == 1 and isinstance(node.op, (*ELEMENTWISE, IndexOp, Pad))
+
+
+def _dispatch(enc: Encoder, node: Node) -> None:
+    if isinstance(node.op, ELEMENTWISE):
+        streams = sum(not isinstance(enc.known[t], Const) for t in node.inputs)
+        (encode_pointwise.encode_binary if streams > 1 and isinstance(node.op, Binary) else encode_pointwise.encode_step)(enc, node)
+        return
+    for kinds, handler in _HANDLERS:
+        if isinstance(node.op, kinds):
+            handler(enc, node)
+            return
+    raise RefusedError(Problem("unsupported-op", f"'{node.op.kind}' has no integer form here", describe(node)))
+
+
+def _settle(enc: Encoder, node: Node, name: str) -> None:
+    """Remember the last tensor with a grid; put a quantized tensor with several readers into codes once."""
+    value = enc.known[name]
+    if not isinstance(value, Value):
+        return
+    if value.grid is None:
+        return
+    if not value.is_codes and enc.readers.get(name, 0) > 1:
+        value = enc.materialize(value, node, name)
+    else:
+        value = replace(value, anchor=name)
+    if value.is_codes:
+        assert value.grid
+        enc.model_tensors.setdefault(name, (value.stream, value.index, value.grid))
+    enc.known[name] = value
+
+
+def _to_host(enc: Encoder, node: Node) -> None:
+    for t in node.inputs:
+        _expose(enc, t, node)
+    enc.host_nodes.append(node)
+    for t in node.outputs:
+        enc.known[t] = Host()
+    enc.note(node, "on the host, behind the accelerator")
+
+
+def _expose(enc: Encoder, name: str, node: Node | None) -> None:
+    """Make a tensor available to the host: the output of the last integers on its way, then the nodes since."""
+    known = enc.known[name]
+    if isinstance(known, Const | Host):
+        return
+    anchor = known.anchor if isinstance(known, Value) and known.grid is None else name
+    if isinstance(known, Value) and known.grid is None:
+        for t in _between(enc, anchor, name):
+            _expose(enc, t, node)
+        return
+    reader = node or enc.model.producers().get(name) or Node(f"output_{name}", IDENTITY, (name,), ())
+    value = enc.codes(name, reader)
+    if any(p.tensor == name for p in enc.outputs):
+        return
+    assert value.grid
+    scale, offset = value.grid.floats()
+    enc.outputs.append(OutputPort(value.stream, name, value.index, scale, offset))
+
+
+class _Identity:
+    kind = "output"
+
+
+IDENTITY: Any = _Identity()
+
+
+def _between(enc: Encoder, anchor: str, name: str) -> list[str]:
+    """Put the nodes that lead to `name` from tensors with a grid on the host; returns those tensors."""
+    made = enc.model.producers()
+    wanted, needed, frontier = [], [name], []
+    seen = set()
+    while needed:
+        t = needed.pop()
+        known = enc.known[t]
+        if t in seen or isinstance(known, Const | Host):
+            continue
+        seen.add(t)
+        if t != name and isinstance(known, Value) and known.grid is not None:
+            frontier.append(t)
+            continue
+        if t not in made:
+            frontier.append(t)
+            continue
+        wanted.append(made[t].name)
+        needed.extend(made[t].inputs)
+    present = {n.name for n in enc.host_nodes}
+    order = {n.name: i for i, n in enumerate(enc.model.nodes)}
+    by_name = {n.name: n for n in enc.model.nodes}
+    for w in sorted(set(wanted) - present, key=order.__getitem__):
+        enc.host_nodes.append(by_name[w])
+        enc.note(by_name[w], "on the host, behind the accelerator")
+    return frontier
+
+
+def _finish(enc: Encoder) -> bool | None:
+    try:
+        if enc.argmax:
+            _argmax_outputs(enc)
+        else:
+            for t in enc.model.outputs:
+                if t in enc.known:
+                    _expose(enc, t, None)
+    except RefusedError as e:
+        enc.problems.append(e.problem)
+        return None
+    enc.host_nodes.sort(key={n.name: i for i, n in enumerate(enc.model.nodes)}.__getitem__)
+    return True
+
+
+def _argmax_outputs(enc: Encoder) -> None:
+    """--argmax: the index of the largest output, found in hardware."""
+    for t in enc.model.outputs:
+        node = enc.model.producers()[t]
+        value = ordered(enc, enc.codes(t, node), node)
+        assert value.grid
+        scales = set(np.ravel(value.grid.scale))
+        if len(scales) > 1 or len(set(np.ravel(value.grid.offset))) > 1 or min(scales) < 0:
+            raise RefusedError(Problem(
+                "unequal-scales", "--argmax compares codes, but the outputs have different scales or offsets per channel", describe(node),
+                f"the codes mean {value.grid}", "leave --argmax out, or quantize the output with one scale"))  # fmt: skip
+        stream = enc.emit(ArgMaxCode(), (value.stream,), node.source, f"argmax_{node.name}")
+        h, w, _ = enc.shape(stream)
+        enc.outputs.append(OutputPort(stream, t, natural_index(1, h, w).reshape(-1), np.array(1.0), np.array(0.0)))
+
+
+__all__ = ["Encoded", "default_layout", "encode"]

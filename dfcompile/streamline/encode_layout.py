@@ -1,0 +1,215 @@
+"""Making the order of a stream fit what an operator needs: crop, subsample, upsample, permute."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from dfcompile.ir.graph import Array, Node
+from dfcompile.ir.intop import IntConcat, IntConv, IntPad, IntSlice, IntUpsample, View, Window
+from dfcompile.streamline.encoder import Encoder, RestartError, refuse
+from dfcompile.streamline.grid import Grid
+from dfcompile.streamline.value import Shape3, Value, find_layout, natural_index
+
+LARGEST_PERMUTATION = 2**24
+
+
+def as_chw(index: Array) -> Array:
+    """An index array as (c, h, w): (c,) is one position, (c, l) is one row."""
+    if index.ndim == 1:
+        return index[:, None, None]
+    return index[:, None, :] if index.ndim == 2 else index
+
+
+def spatial(enc: Encoder, value: Value, node: Node) -> tuple[Value, Array]:
+    """The tensor (c', h', w') on a stream of height h' and width w'; and which stream channel each of the c' is."""
+    chw = as_chw(value.index)
+    if chw.ndim != 3:
+        refuse("bad-layout", f"'{node.op.kind}' needs a tensor of rank 2 to 4", node, f"its shape is {value.index.shape}")
+    shape = enc.shape(value.stream)
+    _, h, w = chw.shape
+    if math.prod(shape) == chw.size and shape[2] != len(chw) and h * w > 1:
+        reshaped = _reshaped(enc, value, node, chw)
+        if reshaped:
+            return reshaped, np.arange(len(chw))
+    layout = find_layout(chw, shape)
+    if layout is None:
+        return permuted(enc, value, node, chw), np.arange(len(chw))
+    if not layout.is_whole(shape[0], shape[1]):
+        value = _moved(enc, value, node, layout.rows, layout.cols)
+        if value.stream == "":
+            refuse("bad-layout", f"rows or columns of an operand of '{node.op.kind}' are in an order no unit makes", node)
+    return replace(value, index=_index_of(layout.channels, h, w, shape[2])), layout.channels
+
+
+def _reshaped(enc: Encoder, value: Value, node: Node, chw: Array) -> Value | None:
+    """The same stream seen with other positions, where that is all a reshape asks for."""
+    c, h, w = chw.shape
+    if np.array_equal(chw, natural_index(c, h, w)) and value.is_codes:
+        stream = enc.emit(View((h, w, c)), (value.stream,), node.source, f"view_{node.name}")
+        base = value.base
+        if base.scale.size > 1 or base.offset.size > 1:
+            return None
+        return replace(value, stream=stream, index=chw)
+    return None
+
+
+def _index_of(channels: Array, h: int, w: int, c: int) -> Array:
+    return natural_index(c, h, w)[channels]
+
+
+def _moved(enc: Encoder, value: Value, node: Node, rows: tuple[int, ...], cols: tuple[int, ...]) -> Value:
+    """Crop, subsample or repeat rows and columns; an empty stream name where no unit does it."""
+    h, w, _ = enc.shape(value.stream)
+    steps = [_progression(p) for p in (rows, cols)]
+    if steps[0] and steps[1]:
+        (y0, dy), (x0, dx) = steps[0], steps[1]
+        window = Window(stride=(dy, dx), pads=(-y0, -x0, rows[-1] + 1 - h, cols[-1] + 1 - w))
+        stream = enc.emit(IntPad(window), (value.stream,), node.source, f"crop_{node.name}")
+        return replace(value, stream=stream)
+    factors = [_repeats(p, n) for p, n in zip((rows, cols), (h, w), strict=True)]
+    if factors[0] and factors[1]:
+        stream = enc.emit(IntUpsample((factors[0], factors[1])), (value.stream,), node.source, f"upsample_{node.name}")
+        return replace(value, stream=stream)
+    return replace(value, stream="")
+
+
+def _progression(p: tuple[int, ...]) -> tuple[int, int] | None:
+    step = p[1] - p[0] if len(p) > 1 else 1
+    return (p[0], step) if step > 0 and p == tuple(range(p[0], p[0] + step * len(p), step)) else None
+
+
+def _repeats(p: tuple[int, ...], n: int) -> int:
+    factor = len(p) // n
+    return factor if factor and p == tuple(i // factor for i in range(n * factor)) else 0
+
+
+def permuted(enc: Encoder, value: Value, node: Node, chw: Array) -> Value:
+    """The elements brought into channels-last order: by the host for an input, else by a permutation matrix."""
+    choose_input_layout(enc, value, chw)
+    c, h, w = chw.shape
+    size = math.prod(enc.shape(value.stream))
+    if size * chw.size > LARGEST_PERMUTATION or not value.is_codes:
+        refuse(
+            "bad-layout", f"the order of an operand of '{node.op.kind}' mixes rows, columns and channels", node,
+            f"{chw.size} elements would have to be reordered between units", "keep Reshape/Transpose next to the input, the output or a fully connected layer")  # fmt: skip
+    flat = enc.view(value, (1, 1, size), node)
+    order = np.empty(chw.size, np.int64)
+    order[natural_index(c, h, w).ravel()] = chw.ravel()
+    stream = permutation(enc, flat.stream, order, node)
+    stream = enc.emit(View((h, w, c)), (stream,), node.source, f"view_{node.name}")
+    assert flat.grid
+    grid = Grid.of(flat.grid.scale, flat.grid.offset)
+    if grid.scale.size > 1 or grid.offset.size > 1:
+        grid = _regridded(grid, order, c, node)
+    return Value(stream, chw * 0 + natural_index(c, h, w), grid, (), grid, value.anchor)
+
+
+def _regridded(grid: Grid, order: Array, c: int, node: Node) -> Grid:
+    scale = np.broadcast_to(grid.scale, (max(grid.scale.size, grid.offset.size),))[order].reshape(-1, c)
+    offset = np.broadcast_to(grid.offset, (max(grid.scale.size, grid.offset.size),))[order].reshape(-1, c)
+    if np.any(scale != scale[0]) or np.any(offset != offset[0]):
+        refuse("bad-layout", "per-channel scales are spread over positions by a reshape", node, help="use one scale for this tensor")
+    return Grid(scale[0], offset[0])
+
+
+def permutation(enc: Encoder, stream: str, order: Array, node: Node) -> str:
+    """Channels `order` of a stream, in that order: a slice, or a matrix of ones and zeros."""
+    c = enc.shape(stream)[2]
+    first = int(order[0])
+    if np.array_equal(order, np.arange(first, first + len(order))):
+        if len(order) == c:
+            return stream
+        return enc.emit(IntSlice(first, first + len(order)), (stream,), node.source, f"slice_{node.name}")
+    weights = (order[:, None] == np.arange(c)).astype(np.int64)[:, None, None, :]
+    return enc.emit(IntConv(), (stream,), node.source, f"permute_{node.name}", weights=weights)
+
+
+def choose_input_layout(enc: Encoder, value: Value, wanted: Array) -> None:
+    """When the stream is a graph input, whose order is free: start again with the order that makes `wanted` natural."""
+    port = next((p for p in enc.inputs if p.stream == value.stream), None)
+    if port is None or port.stream in enc.layouts or value.index.size != port.index.size:
+        return
+    c, h, w = wanted.shape
+    where = np.empty(port.index.size, np.int64)
+    where[port.index.ravel()] = np.arange(port.index.size)
+    source = where[wanted.ravel()]
+    if len(np.unique(source)) != port.index.size:
+        return
+    index = np.empty(port.index.size, np.int32)
+    index[source] = natural_index(c, h, w).ravel()
+    enc.layouts[port.stream] = ((h, w, c), index.reshape(port.index.shape))
+    raise RestartError
+
+
+def gathered(enc: Encoder, value: Value, channels: Array, node: Node) -> Value:
+    """The value with exactly the stream channels `channels`, in that order; index natural."""
+    shape = enc.shape(value.stream)
+    stream = permutation(enc, value.stream, channels, node)
+    h, w, _ = shape
+
+    def pick(a: Array) -> Array:
+        return a[channels] if a.size > 1 else a
+
+    grid = None if value.grid is None else Grid(pick(value.grid.scale), pick(value.grid.offset))
+    assert grid is not None
+    return Value(stream, natural_index(len(channels), h, w), grid, (), grid, value.anchor)
+
+
+def ordered(enc: Encoder, value: Value, node: Node) -> Value:
+    """The value on a stream in exactly its own channels-last order."""
+    value, channels = spatial(enc, value, node)
+    c = enc.shape(value.stream)[2]
+    if len(channels) == c and np.array_equal(channels, np.arange(c)):
+        return value
+    return gathered(enc, value, channels, node)
+
+
+def aligned(enc: Encoder, node: Node, a: Value, b: Value) -> tuple[Value, Value]:
+    """Two operands on streams of one shape and order, index shared."""
+    shape = np.broadcast_shapes(a.index.shape, b.index.shape)
+    a, b = (replace(v, index=np.ascontiguousarray(np.broadcast_to(v.index, shape))) for v in (a, b))
+    same = enc.shape(a.stream) == enc.shape(b.stream) and np.array_equal(a.index, b.index)
+    if same and len(np.unique(a.index)) == math.prod(enc.shape(a.stream)):
+        return a, b
+    a, b = (ordered(enc, v, node) for v in (a, b))
+    index = a.index.reshape(shape)
+    return replace(a, index=index), replace(b, index=index)
+
+
+def joined(enc: Encoder, node: Node, values: list[Value], axis: int) -> Value:
+    """Concatenation along a tensor axis (batch not counted): channels, or whole rows, or columns."""
+    shape = list(values[0].index.shape)
+    shape[axis] = sum(v.index.shape[axis] for v in values)
+    parts = [ordered(enc, v, node) for v in values]
+    scales, offsets, streams, views = [], [], [], []
+    for v in parts:
+        h, w, c = enc.shape(v.stream)
+        assert v.grid
+        grid = v.grid.per_channel(c)
+        flat: Shape3 = (h, w, c) if axis == 0 else (1, 1, h * w * c) if axis == len(shape) - 2 else (h, 1, w * c)
+        times = flat[2] // c
+        streams.append(v.stream if flat == (h, w, c) else enc.emit(View(flat), (v.stream,), node.source, f"view_{node.name}"))
+        scales.append(np.tile(grid.scale, times))
+        offsets.append(np.tile(grid.offset, times))
+        views.append((h, w, c))
+    stream = enc.emit(IntConcat(), tuple(streams), node.source, f"concat_{node.name}")
+    scale, offset = np.concatenate(scales), np.concatenate(offsets)
+    chw = as_chw(np.empty(shape)).shape
+    if axis > 0:
+        c = views[0][2]
+        stream = enc.emit(View((chw[1], chw[2], c)), (stream,), node.source, f"view_{node.name}")
+        rows = scale.reshape(-1, c), offset.reshape(-1, c)
+        if any(np.any(r != r[0]) for r in rows):
+            refuse("unequal-scales", "tensors of different scales are joined along a spatial axis", node, help="share one quantizer")
+        scale, offset = rows[0][0], rows[1][0]
+    grid = _compact(scale, offset)
+    return Value(stream, natural_index(*chw).reshape(shape), grid, (), grid, node.outputs[0])
+
+
+def _compact(scale: Array, offset: Array) -> Grid:
+    if len(set(scale)) == 1 and len(set(offset)) == 1:
+        return Grid.of(scale[0], offset[0])
+    return Grid(scale, offset)

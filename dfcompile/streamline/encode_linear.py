@@ -1,0 +1,234 @@
+"""Encoding of convolutions and matrix products: integer weights, scales and offsets per output channel."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from dfcompile.ir.graph import Array, Node
+from dfcompile.ir.intop import IntConv, Window
+from dfcompile.ir.modelop import Conv, ConvTranspose, MatMul
+from dfcompile.streamline.encode_layout import gathered, permuted, spatial
+from dfcompile.streamline.encoder import Encoder, refuse
+from dfcompile.streamline.grid import Grid, common_scale, fractions
+from dfcompile.streamline.value import Const, Value, find_layout, natural_index
+
+WIDEST_WEIGHT = 2**40
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """Integer weights (oc, ic / groups, kh, kw) and the exact scale of each output channel."""
+
+    codes: Array
+    scale: Array
+
+
+def integer_weights(const: Const, node: Node, transform: Any, input_scale: Array) -> Weights:
+    """Integers and scales of a constant, `transform`ed to (oc, ic / groups, kh, kw), for inputs of scale input_scale.
+
+    input_scale: Fractions (groups, ic / groups); a scale that differs between the inputs of one output is pushed into
+    the integers, where a common measure exists.
+    """
+    codes, scale = const.codes, const.scale
+    if codes is None or scale is None:
+        codes, scale = _measured(transform(const.real), node)
+    else:
+        codes, scale = transform(codes), transform(np.broadcast_to(scale, codes.shape))
+    oc, ic = codes.shape[:2]
+    groups = len(input_scale)
+    flat = scale.reshape(oc, ic, -1)
+    if not np.all(flat == flat[:, :, :1]):
+        refuse("unsupported-scale", "the weight scale differs within a kernel", node, help="use one scale per output channel")
+    table = fractions(flat[:, :, 0].astype(np.float64)) if scale.dtype != object else flat[:, :, 0]
+    per_input = np.repeat(input_scale, oc // groups, axis=0)
+    if ic == 1 or (_is_constant(table) and _is_constant(per_input)):
+        total = table[:, 0] * per_input[:, 0]
+        return Weights(codes.astype(np.int64), np.array(total, object))
+    pairs = [common_scale(row) for row in table * per_input]
+    factors = np.array([n for _, n in pairs], object)
+    widest = max(abs(n) for row in factors for n in row) * int(max(1, np.abs(codes).max(initial=0)))
+    if widest > WIDEST_WEIGHT:
+        refuse(
+            "unequal-scales", "the scale of an operand differs by input channel without a common measure", node,
+            f"as integers the weights would reach {widest:.3g}, beyond {WIDEST_WEIGHT:.3g}",
+            "use one activation scale per tensor before a dense operator, or scales that are powers of two")  # fmt: skip
+    return Weights(codes.astype(np.int64) * factors.astype(np.int64)[:, :, None, None], np.array([s for s, _ in pairs], object))
+
+
+def _is_constant(rows: Array) -> bool:
+    return all(len(set(row)) == 1 for row in rows)
+
+
+def _measured(real: Array, node: Node) -> tuple[Array, Array]:
+    """Integers of stored real weights that lie on a coarse grid per output channel; refuses others."""
+    rows = real.reshape(len(real), -1)
+    if np.array_equal(rows, np.rint(rows)):
+        return real.astype(np.int64), np.ones(real.shape)
+    codes, scales = np.empty(rows.shape, np.int64), np.empty(rows.shape, object)
+    for i, row in enumerate(rows):
+        levels = np.unique(np.abs(row))
+        scale, numbers = common_scale(fractions(levels)) if len(levels) <= 2**12 and levels.any() else (Fraction(1), [0])
+        if max(numbers) > 2**16 or len(levels) > 2**12:
+            refuse(
+                "not-quantized", f"the weights of '{node.op.kind}' are not quantized", node,
+                f"output channel {i} holds {len(levels)} different magnitudes without a common step",
+                "put a Quant (or QuantizeLinear/DequantizeLinear) on the weights")  # fmt: skip
+        codes[i] = np.sign(row) * np.array(numbers)[np.searchsorted(levels, np.abs(row))]
+        scales[i] = scale
+    return codes.reshape(real.shape), scales.reshape(real.shape)
+
+
+def _constant(enc: Encoder, name: str, node: Node) -> Const:
+    known = enc.known[name]
+    if not isinstance(known, Const):
+        refuse(
+            "unsupported-op", f"'{node.op.kind}' of two streams has no unit here", node,
+            "both operands depend on the input", "only products with constant weights are mapped")  # fmt: skip
+    assert isinstance(known, Const)
+    return known
+
+
+def pair(values: tuple[int, ...], rank: int) -> tuple[int, int]:
+    """A per-axis attribute of a 1-D or 2-D operator as (vertical, horizontal)."""
+    return (values[0], values[1]) if rank == 2 else (1, values[0])
+
+
+def quad(pads: tuple[int, ...], rank: int) -> tuple[int, int, int, int]:
+    """ONNX pads (begins, ends) as (top, left, bottom, right)."""
+    return (pads[0], pads[1], pads[2], pads[3]) if rank == 2 else (0, pads[0], 0, pads[1])
+
+
+def encode_conv(enc: Encoder, node: Node) -> None:
+    """Convolution, also transposed: a window over the (zero-stuffed) stream and integer weights."""
+    op = node.op
+    assert isinstance(op, Conv | ConvTranspose)
+    const = _constant(enc, node.inputs[1], node)
+    rank = const.real.ndim - 2
+    kernel = pair(const.real.shape[2:], rank)
+    strides, dilation = pair(op.strides, rank), pair(op.dilations, rank)
+    pads = quad(op.pads, rank)
+    if isinstance(op, ConvTranspose):
+        extra = pair(op.output_padding, rank)
+        reach = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
+        if rank == 1:
+            extra = (0, extra[1])
+        pads = (reach[0] - pads[0], reach[1] - pads[1], reach[0] - pads[2] + extra[0], reach[1] - pads[3] + extra[1])
+        window = Window(kernel, (1, 1), pads, dilation, strides)
+    else:
+        window = Window(kernel, strides, pads, dilation)
+    groups = op.groups
+
+    def transform(w: Array) -> Array:
+        if rank == 1:
+            w = w[:, :, None, :]
+        if isinstance(op, ConvTranspose):
+            ic, ocg = w.shape[:2]
+            w = w.reshape(groups, ic // groups, ocg, *w.shape[2:]).transpose(0, 2, 1, 3, 4)
+            w = w.reshape(groups * ocg, ic // groups, *w.shape[3:])[:, :, ::-1, ::-1]
+        return w
+
+    value, channels = spatial(enc, enc.codes(node.inputs[0], node), node)
+    shape = enc.model.tensors[node.outputs[0]].shape[1:]
+    enc.known[node.outputs[0]] = _convolved(enc, node, value, channels, window, groups, (const, transform), shape)
+    enc.note(node, f"integer convolution, {window}" + (f", {groups} groups" if groups > 1 else ""))
+
+
+def _convolved(
+    enc: Encoder, node: Node, value: Value, channels: Array, window: Window, groups: int, weights: tuple[Const, Any], shape: tuple[int, ...]
+) -> Value:
+    const, transform = weights
+    c = enc.shape(value.stream)[2]
+    if groups > 1 and not (len(channels) == c and np.array_equal(channels, np.arange(c))):
+        value = gathered(enc, value, channels, node)
+        channels, c = np.arange(len(channels)), len(channels)
+    assert value.grid
+    grid = value.grid.per_channel(c)
+    scale, offset = grid.scale[channels], grid.offset[channels]
+    pad_code = 0
+    if window.has_pads:
+        zero = value.grid.of_zero()
+        if zero is None:
+            refuse(
+                "no-code-for-zero", f"zero padding of '{node.op.kind}' needs a code for real 0", node,
+                f"the operand's codes mean {value.grid}", "use a quantizer whose grid contains 0, or no padding")  # fmt: skip
+        assert zero is not None
+        pad_code = zero
+    found = integer_weights(const, node, transform, scale.reshape(groups, -1))
+    codes = found.codes.transpose(0, 2, 3, 1)
+    shift = _offsets(codes, offset.reshape(groups, -1), scale.reshape(groups, -1), found.scale)
+    if groups == 1 and not (len(channels) == c and np.array_equal(channels, np.arange(c))):
+        spread = np.zeros((*codes.shape[:3], c), np.int64)
+        np.add.at(spread, (slice(None), slice(None), slice(None), channels), codes)
+        codes = spread
+    stream = enc.emit(IntConv(window, groups, pad_code), (value.stream,), node.source, f"conv_{node.name}", weights=np.ascontiguousarray(codes))
+    h, w, oc = enc.shape(stream)
+    return _result(node, stream, natural_index(oc, h, w).reshape(shape), found.scale, shift)
+
+
+def _offsets(codes: Array, offset: Array, scale: Array, out_scale: Array) -> Array:
+    """Real offset of each output channel: the weights times the operand's offsets (which pads share)."""
+    if not any(offset.ravel()):
+        return np.array([Fraction(0)] * len(codes), object)
+    groups = len(offset)
+    sums = codes.sum(axis=(1, 2)).astype(object)
+    ratio = np.repeat(offset / scale, len(codes) // groups, axis=0)
+    return np.array([s * sum(a * b for a, b in zip(row, r, strict=True)) for s, row, r in zip(out_scale, sums, ratio, strict=True)], object)
+
+
+def _result(node: Node, stream: str, index: Array, scale: Array, offset: Array) -> Value:
+    grid = Grid(scale, offset)
+    if len(set(scale)) == 1 and len(set(offset)) == 1:
+        grid = Grid.of(scale[0], offset[0])
+    if not all(scale):
+        refuse("bad-scale", "a weight scale is 0", node)
+    return Value(stream, index, grid, (), grid, node.outputs[0])
+
+
+def encode_matmul(enc: Encoder, node: Node) -> None:
+    """Matrix product with a constant: a 1x1 convolution of each position, or of the whole frame as one vector."""
+    assert isinstance(node.op, MatMul)
+    left = isinstance(enc.known[node.inputs[0]], Const)
+    const = _constant(enc, node.inputs[0 if left else 1], node)
+    value = enc.codes(node.inputs[1 if left else 0], node)
+    if const.real.ndim > 2 and math.prod(const.real.shape[:-2]) > 1:
+        refuse("unsupported-op", "a batched matrix product has no unit here", node, f"the weights have shape {const.real.shape}")
+    index = value.index
+    if left:
+        index = np.swapaxes(index, -1, -2)
+    rows = index.reshape(-1, index.shape[-1])
+
+    def transform(w: Array) -> Array:
+        matrix = w.reshape(w.shape[-2:])
+        return (matrix if left else matrix.T)[:, :, None, None]
+
+    found = _vectors(enc, node, value, rows, (const, transform))
+    shape = enc.model.tensors[node.outputs[0]].shape[1:]
+    index = np.arange(math.prod(shape), dtype=np.int32).reshape(*index.shape[:-1], -1)
+    if left:
+        index = np.swapaxes(index, -1, -2)
+    enc.known[node.outputs[0]] = replace(found, index=np.ascontiguousarray(index.reshape(shape)), anchor=node.outputs[0])
+    enc.note(node, "integer matrix product")
+
+
+def _vectors(enc: Encoder, node: Node, value: Value, rows: Array, weights: tuple[Const, Any]) -> Value:
+    """The product for each row of an index array (positions, features)."""
+    h, w, c = enc.shape(value.stream)
+    positions, features = rows.shape
+    if positions == 1:
+        flat = enc.view(value, (1, 1, h * w * c), node)
+        if len(np.unique(rows)) < features:
+            flat = gathered(enc, flat, rows[0], node)
+            rows = np.arange(features)[None]
+        return _convolved(enc, node, flat, rows[0], Window(), 1, weights, (len(weights[1](weights[0].real)),))
+    layout = find_layout(rows.T[:, None, :], (1, h * w, c))
+    if layout is None or not layout.is_whole(1, h * w):
+        value = permuted(enc, value, node, np.ascontiguousarray(rows.T)[:, None, :])
+        layout = find_layout(value.index, enc.shape(value.stream))
+    assert layout
+    oc = len(weights[1](weights[0].real))
+    return _convolved(enc, node, value, layout.channels, Window(), 1, weights, (oc, 1, positions) if h == 1 else (oc, h, w))

@@ -1,0 +1,216 @@
+"""Encoding of elementwise operators, of constants, and of operators that only move elements."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dfcompile.ir.graph import Array, Node
+from dfcompile.ir.intop import IntAdd, IntConv, IntMul, Window
+from dfcompile.ir.modelop import Binary, Bipolar, Concat, Dequantize, IndexOp, MultiThreshold, Quantize, Unary
+from dfcompile.streamline.encode_layout import aligned, as_chw
+from dfcompile.streamline.encoder import Encoder, refuse
+from dfcompile.streamline.grid import Grid, common_scale
+from dfcompile.streamline.step import Join, Step
+from dfcompile.streamline.value import Const, Host, Known, Raw, Value
+
+WIDEST_FACTOR = 2**31 - 1
+
+
+def encode_constant(node: Node, operands: list[Const]) -> list[Known]:
+    """An operator all of whose operands are constants: its value, with integer codes and scale where it has them."""
+    results = node.op.execute(*(c.real for c in operands))
+    if len(results) != 1:
+        return [Const(np.asarray(r)) for r in results]
+    real = np.asarray(results[0], np.float64)
+    codes, scale = _constant_codes(node, operands, real)
+    return [Const(real if codes is None else codes * scale, codes, scale)]
+
+
+def _constant_codes(node: Node, operands: list[Const], real: Array) -> tuple[Any, Any]:
+    op, x = node.op, operands[0]
+    one = np.ones((1,) * real.ndim)
+    if isinstance(op, Quantize | Bipolar):
+        return real.astype(np.int64), one
+    if isinstance(op, Concat) and all(c.codes is not None and c.scale is not None for c in operands):
+        scales = [np.broadcast_to(c.scale, c.codes.shape) for c in operands]  # type: ignore[union-attr,arg-type]
+        return op.execute(*(c.codes for c in operands))[0], op.execute(*scales)[0]  # type: ignore[misc]
+    if x.codes is None or x.scale is None:
+        return (None, None) if len(operands) < 2 else _scaled(op, operands, real)
+    if isinstance(op, Dequantize):
+        zero = operands[2].real
+        whole = np.rint(zero)
+        if not np.array_equal(zero, whole):
+            return None, None
+        return np.broadcast_to(x.codes - whole.astype(np.int64), real.shape), np.asarray(operands[1].real * x.scale).reshape(
+            np.broadcast_shapes(one.shape, operands[1].real.shape))  # fmt: skip
+    if isinstance(op, IndexOp):
+        scale = x.scale if x.scale.size == 1 else op.execute(np.broadcast_to(x.scale, x.codes.shape))[0]
+        return op.execute(x.codes)[0], scale.reshape(one.shape) if scale.size == 1 else scale
+    if isinstance(op, Unary) and np.all(x.scale == 1) and np.array_equal(real, np.rint(real)):
+        return real.astype(np.int64), one
+    return _scaled(op, operands, real)
+
+
+def _scaled(op: Any, operands: list[Const], real: Array) -> tuple[Any, Any]:
+    """Codes times or over another constant."""
+    if not isinstance(op, Binary) or op.fn not in ("mul", "div"):
+        return None, None
+    a, b = operands
+    if a.codes is not None and a.scale is not None and a.codes.shape == real.shape:
+        return a.codes, a.scale * b.real if op.fn == "mul" else a.scale / b.real
+    if op.fn == "mul" and b.codes is not None and b.scale is not None and b.codes.shape == real.shape:
+        return b.codes, b.scale * a.real
+    return None, None
+
+
+def encode_raw(enc: Encoder, node: Node, raw: Raw) -> Known | None:
+    """An operator on real numbers ahead of the accelerator: stays on the host, or None when it must have a stream."""
+    op = node.op
+    if isinstance(op, Quantize) and raw.lo is None:
+        return replace(raw, lo=op.lo, hi=op.hi)
+    if isinstance(op, Bipolar) and raw.lo is None:
+        return replace(raw, lo=-1, hi=1, bipolar=True)
+    if raw.lo is None or raw.hi is None:
+        return raw
+    if isinstance(op, IndexOp):
+        return raw
+    if isinstance(op, Unary) and op.fn in ("clip", "relu"):
+        lo, hi = (op.alpha, op.beta) if op.fn == "clip" else (0.0, np.inf)
+        if all(np.isinf(b) or b == np.rint(b) for b in (lo, hi)):
+            return replace(raw, lo=int(max(raw.lo, lo)), hi=int(min(raw.hi, hi)), bipolar=False)
+    return None
+
+
+def encode_index(enc: Encoder, node: Node) -> None:
+    """Elements in another arrangement: only the index changes."""
+    value = enc.value(node.inputs[0], node)
+    (index,) = node.op.execute(value.index[None])
+    enc.known[node.outputs[0]] = replace(value, index=np.ascontiguousarray(index[0]))
+    enc.note(node, "re-indexed: no hardware")
+
+
+def encode_step(enc: Encoder, node: Node) -> None:
+    """An elementwise operator with constant parameters: one more step of the chain."""
+    slot = next(i for i, t in enumerate(node.inputs) if not isinstance(enc.known[t], Const))
+    value = enc.value(node.inputs[slot], node)
+    shape = enc.model.tensors[node.outputs[0]].shape[1:]
+    if value.index.shape != shape:
+        value = replace(value, index=np.ascontiguousarray(np.broadcast_to(value.index, shape)))
+    parameters = [enc.known[t].real for i, t in enumerate(node.inputs) if i != slot]  # type: ignore[union-attr]
+    params = _parameters(enc, value, node, parameters, shape)
+    if params is None:
+        h, w, c = enc.shape(value.stream)
+        value = enc.view(value, (1, 1, h * w * c), node)
+        params = _parameters(enc, value, node, parameters, shape)
+    if params is None:
+        refuse("conflicting-parameters", f"'{node.op.kind}' has parameters that differ for copies of one element", node)
+    step = Step(node.op, slot, tuple(params))
+    enc.known[node.outputs[0]] = replace(value, chain=(*value.chain, step), grid=step.regrid(value.grid))
+    enc.note(node, "part of a step function or an affine")
+
+
+def _parameters(enc: Encoder, value: Value, node: Node, parameters: list[Array], shape: tuple[int, ...]) -> list[Array] | None:
+    if isinstance(node.op, MultiThreshold):
+        return _threshold_rows(enc, value, parameters[0], shape)
+    if node.op.kind == "batch_norm":
+        tail = (1,) * (len(shape) - 1)
+        parameters = [p.reshape(1, -1, *tail) if p.size > 1 else p for p in parameters]
+    found = [enc.to_channels(value, p, shape) for p in parameters]
+    return None if any(p is None for p in found) else found  # type: ignore[return-value]
+
+
+def _threshold_rows(enc: Encoder, value: Value, rows: Array, shape: tuple[int, ...]) -> list[Array] | None:
+    if len(rows) == 1:
+        return [rows]
+    tail = (1,) * (len(shape) - 1)
+    columns = [enc.to_channels(value, column.reshape(1, -1, *tail), shape) for column in rows.T]
+    if any(c is None for c in columns):
+        return None
+    return [np.stack([np.broadcast_to(c, (enc.shape(value.stream)[2],)) for c in columns], axis=1)]  # type: ignore[arg-type]
+
+
+def encode_binary(enc: Encoder, node: Node) -> None:
+    """An elementwise operator of two streams, or of two chains of one stream."""
+    assert isinstance(node.op, Binary)
+    a, b = (enc.value(t, node) for t in node.inputs)
+    same = a.stream == b.stream and np.array_equal(a.index, b.index)
+    if same and not (node.op.fn in ("add", "sub") and a.grid and b.grid):
+        chain = (Join(node.op, a.chain, b.chain),)
+        enc.known[node.outputs[0]] = replace(a, chain=chain, grid=None)
+        enc.note(node, "part of a step function of one stream")
+        return
+    if node.op.fn not in ("add", "sub", "mul"):
+        refuse("unsupported-op", f"'{node.op.fn}' of two streams has no unit here", node, help="use Add or Mul, or make one operand constant")
+    left, right = aligned(enc, node, enc.codes(node.inputs[0], node), enc.codes(node.inputs[1], node))
+    enc.known[node.outputs[0]] = _multiply(enc, node, left, right) if node.op.fn == "mul" else _add(enc, node, left, right)
+
+
+def _add(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
+    assert a.grid and b.grid and isinstance(node.op, Binary)
+    if node.op.fn == "sub":
+        negated = b.grid.affine(-1, 0)
+        assert negated
+        b = replace(b, grid=negated)
+    c = enc.shape(a.stream)[2]
+    assert b.grid
+    ga, gb = a.grid.per_channel(c), b.grid.per_channel(c)
+    scales, factors = zip(*(common_scale(pair) for pair in zip(ga.scale, gb.scale, strict=True)), strict=True)
+    if max(abs(n) for pair in factors for n in pair) > WIDEST_FACTOR:
+        refuse(
+            "unequal-scales", "the scales of two added tensors have no common measure", node,
+            f"{ga} and {gb}: as integers, one operand would be multiplied by {max(abs(n) for p in factors for n in p):.3g}",
+            "quantize both operands with the same scale (one shared quantizer), or with scales whose ratio is a small fraction")  # fmt: skip
+    streams = [a.stream, b.stream]
+    pair = (factors[0][0], factors[0][1])
+    if any((f[0], f[1]) != pair for f in factors):
+        streams = [_scaled_stream(enc, node, s, [f[i] for f in factors]) for i, s in enumerate(streams)]
+        pair = (1, 1)
+    stream = enc.emit(IntAdd(pair), tuple(streams), node.source, f"add_{node.name}")
+    grid = Grid(np.array(scales, object), np.asarray(ga.offset + gb.offset, object))
+    if len(set(grid.scale)) == 1 and len(set(grid.offset)) == 1:
+        grid = Grid.of(grid.scale[0], grid.offset[0])
+    enc.note(node, f"adder, factors {pair[0]} and {pair[1]}")
+    return Value(stream, a.index, grid, (), grid, node.outputs[0])
+
+
+def _scaled_stream(enc: Encoder, node: Node, stream: str, factors: list[int]) -> str:
+    if all(f == 1 for f in factors):
+        return stream
+    weights = np.array(factors, np.int64).reshape(-1, 1, 1, 1)
+    return enc.emit(IntConv(Window(), len(factors)), (stream,), node.source, f"scale_{node.name}", weights=weights)
+
+
+def _multiply(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
+    a, b = (_without_offset(enc, node, v) for v in (a, b))
+    assert a.grid and b.grid
+    stream = enc.emit(IntMul(), (a.stream, b.stream), node.source, f"mul_{node.name}")
+    grid = Grid(np.asarray(a.grid.scale * b.grid.scale, object), Grid.of(0, 0).offset)
+    enc.note(node, "multiplier")
+    return Value(stream, a.index, grid, (), grid, node.outputs[0])
+
+
+def _without_offset(enc: Encoder, node: Node, value: Value) -> Value:
+    """Codes whose 0 means real 0."""
+    assert value.grid
+    if not any(np.ravel(value.grid.offset)):
+        return value
+    if any(v.denominator != 1 for v in np.ravel(value.grid.offset / value.grid.scale)):
+        refuse("no-code-for-zero", "an operand of a product has no code for real 0", node, str(value.grid), "use an integer zero-point")
+    return enc.materialize(value, node, value.anchor, Grid(value.grid.scale, Grid.of(0, 0).offset))
+
+
+def encode_concat(enc: Encoder, node: Node) -> None:
+    """Streams joined along an axis."""
+    from dfcompile.streamline.encode_layout import joined
+
+    assert isinstance(node.op, Concat)
+    if any(isinstance(enc.known[t], Const | Host) for t in node.inputs):
+        refuse("constant-operand", "a concatenation with a constant has no unit here", node, help="fold the constant into the model")
+    enc.known[node.outputs[0]] = joined(enc, node, [enc.codes(t, node) for t in node.inputs], node.op.axis - 1)
+    enc.note(node, "streams joined")
+
+
+__all__ = ["as_chw", "encode_binary", "encode_concat", "encode_constant", "encode_index", "encode_raw", "encode_step"]

@@ -1,0 +1,213 @@
+"""State of the walk that turns a model graph into an integer graph: what is known of each tensor, what was emitted.
+
+The handlers of the operators are in the ``encode_*`` modules; `encode` walks.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from dfcompile.errors import Problem
+from dfcompile.ir.graph import Array, Graph, Node, Op, Tensor
+from dfcompile.ir.types import BIPOLAR, IntType
+from dfcompile.streamline.grid import Grid
+from dfcompile.streamline.step import StepFunction
+from dfcompile.streamline.value import Const, Host, InputPort, Known, OutputPort, Raw, Shape3, Value, describe, natural_index
+
+
+@dataclass(frozen=True)
+class InputType:
+    """What a raw input stream carries: codes of `dtype` that mean scale * code + offset."""
+
+    dtype: IntType
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+class RefusedError(Exception):
+    """A handler cannot map its node; carries the reason as a Problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.what)
+        self.problem = problem
+
+
+class RestartError(Exception):
+    """The layout of a graph input was chosen wrong; walk again with the one in `Encoder.layouts`."""
+
+
+@dataclass(eq=False)
+class Encoder:
+    """The integer graph under construction.
+
+    model: the imported graph; input_types: declared types by input name; layouts: (stream shape, index) chosen for
+    inputs by an earlier walk
+    """
+
+    model: Graph
+    input_types: dict[str, InputType]
+    layouts: dict[str, tuple[Shape3, Array]] = field(default_factory=dict)
+    argmax: bool = False
+
+    def __post_init__(self) -> None:
+        self.known: dict[str, Known] = {}
+        self.nodes: list[Node] = []
+        self.tensors: dict[str, Tensor] = {}
+        self.constants: dict[str, Array] = {}
+        self.inputs: list[InputPort] = []
+        self.outputs: list[OutputPort] = []
+        self.host_nodes: list[Node] = []
+        self.problems: list[Problem] = []
+        self.fates: dict[str, str] = {}
+        self.model_tensors: dict[str, tuple[str, Array, Grid]] = {}
+        self.readers = {t: len(c) + self.model.outputs.count(t) for t, c in self.model.consumers().items()}
+
+    # Emission.
+
+    def emit(self, op: Op, inputs: tuple[str, ...], source: tuple[str, ...], hint: str, **constants: Array) -> str:
+        """Append a node; `constants` become further inputs. Returns the name of its output tensor."""
+        name = self._fresh(hint)
+        names = []
+        for key, value in constants.items():
+            names.append(f"{name}.{key}")
+            self.constants[names[-1]] = value
+            self.tensors[names[-1]] = Tensor(value.shape)
+        node = Node(name, op, (*inputs, *names), (f"{name}:0",), source)
+        (self.tensors[node.outputs[0]],) = op.infer(*(self.tensors[t] for t in node.inputs))
+        self.nodes.append(node)
+        return node.outputs[0]
+
+    def _fresh(self, hint: str) -> str:
+        self._used = getattr(self, "_used", set())
+        name, i = hint, 1
+        while name in self._used:
+            i += 1
+            name = f"{hint}_{i}"
+        self._used.add(name)
+        return name
+
+    def shape(self, stream: str) -> Shape3:
+        h, w, c = self.tensors[stream].shape
+        return h, w, c
+
+    # Reading.
+
+    def value(self, name: str, node: Node) -> Value:
+        """The tensor as a stream value; commits a raw input. Refuses constants and host values."""
+        known = self.known[name]
+        if isinstance(known, Raw):
+            known = self.commit(name, known, node)
+        if isinstance(known, Host):
+            raise RefusedError(Problem(
+                "host-only", "an operator that runs on the host feeds one that belongs into hardware", describe(node),
+                f"tensor {name} is computed behind the accelerator", "end the model before that operator, or quantize its operands"))  # fmt: skip
+        if not isinstance(known, Value):
+            raise RefusedError(Problem("constant-operand", f"'{node.op.kind}' has a constant where a stream belongs", describe(node)))
+        return known
+
+    def codes(self, name: str, node: Node) -> Value:
+        """The tensor as integer codes on a stream, through a step function where one is pending."""
+        value = self.value(name, node)
+        if not value.is_codes:
+            value = self.materialize(value, node, name)
+            self.known[name] = value
+        return value
+
+    def materialize(self, value: Value, node: Node, name: str, grid: Grid | None = None) -> Value:
+        """Put the pending chain into a step function. Its results lie on `grid` (default: the value's own)."""
+        target = grid or value.grid
+        if target is None:
+            raise RefusedError(Problem(
+                "not-quantized", f"an operand of '{node.op.kind}' is not quantized", describe(node),
+                f"tensor {name} of shape {'x'.join(map(str, value.index.shape))} carries real numbers: no quantizer lies between the "
+                f"operators that make it and this one", "put a quantizer (Quant, or QuantizeLinear/DequantizeLinear) on this tensor"))  # fmt: skip
+        plain = Grid(target.scale, target.offset)
+        function = StepFunction(value.base, value.chain, plain)
+        made = self.model.producers().get(name)
+        source = made.source if made else node.source
+        stream = self.emit(function, (value.stream,), source, "steps_" + (made.name if made else name))
+        done = Value(stream, value.index, plain, (), plain, name)
+        self.model_tensors.setdefault(name, (stream, value.index, plain))
+        return done
+
+    def commit(self, name: str, raw: Raw, node: Node) -> Value:
+        """Make the input stream of a raw tensor that has become integers."""
+        if raw.lo is None or raw.hi is None:
+            raise RefusedError(Problem(
+                "no-input-type", f"input '{raw.input}' reaches '{node.op.kind}' without a quantizer", describe(node),
+                "the compiler does not know which integers the input stream carries",
+                f"declare it: --input-type {raw.input}=uint8:1/255 (TYPE[:scale[:offset]]), or quantize the input in the model"))  # fmt: skip
+        dtype = BIPOLAR if raw.bipolar else IntType.holding(raw.lo, raw.hi)
+        head = self.model.replace(inputs=(raw.input,), outputs=(name,)).without_dead()
+        value = self.open_input(raw.input, name, dtype, Grid.of(1, 0), (raw.lo, raw.hi), head)
+        self.known[name] = value
+        return value
+
+    def open_input(
+        self, graph_input: str, tensor: str, dtype: IntType, grid: Grid, bounds: tuple[int, int], head: Graph | None
+    ) -> Value:
+        """Declare an input stream for a tensor of the model, in the layout an earlier walk asked for or the natural one."""
+        shape = self.model.tensors[tensor].shape[1:]
+        stream_shape, index = self.layouts.get(tensor) or default_layout(shape)
+        stream = tensor
+        lo, hi = (np.array(b, np.int64) for b in bounds)
+        self.tensors[stream] = Tensor(stream_shape, dtype, lo, hi)
+        scale, offset = (float(a.ravel()[0]) for a in grid.floats())
+        self.inputs.append(InputPort(stream, graph_input, index, head, scale, offset))
+        self.model_tensors.setdefault(tensor, (stream, index, grid))
+        return Value(stream, index, grid, (), grid, tensor)
+
+    def note(self, node: Node, text: str) -> None:
+        """Record for `explain` what became of a node."""
+        self.fates[node.name] = text
+
+    def view(self, value: Value, shape: Shape3, node: Node) -> Value:
+        """The value on its stream seen as (1, 1, h*w*c) or another shape of whole positions; parameters follow."""
+        old = self.shape(value.stream)
+        if old == shape:
+            return value
+        from dfcompile.ir.intop import View
+
+        if shape[2] % old[2]:
+            raise ValueError("a view may only join whole positions")
+        times = shape[2] // old[2]
+        stream = self.emit(View(shape), (value.stream,), node.source, f"view_{node.name}")
+        chain = tuple(s.tiled(times, old[2]) for s in value.chain)
+        grid = value.grid.tiled(times, old[2]) if value.grid else None
+        return replace(value, stream=stream, base=value.base.tiled(times, old[2]), chain=chain, grid=grid)
+
+    def to_channels(self, value: Value, parameter: Array, shape: tuple[int, ...]) -> Array | None:
+        """A parameter that broadcasts to a tensor (1, *shape) as () or (c,) by stream channel; None when it varies by position."""
+        parameter = np.asarray(parameter, np.float64)
+        if parameter.size == 1:
+            return parameter.reshape(())
+        h, w, c = self.shape(value.stream)
+        full = np.broadcast_to(parameter, (1, *shape))[0]
+        spread = np.full(h * w * c, np.nan)
+        spread[value.index.ravel()] = full.ravel()
+        if not np.array_equal(spread[value.index], full):
+            return None
+        rows = spread.reshape(h * w, c)
+        used = ~np.isnan(rows)
+        first = rows[np.argmax(used, axis=0), np.arange(c)]
+        if not np.array_equal(np.where(used, rows, first), np.broadcast_to(first, rows.shape), equal_nan=True):
+            return None
+        return np.where(np.isnan(first), first[~np.isnan(first)][0], first)
+
+
+def default_layout(shape: tuple[int, ...]) -> tuple[Shape3, Array]:
+    """Stream shape and index of a tensor (batch left out) whose first axis is the channels."""
+    if len(shape) in (2, 3):
+        c, h, w = shape if len(shape) == 3 else (shape[0], 1, shape[1])
+        return (h, w, c), natural_index(c, h, w).reshape(shape)
+    size = math.prod(shape)
+    return (1, 1, size), np.arange(size, dtype=np.int32).reshape(shape)
+
+
+def refuse(code: str, what: str, node: Node, why: str = "", help: str = "") -> Any:
+    """Raise the refusal of a node."""
+    raise RefusedError(Problem(code, what, describe(node), why, help))

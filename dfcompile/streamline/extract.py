@@ -1,0 +1,242 @@
+"""step_function --> threshold | lookup: step functions found by evaluating them over the proven range of their input.
+
+The walk goes forward once: the range of a tensor is proven from the constant weights and the ranges before it, and
+the range behind a step function is what the function really reaches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dfcompile.errors import CompileError, Problem
+from dfcompile.ir.graph import Array, Graph, Node, Tensor
+from dfcompile.ir.intop import IntConv, LookupCode, ThresholdCode
+from dfcompile.ir.types import BIPOLAR, IntType
+from dfcompile.streamline.ranges import output_ranges
+from dfcompile.streamline.step import StepFunction
+from dfcompile.streamline.value import describe
+
+LARGEST_TABLE = 4096
+LARGEST_SEARCH = 2**26
+WIDEST = 2**53
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A step function as thresholds: pattern = count of thresholds <= a, complemented where flip is set."""
+
+    dtype: IntType
+    thresholds: Array
+    flip: Array
+
+
+def extract_thresholds(graph: Graph) -> Graph:
+    """Types and ranges for every tensor, and thresholds or tables for every step function."""
+    walk = _Extraction(graph)
+    for node in graph.nodes:
+        walk.visit(node)
+    if walk.problems:
+        raise CompileError(walk.problems)
+    return graph.replace(nodes=tuple(walk.nodes), tensors=walk.tensors, constants=walk.constants).without_dead()
+
+
+class _Extraction:
+    def __init__(self, graph: Graph) -> None:
+        self.tensors: dict[str, Tensor] = dict(graph.tensors)
+        self.constants: dict[str, Array] = dict(graph.constants)
+        self.nodes: list[Node] = []
+        self.problems: list[Problem] = []
+        self.ranges: dict[str, tuple[Array, Array]] = {}
+        self.made = graph.producers()
+        for name in graph.inputs:
+            t = graph.tensors[name]
+            assert t.lo is not None and t.hi is not None
+            self.ranges[name] = (np.broadcast_to(t.lo, (t.channels,)), np.broadcast_to(t.hi, (t.channels,)))
+
+    def visit(self, node: Node) -> None:
+        if any(t not in self.ranges and t not in self.constants for t in node.inputs):
+            return
+        if isinstance(node.op, StepFunction):
+            self._step(node, node.op)
+            return
+        lo, hi = output_ranges(node, self.ranges, self.constants, self.tensors)
+        if max(-float(lo.min()), float(hi.max())) >= WIDEST:
+            self.problems.append(Problem(
+                "too-wide", f"the sums of '{node.op.kind}' need more than 53 bits", describe(node),
+                f"their proven range is [{float(lo.min()):.4g}, {float(hi.max()):.4g}]", "use scales with a simple ratio, or fewer bits"))  # fmt: skip
+            return
+        self.nodes.append(node)
+        self._declare(node.outputs[0], lo, hi)
+
+    def _declare(self, name: str, lo: Array, hi: Array, dtype: IntType | None = None) -> None:
+        lo, hi = lo.astype(np.int64), hi.astype(np.int64)
+        kind = dtype or self._type(name, int(lo.min()), int(hi.max()))
+        self.tensors[name] = Tensor(self.tensors[name].shape, kind, lo, hi)
+        self.ranges[name] = (lo, hi)
+
+    def _type(self, name: str, lo: int, hi: int) -> IntType:
+        """Bipolar streams stay bipolar through operators that only move or pick codes."""
+        node = self.made[name]
+        movers = ("int_pool", "int_concat", "int_slice", "int_upsample", "view")
+        is_sum = getattr(node.op, "mode", "") == "sum"
+        operands = [self.tensors[t].dtype for t in node.inputs]
+        if node.op.kind in movers and not is_sum and all(d == BIPOLAR for d in operands):
+            return BIPOLAR
+        if node.op.kind == "int_pad" and operands[0] == BIPOLAR and not getattr(node.op, "window").has_pads:  # noqa: B009
+            return BIPOLAR
+        return IntType.holding(lo, hi)
+
+    def _step(self, node: Node, function: StepFunction) -> None:
+        lo, hi = self.ranges[node.inputs[0]]
+        size = int((hi - lo).max()) + 1
+        channels = len(lo) if function._per_channel() else 1
+        low = lo if channels > 1 else np.array([lo.min()])
+        high = hi if channels > 1 else np.array([hi.max()])
+        direction = function.direction()
+        linear = node.inputs[0] in self.made and isinstance(self.made[node.inputs[0]].op, IntConv)
+        if direction is not None:
+            table = monotone_table(function, np.broadcast_to(direction, (channels,)), low, high)
+            if linear or size > table.thresholds.shape[1] or table.dtype.bits == 1:
+                self._threshold(node, table, low, high)
+                return
+        elif size * channels > LARGEST_SEARCH:
+            self._refuse(node, function, int(low.min()), int(high.max()))
+            return
+        self._from_values(node, _values(function, low, high), low, high, linear)
+
+    def _refuse(self, node: Node, function: StepFunction, lo: int, hi: int) -> None:
+        self.problems.append(Problem(
+            "not-monotone", f"{function} has no exact form here", describe(node),
+            f"it is not monotone and its input range [{lo}, {hi}] is too wide to search (limit {LARGEST_SEARCH} values over all channels)",
+            "quantize its input to fewer bits, or use a monotone activation such as ReLU or HardTanh"))  # fmt: skip
+
+    def _threshold(self, node: Node, table: Table, lo: Array, hi: Array, name: str = "") -> None:
+        d = table.dtype
+        op = ThresholdCode(d.bits, d.lo, 2 if d.bipolar else 1)
+        self._append(node, op, {"thresholds": table.thresholds, "flip": table.flip}, name)
+        ends = [self._evaluate(op, table, edge) for edge in (lo, hi)]
+        c = self.tensors[node.inputs[0]].channels
+        self._declare(name or node.outputs[0], *(np.broadcast_to(f(ends[0], ends[1]), (c,)) for f in (np.minimum, np.maximum)), d)
+
+    @staticmethod
+    def _evaluate(op: ThresholdCode, table: Table, a: Array) -> Array:
+        return op.execute(a[None, None, None].astype(np.float64), table.thresholds, table.flip)[0][0, 0, 0]
+
+    def _append(self, node: Node, op: Any, constants: dict[str, Array], name: str = "", source: str = "") -> None:
+        names = []
+        for key, value in constants.items():
+            names.append(f"{name or node.name}.{key}")
+            self.constants[names[-1]] = value
+            self.tensors[names[-1]] = Tensor(value.shape)
+        out = name or node.outputs[0]
+        self.tensors.setdefault(out, Tensor(self.tensors[node.outputs[0]].shape))
+        made = Node(name or node.name, op, (source or node.inputs[0], *names), (out,), node.source)
+        self.nodes.append(made)
+        self.made[out] = made
+
+    def _from_values(self, node: Node, values: Array, lo: Array, hi: Array, linear: bool) -> None:
+        """A function given by all its values (channels, range): thresholds if monotone, else a table, else both in turn."""
+        rises, falls = np.all(np.diff(values) >= 0, axis=1), np.all(np.diff(values) <= 0, axis=1)
+        if np.all(rises | falls) and (linear or values.shape[1] > 2 ** _type_of(values).bits):
+            self._threshold(node, _table_of(values, rises, lo), lo, hi)
+        elif values.shape[1] <= LARGEST_TABLE:
+            self._lookup(node, values, lo, node.inputs[0])
+        else:
+            self._segments(node, values, lo, hi)
+
+    def _lookup(self, node: Node, values: Array, lo: Array, source: str) -> None:
+        base = int(lo.min())
+        size = int(lo.max()) - base + values.shape[1]
+        table = np.empty((len(values), size), np.int64)
+        for row, value, start in zip(table, values, lo, strict=True):
+            first = int(start) - base
+            row[:first] = value[0]
+            row[first : first + len(value)] = value
+            row[first + len(value) :] = value[-1]
+        self._append(node, LookupCode(base), {"table": table}, source=source)
+        c = self.tensors[node.outputs[0]].channels
+        bounds = [np.broadcast_to(f(values, axis=1), (c,)) for f in (np.min, np.max)]
+        self._declare(node.outputs[0], *bounds, _type_of(values))
+
+    def _segments(self, node: Node, values: Array, lo: Array, hi: Array) -> None:
+        """Wide and not monotone: thresholds number the pieces of constant value, a table gives the values."""
+        jumps = [np.flatnonzero(np.diff(row)) + 1 for row in values]
+        most = max(map(len, jumps))
+        if most >= LARGEST_TABLE:
+            self._refuse(node, node.op, int(lo.min()), int(hi.max()))  # type: ignore[arg-type]
+            return
+        dtype = IntType.holding(0, most)
+        thresholds = np.empty((len(values), 2**dtype.bits - 1), np.int64)
+        pieces = np.empty((len(values), 2**dtype.bits), np.int64)
+        for c, at in enumerate(jumps):
+            thresholds[c] = hi[c] + 1
+            thresholds[c, : len(at)] = lo[c] + at
+            pieces[c] = values[c, np.concatenate([[0], at, np.full(len(pieces[c]) - len(at) - 1, values.shape[1] - 1)]).astype(int)]
+        index = f"{node.name}_segment"
+        self._threshold(node, Table(dtype, thresholds, np.zeros(len(values), bool)), lo, hi, index)
+        zero = np.zeros(len(values), np.int64)
+        self._lookup(node, pieces, zero, index)
+
+
+def monotone_table(function: StepFunction, direction: Array, lo: Array, hi: Array) -> Table:
+    """Thresholds of a monotone function over [lo, hi] per channel, by bisection of all channels and codes at once."""
+    ends = np.stack([_call(function, lo), _call(function, hi)])
+    dtype = IntType.holding(int(ends.min()), int(ends.max()))
+    falling = direction < 0
+    levels = np.arange(1, dtype.hi - dtype.lo + 1)[:, None]
+    steps = dtype.hi - dtype.lo
+
+    def height(a: Array) -> Array:
+        pattern = _call(function, a) - dtype.lo
+        return np.asarray(np.where(falling, steps - pattern, pattern))
+
+    low, high = np.broadcast_to(lo - 1, levels.shape[:1] + lo.shape).copy(), np.broadcast_to(hi + 1, levels.shape[:1] + lo.shape).copy()
+    while np.any(high - low > 1):
+        middle = low + (high - low) // 2
+        inside = np.clip(middle, lo, hi)
+        reached = height(inside) >= levels
+        open_ = high - low > 1
+        high = np.where(open_ & reached, middle, high)
+        low = np.where(open_ & ~reached, middle, low)
+    thresholds = np.ascontiguousarray(np.maximum(high, lo).T)
+    if dtype == IntType(2, signed=True) and ends.min() == -1 and np.all(_never_zero(thresholds, falling)):
+        column = np.where(falling, thresholds[:, 1], thresholds[:, 2])
+        return Table(BIPOLAR, column[:, None], falling.copy())
+    return Table(dtype, thresholds, falling.copy())
+
+
+def _never_zero(thresholds: Array, falling: Array) -> Array:
+    """For codes -2..1 by three thresholds: whether code 0 is never taken (and -2 neither, as the ends say)."""
+    return np.where(falling, thresholds[:, 0] == thresholds[:, 1], thresholds[:, 1] == thresholds[:, 2])
+
+
+def _call(function: StepFunction, codes: Array) -> Array:
+    return np.asarray(function.execute(codes)[0]).astype(np.int64)
+
+
+def _values(function: StepFunction, lo: Array, hi: Array) -> Array:
+    """All values of a function: (channels, largest range); beyond a channel's own range its last value."""
+    size = int((hi - lo).max()) + 1
+    if len(lo) == 1:
+        return _call(function, np.arange(lo[0], hi[0] + 1)[:, None]).T
+    result = np.empty((len(lo), size), np.int64)
+    chunk = max(1, 2**20 // len(lo))
+    for start in range(0, size, chunk):
+        offsets = np.arange(start, min(start + chunk, size))[:, None]
+        result[:, start : start + chunk] = _call(function, np.minimum(lo + offsets, hi)).T
+    return result
+
+
+def _type_of(values: Array) -> IntType:
+    return IntType.holding(int(values.min()), int(values.max()))
+
+
+def _table_of(values: Array, rises: Array, lo: Array) -> Table:
+    dtype = _type_of(values)
+    steps = dtype.hi - dtype.lo
+    heights = np.where(rises[:, None], values - dtype.lo, steps - (values - dtype.lo))
+    rows = [np.searchsorted(h, np.arange(1, steps + 1)) for h in heights]
+    return Table(dtype, np.stack(rows) + lo[:, None], ~rises)

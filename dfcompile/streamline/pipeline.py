@@ -1,0 +1,72 @@
+"""From the model graph to the integer graph: the passes in order, each checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from dfcompile.errors import CompileError
+from dfcompile.ir.graph import Graph
+from dfcompile.ir.intop import INTEGER_OPS
+from dfcompile.ir.types import IntType
+from dfcompile.streamline.check import check_encoding, check_pass, probe_inputs
+from dfcompile.streamline.encode import Encoded, encode
+from dfcompile.streamline.encoder import InputType
+from dfcompile.streamline.extract import extract_thresholds
+from dfcompile.streamline.host import HostSide
+from dfcompile.streamline.rewrite import drop_views, merge_pads
+from dfcompile.streamline.step import StepFunction
+from dfcompile.streamline.value import Shape3
+
+PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    drop_views,
+    merge_pads,
+    extract_thresholds,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Streamlined:
+    """The integer graph of a model, the host's side, and what became of each node of the model."""
+
+    graph: Graph
+    host: HostSide
+    fates: dict[str, str]
+
+
+def streamline(
+    model: Graph, input_types: dict[str, InputType], argmax: bool = False, dump: Callable[[str, Graph], None] | None = None
+) -> Streamlined:
+    """Run all passes; CompileError with every problem, or naming the pass that changed the numbers."""
+    encoded, problems, fates = encode(model, input_types, argmax)
+    if encoded is None or problems:
+        raise CompileError(problems)
+    encoded.graph.verify((*INTEGER_OPS, StepFunction))
+    if dump:
+        dump("encode", encoded.graph)
+    host = _host(model, encoded)
+    feeds = probe_inputs(model, input_types)
+    check_encoding(model, encoded, host, feeds)
+    graph, codes = encoded.graph, host.encode(feeds)
+    for run in PASSES:
+        after = run(graph)
+        after.verify((*INTEGER_OPS, StepFunction))
+        check_pass(run.__name__, graph, after, codes)
+        graph = after
+        if dump:
+            dump(run.__name__, graph)
+    return Streamlined(graph, replace(host, streams=_streams(graph)), fates)
+
+
+def _host(model: Graph, encoded: Encoded) -> HostSide:
+    shapes = {t: model.tensors[t].shape[1:] for t in model.inputs}
+    return HostSide(shapes, encoded.inputs, encoded.outputs, encoded.tail, _streams(encoded.graph))
+
+
+def _streams(graph: Graph) -> dict[str, tuple[Shape3, IntType]]:
+    found: dict[str, tuple[Shape3, IntType]] = {}
+    for name in (*graph.inputs, *graph.outputs):
+        t = graph.tensors[name]
+        h, w, c = t.shape
+        found[name] = ((h, w, c), t.dtype or IntType(1))
+    return found

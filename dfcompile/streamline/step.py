@@ -1,0 +1,365 @@
+"""Chains of per-channel elementwise operators, evaluated in float64 and, where a tie is near, in exact rationals.
+
+A chain is a function of one real variable per channel. Rounding, signs and comparisons make it jump; float64
+decides every argument that is clearly on one side of a jump, and `StepFunction.execute` hands the rest to exact
+arithmetic, so that no result depends on rounding errors.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, ClassVar
+
+import numpy as np
+
+from dfcompile.ir.graph import Array, Op, Tensor
+from dfcompile.ir.modelop import BatchNorm, Binary, Bipolar, Dequantize, MultiThreshold, Quantize, Unary
+from dfcompile.streamline.grid import Grid
+
+ELEMENTWISE = (BatchNorm, Binary, Bipolar, Dequantize, MultiThreshold, Quantize, Unary)
+_RISING = {
+    "relu", "clip", "sigmoid", "tanh", "selu", "softplus", "softsign", "erf", "exp", "log", "sqrt", "sign", "floor", "ceil", "round",
+}  # fmt: skip
+_RISING_IF_ALPHA = {"leaky_relu", "elu", "celu", "hard_sigmoid", "thresholded_relu"}
+_NEAR = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One operator of a chain: the running value is input `slot`, the other inputs are per-channel parameters.
+
+    Parameters are scalars or (c,) arrays; thresholds are (c or 1, n).
+    """
+
+    op: Op
+    slot: int = 0
+    params: tuple[Array, ...] = ()
+
+    def tiled(self, positions: int, channels: int) -> Step:
+        """The step for a frame of `positions` x `channels` elements seen as that many channels."""
+        def tile(p: Array) -> Array:
+            return np.tile(p, (positions,) + (1,) * (p.ndim - 1)) if p.ndim and p.shape[0] == channels else p
+
+        return Step(self.op, self.slot, tuple(tile(p) for p in self.params))
+
+    def apply(self, x: Array, near: Array) -> Array:
+        """The operator on (..., c); sets `near` where an argument is close to a jump."""
+        near |= self._closeness(x)
+        if isinstance(self.op, BatchNorm):
+            scale, bias, mean, var = self.params
+            return np.asarray((x - mean) / np.sqrt(var + self.op.epsilon) * scale + bias)
+        if isinstance(self.op, MultiThreshold):
+            count = sum((x >= column).astype(np.float64) for column in self.params[0].T)
+            return np.asarray(self.op.out_scale * count + self.op.out_bias)
+        args = list(self.params)
+        args.insert(self.slot, x)
+        return np.asarray(self.op.execute(*args)[0])
+
+    def _closeness(self, x: Array) -> Any:
+        op = self.op
+        if isinstance(op, Quantize):
+            u = x / self.params[0] + (0.0 if op.zero_after else self.params[1])
+            return _near_jump(u, op.rounding)
+        if isinstance(op, Bipolar) or (isinstance(op, Unary) and op.fn == "sign"):
+            return np.abs(x) <= _NEAR * max(1e-300, float(np.max(np.abs(x), initial=0)))
+        if isinstance(op, Unary) and op.fn in ("floor", "ceil", "round"):
+            return _near_jump(x, "ROUND" if op.fn == "round" else "FLOOR")
+        if isinstance(op, MultiThreshold):
+            return np.any([np.abs(x - t) <= _NEAR * (1 + np.abs(t)) for t in self.params[0].T], axis=0)
+        return False
+
+    def exact(self, x: Fraction, c: int) -> Fraction:
+        """The operator on one value of channel c, in exact rationals (irrational functions: rounded to float64)."""
+        op, p = self.op, [_pick(a, c) for a in self.params]
+        if isinstance(op, Quantize):
+            return _quantize(op, x, p[0], p[1])
+        if isinstance(op, Dequantize):
+            return (x - p[1]) * p[0]
+        if isinstance(op, Bipolar):
+            return Fraction(1 if x >= 0 else -1)
+        if isinstance(op, BatchNorm):
+            scale, bias, mean, var = p
+            return (x - mean) * scale / _root(var + Fraction(op.epsilon)) + bias
+        if isinstance(op, MultiThreshold):
+            rows = self.params[0]
+            row = rows[c if len(rows) > 1 else 0]
+            return Fraction(op.out_scale) * sum(x >= Fraction(float(t)) for t in row) + Fraction(op.out_bias)
+        if isinstance(op, Binary):
+            return _binary(op.fn, *((x, p[0]) if self.slot == 0 else (p[0], x)))
+        assert isinstance(op, Unary)
+        return _unary(op, x)
+
+    def direction(self) -> Array | None:
+        """Sign of the slope per channel (+1 rising, -1 falling, 0 constant), None when not monotone."""
+        op = self.op
+        if isinstance(op, Quantize | Bipolar):
+            return np.array(1)
+        if isinstance(op, Dequantize | BatchNorm):
+            return np.sign(self.params[0])
+        if isinstance(op, MultiThreshold):
+            return np.sign(np.array(op.out_scale))
+        if isinstance(op, Binary):
+            return _binary_direction(op.fn, self.slot, self.params[0])
+        assert isinstance(op, Unary)
+        if op.fn in _RISING or (op.fn in _RISING_IF_ALPHA and op.alpha >= 0):
+            return np.array(1)
+        return np.array(-1) if op.fn == "neg" else None
+
+    def regrid(self, grid: Grid | None) -> Grid | None:
+        """The grid of the results, given the grid of the arguments; None when they lie on none."""
+        op = self.op
+        if isinstance(op, Quantize | Bipolar) or (isinstance(op, Unary) and op.fn in ("floor", "ceil", "round", "sign")):
+            return Grid.of(1, 0, pure=False)
+        if isinstance(op, MultiThreshold):
+            return Grid.of(op.out_scale, op.out_bias, pure=False) if op.out_scale else None
+        if grid is None:
+            return None
+        if isinstance(op, Dequantize):
+            return grid.affine(self.params[0], -_exact(self.params[1]) * _exact(self.params[0]))
+        if isinstance(op, BatchNorm):
+            scale, bias, mean, var = self.params
+            gain = scale / np.sqrt(var + op.epsilon)
+            return grid.affine(gain, _exact(bias) - _exact(mean) * _exact(gain))
+        if isinstance(op, Binary):
+            return _binary_grid(op.fn, self.slot, self.params[0], grid)
+        assert isinstance(op, Unary)
+        return _unary_grid(op, grid)
+
+
+@dataclass(frozen=True, eq=False)
+class Join:
+    """A binary operator whose operands are two chains of the same variable, as in x * sigmoid(x)."""
+
+    op: Binary
+    left: tuple[Step | Join, ...]
+    right: tuple[Step | Join, ...]
+
+    def tiled(self, positions: int, channels: int) -> Join:
+        def tile(steps: tuple[Step | Join, ...]) -> tuple[Step | Join, ...]:
+            return tuple(s.tiled(positions, channels) for s in steps)
+
+        return Join(self.op, tile(self.left), tile(self.right))
+
+    def apply(self, x: Array, near: Array) -> Array:
+        left, right = x, x
+        for s in self.left:
+            left = s.apply(left, near)
+        for s in self.right:
+            right = s.apply(right, near)
+        return np.asarray(self.op.execute(left, right)[0])
+
+    def exact(self, x: Fraction, c: int) -> Fraction:
+        left, right = x, x
+        for s in self.left:
+            left = s.exact(left, c)
+        for s in self.right:
+            right = s.exact(right, c)
+        return _binary(self.op.fn, left, right)
+
+    def direction(self) -> Array | None:
+        return None
+
+    def regrid(self, grid: Grid | None) -> Grid | None:
+        return None
+
+
+Chain = tuple[Step | Join, ...]
+
+
+def chain_direction(base: Grid, chain: Chain) -> Array | None:
+    """Sign of the slope per channel of a whole chain of codes, None when it need not be monotone."""
+    result = np.asarray([(s > 0) - (s < 0) for s in base.scale.ravel()])
+    for step in chain:
+        d = step.direction()
+        if d is None:
+            return None
+        result = result * d
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class StepFunction:
+    """Integer codes to integer codes, through real numbers: (chain(base(code)) - grid.offset) / grid.scale."""
+
+    kind: ClassVar[str] = "step_function"
+    base: Grid
+    chain: Chain
+    grid: Grid
+
+    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return (Tensor(inputs[0].shape),)
+
+    def execute(self, *inputs: Array) -> tuple[Array, ...]:
+        codes = np.asarray(inputs[0], np.float64)
+        near = np.zeros(codes.shape, bool)
+        x = self.base.real(codes)
+        for step in self.chain:
+            x = step.apply(x, near)
+        scale, offset = self.grid.floats()
+        with np.errstate(invalid="ignore"):
+            result = np.rint((x - offset) / scale)
+        if near.any():
+            result[near] = self._exactly(codes, near)
+        return (result,)
+
+    def _exactly(self, codes: Array, near: Array) -> Array:
+        where = np.nonzero(near)
+        pairs = np.stack([codes[near].astype(np.int64), where[-1] if self._per_channel() else 0 * where[-1]])
+        unique, inverse = np.unique(pairs, axis=1, return_inverse=True)
+        values = [self.exact(int(a), int(c)) for a, c in unique.T]
+        return np.asarray(values, np.float64)[inverse.ravel()]
+
+    def _per_channel(self) -> bool:
+        def varies(step: Step | Join) -> bool:
+            if isinstance(step, Join):
+                return any(map(varies, step.left + step.right))
+            return any(p.size > 1 for p in step.params)
+
+        return self.base.scale.size > 1 or self.base.offset.size > 1 or self.grid.scale.size > 1 or any(map(varies, self.chain))
+
+    def exact(self, code: int, channel: int) -> int:
+        """The code that follows from `code` in `channel`, in exact arithmetic."""
+        x = self.base.exact(code, channel)
+        for step in self.chain:
+            x = step.exact(x, channel)
+        scale, offset = self.grid.pick(channel)
+        return round((x - offset) / scale)
+
+    def direction(self) -> Array | None:
+        """Sign of the slope per channel, code to code; None when it need not be monotone."""
+        d = chain_direction(self.base, self.chain)
+        return None if d is None else d * np.asarray([(s > 0) - (s < 0) for s in self.grid.scale.ravel()])
+
+    def __str__(self) -> str:
+        names = [getattr(s.op, "fn", s.op.kind) for s in self.chain]
+        return f"step_function<{' '.join(names)}>"
+
+
+def _pick(a: Array, c: int) -> Any:
+    if a.ndim > 1:
+        return None
+    return Fraction(float(a[c if a.size > 1 else 0] if a.ndim else a))
+
+
+def _exact(a: Array) -> Any:
+    return np.vectorize(lambda v: Fraction(float(v)), otypes=[object])(a)
+
+
+def _near_jump(u: Array, rounding: str) -> Array:
+    shift = 0.0 if rounding in ("CEIL", "FLOOR", "UP", "DOWN") else 0.5
+    v = u - shift
+    return np.asarray(np.abs(v - np.rint(v)) <= _NEAR * (1 + np.abs(u)))
+
+
+def _round(x: Fraction, mode: str) -> int:
+    if mode in ("ROUND", "HALF_EVEN"):
+        return round(x)
+    if mode in ("FLOOR", "CEIL"):
+        return math.floor(x) if mode == "FLOOR" else math.ceil(x)
+    size = abs(x)
+    half = Fraction(1, 2)
+    n = {"UP": lambda: math.ceil(size), "DOWN": lambda: math.floor(size), "HALF_UP": lambda: math.floor(size + half),
+         "HALF_DOWN": lambda: math.ceil(size - half)}[mode]()  # fmt: skip
+    return n if x >= 0 else -n
+
+
+def _quantize(op: Quantize, x: Fraction, scale: Fraction, zero: Fraction) -> Fraction:
+    if op.zero_after:
+        return min(max(_round(x / scale, op.rounding) + zero, Fraction(op.lo)), Fraction(op.hi))
+    return Fraction(_round(min(max(x / scale + zero, Fraction(op.lo)), Fraction(op.hi)), op.rounding))
+
+
+def _root(x: Fraction) -> Fraction:
+    """Square root to more than 100 digits; exact for squares of rationals."""
+    n, d = x.numerator, x.denominator
+    rn, rd = math.isqrt(n), math.isqrt(d)
+    if rn * rn == n and rd * rd == d:
+        return Fraction(rn, rd)
+    shift = 10**120
+    return Fraction(math.isqrt(n * shift * shift // d), shift)
+
+
+def _binary(fn: str, a: Fraction, b: Fraction) -> Fraction:
+    match fn:
+        case "add":
+            return a + b
+        case "sub":
+            return a - b
+        case "mul":
+            return a * b
+        case "div":
+            return a / b
+        case "min":
+            return min(a, b)
+        case "max":
+            return max(a, b)
+        case "prelu":
+            return a if a >= 0 else a * b
+    return Fraction(float(Binary(fn).execute(np.float64(a), np.float64(b))[0]))
+
+
+def _unary(op: Unary, x: Fraction) -> Fraction:
+    match op.fn:
+        case "relu":
+            return max(x, Fraction(0))
+        case "clip":
+            low = x if op.alpha == -math.inf else max(x, Fraction(op.alpha))
+            return low if op.beta == math.inf else min(low, Fraction(op.beta))
+        case "leaky_relu":
+            return x if x >= 0 else x * Fraction(op.alpha)
+        case "abs":
+            return abs(x)
+        case "neg":
+            return -x
+        case "sign":
+            return Fraction((x > 0) - (x < 0))
+        case "floor" | "ceil" | "round":
+            return Fraction(_round(x, {"floor": "FLOOR", "ceil": "CEIL", "round": "ROUND"}[op.fn]))
+        case "hard_sigmoid":
+            return min(max(Fraction(op.alpha) * x + Fraction(op.beta), Fraction(0)), Fraction(1))
+    return Fraction(float(op.execute(np.asarray(float(x)))[0]))
+
+
+def _binary_direction(fn: str, slot: int, p: Array) -> Array | None:
+    if fn in ("add", "min", "max"):
+        return np.array(1)
+    if fn == "sub":
+        return np.array(1 if slot == 0 else -1)
+    if fn == "mul" or (fn == "div" and slot == 0):
+        return np.sign(p)
+    if fn == "prelu" and slot == 0 and np.all(p >= 0):
+        return np.array(1)
+    if fn == "pow" and slot == 0 and p.size == 1 and float(p) > 0 and float(p) % 2 == 1:
+        return np.array(1)
+    return None
+
+
+def _binary_grid(fn: str, slot: int, p: Array, grid: Grid) -> Grid | None:
+    match fn, slot:
+        case ("add", _):
+            return grid.affine(1, _exact(p))
+        case ("sub", 0):
+            return grid.affine(1, -_exact(p))
+        case ("sub", 1):
+            return grid.affine(-1, _exact(p))
+        case ("mul", _):
+            return grid.affine(p, 0)
+        case ("div", 0):
+            return grid.affine(1 / _exact(p), 0) if np.all(p) else None
+        case ("min", _):
+            return grid.clipped(-math.inf, p)
+        case ("max", _):
+            return grid.clipped(p, math.inf)
+    return None
+
+
+def _unary_grid(op: Unary, grid: Grid) -> Grid | None:
+    if op.fn == "relu":
+        return grid.clipped(0, math.inf)
+    if op.fn == "clip":
+        return grid.clipped(op.alpha, op.beta)
+    if op.fn == "neg":
+        return grid.affine(-1, 0)
+    return None

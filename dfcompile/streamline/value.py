@@ -1,0 +1,145 @@
+"""What the encoder knows of a tensor of the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dfcompile.ir.graph import Array, Graph, Node
+from dfcompile.streamline.grid import Grid
+from dfcompile.streamline.step import Chain
+
+Shape3 = tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Const:
+    """A constant: its real numbers, and where it is quantized real = scale * codes.
+
+    codes: int64 of the same shape; scale: float64, broadcastable to it (products of exported float32 scales are exact)
+    """
+
+    real: Array
+    codes: Array | None = None
+    scale: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """Real numbers that the host makes from a graph input before the accelerator; `lo, hi` once they are integers."""
+
+    input: str
+    lo: int | None = None
+    hi: int | None = None
+    bipolar: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Host:
+    """Computed on the host, behind the accelerator."""
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """A tensor that lives on a stream: real = chain(base(codes)), re-indexed.
+
+    stream: tensor of the integer graph, shape (h, w, c)
+    index:  int32 array of the tensor's shape without batch: position of each element in the flattened stream
+    base:   affine of the stream's codes
+    chain:  elementwise operators still to be applied, parameters per stream channel
+    grid:   affine of the results where they are known to be integers, else None
+    anchor: name of the last tensor of the model on the way here that has a grid, and the nodes since
+    """
+
+    stream: str
+    index: Array
+    base: Grid
+    chain: Chain = ()
+    grid: Grid | None = None
+    anchor: str = ""
+
+    @property
+    def is_codes(self) -> bool:
+        """Whether the stream's codes already are the integers of the grid."""
+        return self.grid is not None and self.grid.pure
+
+
+Known = Const | Raw | Host | Value
+
+
+@dataclass(frozen=True, eq=False)
+class InputPort:
+    """One input stream: how the host makes its codes.
+
+    stream: tensor of the integer graph; input: name of the graph input
+    head:   model graph from the input to the codes (as real numbers); None when the codes are (x - offset) / scale
+    index:  position of each element of the (head's) result, batch left out, in the flattened stream
+    """
+
+    stream: str
+    input: str
+    index: Array
+    head: Graph | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class OutputPort:
+    """One output stream: real[j] = scale * codes[index[j]] + offset, a tensor of the model.
+
+    scale, offset: float64, () or (c,) by stream channel
+    """
+
+    stream: str
+    tensor: str
+    index: Array
+    scale: Array
+    offset: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Tail:
+    """What the host computes from the outputs of the accelerator: a model graph fed with `OutputPort.tensor`s."""
+
+    graph: Graph
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A tensor (c', h', w') on a stream (h, w, c): element (i, y, x) is stream element (rows[y], cols[x], channels[i])."""
+
+    rows: tuple[int, ...]
+    cols: tuple[int, ...]
+    channels: Array
+
+    def is_whole(self, h: int, w: int) -> bool:
+        return self.rows == tuple(range(h)) and self.cols == tuple(range(w))
+
+    def keeps_channels(self, c: int) -> bool:
+        return len(self.channels) == c and bool(np.array_equal(self.channels, np.arange(c)))
+
+
+def natural_index(c: int, h: int, w: int) -> Array:
+    """Index of a tensor (c, h, w) on its own channels-last stream."""
+    positions = np.arange(h * w, dtype=np.int32).reshape(1, h, w) * np.int32(c)
+    return positions + np.arange(c, dtype=np.int32)[:, None, None]
+
+
+def find_layout(index: Array, stream: Shape3) -> Layout | None:
+    """How an index array (c', h', w') lies on a stream (h, w, c); None when rows, columns and channels are mixed."""
+    _, w, c = stream
+    channels = index[:, 0, 0] % c
+    rows = index[0, :, 0] // (w * c)
+    cols = index[0, 0, :] // c % w
+    expected = (rows[None, :, None] * w + cols[None, None, :]) * c + channels[:, None, None]
+    if not np.array_equal(expected, index):
+        return None
+    return Layout(tuple(rows.tolist()), tuple(cols.tolist()), channels)
+
+
+def describe(node: Node) -> str:
+    """How an error names a node: its name and its ONNX origin."""
+    origin = ", ".join(s for s in node.source if s != node.name)
+    return f"node {node.name}" + (f" (ONNX: {origin})" if origin else "")

@@ -1,0 +1,120 @@
+// Window generator: reads windows, with padding, stride, dilation and zero stuffing, out of a circular line buffer.
+// Latency 1 cycle after the word is written; interval max(words in, words out) cycles, no bubble between rows or frames.
+`include "dfc_assert.svh"
+module dfc_sliding_window #(
+  parameter int unsigned Height = 4,
+  parameter int unsigned Width = 4,
+  parameter int unsigned Channels = 1,
+  parameter int unsigned KernelH = 3,
+  parameter int unsigned KernelW = 3,
+  parameter int unsigned StrideH = 1,
+  parameter int unsigned StrideW = 1,
+  parameter int unsigned DilationH = 1,
+  parameter int unsigned DilationW = 1,
+  parameter int unsigned StuffH = 1,  // rows that a row takes in the picture, the others are padding
+  parameter int unsigned StuffW = 1,
+  parameter int unsigned PadTop = 0,
+  parameter int unsigned PadLeft = 0,
+  parameter int unsigned CropTop = 0,
+  parameter int unsigned CropLeft = 0,
+  parameter int unsigned OutHeight = 2,
+  parameter int unsigned OutWidth = 2,
+  parameter int unsigned Groups = 1,  // a window is sent group by group of channels
+  parameter int unsigned Simd = 1,
+  parameter int unsigned InBits = 8,
+  parameter int unsigned InSigned = 0,
+  parameter int unsigned InBipolar = 0,
+  parameter int unsigned OutBits = 8,
+  parameter int unsigned OutBipolar = 0,
+  parameter int unsigned PadValue = 0,
+  parameter int unsigned Depth = 16,
+  parameter int unsigned RamStyle = 0
+) (
+  input  logic                    clk_i,
+  input  logic                    rst_ni,
+  input  logic [Simd*InBits-1:0]  in_data_i,
+  input  logic                    in_valid_i,
+  output logic                    in_ready_o,
+  output logic [Simd*OutBits-1:0] out_data_o,
+  output logic                    out_valid_o,
+  input  logic                    out_ready_i
+);
+  if (Simd < 1 || Groups < 1 || Channels % (Groups * Simd) != 0) begin : gen_check_simd
+    $fatal(1, "dfc_sliding_window: Simd must divide the channels of a group");
+  end
+  if (OutBits < InBits || (InBipolar != 0 && OutBipolar == 0 && OutBits < 2)) begin : gen_check_bits
+    $fatal(1, "dfc_sliding_window: the output type must hold the input type");
+  end
+  if (StuffH < 1 || StuffW < 1 || KernelH < 1 || KernelW < 1 || OutHeight < 1 || OutWidth < 1 || Depth < 1) begin : gen_check_shape
+    $fatal(1, "dfc_sliding_window: kernel, stuffing, output and Depth must be at least 1");
+  end
+
+  localparam int unsigned Fold  = Channels / Simd;
+  localparam int unsigned Words = Height * Width * Fold;
+  localparam int OriginY = int'(CropTop) - int'(PadTop);
+  localparam int OriginX = int'(CropLeft) - int'(PadLeft);
+  // Word numbers stay below two frames, the line buffer and the reach of the windows together.
+  localparam int unsigned Reach = (OutHeight * StrideH + KernelH * DilationH + PadTop + CropTop + 2) * Width * Fold
+                                + (OutWidth * StrideW + KernelW * DilationW + PadLeft + CropLeft + 2) * Fold;
+  localparam int unsigned IndexBits = $clog2(2 * Words + Depth + Reach) + 1;
+  localparam int unsigned AddrBits = Depth > 1 ? $clog2(Depth) : 1;
+  typedef logic signed [IndexBits-1:0] index_t;
+  typedef logic [AddrBits-1:0] addr_t;
+
+  // The writer.
+  index_t written_q, limit;  // words of the reader's frame (and later ones) that are written
+  addr_t  wr_addr_q;
+  logic   push, step, frame_end;
+  assign in_ready_o = written_q < limit;
+  assign push       = in_valid_i && in_ready_o;
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      written_q <= '0;
+      wr_addr_q <= '0;
+    end else begin
+      written_q <= written_q + index_t'({1'b0, push}) - (step && frame_end ? index_t'(Words) : '0);
+      if (push) wr_addr_q <= wr_addr_q == addr_t'(Depth - 1) ? '0 : wr_addr_q + 1'b1;
+    end
+  end
+
+  // The reader: its step loads the output register, which is the read port's own.
+  index_t index;
+  addr_t  rd_addr;
+  logic   real_tap, valid_q, pad_q;
+  assign step = (!real_tap || index < written_q) && (!valid_q || out_ready_i);
+  dfc_window_walk #(
+    .Height, .Width, .Fold, .KernelH, .KernelW, .StrideH, .StrideW, .DilationH, .DilationW, .StuffH, .StuffW,
+    .OriginY, .OriginX, .OutHeight, .OutWidth, .Groups, .Depth, .IndexBits
+  ) u_walk (
+    .clk_i, .rst_ni, .step_i(step), .real_o(real_tap), .index_o(index), .addr_o(rd_addr), .limit_o(limit), .frame_end_o(frame_end)
+  );
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni)          valid_q <= 1'b0;
+    else if (step)        valid_q <= 1'b1;
+    else if (out_ready_i) valid_q <= 1'b0;
+  end
+  always_ff @(posedge clk_i) if (step) pad_q <= !real_tap;
+
+  logic [Simd*InBits-1:0] word;
+  dfc_ram #(.Width(Simd * InBits), .Depth(Depth), .Style(RamStyle)) u_buffer (
+    .clk_i, .wr_en_i(push), .wr_addr_i(wr_addr_q), .wr_data_i(in_data_i), .rd_en_i(step), .rd_addr_i(rd_addr), .rd_data_o(word)
+  );
+
+  // The output: a wider type keeps the value; only here does bipolar become a number.
+  for (genvar i = 0; i < Simd; i++) begin : gen_lane
+    logic [InBits-1:0]  in_code;
+    logic [OutBits-1:0] out_code;
+    assign in_code = word[i*InBits+:InBits];
+    if (InBipolar != 0 && OutBipolar == 0) begin : gen_bipolar
+      assign out_code = {{(OutBits - 1) {!in_code}}, 1'b1};
+    end else if (InSigned != 0) begin : gen_signed
+      assign out_code = OutBits'($signed(in_code));
+    end else begin : gen_unsigned
+      assign out_code = OutBits'(in_code);
+    end
+    assign out_data_o[i*OutBits+:OutBits] = pad_q ? OutBits'(PadValue) : out_code;
+  end
+  assign out_valid_o = valid_q;
+
+  `DFC_STREAM_STABLE(out_valid_o, out_ready_i, out_data_o)
+endmodule
