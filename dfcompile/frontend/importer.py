@@ -1,0 +1,383 @@
+"""ONNX file --> model graph: order the nodes, convert each, collect every problem."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import networkx as nx
+
+import dfcompile.frontend as frontend
+from dfcompile.errors import CompileError, Problem
+from dfcompile.frontend.builder import Builder
+from dfcompile.frontend.call import CONVERTERS, Call
+from dfcompile.frontend.fold import folded
+from dfcompile.frontend.model import FLOATS, INTEGERS, OnnxModel, OnnxNode, Subgraph, ValueInfo
+from dfcompile.frontend.onnx_file import read_model
+from dfcompile.frontend.value import Act, Const, Refusal, Unknown, Value, Weight
+from dfcompile.ir import Graph, Tensor
+from dfcompile.ir.modelop import Bipolar, Dequantize, MultiThreshold, Quantize, Unsupported
+from dfcompile.ir.modelop_base import shown_shape, sized
+
+for _module in pkgutil.iter_modules(frontend.__path__):
+    if _module.name.startswith("convert_"):
+        importlib.import_module(f"{frontend.__name__}.{_module.name}")
+
+_SUGGESTIONS = {
+    "If": "export the model with a constant condition",
+    "Loop": "unroll the loop before the export",
+    "Scan": "unroll the loop before the export",
+    "LSTM": "recurrent networks are not supported",
+    "GRU": "recurrent networks are not supported",
+    "RNN": "recurrent networks are not supported",
+    "Einsum": "write it as MatMul, Transpose and Reshape",
+    "Where": "use Clip, Relu or Max, Min instead of a selection by condition",
+    "LpPool": "use AveragePool or MaxPool",
+    "GlobalLpPool": "use GlobalAveragePool",
+    "LRN": "use BatchNormalization",
+    "GroupNormalization": "use BatchNormalization",
+    "Hardmax": "use ArgMax",
+    "MatMulNBits": "use DequantizeLinear and MatMul",
+}
+
+_FREE_DOMAINS = ("Quant", "IntQuant", "BipolarQuant", "Trunc", "FloatQuant", "MultiThreshold", "DebugMarker")
+"""Operators that exporters write in many domains, declared or not."""
+
+_KNOWN_DOMAINS = ("", "ai.onnx", "com.microsoft")
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """What became of a file.
+
+    graph:    the model graph, None when a problem left none
+    problems: everything that is wrong, in file order
+    fates:    for every ONNX node (its name, or operator_index) what became of it
+    opsets:   domain to version, as declared
+    elements: ONNX element type of each model input and output
+    """
+
+    graph: Graph | None
+    problems: tuple[Problem, ...]
+    fates: dict[str, str] = field(default_factory=dict)
+    opsets: dict[str, int] = field(default_factory=dict)
+    elements: dict[str, str] = field(default_factory=dict)
+
+
+def import_model(path: str | Path) -> ImportResult:
+    """Read an ONNX file (QONNX, QCDQ, FINN's dialect, QLinear operators) as a graph of model operators.
+
+    Never raises for what a file holds: whatever is wrong comes back as problems, all at once.
+    """
+    try:
+        model, problems = read_model(Path(path))
+    except CompileError as e:
+        return ImportResult(None, e.problems)
+    return _Importer(model, problems).run()
+
+
+class _Importer:
+    def __init__(self, model: OnnxModel, problems: list[Problem]) -> None:
+        self.model = model
+        self.problems = problems
+        self.env: dict[str, Value | Unknown] = {}
+        self.fates: dict[str, str] = {}
+        self.kept: dict[str, list[str]] = {}
+        self.made: list[tuple[OnnxNode, Value]] = []
+        self.builder = Builder(self._batch(), self._names())
+
+    def run(self) -> ImportResult:
+        self._read_inputs()
+        self._read_constants()
+        for node in self._ordered():
+            self._convert(node)
+        graph = self._graph()
+        if graph is not None:
+            self._check_quantized(graph)
+            self._fates(graph)
+        elements = {v.name: v.elem for v in (*self.model.inputs, *self.model.outputs)}
+        return ImportResult(graph, tuple(self.problems), self.fates, dict(self.model.opsets), elements)
+
+    def problem(self, code: str, what: str, where: str = "", why: str = "", help: str = "") -> None:
+        self.problems.append(Problem(code, what, where, why, help))
+
+    def _names(self) -> set[str]:
+        names = {v.name for v in (*self.model.inputs, *self.model.outputs)} | set(self.model.initializers)
+        return names.union(*(n.outputs for n in self.model.nodes), *(n.inputs for n in self.model.nodes))
+
+    # inputs and constants
+
+    def _batch(self) -> int:
+        """The batch size that the file fixes, 1 when it is symbolic."""
+        sizes = {v.dims[0] for v in self.model.inputs if v.dims and len(v.dims) > 1 and v.dims[0]}
+        if len(sizes) > 1:
+            self.problem("batch-axis", f"the inputs have different batch sizes: {', '.join(map(str, sorted(s for s in sizes if s)))}")
+        return max((s for s in sizes if s), default=1)
+
+    def _read_inputs(self) -> None:
+        for v in self.model.inputs:
+            known = v.name in self.env
+            if known:
+                self.problem("duplicate-name", f"two inputs are named '{v.name}'")
+            self.env[v.name] = self._input(v)
+        if not self.model.inputs:
+            self.problem("no-input", "the model has no input", help="export the model with its input")
+
+    def _input(self, v: ValueInfo) -> Value | Unknown:
+        where = f"input '{v.name}'"
+        if v.elem not in FLOATS and v.elem not in INTEGERS and v.elem != "bool":
+            self.problem(
+                "unsupported-type",
+                f"an input of type {v.elem or 'unknown'} is not supported",
+                where,
+                help="inputs are tensors of real numbers or integers",
+            )
+            return Unknown()
+        if v.dims is None or not v.dims:
+            self.problem("dynamic-shape", "an input has no shape", where, help="export the model with a fixed input shape")
+            return Unknown()
+        alone = len(v.dims) == 1 and v.dims[0] not in (None, 1)
+        dims = v.dims if alone else v.dims[1:]
+        if any(d is None for d in dims):
+            shown = "x".join("?" if d is None else str(d) for d in v.dims)
+            self.problem(
+                "dynamic-shape",
+                f"the shape {shown} of an input is not fixed",
+                where,
+                "only the batch axis (axis 0) may vary",
+                "export with fixed sizes",
+            )
+            return Unknown()
+        shape = (self.builder.batch, *(d for d in dims if d))
+        try:
+            sized(*shape)
+        except ValueError as e:
+            self.problem("too-large", "an input is too large", where, str(e))
+            return Unknown()
+        self.builder.tensors[v.name] = Tensor(shape)
+        return Act(v.name, shape, v.elem, unbatched=alone)
+
+    def _read_constants(self) -> None:
+        for name, s in self.model.initializers.items():
+            self.env[name] = Const(s.data, s.elem, name, stored=s.elem in ("float32", "float16", "bfloat16"))
+        self.env.update((name, Unknown()) for name in self.model.broken)
+
+    # order
+
+    def _ordered(self) -> Iterable[OnnxNode]:
+        """Nodes so that each comes after those it reads; nodes that cannot be ordered become problems."""
+        makers = self._makers()
+        order: nx.DiGraph[int] = nx.DiGraph()
+        order.add_nodes_from(n.index for n in self.model.nodes)
+        for n in self.model.nodes:
+            for t in n.inputs:
+                if t in makers:
+                    order.add_edge(makers[t].index, n.index)
+                elif t and t not in self.env:
+                    self.problem(
+                        "undefined-tensor", f"nothing makes tensor '{t}'", n.where, help="the file is damaged or was cut; export it again"
+                    )
+                    self.env[t] = Unknown()
+        by_index = {n.index: n for n in self.model.nodes}
+        if not nx.is_directed_acyclic_graph(order):
+            rings = [c for c in nx.strongly_connected_components(order) if len(c) > 1 or order.has_edge(*(2 * list(c)))]
+            for ring in sorted(map(sorted, rings)):
+                shown = ", ".join(by_index[i].label for i in ring[:6])
+                self.problem("cycle", f"{len(ring)} nodes depend on each other", by_index[ring[0]].where, f"the cycle goes through {shown}")
+                order.remove_nodes_from(ring)
+                self.env.update((t, Unknown()) for i in ring for t in by_index[i].outputs)
+        return [by_index[i] for i in nx.lexicographical_topological_sort(order)]
+
+    def _makers(self) -> dict[str, OnnxNode]:
+        makers: dict[str, OnnxNode] = {}
+        for n in self.model.nodes:
+            for t in filter(None, n.outputs):
+                if t in makers or t in self.env:
+                    first = makers[t].where if t in makers else "an input or initialiser"
+                    self.problem("duplicate-name", f"tensor '{t}' is made twice", n.where, f"first by {first}")
+                else:
+                    makers[t] = n
+        return makers
+
+    # nodes
+
+    def _convert(self, node: OnnxNode) -> None:
+        inputs = [self.env.get(t) if t else None for t in node.inputs]
+        if any(isinstance(i, Unknown) for i in inputs):
+            self.fates[node.label] = "not looked at: it depends on a node or tensor that was refused"
+            self._bind(node, ())
+            return
+        self.builder.begin(node)
+        call = Call(self.builder, node, tuple(i for i in inputs if not isinstance(i, Unknown)), self.model.opset)
+        try:
+            made = folded(call) or self._converter(node)(call)
+        except Refusal as e:
+            self._refused(node, Problem(e.code, e.what, self._where(node, inputs), e.why, e.help))
+        except ValueError as e:
+            what = f"'{node.op_type}' does not fit its inputs"
+            self._refused(
+                node,
+                Problem("invalid-node", what, self._where(node, inputs), str(e), "check the file with onnx.checker, or export it again"),
+            )
+        else:
+            self._bind(node, made if isinstance(made, tuple) else (made,))
+
+    def _converter(self, node: OnnxNode):  # type: ignore[no-untyped-def]
+        domain = node.domain
+        if "channels_last" in domain and f"channels_last/{node.op_type}" in CONVERTERS:
+            return CONVERTERS[f"channels_last/{node.op_type}"]
+        if node.op_type in CONVERTERS and (node.op_type in _FREE_DOMAINS or domain in _KNOWN_DOMAINS):
+            return CONVERTERS[node.op_type]
+        raise self._unsupported(node)
+
+    def _unsupported(self, node: OnnxNode) -> Refusal:
+        known = sorted(c for c in CONVERTERS if "/" not in c)
+        near = difflib.get_close_matches(node.op_type, known, 2, 0.75)
+        domain = f" of domain '{node.domain}'" if node.domain not in _KNOWN_DOMAINS else ""
+        help = _SUGGESTIONS.get(node.op_type) or (f"the nearest supported operators are {' and '.join(near)}" if near else "")
+        why = "it holds a graph of its own" if any(isinstance(a, Subgraph) for a in node.attributes.values()) else ""
+        return Refusal(
+            "unsupported-op", f"operator '{node.op_type}'{domain} is not supported", why, help or "replace it by supported operators"
+        )
+
+    def _where(self, node: OnnxNode, inputs: list[Value | Unknown | None]) -> str:
+        info = self.model.value_info.get(node.outputs[0]) if node.outputs else None
+        if info is not None and info.dims and None not in info.dims:
+            return f"{node.where}, output {'x'.join(map(str, info.dims))}"
+        shapes = [shown_shape(i.onnx_shape if isinstance(i, Act) else i.shape) for i in inputs if isinstance(i, Act | Weight)]
+        return node.where + (f", input {', '.join(shapes)}" if shapes else "")
+
+    def _refused(self, node: OnnxNode, problem: Problem) -> None:
+        self.builder.rollback()
+        self.problems.append(problem)
+        self.fates[node.label] = f"refused: {problem.what}"
+        self._bind(node, self._placeholder(node) if problem.code == "unsupported-op" else ())
+
+    def _placeholder(self, node: OnnxNode) -> tuple[Value, ...]:
+        """An Unsupported operator with the shapes that the file states, so that the rest can be looked at too."""
+        infos = [self.model.value_info.get(t) for t in node.outputs]
+        batch = self.builder.batch
+        shapes = [tuple(d or 0 for d in v.dims) for v in infos if v is not None and v.dims]
+        acts = [v for t in node.inputs if isinstance(v := self.env.get(t), Act)]
+        if len(shapes) != len(node.outputs) or not acts or any(s[0] != batch or 0 in s for s in shapes):
+            return ()
+        self.builder.begin(node)
+        return self.builder.apply_all(Unsupported(node.op_type, tuple(shapes)), *acts, elem=infos[0].elem if infos[0] else None)
+
+    def _bind(self, node: OnnxNode, made: tuple[Value | None, ...]) -> None:
+        """Give the results their ONNX names; outputs without a result are unknown."""
+        for i, t in enumerate(node.outputs):
+            found = made[i] if i < len(made) else None
+            if not t or (t in self.env and found is None):
+                continue
+            if found is not None:
+                found = self.builder.rename(found, t)
+                self.made.append((node, found))
+            self.env[t] = Unknown() if found is None else found
+
+    # the graph
+
+    def _graph(self) -> Graph | None:
+        outputs = [self._output(v) for v in self.model.outputs]
+        if not outputs:
+            self.problem("no-output", "the model has no output")
+        names = [o.name for o in outputs if o is not None]
+        if len(names) != len(self.model.outputs) or not names:
+            return None
+        self._name_outputs(names)
+        return self._finished(tuple(names))
+
+    def _output(self, v: ValueInfo) -> Act | None:
+        found = self.env.get(v.name)
+        if found is None:
+            self.problem(
+                "undefined-tensor", f"nothing makes the model's output '{v.name}'", help="the file is damaged or was cut; export it again"
+            )
+        if isinstance(found, Const | Weight):
+            self.problem("disconnected", f"the model's output '{v.name}' does not depend on its input")
+        return found if isinstance(found, Act) else None
+
+    def _name_outputs(self, names: list[str]) -> None:
+        """Output tensors get the names of the file where an operator that was dropped had them."""
+        renamed: dict[str, str] = {}
+        for i, v in enumerate(self.model.outputs):
+            old = names[i]
+            if (
+                old != v.name
+                and old not in renamed
+                and names.count(old) == 1
+                and v.name not in self.builder.tensors
+                and old not in self.env
+            ):
+                renamed[old] = v.name
+                self.builder.tensors[v.name] = self.builder.tensors.pop(old)
+                names[i] = v.name
+        if renamed:
+            self.builder.nodes = [
+                replace(n, inputs=tuple(renamed.get(t, t) for t in n.inputs), outputs=tuple(renamed.get(t, t) for t in n.outputs))
+                for n in self.builder.nodes
+            ]
+
+    def _finished(self, outputs: tuple[str, ...]) -> Graph:
+        b = self.builder
+        known = set(b.constants) | {a.name for _, a in self.made if isinstance(a, Weight)}
+        dependent = self._dependent()
+        tensors: Mapping[str, Tensor] = {
+            t: Tensor((1, *x.shape[1:])) if b.batch != 1 and t in dependent and t not in known else x for t, x in b.tensors.items()
+        }
+        inputs = tuple(v.name for v in self.model.inputs)
+        graph = Graph(self.model.name, tuple(b.nodes), tensors, b.constants, inputs, outputs).without_dead()
+        read = {t for n in graph.nodes for t in n.inputs}
+        for t in inputs:
+            if t not in read:
+                self.problem("disconnected", f"no output depends on the model's input '{t}'", help="remove the input before the export")
+        return graph
+
+    def _dependent(self) -> set[str]:
+        """Tensors that depend on an input of the model: those that have a batch axis."""
+        found = {v.name for v in self.model.inputs}
+        for n in self.builder.nodes:
+            if found.intersection(n.inputs):
+                found.update(n.outputs)
+        return found
+
+    def _check_quantized(self, graph: Graph) -> None:
+        if not any(isinstance(n.op, Quantize | Dequantize | Bipolar | MultiThreshold) for n in graph.nodes) and not self.problems:
+            self.problem(
+                "not-quantized",
+                "the model is not quantized",
+                why="it has no Quant, BipolarQuant, QuantizeLinear or MultiThreshold node",
+                help="train it with quantized weights and activations (brevitas, QKeras) and export QONNX or QCDQ",
+            )
+
+    # fates
+
+    def _fates(self, graph: Graph) -> None:
+        """What became of each ONNX node, as `explain` prints it."""
+        live: dict[str, list[str]] = {}
+        for n in graph.nodes:
+            for s in n.source:
+                live.setdefault(s, []).append(n.name)
+        results: dict[str, list[Value]] = {}
+        for node, value in self.made:
+            results.setdefault(node.label, []).append(value)
+        for node in self.model.nodes:
+            if node.label not in self.fates:
+                self.fates[node.label] = self._fate(node, live.get(node.label, []), results.get(node.label, []), graph)
+
+    def _fate(self, node: OnnxNode, live: list[str], results: list[Value], graph: Graph) -> str:
+        if len(live) == 1:
+            return f"{node.op_type}: kept as {live[0]}"
+        if live:
+            return f"{node.op_type}: became {', '.join(live)}"
+        if results and all(isinstance(r, Const) for r in results):
+            return f"{node.op_type}: folded into constant {results[0].name}"
+        if results and any(r.name in graph.tensors for r in results):
+            return f"{node.op_type}: dropped, it changes nothing"
+        if results and any(isinstance(r, Weight) for r in results):
+            return f"{node.op_type}: folded into its consumers' weights"
+        return f"{node.op_type}: dropped, no output depends on it"
