@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,16 @@ def read_frames(path: Path) -> Array:
     return found
 
 
-def write_frames(results: Array | Sequence[Array], paths: Sequence[Path]) -> None:
+def name_frames(frames: Sequence[Array], names: Sequence[str]) -> dict[str, Array]:
+    """Arrays by graph input, in the model's order; CompileError when their number differs."""
+    if len(frames) != len(names):
+        raise _wrong(f"the model has {len(names)} inputs, {len(frames)} files are given", f"its inputs are {', '.join(names)}")
+    return dict(zip(names, frames, strict=True))
+
+
+def write_frames(results: Array | Mapping[str, Array], paths: Sequence[Path]) -> None:
     """Write each output as float32; CompileError when the number of files is not the number of outputs."""
-    arrays = [results] if isinstance(results, np.ndarray) else list(results)
+    arrays = list(results.values()) if isinstance(results, Mapping) else [results]
     if len(arrays) != len(paths):
         raise _wrong(f"the model has {len(arrays)} outputs, {len(paths)} files are given", "give -o once for each output")
     for array, path in zip(arrays, paths, strict=True):

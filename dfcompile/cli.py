@@ -29,9 +29,9 @@ _out = click.argument("out", type=click.Path(exists=True, file_okay=False, path_
 _quiet = click.option("--quiet", is_flag=True, help="No progress and no summary.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 _input_type = click.option(
-    "--input-type", multiple=True, metavar="TYPE[:scale[:offset]]",
-    help="What the raw input stream carries, e.g. uint8:1/255, bipolar, int4:0.5; once for each graph input. "
-    "Default: codes of the model's own input quantizer.",
+    "--input-type", multiple=True, metavar="[INPUT=]TYPE[:scale[:offset]]",
+    help="What the raw input stream carries, e.g. uint8:1/255, bipolar, int4:0.5; repeatable, with the name of a graph input where "
+    "they differ. Default: codes of the model's own input quantizer.",
 )
 _board = click.option("--board", metavar="NAME", help="A board of `dfcompile boards`, or your own as a .toml file.")
 _clock = click.option("--clock", type=float, metavar="MHZ", help="Clock. Default: the board's.")
@@ -92,8 +92,9 @@ def _save(made: Any, settings: Config, out: Path) -> None:
     A board or folding file is copied beside it, so that the folder alone repeats the build.
     """
     chosen = settings.merged({"mode": made.report["mode"], "clock": made.report["clock_mhz"]})
+    named = {"board": chosen.board or "", "folding": chosen.folding or ""}
+    files = {k: Path(v) for k, v in named.items() if v.endswith((".toml", ".json"))}
     try:
-        files = {k: Path(v) for k, v in (("board", chosen.board), ("folding", chosen.folding)) if v and Path(v).suffix in (".toml", ".json")}
         texts = {k: f.read_bytes() for k, f in files.items()}  # before the folder is replaced: they may lie in it
         made.save(out)
         for key, file in files.items():
@@ -160,12 +161,13 @@ def explain(model: Path, input_type: tuple[str, ...], as_json: bool) -> None:
 def simulate(out: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], engine: str, quiet: bool) -> None:
     """Run the built design OUT on the frames of X.npy."""
     from dfcompile.accelerator import load
-    from dfcompile.arrays import read_frames, write_frames
+    from dfcompile.arrays import name_frames, read_frames, write_frames
 
     frames = [read_frames(path) for path in inputs]
     with progress(quiet) as report:
+        made = load(out)
         report(f"simulate ({engine})")
-        results = load(out).simulate(frames[0] if len(frames) == 1 else frames, engine=engine)
+        results = made.simulate(name_frames(frames, tuple(made.host.input_shapes)), engine=engine)
     write_frames(results, outputs)
 
 

@@ -36,7 +36,7 @@ class Config:
     interval:   asked cycles per frame; excludes `fps`
     clock:      MHz; None means the board's own
     folding:    path of a JSON file with the folding of each unit
-    input_type: what each raw input stream carries, ``TYPE[:scale[:offset]]``, one entry for each graph input
+    input_type: what raw input streams carry: ``TYPE[:scale[:offset]]`` for all, ``INPUT=TYPE[:scale[:offset]]`` for one
     argmax:     append a hardware ArgMax to the outputs
     verify:     run the streamlined and the unit graph against the model during the build
     """
@@ -146,14 +146,14 @@ def _typed(key: str, value: Any, path: Path) -> Any:
 
 
 def parse_input_type(text: str) -> tuple[str, Fraction, Fraction]:
-    """Split ``TYPE[:scale[:offset]]``: type name, scale and offset as exact fractions (1 and 0 when absent).
+    """Split ``[INPUT=]TYPE[:scale[:offset]]``: type name, scale and offset as exact fractions (1 and 0 when absent).
 
     Numbers may be decimal (``0.5``, ``1e-3``) or a ratio (``1/255``). SettingError when malformed.
     """
     from dfcompile.ir.types import IntType
 
     example = "examples: uint8:1/255, bipolar, int4:0.5, uint8:1/128:-1"
-    name, *numbers = text.split(":")
+    name, *numbers = text.rpartition("=")[2].lower().split(":")
     try:
         IntType.parse(name)
         if len(numbers) > 2:
