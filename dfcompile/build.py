@@ -21,7 +21,7 @@ from dfcompile.dataflow.fifo_sizing import size_fifos
 from dfcompile.dataflow.fold import default_interval, fold_for_interval, read_folding
 from dfcompile.dataflow.lower import lower
 from dfcompile.errors import CompileError, Problem
-from dfcompile.frontend.model import import_model
+from dfcompile.frontend.importer import import_model
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.types import IntType
 from dfcompile.report_data import make_report
