@@ -3,7 +3,8 @@
 A frame is `words` words, written in order, one a cycle. The reader makes one step a cycle: step s reads word
 `reads[s]` of its frame (-1: none) and before it every word below `lows[s]` (not falling) is dead. Words are
 numbered through all frames. Word w may be written once word w - depth, whose place it takes, is dead; a word may be
-read the cycle after it is written.
+read the cycle after it is written. A step that reads nothing waits for its frame's first word, so that no frame
+starts before it arrives.
 """
 
 from __future__ import annotations
@@ -27,9 +28,8 @@ def _low_at(step: Steps, lows: Steps, words: int) -> Steps:
 def _latest_writes(reads: Steps, words: int) -> Steps:
     """When the words must be written at the latest, if step s is at cycle s and frames follow without a gap."""
     steps = len(reads)
-    used = np.flatnonzero(reads >= 0)[::-1]
     first = np.full(words, _NEVER, dtype=np.int64)
-    first[reads[used]] = used  # the last assignment wins: the first step that reads the word
+    first[np.maximum(reads, 0)[::-1]] = np.arange(steps)[::-1]  # the last assignment wins: the first step that waits for it
     slack = first - 1 - np.arange(words)
     # A later word's deadline binds this one; the next frame's slack is that much larger or equal.
     both = np.concatenate([slack, slack + (steps - words)])
@@ -40,7 +40,7 @@ def _latest_writes(reads: Steps, words: int) -> Steps:
 def _steps_done(reads: Steps, words: int) -> Steps:
     """Steps done before cycle w, if word w is written at cycle w without a gap and the reader is eager."""
     steps = len(reads)
-    own = np.where(reads >= 0, reads + 1 - np.arange(steps), -_NEVER)
+    own = np.maximum(reads, 0) + 1 - np.arange(steps)
     ahead = np.maximum.accumulate(np.concatenate([own - (words - steps), own]))[steps:]
     times = ahead + np.arange(steps)
     frames = np.arange(-3, 3)
@@ -72,8 +72,7 @@ def schedule(reads: Steps, lows: Steps, words: int, depth: int) -> Schedule:
     every = (lows[None, :] + frames[:, None] * words).reshape(-1)
     index = np.arange(words, dtype=np.int64)
     freed = np.searchsorted(every, index - depth, side="right") - back * steps
-    ready = np.where(reads >= 0, reads + 1, -_NEVER)
     give = Give(np.arange(steps, dtype=np.int64), latency=1, slots=1, credit_delay=0)
     writer = Process(words, takes={0: index}, after=(After(1, freed.astype(np.int64)),))
-    reader = Process(steps, gives={0: give}, after=(After(0, ready),))
+    reader = Process(steps, gives={0: give}, after=(After(0, np.maximum(reads, 0) + 1),))
     return writer, reader

@@ -56,16 +56,16 @@ def _taps(g: Geometry, axis: int) -> Steps:
 
 def _lows(g: Geometry) -> Steps:
     """The oldest word needed, as the hardware moves it: once a window, or each step if a window is one tap."""
-    start = [-(-(np.arange(g.out[a]) * g.stride[a] - g.before[a]) // g.stuff[a]) for a in (0, 1)]
+    start = [-(-(np.arange(g.out[a] + 1) * g.stride[a] - g.before[a]) // g.stuff[a]) for a in (0, 1)]
     row = start[0] * g.size[1] * g.fold
-    column = start[1] * g.fold
+    column = start[1][:-1] * g.fold
     steps = g.kernel[0] * g.kernel[1] * g.fold
     fine = (g.kernel, g.groups, g.stuff) == ((1, 1), 1, (1, 1))
     within = np.arange(steps) if fine else np.zeros(steps, dtype=np.int64)
     first = max(column[0], 0)
     end = g.size[0] * g.size[1] * g.fold + max(row[0], 0) + first
-    following = np.append(np.minimum(np.maximum(row[1:], 0) + first, end), end)
-    low = np.maximum(row, 0)[:, None, None] + np.maximum(column[:, None] + within, 0)
+    following = np.minimum(np.maximum(row[1:], 0) + first, end)
+    low = np.maximum(row[:-1], 0)[:, None, None] + np.maximum(column[:, None] + within, 0)
     lows: Steps = np.minimum(low, following[:, None, None]).reshape(-1)
     return lows
 
