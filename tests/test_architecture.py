@@ -76,10 +76,12 @@ def test_no_import_cycles() -> None:
     names = {module_name(p) for p in sources("dfcompile")}
     graph = nx.DiGraph()
     for path in sources("dfcompile"):
+        own = module_name(path)
         for name in imports(path):
             target = name if name in names else name.rpartition(".")[0]
-            if target in names and target != module_name(path) and module_name(path) != "dfcompile":
-                graph.add_edge(module_name(path), target)
+            # A module may ask its own package what lies in the folder; that is no dependency on what the package imports.
+            if target in names and own != "dfcompile" and not own.startswith(target):
+                graph.add_edge(own, target)
     assert list(nx.simple_cycles(graph)) == []
 
 
