@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -39,7 +40,7 @@ class Builder:
     _first: int = 0
     _counts: dict[str, int] = field(default_factory=dict)
     _made: dict[str, int] = field(default_factory=dict)
-    _const_names: dict[int, tuple[str, Const]] = field(default_factory=dict)
+    _const_names: dict[tuple[str, tuple[int, ...], str, bytes], str] = field(default_factory=dict)
     _values: dict[str, Array] = field(default_factory=dict)
 
     def begin(self, node: OnnxNode) -> None:
@@ -81,17 +82,18 @@ class Builder:
             return x
         return self._reshaped(x, x.onnx_shape[1:], unbatched=False)
 
-    def weight(self, op: Op, args: tuple[Known, ...], elem: str) -> Weight:
-        """An elementwise operator on known values, as a node."""
+    def weight(self, op: Op, args: tuple[Known, ...], elem: str, source: tuple[str, ...] = ()) -> Weight:
+        """An elementwise operator on known values, as a node. source: where it came from before its elements were moved."""
         (result,) = op.infer(*(Tensor(a.shape) for a in args))
-        (name,) = self._emit(op, tuple(map(self.name_of, args)), (result,))
-        return Weight(name, result.shape, op, args, elem)
+        origin = tuple(dict.fromkeys(source + self._source))
+        (name,) = self._emit(op, tuple(map(self.name_of, args)), (result,), origin)
+        return Weight(name, result.shape, op, args, elem, origin)
 
-    def _emit(self, op: Op, inputs: tuple[str, ...], results: tuple[Tensor, ...]) -> tuple[str, ...]:
+    def _emit(self, op: Op, inputs: tuple[str, ...], results: tuple[Tensor, ...], source: tuple[str, ...] = ()) -> tuple[str, ...]:
         number = self._counts.get(op.kind, 0)
         self._counts[op.kind] = number + 1
         names = tuple(self.fresh(f"{op.kind}_{number}_out") for _ in results)
-        self.nodes.append(Node(f"{op.kind}_{number}", op, inputs, names, self._source))
+        self.nodes.append(Node(f"{op.kind}_{number}", op, inputs, names, source or self._source))
         self.tensors.update(zip(names, results, strict=True))
         return names
 
@@ -111,16 +113,17 @@ class Builder:
         """Tensor name in the graph; a constant becomes one of the graph's constants on its first use."""
         if not isinstance(value, Const):
             return value.name
-        if id(value) not in self._const_names:
+        key = (value.name, value.array.shape, value.array.dtype.str, _digest(value.array))
+        if key not in self._const_names:
             name = value.name if value.name in self.reserved and value.name not in self.tensors else self.fresh(value.name)
             self.constants[name] = value.array if value.array.dtype.kind == "f" else value.array.astype(np.int64)
             self.tensors[name] = Tensor(value.array.shape)
-            self._const_names[id(value)] = (name, value)
-        return self._const_names[id(value)][0]
+            self._const_names[key] = name
+        return self._const_names[key]
 
     def is_used(self, value: Const) -> bool:
         """Whether a constant became one of the graph's."""
-        return id(value) in self._const_names
+        return value.name in self.constants
 
     def rename(self, value: Value, name: str) -> Value:
         """Give a tensor made since `begin` the name that it has in ONNX."""
@@ -169,7 +172,7 @@ class Builder:
             return move(np.broadcast_to(array, shape))
 
         args = tuple(self.moved(a, spread, whole=i == 0) for i, a in enumerate(value.args))
-        return self.weight(value.op, args, value.elem)
+        return self.weight(value.op, args, value.elem, value.source)
 
     def reshape(self, value: Value, shape: Iterable[int]) -> Value:
         """The value with a new ONNX shape."""
@@ -223,6 +226,11 @@ class Builder:
         if value.unbatched:
             perm = (0, *(p + 1 for p in perm))
         return self.apply(Transpose(perm), value)
+
+
+def _digest(array: Array) -> bytes:
+    """Equal for equal numbers."""
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).digest()
 
 
 def compressed(array: Array) -> Array:

@@ -41,6 +41,7 @@ class Weight:
     """A known value that was quantized: elementwise operators on constants, which stay nodes of the graph.
 
     name: tensor of the graph; args: what `op` was applied to, so that the expression can be rebuilt on moved elements
+    source: ONNX nodes it comes from
     """
 
     name: str
@@ -48,6 +49,7 @@ class Weight:
     op: Op
     args: tuple[Const | Weight, ...]
     elem: str = "float32"
+    source: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,8 +36,9 @@ class ModelOp(ABC):
 
 
 def printed(op: ModelOp) -> str:
-    """``kind[attribute=value, ...]``, or the kind alone when the operator has no attributes."""
-    texts = [f"{f.name}={_shown(getattr(op, f.name))}" for f in fields(op)]  # type: ignore[arg-type]
+    """``kind[attribute=value, ...]``, without the attributes that have their default value."""
+    given = [(f.name, getattr(op, f.name)) for f in fields(op) if getattr(op, f.name) != f.default]  # type: ignore[arg-type]
+    texts = [f"{name}={_shown(value)}" for name, value in given]
     return f"{op.kind}[{', '.join(texts)}]" if texts else op.kind
 
 
