@@ -1,0 +1,128 @@
+"""C++ and Verilator builds of emitted projects, kept in the cache."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from dfcompile.backend.cache import cached, content_key, folder_key
+from dfcompile.backend.resource import resource_dir
+from dfcompile.errors import CompileError, Problem
+from dfcompile.toolchain import require_tool, verilator_root
+
+Command = Sequence[str | Path]
+JOBS = 2
+MODEL = "-DVERILATOR=1 -DVM_COVERAGE=0 -DVM_SC=0 -DVM_TIMING=0 -DVM_TRACE=0 -DVM_TRACE_FST=0 -DVM_TRACE_VCD=0 -DVM_TRACE_SAIF=0".split()
+STANDARD = "-std=c++17"
+# Verilated sources up to this size are one compilation unit; larger ones are split and compiled in parallel.
+UNITY_BYTES = 400_000
+RTL_SUFFIXES = (".sv", ".svh", ".f")
+
+
+def run_tool(command: Command, folder: Path, what: str) -> str:
+    """Run a command; its output, or a CompileError with the end of it when it fails."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    output = done.stdout + done.stderr
+    if done.returncode:
+        lines = [line for line in output.splitlines() if "error" in line.lower() or "warning" in line.lower()] or output.splitlines()
+        raise CompileError(Problem("tool-failed", f"{what} failed", where=Path(command[0]).name, why="\n       ".join(lines[-12:])))
+    return output
+
+
+def parallel(commands: Sequence[Command], folder: Path, what: str) -> None:
+    """Run independent commands, at most `JOBS` at a time."""
+    with ThreadPoolExecutor(JOBS) as pool:
+        for _ in pool.map(lambda c: run_tool(c, folder, what), commands):
+            pass
+
+
+@functools.cache
+def _verilator_flags() -> tuple[str, ...]:
+    include = verilator_root() / "include"
+    return (STANDARD, *MODEL, f"-I{include}", f"-I{include / 'vltstd'}")
+
+
+@functools.cache
+def _gxx() -> Path:
+    return require_tool("g++").path
+
+
+@functools.cache
+def _key(*more: str) -> str:
+    return content_key([require_tool("g++").version, require_tool("verilator").version, str(verilator_root()), *more])
+
+
+def precompiled(name: str, text: str, flags: Sequence[str]) -> Path:
+    """A header of this text, precompiled with `flags`: use it with ``-include``."""
+
+    def build(folder: Path) -> None:
+        (folder / f"{name}.hpp").write_text(text)
+        run_tool([_gxx(), *flags, "-x", "c++-header", f"{name}.hpp", "-o", f"{name}.hpp.gch"], folder, "precompiling headers")
+
+    return cached("headers", content_key([require_tool("g++").version, text, *flags]), build) / f"{name}.hpp"
+
+
+def _runtime(level: str) -> Path:
+    """Folder with the objects of Verilator's runtime and of the harness."""
+    harness = resource_dir("templates") / "sim"
+
+    def build(folder: Path) -> None:
+        include = verilator_root() / "include"
+        sources = [include / "verilated.cpp", include / "verilated_threads.cpp", harness / "harness.cpp"]
+        flags = [*_verilator_flags(), "-O2", f"-I{harness}"]
+        commands: list[Command] = [[_gxx(), *flags, "-c", s, "-o", f"{s.stem}.o"] for s in sources]
+        parallel(commands, folder, "compiling the simulation harness")
+
+    texts = [p.read_text() for p in sorted(harness.glob("harness.*"))]
+    return cached("runtime", _key(level, *texts), build)
+
+
+def verilate(rtl: Path, top: str, folder: Path, options: Sequence[str] = ()) -> None:
+    """Translate the project in `rtl` to C++ in `folder`; any warning of -Wall is an error."""
+    command = [
+        require_tool("verilator").path, "--cc", "--assert", "-Wall", "-O3", "--x-assign", "fast", "--x-initial", "fast",
+        "--prefix", "Vdut", "--top-module", top, "--Mdir", folder, *options, "-f", "files.f",
+    ]
+    run_tool(["env", f"VERILATOR_ROOT={verilator_root()}", *command], rtl, "Verilator")
+
+
+def lint(rtl: Path, top: str) -> None:
+    """CompileError when ``verilator --lint-only -Wall`` says anything about the project in `rtl`."""
+    command = [require_tool("verilator").path, "--lint-only", "--assert", "-Wall", "--top-module", top, "-f", "files.f"]
+    run_tool(["env", f"VERILATOR_ROOT={verilator_root()}", *command], rtl, "Verilator lint")
+
+
+def build_harness(rtl: Path, top: str, ports: str, fast: bool) -> Path:
+    """The compiled harness of an emitted RTL project.
+
+    ports: text of ports.cpp
+    fast:  optimise for long runs (slower to compile)
+    """
+    level = "-O2" if fast else "-O1"
+
+    def build(folder: Path) -> None:
+        small = ["--output-split", "0"]
+        verilate(rtl, top, folder / "obj", small)
+        (folder / "obj" / "ports.cpp").write_text(ports)
+        _compile_model(folder / "obj", level)
+        objects = sorted((folder / "obj").glob("*.o"))
+        runtime = _runtime("-O2")
+        link: Command = [_gxx(), *objects, *sorted(runtime.glob("*.o")), "-pthread", "-o", folder / "harness"]
+        run_tool(link, folder, "linking the harness")
+        run_tool(["rm", "-r", "obj"], folder, "cleaning up")
+
+    return cached("rtl", _key(folder_key(rtl, RTL_SUFFIXES), top, ports, level), build) / "harness"
+
+
+def _compile_model(obj: Path, level: str) -> None:
+    flags = [*_verilator_flags(), level]
+    header = precompiled("verilated", '#include "verilated.h"\n#include "verilated_types.h"\n', flags)
+    flags += ["-I.", f"-I{resource_dir('templates') / 'sim'}", "-include", str(header)]
+    sources = sorted(obj.glob("*.cpp"))
+    if sum(s.stat().st_size for s in sources) <= UNITY_BYTES:
+        (obj / "all.cc").write_text("".join(f'#include "{s.name}"\n' for s in sources))
+        sources = [obj / "all.cc"]
+    parallel([[_gxx(), *flags, "-c", s.name, "-o", f"{s.stem}.o"] for s in sources], obj, "compiling the verilated design")

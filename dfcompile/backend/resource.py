@@ -1,0 +1,71 @@
+"""The hand-written libraries (hls/, rtl/) and templates: where they are, what depends on what, how they are filled in."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+import dfcompile
+
+LIBRARY_FILE = re.compile(r'^\s*[`#]include\s+"(dfc_\w+\.\w+)"|\b(dfc_\w+)\b', re.MULTILINE)
+
+
+def resource_dir(name: str) -> Path:
+    """Folder "templates", "hls" or "rtl": at the root of a checkout, inside the package in a wheel."""
+    package = Path(dfcompile.__file__).resolve().parent
+    for folder in (package / "_data" / name, package.parent / name):
+        if folder.is_dir():
+            return folder
+    raise FileNotFoundError(f"the folder {name}/ is missing beside or in {package}: the installation is incomplete")
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resource_dir("templates")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill in ``templates/<template>``; an undefined name is an error."""
+    return _environment().get_template(template).render(**values)
+
+
+def library_files(folder: Path, roots: Iterable[str]) -> list[str]:
+    """Files of a library that the root files need, each after those it depends on."""
+    order: list[str] = []
+
+    def visit(name: str) -> None:
+        if name in order:
+            return
+        text = re.sub(r"//[^\n]*", "", (folder / name).read_text())
+        for header, module in LIBRARY_FILE.findall(text):
+            needed = header or f"{module}.sv"
+            if needed != name and (folder / needed).is_file():
+                visit(needed)
+        order.append(name)
+
+    for root in roots:
+        visit(root)
+    return order
+
+
+def copy_library(name: str, roots: Iterable[str], target: Path) -> list[str]:
+    """Copy the files of library "hls" or "rtl" that `roots` need into `target`; their names, dependencies first."""
+    folder = resource_dir(name)
+    files = library_files(folder, roots)
+    target.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        shutil.copyfile(folder / file, target / file)
+    return files

@@ -1,0 +1,140 @@
+"""Run an emitted design in Verilator, frame after frame, and see what comes out and when."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfcompile.backend.compile import build_harness
+from dfcompile.backend.interface import Interface, PortView
+from dfcompile.backend.memory import read_beats, write_beats
+from dfcompile.backend.rtl import emit_rtl
+from dfcompile.backend.sim import harness_ports
+from dfcompile.dataflow.design import Design
+from dfcompile.errors import CompileError, Problem
+from dfcompile.units.base import Array
+
+GAVE_UP = 2
+# From so many cycles (estimated) a longer compilation that makes a faster simulator pays.
+FAST_CYCLES = 300_000
+
+
+@dataclass(frozen=True, eq=False)
+class RtlRun:
+    """What a simulation gave.
+
+    outputs:    codes (n, h, w, c) for each output port
+    frame_done: cycle of each frame's last output transfer
+    first_take: cycle of the first input transfer
+    cycles:     length of the run
+    """
+
+    outputs: tuple[NDArray[np.int64], ...]
+    frame_done: NDArray[np.int64]
+    first_take: int
+    cycles: int
+
+    @property
+    def latency_cycles(self) -> int:
+        """From the first beat taken to the first frame complete, both cycles counted."""
+        return int(self.frame_done[0]) - self.first_take + 1
+
+    @property
+    def interval_cycles(self) -> int:
+        """Between the last two frames; of the first alone when there is one."""
+        return int(self.frame_done[-1] - self.frame_done[-2]) if len(self.frame_done) > 1 else self.latency_cycles
+
+
+def frame_cycles(design: Design) -> int:
+    """A generous bound on the cycles one frame spends in the design."""
+    return sum(design.unit(n.name).cycles for n in design.nodes) + 64 * (len(design.nodes) + 1)
+
+
+def check_inputs(design: Design, inputs: Sequence[Array]) -> int:
+    """Number of frames; CompileError when the arrays do not fit the design's inputs."""
+    streams = design.streams()
+    wanted = [streams[t] for t in design.graph.inputs]
+    shapes = [tuple(x.shape[1:]) for x in inputs]
+    if shapes != [s.shape for s in wanted] or len({len(x) for x in inputs}) != 1:
+        given = ", ".join(str(list(x.shape)) for x in inputs)
+        text = ", ".join(f"[n, {', '.join(map(str, s.shape))}]" for s in wanted)
+        raise CompileError(Problem("input-shape", f"{design.name} wants codes of shape {text}", why=f"given: {given}"))
+    return len(inputs[0])
+
+
+def _failure(design: Design, code: int, message: str, times: Path, max_idle: int) -> CompileError:
+    if code != GAVE_UP:
+        what = "the design broke the stream protocol" if code == 3 else "the simulation failed"
+        return CompileError(Problem("simulation", what, where=design.name, why=message.strip()))
+    waits = []
+    for line in times.read_text().splitlines():
+        side, name, *rest = line.split()
+        if side not in ("input", "output"):
+            continue
+        done, count, valid, _ready = map(int, rest)
+        if side == "input" and done < count:
+            waits.append(f"{name} is refused beat {done} of {count}")
+        elif side == "output" and done < count:
+            waits.append(f"{name} gave {done} of {count} beats" + ("" if valid else ", offers none"))
+    why = f"nothing moved for {max_idle} cycles: {'; '.join(waits)}"
+    help_ = "deepen the FIFOs on the branches that meet"
+    return CompileError(Problem("deadlock", "the design stopped", where=design.name, why=why, help=help_))
+
+
+def _parse_times(path: Path) -> tuple[NDArray[np.int64], int, int]:
+    values: dict[str, list[int]] = {"frame_done": [], "first_take": [], "cycles": []}
+    for line in path.read_text().splitlines():
+        name, *rest = line.split()
+        if name in values:
+            values[name].append(int(rest[0]))
+    return np.array(values["frame_done"], np.int64), values["first_take"][0], values["cycles"][0]
+
+
+def run_harness(design: Design, rtl: Path, inputs: Sequence[Array], stalls: float, seed: int) -> RtlRun:
+    """Run frames through the project in folder `rtl` with the C++ harness."""
+    frames = check_inputs(design, inputs)
+    interface = Interface.of(design)
+    bound = frame_cycles(design)
+    harness = build_harness(rtl, interface.names.top, harness_ports(design), frames * bound > FAST_CYCLES)
+    max_idle = int((2 * bound + 1000) / (1 - stalls) ** 2)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+
+        def file(port: PortView) -> Path:
+            return folder / f"{port.axis}.hex"
+
+        for port, codes in zip(interface.inputs, inputs, strict=True):
+            write_beats(file(port), port.stream, codes)
+        files = [file(p) for p in (*interface.inputs, *interface.outputs)]
+        times = folder / "times.txt"
+        command: list[str | Path] = [harness, str(frames), str(stalls), str(seed), str(max_idle), times, *files]
+        done = subprocess.run(command, cwd=rtl, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise _failure(design, done.returncode, done.stdout + done.stderr, times, max_idle)
+        outputs = tuple(read_beats(file(p), p.stream) for p in interface.outputs)
+        return RtlRun(outputs, *_parse_times(times))
+
+
+def run_rtl(
+    design: Design, inputs: Sequence[Array], stalls: float = 0.0, seed: int = 0, rtl: Path | None = None, driver: str = "auto"
+) -> RtlRun:
+    """Simulate frames of codes, one array (n, h, w, c) for each input port.
+
+    stalls: chance in each cycle that an input pauses between beats or an output is not ready
+    rtl:    folder of the emitted project; None emits it into a temporary one
+    driver: "cpp", "cocotb", or "auto": the C++ harness
+    Raises CompileError: deadlock (which ports wait), broken stream protocol, missing tools.
+    """
+    if rtl is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            emit_rtl(design, Path(temporary) / "rtl")
+            return run_rtl(design, inputs, stalls, seed, Path(temporary) / "rtl", driver)
+    if driver not in ("auto", "cpp", "cocotb"):
+        raise ValueError(f"no driver '{driver}': auto, cpp or cocotb")
+    return run_harness(design, rtl, inputs, stalls, seed)

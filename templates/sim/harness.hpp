@@ -1,0 +1,24 @@
+// What the harness knows of a verilated design: its AXI4-Stream ports by address.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+struct Port {
+  const char* name;
+  void* data;       // little-endian, as Verilator keeps it
+  uint8_t* valid;
+  uint8_t* ready;
+  uint8_t* last;    // outputs only
+  unsigned bits;    // of a beat, without the padding to bytes
+  uint64_t beats;   // per frame
+};
+
+struct Design {
+  std::vector<Port> inputs, outputs;
+  uint8_t* clock;
+  uint8_t* reset_n;
+};
+
+Design open_design(int argc, char** argv);
+void eval_design();
+void close_design();

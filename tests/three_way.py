@@ -1,0 +1,78 @@
+"""A unit three ways: its Python model, its C++ and its SystemVerilog must give the same beats; unstalled, at the predicted cycles."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Sequence
+
+import numpy as np
+
+from dfcompile.backend.run_hls import run_hls
+from dfcompile.backend.run_rtl import RtlRun, run_rtl
+from dfcompile.dataflow.design import Design
+from dfcompile.ir.graph import Graph, Node, Tensor
+from dfcompile.units.base import Array, Stream, Unit
+
+
+def one_unit(unit: Unit, name: str = "") -> Design:
+    """A design of one unit: inputs x0, x1, ..., outputs y0, y1, ..."""
+    inputs = tuple(f"x{i}" for i in range(len(unit.inputs)))
+    outputs = tuple(f"y{i}" for i in range(len(unit.outputs)))
+    streams = zip((*inputs, *outputs), (*unit.inputs, *unit.outputs), strict=True)
+    tensors = {n: Tensor(s.shape, s.dtype) for n, s in streams}
+    node = Node("unit", unit, inputs, outputs)
+    return Design(Graph(name or f"{unit.kind}_test", (node,), tensors, {}, inputs, outputs))
+
+
+def random_codes(stream: Stream, frames: int, rng: np.random.Generator) -> Array:
+    """Codes over the whole range of the stream's type."""
+    if stream.dtype.bipolar:
+        return rng.integers(0, 2, (frames, *stream.shape)) * 2 - 1
+    return rng.integers(stream.dtype.lo, stream.dtype.hi, (frames, *stream.shape), endpoint=True)
+
+
+def assert_same(what: str, stream: Stream, got: Array, wanted: Array) -> None:
+    """AssertionError with the first frame and beat that differ."""
+    wrong = np.argwhere((got != wanted).reshape(-1, stream.beats, stream.lanes).any(axis=2))
+    if len(wrong):
+        frame, beat = wrong[0]
+        lanes = [x.reshape(-1, stream.beats, stream.lanes)[frame, beat].astype(int).tolist() for x in (got, wanted)]
+        raise AssertionError(f"{what}: {len(wrong)} beats differ, first in frame {frame}, beat {beat}: {lanes[0]}, wanted {lanes[1]}")
+
+
+def check_timing(design: Design, run: RtlRun) -> None:
+    """With no stalls every frame is complete in the predicted cycle."""
+    timing = importlib.import_module("dfcompile.dataflow.timing")
+    predicted = timing.solve(design, frames=len(run.frame_done)).frame_done
+    measured = run.frame_done - run.first_take
+    assert measured.tolist() == np.asarray(predicted).tolist(), f"frames done at {measured}, predicted {predicted}"
+
+
+def check(
+    unit: Unit, codes: Sequence[Array] | None = None, stalls: float = 0.0, *, frames: int = 4, seed: int = 0,
+    hls: bool = True, rtl: bool = True, timing: bool = True,
+) -> RtlRun | None:
+    """Run `unit` in Python, HLS and RTL and assert that all agree, beat for beat.
+
+    codes:  one array (n, h, w, c) for each input; None draws `frames` frames of random codes
+    stalls: chance of a pause on each port in each cycle; the RTL also runs without, to be held to its schedule
+    Returns the unstalled RTL run.
+    """
+    if codes is None:
+        rng = np.random.default_rng(seed)
+        codes = [random_codes(s, frames, rng) for s in unit.inputs]
+    wanted = unit.compute(*codes)
+    design = one_unit(unit)
+    if hls:
+        for stream, got, want in zip(unit.outputs, run_hls(design, codes), wanted, strict=True):
+            assert_same(f"HLS {unit}", stream, got, want)
+    if not rtl:
+        return None
+    runs = [run_rtl(design, codes, p, seed) for p in dict.fromkeys((0.0, stalls))]
+    for run in runs:
+        for stream, got, want in zip(unit.outputs, run.outputs, wanted, strict=True):
+            assert_same(f"RTL {unit}", stream, got, want)
+    if timing and importlib.util.find_spec("dfcompile.dataflow.timing"):
+        check_timing(design, runs[0])
+    return runs[0]
