@@ -1,0 +1,78 @@
+// What the arithmetic units share: products, sums and the threshold search.
+#pragma once
+
+#include "dfc_common.hpp"
+
+namespace dfc {
+
+// The integer type of a product of an InBits-bit input and a WeightBits-bit weight.
+template <int InBits, int InSigned, int InBipolar, int WeightBits, int WeightSigned, int Xnor>
+struct Product {
+  static constexpr int bits = Xnor ? InBits : InBits + InBipolar + WeightBits;
+  static constexpr bool is_signed = Xnor ? InSigned != 0 : (InSigned || InBipolar || WeightSigned);
+  using type = integer<bits, is_signed>;
+
+  // The product of two bit patterns. Xnor: the input pattern, complemented where the weight bit is 0.
+  static type of(const ap_uint<InBits>& input, const ap_uint<WeightBits>& weight) {
+    DFC_INLINE
+    if constexpr (Xnor != 0) {
+      const ap_uint<InBits> pattern = weight[0] ? input : ap_uint<InBits>(~input);
+      return as_integer<is_signed>(pattern);
+    } else {
+      const integer<WeightBits, WeightSigned != 0> w = as_integer<WeightSigned != 0>(weight);
+      if constexpr (InBipolar != 0) {
+        const ap_int<2> x = input[0] ? 1 : -1;
+        return type(x * w);
+      } else {
+        return type(as_integer<InSigned != 0>(input) * w);
+      }
+    }
+  }
+};
+
+// Dot product of Simd elements of a beat with the weights from bit `offset` of a word; modulo 2**AccBits.
+template <int Simd, class P, int InBits, int WeightBits, int AccBits, int AccSigned, int Width, int WordWidth>
+inline integer<AccBits, AccSigned != 0> dot(const ap_uint<Width>& inputs, int input_offset, const ap_uint<WordWidth>& weights, int weight_offset) {
+  DFC_INLINE
+  integer<AccBits, AccSigned != 0> sum = 0;
+  for (int s = 0; s < Simd; s++) {
+    DFC_UNROLL
+    sum += P::of(element<InBits>(inputs, input_offset + s), element<WeightBits>(weights, weight_offset + s));
+  }
+  return sum;
+}
+
+// Code of an accumulator by binary search. `thresholds` holds fold f's search tree at f << OutBits in heap order, lane l
+// of a word being bits l * ThreshBits upwards; word 0 of a fold holds the flip bits.
+template <int Lanes, int AccBits, int AccSigned, int ThreshBits, int Flip, int OutBits, int OutSigned>
+inline ap_uint<OutBits> count_thresholds(
+    const integer<AccBits, AccSigned != 0>& acc, const ap_uint<Lanes * ThreshBits> thresholds[], int fold, int lane) {
+  DFC_INLINE
+  int node = 1;
+  for (int stage = 0; stage < OutBits; stage++) {
+    DFC_UNROLL
+    const integer<ThreshBits, AccSigned != 0> threshold =
+        as_integer<AccSigned != 0>(element<ThreshBits>(thresholds[(fold << OutBits) + node], lane));
+    node = 2 * node + (acc >= threshold ? 1 : 0);
+  }
+  ap_uint<OutBits> code = node;  // drops the leading one of the heap index
+  if (OutSigned) code ^= ap_uint<OutBits>(1) << (OutBits - 1);
+  if (Flip) {
+    const ap_uint<ThreshBits> flip = element<ThreshBits>(thresholds[fold << OutBits], lane);
+    if (flip[0]) code = ~code;
+  }
+  return code;
+}
+
+// The sum itself as an output; Double: 2 * sum - Terms, of bipolar products counted as bits.
+template <int AccBits, int AccSigned, int OutBits, int Double, int Terms>
+inline ap_uint<OutBits> give_sum(const integer<AccBits, AccSigned != 0>& acc) {
+  DFC_INLINE
+  if constexpr (Double != 0) {
+    return ap_uint<OutBits>(2 * ap_int<OutBits + 1>(acc) - Terms);
+  } else {
+    return ap_uint<OutBits>(ap_int<OutBits + AccBits>(acc));
+  }
+}
+
+}  // namespace dfc

@@ -1,0 +1,30 @@
+// Table lookup on a stream: each element becomes the entry of its channel's table at its bit pattern.
+// One call is one frame: Vectors * (Channels/Pe) iterations of one loop at II = 1.
+#pragma once
+
+#include "dfc_common.hpp"
+
+namespace dfc {
+
+template <int Vectors, int Channels, int Pe, int InBits, int OutBits, int Shared, int TableStyle, int Slots>
+void lookup(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
+            const ap_uint<(Shared ? 1 : Pe) * OutBits> Table[(Shared ? 1 : Channels / Pe) << InBits]) {
+  static_assert(Channels % Pe == 0, "dfc::lookup: Pe must divide Channels");
+  constexpr int Folds = Channels / Pe;
+  int fold = 0;
+  for (long step = 0; step < long(Vectors) * Folds; step++) {
+    DFC_PIPELINE(1)
+    const ap_uint<Pe * InBits> inputs = in.read();
+    ap_uint<Pe * OutBits> results = 0;
+    for (int p = 0; p < Pe; p++) {
+      DFC_UNROLL
+      const int pattern = int(element<InBits>(inputs, p));
+      const int word = ((Shared ? 0 : fold) << InBits) + pattern;
+      set_element<OutBits>(results, p, element<OutBits>(Table[word], Shared ? 0 : p));
+    }
+    out.write(results);
+    fold = fold == Folds - 1 ? 0 : fold + 1;
+  }
+}
+
+}  // namespace dfc

@@ -1,0 +1,89 @@
+// Matrix-vector-threshold unit: Mh outputs from each of Groups vectors of Mw inputs at each of Vectors positions.
+// One call is one frame: Vectors * Groups * (Mh/Pe) * (Mw/Simd) iterations of one loop at II = 1.
+#pragma once
+
+#include "dfc_arithmetic.hpp"
+
+namespace dfc {
+
+// The frame, with what becomes of each sum left to `finish(acc, fold, lane)`.
+template <int Vectors, int Groups, int Mh, int Mw, int Pe, int Simd, class P, int InBits, int WeightBits, int AccBits,
+          int AccSigned, int OutBits, class Finish>
+inline void mvtu_frame(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
+                       const ap_uint<Pe * Simd * WeightBits> Weights[], const Finish& finish) {
+  DFC_INLINE
+  static_assert(Mh % Pe == 0, "dfc::mvtu: Pe must divide Mh");
+  static_assert(Mw % Simd == 0, "dfc::mvtu: Simd must divide Mw");
+  constexpr int RowFolds = Mh / Pe;
+  constexpr int ColFolds = Mw / Simd;
+  constexpr int Folds = Groups * RowFolds;
+  using Acc = integer<AccBits, AccSigned != 0>;
+
+  ap_uint<Simd * InBits> vector[ColFolds];
+  Acc acc[Pe];
+  DFC_PARTITION(acc)
+  int row = 0;   // fold of rows within the group
+  int col = 0;   // fold of columns
+  int fold = 0;  // fold of rows within all groups
+  int word = 0;
+  for (long step = 0; step < long(Vectors) * Folds * ColFolds; step++) {
+    DFC_PIPELINE(1)
+    DFC_NO_DEPENDENCE(vector)
+    ap_uint<Simd * InBits> inputs;
+    if (row == 0) {
+      inputs = in.read();
+      vector[col] = inputs;
+    } else {
+      inputs = vector[col];
+    }
+    const ap_uint<Pe * Simd * WeightBits> weights = Weights[word];
+    ap_uint<Pe * OutBits> results = 0;
+    for (int p = 0; p < Pe; p++) {
+      DFC_UNROLL
+      const Acc before = col == 0 ? Acc(0) : acc[p];
+      acc[p] = before + dot<Simd, P, InBits, WeightBits, AccBits, AccSigned>(inputs, 0, weights, p * Simd);
+      if (col == ColFolds - 1) set_element<OutBits>(results, p, finish(acc[p], fold, p));
+    }
+    if (col == ColFolds - 1) out.write(results);
+
+    word = word == Folds * ColFolds - 1 ? 0 : word + 1;
+    if (col != ColFolds - 1) {
+      col++;
+    } else {
+      col = 0;
+      row = row == RowFolds - 1 ? 0 : row + 1;
+      fold = fold == Folds - 1 ? 0 : fold + 1;
+    }
+  }
+}
+
+// With thresholds.
+template <int Vectors, int Groups, int Mh, int Mw, int Pe, int Simd, int InBits, int InSigned, int InBipolar, int WeightBits,
+          int WeightSigned, int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshShared, int Flip, int OutBits,
+          int OutSigned, int Double, int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
+void mvtu(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
+          const ap_uint<Pe * Simd * WeightBits> Weights[Groups * (Mh / Pe) * (Mw / Simd)],
+          const ap_uint<(ThreshShared ? 1 : Pe) * ThreshBits> Thresholds[(ThreshShared ? 1 : Groups * (Mh / Pe)) << OutBits]) {
+  using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor>;
+  DFC_PARTITION_CYCLIC(Thresholds, (1 << OutBits))
+  mvtu_frame<Vectors, Groups, Mh, Mw, Pe, Simd, P, InBits, WeightBits, AccBits, AccSigned, OutBits>(
+      in, out, Weights, [&](const integer<AccBits, AccSigned != 0>& acc, int fold, int lane) {
+        return count_thresholds<ThreshShared ? 1 : Pe, AccBits, AccSigned, ThreshBits, Flip, OutBits, OutSigned>(
+            acc, Thresholds, ThreshShared ? 0 : fold, ThreshShared ? 0 : lane);
+      });
+}
+
+// Without: the outputs are the sums.
+template <int Vectors, int Groups, int Mh, int Mw, int Pe, int Simd, int InBits, int InSigned, int InBipolar, int WeightBits,
+          int WeightSigned, int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshShared, int Flip, int OutBits,
+          int OutSigned, int Double, int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
+void mvtu(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
+          const ap_uint<Pe * Simd * WeightBits> Weights[Groups * (Mh / Pe) * (Mw / Simd)]) {
+  static_assert(ThreshBits == 0, "dfc::mvtu: a unit with thresholds takes their memory");
+  using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor>;
+  mvtu_frame<Vectors, Groups, Mh, Mw, Pe, Simd, P, InBits, WeightBits, AccBits, AccSigned, OutBits>(
+      in, out, Weights,
+      [](const integer<AccBits, AccSigned != 0>& acc, int, int) { return give_sum<AccBits, AccSigned, OutBits, Double, Mw>(acc); });
+}
+
+}  // namespace dfc

@@ -1,0 +1,32 @@
+// Thresholds on a stream: each element becomes the code of its channel's thresholds.
+// One call is one frame: Vectors * (Channels/Pe) iterations of one loop at II = 1.
+#pragma once
+
+#include "dfc_arithmetic.hpp"
+
+namespace dfc {
+
+template <int Vectors, int Channels, int Pe, int InBits, int InSigned, int ThreshBits, int ThreshShared, int Flip, int OutBits,
+          int OutSigned, int ThresholdsStyle, int Slots>
+void threshold(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
+               const ap_uint<(ThreshShared ? 1 : Pe) * ThreshBits> Thresholds[(ThreshShared ? 1 : Channels / Pe) << OutBits]) {
+  static_assert(Channels % Pe == 0, "dfc::threshold: Pe must divide Channels");
+  DFC_PARTITION_CYCLIC(Thresholds, (1 << OutBits))
+  constexpr int Folds = Channels / Pe;
+  int fold = 0;
+  for (long step = 0; step < long(Vectors) * Folds; step++) {
+    DFC_PIPELINE(1)
+    const ap_uint<Pe * InBits> inputs = in.read();
+    ap_uint<Pe * OutBits> results = 0;
+    for (int p = 0; p < Pe; p++) {
+      DFC_UNROLL
+      const ap_uint<OutBits> code = count_thresholds<ThreshShared ? 1 : Pe, InBits, InSigned, ThreshBits, Flip, OutBits, OutSigned>(
+          as_integer<InSigned != 0>(element<InBits>(inputs, p)), Thresholds, ThreshShared ? 0 : fold, ThreshShared ? 0 : p);
+      set_element<OutBits>(results, p, code);
+    }
+    out.write(results);
+    fold = fold == Folds - 1 ? 0 : fold + 1;
+  }
+}
+
+}  // namespace dfc

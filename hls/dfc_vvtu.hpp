@@ -1,0 +1,76 @@
+// Vector-vector-threshold unit: each of Channels outputs from its own Taps inputs at each of Vectors positions.
+// One call is one frame: Vectors * (Channels/Pe) * Taps iterations of one loop at II = 1.
+#pragma once
+
+#include "dfc_arithmetic.hpp"
+
+namespace dfc {
+
+// The frame, with what becomes of each sum left to `finish(acc, fold, lane)`.
+template <int Vectors, int Channels, int Taps, int Pe, class P, int InBits, int WeightBits, int AccBits, int AccSigned,
+          int OutBits, class Finish>
+inline void vvtu_frame(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
+                       const ap_uint<Pe * WeightBits> Weights[], const Finish& finish) {
+  DFC_INLINE
+  static_assert(Channels % Pe == 0, "dfc::vvtu: Pe must divide Channels");
+  constexpr int Folds = Channels / Pe;
+  using Acc = integer<AccBits, AccSigned != 0>;
+
+  Acc acc[Pe];
+  DFC_PARTITION(acc)
+  int tap = 0;
+  int fold = 0;
+  int word = 0;
+  for (long step = 0; step < long(Vectors) * Folds * Taps; step++) {
+    DFC_PIPELINE(1)
+    const ap_uint<Pe * InBits> inputs = in.read();
+    const ap_uint<Pe * WeightBits> weights = Weights[word];
+    ap_uint<Pe * OutBits> results = 0;
+    for (int p = 0; p < Pe; p++) {
+      DFC_UNROLL
+      const Acc before = tap == 0 ? Acc(0) : acc[p];
+      acc[p] = before + dot<1, P, InBits, WeightBits, AccBits, AccSigned>(inputs, p, weights, p);
+      if (tap == Taps - 1) set_element<OutBits>(results, p, finish(acc[p], fold, p));
+    }
+    if (tap == Taps - 1) out.write(results);
+
+    word = word == Folds * Taps - 1 ? 0 : word + 1;
+    if (tap != Taps - 1) {
+      tap++;
+    } else {
+      tap = 0;
+      fold = fold == Folds - 1 ? 0 : fold + 1;
+    }
+  }
+}
+
+// With thresholds.
+template <int Vectors, int Channels, int Taps, int Pe, int InBits, int InSigned, int InBipolar, int WeightBits, int WeightSigned,
+          int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshShared, int Flip, int OutBits, int OutSigned, int Double,
+          int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
+void vvtu(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
+          const ap_uint<Pe * WeightBits> Weights[(Channels / Pe) * Taps],
+          const ap_uint<(ThreshShared ? 1 : Pe) * ThreshBits> Thresholds[(ThreshShared ? 1 : Channels / Pe) << OutBits]) {
+  using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor>;
+  DFC_PARTITION_CYCLIC(Thresholds, (1 << OutBits))
+  vvtu_frame<Vectors, Channels, Taps, Pe, P, InBits, WeightBits, AccBits, AccSigned, OutBits>(
+      in, out, Weights, [&](const integer<AccBits, AccSigned != 0>& acc, int fold, int lane) {
+        return count_thresholds<ThreshShared ? 1 : Pe, AccBits, AccSigned, ThreshBits, Flip, OutBits, OutSigned>(
+            acc, Thresholds, ThreshShared ? 0 : fold, ThreshShared ? 0 : lane);
+      });
+}
+
+// Without: the outputs are the sums.
+template <int Vectors, int Channels, int Taps, int Pe, int InBits, int InSigned, int InBipolar, int WeightBits, int WeightSigned,
+          int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshShared, int Flip, int OutBits, int OutSigned, int Double,
+          int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
+void vvtu(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
+          const ap_uint<Pe * WeightBits> Weights[(Channels / Pe) * Taps]) {
+  static_assert(ThreshBits == 0, "dfc::vvtu: a unit with thresholds takes their memory");
+  using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor>;
+  vvtu_frame<Vectors, Channels, Taps, Pe, P, InBits, WeightBits, AccBits, AccSigned, OutBits>(
+      in, out, Weights,
+      [](const integer<AccBits, AccSigned != 0>& acc, int, int) { return give_sum<AccBits, AccSigned, OutBits, Double, Taps>(acc); });
+}
+
+}  // namespace dfc
