@@ -82,7 +82,7 @@ def _runtime(level: str) -> Path:
 
 def verilate(rtl: Path, top: str, folder: Path, options: Sequence[str] = ()) -> None:
     """Translate the project in `rtl` to C++ in `folder`; any warning of -Wall is an error."""
-    command = [
+    command: list[str | Path] = [
         require_tool("verilator").path, "--cc", "--assert", "-Wall", "-O3", "--x-assign", "fast", "--x-initial", "fast",
         "--prefix", "Vdut", "--top-module", top, "--Mdir", folder, *options, "-f", "files.f",
     ]
@@ -91,7 +91,7 @@ def verilate(rtl: Path, top: str, folder: Path, options: Sequence[str] = ()) -> 
 
 def lint(rtl: Path, top: str) -> None:
     """CompileError when ``verilator --lint-only -Wall`` says anything about the project in `rtl`."""
-    command = [require_tool("verilator").path, "--lint-only", "--assert", "-Wall", "--top-module", top, "-f", "files.f"]
+    command: list[str | Path] = [require_tool("verilator").path, "--lint-only", "--assert", "-Wall", "--top-module", top, "-f", "files.f"]
     run_tool(["env", f"VERILATOR_ROOT={verilator_root()}", *command], rtl, "Verilator lint")
 
 
@@ -125,4 +125,5 @@ def _compile_model(obj: Path, level: str) -> None:
     if sum(s.stat().st_size for s in sources) <= UNITY_BYTES:
         (obj / "all.cc").write_text("".join(f'#include "{s.name}"\n' for s in sources))
         sources = [obj / "all.cc"]
-    parallel([[_gxx(), *flags, "-c", s.name, "-o", f"{s.stem}.o"] for s in sources], obj, "compiling the verilated design")
+    commands: list[Command] = [[_gxx(), *flags, "-c", s.name, "-o", f"{s.stem}.o"] for s in sources]
+    parallel(commands, obj, "compiling the verilated design")
