@@ -82,7 +82,7 @@ module dfc_sliding_window #(
   addr_t  rd_addr;
   logic   real_tap, valid_q, pad_q;
   // Padding waits for the first word of its frame: no frame starts before it arrives.
-  assign step = (real_tap ? index : '0) < written_q && (!valid_q || out_ready_i);
+  assign step = (real_tap ? index : index_t'(0)) < written_q && (!valid_q || out_ready_i);
   dfc_window_walk #(
     .Height, .Width, .Fold, .KernelH, .KernelW, .StrideH, .StrideW, .DilationH, .DilationW, .StuffH, .StuffW,
     .OriginY, .OriginX, .OutHeight, .OutWidth, .Groups, .Depth, .IndexBits
