@@ -164,8 +164,15 @@ def product(call: Call, a: Value, b: Value) -> Value:
                 f"'MatMul' of shapes {call.shape(a)} and {call.shape(b)}",
                 "a vector computed at run time has no batch axis here",
             )
-        a, b = (call.builder.unbatched(v) if isinstance(v, Act) else v for v in (a, b))
+        rank = max(len(onnx_shape(v)) for v in (a, b))
+        a, b = (_padded(call, v, rank) if isinstance(v, Act) else v for v in (a, b))
     return call.reshape(call.apply(MatMul(), a, b), expected.shape)
+
+
+def _padded(call: Call, x: Act, rank: int) -> Value:
+    """x with at least `rank` axes in ONNX and an own axis for the batch."""
+    wide = call.reshape(x, (1,) * (rank - len(x.onnx_shape)) + x.onnx_shape)
+    return call.builder.unbatched(wide) if isinstance(wide, Act) else wide
 
 
 def _keeps_batch(a: Value, b: Value) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from fractions import Fraction
 
 import numpy as np
 
@@ -47,14 +49,14 @@ def resize(call: Call) -> Result:
     return x
 
 
-def _sizes(call: Call, shape: tuple[int, ...]) -> tuple[list[int], list[float]]:
+def _sizes(call: Call, shape: tuple[int, ...]) -> tuple[list[int], list[Fraction]]:
     """New size and scale of every axis."""
     rank = len(shape)
     axes = call.ints("axes", tuple(range(rank)))
     if len(set(axes)) != len(axes) or any(not -rank <= a < rank for a in axes):
         raise Refusal("bad-axis", f"'Resize' names axes {axes} of a tensor of {rank} axes")
     places = [a % rank for a in axes]
-    sizes, scales = list(shape), [1.0] * rank
+    sizes, scales = list(shape), [Fraction(1)] * rank
     if call.has(3) and call.numbers(3, "sizes"):
         return _given_sizes(call, shape, places)
     if call.given("scales"):
@@ -64,39 +66,40 @@ def _sizes(call: Call, shape: tuple[int, ...]) -> tuple[list[int], list[float]]:
     if found.shape != (len(places),) or not np.all(np.isfinite(found)) or not np.all(found > 0) or np.any(found > 2**28):
         raise Refusal("bad-parameter", f"'{call.node.op_type}' has scales {found.tolist()[:8]} for a tensor of {rank} axes")
     for a, s in zip(places, found, strict=True):
-        scales[a], sizes[a] = float(s), int(np.floor(shape[a] * s))
+        scales[a], sizes[a] = Fraction(float(s)), int(np.floor(shape[a] * s))
     return sizes, scales
 
 
-def _given_sizes(call: Call, shape: tuple[int, ...], places: list[int]) -> tuple[list[int], list[float]]:
+def _given_sizes(call: Call, shape: tuple[int, ...], places: list[int]) -> tuple[list[int], list[Fraction]]:
     wanted = call.numbers(3, "sizes")
     if len(wanted) != len(places) or min(wanted) < 1:
         raise Refusal("bad-parameter", f"'Resize' has sizes {wanted[:8]} for a tensor of {len(shape)} axes")
     policy = call.text("keep_aspect_ratio_policy", "stretch")
-    sizes, scales = list(shape), [1.0] * len(shape)
+    sizes, scales = list(shape), [Fraction(1)] * len(shape)
     for a, s in zip(places, wanted, strict=True):
-        sizes[a], scales[a] = s, s / shape[a]
+        sizes[a], scales[a] = s, Fraction(s, shape[a])
     if policy != "stretch":
         common = (min if policy == "not_larger" else max)(scales[a] for a in places)
         for a in places:
-            sizes[a], scales[a] = int(np.floor(shape[a] * common + 0.5)), common
+            sizes[a], scales[a] = math.floor(shape[a] * common + Fraction(1, 2)), common
     return sizes, scales
 
 
-def coordinates(transformation: str, old: int, new: int, scale: float) -> Array:
-    """Position in the old axis of each place in the new one."""
+def coordinates(transformation: str, old: int, new: int, scale: Fraction) -> Array:
+    """Position in the old axis of each place in the new one; the scale is exact, so that whole positions are whole."""
+    num, den = scale.numerator, scale.denominator
     place = np.arange(new, dtype=np.float64)
     if transformation == "asymmetric":
-        return place / scale
+        return place * den / num
     if transformation == "align_corners":
         return place * (old - 1) / (new - 1) if new > 1 else place * 0
     if transformation == "tf_half_pixel_for_nn":
-        return (place + 0.5) / scale
+        return (place + 0.5) * den / num
     if transformation == "pytorch_half_pixel" and new == 1:
         return place * 0
-    centred = (place + 0.5) / scale - 0.5
+    centred = (place + 0.5) * den / num - 0.5
     if transformation == "half_pixel_symmetric":
-        return centred + old / 2 * (1 - new / (old * scale))
+        return centred + old / 2 * float(1 - new / (old * scale))
     if transformation not in ("half_pixel", "pytorch_half_pixel"):
         raise Refusal(
             "unsupported-op",

@@ -273,7 +273,7 @@ def pad(call: Call) -> Result:
     if mode != "constant":
         return _copied(call, x, begin, end, mode)
     value = call.scalar(2, "value") if call.has(2) else call.real("value", 0.0)
-    moved, places = call.along(x, *(i for i in range(rank) if begin[i] or end[i]))
+    moved, _ = call.along(x, *(i for i in range(rank) if begin[i] or end[i]))
     shift = len(moved.shape) - rank if isinstance(moved, Act) else 1
     return call.run(Pad((*(0,) * shift, *begin, *(0,) * shift, *end), value), moved)
 

@@ -331,7 +331,7 @@ class _Importer:
         }
         inputs = tuple(v.name for v in self.model.inputs)
         graph = Graph(self.model.name, tuple(b.nodes), tensors, b.constants, inputs, outputs).without_dead()
-        read = {t for n in graph.nodes for t in n.inputs}
+        read = {*outputs, *(t for n in graph.nodes for t in n.inputs)}
         for t in inputs:
             if t not in read:
                 self.problem("disconnected", f"no output depends on the model's input '{t}'", help="remove the input before the export")
