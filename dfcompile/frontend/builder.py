@@ -113,6 +113,8 @@ class Builder:
         """Tensor name in the graph; a constant becomes one of the graph's constants on its first use."""
         if not isinstance(value, Const):
             return value.name
+        if value.array.dtype.kind == "f" and not np.all(np.isfinite(value.array)):
+            raise Refusal("not-finite", f"constant '{value.name}' holds NaN or infinity", help="train or export the model again")
         key = (value.name, value.array.shape, value.array.dtype.str, _digest(value.array))
         if key not in self._const_names:
             name = value.name if value.name in self.reserved and value.name not in self.tensors else self.fresh(value.name)

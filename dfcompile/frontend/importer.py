@@ -263,7 +263,7 @@ class _Importer:
         batch = self.builder.batch
         shapes = [tuple(d or 0 for d in v.dims) for v in infos if v is not None and v.dims]
         acts = [v for t in node.inputs if isinstance(v := self.env.get(t), Act)]
-        if len(shapes) != len(node.outputs) or not acts or any(s[0] != batch or 0 in s for s in shapes):
+        if not shapes or len(shapes) != len(node.outputs) or not acts or any(s[0] != batch or 0 in s for s in shapes):
             return ()
         self.builder.begin(node)
         return self.builder.apply_all(Unsupported(node.op_type, tuple(shapes)), *acts, elem=infos[0].elem if infos[0] else None)

@@ -92,4 +92,5 @@ class OnnxModel:
 
 def stored(data: Array, elem: str) -> Stored:
     """A value in the precision the compiler keeps: real numbers in float64, integers as they are."""
-    return Stored(np.asarray(data).astype(np.float64) if elem in FLOATS else np.asarray(data), elem)
+    with np.errstate(invalid="ignore"):  # a NaN may be in a file; who uses it, finds it
+        return Stored(np.asarray(data).astype(np.float64) if elem in FLOATS else np.asarray(data), elem)

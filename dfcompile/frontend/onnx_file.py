@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,11 @@ class _Reader:
         graph = proto.graph
         constants: dict[str, Stored] = {}
         for t in graph.initializer:
-            self._keep(constants, t.name, t)
+            self._keep(constants, _text(t.name), t)
         for s in graph.sparse_initializer:
-            self._keep(constants, s.values.name, s)
+            self._keep(constants, _text(s.values.name), s)
         if proto.functions:
-            names = ", ".join(sorted({f.name for f in proto.functions})[:5])
+            names = ", ".join(sorted({_text(f.name) for f in proto.functions})[:5])
             self.problems.append(
                 Problem(
                     "local-functions",
@@ -71,13 +72,13 @@ class _Reader:
             )
         known = set(constants) | self.broken
         model = OnnxModel(
-            name=graph.name or self.path.stem,
-            opsets={o.domain: o.version for o in proto.opset_import},
+            name=_text(graph.name) or self.path.stem,
+            opsets={_text(o.domain): o.version for o in proto.opset_import},
             nodes=tuple(self._node(i, n) for i, n in enumerate(graph.node)),
-            inputs=tuple(_value_info(i) for i in graph.input if i.name not in known),
+            inputs=tuple(_value_info(i) for i in graph.input if _text(i.name) not in known),
             outputs=tuple(_value_info(o) for o in graph.output),
             initializers=constants,
-            value_info={v.name: _value_info(v) for v in graph.value_info},
+            value_info={_text(v.name): _value_info(v) for v in graph.value_info},
             broken=frozenset(self.broken),
         )
         return model, self.problems
@@ -92,9 +93,10 @@ class _Reader:
             constants[name] = value
 
     def _node(self, index: int, proto: onnx.NodeProto) -> OnnxNode:
-        where = f"node {proto.op_type}_{index}" + (f" (ONNX: {proto.name})" if proto.name else "")
-        attributes = {a.name: self._attribute(a, where) for a in proto.attribute}
-        return OnnxNode(index, proto.op_type, proto.domain, proto.name, tuple(proto.input), tuple(proto.output), attributes)
+        node = OnnxNode(
+            index, _text(proto.op_type), _text(proto.domain), _text(proto.name), tuple(map(_text, proto.input)), tuple(map(_text, proto.output))
+        )
+        return replace(node, attributes={_text(a.name): self._attribute(a, node.where) for a in proto.attribute})
 
     def _attribute(self, a: AttributeProto, where: str) -> Any:
         kind = a.type or _guessed_type(a)
@@ -103,17 +105,17 @@ class _Reader:
         if kind == AttributeProto.INT:
             return int(a.i)
         if kind == AttributeProto.STRING:
-            return a.s.decode("utf-8", "replace")
+            return _text(a.s)
         if kind == AttributeProto.FLOATS:
             return tuple(float(f) for f in a.floats)
         if kind == AttributeProto.INTS:
             return tuple(int(i) for i in a.ints)
         if kind == AttributeProto.STRINGS:
-            return tuple(s.decode("utf-8", "replace") for s in a.strings)
+            return tuple(map(_text, a.strings))
         if kind == AttributeProto.TENSOR:
-            return self._tensor(a.t, f"{where}, attribute '{a.name}'")
+            return self._tensor(a.t, f"{where}, attribute '{_text(a.name)}'")
         if kind == AttributeProto.SPARSE_TENSOR:
-            return self._tensor(a.sparse_tensor, f"{where}, attribute '{a.name}'")
+            return self._tensor(a.sparse_tensor, f"{where}, attribute '{_text(a.name)}'")
         return Subgraph() if kind in (AttributeProto.GRAPH, AttributeProto.GRAPHS) else None
 
     def _tensor(self, proto: Any, what: str) -> Stored | None:
@@ -151,7 +153,7 @@ class _Reader:
 
     def _external(self, t: TensorProto, size: int) -> bytes:
         """`size` bytes of a file beside the model; a path that leaves the model's folder is refused."""
-        entries = {e.key: e.value for e in t.external_data}
+        entries = {_text(e.key): _text(e.value) for e in t.external_data}
         folder = self.path.resolve().parent
         place = (folder / entries.get("location", "")).resolve()
         if "location" not in entries or not place.is_relative_to(folder) or Path(entries["location"]).is_absolute():
@@ -165,6 +167,12 @@ class _Reader:
             file.seek(offset)
             raw: bytes = file.read(size)
             return raw
+
+
+def _text(value: str | bytes) -> str:
+    """A name as one printable line; protobuf gives bytes where a file's text is not valid UTF-8."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _count(dims: Iterable[int]) -> int:
@@ -196,9 +204,9 @@ def elem_name(data_type: int) -> str:
 def _value_info(v: onnx.ValueInfoProto) -> ValueInfo:
     kind = v.type.WhichOneof("value") or ""
     if kind != "tensor_type":
-        return ValueInfo(v.name, kind.removesuffix("_type"), None)
+        return ValueInfo(_text(v.name), kind.removesuffix("_type"), None)
     tensor = v.type.tensor_type
     dims = None
     if tensor.HasField("shape"):
         dims = tuple(d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim)
-    return ValueInfo(v.name, elem_name(tensor.elem_type), dims)
+    return ValueInfo(_text(v.name), elem_name(tensor.elem_type), dims)
