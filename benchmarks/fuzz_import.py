@@ -98,7 +98,9 @@ def value(rng: random.Random, field: FieldDescriptor) -> int | float | str | byt
         return rng.choice(WORDS).encode() + bytes(rng.randrange(256) for _ in range(rng.randrange(9)))
     if field.type == FieldDescriptor.TYPE_ENUM:
         return rng.choice(field.enum_type.values).number
-    low, high = {FieldDescriptor.TYPE_INT32: (-(2**31), 2**31 - 1), FieldDescriptor.TYPE_UINT64: (0, 2**64 - 1)}.get(field.type, (-(2**63), 2**63 - 1))
+    low, high = {FieldDescriptor.TYPE_INT32: (-(2**31), 2**31 - 1), FieldDescriptor.TYPE_UINT64: (0, 2**64 - 1)}.get(
+        field.type, (-(2**63), 2**63 - 1)
+    )
     return max(low, min(high, rng.choice(NUMBERS)))
 
 

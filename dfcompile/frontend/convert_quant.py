@@ -7,8 +7,8 @@ import numpy as np
 from dfcompile.frontend.call import Call, Result, converts
 from dfcompile.frontend.model import INTEGERS
 from dfcompile.frontend.onnx_types import ELEMENTS
-from dfcompile.frontend.value import Act, Const, Refusal, Value, Weight, onnx_shape
-from dfcompile.ir.modelop import ROUNDINGS, Binary, Bipolar, Dequantize, MultiThreshold, Quantize, Transpose, Unary
+from dfcompile.frontend.value import Act, Const, Refusal, Value, onnx_shape
+from dfcompile.ir.modelop import ROUNDINGS, Binary, Bipolar, Dequantize, Quantize, Unary
 from dfcompile.ir.modelop_base import shown_shape
 
 MAX_BITS = 32
@@ -216,27 +216,6 @@ def dequantize_linear(call: Call) -> Result:
         raise Refusal("unsupported-type", f"'DequantizeLinear' of {x.elem} is not supported", help="give it integers")
     scale, zero = qdq_parameters(call, x)
     return call.apply(Dequantize(), x, scale, zero, elem="float32")
-
-
-@converts("MultiThreshold")
-def multi_threshold(call: Call) -> Result:
-    """FINN's MultiThreshold; with a channels-last layout the channel axis is moved to place 1 and back."""
-    x, thresholds = call.value(0), call.array(1, "thresholds")
-    if not np.all(np.isfinite(thresholds)):
-        raise Refusal("bad-quantizer", "a threshold of 'MultiThreshold' is not finite")
-    op = MultiThreshold(call.real("out_scale", 1.0), call.real("out_bias", 0.0))
-    table = call.const(thresholds, "thresholds")
-    rank = len(onnx_shape(x))
-    last = call.text("data_layout", "NCHW").upper() in ("NHWC", "NWC") and rank > 2
-    if isinstance(x, Act) and x.unbatched:
-        raise Refusal("batch-axis", "'MultiThreshold' needs a batch axis in front")
-    if isinstance(x, Weight):
-        x = call.plain(x)
-    if not last:
-        return call.apply(op, x, table, elem="float32")
-    there, back = (0, rank - 1, *range(1, rank - 1)), (0, *range(2, rank), 1)
-    inner = call.apply(op, call.builder.transpose(x, there), table, elem="float32")
-    return call.apply(Transpose(back), inner)
 
 
 @converts("FloatQuant")

@@ -44,7 +44,17 @@ _SUGGESTIONS = {
     "MatMulNBits": "use DequantizeLinear and MatMul",
 }
 
-_FREE_DOMAINS = ("Quant", "IntQuant", "BipolarQuant", "Trunc", "FloatQuant", "MultiThreshold", "DebugMarker")
+_FREE_DOMAINS = (
+    "Quant",
+    "IntQuant",
+    "BipolarQuant",
+    "Trunc",
+    "FloatQuant",
+    "MultiThreshold",
+    "MaxPoolNHWC",
+    "QuantAvgPool2d",
+    "DebugMarker",
+)
 """Operators that exporters write in many domains, declared or not."""
 
 _KNOWN_DOMAINS = ("", "ai.onnx", "com.microsoft")

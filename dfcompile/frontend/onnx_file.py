@@ -94,7 +94,12 @@ class _Reader:
 
     def _node(self, index: int, proto: onnx.NodeProto) -> OnnxNode:
         node = OnnxNode(
-            index, _text(proto.op_type), _text(proto.domain), _text(proto.name), tuple(map(_text, proto.input)), tuple(map(_text, proto.output))
+            index,
+            _text(proto.op_type),
+            _text(proto.domain),
+            _text(proto.name),
+            tuple(map(_text, proto.input)),
+            tuple(map(_text, proto.output)),
         )
         return replace(node, attributes={_text(a.name): self._attribute(a, node.where) for a in proto.attribute})
 

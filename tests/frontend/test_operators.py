@@ -104,9 +104,7 @@ NORMAL = [
 LINEAR = [
     Case("Conv", SHAPE, (random(4, 6, 3, 3),), note="defaults"),
     Case("Conv", SHAPE, (random(4, 6, 3, 3), random(4)), note="bias"),
-    Case(
-        "Conv", SHAPE, (random(6, 2, 3, 2),), {"group": 3, "strides": [2, 1], "pads": [1, 0, 2, 1], "dilations": [1, 2]}, note="grouped"
-    ),
+    Case("Conv", SHAPE, (random(6, 2, 3, 2),), {"group": 3, "strides": [2, 1], "pads": [1, 0, 2, 1], "dilations": [1, 2]}, note="grouped"),
     Case("Conv", SHAPE, (random(12, 1, 3, 3), random(12)), {"group": 6, "kernel_shape": [3, 3]}, note="depthwise"),
     Case("Conv", (1, 3, 11), (random(4, 3, 5),), {"strides": [3], "pads": [2, 1]}, note="1d"),
     *(
@@ -256,9 +254,7 @@ RESIZE = (
     ]
     + [
         Case("Resize", SHAPE, (None, np.asarray([2, 3], np.float32)), {"axes": [2, 3]}, 18, note="axes"),
-        Case(
-            "Resize", SHAPE, (None, None, ints(9, 9)), {"axes": [2, 3], "keep_aspect_ratio_policy": "not_larger"}, 18, note="not larger"
-        ),
+        Case("Resize", SHAPE, (None, None, ints(9, 9)), {"axes": [2, 3], "keep_aspect_ratio_policy": "not_larger"}, 18, note="not larger"),
         Case(
             "Resize", SHAPE, (None, None, ints(9, 9)), {"axes": [2, 3], "keep_aspect_ratio_policy": "not_smaller"}, 18, note="not smaller"
         ),
