@@ -101,20 +101,10 @@ module dfc_sliding_window #(
     .clk_i, .wr_en_i(push), .wr_addr_i(wr_addr_q), .wr_data_i(in_data_i), .rd_en_i(step), .rd_addr_i(rd_addr), .rd_data_o(word)
   );
 
-  // The output: a wider type keeps the value; only here does bipolar become a number.
-  for (genvar i = 0; i < Simd; i++) begin : gen_lane
-    logic [InBits-1:0]  in_code;
-    logic [OutBits-1:0] out_code;
-    assign in_code = word[i*InBits+:InBits];
-    if (InBipolar != 0 && OutBipolar == 0) begin : gen_bipolar
-      assign out_code = {{(OutBits - 1) {!in_code}}, 1'b1};
-    end else if (InSigned != 0) begin : gen_signed
-      assign out_code = OutBits'($signed(in_code));
-    end else begin : gen_unsigned
-      assign out_code = OutBits'(in_code);
-    end
-    assign out_data_o[i*OutBits+:OutBits] = pad_q ? OutBits'(PadValue) : out_code;
-  end
+  logic [Simd*OutBits-1:0] wide;
+  dfc_extend #(.Lanes(Simd), .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar), .OutBits(OutBits), .OutBipolar(OutBipolar))
+    u_extend (.in_i(word), .out_o(wide));
+  assign out_data_o  = pad_q ? {Simd{OutBits'(PadValue)}} : wide;
   assign out_valid_o = valid_q;
 
   `DFC_STREAM_STABLE(out_valid_o, out_ready_i, out_data_o)

@@ -70,7 +70,7 @@ class Pool(Unit):
 
     @property
     def slots(self) -> int:
-        return 1 if self.channels_outer and self.k > 1 else 2
+        return 1 if self.folds == 1 and self.k > 1 else 2
 
     def compute(self, *codes: Array) -> tuple[Array, ...]:
         (x,) = codes
