@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -65,19 +67,27 @@ def precompiled(name: str, text: str, flags: Sequence[str]) -> Path:
     return cached("headers", content_key([require_tool("g++").version, text, *flags]), build) / f"{name}.hpp"
 
 
-def _runtime(level: str) -> Path:
-    """Folder with the objects of Verilator's runtime and of the harness."""
-    harness = resource_dir("templates") / "sim"
+def _runtime(sources: Sequence[Path], level: str) -> Path:
+    """Folder with the objects of files that all simulators share: Verilator's runtime, the harness."""
 
     def build(folder: Path) -> None:
-        include = verilator_root() / "include"
-        sources = [include / "verilated.cpp", include / "verilated_threads.cpp", harness / "harness.cpp"]
-        flags = [*_verilator_flags(), "-O2", f"-I{harness}"]
+        flags = [*_verilator_flags(), level, "-w"]
         commands: list[Command] = [[_gxx(), *flags, "-c", s, "-o", f"{s.stem}.o"] for s in sources]
-        parallel(commands, folder, "compiling the simulation harness")
+        parallel(commands, folder, "compiling the simulation runtime")
 
-    texts = [p.read_text() for p in sorted(harness.glob("harness.*"))]
+    texts = [p.read_text() for s in sources for p in (s, s.with_suffix(".hpp")) if p.exists()]
     return cached("runtime", _key(level, *texts), build)
+
+
+def _harness_runtime() -> Path:
+    include = verilator_root() / "include"
+    harness = resource_dir("templates") / "sim" / "harness.cpp"
+    return _runtime([include / "verilated.cpp", include / "verilated_threads.cpp", harness], "-O2")
+
+
+def _cocotb_runtime() -> Path:
+    include = verilator_root() / "include"
+    return _runtime([include / f"verilated{part}.cpp" for part in ("", "_threads", "_vpi")], "-O1")
 
 
 def verilate(rtl: Path, top: str, folder: Path, options: Sequence[str] = ()) -> None:
@@ -109,12 +119,26 @@ def build_harness(rtl: Path, top: str, ports: str, fast: bool) -> Path:
         (folder / "obj" / "ports.cpp").write_text(ports)
         _compile_model(folder / "obj", level)
         objects = sorted((folder / "obj").glob("*.o"))
-        runtime = _runtime("-O2")
-        link: Command = [_gxx(), *objects, *sorted(runtime.glob("*.o")), "-pthread", "-o", folder / "harness"]
+        link: Command = [_gxx(), *objects, *sorted(_harness_runtime().glob("*.o")), "-pthread", "-o", folder / "harness"]
         run_tool(link, folder, "linking the harness")
         run_tool(["rm", "-r", "obj"], folder, "cleaning up")
 
     return cached("rtl", _key(folder_key(rtl, RTL_SUFFIXES), top, ports, level), build) / "harness"
+
+
+def build_cocotb(sim: Path, rtl: Path, top: str) -> Path:
+    """The simulator that the Makefile of an emitted sim/ folder builds for cocotb."""
+    cocotb = require_tool("cocotb")
+
+    def build(folder: Path) -> None:
+        # make finds these objects newer than their sources and does not compile them again
+        shutil.copytree(_cocotb_runtime(), sim / "build" / "cocotb")
+        command: Command = [require_tool("make").path, f"-j{JOBS}", f"PYTHON={sys.executable}", "build/cocotb/simulator"]
+        run_tool(command, sim, "building the cocotb bench")
+        shutil.move(sim / "build" / "cocotb" / "simulator", folder / "simulator")
+
+    key = _key(cocotb.version, folder_key(rtl, RTL_SUFFIXES), top, (resource_dir("templates") / "sim" / "Makefile.j2").read_text())
+    return cached("cocotb", key, build) / "simulator"
 
 
 def _compile_model(obj: Path, level: str) -> None:

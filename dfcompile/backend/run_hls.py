@@ -16,7 +16,8 @@ from dfcompile.backend.compile import STANDARD, Command, parallel, precompiled, 
 from dfcompile.backend.hls import emit_hls
 from dfcompile.backend.interface import Interface
 from dfcompile.backend.memory import read_beats, write_beats
-from dfcompile.backend.run_rtl import check_inputs, frame_cycles
+from dfcompile.backend.run_rtl import check_inputs
+from dfcompile.backend.sim import frame_cycles
 from dfcompile.dataflow.design import Design
 from dfcompile.errors import CompileError, Problem
 from dfcompile.toolchain import require_tool

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dfcompile.backend.compile import build_harness
+from dfcompile.backend.compile import build_cocotb, build_harness
 from dfcompile.backend.interface import Interface, PortView
 from dfcompile.backend.memory import read_beats, write_beats
 from dfcompile.backend.rtl import emit_rtl
-from dfcompile.backend.sim import harness_ports
+from dfcompile.backend.sim import emit_sim, frame_cycles, harness_ports, idle_limit
 from dfcompile.dataflow.design import Design
 from dfcompile.errors import CompileError, Problem
 from dfcompile.units.base import Array
@@ -51,11 +54,6 @@ class RtlRun:
         return int(self.frame_done[-1] - self.frame_done[-2]) if len(self.frame_done) > 1 else self.latency_cycles
 
 
-def frame_cycles(design: Design) -> int:
-    """A generous bound on the cycles one frame spends in the design."""
-    return sum(design.unit(n.name).cycles for n in design.nodes) + 64 * (len(design.nodes) + 1)
-
-
 def check_inputs(design: Design, inputs: Sequence[Array]) -> int:
     """Number of frames; CompileError when the arrays do not fit the design's inputs."""
     streams = design.streams()
@@ -82,7 +80,10 @@ def _failure(design: Design, code: int, message: str, times: Path, max_idle: int
             waits.append(f"{name} is refused beat {done} of {count}")
         elif side == "output" and done < count:
             waits.append(f"{name} gave {done} of {count} beats" + ("" if valid else ", offers none"))
-    why = f"nothing moved for {max_idle} cycles: {'; '.join(waits)}"
+    return _deadlock(design, f"nothing moved for {max_idle} cycles: {'; '.join(waits)}")
+
+
+def _deadlock(design: Design, why: str) -> CompileError:
     help_ = "deepen the FIFOs on the branches that meet"
     return CompileError(Problem("deadlock", "the design stopped", where=design.name, why=why, help=help_))
 
@@ -100,9 +101,9 @@ def run_harness(design: Design, rtl: Path, inputs: Sequence[Array], stalls: floa
     """Run frames through the project in folder `rtl` with the C++ harness."""
     frames = check_inputs(design, inputs)
     interface = Interface.of(design)
-    bound = frame_cycles(design)
-    harness = build_harness(rtl, interface.names.top, harness_ports(design), frames * bound > FAST_CYCLES)
-    max_idle = int((2 * bound + 1000) / (1 - stalls) ** 2)
+    cycles = frames * frame_cycles(design)
+    harness = build_harness(rtl, interface.names.top, harness_ports(design), cycles > FAST_CYCLES)
+    max_idle = idle_limit(design, stalls)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
 
@@ -121,6 +122,32 @@ def run_harness(design: Design, rtl: Path, inputs: Sequence[Array], stalls: floa
         return RtlRun(outputs, *_parse_times(times))
 
 
+def run_cocotb(design: Design, rtl: Path, inputs: Sequence[Array], stalls: float, seed: int) -> RtlRun:
+    """Run frames through the project in folder `rtl` with the cocotb bench that builds carry in sim/."""
+    check_inputs(design, inputs)
+    interface = Interface.of(design)
+    with tempfile.TemporaryDirectory() as temporary:
+        sim = Path(temporary) / "sim"
+        emit_sim(design, sim, inputs, None, rtl.resolve())
+        simulator = build_cocotb(sim, rtl, interface.names.top)
+        command = ["make", f"PYTHON={sys.executable}", f"SIMULATOR={simulator}", f"STALLS={stalls}", f"SEED={seed}"]
+        done = subprocess.run(command, cwd=sim, capture_output=True, text=True, check=False)
+        run = sim / "results" / "run.json"
+        if done.returncode or not run.exists():
+            raise _cocotb_failure(design, done.stdout + done.stderr)
+        outputs = tuple(read_beats(sim / "results" / f"{p.axis}.hex", p.stream) for p in interface.outputs)
+        times = json.loads(run.read_text())
+        return RtlRun(outputs, np.array(times["frame_done"], np.int64), times["first_take"], times["cycles"])
+
+
+def _cocotb_failure(design: Design, text: str) -> CompileError:
+    found = re.findall(r"AssertionError: (.*)", text)
+    why = found[0] if found else "\n       ".join(text.splitlines()[-8:])
+    if "nothing moved" in why:
+        return _deadlock(design, why)
+    return CompileError(Problem("simulation", "the design broke the stream protocol", where=design.name, why=why))
+
+
 def run_rtl(
     design: Design, inputs: Sequence[Array], stalls: float = 0.0, seed: int = 0, rtl: Path | None = None, driver: str = "auto"
 ) -> RtlRun:
@@ -128,7 +155,7 @@ def run_rtl(
 
     stalls: chance in each cycle that an input pauses between beats or an output is not ready
     rtl:    folder of the emitted project; None emits it into a temporary one
-    driver: "cpp", "cocotb", or "auto": the C++ harness
+    driver: "cpp" (the C++ harness), "cocotb", or "auto": the C++ harness, which is the faster one
     Raises CompileError: deadlock (which ports wait), broken stream protocol, missing tools.
     """
     if rtl is None:
@@ -137,4 +164,4 @@ def run_rtl(
             return run_rtl(design, inputs, stalls, seed, Path(temporary) / "rtl", driver)
     if driver not in ("auto", "cpp", "cocotb"):
         raise ValueError(f"no driver '{driver}': auto, cpp or cocotb")
-    return run_harness(design, rtl, inputs, stalls, seed)
+    return (run_cocotb if driver == "cocotb" else run_harness)(design, rtl, inputs, stalls, seed)
