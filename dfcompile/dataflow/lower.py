@@ -7,10 +7,12 @@ their two ends: `connect` puts forks and width converters in, once the folding i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array, Graph, Node, Tensor
 from dfcompile.ir.intop import (
     ArgMaxCode,
@@ -28,6 +30,7 @@ from dfcompile.ir.intop import (
     Window,
 )
 from dfcompile.ir.types import BIPOLAR, IntType
+from dfcompile.streamline.value import describe
 from dfcompile.units.add import Add
 from dfcompile.units.argmax import Argmax
 from dfcompile.units.base import Unit
@@ -75,9 +78,17 @@ class _Lowering:
             self.tensors[name] = graph.tensors[name]
 
     def run(self) -> tuple[Graph, dict[str, str]]:
+        problems = []
         for node in self.graph.nodes:
-            if node.name not in self.done:
+            if node.name in self.done:
+                continue
+            try:
                 self._lower(node)
+            except ValueError as e:
+                problems.append(Problem("unsupported-shape", f"no unit does this '{node.op.kind}'", describe(node), str(e)))
+                break
+        if problems:
+            raise CompileError(problems)
         outputs = tuple(self._stream(t) for t in self.graph.outputs)
         renamed = {t: o for t, o in zip(self.graph.outputs, outputs, strict=True) if t != o}
         return Graph(self.graph.name, tuple(self.nodes), self.tensors, {}, self.graph.inputs, outputs), renamed
@@ -221,7 +232,7 @@ class _Lowering:
         parts = [r for r in self.readers[node.inputs[0]] if isinstance(r.op, IntSlice)]
         parts.sort(key=lambda r: r.op.start)  # type: ignore[attr-defined]
         edges = [(r.op.start, r.op.stop) for r in parts]  # type: ignore[attr-defined]
-        tiles = edges[0][0] == 0 and edges[-1][1] == shape[2] and all(a[1] == b[0] for a, b in zip(edges, edges[1:], strict=False))
+        tiles = edges[0][0] == 0 and edges[-1][1] == shape[2] and all(a[1] == b[0] for a, b in pairwise(edges))
         if tiles and len(parts) > 1 and len(parts) == len(self.readers[node.inputs[0]]) and node.inputs[0] not in self.graph.outputs:
             self._split(parts, shape, dtype)
             return
@@ -247,8 +258,13 @@ def _is_direct(window: Window, shape: Shape3, out_shape: Shape3, groups: int, de
     """Whether the stream already is the sequence of windows: 1x1, or one dense window over the whole frame."""
     if window.is_trivial:
         return True
-    return groups == 1 and not depthwise and out_shape[:2] == (1, 1) and window == replace(window, pads=(0, 0, 0, 0), dilation=(1, 1), stuff=(1, 1)) \
-        and window.kernel == shape[:2]  # fmt: skip
+    return (
+        groups == 1
+        and not depthwise
+        and out_shape[:2] == (1, 1)
+        and window == replace(window, pads=(0, 0, 0, 0), dilation=(1, 1), stuff=(1, 1))
+        and window.kernel == shape[:2]
+    )
 
 
 def _window(shape: Shape3, window: Window, dtype: IntType, pad: int, groups: int = 1, outer: bool = False) -> SlidingWindow:
@@ -257,9 +273,18 @@ def _window(shape: Shape3, window: Window, dtype: IntType, pad: int, groups: int
         lo, hi = min(dtype.lo, pad), max(dtype.hi, pad)
         out = IntType.holding(lo, hi)
     return SlidingWindow(
-        shape, window.kernel, window.stride, window.pads, window.dilation, dtype,
+        shape,
+        window.kernel,
+        window.stride,
+        window.pads,
+        window.dilation,
+        dtype,
         pad_value=pad if window.has_pads else max(out.lo, min(out.hi, 0 if not out.bipolar else -1)),
-        out_dtype=out, channels_outer=outer, groups=groups, stuff=window.stuff)  # fmt: skip
+        out_dtype=out,
+        channels_outer=outer,
+        groups=groups,
+        stuff=window.stuff,
+    )
 
 
 def _holds(dtype: IntType, value: int) -> bool:
@@ -276,4 +301,3 @@ def _common(kinds: list[IntType]) -> IntType:
     if all(k == BIPOLAR for k in kinds):
         return BIPOLAR
     return IntType.holding(min(k.lo for k in kinds), max(k.hi for k in kinds))
-

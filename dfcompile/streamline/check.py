@@ -99,10 +99,15 @@ def _compare(node: Node, name: str, real: Array, encoded: Encoded, codes: Mappin
         wrong &= ~np.broadcast_to(tie, wrong.shape)
     if wrong.any():
         at = tuple(int(i[0]) for i in np.nonzero(wrong))
-        raise CompileError(Problem(
-            "pass-mismatch", "pass encode changed the numbers: this is a bug in dfcompile", f"node {node.name}, tensor {name}, element {at}",
-            f"the model gives {float(real[at]):.9g}, the codes mean {float(meant[at]):.9g} ({int(wrong.sum())} of {wrong.size} elements differ)",
-            "please report it with the model"))  # fmt: skip
+        raise CompileError(
+            Problem(
+                "pass-mismatch",
+                "pass encode changed the numbers: this is a bug in dfcompile",
+                f"node {node.name}, tensor {name}, element {at}",
+                f"the model gives {float(real[at]):.9g}, the codes mean {float(meant[at]):.9g} ({int(wrong.sum())} of {wrong.size} elements differ)",
+                "please report it with the model",
+            )
+        )
     return meant
 
 
@@ -113,10 +118,15 @@ def check_pass(name: str, before: Graph, after: Graph, feeds: Mapping[str, Array
         wrong = old[stream].reshape(len(old[stream]), -1) != new[stream].reshape(len(old[stream]), -1)
         if wrong.any():
             frame, element = (int(i[0]) for i in np.nonzero(wrong))
-            raise CompileError(Problem(
-                "pass-mismatch", f"pass {name} changed the numbers: this is a bug in dfcompile",
-                f"output {stream}, frame {frame}, element {element}", f"{int(wrong.sum())} of {wrong.size} codes differ",
-                "please report it with the model"))  # fmt: skip
+            raise CompileError(
+                Problem(
+                    "pass-mismatch",
+                    f"pass {name} changed the numbers: this is a bug in dfcompile",
+                    f"output {stream}, frame {frame}, element {element}",
+                    f"{int(wrong.sum())} of {wrong.size} codes differ",
+                    "please report it with the model",
+                )
+            )
 
 
 def check_units(streamlined: Any, units: Graph, feeds: Mapping[str, Array]) -> None:
@@ -126,6 +136,12 @@ def check_units(streamlined: Any, units: Graph, feeds: Mapping[str, Array]) -> N
     for stream, made in zip(streamlined.graph.outputs, units.outputs, strict=True):
         wrong = old[stream].reshape(-1) != new[made].reshape(-1)
         if wrong.any():
-            raise CompileError(Problem(
-                "pass-mismatch", "the units do not compute what the integer graph does: this is a bug in dfcompile", f"output {stream}",
-                f"{int(wrong.sum())} of {wrong.size} codes differ", "please report it with the model"))  # fmt: skip
+            raise CompileError(
+                Problem(
+                    "pass-mismatch",
+                    "the units do not compute what the integer graph does: this is a bug in dfcompile",
+                    f"output {stream}",
+                    f"{int(wrong.sum())} of {wrong.size} codes differ",
+                    "please report it with the model",
+                )
+            )

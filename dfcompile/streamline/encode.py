@@ -68,7 +68,9 @@ class Encoded:
     model_tensors: dict[str, tuple[str, Array, Grid]]
 
 
-def encode(model: Graph, input_types: dict[str, InputType], argmax: bool = False) -> tuple[Encoded | None, tuple[Problem, ...], dict[str, str]]:
+def encode(
+    model: Graph, input_types: dict[str, InputType], argmax: bool = False
+) -> tuple[Encoded | None, tuple[Problem, ...], dict[str, str]]:
     """The integer graph of a model, or the problems that stand against it; and what became of each node."""
     layouts: dict[str, Any] = {}
     while True:
@@ -82,9 +84,13 @@ def encode(model: Graph, input_types: dict[str, InputType], argmax: bool = False
     if outputs is None or enc.problems:
         return None, tuple(enc.problems), enc.fates
     graph = Graph(
-        model.name, tuple(enc.nodes), enc.tensors, enc.constants,
-        tuple(p.stream for p in enc.inputs), tuple(dict.fromkeys(p.stream for p in enc.outputs)),
-    ).without_dead()  # fmt: skip
+        model.name,
+        tuple(enc.nodes),
+        enc.tensors,
+        enc.constants,
+        tuple(p.stream for p in enc.inputs),
+        tuple(dict.fromkeys(p.stream for p in enc.outputs)),
+    ).without_dead()
     live = {p.tensor for p in enc.outputs}
     tail = Graph(f"{model.name}_tail", tuple(enc.host_nodes), model.tensors, model.constants, tuple(live), model.outputs)
     known = {t: v for t, v in enc.model_tensors.items() if v[0] in graph.tensors}
@@ -250,7 +256,8 @@ def _finish(enc: Encoder) -> bool | None:
     except RefusedError as e:
         enc.problems.append(e.problem)
         return None
-    enc.host_nodes.sort(key={n.name: i for i, n in enumerate(enc.model.nodes)}.__getitem__)
+    order = {n.name: i for i, n in enumerate(enc.model.nodes)}
+    enc.host_nodes.sort(key=lambda n: order[n.name])
     return True
 
 
@@ -262,9 +269,15 @@ def _argmax_outputs(enc: Encoder) -> None:
         assert value.grid
         scales = set(np.ravel(value.grid.scale))
         if len(scales) > 1 or len(set(np.ravel(value.grid.offset))) > 1 or min(scales) < 0:
-            raise RefusedError(Problem(
-                "unequal-scales", "--argmax compares codes, but the outputs have different scales or offsets per channel", describe(node),
-                f"the codes mean {value.grid}", "leave --argmax out, or quantize the output with one scale"))  # fmt: skip
+            raise RefusedError(
+                Problem(
+                    "unequal-scales",
+                    "--argmax compares codes, but the outputs have different scales or offsets per channel",
+                    describe(node),
+                    f"the codes mean {value.grid}",
+                    "leave --argmax out, or quantize the output with one scale",
+                )
+            )
         stream = enc.emit(ArgMaxCode(), (value.stream,), node.source, f"argmax_{node.name}")
         h, w, _ = enc.shape(stream)
         enc.outputs.append(OutputPort(stream, t, natural_index(1, h, w).reshape(-1), np.array(1.0), np.array(0.0)))

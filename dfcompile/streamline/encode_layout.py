@@ -61,19 +61,21 @@ def _index_of(channels: Array, h: int, w: int, c: int) -> Array:
 
 
 def _moved(enc: Encoder, value: Value, node: Node, rows: tuple[int, ...], cols: tuple[int, ...]) -> Value:
-    """Crop, subsample or repeat rows and columns; an empty stream name where no unit does it."""
+    """Crop, subsample and repeat rows and columns; an empty stream name where no unit does it."""
     h, w, _ = enc.shape(value.stream)
-    steps = [_progression(p) for p in (rows, cols)]
-    if steps[0] and steps[1]:
-        (y0, dy), (x0, dx) = steps[0], steps[1]
-        window = Window(stride=(dy, dx), pads=(-y0, -x0, rows[-1] + 1 - h, cols[-1] + 1 - w))
-        stream = enc.emit(IntPad(window), (value.stream,), node.source, f"crop_{node.name}")
-        return replace(value, stream=stream)
-    factors = [_repeats(p, n) for p, n in zip((rows, cols), (h, w), strict=True)]
-    if factors[0] and factors[1]:
-        stream = enc.emit(IntUpsample((factors[0], factors[1])), (value.stream,), node.source, f"upsample_{node.name}")
-        return replace(value, stream=stream)
-    return replace(value, stream="")
+    kept = [tuple(sorted(set(p))) for p in (rows, cols)]
+    steps = [_progression(p) for p in kept]
+    factors = [_repeats(tuple(k.index(i) for i in p), len(k)) for p, k in zip((rows, cols), kept, strict=True)]
+    if not (steps[0] and steps[1] and factors[0] and factors[1]):
+        return replace(value, stream="")
+    (y0, dy), (x0, dx) = steps[0], steps[1]
+    stream = value.stream
+    window = Window(stride=(dy, dx), pads=(-y0, -x0, kept[0][-1] + 1 - h, kept[1][-1] + 1 - w))
+    if not window.is_trivial:
+        stream = enc.emit(IntPad(window), (stream,), node.source, f"crop_{node.name}")
+    if factors != [1, 1]:
+        stream = enc.emit(IntUpsample((factors[0], factors[1])), (stream,), node.source, f"upsample_{node.name}")
+    return replace(value, stream=stream)
 
 
 def _progression(p: tuple[int, ...]) -> tuple[int, int] | None:
@@ -93,8 +95,12 @@ def permuted(enc: Encoder, value: Value, node: Node, chw: Array) -> Value:
     size = math.prod(enc.shape(value.stream))
     if size * chw.size > LARGEST_PERMUTATION or not value.is_codes:
         refuse(
-            "bad-layout", f"the order of an operand of '{node.op.kind}' mixes rows, columns and channels", node,
-            f"{chw.size} elements would have to be reordered between units", "keep Reshape/Transpose next to the input, the output or a fully connected layer")  # fmt: skip
+            "bad-layout",
+            f"the order of an operand of '{node.op.kind}' mixes rows, columns and channels",
+            node,
+            f"{chw.size} elements would have to be reordered between units",
+            "keep Reshape/Transpose next to the input, the output or a fully connected layer",
+        )
     flat = enc.view(value, (1, 1, size), node)
     order = np.empty(chw.size, np.int64)
     order[natural_index(c, h, w).ravel()] = chw.ravel()

@@ -54,9 +54,12 @@ def integer_weights(const: Const, node: Node, transform: Any, input_scale: Array
     widest = max(abs(n) for row in factors for n in row) * int(max(1, np.abs(codes).max(initial=0)))
     if widest > WIDEST_WEIGHT:
         refuse(
-            "unequal-scales", "the scale of an operand differs by input channel without a common measure", node,
+            "unequal-scales",
+            "the scale of an operand differs by input channel without a common measure",
+            node,
             f"as integers the weights would reach {widest:.3g}, beyond {WIDEST_WEIGHT:.3g}",
-            "use one activation scale per tensor before a dense operator, or scales that are powers of two")  # fmt: skip
+            "use one activation scale per tensor before a dense operator, or scales that are powers of two",
+        )
     return Weights(codes.astype(np.int64) * factors.astype(np.int64)[:, :, None, None], np.array([s for s, _ in pairs], object))
 
 
@@ -75,9 +78,12 @@ def _measured(real: Array, node: Node) -> tuple[Array, Array]:
         scale, numbers = common_scale(fractions(levels)) if len(levels) <= 2**12 and levels.any() else (Fraction(1), [0])
         if max(numbers) > 2**16 or len(levels) > 2**12:
             refuse(
-                "not-quantized", f"the weights of '{node.op.kind}' are not quantized", node,
+                "not-quantized",
+                f"the weights of '{node.op.kind}' are not quantized",
+                node,
                 f"output channel {i} holds {len(levels)} different magnitudes without a common step",
-                "put a Quant (or QuantizeLinear/DequantizeLinear) on the weights")  # fmt: skip
+                "put a Quant (or QuantizeLinear/DequantizeLinear) on the weights",
+            )
         codes[i] = np.sign(row) * np.array(numbers)[np.searchsorted(levels, np.abs(row))]
         scales[i] = scale
     return codes.reshape(real.shape), scales.reshape(real.shape)
@@ -87,8 +93,12 @@ def _constant(enc: Encoder, name: str, node: Node) -> Const:
     known = enc.known[name]
     if not isinstance(known, Const):
         refuse(
-            "unsupported-op", f"'{node.op.kind}' of two streams has no unit here", node,
-            "both operands depend on the input", "only products with constant weights are mapped")  # fmt: skip
+            "unsupported-op",
+            f"'{node.op.kind}' of two streams has no unit here",
+            node,
+            "both operands depend on the input",
+            "only products with constant weights are mapped",
+        )
     assert isinstance(known, Const)
     return known
 
@@ -154,18 +164,23 @@ def _convolved(
         zero = value.grid.of_zero()
         if zero is None:
             refuse(
-                "no-code-for-zero", f"zero padding of '{node.op.kind}' needs a code for real 0", node,
-                f"the operand's codes mean {value.grid}", "use a quantizer whose grid contains 0, or no padding")  # fmt: skip
+                "no-code-for-zero",
+                f"zero padding of '{node.op.kind}' needs a code for real 0",
+                node,
+                f"the operand's codes mean {value.grid}",
+                "use a quantizer whose grid contains 0, or no padding",
+            )
         assert zero is not None
         pad_code = zero
     found = integer_weights(const, node, transform, scale.reshape(groups, -1))
     codes = found.codes.transpose(0, 2, 3, 1)
     shift = _offsets(codes, offset.reshape(groups, -1), scale.reshape(groups, -1), found.scale)
     if groups == 1 and not (len(channels) == c and np.array_equal(channels, np.arange(c))):
-        spread = np.zeros((*codes.shape[:3], c), np.int64)
-        np.add.at(spread, (slice(None), slice(None), slice(None), channels), codes)
-        codes = spread
-    stream = enc.emit(IntConv(window, groups, pad_code), (value.stream,), node.source, f"conv_{node.name}", weights=np.ascontiguousarray(codes))
+        select = (channels[:, None] == np.arange(c)).astype(np.float64)
+        codes = np.rint(codes.astype(np.float64) @ select).astype(np.int64)
+    stream = enc.emit(
+        IntConv(window, groups, pad_code), (value.stream,), node.source, f"conv_{node.name}", weights=np.ascontiguousarray(codes)
+    )
     h, w, oc = enc.shape(stream)
     return _result(node, stream, natural_index(oc, h, w).reshape(shape), found.scale, shift)
 

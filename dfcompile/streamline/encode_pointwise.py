@@ -11,8 +11,8 @@ from dfcompile.ir.graph import Array, Node
 from dfcompile.ir.intop import IntAdd, IntConv, IntMul, Window
 from dfcompile.ir.modelop import Binary, Bipolar, Concat, Dequantize, IndexOp, MultiThreshold, Quantize, Unary
 from dfcompile.streamline.encode_layout import aligned, as_chw
-from dfcompile.streamline.encoder import Encoder, refuse
-from dfcompile.streamline.grid import Grid, common_scale
+from dfcompile.streamline.encoder import Encoder, refusal, refuse
+from dfcompile.streamline.grid import Grid, are_integers, common_scale
 from dfcompile.streamline.step import Join, Step
 from dfcompile.streamline.value import Const, Host, Known, Raw, Value
 
@@ -35,8 +35,9 @@ def _constant_codes(node: Node, operands: list[Const], real: Array) -> tuple[Any
     if isinstance(op, Quantize | Bipolar):
         return real.astype(np.int64), one
     if isinstance(op, Concat) and all(c.codes is not None and c.scale is not None for c in operands):
-        scales = [np.broadcast_to(c.scale, c.codes.shape) for c in operands]  # type: ignore[union-attr,arg-type]
-        return op.execute(*(c.codes for c in operands))[0], op.execute(*scales)[0]  # type: ignore[misc]
+        codes = [np.asarray(c.codes) for c in operands]
+        scales = [np.broadcast_to(np.asarray(c.scale), k.shape) for c, k in zip(operands, codes, strict=True)]
+        return op.execute(*codes)[0], op.execute(*scales)[0]
     if x.codes is None or x.scale is None:
         return (None, None) if len(operands) < 2 else _scaled(op, operands, real)
     if isinstance(op, Dequantize):
@@ -45,7 +46,8 @@ def _constant_codes(node: Node, operands: list[Const], real: Array) -> tuple[Any
         if not np.array_equal(zero, whole):
             return None, None
         return np.broadcast_to(x.codes - whole.astype(np.int64), real.shape), np.asarray(operands[1].real * x.scale).reshape(
-            np.broadcast_shapes(one.shape, operands[1].real.shape))  # fmt: skip
+            np.broadcast_shapes(one.shape, operands[1].real.shape)
+        )
     if isinstance(op, IndexOp):
         scale = x.scale if x.scale.size == 1 else op.execute(np.broadcast_to(x.scale, x.codes.shape))[0]
         return op.execute(x.codes)[0], scale.reshape(one.shape) if scale.size == 1 else scale
@@ -106,7 +108,7 @@ def encode_step(enc: Encoder, node: Node) -> None:
         value = enc.view(value, (1, 1, h * w * c), node)
         params = _parameters(enc, value, node, parameters, shape)
     if params is None:
-        refuse("conflicting-parameters", f"'{node.op.kind}' has parameters that differ for copies of one element", node)
+        raise refusal("conflicting-parameters", f"'{node.op.kind}' has parameters that differ for copies of one element", node)
     step = Step(node.op, slot, tuple(params))
     enc.known[node.outputs[0]] = replace(value, chain=(*value.chain, step), grid=step.regrid(value.grid))
     enc.note(node, "part of a step function or an affine")
@@ -143,7 +145,9 @@ def encode_binary(enc: Encoder, node: Node) -> None:
         enc.note(node, "part of a step function of one stream")
         return
     if node.op.fn not in ("add", "sub", "mul"):
-        refuse("unsupported-op", f"'{node.op.fn}' of two streams has no unit here", node, help="use Add or Mul, or make one operand constant")
+        refuse(
+            "unsupported-op", f"'{node.op.fn}' of two streams has no unit here", node, help="use Add or Mul, or make one operand constant"
+        )
     left, right = aligned(enc, node, enc.codes(node.inputs[0], node), enc.codes(node.inputs[1], node))
     enc.known[node.outputs[0]] = _multiply(enc, node, left, right) if node.op.fn == "mul" else _add(enc, node, left, right)
 
@@ -160,9 +164,12 @@ def _add(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
     scales, factors = zip(*(common_scale(pair) for pair in zip(ga.scale, gb.scale, strict=True)), strict=True)
     if max(abs(n) for pair in factors for n in pair) > WIDEST_FACTOR:
         refuse(
-            "unequal-scales", "the scales of two added tensors have no common measure", node,
+            "unequal-scales",
+            "the scales of two added tensors have no common measure",
+            node,
             f"{ga} and {gb}: as integers, one operand would be multiplied by {max(abs(n) for p in factors for n in p):.3g}",
-            "quantize both operands with the same scale (one shared quantizer), or with scales whose ratio is a small fraction")  # fmt: skip
+            "quantize both operands with the same scale (one shared quantizer), or with scales whose ratio is a small fraction",
+        )
     streams = [a.stream, b.stream]
     pair = (factors[0][0], factors[0][1])
     if any((f[0], f[1]) != pair for f in factors):
@@ -197,7 +204,7 @@ def _without_offset(enc: Encoder, node: Node, value: Value) -> Value:
     assert value.grid
     if not any(np.ravel(value.grid.offset)):
         return value
-    if any(v.denominator != 1 for v in np.ravel(value.grid.offset / value.grid.scale)):
+    if not are_integers(value.grid.offset / value.grid.scale):
         refuse("no-code-for-zero", "an operand of a product has no code for real 0", node, str(value.grid), "use an integer zero-point")
     return enc.materialize(value, node, value.anchor, Grid(value.grid.scale, Grid.of(0, 0).offset))
 

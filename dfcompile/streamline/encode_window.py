@@ -35,8 +35,12 @@ def _extreme(enc: Encoder, node: Node, mode: str, window: Window) -> Value:
     direction = chain_direction(value.base, value.chain)
     c = enc.shape(value.stream)[2]
     if direction is None:
-        refuse("not-quantized", f"'{node.op.kind}' follows a function that is not monotone and not quantized", node,
-               help="put a quantizer between them")  # fmt: skip
+        refuse(
+            "not-quantized",
+            f"'{node.op.kind}' follows a function that is not monotone and not quantized",
+            node,
+            help="put a quantizer between them",
+        )
     signs = np.broadcast_to(np.asarray(direction), (c,))
     if np.any(signs < 0) and np.any(signs > 0):
         value = _upright(enc, node, value, signs)
@@ -50,7 +54,9 @@ def _extreme(enc: Encoder, node: Node, mode: str, window: Window) -> Value:
 def _upright(enc: Encoder, node: Node, value: Value, signs: Array) -> Value:
     """Codes negated in the channels whose function falls."""
     flips = np.where(signs < 0, -1, 1).astype(np.int64)
-    stream = enc.emit(IntConv(Window(), len(flips)), (value.stream,), node.source, f"negate_{node.name}", weights=flips.reshape(-1, 1, 1, 1))
+    stream = enc.emit(
+        IntConv(Window(), len(flips)), (value.stream,), node.source, f"negate_{node.name}", weights=flips.reshape(-1, 1, 1, 1)
+    )
     factor = np.array([Fraction(int(f)) for f in flips], object)
     base = Grid(np.asarray(value.base.scale * factor, object), np.broadcast_to(value.base.offset, factor.shape).copy())
     grid = base if value.is_codes else value.grid
@@ -129,7 +135,12 @@ def encode_reduce(enc: Encoder, node: Node) -> None:
     spatial_axes = {1: set[int](), 2: {2}, 3: {2, 3}}.get(rank)
     axes = set(op.axes)
     if spatial_axes is None or (1 in axes and axes != {1}):
-        refuse("unsupported-op", f"'{op.fn}' over axes {sorted(axes)} has no unit here", node, help="reduce over rows and columns, or over the channels")
+        refuse(
+            "unsupported-op",
+            f"'{op.fn}' over axes {sorted(axes)} has no unit here",
+            node,
+            help="reduce over rows and columns, or over the channels",
+        )
     if 1 in axes:
         _reduce_channels(enc, node, op)
         return
@@ -180,7 +191,9 @@ def encode_pad(enc: Encoder, node: Node) -> None:
     codes = set(np.ravel((Fraction(op.value) - value.grid.offset) / value.grid.scale))
     code = codes.pop()
     if codes or code.denominator != 1:
-        refuse("no-code-for-zero", f"the pad value {op.value:g} has no code", node, f"the codes mean {value.grid}", "pad before the quantizer")
+        refuse(
+            "no-code-for-zero", f"the pad value {op.value:g} has no code", node, f"the codes mean {value.grid}", "pad before the quantizer"
+        )
     pads = quad((*op.pads[2:rank], *op.pads[rank + 2 :]), rank - 2)
     stream = enc.emit(IntPad(Window(pads=pads), int(code)), (value.stream,), node.source, f"pad_{node.name}")
     enc.known[node.outputs[0]] = _on(enc, node, value, stream, channels)

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import NoReturn
 
 import numpy as np
 
 from dfcompile.errors import Problem
 from dfcompile.ir.graph import Array, Graph, Node, Op, Tensor
+from dfcompile.ir.intop import View
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline.grid import Grid
 from dfcompile.streamline.step import StepFunction
-from dfcompile.streamline.value import Const, Host, InputPort, Known, OutputPort, Raw, Shape3, Value, describe, natural_index
+from dfcompile.streamline.value import Host, InputPort, Known, OutputPort, Raw, Shape3, Value, describe, natural_index
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Encoder:
 
     def __post_init__(self) -> None:
         self.known: dict[str, Known] = {}
+        self._used: set[str] = set()
         self.nodes: list[Node] = []
         self.tensors: dict[str, Tensor] = {}
         self.constants: dict[str, Array] = {}
@@ -82,7 +84,6 @@ class Encoder:
         return node.outputs[0]
 
     def _fresh(self, hint: str) -> str:
-        self._used = getattr(self, "_used", set())
         name, i = hint, 1
         while name in self._used:
             i += 1
@@ -102,9 +103,15 @@ class Encoder:
         if isinstance(known, Raw):
             known = self.commit(name, known, node)
         if isinstance(known, Host):
-            raise RefusedError(Problem(
-                "host-only", "an operator that runs on the host feeds one that belongs into hardware", describe(node),
-                f"tensor {name} is computed behind the accelerator", "end the model before that operator, or quantize its operands"))  # fmt: skip
+            raise RefusedError(
+                Problem(
+                    "host-only",
+                    "an operator that runs on the host feeds one that belongs into hardware",
+                    describe(node),
+                    f"tensor {name} is computed behind the accelerator",
+                    "end the model before that operator, or quantize its operands",
+                )
+            )
         if not isinstance(known, Value):
             raise RefusedError(Problem("constant-operand", f"'{node.op.kind}' has a constant where a stream belongs", describe(node)))
         return known
@@ -114,17 +121,26 @@ class Encoder:
         value = self.value(name, node)
         if not value.is_codes:
             value = self.materialize(value, node, name)
-            self.known[name] = value
+        elif value.chain:
+            assert value.grid
+            value = replace(value, base=value.grid, chain=())
+        self.known[name] = value
         return value
 
     def materialize(self, value: Value, node: Node, name: str, grid: Grid | None = None) -> Value:
         """Put the pending chain into a step function. Its results lie on `grid` (default: the value's own)."""
         target = grid or value.grid
         if target is None:
-            raise RefusedError(Problem(
-                "not-quantized", f"an operand of '{node.op.kind}' is not quantized", describe(node),
-                f"tensor {name} of shape {'x'.join(map(str, value.index.shape))} carries real numbers: no quantizer lies between the "
-                f"operators that make it and this one", "put a quantizer (Quant, or QuantizeLinear/DequantizeLinear) on this tensor"))  # fmt: skip
+            raise RefusedError(
+                Problem(
+                    "not-quantized",
+                    f"an operand of '{node.op.kind}' is not quantized",
+                    describe(node),
+                    f"tensor {name} of shape {'x'.join(map(str, value.index.shape))} carries real numbers: no quantizer lies between the "
+                    f"operators that make it and this one",
+                    "put a quantizer (Quant, or QuantizeLinear/DequantizeLinear) on this tensor",
+                )
+            )
         plain = Grid(target.scale, target.offset)
         function = StepFunction(value.base, value.chain, plain)
         made = self.model.producers().get(name)
@@ -137,19 +153,22 @@ class Encoder:
     def commit(self, name: str, raw: Raw, node: Node) -> Value:
         """Make the input stream of a raw tensor that has become integers."""
         if raw.lo is None or raw.hi is None:
-            raise RefusedError(Problem(
-                "no-input-type", f"input '{raw.input}' reaches '{node.op.kind}' without a quantizer", describe(node),
-                "the compiler does not know which integers the input stream carries",
-                f"declare it: --input-type {raw.input}=uint8:1/255 (TYPE[:scale[:offset]]), or quantize the input in the model"))  # fmt: skip
+            raise RefusedError(
+                Problem(
+                    "no-input-type",
+                    f"input '{raw.input}' reaches '{node.op.kind}' without a quantizer",
+                    describe(node),
+                    "the compiler does not know which integers the input stream carries",
+                    f"declare it: --input-type {raw.input}=uint8:1/255 (TYPE[:scale[:offset]]), or quantize the input in the model",
+                )
+            )
         dtype = BIPOLAR if raw.bipolar else IntType.holding(raw.lo, raw.hi)
         head = self.model.replace(inputs=(raw.input,), outputs=(name,)).without_dead()
         value = self.open_input(raw.input, name, dtype, Grid.of(1, 0), (raw.lo, raw.hi), head)
         self.known[name] = value
         return value
 
-    def open_input(
-        self, graph_input: str, tensor: str, dtype: IntType, grid: Grid, bounds: tuple[int, int], head: Graph | None
-    ) -> Value:
+    def open_input(self, graph_input: str, tensor: str, dtype: IntType, grid: Grid, bounds: tuple[int, int], head: Graph | None) -> Value:
         """Declare an input stream for a tensor of the model, in the layout an earlier walk asked for or the natural one."""
         shape = self.model.tensors[tensor].shape[1:]
         stream_shape, index = self.layouts.get(tensor) or default_layout(shape)
@@ -170,8 +189,6 @@ class Encoder:
         old = self.shape(value.stream)
         if old == shape:
             return value
-        from dfcompile.ir.intop import View
-
         if shape[2] % old[2]:
             raise ValueError("a view may only join whole positions")
         times = shape[2] // old[2]
@@ -196,7 +213,7 @@ class Encoder:
         first = rows[np.argmax(used, axis=0), np.arange(c)]
         if not np.array_equal(np.where(used, rows, first), np.broadcast_to(first, rows.shape), equal_nan=True):
             return None
-        return np.where(np.isnan(first), first[~np.isnan(first)][0], first)
+        return np.asarray(np.where(np.isnan(first), first[~np.isnan(first)][0], first))
 
 
 def default_layout(shape: tuple[int, ...]) -> tuple[Shape3, Array]:
@@ -208,6 +225,11 @@ def default_layout(shape: tuple[int, ...]) -> tuple[Shape3, Array]:
     return (1, 1, size), np.arange(size, dtype=np.int32).reshape(shape)
 
 
-def refuse(code: str, what: str, node: Node, why: str = "", help: str = "") -> Any:
+def refusal(code: str, what: str, node: Node, why: str = "", help: str = "") -> RefusedError:
+    """The refusal of a node, to be raised."""
+    return RefusedError(Problem(code, what, describe(node), why, help))
+
+
+def refuse(code: str, what: str, node: Node, why: str = "", help: str = "") -> NoReturn:
     """Raise the refusal of a node."""
-    raise RefusedError(Problem(code, what, describe(node), why, help))
+    raise refusal(code, what, node, why, help)

@@ -6,7 +6,7 @@ the range behind a step function is what the function really reaches.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,12 +51,15 @@ class _Extraction:
         self.problems: list[Problem] = []
         self.ranges: dict[str, tuple[Array, Array]] = {}
         self.made = graph.producers()
+        self.renamed: dict[str, str] = {}
+        self.outputs = set(graph.outputs)
         for name in graph.inputs:
             t = graph.tensors[name]
             assert t.lo is not None and t.hi is not None
             self.ranges[name] = (np.broadcast_to(t.lo, (t.channels,)), np.broadcast_to(t.hi, (t.channels,)))
 
     def visit(self, node: Node) -> None:
+        node = replace(node, inputs=tuple(self.renamed.get(t, t) for t in node.inputs))
         if any(t not in self.ranges and t not in self.constants for t in node.inputs):
             return
         if isinstance(node.op, StepFunction):
@@ -64,9 +67,15 @@ class _Extraction:
             return
         lo, hi = output_ranges(node, self.ranges, self.constants, self.tensors)
         if max(-float(lo.min()), float(hi.max())) >= WIDEST:
-            self.problems.append(Problem(
-                "too-wide", f"the sums of '{node.op.kind}' need more than 53 bits", describe(node),
-                f"their proven range is [{float(lo.min()):.4g}, {float(hi.max()):.4g}]", "use scales with a simple ratio, or fewer bits"))  # fmt: skip
+            self.problems.append(
+                Problem(
+                    "too-wide",
+                    f"the sums of '{node.op.kind}' need more than 53 bits",
+                    describe(node),
+                    f"their proven range is [{float(lo.min()):.4g}, {float(hi.max()):.4g}]",
+                    "use scales with a simple ratio, or fewer bits",
+                )
+            )
             return
         self.nodes.append(node)
         self._declare(node.outputs[0], lo, hi)
@@ -97,6 +106,8 @@ class _Extraction:
         high = hi if channels > 1 else np.array([hi.max()])
         direction = function.direction()
         linear = node.inputs[0] in self.made and isinstance(self.made[node.inputs[0]].op, IntConv)
+        if self._is_identity(node, function, low, high):
+            return
         if direction is not None:
             table = monotone_table(function, np.broadcast_to(direction, (channels,)), low, high)
             if linear or size > table.thresholds.shape[1] or table.dtype.bits == 1:
@@ -107,11 +118,28 @@ class _Extraction:
             return
         self._from_values(node, _values(function, low, high), low, high, linear)
 
+    def _is_identity(self, node: Node, function: StepFunction, lo: Array, hi: Array) -> bool:
+        """Whether the function gives every code back; then its readers read its input."""
+        small = int((hi - lo).max()) < LARGEST_TABLE and node.outputs[0] not in self.outputs
+        if not small or not np.array_equal(_call(function, np.stack([lo, hi])), np.stack([lo, hi])):
+            return False
+        codes = np.minimum(lo + np.arange(int((hi - lo).max()) + 1)[:, None], hi)
+        if not np.array_equal(_call(function, codes), codes):
+            return False
+        self.renamed[node.outputs[0]] = node.inputs[0]
+        return True
+
     def _refuse(self, node: Node, function: StepFunction, lo: int, hi: int) -> None:
-        self.problems.append(Problem(
-            "not-monotone", f"{function} has no exact form here", describe(node),
-            f"it is not monotone and its input range [{lo}, {hi}] is too wide to search (limit {LARGEST_SEARCH} values over all channels)",
-            "quantize its input to fewer bits, or use a monotone activation such as ReLU or HardTanh"))  # fmt: skip
+        self.problems.append(
+            Problem(
+                "not-monotone",
+                f"{function} has no exact form here",
+                describe(node),
+                f"it is not monotone and its input range [{lo}, {hi}] is too wide to search "
+                f"(limit {LARGEST_SEARCH} values over all channels)",
+                "quantize its input to fewer bits, or use a monotone activation such as ReLU or HardTanh",
+            )
+        )
 
     def _threshold(self, node: Node, table: Table, lo: Array, hi: Array, name: str = "") -> None:
         d = table.dtype
@@ -119,11 +147,12 @@ class _Extraction:
         self._append(node, op, {"thresholds": table.thresholds, "flip": table.flip}, name)
         ends = [self._evaluate(op, table, edge) for edge in (lo, hi)]
         c = self.tensors[node.inputs[0]].channels
-        self._declare(name or node.outputs[0], *(np.broadcast_to(f(ends[0], ends[1]), (c,)) for f in (np.minimum, np.maximum)), d)
+        low, high = (np.broadcast_to(f(ends[0], ends[1]), (c,)) for f in (np.minimum, np.maximum))
+        self._declare(name or node.outputs[0], low, high, d)
 
     @staticmethod
     def _evaluate(op: ThresholdCode, table: Table, a: Array) -> Array:
-        return op.execute(a[None, None, None].astype(np.float64), table.thresholds, table.flip)[0][0, 0, 0]
+        return np.asarray(op.execute(a[None, None, None].astype(np.float64), table.thresholds, table.flip)[0][0, 0, 0])
 
     def _append(self, node: Node, op: Any, constants: dict[str, Array], name: str = "", source: str = "") -> None:
         names = []
@@ -158,8 +187,8 @@ class _Extraction:
             row[first + len(value) :] = value[-1]
         self._append(node, LookupCode(base), {"table": table}, source=source)
         c = self.tensors[node.outputs[0]].channels
-        bounds = [np.broadcast_to(f(values, axis=1), (c,)) for f in (np.min, np.max)]
-        self._declare(node.outputs[0], *bounds, _type_of(values))
+        low, high = np.broadcast_to(values.min(axis=1), (c,)), np.broadcast_to(values.max(axis=1), (c,))
+        self._declare(node.outputs[0], low, high, _type_of(values))
 
     def _segments(self, node: Node, values: Array, lo: Array, hi: Array) -> None:
         """Wide and not monotone: thresholds number the pieces of constant value, a table gives the values."""
@@ -210,7 +239,7 @@ def monotone_table(function: StepFunction, direction: Array, lo: Array, hi: Arra
 
 def _never_zero(thresholds: Array, falling: Array) -> Array:
     """For codes -2..1 by three thresholds: whether code 0 is never taken (and -2 neither, as the ends say)."""
-    return np.where(falling, thresholds[:, 0] == thresholds[:, 1], thresholds[:, 1] == thresholds[:, 2])
+    return np.asarray(np.where(falling, thresholds[:, 0] == thresholds[:, 1], thresholds[:, 1] == thresholds[:, 2]))
 
 
 def _call(function: StepFunction, codes: Array) -> Array:

@@ -31,6 +31,12 @@ def common_scale(values: Iterable[Fraction]) -> tuple[Fraction, list[int]]:
     return Fraction(divisor, denominator), [n // divisor for n in numerators]
 
 
+def are_integers(values: Any) -> bool:
+    """Whether all Fractions of an object array (or a single one) are integers."""
+    items: list[Any] = np.asarray(values, object).ravel().tolist()
+    return all(v.denominator == 1 for v in items)
+
+
 @dataclass(frozen=True, eq=False)
 class Grid:
     """real = scale * n + offset for an integer n; scale (never 0) and offset are object arrays of Fraction, () or (c,).
@@ -60,7 +66,7 @@ class Grid:
             b = np.asarray(bound, np.float64)
             if np.isinf(b).all():
                 continue
-            if any(v.denominator != 1 for v in np.ravel((fractions(b) - self.offset) / self.scale)):
+            if not are_integers((fractions(b) - self.offset) / self.scale):
                 return None
         return Grid(self.scale, self.offset, pure=False)
 
@@ -79,7 +85,8 @@ class Grid:
 
     def pick(self, channel: int) -> tuple[Fraction, Fraction]:
         """Scale and offset of one channel."""
-        return tuple(a[channel] if a.ndim and a.size > 1 else a.ravel()[0] for a in (self.scale, self.offset))  # type: ignore[return-value]
+        scale, offset = (a[channel] if a.ndim and a.size > 1 else a.ravel()[0] for a in (self.scale, self.offset))
+        return scale, offset
 
     def exact(self, code: int, channel: int) -> Fraction:
         scale, offset = self.pick(channel)
@@ -87,7 +94,7 @@ class Grid:
 
     def of_zero(self) -> int | None:
         """The integer that stands for real 0 in every channel, None when there is none."""
-        zeros = set(np.ravel(-self.offset / self.scale))
+        zeros: set[Any] = set(np.ravel(-self.offset / self.scale))
         value = zeros.pop()
         return int(value) if not zeros and value.denominator == 1 else None
 
@@ -97,6 +104,7 @@ class Grid:
 
     def tiled(self, positions: int, channels: int) -> Grid:
         """The grid of a frame of `positions` x `channels` elements seen as that many channels."""
+
         def tile(a: Array) -> Array:
             return np.tile(a, positions) if a.size == channels and a.ndim else a
 

@@ -58,14 +58,19 @@ def decode_port(port: OutputPort, codes: Array) -> Array:
 
 
 def _to_declared(port: InputPort, dtype: IntType, real: Array) -> Array:
-    codes = np.rint((real - port.offset) / port.scale)
-    wrong = (codes < dtype.lo) | (codes > dtype.hi) | (np.abs(codes * port.scale + port.offset - real) > 1e-3 * port.scale)
+    codes: Array = np.asarray(np.rint((real - port.offset) / port.scale))
+    wrong: Array = (codes < dtype.lo) | (codes > dtype.hi) | (np.abs(codes * port.scale + port.offset - real) > 1e-3 * port.scale)
     if dtype.bipolar:
         wrong |= codes == 0
     if wrong.any():
         at = tuple(int(i[0]) for i in np.nonzero(wrong))
-        raise CompileError(Problem(
-            "wrong-input", f"an input value is not a code of the declared type {dtype}", f"input {port.input}, element {at}",
-            f"{float(real[at]):g} is not {port.scale:g} * code + {port.offset:g} with a code in [{dtype.lo}, {dtype.hi}]",
-            "give values on that grid, or build with another --input-type"))  # fmt: skip
+        raise CompileError(
+            Problem(
+                "wrong-input",
+                f"an input value is not a code of the declared type {dtype}",
+                f"input {port.input}, element {at}",
+                f"{float(real[at]):g} is not {port.scale:g} * code + {port.offset:g} with a code in [{dtype.lo}, {dtype.hi}]",
+                "give values on that grid, or build with another --input-type",
+            )
+        )
     return codes

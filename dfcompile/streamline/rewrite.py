@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dfcompile.ir.graph import Graph, Node
-from dfcompile.ir.intop import IntConv, IntPad, IntPool
+from dfcompile.ir.intop import IntConv, IntPad, IntPool, View
 
 
 def merge_pads(graph: Graph) -> Graph:
@@ -18,12 +18,18 @@ def merge_pads(graph: Graph) -> Graph:
     nodes: list[Node] = []
     for node in graph.nodes:
         source = made.get(node.inputs[0])
-        if source is not None and isinstance(source.op, IntPad) and _takes(source.op, node) and source.outputs[0] not in graph.outputs \
-                and all(_takes(source.op, r) for r in readers[source.outputs[0]]):  # fmt: skip
+        if (
+            source is not None
+            and isinstance(source.op, IntPad)
+            and _takes(source.op, node)
+            and source.outputs[0] not in graph.outputs
+            and all(_takes(source.op, r) for r in readers[source.outputs[0]])
+        ):
             op = node.op
             assert isinstance(op, IntConv | IntPool)
-            pads = tuple(a + b for a, b in zip(op.window.pads, source.op.window.pads, strict=True))
-            merged = replace(op, window=replace(op.window, pads=pads), pad_code=source.op.pad_code)
+            a, b = op.window.pads, source.op.window.pads
+            window = replace(op.window, pads=(a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]))
+            merged = replace(op, window=window, pad_code=source.op.pad_code)
             node = replace(node, op=merged, inputs=(source.inputs[0], *node.inputs[1:]), source=(*source.source, *node.source))
         nodes.append(node)
     return graph.replace(nodes=tuple(nodes)).without_dead()
@@ -41,8 +47,6 @@ def _takes(pad: IntPad, reader: Node) -> bool:
 
 def drop_views(graph: Graph) -> Graph:
     """view(view(x)) --> view(x); a view to the shape it already has --> nothing."""
-    from dfcompile.ir.intop import View
-
     made = graph.producers()
     renamed: dict[str, str] = {}
     nodes: list[Node] = []
@@ -52,7 +56,7 @@ def drop_views(graph: Graph) -> Graph:
             source = made.get(node.inputs[0])
             if source is not None and isinstance(source.op, View):
                 node = replace(node, inputs=(renamed.get(source.inputs[0], source.inputs[0]),))
-            if graph.tensors[node.inputs[0]].shape == node.op.shape and node.outputs[0] not in graph.outputs:
+            if graph.tensors[node.inputs[0]].shape == graph.tensors[node.outputs[0]].shape and node.outputs[0] not in graph.outputs:
                 renamed[node.outputs[0]] = node.inputs[0]
                 continue
         nodes.append(node)

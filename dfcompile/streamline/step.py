@@ -20,8 +20,22 @@ from dfcompile.streamline.grid import Grid
 
 ELEMENTWISE = (BatchNorm, Binary, Bipolar, Dequantize, MultiThreshold, Quantize, Unary)
 _RISING = {
-    "relu", "clip", "sigmoid", "tanh", "selu", "softplus", "softsign", "erf", "exp", "log", "sqrt", "sign", "floor", "ceil", "round",
-}  # fmt: skip
+    "relu",
+    "clip",
+    "sigmoid",
+    "tanh",
+    "selu",
+    "softplus",
+    "softsign",
+    "erf",
+    "exp",
+    "log",
+    "sqrt",
+    "sign",
+    "floor",
+    "ceil",
+    "round",
+}
 _RISING_IF_ALPHA = {"leaky_relu", "elu", "celu", "hard_sigmoid", "thresholded_relu"}
 _NEAR = 1e-9
 
@@ -39,6 +53,7 @@ class Step:
 
     def tiled(self, positions: int, channels: int) -> Step:
         """The step for a frame of `positions` x `channels` elements seen as that many channels."""
+
         def tile(p: Array) -> Array:
             return np.tile(p, (positions,) + (1,) * (p.ndim - 1)) if p.ndim and p.shape[0] == channels else p
 
@@ -72,6 +87,9 @@ class Step:
 
     def exact(self, x: Fraction, c: int) -> Fraction:
         """The operator on one value of channel c, in exact rationals (irrational functions: rounded to float64)."""
+        return Fraction(self._exact(x, c))
+
+    def _exact(self, x: Fraction, c: int) -> Any:
         op, p = self.op, [_pick(a, c) for a in self.params]
         if isinstance(op, Quantize):
             return _quantize(op, x, p[0], p[1])
@@ -97,9 +115,9 @@ class Step:
         if isinstance(op, Quantize | Bipolar):
             return np.array(1)
         if isinstance(op, Dequantize | BatchNorm):
-            return np.sign(self.params[0])
+            return np.asarray(np.sign(self.params[0]))
         if isinstance(op, MultiThreshold):
-            return np.sign(np.array(op.out_scale))
+            return np.asarray(np.sign(op.out_scale))
         if isinstance(op, Binary):
             return _binary_direction(op.fn, self.slot, self.params[0])
         assert isinstance(op, Unary)
@@ -260,8 +278,12 @@ def _round(x: Fraction, mode: str) -> int:
         return math.floor(x) if mode == "FLOOR" else math.ceil(x)
     size = abs(x)
     half = Fraction(1, 2)
-    n = {"UP": lambda: math.ceil(size), "DOWN": lambda: math.floor(size), "HALF_UP": lambda: math.floor(size + half),
-         "HALF_DOWN": lambda: math.ceil(size - half)}[mode]()  # fmt: skip
+    n = {
+        "UP": lambda: math.ceil(size),
+        "DOWN": lambda: math.floor(size),
+        "HALF_UP": lambda: math.floor(size + half),
+        "HALF_DOWN": lambda: math.ceil(size - half),
+    }[mode]()
     return n if x >= 0 else -n
 
 
@@ -297,7 +319,7 @@ def _binary(fn: str, a: Fraction, b: Fraction) -> Fraction:
             return max(a, b)
         case "prelu":
             return a if a >= 0 else a * b
-    return Fraction(float(Binary(fn).execute(np.float64(a), np.float64(b))[0]))
+    return Fraction(float(Binary(fn).execute(np.asarray(float(a)), np.asarray(float(b)))[0]))
 
 
 def _unary(op: Unary, x: Fraction) -> Fraction:
@@ -328,7 +350,7 @@ def _binary_direction(fn: str, slot: int, p: Array) -> Array | None:
     if fn == "sub":
         return np.array(1 if slot == 0 else -1)
     if fn == "mul" or (fn == "div" and slot == 0):
-        return np.sign(p)
+        return np.asarray(np.sign(p))
     if fn == "prelu" and slot == 0 and np.all(p >= 0):
         return np.array(1)
     if fn == "pow" and slot == 0 and p.size == 1 and float(p) > 0 and float(p) % 2 == 1:

@@ -1,0 +1,176 @@
+"""An executor of ONNX models in exact rational arithmetic, independent of the compiler: the reference of random graphs.
+
+Tensors are numpy object arrays of Fraction, so no rounding error can decide a tie. Roots are taken to 60 digits;
+transcendental functions through float64, where no tie can fall but at exact values that float64 keeps.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal, getcontext
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+getcontext().prec = 60
+HALF = Fraction(1, 2)
+
+
+def rational(a: Any) -> Any:
+    array = np.asarray(a)
+    if array.dtype.kind != "f":
+        return array
+    return np.array([Fraction(float(v)) for v in array.ravel()], object).reshape(array.shape)
+
+
+def each(function: Any, *arrays: Any) -> Any:
+    return np.vectorize(function, otypes=[object])(*arrays)
+
+
+def rounded(x: Fraction, mode: str) -> int:
+    sign, size = (1, x) if x >= 0 else (-1, -x)
+    return {
+        "ROUND": lambda: round(x),
+        "HALF_EVEN": lambda: round(x),
+        "CEIL": lambda: math.ceil(x),
+        "FLOOR": lambda: math.floor(x),
+        "UP": lambda: sign * math.ceil(size),
+        "DOWN": lambda: sign * math.floor(size),
+        "HALF_UP": lambda: sign * math.floor(size + HALF),
+        "HALF_DOWN": lambda: sign * math.ceil(size - HALF),
+    }[mode]()
+
+
+def quant(node: Any, a: dict[str, Any], x: Any, scale: Any, zero: Any, bits: Any, stored: Any) -> Any:
+    signed, narrow = a.get("signed", 1), a.get("narrow", 0)
+    n = int(bits.ravel()[0])
+    mode = a.get("rounding_mode", "ROUND").upper()
+    if n == 1 and signed:
+        return each(lambda v: Fraction(1 if v >= 0 else -1), x) * scale
+    lo, hi = (-(2 ** (n - 1)) + narrow, 2 ** (n - 1) - 1) if signed else (0, 2**n - 1 - narrow)
+    if stored is not None:  # a weight: its integers are found in float32, as the exporting runtime does
+        weight, s, z = stored
+        steps = (weight / s + z).astype(np.float32)
+        codes = each(lambda v: rounded(min(max(Fraction(float(v)), Fraction(lo)), Fraction(hi)), mode), steps)
+    else:
+        codes = each(lambda v: rounded(min(max(v, Fraction(lo)), Fraction(hi)), mode), x / scale + zero)
+    return (codes - zero) * scale
+
+
+def windows(x: Any, kernel: Any, strides: Any, pads: Any, dilations: Any, fill: Any) -> Any:
+    """(n, c, h, w) -> (n, c, oh, ow, kh, kw)."""
+    x = np.pad(x, ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])), constant_values=fill)
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
+    v = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(2, 3))
+    return v[:, :, :: strides[0], :: strides[1], :: dilations[0], :: dilations[1]]
+
+
+def conv(x: Any, w: Any, a: dict[str, Any]) -> Any:
+    g, k = a.get("group", 1), w.shape[2:]
+    v = windows(x, k, a.get("strides", [1, 1]), a.get("pads", [0] * 4), a.get("dilations", [1, 1]), Fraction(0))
+    n, _, oh, ow = v.shape[:4]
+    parts = []
+    for i in range(g):
+        vi = v[:, i * w.shape[1] : (i + 1) * w.shape[1]].transpose(0, 2, 3, 1, 4, 5).reshape(n * oh * ow, -1)
+        wi = w[i * (len(w) // g) : (i + 1) * (len(w) // g)].reshape(len(w) // g, -1)
+        parts.append(np.dot(vi, wi.T).reshape(n, oh, ow, -1))
+    return np.concatenate(parts, axis=3).transpose(0, 3, 1, 2)
+
+
+def batch_norm(x: Any, s: Any, b: Any, m: Any, v: Any, eps: float) -> Any:
+    shape = (1, -1) + (1,) * (x.ndim - 2)
+
+    def root(f: Fraction) -> Fraction:
+        return Fraction((Decimal(f.numerator) / Decimal(f.denominator)).sqrt())
+
+    scale = s / each(lambda q: root(q + Fraction(float(np.float32(eps)))), v)
+    return (x - m.reshape(shape)) * scale.reshape(shape) + b.reshape(shape)
+
+
+def by_float(function: Any) -> Any:
+    return lambda x: each(lambda v: Fraction(float(function(float(v)))), x)
+
+
+UNARY = {
+    "Relu": lambda x, a: each(lambda v: max(v, Fraction(0)), x),
+    "LeakyRelu": lambda x, a: each(lambda v: v if v >= 0 else v * Fraction(float(a.get("alpha", 0.01))), x),
+    "Sigmoid": lambda x, a: by_float(lambda v: 1 / (1 + math.exp(-v)) if v > -700 else 0.0)(x),
+    "Tanh": lambda x, a: by_float(math.tanh)(x),
+    "Abs": lambda x, a: each(abs, x),
+    "Neg": lambda x, a: -x,
+    "Identity": lambda x, a: x,
+}
+
+
+def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
+    x, op = ins[0], n.op_type
+    if op in UNARY:
+        return UNARY[op](x, a)
+    if op == "Quant":
+        return quant(n, a, *ins[:4], stored)
+    if op == "BipolarQuant":
+        return each(lambda v: Fraction(1 if v >= 0 else -1), x) * ins[1]
+    if op == "Conv":
+        y = conv(x, ins[1], a)
+        return y + ins[2].reshape(1, -1, 1, 1) if len(ins) > 2 else y
+    if op == "MatMul":
+        return np.dot(x, ins[1])
+    if op == "BatchNormalization":
+        return batch_norm(*ins[:5], a.get("epsilon", 1e-5))
+    if op in ("Add", "Sub", "Mul", "Div"):
+        return {"Add": x.__add__, "Sub": x.__sub__, "Mul": x.__mul__, "Div": x.__truediv__}[op](ins[1])
+    if op == "Clip":
+        return each(lambda v: min(max(v, ins[1].item()), ins[2].item()), x)
+    if op == "MaxPool":
+        v = windows(x, a["kernel_shape"], a.get("strides", [1, 1]), a.get("pads", [0] * 4), a.get("dilations", [1, 1]), Fraction(-(10**9)))
+        return v.reshape(*v.shape[:4], -1).max(axis=-1)
+    if op == "AveragePool":
+        v = windows(x, a["kernel_shape"], a.get("strides", [1, 1]), a.get("pads", [0] * 4), [1, 1], Fraction(0))
+        total = v.reshape(*v.shape[:4], -1).sum(axis=-1)
+        ones = windows(
+            np.full(x.shape, Fraction(1), object), a["kernel_shape"], a.get("strides", [1, 1]), a.get("pads", [0] * 4), [1, 1], Fraction(0)
+        )
+        count = math.prod(a["kernel_shape"]) if a.get("count_include_pad") else ones.reshape(*v.shape[:4], -1).sum(axis=-1)
+        return total / count
+    if op == "GlobalAveragePool":
+        return x.sum(axis=(2, 3), keepdims=True) / Fraction(x.shape[2] * x.shape[3])
+    if op == "Concat":
+        return np.concatenate(ins, axis=a["axis"])
+    if op == "Reshape":
+        return x.reshape([int(v) for v in ins[1]])
+    if op == "Flatten":
+        return x.reshape(len(x), -1)
+    if op == "Transpose":
+        return x.transpose(a["perm"])
+    if op == "Pad":
+        p = [int(v) for v in ins[1]]
+        return np.pad(x, [(p[i], p[x.ndim + i]) for i in range(x.ndim)], constant_values=Fraction(0))
+    if op == "Slice":
+        cut = [slice(None)] * x.ndim
+        for s, e, axis in zip(*(i.tolist() for i in ins[1:4]), strict=True):
+            cut[axis] = slice(s, e)
+        return x[tuple(cut)]
+    if op == "Resize":
+        s = [int(v) for v in ins[2]]
+        return x.repeat(s[2], axis=2).repeat(s[3], axis=3)
+    raise NotImplementedError(op)
+
+
+def run(model: Any, feeds: dict[str, Any]) -> dict[str, Any]:
+    """Outputs (float64 of the exact results) of a ModelProto for float32 feeds."""
+    raw = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+    env = {k: rational(v) for k, v in {**raw, **feeds}.items()}
+    for n in model.graph.node:
+        a = {t.name: onnx.helper.get_attribute_value(t) for t in n.attribute}
+        a = {k: v.decode() if isinstance(v, bytes) else v for k, v in a.items()}
+        ins = [env[i] if i else None for i in n.input]
+        stored = tuple(raw[i] for i in n.input[:3]) if n.op_type == "Quant" and n.input[0] in raw else None
+        if n.op_type == "Split":
+            cuts = np.cumsum(ins[1])[:-1]
+            env.update(zip(n.output, np.split(ins[0], cuts, axis=a["axis"]), strict=True))
+            continue
+        env[n.output[0]] = run_node(n, a, ins, stored)
+    return {o.name: np.vectorize(float, otypes=[np.float64])(env[o.name]) for o in model.graph.output}
