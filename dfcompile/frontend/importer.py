@@ -15,6 +15,7 @@ import dfcompile.frontend as frontend
 from dfcompile.errors import CompileError, Problem
 from dfcompile.frontend.builder import Builder
 from dfcompile.frontend.call import CONVERTERS, Call
+from dfcompile.frontend.fate import find_fates
 from dfcompile.frontend.fold import folded
 from dfcompile.frontend.model import FLOATS, INTEGERS, OnnxModel, OnnxNode, Subgraph, ValueInfo
 from dfcompile.frontend.onnx_file import read_model
@@ -96,7 +97,7 @@ class _Importer:
         self.problems = problems
         self.env: dict[str, Value | Unknown] = {}
         self.fates: dict[str, str] = {}
-        self.kept: dict[str, list[str]] = {}
+        self.renamed: dict[str, str] = {}
         self.made: list[tuple[OnnxNode, Value]] = []
         self.builder = Builder(self._batch(), self._names())
 
@@ -108,7 +109,8 @@ class _Importer:
         graph = self._graph()
         if graph is not None:
             self._check_quantized(graph)
-            self._fates(graph)
+            made = [(node, self.renamed.get(v.name, v.name), v) for node, v in self.made]
+            self.fates = {**find_fates(self.model.nodes, made, graph), **self.fates}
         elements = {v.name: v.elem for v in (*self.model.inputs, *self.model.outputs)}
         return ImportResult(graph, tuple(self.problems), self.fates, dict(self.model.opsets), elements)
 
@@ -313,16 +315,11 @@ class _Importer:
 
     def _name_outputs(self, names: list[str]) -> None:
         """Output tensors get the names of the file where an operator that was dropped had them."""
-        renamed: dict[str, str] = {}
+        renamed, inputs = self.renamed, {v.name for v in self.model.inputs}
         for i, v in enumerate(self.model.outputs):
             old = names[i]
-            if (
-                old != v.name
-                and old not in renamed
-                and names.count(old) == 1
-                and v.name not in self.builder.tensors
-                and old not in self.env
-            ):
+            free = old not in renamed and old not in inputs and names.count(old) == 1 and v.name not in self.builder.tensors
+            if old != v.name and free:
                 renamed[old] = v.name
                 self.builder.tensors[v.name] = self.builder.tensors.pop(old)
                 names[i] = v.name
@@ -363,31 +360,3 @@ class _Importer:
                 why="it has no Quant, BipolarQuant, QuantizeLinear or MultiThreshold node",
                 help="train it with quantized weights and activations (brevitas, QKeras) and export QONNX or QCDQ",
             )
-
-    # fates
-
-    def _fates(self, graph: Graph) -> None:
-        """What became of each ONNX node, as `explain` prints it."""
-        live: dict[str, list[str]] = {}
-        for n in graph.nodes:
-            for s in n.source:
-                live.setdefault(s, []).append(n.name)
-        results: dict[str, list[Value]] = {}
-        for node, value in self.made:
-            results.setdefault(node.label, []).append(value)
-        for node in self.model.nodes:
-            if node.label not in self.fates:
-                self.fates[node.label] = self._fate(node, live.get(node.label, []), results.get(node.label, []), graph)
-
-    def _fate(self, node: OnnxNode, live: list[str], results: list[Value], graph: Graph) -> str:
-        if len(live) == 1:
-            return f"{node.op_type}: kept as {live[0]}"
-        if live:
-            return f"{node.op_type}: became {', '.join(live)}"
-        if results and all(isinstance(r, Const) for r in results):
-            return f"{node.op_type}: folded into constant {results[0].name}"
-        if results and any(r.name in graph.tensors for r in results):
-            return f"{node.op_type}: dropped, it changes nothing"
-        if results and any(isinstance(r, Weight) for r in results):
-            return f"{node.op_type}: folded into its consumers' weights"
-        return f"{node.op_type}: dropped, no output depends on it"

@@ -43,8 +43,8 @@ class Case:
 
 
 UNARY = (
-    "Relu Sigmoid Tanh Softplus Softsign Erf HardSwish Exp Abs Neg Sign Floor Ceil Round Sin Cos Atan Sinh Cosh Asinh LeakyRelu Elu Selu Celu "
-    "HardSigmoid ThresholdedRelu Shrink Identity Dropout"
+    "Relu Sigmoid Tanh Softplus Softsign Erf HardSwish Exp Abs Neg Sign Floor Ceil Round Sin Cos Atan Sinh Cosh Asinh "
+    "LeakyRelu Elu Selu Celu HardSigmoid ThresholdedRelu Shrink Identity Dropout"
 )
 ELEMENTWISE = [
     *(Case(op, opset=14 if op == "HardSwish" else 13) for op in UNARY.split()),
