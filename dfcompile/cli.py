@@ -175,7 +175,8 @@ def simulate(out: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], eng
 @_out
 @click.option("--engine", "engines", multiple=True, type=click.Choice(ENGINES[1:]), help="Repeatable. Default: hls and rtl.")
 @click.option("--frames", type=click.IntRange(1), metavar="N", help="Frames to run. Default: by the size of the design.")
-@click.option("--stalls", type=click.FloatRange(0, 0.95), default=0.0, metavar="P", help="Chance that a port stalls in a cycle.")
+@click.option("--stalls", type=click.FloatRange(0, 0.95), default=0.0, metavar="P",
+              help="Chance that a port stalls in a cycle, in the run with stalls. Default: 0.3.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True), metavar="FILE",
               help="Write the result as JSON; - for stdout.")
 @_quiet
@@ -185,7 +186,7 @@ def verify(out: Path, engines: tuple[str, ...], frames: int | None, stalls: floa
     from dfcompile.verify import verify as run
 
     with progress(quiet) as report:
-        result = run(load(out), engines=engines or ENGINES[1:], frames=frames, stalls=stalls, progress=report)
+        result = run(load(out), engines or ENGINES[1:], frames, stalls, report, folder=out)
     if json_file:
         with click.open_file(str(json_file), "w") as file:
             file.write(json.dumps(result, indent=2) + "\n")

@@ -62,7 +62,7 @@ def main() -> int:
         made.save(given.out)
         n = len(test["images"])
         found = run_engines(made, test["images"], {"python": n, "hls": n, "rtl": given.rtl_frames}, report)
-        checked = verify(made, engines=("hls", "rtl"), progress=report)
+        checked = verify(made, progress=report, folder=given.out)
         page = write_report(given.out)
     rows, right = compare(found, test)
     show_table("Accuracy on handwritten digits", ["engine", "images", "accuracy", "equal to float", "equal to python", "seconds"], rows)
