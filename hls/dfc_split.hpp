@@ -1,0 +1,24 @@
+// Channels of one stream to two: of each position Folds0 beats to the first, then Folds1 to the second.
+// One call is one frame: Positions * (Folds0 + Folds1) iterations of one loop at II = 1.
+#pragma once
+
+#include "dfc_common.hpp"
+
+namespace dfc {
+
+template <int Positions, int Folds0, int Folds1, int Width>
+void split(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Width>>& out0, hls::stream<ap_uint<Width>>& out1) {
+  int fold = 0;
+  for (long step = 0; step < long(Positions) * (Folds0 + Folds1); step++) {
+    DFC_PIPELINE(1)
+    const ap_uint<Width> word = in.read();
+    if (fold < Folds0) {
+      out0.write(word);
+    } else {
+      out1.write(word);
+    }
+    fold = fold == Folds0 + Folds1 - 1 ? 0 : fold + 1;
+  }
+}
+
+}  // namespace dfc
