@@ -122,6 +122,7 @@ def attempt(data: bytes, path: Path) -> str:
 
 
 def main() -> int:
+    """Run the attempts and print what came out; 1 when something failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", type=Path)
     parser.add_argument("--count", type=int, default=10000)

@@ -18,7 +18,7 @@ from dfcompile.ir.modelop_base import shown_shape, sized
 _KEPT = (Quantize, Dequantize, Bipolar)
 _ELEMENTWISE = (*_KEPT, Unary, Binary)
 
-FOLD_BUDGET = 2**26
+FOLD_BUDGET = 2**25
 """Elements that folding constants may make in all: far more than real models need, far less than a bomb asks for."""
 
 
@@ -40,7 +40,7 @@ class Builder:
     _first: int = 0
     _counts: dict[str, int] = field(default_factory=dict)
     _made: dict[str, int] = field(default_factory=dict)
-    _const_names: dict[tuple[str, tuple[int, ...], str, bytes], str] = field(default_factory=dict)
+    _const_names: dict[tuple[str, tuple[int, ...], str, bytes | int], tuple[str, Array]] = field(default_factory=dict)
     _values: dict[str, Array] = field(default_factory=dict)
 
     def begin(self, node: OnnxNode) -> None:
@@ -115,22 +115,20 @@ class Builder:
             return value.name
         if value.array.dtype.kind == "f" and not np.all(np.isfinite(value.array)):
             raise Refusal("not-finite", f"constant '{value.name}' holds NaN or infinity", help="train or export the model again")
+        if 0 in value.array.strides and value.array.size > 1:
+            self.spend(value.array.size)  # a view of fewer elements (Expand, ConstantOfShape) becomes real here
         key = (value.name, value.array.shape, value.array.dtype.str, _digest(value.array))
         if key not in self._const_names:
             name = value.name if value.name in self.reserved and value.name not in self.tensors else self.fresh(value.name)
             self.constants[name] = value.array if value.array.dtype.kind == "f" else value.array.astype(np.int64)
             self.tensors[name] = Tensor(value.array.shape)
-            self._const_names[key] = name
-        return self._const_names[key]
-
-    def is_used(self, value: Const) -> bool:
-        """Whether a constant became one of the graph's."""
-        return value.name in self.constants
+            self._const_names[key] = (name, value.array)
+        return self._const_names[key][0]
 
     def rename(self, value: Value, name: str) -> Value:
         """Give a tensor made since `begin` the name that it has in ONNX."""
         if isinstance(value, Const):
-            return value if self.is_used(value) else replace(value, name=name)
+            return value if value.name in self.reserved else replace(value, name=name)
         for i in range(len(self.nodes) - 1, self._first - 1, -1):
             node = self.nodes[i]
             if value.name in node.outputs and name not in self.tensors:
@@ -230,9 +228,9 @@ class Builder:
         return self.apply(Transpose(perm), value)
 
 
-def _digest(array: Array) -> bytes:
-    """Equal for equal numbers."""
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).digest()
+def _digest(array: Array) -> bytes | int:
+    """Equal for equal numbers; of large arrays only the very same are found equal, to save time."""
+    return hashlib.sha256(np.ascontiguousarray(array).data).digest() if array.size <= 2**16 else id(array)
 
 
 def compressed(array: Array) -> Array:

@@ -11,6 +11,9 @@ from dfcompile.frontend.value import Act, Const, Refusal, Value, onnx_shape
 from dfcompile.ir.modelop import Broadcast, Concat, Gather, Pad, Slice
 from dfcompile.ir.modelop_base import sized
 
+MAX_INDICES = 2**22
+"""Longest list of positions along one axis."""
+
 
 @converts("Shape")
 def shape_of(call: Call) -> Result:
@@ -182,6 +185,8 @@ def gather(call: Call) -> Result:
 def pick(call: Call, x: Value, axis: int, indices: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Value:
     """Chosen positions along one ONNX axis; negative ones count from the end."""
     size = onnx_shape(x)[axis]
+    if len(indices) > MAX_INDICES:
+        raise Refusal("too-large", f"'{call.node.op_type}' picks {len(indices)} elements of an axis", f"the limit is {MAX_INDICES}")
     places = tuple(int(i) % size for i in indices)
     if places == tuple(range(size)):
         return x

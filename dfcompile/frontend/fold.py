@@ -5,6 +5,7 @@ Integers and booleans keep ONNX's own types; real numbers are float64, so that w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -74,7 +75,7 @@ def folded(call: Call) -> Const | None:
         return _SPECIAL[name](call)
     if not inputs or (name not in POINTWISE and name not in _VARIADIC):
         return None
-    sized(*broadcast_shape(*(i.shape for i in inputs)))
+    call.builder.spend(_elements(inputs))
     arrays = [i.array for i in inputs]
     with np.errstate(all="ignore"):
         if name in POINTWISE:
@@ -84,10 +85,15 @@ def folded(call: Call) -> Const | None:
             result = arrays[0]
             for a in arrays[1:]:
                 result = np.asarray(_VARIADIC[name](result, a))
-    call.builder.spend(result.size)
     result = result.astype(np.float64) if result.dtype.kind == "f" else result
     kinds = {"f": "float32", "b": "bool"}
     return Const(result, kinds.get(result.dtype.kind) or inputs[0].elem, call.node.outputs[0] if call.node.outputs else name)
+
+
+def _elements(inputs: list[Const]) -> int:
+    """Elements of the broadcast of all inputs; empty ones are legal here."""
+    shape = broadcast_shape(*(i.shape for i in inputs))
+    return math.prod(shape if 0 in shape else sized(*shape).shape)
 
 
 def _check_operands(name: str, arrays: list[Array]) -> None:

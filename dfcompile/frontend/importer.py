@@ -22,7 +22,7 @@ from dfcompile.frontend.onnx_file import read_model
 from dfcompile.frontend.value import Act, Const, Refusal, Unknown, Value, Weight
 from dfcompile.ir import Graph, Tensor
 from dfcompile.ir.modelop import Bipolar, Dequantize, MultiThreshold, Quantize, Unsupported
-from dfcompile.ir.modelop_base import shown_shape, sized
+from dfcompile.ir.modelop_base import TooLargeError, shown_shape, sized
 
 for _module in pkgutil.iter_modules(frontend.__path__):
     if _module.name.startswith("convert_"):
@@ -198,8 +198,10 @@ class _Importer:
         if not nx.is_directed_acyclic_graph(order):
             rings = [c for c in nx.strongly_connected_components(order) if len(c) > 1 or order.has_edge(*(2 * list(c)))]
             for ring in sorted(map(sorted, rings)):
-                shown = ", ".join(by_index[i].label for i in ring[:6])
-                self.problem("cycle", f"{len(ring)} nodes depend on each other", by_index[ring[0]].where, f"the cycle goes through {shown}")
+                shown, damaged = ", ".join(by_index[i].label for i in ring[:6]), "the file is damaged; export it again"
+                self.problem(
+                    "cycle", f"{len(ring)} nodes depend on each other", by_index[ring[0]].where, f"the cycle goes through {shown}", damaged
+                )
                 order.remove_nodes_from(ring)
                 self.env.update((t, Unknown()) for i in ring for t in by_index[i].outputs)
         return [by_index[i] for i in nx.lexicographical_topological_sort(order)]
@@ -229,6 +231,9 @@ class _Importer:
             made = folded(call) or self._converter(node)(call)
         except Refusal as e:
             self._refused(node, Problem(e.code, e.what, self._where(node, inputs), e.why, e.help))
+        except TooLargeError as e:
+            what, help = f"the result of '{node.op_type}' is too large", "use smaller sizes"
+            self._refused(node, Problem("too-large", what, self._where(node, inputs), str(e), help))
         except ValueError as e:
             what = f"'{node.op_type}' does not fit its inputs"
             self._refused(
@@ -250,7 +255,9 @@ class _Importer:
         known = sorted(c for c in CONVERTERS if "/" not in c)
         near = difflib.get_close_matches(node.op_type, known, 2, 0.75)
         domain = f" of domain '{node.domain}'" if node.domain not in _KNOWN_DOMAINS else ""
-        help = _SUGGESTIONS.get(node.op_type) or (f"the nearest supported operators are {' and '.join(near)}" if near else "")
+        help = _SUGGESTIONS.get(node.op_type) or (f"the nearest supported is {' or '.join(near)}" if near else "")
+        if domain and node.op_type in CONVERTERS:
+            help = f"if it means '{node.op_type}' of standard ONNX, leave its domain empty"
         why = "it holds a graph of its own" if any(isinstance(a, Subgraph) for a in node.attributes.values()) else ""
         return Refusal(
             "unsupported-op", f"operator '{node.op_type}'{domain} is not supported", why, help or "replace it by supported operators"

@@ -33,8 +33,8 @@ def read_model(path: Path) -> tuple[OnnxModel, list[Problem]]:
         proto = onnx.ModelProto.FromString(path.read_bytes())
     except OSError as e:
         raise CompileError(Problem("no-file", f"cannot read {path.name}", why=e.strerror or str(e))) from None
-    except (DecodeError, *_MALFORMED) as e:
-        raise CompileError(_corrupt(path, e)) from None
+    except (DecodeError, *_MALFORMED):
+        raise CompileError(_corrupt(path, "its protobuf data is cut off or damaged")) from None
     if not proto.HasField("graph") or not (proto.graph.node or proto.graph.output):
         raise CompileError(_corrupt(path, "it holds no graph"))
     try:
@@ -142,7 +142,10 @@ class _Reader:
             t = TensorProto(dims=t.dims, data_type=t.data_type, raw_data=raw)
         if t.HasField("segment"):
             raise ValueError("it is stored in segments, which is not supported")
-        data = numpy_helper.to_array(t)
+        try:
+            data = numpy_helper.to_array(t)
+        except _MALFORMED:
+            raise ValueError(f"its data do not fit its shape {list(t.dims)} and type {elem}") from None
         if elem in INTEGERS:
             low, _ = INTEGERS[elem]
             data = data.astype(data.dtype if data.dtype.kind in "iu" else np.int8 if low else np.uint8)

@@ -18,6 +18,10 @@ MAX_ELEMENTS = 2**28
 """Largest tensor of a model, in elements: a wrong or hostile size is refused before anything is allocated."""
 
 
+class TooLargeError(ValueError):
+    """A tensor has more elements than `MAX_ELEMENTS`."""
+
+
 class ModelOp(ABC):
     """An operator on real numbers in the ONNX layout; axis 0 of every tensor that is not constant is the batch."""
 
@@ -51,13 +55,13 @@ def _shown(value: Any) -> str:
 
 
 def sized(*shape: int) -> Tensor:
-    """A real tensor of this shape; ValueError when it is empty or larger than `MAX_ELEMENTS`."""
+    """A real tensor of this shape; ValueError when it is empty, TooLargeError when larger than `MAX_ELEMENTS`."""
     dims = tuple(int(d) for d in shape)
     if any(d < 1 for d in dims):
         raise ValueError(f"the result would be empty: shape {shown_shape(dims)}")
     count = math.prod(dims)
     if count > MAX_ELEMENTS:
-        raise ValueError(f"the result would have {count} elements (limit {MAX_ELEMENTS}): shape {shown_shape(dims)}")
+        raise TooLargeError(f"it would have {count} elements (limit {MAX_ELEMENTS}): shape {shown_shape(dims)}")
     return Tensor(dims)
 
 
