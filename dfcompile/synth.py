@@ -1,0 +1,75 @@
+"""Real resources of a saved build, unit by unit, beside the estimates."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from dfcompile.accelerator import load
+from dfcompile.boards import FAMILIES
+from dfcompile.config import did_you_mean
+from dfcompile.dataflow.design import Design
+from dfcompile.errors import CompileError, Problem
+from dfcompile.synthesis.unit import synthesise_unit
+from dfcompile.units.base import Resources, Unit
+from dfcompile.units.fifo import Fifo
+
+WORKERS = 2  # a synthesis takes one core and up to a gigabyte
+Progress = Callable[[str], None]
+
+
+def synth(out: Path, tool: str = "yosys", device: str | None = None, progress: Progress | None = None) -> dict[str, Any]:
+    """Synthesise every unit and FIFO of the build `out` by itself, from the SystemVerilog in ``out/rtl``.
+
+    device: "xc7", "xcup" or "ecp5"; default the build's
+    Returns {"tool", "device", "units": [{"name", "kind", "synthesised", "estimated"}], "total": {"synthesised", "estimated"}}.
+    CompileError for an unknown tool or family, or when the tool is missing or fails.
+    """
+    if tool != "yosys":
+        raise CompileError(Problem("bad-option", f"there is no synthesis tool '{tool}'", help="use yosys"))
+    made = load(out)
+    family = device or made.family
+    if family not in FAMILIES:
+        raise CompileError(Problem("bad-option", f"there is no device family '{family}'", help=did_you_mean(family, FAMILIES)))
+    parts = design_parts(made.design)
+    library = Path(out) / "rtl"
+    done = 0
+
+    def run(part: tuple[str, Unit]) -> Resources:
+        nonlocal done
+        found = synthesise_unit(part[1], family, library)
+        done += 1
+        if progress:
+            progress(f"synthesise {done}/{len(parts)}")
+        return found
+
+    if progress:
+        progress(f"synthesise 0/{len(parts)}")
+    with ThreadPoolExecutor(WORKERS) as pool:
+        areas = list(pool.map(run, parts))
+    return _table(tool, family, parts, areas)
+
+
+def design_parts(design: Design) -> list[tuple[str, Unit]]:
+    """Units of a design and its FIFOs as units."""
+    parts: list[tuple[str, Unit]] = [(n.name, design.unit(n.name)) for n in design.nodes]
+    streams = design.streams()
+    for tensor, depth in design.fifo_depths.items():
+        if depth:
+            s = streams[tensor]
+            parts.append((f"fifo {tensor}", Fifo(s.shape, s.dtype, s.lanes, depth)))
+    return parts
+
+
+def _table(tool: str, family: str, parts: list[tuple[str, Unit]], areas: list[Resources]) -> dict[str, Any]:
+    rows = []
+    sums = [Resources(), Resources()]
+    for (name, unit), real in zip(parts, areas, strict=True):
+        estimate = unit.resources(family)
+        sums = [sums[0] + real, sums[1] + estimate]
+        rows.append({"name": name, "kind": unit.kind, "synthesised": dataclasses.asdict(real), "estimated": dataclasses.asdict(estimate)})
+    total = {"synthesised": dataclasses.asdict(sums[0]), "estimated": dataclasses.asdict(sums[1])}
+    return {"tool": tool, "device": family, "units": rows, "total": total}

@@ -1,0 +1,1 @@
+"""Open synthesis of single units: Yosys from PyPI, area counted from its netlist."""
