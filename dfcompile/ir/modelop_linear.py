@@ -31,7 +31,7 @@ def tap(x: Array, offset: tuple[int, ...], strides: tuple[int, ...], count: tupl
 def at(weights: Array, position: tuple[int, ...]) -> Array:
     """The slice of the weights at one kernel position (the last axes)."""
     place: tuple[Any, ...] = (..., *position)
-    return np.asarray(weights[place])
+    return np.ascontiguousarray(weights[place])  # BLAS takes contiguous matrices only
 
 
 def _check_operands(x: tuple[int, ...], w: tuple[int, ...], channels_in: int, groups: int) -> int:
