@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,6 +11,9 @@ import numpy as np
 
 from dfcompile.ir.graph import Tensor
 from dfcompile.ir.modelop_base import Array, ModelOp, broadcast_shape, shown_shape, sized
+
+_UNFOLDED = 2**24
+"""Elements of unfolded windows held at once."""
 
 
 def check_window(strides: tuple[int, ...], pads: tuple[int, ...], dilations: tuple[int, ...], spatial: int) -> None:
@@ -78,17 +82,27 @@ class Conv(ModelOp):
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         x, w = inputs
-        n, g = w.ndim - 2, self.groups
+        n = w.ndim - 2
         count = self._out(x.shape[2:], w.shape[2:])
         x = np.pad(x, [(0, 0), (0, 0), *((self.pads[i], self.pads[n + i]) for i in range(n))])
-        weights = w.reshape(g, w.shape[0] // g, *w.shape[1:])
-        out = np.zeros((x.shape[0], g, w.shape[0] // g, int(np.prod(count))), np.result_type(x, w))
-        # One matrix product for each kernel position: BLAS speed without the memory of an unfolded input.
-        for k in itertools.product(*map(range, w.shape[2:])):
-            offset = tuple(i * d for i, d in zip(k, self.dilations, strict=True))
-            picked = tap(x, offset, self.strides, count).reshape(x.shape[0], g, w.shape[1], -1)
-            out += np.matmul(at(weights, k), picked) if w.shape[1] > 1 else at(weights, k) * picked
+        out = np.empty((x.shape[0], w.shape[0], math.prod(count)), np.result_type(x, w))
+        step = max(1, _UNFOLDED // (x.shape[1] * math.prod(w.shape[2:]) * math.prod(count)))
+        for i in range(0, x.shape[0], step):
+            out[i : i + step] = self._unfolded(x[i : i + step], w, count)
         return (out.reshape(x.shape[0], w.shape[0], *count),)
+
+    def _unfolded(self, x: Array, w: Array, count: tuple[int, ...]) -> Array:
+        """Convolution of a padded input as one matrix product for each batch item and group."""
+        g = self.groups
+        grouped = (x.shape[0], g, w.shape[1], math.prod(count))
+        places = list(itertools.product(*map(range, w.shape[2:])))
+        columns = np.empty((*grouped[:3], len(places), grouped[3]), np.result_type(x, w))
+        for i, k in enumerate(places):
+            offset = tuple(p * d for p, d in zip(k, self.dilations, strict=True))
+            columns[..., i, :] = tap(x, offset, self.strides, count).reshape(grouped)
+        matrix = w.reshape(g, w.shape[0] // g, -1)
+        product = np.matmul(matrix, columns.reshape(x.shape[0], g, -1, grouped[3]))
+        return product.reshape(x.shape[0], w.shape[0], -1)
 
 
 @dataclass(frozen=True)
