@@ -101,8 +101,8 @@ class Conv(ModelOp):
             offset = tuple(p * d for p, d in zip(k, self.dilations, strict=True))
             columns[..., i, :] = tap(x, offset, self.strides, count).reshape(grouped)
         matrix = w.reshape(g, w.shape[0] // g, -1)
-        product = np.matmul(matrix, columns.reshape(x.shape[0], g, -1, grouped[3]))
-        return product.reshape(x.shape[0], w.shape[0], -1)
+        product: Array = np.matmul(matrix, columns.reshape(x.shape[0], g, -1, grouped[3]))
+        return np.asarray(product.reshape(x.shape[0], w.shape[0], -1))
 
 
 @dataclass(frozen=True)
