@@ -16,12 +16,16 @@ Array = NDArray[Any]
 
 def read_frames(path: Path) -> Array:
     """The array of a ``.npy`` file; CompileError when it is not one (shape and values are checked by the design)."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start[:2] == b"PK":
+        raise _wrong(f"'{path.name}' holds several arrays", "it is an .npz archive")
+    if start != b"\x93NUMPY":
+        raise _wrong(f"'{path.name}' is not a NumPy array file", "it does not begin like one")
     try:
-        found = np.load(path, allow_pickle=False)
+        found: Array = np.load(path, allow_pickle=False)
     except (ValueError, EOFError, OSError) as e:
         raise _wrong(f"'{path.name}' is not a NumPy array file", str(e)) from e
-    if not isinstance(found, np.ndarray):
-        raise _wrong(f"'{path.name}' holds several arrays", "it is an .npz archive")
     return found
 
 
