@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
 
 from dfcompile import serialize
 from dfcompile.dataflow.design import Design
@@ -114,7 +114,9 @@ class Accelerator:
         shapes = self.host.input_shapes
         feeds = dict(x) if isinstance(x, Mapping) else {next(iter(shapes)): np.asarray(x)}
         problems = [_check_input(name, shape, feeds.get(name)) for name, shape in shapes.items()]
-        problems += [Problem("wrong-input", f"the model has no input '{k}'", help=f"inputs: {', '.join(shapes)}") for k in feeds if k not in shapes]
+        problems += [
+            Problem("wrong-input", f"the model has no input '{k}'", help=f"inputs: {', '.join(shapes)}") for k in feeds if k not in shapes
+        ]
         found = [p for p in problems if p]
         if found:
             raise CompileError(found)
@@ -146,12 +148,18 @@ def _check_input(name: str, shape: tuple[int, ...], x: Array | None) -> Problem 
     given = "x".join(map(str, x.shape))
     if x.ndim != len(shape) + 1 or x.shape[1:] != shape:
         return Problem(
-            "wrong-input", f"input '{name}' has the wrong shape", f"input {name}", f"given {given}, the model takes {wanted}",
-            "the first axis counts the frames")  # fmt: skip
+            "wrong-input",
+            f"input '{name}' has the wrong shape",
+            f"input {name}",
+            f"given {given}, the model takes {wanted}",
+            "the first axis counts the frames",
+        )
     if x.dtype.kind not in "fiub":
         return Problem("wrong-input", f"input '{name}' is not numeric", f"input {name}", f"its dtype is {x.dtype}", "give float32 numbers")
     if not len(x):
-        return Problem("wrong-input", f"input '{name}' holds no frame", f"input {name}", help=f"give an array of shape {wanted}, N at least 1")
+        return Problem(
+            "wrong-input", f"input '{name}' holds no frame", f"input {name}", help=f"give an array of shape {wanted}, N at least 1"
+        )
     if not np.isfinite(x).all():
         return Problem("wrong-input", f"input '{name}' holds NaN or infinity", f"input {name}", help="give finite numbers")
     return None

@@ -62,7 +62,7 @@ def _import(b: Build) -> None:
     b.fates.update(found.fates)
     if found.problems or found.graph is None:
         raise CompileError(found.problems)
-    b.model = found.graph
+    b.model = found.graph.replace(name=b.path.stem)
     b.dump("import", b.model)
     b.input_types = parse_input_types(b.options.get("input_type"), b.model)
 
@@ -131,10 +131,20 @@ STAGES: tuple[tuple[str, Callable[[Build], None]], ...] = (
 
 
 def build(
-    model: str | Path, *, mode: str = "auto", board: str | None = None, fps: float | None = None, interval: int | None = None,
-    clock: float | None = None, folding: str | Path | Mapping[str, Any] | None = None, input_type: str | tuple[str, ...] | None = None,
-    argmax: bool = False, verify: bool = True, dump_ir: str | Path | None = None, progress: Progress | None = None,
-) -> Accelerator:  # fmt: skip
+    model: str | Path,
+    *,
+    mode: str = "auto",
+    board: str | None = None,
+    fps: float | None = None,
+    interval: int | None = None,
+    clock: float | None = None,
+    folding: str | Path | Mapping[str, Any] | None = None,
+    input_type: str | tuple[str, ...] | None = None,
+    argmax: bool = False,
+    verify: bool = True,
+    dump_ir: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Accelerator:
     """Compile a model. CompileError carries every problem found.
 
     fps or interval: the speed to fold for (frames a second at `clock` MHz, or cycles a frame)
@@ -143,10 +153,17 @@ def build(
     """
     chosen = find_board(board) if board else None
     options = {
-        "mode": mode, "board": board, "fps": fps, "interval": interval, "clock": clock or (chosen.clock if chosen else 100.0),
-        "folding": str(folding) if isinstance(folding, Path) else folding, "input_type": input_type, "argmax": argmax,
-        "verify": verify, "dump_ir": dump_ir,
-    }  # fmt: skip
+        "mode": mode,
+        "board": board,
+        "fps": fps,
+        "interval": interval,
+        "clock": clock or (chosen.clock if chosen else 100.0),
+        "folding": str(folding) if isinstance(folding, Path) else folding,
+        "input_type": input_type,
+        "argmax": argmax,
+        "verify": verify,
+        "dump_ir": dump_ir,
+    }
     _check_options(options)
     b = Build(Path(model), options, chosen)
     for name, stage in STAGES:
@@ -240,7 +257,9 @@ def parse_input_types(given: str | tuple[str, ...] | None, model: Graph) -> dict
         name, _, spec = text.rpartition("=")
         names = [name] if name else list(model.inputs)
         if name and name not in model.inputs:
-            raise CompileError(Problem("bad-option", f"--input-type: there is no input '{name}'", help=f"inputs: {', '.join(model.inputs)}"))
+            raise CompileError(
+                Problem("bad-option", f"--input-type: there is no input '{name}'", help=f"inputs: {', '.join(model.inputs)}")
+            )
         result |= dict.fromkeys(names, _input_type(spec))
     return result
 
@@ -252,14 +271,19 @@ def _input_type(spec: str) -> InputType:
         if len(numbers) > 2:
             raise ValueError("too many ':'")
         values = [_number(n) for n in numbers]
-        scale, offset = (*values, 1.0, 0.0)[:2] if len(values) == 1 else (values + [1.0, 0.0])[:2]
+        scale, offset = {0: (1.0, 0.0), 1: (*values, 0.0), 2: tuple(values)}[len(values)]
         if scale <= 0:
             raise ValueError("the scale must be positive")
         return InputType(dtype, scale, offset)
     except ValueError as e:
-        raise CompileError(Problem(
-            "bad-option", f"--input-type '{spec}' cannot be read", why=str(e),
-            help="write TYPE[:scale[:offset]], e.g. uint8:1/255, bipolar, int4:0.5")) from e  # fmt: skip
+        raise CompileError(
+            Problem(
+                "bad-option",
+                f"--input-type '{spec}' cannot be read",
+                why=str(e),
+                help="write TYPE[:scale[:offset]], e.g. uint8:1/255, bipolar, int4:0.5",
+            )
+        ) from e
 
 
 def _number(text: str) -> float:

@@ -53,9 +53,13 @@ def make_report(acc: Accelerator, model: Graph, board: Board | None) -> dict[str
 def _unit_row(name: str, unit: Unit, source: tuple[str, ...], family: str) -> dict[str, Any]:
     resources: Resources = unit.resources(family)
     return {
-        "name": name, "kind": unit.kind, "source": list(source), "folding": unit.folding, "cycles": unit.cycles,
+        "name": name,
+        "kind": unit.kind,
+        "source": list(source),
+        "folding": unit.folding,
+        "cycles": unit.cycles,
         "resources": dataclasses.asdict(resources),
-    }  # fmt: skip
+    }
 
 
 def _parameters(graph: Graph) -> int:

@@ -91,6 +91,11 @@ def read(folder: Path) -> dict[str, Any]:
             raise ValueError(f"its schema is not {SCHEMA}: build it again with this version")
         return {k: _decode(v, arrays) for k, v in data.items()}
     except (OSError, ValueError, KeyError, TypeError) as e:
-        raise CompileError(Problem(
-            "bad-build", f"'{folder.name}' is not a build folder of this version", why=f"{type(e).__name__}: {e}",
-            help="make one with: dfcompile build MODEL.onnx -o OUT")) from e  # fmt: skip
+        raise CompileError(
+            Problem(
+                "bad-build",
+                f"'{folder.name}' is not a build folder of this version",
+                why=f"{type(e).__name__}: {e}",
+                help="make one with: dfcompile build MODEL.onnx -o OUT",
+            )
+        ) from e

@@ -125,7 +125,8 @@ class IntPool:
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         fill = {"max": -math.inf, "min": math.inf, "sum": float(self.pad_code)}[self.mode]
         view = self.window.view(inputs[0].astype(np.float64), fill)
-        return ({"max": np.max, "min": np.min, "sum": np.sum}[self.mode](view, axis=(-2, -1)),)
+        reduce: Any = {"max": np.max, "min": np.min, "sum": np.sum}[self.mode]
+        return (reduce(view, axis=(-2, -1)),)
 
     def __str__(self) -> str:
         return f"int_pool<{self.mode} {self.window}>"
@@ -331,5 +332,16 @@ class LookupCode:
 
 
 INTEGER_OPS: tuple[Any, ...] = (
-    IntConv, IntPool, IntPad, IntAdd, IntMul, IntConcat, IntSlice, IntUpsample, View, ArgMaxCode, ThresholdCode, LookupCode,
+    IntConv,
+    IntPool,
+    IntPad,
+    IntAdd,
+    IntMul,
+    IntConcat,
+    IntSlice,
+    IntUpsample,
+    View,
+    ArgMaxCode,
+    ThresholdCode,
+    LookupCode,
 )
