@@ -53,10 +53,12 @@ module dfc_sliding_window #(
   localparam int unsigned Words = Height * Width * Fold;
   localparam int OriginY = int'(CropTop) - int'(PadTop);
   localparam int OriginX = int'(CropLeft) - int'(PadLeft);
-  // Word numbers stay below two frames, the line buffer and the reach of the windows together.
-  localparam int unsigned Reach = (OutHeight * StrideH + KernelH * DilationH + PadTop + CropTop + 2) * Width * Fold
-                                + (OutWidth * StrideW + KernelW * DilationW + PadLeft + CropLeft + 2) * Fold;
-  localparam int unsigned IndexBits = $clog2(2 * Words + Depth + Reach) + 1;
+  // Word numbers: the writer stays within a frame, the cropped words and the line buffer; the windows within their reach.
+  localparam int unsigned Row = Width * Fold;
+  localparam int unsigned Ahead = Words + CropTop * Row + CropLeft * Fold;
+  localparam int unsigned Reach = (OutHeight * StrideH + KernelH * DilationH + CropTop) * Row
+                                + (OutWidth * StrideW + KernelW * DilationW + CropLeft) * Fold;
+  localparam int unsigned IndexBits = $clog2((Ahead > Reach ? Ahead : Reach) + Depth + 1) + 1;
   localparam int unsigned AddrBits = Depth > 1 ? $clog2(Depth) : 1;
   typedef logic signed [IndexBits-1:0] index_t;
   typedef logic [AddrBits-1:0] addr_t;
@@ -84,8 +86,9 @@ module dfc_sliding_window #(
   // Padding waits for the first word of its frame: no frame starts before it arrives.
   assign step = (real_tap ? index : index_t'(0)) < written_q && (!valid_q || out_ready_i);
   dfc_window_walk #(
-    .Height, .Width, .Fold, .KernelH, .KernelW, .StrideH, .StrideW, .DilationH, .DilationW, .StuffH, .StuffW,
-    .OriginY, .OriginX, .OutHeight, .OutWidth, .Groups, .Depth, .IndexBits
+    .Height(Height), .Width(Width), .Fold(Fold), .KernelH(KernelH), .KernelW(KernelW), .StrideH(StrideH), .StrideW(StrideW),
+    .DilationH(DilationH), .DilationW(DilationW), .StuffH(StuffH), .StuffW(StuffW), .OriginY(OriginY), .OriginX(OriginX),
+    .OutHeight(OutHeight), .OutWidth(OutWidth), .Groups(Groups), .Depth(Depth), .IndexBits(IndexBits)
   ) u_walk (
     .clk_i, .rst_ni, .step_i(step), .real_o(real_tap), .index_o(index), .addr_o(rd_addr), .limit_o(limit), .frame_end_o(frame_end)
   );

@@ -274,12 +274,11 @@ class SlidingWindow(Unit):
         words, steps = self.inputs[0].beats, (*self.out_size, *self.kernel, self.shape[2] // self.simd)
         address, index = area.index_bits(self.words), area.index_bits(words) + 1
         padding = area.mux(self.outputs[0].width, 2, family) + Resources(ff=1) if self._has_padding else Resources()
-        return area.total(
-            area.ram(self.words, self.inputs[0].width, self.style, family),
-            *(area.counter(n) for n in steps),
+        logic = area.total(
+            *(area.counter(n) for n in (*steps, self.words)),
             *(area.adder(n, family) + Resources(ff=n) for n in (address, address, index, index, index, index)),
             *(area.adder(n, family) for n in (address, index, index, index)),
-            area.counter(self.words),
-            padding,
-            Resources(lut=12, ff=4),
         )
+        memory = area.ram(self.words, self.inputs[0].width, self.style, family)
+        # The choice of each step's constants costs a third more, measured on 3x3 windows.
+        return area.total(memory, padding, Resources(lut=1.35 * logic.lut + 12, ff=1.15 * logic.ff + 4))
