@@ -42,23 +42,27 @@ inline integer<AccBits, AccSigned != 0> dot(const ap_uint<Width>& inputs, int in
   return sum;
 }
 
-// Code of an accumulator by binary search. `thresholds` holds fold f's search tree at f << OutBits in heap order, lane l
-// of a word being bits l * ThreshBits upwards; word 0 of a fold holds the flip bits.
-template <int Lanes, int AccBits, int AccSigned, int ThreshBits, int Flip, int OutBits, int OutSigned>
+// Entries of the threshold memory of so many lanes and folds.
+constexpr int threshold_depth(int lanes, int folds, int out_bits) { return lanes << out_bits << clog2(folds); }
+
+// Code of an accumulator by binary search. `thresholds` holds each lane's search tree in heap order (node 0: the flip bit),
+// each node once for every fold: entry (lane * 2**OutBits + node) * folds + fold, folds padded to a power of two.
+template <int Folds, int AccBits, int AccSigned, int ThreshBits, int Flip, int OutBits, int OutSigned>
 inline ap_uint<OutBits> count_thresholds(
-    const integer<AccBits, AccSigned != 0>& acc, const ap_uint<Lanes * ThreshBits> thresholds[], int fold, int lane) {
+    const integer<AccBits, AccSigned != 0>& acc, const ap_uint<ThreshBits> thresholds[], int fold, int lane) {
   DFC_INLINE
+  constexpr int FoldBits = clog2(Folds);
+  const int tree = ((lane << OutBits) << FoldBits) + fold;
   int node = 1;
   for (int stage = 0; stage < OutBits; stage++) {
     DFC_UNROLL
-    const integer<ThreshBits, AccSigned != 0> threshold =
-        as_integer<AccSigned != 0>(element<ThreshBits>(thresholds[(fold << OutBits) + node], lane));
+    const integer<ThreshBits, AccSigned != 0> threshold = as_integer<AccSigned != 0>(thresholds[tree + (node << FoldBits)]);
     node = 2 * node + (acc >= threshold ? 1 : 0);
   }
   ap_uint<OutBits> code = node;  // drops the leading one of the heap index
   if (OutSigned) code ^= ap_uint<OutBits>(1) << (OutBits - 1);
   if (Flip) {
-    const ap_uint<ThreshBits> flip = element<ThreshBits>(thresholds[fold << OutBits], lane);
+    const ap_uint<ThreshBits> flip = thresholds[tree];
     if (flip[0]) code = ~code;
   }
   return code;

@@ -23,7 +23,7 @@
 #define DFC_PIPELINE(Ii) DFC_PRAGMA(HLS pipeline II = Ii style = flp)
 #define DFC_UNROLL DFC_PRAGMA(HLS unroll)
 #define DFC_PARTITION(Array) DFC_PRAGMA(HLS array_partition variable = Array complete dim = 0)
-#define DFC_PARTITION_CYCLIC(Array, Factor) DFC_PRAGMA(HLS array_partition variable = Array cyclic factor = Factor dim = 1)
+#define DFC_PARTITION_BLOCK(Array, Factor) DFC_PRAGMA(HLS array_partition variable = Array block factor = Factor dim = 1)
 #define DFC_BIND_ROM(Array, Impl) DFC_PRAGMA(HLS bind_storage variable = Array type = rom_np impl = Impl)
 #define DFC_BIND_RAM(Array, Impl) DFC_PRAGMA(HLS bind_storage variable = Array type = ram_2p impl = Impl)
 #define DFC_NO_DEPENDENCE(Array) DFC_PRAGMA(HLS dependence variable = Array inter false)

@@ -8,8 +8,9 @@ namespace dfc {
 
 template <int Vectors, int Channels, int Pe, int InBits, int OutBits, int Shared, int TableStyle, int Slots>
 void lookup(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
-            const ap_uint<(Shared ? 1 : Pe) * OutBits> Table[(Shared ? 1 : Channels / Pe) << InBits]) {
+            const ap_uint<OutBits> Table[(Shared ? 1 : Channels) << InBits]) {
   static_assert(Channels % Pe == 0, "dfc::lookup: Pe must divide Channels");
+  DFC_PARTITION_BLOCK(Table, (Shared ? 1 : Pe))
   constexpr int Folds = Channels / Pe;
   int fold = 0;
   for (long step = 0; step < long(Vectors) * Folds; step++) {
@@ -19,8 +20,8 @@ void lookup(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutB
     for (int p = 0; p < Pe; p++) {
       DFC_UNROLL
       const int pattern = int(element<InBits>(inputs, p));
-      const int word = ((Shared ? 0 : fold) << InBits) + pattern;
-      set_element<OutBits>(results, p, element<OutBits>(Table[word], Shared ? 0 : p));
+      const int table = Shared ? 0 : p * Folds + fold;
+      set_element<OutBits>(results, p, Table[(table << InBits) + pattern]);
     }
     out.write(results);
     fold = fold == Folds - 1 ? 0 : fold + 1;

@@ -63,12 +63,12 @@ template <int Vectors, int Groups, int Mh, int Mw, int Pe, int Simd, int InBits,
           int OutSigned, int Double, int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
 void mvtu(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
           const ap_uint<Pe * Simd * WeightBits> Weights[Groups * (Mh / Pe) * (Mw / Simd)],
-          const ap_uint<(ThreshShared ? 1 : Pe) * ThreshBits> Thresholds[(ThreshShared ? 1 : Groups * (Mh / Pe)) << OutBits]) {
+          const ap_uint<ThreshBits> Thresholds[ThreshShared ? 1 << OutBits : threshold_depth(Pe, Groups * (Mh / Pe), OutBits)]) {
   using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor>;
-  DFC_PARTITION_CYCLIC(Thresholds, (1 << OutBits))
+  DFC_PARTITION_BLOCK(Thresholds, ((ThreshShared ? 1 : Pe) << OutBits))
   mvtu_frame<Vectors, Groups, Mh, Mw, Pe, Simd, P, InBits, WeightBits, AccBits, AccSigned, OutBits>(
       in, out, Weights, [&](const integer<AccBits, AccSigned != 0>& acc, int fold, int lane) {
-        return count_thresholds<ThreshShared ? 1 : Pe, AccBits, AccSigned, ThreshBits, Flip, OutBits, OutSigned>(
+        return count_thresholds<ThreshShared ? 1 : Groups * (Mh / Pe), AccBits, AccSigned, ThreshBits, Flip, OutBits, OutSigned>(
             acc, Thresholds, ThreshShared ? 0 : fold, ThreshShared ? 0 : lane);
       });
 }

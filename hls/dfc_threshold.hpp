@@ -9,9 +9,9 @@ namespace dfc {
 template <int Vectors, int Channels, int Pe, int InBits, int InSigned, int ThreshBits, int ThreshShared, int Flip, int OutBits,
           int OutSigned, int ThresholdsStyle, int Slots>
 void threshold(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
-               const ap_uint<(ThreshShared ? 1 : Pe) * ThreshBits> Thresholds[(ThreshShared ? 1 : Channels / Pe) << OutBits]) {
+               const ap_uint<ThreshBits> Thresholds[ThreshShared ? 1 << OutBits : threshold_depth(Pe, Channels / Pe, OutBits)]) {
   static_assert(Channels % Pe == 0, "dfc::threshold: Pe must divide Channels");
-  DFC_PARTITION_CYCLIC(Thresholds, (1 << OutBits))
+  DFC_PARTITION_BLOCK(Thresholds, ((ThreshShared ? 1 : Pe) << OutBits))
   constexpr int Folds = Channels / Pe;
   int fold = 0;
   for (long step = 0; step < long(Vectors) * Folds; step++) {
@@ -20,7 +20,7 @@ void threshold(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * O
     ap_uint<Pe * OutBits> results = 0;
     for (int p = 0; p < Pe; p++) {
       DFC_UNROLL
-      const ap_uint<OutBits> code = count_thresholds<ThreshShared ? 1 : Pe, InBits, InSigned, ThreshBits, Flip, OutBits, OutSigned>(
+      const ap_uint<OutBits> code = count_thresholds<ThreshShared ? 1 : Folds, InBits, InSigned, ThreshBits, Flip, OutBits, OutSigned>(
           as_integer<InSigned != 0>(element<InBits>(inputs, p)), Thresholds, ThreshShared ? 0 : fold, ThreshShared ? 0 : p);
       set_element<OutBits>(results, p, code);
     }

@@ -50,12 +50,12 @@ template <int Vectors, int Channels, int Taps, int Pe, int InBits, int InSigned,
           int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
 void vvtu(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
           const ap_uint<Pe * WeightBits> Weights[(Channels / Pe) * Taps],
-          const ap_uint<(ThreshShared ? 1 : Pe) * ThreshBits> Thresholds[(ThreshShared ? 1 : Channels / Pe) << OutBits]) {
+          const ap_uint<ThreshBits> Thresholds[ThreshShared ? 1 << OutBits : threshold_depth(Pe, Channels / Pe, OutBits)]) {
   using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor>;
-  DFC_PARTITION_CYCLIC(Thresholds, (1 << OutBits))
+  DFC_PARTITION_BLOCK(Thresholds, ((ThreshShared ? 1 : Pe) << OutBits))
   vvtu_frame<Vectors, Channels, Taps, Pe, P, InBits, WeightBits, AccBits, AccSigned, OutBits>(
       in, out, Weights, [&](const integer<AccBits, AccSigned != 0>& acc, int fold, int lane) {
-        return count_thresholds<ThreshShared ? 1 : Pe, AccBits, AccSigned, ThreshBits, Flip, OutBits, OutSigned>(
+        return count_thresholds<ThreshShared ? 1 : Channels / Pe, AccBits, AccSigned, ThreshBits, Flip, OutBits, OutSigned>(
             acc, Thresholds, ThreshShared ? 0 : fold, ThreshShared ? 0 : lane);
       });
 }

@@ -25,12 +25,12 @@ module dfc_adder_tree #(
         assign node[k] = Width'(terms_i[k*Bits +: Bits]);
       end
     end else begin : gen_adders
-      localparam int unsigned Below = (Terms + (1 << (l - 1)) - 1) >> (l - 1);
+      localparam int unsigned Below = (2 * Terms + (1 << l) - 1) >> l;  // nodes of the level before
       localparam int unsigned Narrow = (Bits + l - 1 < SumBits) ? Bits + l - 1 : SumBits;
       for (genvar k = 0; k < int'(Nodes); k++) begin : gen_node
         logic [Narrow-1:0] a, b;
         assign a = gen_level[l-1].node[2*k];
-        if (2 * k + 1 < Below) begin : gen_pair
+        if (2 * k + 1 < int'(Below)) begin : gen_pair
           assign b = gen_level[l-1].node[2*k+1];
         end else begin : gen_odd
           assign b = '0;

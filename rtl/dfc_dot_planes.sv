@@ -30,6 +30,7 @@ module dfc_dot_planes #(
 
   for (genvar l = 0; l <= int'(Levels); l++) begin : gen_level
     localparam int unsigned Nodes = (Planes + (1 << l) - 1) >> l;
+    localparam int unsigned Below = (2 * Planes + (1 << l) - 1) >> l;  // nodes of the level before
     logic [Nodes-1:0][Bits-1:0] node;
     for (genvar k = 0; k < int'(Nodes); k++) begin : gen_node
       if (l == 0) begin : gen_plane
@@ -42,7 +43,7 @@ module dfc_dot_planes #(
         end
         dfc_popcount #(.Terms(Simd)) u_popcount (.clk_i, .bits_i(ones), .count_o(count));
         assign node[k] = Bits'(FullBits'(count) << (I + J));
-      end else if (2 * k + 1 < ((Planes + (1 << (l - 1)) - 1) >> (l - 1))) begin : gen_pair
+      end else if (2 * k + 1 < int'(Below)) begin : gen_pair
         logic [Bits-1:0] a, b;
         assign a = gen_level[l-1].node[2*k];
         assign b = gen_level[l-1].node[2*k+1];

@@ -23,8 +23,7 @@ module dfc_lookup #(
 );
   localparam int unsigned Folds     = (Shared != 0) ? 1 : Channels / Pe;
   localparam int unsigned FoldBits  = (Folds > 1) ? $clog2(Folds) : 1;
-  localparam int unsigned FileWidth = ((Shared != 0) ? 1 : Pe) * OutBits;
-  localparam int unsigned Depth     = Folds << InBits;
+  localparam int unsigned Depth     = Folds << InBits;  // entries of a lane; the file holds lane after lane
   localparam int unsigned AddrBits  = $clog2(Depth);
 
   if (Vectors < 1 || Channels % Pe != 0) begin : gen_check
@@ -52,8 +51,8 @@ module dfc_lookup #(
 
   for (genvar p = 0; p < int'(Pe); p++) begin : gen_lane
     dfc_rom #(
-      .File(TableFile), .FileWidth(FileWidth), .FileDepth(Depth), .Width(OutBits), .Depth(Depth),
-      .Lsb((Shared != 0) ? 0 : p * OutBits), .Style(TableStyle)
+      .File(TableFile), .FileDepth((Shared != 0) ? Depth : Pe * Depth), .Width(OutBits),
+      .Base((Shared != 0) ? 0 : p * Depth), .Depth(Depth), .Style(TableStyle)
     ) u_table (
       .clk_i, .en_i(1'b1), .addr_i(AddrBits'({fold_q, data_q[p*InBits +: InBits]})), .data_o(entries[p*OutBits +: OutBits])
     );

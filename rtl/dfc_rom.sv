@@ -1,16 +1,12 @@
-// Read-only memory filled from a file, or from a part of one: entry i is the bits [Lsb +: Width] of the file's word
-// (i / Inner) * Outer + Base + i % Inner. Latency 1 cycle, one read a cycle; a single entry is a constant (latency 0).
+// Read-only memory: entries Base .. Base + Depth - 1 of a file.
+// Latency 1 cycle, one read a cycle; a single entry is a constant (latency 0).
 // Style: 0 the tool's choice, 1 LUTs, 2 distributed RAM, 3 block RAM, 4 UltraRAM.
 module dfc_rom #(
   parameter              File      = "",
-  parameter int unsigned FileWidth = 8,
   parameter int unsigned FileDepth = 16,
-  parameter int unsigned Width     = FileWidth,
-  parameter int unsigned Depth     = FileDepth,
-  parameter int unsigned Lsb       = 0,
+  parameter int unsigned Width     = 8,
   parameter int unsigned Base      = 0,
-  parameter int unsigned Inner     = Depth,
-  parameter int unsigned Outer     = 1,
+  parameter int unsigned Depth     = FileDepth,
   parameter int unsigned Style     = 0,
   localparam int unsigned AddrBits = (Depth > 1) ? $clog2(Depth) : 1
 ) (
@@ -19,41 +15,37 @@ module dfc_rom #(
   input  logic [AddrBits-1:0] addr_i,
   output logic [Width-1:0]    data_o
 );
-  if (Lsb + Width > FileWidth || ((Depth - 1) / Inner) * Outer + Base + ((Depth - 1) % Inner) >= FileDepth) begin : gen_check
+  if (Depth < 1 || Base + Depth > FileDepth) begin : gen_check
     $fatal(1, "dfc_rom: an entry lies outside the file");
   end
 
-  localparam bit Whole = Width == FileWidth && Depth == FileDepth;
   localparam string RomStyle = (Style == 3) ? "block" : (Style == 4) ? "ultra" : (Style == 0) ? "auto" : "distributed";
-
   // Yosys reads ram_style first and has no distributed ROM; other tools go by rom_style.
   localparam string RamStyle = (RomStyle == "distributed") ? "registers" : RomStyle;
 
   if (Depth == 1) begin : gen_constant
     logic [Width-1:0] entry;
     initial begin
-      automatic logic [FileWidth-1:0] image [FileDepth];
+      automatic logic [Width-1:0] image [FileDepth];
       if (File != "") $readmemh(File, image);
-      entry = image[Base][Lsb +: Width];
+      entry = image[Base];
     end
     assign data_o = entry;
     logic unused;
-    assign unused = ^{clk_i, en_i, addr_i, Whole, RamStyle == "auto"};
+    assign unused = ^{clk_i, en_i, addr_i};
   end else begin : gen_memory
     (* rom_style = RomStyle, ram_style = RamStyle *) logic [Width-1:0] entries [Depth];
-    if (Whole) begin : gen_whole
+    if (Depth == FileDepth) begin : gen_whole
       initial if (File != "") $readmemh(File, entries);
     end else begin : gen_part
       initial begin
-        automatic logic [FileWidth-1:0] image [FileDepth];
+        automatic logic [Width-1:0] image [FileDepth];
         if (File != "") $readmemh(File, image);
-        for (int unsigned i = 0; i < Depth; i++) begin
-          entries[i] = image[(i / Inner) * Outer + Base + (i % Inner)][Lsb +: Width];
-        end
+        entries = image[Base +: Depth];
       end
     end
     always_ff @(posedge clk_i) if (en_i) data_o <= entries[addr_i];
-    logic unused;
-    assign unused = RamStyle == "auto";
   end
+  logic unused_style;
+  assign unused_style = RamStyle == "auto";
 endmodule

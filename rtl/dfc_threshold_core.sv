@@ -1,6 +1,7 @@
 // Counts thresholds by binary search: code = #{k : acc >= T_k}, complemented for falling lanes, offset for signed codes.
 // Latency OutBits cycles, one beat of Lanes accumulators a cycle; never stalls.
-// The file holds, at fold * 2**OutBits + node, the search tree in heap order (node 0: the flip bits); folds come in turn.
+// The file holds each lane's search tree in heap order (node 0: the flip bit), each node once for every fold, padded to a
+// power of two: entry (lane * 2**OutBits + node) * 2**FoldBits + fold. Folds come in turn.
 module dfc_threshold_core #(
   parameter              File       = "",
   parameter int unsigned Lanes      = 1,
@@ -23,7 +24,8 @@ module dfc_threshold_core #(
 );
   localparam int unsigned Rows      = (Shared != 0) ? 1 : Folds;
   localparam int unsigned FoldBits  = (Rows > 1) ? $clog2(Rows) : 1;
-  localparam int unsigned FileWidth = ((Shared != 0) ? 1 : Lanes) * ThreshBits;
+  localparam int unsigned RowDepth  = 1 << $clog2(Rows);
+  localparam int unsigned FileDepth = (((Shared != 0) ? 1 : Lanes) << OutBits) * RowDepth;
   localparam int unsigned CmpBits   = (AccBits > ThreshBits) ? AccBits : ThreshBits;
 
   if (Lanes < 1 || Folds < 1 || OutBits < 1) begin : gen_check
@@ -52,7 +54,7 @@ module dfc_threshold_core #(
   end
 
   for (genvar l = 0; l < int'(Lanes); l++) begin : gen_lane
-    localparam int unsigned Lsb = (Shared != 0) ? 0 : l * ThreshBits;
+    localparam int unsigned Base = (((Shared != 0) ? 0 : l) << OutBits) * RowDepth;
     logic [OutBits:0][AccBits-1:0] acc;  // the accumulator on its way through the stages
     logic [OutBits-1:0] count_q;
     logic flip;
@@ -61,7 +63,7 @@ module dfc_threshold_core #(
     always_ff @(posedge clk_i) acc[OutBits:1] <= acc[OutBits-1:0];
 
     for (genvar j = 0; j < int'(OutBits); j++) begin : gen_stage
-      localparam int unsigned Depth = Rows << j;
+      localparam int unsigned Depth = RowDepth << j;
       localparam int unsigned AddrBits = (Depth > 1) ? $clog2(Depth) : 1;
       logic [ThreshBits-1:0] threshold;
       logic [CmpBits-1:0] lhs, rhs;
@@ -69,8 +71,8 @@ module dfc_threshold_core #(
       logic [j:0] found;  // the code's leading bits, this stage's lowest
 
       dfc_rom #(
-        .File(File), .FileWidth(FileWidth), .FileDepth(Rows << OutBits), .Width(ThreshBits), .Depth(Depth), .Lsb(Lsb),
-        .Base(1 << j), .Inner(1 << j), .Outer(1 << OutBits), .Style((Style != 0) ? Style : (Depth >= 1024) ? 3 : 1)
+        .File(File), .FileDepth(FileDepth), .Width(ThreshBits), .Base(Base + Depth), .Depth(Depth),
+        .Style((Style != 0) ? Style : (Depth >= 1024) ? 3 : 1)
       ) u_thresholds (.clk_i, .en_i(1'b1), .addr_i(addr), .data_o(threshold));
 
       // Comparing two's-complement numbers is comparing them unsigned with inverted sign bits.
@@ -89,16 +91,23 @@ module dfc_threshold_core #(
         logic [j-1:0] leading_q;
         always_ff @(posedge clk_i) leading_q <= gen_stage[j-1].found;
         assign found[j:1] = leading_q;
-        assign addr = AddrBits'({fold[j-1], gen_stage[j-1].found});
+        if (Rows > 1) begin : gen_fold
+          assign addr = {gen_stage[j-1].found, fold[j-1]};
+        end else begin : gen_no_fold
+          assign addr = gen_stage[j-1].found;
+        end
       end
     end
     always_ff @(posedge clk_i) count_q <= gen_stage[OutBits-1].found;
 
     if (Flip != 0) begin : gen_flip
+      logic [ThreshBits-1:0] entry;
       dfc_rom #(
-        .File(File), .FileWidth(FileWidth), .FileDepth(Rows << OutBits), .Width(1), .Depth(Rows), .Lsb(Lsb),
-        .Base(0), .Inner(1), .Outer(1 << OutBits), .Style(1)
-      ) u_flip (.clk_i, .en_i(1'b1), .addr_i(fold[OutBits-1]), .data_o(flip));
+        .File(File), .FileDepth(FileDepth), .Width(ThreshBits), .Base(Base), .Depth(RowDepth), .Style(1)
+      ) u_flip (.clk_i, .en_i(1'b1), .addr_i(fold[OutBits-1]), .data_o(entry));
+      assign flip = entry[0];
+      logic unused_bits;
+      assign unused_bits = ^entry;
     end else begin : gen_no_flip
       assign flip = 1'b0;
     end

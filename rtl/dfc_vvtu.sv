@@ -60,7 +60,7 @@ module dfc_vvtu #(
   end
 
   logic [WordWidth-1:0] weights;
-  dfc_rom #(.File(WeightsFile), .FileWidth(WordWidth), .FileDepth(Words), .Style(WeightsStyle)) u_weights (
+  dfc_rom #(.File(WeightsFile), .FileDepth(Words), .Width(WordWidth), .Style(WeightsStyle)) u_weights (
     .clk_i, .en_i(step), .addr_i(word_q), .data_o(weights)
   );
 

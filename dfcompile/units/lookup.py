@@ -96,12 +96,11 @@ class Lookup(Unit):
         return rom_style(self._folds << self.in_dtype.bits, self.out_dtype.bits, self.table_style)
 
     def memories(self) -> tuple[Memory, ...]:
-        """One memory: words of one entry a lane (one entry when all channels share the table), at fold * 2**in_bits + pattern."""
+        """One memory, an entry a word, at (lane * folds + fold) * 2**in_bits + pattern; one lane and fold when all channels share the table."""
         entries = self.in_dtype.decode(np.arange(1 << self.in_dtype.bits, dtype=np.uint64)) - self.base
-        legal = np.clip(entries, 0, self.table.shape[1] - 1)
-        full = self.table[:, legal].reshape(self._folds, -1, len(entries)).transpose(0, 2, 1)
-        lanes = full.shape[2]
-        return (Memory("Table", lanes * self.out_dtype.bits, pack_words(full.reshape(-1, lanes), self.out_dtype), self._style),)
+        full = self.table[:, np.clip(entries, 0, self.table.shape[1] - 1)]
+        words = full.reshape(self._folds, -1, len(entries)).transpose(1, 0, 2).reshape(-1, 1)
+        return (Memory("Table", self.out_dtype.bits, pack_words(words, self.out_dtype), self._style),)
 
     def foldings(self) -> Iterator[dict[str, int]]:
         for pe in divisors(self.shape[2]):

@@ -99,17 +99,19 @@ class Thresholding:
         return IntType(IntType.holding(min(lo, -1), hi).bits, signed=True)
 
     def memory(self, channels: int, lanes: int, style: str) -> Memory:
-        """Words of `lanes` thresholds, at fold * 2**out.bits + node.
+        """One threshold a word, at (lane * 2**out.bits + node) * folds + fold, folds being channels / lanes padded to a power of two.
 
-        Nodes are those of the search tree in heap order from 1; word 0 of a fold holds the flip bits of its lanes.
+        Nodes are those of the search tree in heap order from 1; node 0 holds the channel's flip bit.
         """
         if self.shared:
             channels = lanes = 1
         table = np.broadcast_to(self.clipped, (channels, self.clipped.shape[1]))
         flip = self._flip(channels).astype(np.int64)[:, None]
         nodes = np.concatenate([flip, table[:, heap_order(self.out.bits)]], axis=1)
-        words = nodes.reshape(channels // lanes, lanes, -1).transpose(0, 2, 1).reshape(-1, lanes)
-        return Memory("Thresholds", lanes * self.dtype.bits, pack_words(words, IntType(self.dtype.bits)), style)
+        folds = channels // lanes
+        words = np.zeros((lanes, nodes.shape[1], 1 << (folds - 1).bit_length()), np.int64)
+        words[:, :, :folds] = nodes.reshape(folds, lanes, -1).transpose(1, 2, 0)
+        return Memory("Thresholds", self.dtype.bits, pack_words(words.reshape(-1, 1), IntType(self.dtype.bits)), style)
 
     def _flip(self, channels: int) -> NDArray[np.bool_]:
         if self.flip is None:
