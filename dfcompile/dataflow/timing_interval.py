@@ -1,0 +1,158 @@
+"""The exact interval of a system, and whether it holds after a change of its FIFOs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from dfcompile.dataflow.timing_net import Ints, Link, Port, System
+from dfcompile.dataflow.timing_periodic import START, Work, new_work, round_, trace, turn
+
+_MAX_ROUNDS = 100_000
+_TRACES = 8  # loops looked for after a round
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """Links that ask for more cycles than the frames they span bring; a deadlock when they span none."""
+
+    links: tuple[Link, ...]
+    cycles: int
+    frames: int
+
+
+class Periodic:
+    """Times of one frame that fit an interval, kept up to date while FIFO depths change.
+
+    depths:   tensor -> slots for which `times` was last proved to fit
+    interval: cycles per frame asked for
+    computed: events computed so far, a measure of work
+    """
+
+    def __init__(self, system: System, depths: Mapping[str, int], interval: Fraction | int) -> None:
+        self.system = system
+        self.interval = Fraction(interval)
+        self.depths = dict(depths)
+        self.computed = 0
+        self._links = system.links(self.depths)
+        self._net = system.net(self._links)
+        self._seen = np.zeros(len(self._net.gap), dtype=np.int64)
+        self._stamp = 0
+        self.times: Ints = np.zeros(len(self._net.gap), dtype=np.int64)
+        self._before = self.times.copy()
+        self._causes = np.full(len(self._net.gap), START, dtype=np.int32)
+
+    def settle(self) -> Loop | None:
+        """Find times for the present depths from the start; None when they exist, else a loop that forbids them."""
+        self.times[:] = 0
+        self._causes[:] = START
+        work = new_work(self._net)
+        self._mark(work, range(len(self._net.first)))
+        loop = self._run(work)
+        self._causes[:] = START
+        if loop is None:
+            self._before[:] = self.times
+        return loop
+
+    def change(self, depths: Mapping[str, int]) -> Loop | None:
+        """Try other depths from the present times: kept when they fit, undone when not."""
+        old = self.depths, self._links, self._net
+        changed = {t for t in {*depths, *self.depths} if depths.get(t, 0) != self.depths.get(t, 0)}
+        self.depths = dict(depths)
+        self._links = self.system.links(self.depths)
+        self._net = self.system.net(self._links)
+        work = new_work(self._net)
+        ends = ((e.producer, e.consumer, e.write) for e in self.system.edges if e.tensor in changed)
+        self._mark(work, {p.sequence for ports in ends for p in ports if p is not None})
+        loop = self._run(work)
+        source, target = (self.times, self._before) if loop is None else (self._before, self.times)
+        for q in np.flatnonzero(work.touched):
+            part = slice(self._net.first[q], self._net.first[q] + self._net.size[q])
+            target[part] = source[part]
+            self._causes[part] = START
+        if loop is not None:
+            self.depths, self._links, self._net = old
+        return loop
+
+    def occupancy(self) -> dict[str, int]:
+        """Least depth for which the present times still fit, for every stream that has a FIFO."""
+        found = {}
+        for e in self.system.edges:
+            if self.depths.get(e.tensor, 0) and e.write is not None:
+                writes, reads = self._at(e.write), self._at(e.consumer)
+                found[e.tensor] = _least_depth(writes, reads, self.interval)
+        return found
+
+    def _at(self, port: Port) -> Ints:
+        return self.times[self._net.first[port.sequence] + self._net.ports[port.offset : port.offset + port.beats]]
+
+    def faster(self, interval: Fraction | int) -> None:
+        """Ask for another interval; `settle` must follow."""
+        self.interval = Fraction(interval)
+
+    def _mark(self, work: Work, sequences: Iterable[int]) -> None:
+        for q in sequences:
+            work.next_lo[q], work.next_hi[q] = 0, self._net.size[q] - 1
+
+    def _run(self, work: Work) -> Loop | None:
+        period, scale = self.interval.numerator, self.interval.denominator
+        wait = 1
+        for rounds in range(_MAX_ROUNDS):
+            if not turn(self._net, work):
+                self.computed += int(work.counts[0])
+                return None
+            if rounds >= wait:
+                wait += (rounds + 1) // 2
+                loop = self._trace(work)
+                if loop is not None:
+                    self.computed += int(work.counts[0])
+                    return loop
+            if round_(self._net, work, self.times, self._causes, period, scale):
+                self.computed += int(work.counts[0])
+                return self._deadlock(work)
+        raise RuntimeError("the timing model does not settle")
+
+    def _trace(self, work: Work) -> Loop | None:
+        used = np.zeros(len(self._links), dtype=np.bool_)
+        for q in np.flatnonzero(work.lo < self._net.size)[:_TRACES]:
+            self._stamp += 1
+            cycles, frames = trace(self._net, self._causes, int(q), int(work.lo[q]), self._seen, self._stamp, used)
+            if cycles:
+                return Loop(tuple(self._links[k] for k in np.flatnonzero(used)), cycles, frames)
+        return None
+
+    def _deadlock(self, work: Work) -> Loop:
+        """The links that wait for each other."""
+        q = int(np.flatnonzero(work.lo < self._net.size)[0])
+        order: list[int] = []
+        while q not in order:
+            order.append(q)
+            q = int(self._net.src[work.waits[q]])
+        links = [self._links[work.waits[s]] for s in order[order.index(q) :]]
+        return Loop(tuple(links), sum(x.delay for x in links), 0)
+
+
+def _least_depth(writes: Ints, reads: Ints, interval: Fraction) -> int:
+    """Least D with writes[k] >= reads[k - D] + 1 for all beats k of all frames (times are scaled)."""
+    period, scale = interval.numerator, interval.denominator
+    beats = len(writes)
+    # The reads before beat k of frame 0 is written: whole frames, then those of the frame that is being read.
+    frames = (writes - scale - reads[0]) // period
+    done = frames * beats + np.searchsorted(reads, writes - scale - frames * period, side="right")
+    return int((np.arange(1, beats + 1) - done).max())
+
+
+def least_interval(system: System, depths: Mapping[str, int]) -> tuple[Fraction | None, Periodic]:
+    """The steady interval (largest cycles / frames of all loops), and times that fit it; None for a deadlock."""
+    periodic = Periodic(system, depths, max(system.cycles))
+    while True:
+        loop = periodic.settle()
+        if loop is None:
+            return periodic.interval, periodic
+        if not loop.frames:
+            return None, periodic
+        periodic.faster(Fraction(loop.cycles, loop.frames))
+

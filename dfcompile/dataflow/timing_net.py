@@ -1,0 +1,272 @@
+"""A design as a max-plus system of sequences and links.
+
+Everything that happens in a design is an event of a *sequence*, which repeats its events for every frame, in
+order: the steps of a unit's process, the beats a source offers, the writes into a FIFO, the beats a sink takes.
+Every dependence is a *link*: beat k of one port waits `delay` cycles for beat k - shift of another, where a port
+lists the events of a sequence that carry the beats of a frame. With W the writes of a FIFO of depth D between
+producer P (latency L, slots S, credit delay C) and consumer Q, a stream is
+
+    no FIFO:  P -> Q  delay L, shift 0      FIFO:  P -> W  delay L, shift 0      W -> Q  delay 1, shift 0
+              Q -> P  delay C, shift S             W -> P  delay C, shift S      Q -> W  delay 1, shift D
+
+Only steps that take, give or wait are kept as events; the cycles between them are the `gap` of the later one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfcompile.dataflow.design import Design
+from dfcompile.units.schedule import After, Process
+
+Ints = NDArray[np.int64]
+UNBOUNDED = -1  # the depth of a FIFO that is never full
+
+
+class Net(NamedTuple):
+    """The flat arrays that the compiled loops work on."""
+
+    first: Ints  # sequence -> its first event
+    size: Ints  # sequence -> events per frame
+    wrap: Ints  # sequence -> least cycles from its last event to its first of the next frame
+    gap: Ints  # event -> least cycles after the event before it; of a sequence's first: least time in frame 0
+    ports: Ints  # events (counted from their sequence's first) of all ports, end to end
+    src: Ints  # link -> sequence waited for
+    dst: Ints  # link -> sequence that waits
+    src_port: Ints  # link -> offset in ports
+    dst_port: Ints
+    beats: Ints  # link -> beats per frame of both its ports
+    delay: Ints
+    shift: Ints
+    in_first: Ints  # sequence -> range of in_link: the links that it waits by
+    in_link: Ints
+    out_first: Ints  # sequence -> range of out_link: the links that wait for it
+    out_link: Ints
+
+
+class Port(NamedTuple):
+    """Events of a sequence, one for each beat of a frame."""
+
+    sequence: int
+    offset: int
+    beats: int
+
+
+class Link(NamedTuple):
+    """dst's beat k waits for src's beat k - shift and `delay` cycles.
+
+    edge: index of the stream that makes the link, -1 inside a unit
+    forward: waits for a beat (else for room)
+    """
+
+    src: Port
+    dst: Port
+    delay: int
+    shift: int
+    edge: int = -1
+    forward: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Edge:
+    """One stream of a design in the system: its two ends and the writes of its FIFO."""
+
+    tensor: str
+    producer: Port
+    consumer: Port
+    latency: int
+    slots: int
+    credit_delay: int
+    write: Port | None
+    width: int
+
+    @property
+    def beats(self) -> int:
+        return self.producer.beats
+
+
+@dataclass(eq=False)
+class System:
+    """The sequences and ports of a design; `net` adds the links for given FIFO depths.
+
+    names:  sequence -> what it is, for messages
+    owners: sequence -> name of its unit, "" for sources, FIFOs and sinks
+    cycles: sequence -> least cycles per frame
+    inner:  links inside units and sources
+    """
+
+    design: Design
+    edges: list[Edge] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    owners: list[str] = field(default_factory=list)
+    cycles: list[int] = field(default_factory=list)
+    inner: list[Link] = field(default_factory=list)
+    _gaps: list[Ints] = field(default_factory=list)
+    _wraps: list[int] = field(default_factory=list)
+    _ports: list[Ints] = field(default_factory=list)
+    _size: int = 0
+
+    def sequence(self, name: str, owner: str, positions: Ints, cycles: int) -> int:
+        """Add a sequence whose events come no earlier than at `positions`, repeating every `cycles` at best."""
+        self.names.append(name)
+        self.owners.append(owner)
+        self.cycles.append(cycles)
+        self._gaps.append(np.diff(positions, prepend=0))
+        self._wraps.append(int(cycles - positions[-1] + positions[0]))
+        return len(self.names) - 1
+
+    def port(self, sequence: int, events: Ints) -> Port:
+        self._ports.append(events)
+        self._size += len(events)
+        return Port(sequence, self._size - len(events), len(events))
+
+    def links(self, depths: Mapping[str, int]) -> list[Link]:
+        """All links when the FIFOs have these depths (tensor -> slots, absent is 0, UNBOUNDED never full)."""
+        found = list(self.inner)
+        for i, e in enumerate(self.edges):
+            depth = depths.get(e.tensor, 0)
+            if depth == 0:
+                found.append(Link(e.producer, e.consumer, e.latency, 0, i))
+                found.append(Link(e.consumer, e.producer, e.credit_delay, e.slots, i, False))
+                continue
+            if e.write is None:
+                raise ValueError(f"{e.tensor}: the system was built without a FIFO here")
+            found.append(Link(e.producer, e.write, e.latency, 0, i))
+            found.append(Link(e.write, e.producer, e.credit_delay, e.slots, i, False))
+            found.append(Link(e.write, e.consumer, 1, 0, i))
+            if depth != UNBOUNDED:
+                found.append(Link(e.consumer, e.write, 1, depth, i, False))
+        return found
+
+    def net(self, links: list[Link]) -> Net:
+        counts = np.array([len(g) for g in self._gaps], dtype=np.int64)
+        src = np.array([x.src.sequence for x in links], dtype=np.int64)
+        dst = np.array([x.dst.sequence for x in links], dtype=np.int64)
+        n = len(counts)
+        return Net(
+            np.cumsum(counts) - counts, counts, np.array(self._wraps, dtype=np.int64), np.concatenate(self._gaps),
+            np.concatenate(self._ports), src, dst,
+            np.array([x.src.offset for x in links], dtype=np.int64),
+            np.array([x.dst.offset for x in links], dtype=np.int64),
+            np.array([x.src.beats for x in links], dtype=np.int64),
+            np.array([x.delay for x in links], dtype=np.int64),
+            np.array([x.shift for x in links], dtype=np.int64),
+            np.searchsorted(np.sort(dst), np.arange(n + 1)), np.argsort(dst, kind="stable"),
+            np.searchsorted(np.sort(src), np.arange(n + 1)), np.argsort(src, kind="stable"),
+        )
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How fast the outside is: least cycles between two handshakes of each source and of each sink.
+
+    frame_period: least cycles between the offers of the first beats of two frames.
+    """
+
+    source_gap: int = 1
+    sink_gap: int = 1
+    frame_period: int = 0
+
+
+@dataclass(frozen=True)
+class _Giver:
+    port: Port
+    latency: int
+    slots: int
+    credit_delay: int
+
+
+def build(design: Design, rates: Rates = Rates(), fifos: frozenset[str] | None = None) -> System:
+    """The system of a design.
+
+    fifos: tensors that may get a FIFO (default: all)
+    ValueError when the two ends of a stream do not move the same number of beats.
+    """
+    if min(rates.source_gap, rates.sink_gap) < 1:
+        raise ValueError("the gap between two handshakes is at least 1 cycle")
+    system = System(design)
+    givers: dict[str, _Giver] = {}
+    takers: dict[str, Port] = {}
+    for node in design.nodes:
+        _add_unit(system, node.name, node.inputs, node.outputs, givers, takers)
+    streams = design.streams()
+    for t in design.graph.inputs:
+        givers[t] = _add_source(system, t, streams[t].beats, rates)
+    for t in design.graph.outputs:
+        beats = streams[t].beats
+        p = system.sequence(f"sink {t}", "", np.arange(beats, dtype=np.int64) * rates.sink_gap, beats * rates.sink_gap)
+        takers[t] = system.port(p, np.arange(beats, dtype=np.int64))
+    for t, g in givers.items():
+        if t not in takers:
+            raise ValueError(f"{t} has no reader")
+        if g.port.beats != takers[t].beats:
+            raise ValueError(f"{t}: given in {g.port.beats} beats a frame, taken in {takers[t].beats}")
+        write = None
+        if fifos is None or t in fifos:
+            p = system.sequence(f"FIFO {t}", "", np.arange(g.port.beats, dtype=np.int64), g.port.beats)
+            write = system.port(p, np.arange(g.port.beats, dtype=np.int64))
+        system.edges.append(Edge(t, g.port, takers[t], g.latency, g.slots, g.credit_delay, write, streams[t].width))
+    return system
+
+
+def _add_source(system: System, tensor: str, beats: int, rates: Rates) -> _Giver:
+    """A source is a giver of latency 0 that offers a beat `source_gap` after the handshake of the one before."""
+    p = system.sequence(f"source {tensor}", "", np.arange(beats, dtype=np.int64) * rates.source_gap, beats * rates.source_gap)
+    if rates.frame_period:
+        head = system.port(p, np.zeros(1, dtype=np.int64))
+        system.inner.append(Link(head, head, rates.frame_period, 1))
+    return _Giver(system.port(p, np.arange(beats, dtype=np.int64)), 0, 1, rates.source_gap)
+
+
+def _add_unit(
+    system: System, name: str, inputs: tuple[str, ...], outputs: tuple[str, ...], givers: dict[str, _Giver], takers: dict[str, Port],
+) -> None:
+    schedule = system.design.unit(name).schedule()
+    waits = [_waits(p.after, schedule) for p in schedule]
+    kept = [[np.array([0, p.steps - 1]), *p.takes.values(), *(g.steps for g in p.gives.values())] for p in schedule]
+    for dst, found in enumerate(waits):
+        for w in found:
+            kept[dst].append(w.dst_steps)
+            kept[w.process].append(w.src_steps)
+    events = [np.unique(np.concatenate(k)) for k in kept]
+    ids = []
+    for i, p in enumerate(schedule):
+        label = name if len(schedule) == 1 else f"{name} (process {i})"
+        ids.append(system.sequence(label, name, events[i], p.steps))
+
+    def port(i: int, steps: Ints) -> Port:
+        return system.port(ids[i], np.searchsorted(events[i], steps))
+
+    for i, p in enumerate(schedule):
+        takers.update((inputs[k], port(i, steps)) for k, steps in p.takes.items())
+        givers.update((outputs[k], _Giver(port(i, g.steps), g.latency, g.slots, g.credit_delay)) for k, g in p.gives.items())
+        for w in waits[i]:
+            wanted, waiting = port(w.process, w.src_steps), port(i, w.dst_steps)
+            system.inner.append(Link(wanted, waiting, w.delay, -w.frame * waiting.beats))
+
+
+class _Wait(NamedTuple):
+    process: int
+    frame: int  # how many frames later the step waited for is
+    src_steps: Ints
+    dst_steps: Ints
+    delay: int
+
+
+def _waits(afters: tuple[After, ...], schedule: tuple[Process, ...]) -> list[_Wait]:
+    """Each `After` as pairs of steps: only where the need rises, for the steps between wait by their order."""
+    found = []
+    for a in afters:
+        need = np.maximum.accumulate(a.need)
+        rises = np.flatnonzero(np.diff(need, prepend=need[0] - 1) > 0)
+        index = need[rises] - 1
+        frames = index // schedule[a.process].steps
+        for f in np.unique(frames):
+            here = frames == f
+            found.append(_Wait(a.process, int(f), index[here] - f * schedule[a.process].steps, rises[here], a.delay))
+    return found
