@@ -222,6 +222,7 @@ class _Importer:
     def _convert(self, node: OnnxNode) -> None:
         inputs = [self.env.get(t) if t else None for t in node.inputs]
         if any(isinstance(i, Unknown) for i in inputs):
+            self._check_made(node.inputs, node.where)
             self.fates[node.label] = "not looked at: it depends on a node or tensor that was refused"
             self._bind(node, ())
             return
@@ -296,7 +297,15 @@ class _Importer:
             if found is not None:
                 found = self.builder.rename(found, t)
                 self.made.append((node, found))
-            self.env[t] = Unknown() if found is None else found
+            self.env[t] = Unknown(f"output {i} of {node.where}" if made else "") if found is None else found
+
+    def _check_made(self, names: Iterable[str], where: str) -> None:
+        """A problem for each tensor that a node was converted without."""
+        for t in names:
+            found = self.env.get(t)
+            if isinstance(found, Unknown) and found.origin:
+                self.problem("unsupported-output", f"{found.origin} is not supported", where, "tensor '" + t + "' is read here")
+                self.env[t] = Unknown()
 
     # the graph
 
@@ -311,6 +320,7 @@ class _Importer:
         return self._finished(tuple(names))
 
     def _output(self, v: ValueInfo) -> Act | None:
+        self._check_made([v.name], f"output '{v.name}'")
         found = self.env.get(v.name)
         if found is None:
             self.problem(

@@ -72,9 +72,12 @@ class Act:
 
 @dataclass(frozen=True)
 class Unknown:
-    """The result of a node that was refused; everything that depends on it is left out without a further message."""
+    """The result of a node that was refused; everything that depends on it is left out without a further message.
 
-    reason: str = ""
+    origin: set while no message was given yet: an output that the converters do not make (an index, a mask)
+    """
+
+    origin: str = ""
 
 
 Known: TypeAlias = Const | Weight

@@ -296,6 +296,13 @@ def names_with_control_characters() -> onnx.ModelProto:
     return after_quant(node("MaxPool", ["q"], ["y"], name="evil\n\x1b[31merror[none]: all is well"))
 
 
+@bad
+def second_output_that_is_not_made() -> onnx.ModelProto:
+    return after_quant(
+        node("Dropout", ["q"], ["d", "mask"]), node("Relu", ["d", "more"], ["r", "ghost"]), node("Add", ["r", "ghost"], ["y"]), more=1.0
+    )
+
+
 def external(location: str, **entries: int) -> onnx.ModelProto:
     proto = conv_net()
     held = next(t for t in proto.graph.initializer if t.name == "w2")
