@@ -18,7 +18,7 @@ SCALES = {
     "az": np.asarray(120, np.uint8),
     "ys": 0.25,
     "yz": np.asarray(100, np.uint8),
-    "bs": 0.02,
+    "bs": 0.03125,
     "bz": np.asarray(7, np.uint8),
 }
 
@@ -33,7 +33,7 @@ def codes(*shape: int) -> Array:
         ("QLinearAdd", ["x", "as", "az", "b", "bs", "bz", "ys", "yz"], {}),
         ("QLinearMul", ["x", "as", "az", "b", "bs", "bz", "ys", "yz"], {}),
         ("QLinearSigmoid", ["x", "as", "az", "bs", "bz"], {}),
-        ("QLinearLeakyRelu", ["x", "as", "az", "ys", "yz"], {"alpha": 0.3}),
+        ("QLinearLeakyRelu", ["x", "as", "az", "ys", "yz"], {"alpha": 0.5}),
         ("QLinearGlobalAveragePool", ["x", "as", "az", "as", "az"], {}),
         ("QLinearAveragePool", ["x", "as", "az", "as", "az"], {"kernel_shape": [2, 2], "strides": [2, 2]}),
     ],
