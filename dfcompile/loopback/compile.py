@@ -1,0 +1,46 @@
+"""Integer graph --> program: lower, allocate, emit, add tokens, prove them."""
+
+from __future__ import annotations
+
+from dfcompile.errors import CompileError
+from dfcompile.ir.graph import Graph
+from dfcompile.loopback.allocate import allocate
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.emit import Emitter
+from dfcompile.loopback.lower import lower
+from dfcompile.loopback.program import Port, Program
+from dfcompile.loopback.token import add_tokens, prove_tokens
+
+PAGE = 4096
+
+
+def _up(size: int) -> int:
+    return -(-size // PAGE) * PAGE
+
+
+def compile_program(graph: Graph, config: EngineConfig, batch: int = 1) -> Program:
+    """A program for one engine. CompileError with every node that it cannot run, or when a layer does not fit."""
+    low = lower(graph, config)
+    if low.problems:
+        raise CompileError(low.problems)
+    placement = allocate(low, config, batch)
+    ends = {low.storage[t].buffer for t in (*low.inputs, *low.outputs)}
+    external: dict[str, int] = {}
+    at = 0
+    for name in sorted(placement.outside | ends):
+        external[name] = at
+        at += _up(batch * low.buffers[name] * config.simd)
+    emitter = Emitter(low, placement, external, config, batch, at)
+    emitter.run()
+    program_address = _up(at + len(emitter.constants.data))
+    steps = add_tokens(emitter.steps, config, at)
+    prove_tokens(steps, config, at)
+
+    def port(name: str) -> Port:
+        s = low.storage[name]
+        return Port(name, s, external[s.buffer], low.buffers[s.buffer] * config.simd)
+
+    return Program(
+        config, batch, tuple(steps), tuple(low.layers), bytes(emitter.constants.data), at, program_address,
+        tuple(port(t) for t in low.inputs), tuple(port(t) for t in dict.fromkeys(low.outputs)), tuple(sorted(placement.outside)),
+    )  # fmt: skip

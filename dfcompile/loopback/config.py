@@ -1,0 +1,86 @@
+"""What one build of the loopback engine can do: the generate-time parameters, equal in Python, C++ and SystemVerilog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+ADDRESS_BITS = 24
+"""Bits of an address in an on-chip memory; address arithmetic wraps around."""
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """One engine.
+
+    pe, simd:     rows and columns of the array, powers of two: pe output channels by simd input channels a cycle
+    act_words:    activation memory, words of `simd` codes of 8 bits, in two banks
+    weight_words: weight buffer, words of pe * simd weights of `weight_bits`; narrower weights lie denser
+    acc_words:    partial-sum memory, words of `pe` sums
+    tree_levels:  most levels of thresholds: 2**tree_levels - 1 thresholds a channel
+    tree_banks:   threshold tiles that fit at once
+    weight_bits:  widest weight (2, 4 or 8)
+    acc_bits:     width of a sum
+    bus_bits:     data width of the AXI4 masters (32, 64 or 128)
+    """
+
+    pe: int = 16
+    simd: int = 16
+    act_words: int = 8192
+    weight_words: int = 1024
+    acc_words: int = 1024
+    tree_levels: int = 8
+    tree_banks: int = 2
+    weight_bits: int = 8
+    acc_bits: int = 32
+    bus_bits: int = 64
+
+    def __post_init__(self) -> None:
+        reason = self._reason()
+        if reason:
+            raise ValueError(reason)
+
+    def _reason(self) -> str:
+        for name in ("pe", "simd", "act_words", "weight_words", "acc_words", "tree_banks"):
+            value = getattr(self, name)
+            if value < 1 or value & (value - 1):
+                return f"{name}={value} must be a power of two"
+        if self.weight_bits not in (2, 4, 8) or self.bus_bits not in (32, 64, 128) or self.acc_bits != 32:
+            return "weight_bits is 2, 4 or 8, bus_bits 32, 64 or 128, and acc_bits 32"
+        if self.bus_bits > min(8 * self.simd, 32 * self.pe, self.pe * self.simd * self.weight_bits):
+            return f"a bus word of {self.bus_bits} bits must fit into a word of every memory (simd={self.simd}, pe={self.pe})"
+        if max(self.act_words, self.weight_words) >= 1 << (ADDRESS_BITS - 4) or not 1 <= self.tree_levels <= 8 or self.tree_banks > 4:
+            return "the memories or the thresholds are larger than descriptors can address"
+        return ""
+
+    def parameters(self) -> dict[str, int]:
+        """Parameters of the C++ template and the SystemVerilog module, UpperCamelCase."""
+        return {"".join(part.capitalize() for part in f.name.split("_")): getattr(self, f.name) for f in fields(self)}
+
+    @property
+    def bus_bytes(self) -> int:
+        return self.bus_bits // 8
+
+    @property
+    def lanes(self) -> int:
+        """Multipliers."""
+        return self.pe * self.simd
+
+    @property
+    def word_beats(self) -> int:
+        """Bus words of an activation word."""
+        return 8 * self.simd // self.bus_bits
+
+    @property
+    def weight_beats(self) -> int:
+        """Bus words of a word of the weight buffer."""
+        return self.lanes * self.weight_bits // self.bus_bits
+
+    @property
+    def tree_beats(self) -> int:
+        """Bus words of one threshold for every row."""
+        return 32 * self.pe // self.bus_bits
+
+    @property
+    def word_writes(self) -> int:
+        """Activation words that the rows of the array make."""
+        return max(1, self.pe // self.simd)

@@ -1,0 +1,227 @@
+"""Descriptors: the instructions of the engine. The dataclasses here are the one source of their layout.
+
+A descriptor is `BITS` little-endian bits, field after field from bit 0 in the order of the class; the C++ and SystemVerilog
+structures are generated from the same classes (`dfcompile.loopback.generate`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from enum import IntEnum
+from typing import Any, ClassVar
+
+UNIT_BITS = 128
+"""Granule of the program: a descriptor is a whole number of these."""
+
+
+class Opcode(IntEnum):
+    """Kinds of descriptors."""
+
+    LOAD = 1
+    COMPUTE = 2
+    STORE = 3
+    FINISH = 4
+
+
+class Target(IntEnum):
+    """Memory that a load fills."""
+
+    ACT = 0
+    WEIGHT = 1
+    TREE = 2
+
+
+class AccOp(IntEnum):
+    """How the array joins the taps of a window."""
+
+    ADD = 0
+    MAX = 1
+    MIN = 2
+
+
+class WeightReset(IntEnum):
+    """When the weight address returns to its start."""
+
+    VECTOR = 0
+    PASS = 1
+    TAP = 2
+
+
+class Unit(IntEnum):
+    """Queues; also the bit of the queue in `wait` and `signal`."""
+
+    LOAD = 0
+    COMPUTE = 1
+    STORE = 2
+
+
+def bits(width: int, default: Any = 0) -> Any:
+    """A field of so many bits."""
+    return field(default=default, metadata={"bits": width})
+
+
+@dataclass(frozen=True)
+class Header:
+    """Start of every descriptor.
+
+    wait:   queues (bit mask) whose next token must arrive before this descriptor starts
+    signal: queues that get a token when it is complete
+    """
+
+    opcode: int = bits(4)
+    wait: int = bits(3)
+    signal: int = bits(3)
+
+
+@dataclass(frozen=True)
+class Transfer(Header):
+    """LOAD, STORE and FINISH: `beats` bus words between external memory and an on-chip memory, both contiguous.
+
+    target:  memory that a load fills
+    address: external byte address, aligned to the bus word
+    local:   word of the on-chip memory; of the thresholds: bank * 2**tree_levels + node
+    """
+
+    BITS: ClassVar[int] = 128
+    target: int = bits(2)
+    spare: int = bits(4)
+    local: int = bits(24)
+    beats: int = bits(24)
+    address: int = bits(32)
+
+
+@dataclass(frozen=True)
+class Compute(Header):
+    """One tile of `pe` output channels over batch x height x width outputs.
+
+    Word (n, i, j, p, ky, kx, g) of the input is at src + n*src_n + i*src_h + j*src_w + offset_p + ky*tap_h + kx*tap_w + g;
+    it is `pad` in every lane where y = y_first + i*y_step + ky*y_tap is not in [0, y_size), x likewise.
+
+    drain:      start only when every result of earlier tiles is written
+    op:         AccOp over the taps
+    acc_load:   start from the partial sum of this output, not from zero
+    acc_store:  keep the sum as partial sum, write nothing
+    reset:      WeightReset
+    width:      log2 of the bits of a weight; 0: one bit that means -1 or +1
+    levels:     thresholds 2**levels - 1, 0: the sum itself plus the tile's bias is the result
+    bank:       threshold bank of the tile
+    double:     code = 2 * count + lowest instead of count + lowest
+    planes:     bytes of a result, less one: plane k is byte k, all but the last with its top bit inverted
+    passes:     number of passes, less one
+    shift_p:    multiply the sum by 256 before pass p
+    batch, height, width_out, kernel_h, kernel_w, words: loop bounds, outermost first (passes after width_out)
+    weight:     first word of the weight buffer
+    dst:        word of the first output; plane k of output (n, i, j) is dst_p * k + n*dst_n + i*dst_h + j*dst_w further
+    writes:     words that one result plane fills (pe > simd)
+    lane:       first lane of the word that is written (pe < simd)
+    idle:       cycles to wait after each output, so that its words can be written
+    """
+
+    BITS: ClassVar[int] = 640
+    drain: int = bits(1)
+    op: int = bits(2)
+    acc_load: int = bits(1)
+    acc_store: int = bits(1)
+    reset: int = bits(2)
+    width: int = bits(2)
+    levels: int = bits(4)
+    bank: int = bits(2)
+    double: int = bits(1)
+    planes: int = bits(2)
+    passes: int = bits(2)
+    shift_1: int = bits(1)
+    shift_2: int = bits(1)
+    shift_3: int = bits(1)
+    lowest: int = bits(8)
+    pad: int = bits(8)
+    batch: int = bits(8, 1)
+    height: int = bits(12, 1)
+    width_out: int = bits(12, 1)
+    kernel_h: int = bits(8, 1)
+    kernel_w: int = bits(8, 1)
+    words: int = bits(12, 1)
+    src: int = bits(24)
+    src_n: int = bits(24)
+    src_h: int = bits(24)
+    src_w: int = bits(24)
+    offset_1: int = bits(24)
+    offset_2: int = bits(24)
+    offset_3: int = bits(24)
+    tap_h: int = bits(24)
+    tap_w: int = bits(24)
+    y_first: int = bits(14)
+    y_step: int = bits(8)
+    y_tap: int = bits(8)
+    y_size: int = bits(13)
+    x_first: int = bits(14)
+    x_step: int = bits(8)
+    x_tap: int = bits(8)
+    x_size: int = bits(13)
+    weight: int = bits(20)
+    dst: int = bits(24)
+    dst_n: int = bits(24)
+    dst_h: int = bits(24)
+    dst_w: int = bits(24)
+    dst_p: int = bits(24)
+    writes: int = bits(6, 1)
+    lane: int = bits(7)
+    idle: int = bits(8)
+
+    @property
+    def taps(self) -> int:
+        """Array steps for one output."""
+        return (self.passes + 1) * self.kernel_h * self.kernel_w * self.words
+
+    @property
+    def outputs(self) -> int:
+        return self.batch * self.height * self.width_out
+
+    @property
+    def cycles(self) -> int:
+        """Issue cycles."""
+        return self.outputs * (self.taps + self.idle)
+
+
+Descriptor = Transfer | Compute
+
+
+def layout(kind: type[Header]) -> list[tuple[str, int, int]]:
+    """(name, first bit, bits) of every field."""
+    result, at = [], 0
+    for f in fields(kind):
+        result.append((f.name, at, int(f.metadata["bits"])))
+        at += int(f.metadata["bits"])
+    return result
+
+
+def pack(d: Descriptor) -> bytes:
+    """Bits of a descriptor; negative values wrap. ValueError for a value that its field cannot hold."""
+    word = 0
+    for name, at, size in layout(type(d)):
+        value = int(getattr(d, name))
+        if not -(1 << (size - 1)) <= value < 1 << size:
+            raise ValueError(f"{type(d).__name__}.{name} = {value} does not fit into {size} bits")
+        word |= (value & ((1 << size) - 1)) << at
+    return word.to_bytes(d.BITS // 8, "little")
+
+
+def unpack(data: bytes | memoryview) -> Descriptor:
+    """The descriptor at the start of `data`; signed fields stay wrapped. ValueError for an unknown opcode."""
+    code = data[0] & 15
+    if code not in set(Opcode):
+        raise ValueError(f"there is no opcode {code}")
+    kind: type[Transfer] | type[Compute] = Compute if code == Opcode.COMPUTE else Transfer
+    if len(data) < kind.BITS // 8:
+        raise ValueError("the program ends inside a descriptor")
+    word = int.from_bytes(data[: kind.BITS // 8], "little")
+    return kind(**{name: word >> at & ((1 << size) - 1) for name, at, size in layout(kind)})
+
+
+def unpack_all(program: bytes) -> list[Descriptor]:
+    """Every descriptor of a program."""
+    result: list[Descriptor] = []
+    at, data = 0, memoryview(program)
+    while at < len(program):
+        result.append(unpack(data[at:]))
+        at += result[-1].BITS // 8
+    return result

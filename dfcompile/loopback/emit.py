@@ -1,0 +1,304 @@
+"""Layers --> descriptors: strips of rows, tiles of output channels, chunks of input channels, loads and stores around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from dfcompile.errors import CompileError, Problem
+from dfcompile.loopback.allocate import Placement, source_rows
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.descriptor import Compute, Opcode, Target, Transfer, WeightReset
+from dfcompile.loopback.layer import Layer
+from dfcompile.loopback.lower import Lowered
+from dfcompile.loopback.program import Interval, Step
+from dfcompile.loopback.storage import Ints, Storage
+from dfcompile.loopback.tile import (
+    Pass,
+    Tile,
+    correction,
+    flipped,
+    levels_of,
+    make_tile,
+    pack_weights,
+    passes_of,
+    tile_outs,
+    tree_words,
+)
+
+COLUMNS = 1 << 12
+
+
+@dataclass
+class Constants:
+    """Weight and threshold tiles in external memory, equal ones once."""
+
+    address: int
+    data: bytearray = field(default_factory=bytearray)
+    known: dict[bytes, int] = field(default_factory=dict)
+
+    def add(self, tile: bytes) -> int:
+        """External address of the bytes."""
+        if tile not in self.known:
+            self.known[tile] = self.address + len(self.data)
+            self.data += tile + bytes(-len(tile) % 16)
+        return self.known[tile]
+
+
+@dataclass
+class Ring:
+    """A tile memory filled round and round: what lies where, so that a tile still there is not loaded again."""
+
+    size: int
+    at: int = 0
+    held: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    def find(self, address: int, words: int) -> tuple[int, bool]:
+        """(first word, whether it must be loaded) of the tile at an external address."""
+        if address in self.held and self.held[address][1] >= words:
+            return self.held[address][0], False
+        start = self.at if self.at + words <= self.size else 0
+        self.held = {k: (a, n) for k, (a, n) in self.held.items() if a + n <= start or a >= start + words}
+        self.held[address] = (start, words)
+        self.at = start + words
+        return start, True
+
+
+@dataclass(frozen=True, eq=False)
+class Local:
+    """A tensor on chip: rows first.. of it, `storage` with its start as an absolute word of the activation memory."""
+
+    storage: Storage
+    image: int
+    first: int
+
+    @property
+    def span(self) -> Interval:
+        s = self.storage
+        return ("act", s.start, s.start + s.height * s.row)
+
+
+class Emitter:
+    """Writes the steps of a whole network, layer after layer."""
+
+    def __init__(self, low: Lowered, placement: Placement, external: dict[str, int], config: EngineConfig, batch: int, data: int) -> None:
+        self.low, self.placement, self.external = low, placement, external
+        self.config, self.batch = config, batch
+        self.constants = Constants(data)
+        self.weights = Ring(config.weight_words)
+        self.trees = Ring(config.tree_banks)
+        self.steps: list[Step] = []
+        self.layer = -1
+
+    def run(self) -> None:
+        for tensor in self.low.inputs:
+            self.resident(tensor, Opcode.LOAD)
+        last = {self.low.storage[layer.dst].buffer: i for i, layer in enumerate(self.low.layers)}
+        for i, layer in enumerate(self.low.layers):
+            self.layer = i
+            try:
+                self.emit_layer(layer)
+            except ValueError as e:
+                raise CompileError(Problem("not-loopback", f"layer {layer.name} does not run on this engine", why=str(e))) from e
+            for tensor in dict.fromkeys(self.low.outputs):
+                if last.get(self.low.storage[tensor].buffer) == i:
+                    self.resident(tensor, Opcode.STORE)
+        self.add(Step(Transfer(opcode=Opcode.FINISH)))
+
+    def add(self, step: Step) -> None:
+        self.steps.append(replace(step, layer=self.layer))
+
+    def transfer(self, opcode: Opcode, target: Target, address: int, local: int, words: int, word_beats: int) -> None:
+        """A block between external and on-chip memory."""
+        beats = words * word_beats
+        space = ("act", "weight", "tree")[target]
+        inside, outside = (space, local, local + words), ("ext", address, address + beats * self.config.bus_bytes)
+        constant = target != Target.ACT
+        reads, writes = (() if constant else (outside,), (inside,)) if opcode == Opcode.LOAD else ((inside,), (outside,))
+        descriptor = Transfer(opcode=opcode, target=target, local=local, beats=beats, address=address)
+        self.add(Step(descriptor, reads, writes))
+
+    def resident(self, tensor: str, opcode: Opcode) -> None:
+        """Move a whole buffer of the network's inputs or outputs, where it is kept on chip."""
+        name = self.low.storage[tensor].buffer
+        if name in self.placement.local:
+            words = self.batch * self.low.buffers[name]
+            self.transfer(opcode, Target.ACT, self.external[name], self.placement.local[name], words, self.config.word_beats)
+
+    def block(self, tensor: str, opcode: Opcode, rows: tuple[int, int], at: int) -> Local:
+        """Move rows of a tensor between its strip at word `at` and external memory."""
+        s = self.low.storage[tensor]
+        count = (rows[1] - rows[0]) * s.row
+        pixel = s.start % s.row
+        word = 8 * self.config.simd // 8
+        for n in range(self.batch):
+            for p in range(s.planes):
+                there = n * self.low.buffers[s.buffer] + p * s.plane + rows[0] * s.row
+                here = at + (n * s.planes + p) * count
+                self.transfer(opcode, Target.ACT, self.external[s.buffer] + there * word, here, count, self.config.word_beats)
+        moved = replace(s, start=at + pixel, plane=count, height=rows[1] - rows[0])
+        return Local(moved, s.planes * count, rows[0])
+
+    def local(self, tensor: str, rows: tuple[int, int], strip: int, layer: Layer, load: bool) -> Local:
+        """Where rows of a tensor are on chip, loaded there when they come from outside."""
+        s = self.low.storage[tensor]
+        if s.buffer in self.placement.local:
+            moved = replace(s, start=self.placement.local[s.buffer] + s.start)
+            return Local(moved, self.low.buffers[s.buffer], 0)
+        places = self.placement.strips[layer.name].places[s.buffer]
+        at = places[strip % len(places)]
+        if load:
+            return self.block(tensor, Opcode.LOAD, rows, at)
+        count = (rows[1] - rows[0]) * s.row
+        moved = replace(s, start=at + s.start % s.row, plane=count, height=rows[1] - rows[0])
+        return Local(moved, s.planes * count, rows[0])
+
+    def emit_layer(self, layer: Layer) -> None:
+        storage = self.low.storage
+        dst = storage[layer.dst]
+        passes = passes_of(layer, storage)
+        if layer.steps is not None:
+            layer = replace(layer, steps=flipped(layer.steps))
+            if dst.planes > 1:
+                raise ValueError("codes by thresholds beside wider ones in one concatenation")
+        tiles = [(slot, make_tile(layer, passes, storage, outs, self.config)) for slot, outs in tile_outs(dst.slots, layer, self.config)]
+        bias = correction(layer, storage, dst.channels)
+        if layer.steps is None and dst.planes == 1:
+            bias = bias - dst.shift
+        trees = [tree_words(layer.steps, bias, tile.outs) for _, tile in tiles]
+        rows = self._rows(layer, tiles)
+        for strip, first in enumerate(range(0, layer.size[0], rows)):
+            self._strip(layer, passes, tiles, trees, first, min(rows, layer.size[0] - first), strip)
+
+    def _rows(self, layer: Layer, tiles: list[tuple[int, Tile]]) -> int:
+        rows = self.placement.strips[layer.name].rows
+        if any(self.chunks(t, layer) > 1 for _, t in tiles):
+            rows = min(rows, self.config.acc_words // (self.batch * layer.size[1]))
+            if rows < 1:
+                raise ValueError(f"its weights need partial sums of {self.batch * layer.size[1]} outputs, acc_words={self.config.acc_words}")
+        return rows
+
+    def chunks(self, tile: Tile, layer: Layer) -> int:
+        """Pieces into which the channel words of a tile are cut so that one fills at most half the weight buffer."""
+        count = len(tile.weights)
+        per_word = self.config.weight_bits >> tile.width
+        limit = self.config.weight_words * per_word // 2
+        if count <= limit:
+            return 1
+        if tile.reset != WeightReset.VECTOR or layer.op or count // tile.words > limit:
+            raise ValueError(f"a tile of {count} weight words does not fit into weight_words={self.config.weight_words}")
+        return -(-tile.words // (limit // (count // tile.words)))
+
+    def _strip(
+        self, layer: Layer, passes: list[Pass], tiles: list[tuple[int, Tile]], trees: list[np.ndarray], first: int, rows: int, strip: int
+    ) -> None:
+        sources = []
+        for o in layer.operands:
+            s = self.low.storage[o.tensor]
+            sources.append(self.local(o.tensor, source_rows(layer, s, first, rows), strip, layer, True))
+        dst_rows = (first, first + rows) if layer.place[2] == 1 else (0, self.low.storage[layer.dst].height)
+        dst = self.local(layer.dst, dst_rows, strip, layer, False)
+        for (slot, tile), tree in zip(tiles, trees, strict=True):
+            bank = self._load_tree(tree)
+            chunks = self.chunks(tile, layer)
+            if chunks > 1 and len(passes) > 1:
+                raise ValueError("its weights do not fit and its operands are wider than 8 bits")
+            edges = [tile.words * k // chunks for k in range(chunks + 1)]
+            for k in range(chunks):
+                part = _cut(tile, edges[k], edges[k + 1], len(passes), self.config) if chunks > 1 else tile
+                at, words = self._load_weights(part)
+                flags = {"acc_load": int(k > 0), "acc_store": int(k < chunks - 1), "bank": bank, "weight": at}
+                self._compute(layer, passes, sources, dst, slot, part, flags, words, first, rows)
+        if self.low.storage[layer.dst].buffer in self.placement.outside:
+            places = self.placement.strips[layer.name].places[self.low.storage[layer.dst].buffer]
+            self.block(layer.dst, Opcode.STORE, dst_rows, places[strip % len(places)])
+
+    def _load_tree(self, tree: np.ndarray) -> int:
+        address = self.constants.add(tree.astype("<i4").tobytes())
+        bank, missing = self.trees.find(address, 1)
+        if missing:
+            local = bank << self.config.tree_levels
+            self.transfer(Opcode.LOAD, Target.TREE, address, local, len(tree), self.config.tree_beats)
+        return bank
+
+    def _load_weights(self, tile: Tile) -> tuple[int, int]:
+        address = self.constants.add(tile.bits)
+        words = len(tile.bits) * 8 // (self.config.lanes * self.config.weight_bits)
+        at, missing = self.weights.find(address, words)
+        if missing:
+            self.transfer(Opcode.LOAD, Target.WEIGHT, address, at, words, self.config.weight_beats)
+        return at, words
+
+    def _compute(
+        self, layer: Layer, passes: list[Pass], sources: list[Local], dst: Local, slot: int, tile: Tile,
+        flags: dict[str, int], weight_words: int, first: int, rows: int,
+    ) -> None:  # fmt: skip
+        d = replace(self._window(layer, passes, sources, tile, first, rows), **flags)
+        d = replace(d, **self._result(layer, dst, slot, tile.outs, first, d))
+        reads: list[Interval] = [s.span if s.storage.planes == 1 and self.batch == 1 else self._whole(s) for s in sources]
+        reads += [("weight", d.weight, d.weight + weight_words), ("tree", d.bank << self.config.tree_levels, (d.bank + 1) << self.config.tree_levels)]
+        writes: list[Interval] = []
+        if d.acc_load:
+            reads.append(("acc", 0, 1))
+        writes.append(("acc", 0, 1) if d.acc_store else self._whole(dst))
+        self.add(Step(d, tuple(reads), tuple(writes)))
+
+    def _whole(self, x: Local) -> Interval:
+        s = x.storage
+        return ("act", s.start, s.start + (self.batch - 1) * x.image + (s.planes - 1) * s.plane + s.height * s.row)
+
+    def _window(self, layer: Layer, passes: list[Pass], sources: list[Local], tile: Tile, first: int, rows: int) -> Compute:
+        win = layer.window
+        s = sources[passes[0].operand].storage
+        bases = [self._base(layer, sources[p.operand], tile.first[p.operand], p.plane, first) for p in passes]
+        steps = {(x.storage.row, x.storage.col, x.image if self.batch > 1 else 0) for x in sources}
+        if len(steps) > 1:
+            raise ValueError("its operands have different strides")
+        offsets = {f"offset_{i}": bases[i] - bases[0] for i in range(1, len(passes))}
+        shifts = {f"shift_{i}": int(passes[i].shift) for i in range(1, len(passes))}
+        x = sources[0]
+        stored = {self.low.storage[o.tensor] for o in layer.operands}
+        return Compute(
+            opcode=Opcode.COMPUTE, op=layer.op, reset=tile.reset, width=tile.width, levels=levels_of(layer.steps),
+            passes=len(passes) - 1, pad=_pad(layer, stored) if win.has_pads else 0,
+            batch=self.batch, height=rows, width_out=layer.size[1], kernel_h=win.kernel[0], kernel_w=win.kernel[1], words=tile.words,
+            src=bases[0], src_n=x.image, src_h=win.stride[0] * s.row, src_w=win.stride[1] * s.col,
+            tap_h=win.dilation[0] * s.row, tap_w=win.dilation[1] * s.col,
+            y_first=first * win.stride[0] - win.pads[0], y_step=win.stride[0], y_tap=win.dilation[0], y_size=self.low.storage[layer.operands[0].tensor].height,
+            x_first=-win.pads[1], x_step=win.stride[1], x_tap=win.dilation[1], x_size=s.width, **offsets, **shifts,
+        )  # fmt: skip
+
+    def _base(self, layer: Layer, x: Local, word: int, plane: int, first: int) -> int:
+        """Address of the first tap of the first output, wherever it lies."""
+        s, win = x.storage, layer.window
+        y = first * win.stride[0] - win.pads[0] - x.first
+        return s.start + word + plane * s.plane + y * s.row - win.pads[1] * s.col
+
+    def _result(self, layer: Layer, dst: Local, slot: int, outs: Ints, first: int, d: Compute) -> dict[str, int]:
+        s, config = dst.storage, self.config
+        at = s.start + slot // config.simd + (layer.place[0] + first * layer.place[2] - dst.first) * s.row + layer.place[1] * s.col
+        used = -(-int(np.flatnonzero(outs >= 0)[-1] + 1) // config.simd)
+        writes = min(config.word_writes, s.words(config.simd) - slot // config.simd, used)
+        codes = {"lowest": layer.steps.lowest - s.shift, "double": int(layer.steps.step == 2)} if layer.steps else {}
+        return codes | {
+            "planes": s.planes - 1, "dst": at, "dst_n": dst.image, "dst_h": layer.place[2] * s.row, "dst_w": layer.place[3] * s.col,
+            "dst_p": s.plane if s.planes > 1 else 0, "writes": writes, "lane": slot % config.simd if config.pe < config.simd else 0,
+            "idle": 0 if d.acc_store else max(0, s.planes * writes - d.taps),
+        }  # fmt: skip
+
+
+def _pad(layer: Layer, stored: set[Storage]) -> int:
+    if any(s.planes > 1 for s in stored) or len({s.shift for s in stored}) > 1:
+        raise ValueError("padding of codes wider than 8 bits")
+    value = layer.pad - next(iter(stored)).shift
+    if not -128 <= value <= 127:
+        raise ValueError(f"the pad code {layer.pad} is outside the codes' byte")
+    return value
+
+
+def _cut(tile: Tile, first: int, end: int, passes: int, config: EngineConfig) -> Tile:
+    """Channel words first..end-1 of a tile."""
+    walk = tile.weights.reshape(-1, tile.words, config.pe, config.simd)[:, first:end].reshape(-1, config.pe, config.simd)
+    bits = pack_weights(walk, tile.width, config)
+    return replace(tile, weights=walk, words=end - first, first=tuple(f + first for f in tile.first), bits=bits)

@@ -1,0 +1,107 @@
+"""Layers: the one form in which the engine computes anything, between the integer graph and descriptors.
+
+Every layer is a window of taps over one to four operand planes, joined by addition, maximum or minimum with constant
+weights, and a result by thresholds or the sum itself. Convolution, pooling, addition, padding and copies differ in their weights only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dfcompile.ir.graph import Array
+from dfcompile.ir.intop import Window
+from dfcompile.loopback.descriptor import AccOp
+from dfcompile.loopback.storage import Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """Weights (oc, kh, kw, ic / groups) of grouped convolution; every elementwise operator has groups = channels."""
+
+    weights: Ints
+    groups: int
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """(output channels, input channels) of a group."""
+        return self.weights.shape[0] // self.groups, self.weights.shape[3]
+
+    def inputs(self, outs: Ints) -> Ints:
+        """Input channels that output channels read."""
+        of, per = self.span
+        groups = np.unique(outs // of)
+        return np.asarray((groups[:, None] * per + np.arange(per)).reshape(-1))
+
+    def block(self, outs: Ints, ins: Ints) -> Ints:
+        """Weights (len(outs), kh, kw, len(ins)) between slots; zero where unconnected or a gap."""
+        of, per = self.span
+        group = np.where(outs >= 0, outs // of, -1)
+        index = ins[None, :] - group[:, None] * per
+        linked = (outs >= 0)[:, None] & (ins >= 0)[None, :] & (index >= 0) & (index < per)
+        rows = self.weights[np.maximum(outs, 0)]
+        picked = np.take_along_axis(rows, np.clip(index, 0, per - 1)[:, None, None, :], axis=3)
+        return np.asarray(np.where(linked[:, None, None, :], picked, 0))
+
+    def sums(self) -> Ints:
+        """Sum of each output channel's weights."""
+        return np.asarray(self.weights.sum(axis=(1, 2, 3)))
+
+
+def identity(channels: int, factor: int = 1, kernel: tuple[int, int] = (1, 1)) -> Kernel:
+    """factor * x of each channel by itself, summed over a window."""
+    return Kernel(np.full((channels, *kernel, 1), factor, np.int64), channels)
+
+
+@dataclass(frozen=True, eq=False)
+class Operand:
+    """A tensor that a layer reads, all its planes, with its weights."""
+
+    tensor: str
+    kernel: Kernel
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """Thresholds of a result: code = (count ^ flip) * step + lowest.
+
+    thresholds: (channels or 1, n) rising; flip: (channels or 1,)
+    """
+
+    thresholds: Ints
+    flip: Array
+    lowest: int
+    step: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """dst[place] = result(op over taps of sum of operands + offset).
+
+    pad:   code outside the picture
+    size:  output height and width
+    place: (first row, first column, row step, column step) of the outputs in dst: phases of upsampling
+    ready: whether dst is complete after this layer
+    source: names of nodes of the integer graph
+    """
+
+    name: str
+    dst: str
+    operands: tuple[Operand, ...]
+    window: Window
+    size: tuple[int, int]
+    op: AccOp = AccOp.ADD
+    offset: int = 0
+    pad: int = 0
+    steps: Steps | None = None
+    place: tuple[int, int, int, int] = (0, 0, 1, 1)
+    source: tuple[str, ...] = ()
+
+    def with_steps(self, steps: Steps, dst: str, source: str) -> Layer:
+        return replace(self, steps=steps, dst=dst, source=(*self.source, source))
+
+    @property
+    def macs(self) -> int:
+        """Multiplications of an image."""
+        return self.size[0] * self.size[1] * sum(o.kernel.weights.size for o in self.operands)

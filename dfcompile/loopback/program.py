@@ -1,0 +1,121 @@
+"""A compiled program: descriptors in order, the memory image, and how the host reads and writes frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfcompile.ir.graph import Array
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.descriptor import Compute, Descriptor, Opcode, Unit, pack
+from dfcompile.loopback.layer import Layer
+from dfcompile.loopback.storage import Storage, digits, undigits
+
+Interval = tuple[str, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A descriptor with what it touches: (memory, first, end) in "act", "weight", "tree", "acc" words or "ext" bytes."""
+
+    descriptor: Descriptor
+    reads: tuple[Interval, ...] = ()
+    writes: tuple[Interval, ...] = ()
+    layer: int = -1
+
+    @property
+    def unit(self) -> Unit:
+        if isinstance(self.descriptor, Compute):
+            return Unit.COMPUTE
+        return Unit.LOAD if self.descriptor.opcode == Opcode.LOAD else Unit.STORE
+
+
+@dataclass(frozen=True, eq=False)
+class Port:
+    """An input or output tensor in external memory: `address` of the first image, images one after another."""
+
+    name: str
+    storage: Storage
+    address: int
+    image_bytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Everything that one network is for the engine.
+
+    steps:   descriptors in program order, FINISH last
+    size:    bytes of external memory
+    fixed:   (address, bytes) of the constants; program: its address
+    batch:   images that one run computes
+    """
+
+    config: EngineConfig
+    batch: int
+    steps: tuple[Step, ...]
+    layers: tuple[Layer, ...]
+    constants: bytes
+    constants_address: int
+    program_address: int
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    spilled: tuple[str, ...] = ()
+    notes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def code(self) -> bytes:
+        return b"".join(pack(s.descriptor) for s in self.steps)
+
+    @property
+    def size(self) -> int:
+        """Bytes of external memory, a multiple of 4096."""
+        return -(-(self.program_address + len(self.code)) // 4096) * 4096
+
+    def image(self, codes: Mapping[str, Array] | None = None) -> NDArray[np.uint8]:
+        """The memory before a run; codes: (n <= batch, h, w, c) for each input."""
+        memory = np.zeros(self.size, np.uint8)
+        place(memory, self.constants_address, np.frombuffer(self.constants, np.uint8))
+        place(memory, self.program_address, np.frombuffer(self.code, np.uint8))
+        for port in self.inputs if codes is not None else ():
+            assert codes is not None
+            place(memory, port.address, to_bytes(port, codes[port.name], self.config.simd))
+        return memory
+
+    def results(self, memory: NDArray[np.uint8], count: int) -> dict[str, Array]:
+        """Codes of the outputs of the first `count` images, by name."""
+        return {p.name: from_bytes(p, memory, count, self.config.simd) for p in self.outputs}
+
+
+def place(memory: NDArray[np.uint8], address: int, data: NDArray[np.uint8]) -> None:
+    """Write bytes into the image."""
+    memory[address : address + len(data)] = data
+
+
+def to_bytes(port: Port, codes: Array, simd: int) -> NDArray[np.uint8]:
+    """Frames as the memory holds them; gaps are zero."""
+    s = port.storage
+    n = len(codes)
+    frame = np.zeros((s.planes, n, s.height, s.width, len(s.slots)), np.int8)
+    filled = np.flatnonzero(s.slots >= 0)
+    flat = np.asarray(codes).reshape(n, s.height, s.width, -1)
+    frame[..., filled] = digits(flat[..., s.slots[filled]], s.planes, s.shift)
+    return np.ascontiguousarray(frame.transpose(1, 0, 2, 3, 4)).view(np.uint8).reshape(-1)
+
+
+def from_bytes(port: Port, memory: NDArray[np.uint8], count: int, simd: int) -> Array:
+    """The inverse of `to_bytes`, as float64; the storage may be a view into a larger buffer."""
+    s = port.storage
+    data = memory[port.address : port.address + count * port.image_bytes].view(np.int8).reshape(count, -1, simd)
+    shape = (s.planes, s.height, s.width, s.words(simd))
+    grid = sum((np.arange(k) * step).reshape([-1 if i == a else 1 for i in range(4)])
+               for a, (k, step) in enumerate(zip(shape, (s.plane, s.row, s.col, 1), strict=True)))
+    words = data[:, np.asarray(grid) + s.start]
+    planes = words.reshape(count, s.planes, s.height, s.width, -1).transpose(1, 0, 2, 3, 4)
+    codes = undigits(planes, s.shift)
+    result = np.empty((count, s.height, s.width, s.channels))
+    filled = np.flatnonzero(s.slots >= 0)
+    result[..., s.slots[filled]] = codes[..., filled]
+    return result

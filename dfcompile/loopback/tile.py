@@ -1,0 +1,190 @@
+"""Tiles: the weights and thresholds of `pe` output channels as the engine's memories hold them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.descriptor import WeightReset
+from dfcompile.loopback.layer import Layer, Operand, Steps
+from dfcompile.loopback.storage import GAP, Ints, Storage
+
+SUM_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One sweep over the taps: plane `plane` of operand `operand`; the sum is multiplied by 256 before it where `shift`."""
+
+    operand: int
+    plane: int
+    shift: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """What one compute descriptor needs.
+
+    outs:    (pe,) output channels, GAP where a row is idle
+    first:   first channel word of each operand that is read
+    words:   channel words read of each operand, the same for all
+    weights: (steps, pe, simd) integers as walked by the weight address
+    reset, width: see `Compute`
+    bits:    the weights as the buffer holds them, whole words
+    """
+
+    outs: Ints
+    first: tuple[int, ...]
+    words: int
+    weights: Ints
+    reset: WeightReset
+    width: int
+    bits: bytes
+
+
+def passes_of(layer: Layer, storage: dict[str, Storage]) -> list[Pass]:
+    """Operand planes from the highest digit down. ValueError where there are more than the engine walks."""
+    found: list[Pass] = []
+    highest = max(storage[o.tensor].planes for o in layer.operands)
+    for plane in range(highest - 1, -1, -1):
+        here = [i for i, o in enumerate(layer.operands) if storage[o.tensor].planes > plane]
+        found += [Pass(i, plane, bool(found) and k == 0) for k, i in enumerate(here)]
+    if len(found) > 4:
+        raise ValueError(f"its operands take {len(found)} bytes a value, the engine walks 4")
+    return found
+
+
+def correction(layer: Layer, storage: dict[str, Storage], channels: int) -> Ints:
+    """What the true sum of each channel is above the array's: the storage shifts, and the layer's offset."""
+    total = np.full(channels, layer.offset, np.int64)
+    for o in layer.operands:
+        sums = o.kernel.sums() if layer.op == 0 else np.ones(channels, np.int64)
+        total = total + storage[o.tensor].shift * sums
+    return total
+
+
+def tile_outs(slots: Ints, layer: Layer, config: EngineConfig) -> list[tuple[int, Ints]]:
+    """(first slot, output channels) of every tile that is not all gaps.
+
+    Channel by channel, a step feeds `simd` outputs: more rows would stay idle, and a maximum must see one word a tap.
+    """
+    alone = all(o.kernel.groups == len(o.kernel.weights) for o in layer.operands)
+    step = min(config.pe, config.simd) if alone else config.pe
+    padded = np.concatenate([slots, np.full(-len(slots) % step, GAP, np.int64)]).reshape(-1, step)
+    rows = np.concatenate([padded, np.full((len(padded), config.pe - step), GAP, np.int64)], axis=1)
+    return [(i * step, row) for i, row in enumerate(rows) if np.any(row >= 0)]
+
+
+def _word_range(operand: Operand, slots: Ints, outs: Ints, simd: int) -> tuple[int, int]:
+    needed = operand.kernel.inputs(outs[outs >= 0])
+    at = np.flatnonzero((slots >= needed.min()) & (slots <= needed.max()))
+    return int(at[0]) // simd, int(at[-1]) // simd + 1
+
+
+def make_tile(layer: Layer, passes: list[Pass], storage: dict[str, Storage], outs: Ints, config: EngineConfig) -> Tile:
+    """Weights of one tile over all channel words that it reads."""
+    simd = config.simd
+    ranges = [_word_range(o, storage[o.tensor].slots, outs, simd) for o in layer.operands]
+    words = max(b - a for a, b in ranges)
+    first = []
+    blocks = []
+    for o, (start, _) in zip(layer.operands, ranges, strict=True):
+        slots = storage[o.tensor].slots
+        begin = min(start, len(slots) // simd - words)
+        if begin < 0:
+            raise ValueError("its operands lie in words of different number")
+        ins = slots[begin * simd : (begin + words) * simd]
+        block = o.kernel.block(outs, ins)
+        kh, kw = block.shape[1:3]
+        blocks.append(block.reshape(config.pe, kh * kw, words, simd).transpose(1, 2, 0, 3))
+        first.append(begin)
+    stack = np.stack([blocks[p.operand] for p in passes])
+    return _packed(stack, outs, tuple(first), words, config)
+
+
+def _packed(stack: Ints, outs: Ints, first: tuple[int, ...], words: int, config: EngineConfig) -> Tile:
+    """(passes, taps, words, pe, simd) --> the shortest walk."""
+    reset = WeightReset.VECTOR
+    if np.all(stack == stack[:1]):
+        stack, reset = stack[:1], WeightReset.PASS
+        if np.all(stack == stack[:, :1]):
+            stack, reset = stack[:, :1], WeightReset.TAP
+    weights = stack.reshape(-1, config.pe, config.simd)
+    width = width_of(weights, config)
+    return Tile(outs, first, words, weights, reset, width, pack_weights(weights, width, config))
+
+
+def width_of(weights: Ints, config: EngineConfig) -> int:
+    """log2 of the bits of a weight; 0 is one bit for -1 and +1."""
+    lo, hi = int(weights.min()), int(weights.max())
+    if np.all(np.abs(weights) == 1):
+        return 0
+    for width in (1, 2, 3):
+        top = 1 << ((1 << width) - 1)
+        if 1 << width <= config.weight_bits and -top <= lo and hi < top:
+            return width
+    raise ValueError(f"its weights [{lo}, {hi}] are wider than {config.weight_bits} bits")
+
+
+def pack_weights(weights: Ints, width: int, config: EngineConfig) -> bytes:
+    """Weights (steps, pe, simd) to whole words of the buffer, element 0 lowest."""
+    bits = 1 << width
+    flat = weights.reshape(-1)
+    patterns = (flat > 0) if width == 0 else flat & ((1 << bits) - 1)
+    planes: NDArray[np.uint8] = ((patterns.astype(np.uint8)[:, None] >> np.arange(bits, dtype=np.uint8)) & 1).astype(np.uint8)
+    data = np.packbits(planes.reshape(-1), bitorder="little").tobytes()
+    word = config.lanes * config.weight_bits // 8
+    return data + bytes(-len(data) % word)
+
+
+def unpack_weights(data: NDArray[np.uint8], width: int, lanes: int) -> Ints:
+    """The inverse of `pack_weights`: bytes to (steps, lanes)."""
+    bits = 1 << width
+    planes = np.unpackbits(data, bitorder="little").reshape(-1, bits).astype(np.int64)
+    patterns = planes @ (1 << np.arange(bits, dtype=np.int64))
+    values = 2 * patterns - 1 if width == 0 else np.where(patterns >= 1 << (bits - 1), patterns - (1 << bits), patterns)
+    return np.asarray(values.reshape(-1, lanes))
+
+
+def levels_of(steps: Steps | None) -> int:
+    """Levels of the threshold tree; 0 without thresholds."""
+    return 0 if steps is None else max(1, int(steps.thresholds.shape[1]).bit_length())
+
+
+def tree_words(steps: Steps | None, bias: Ints, outs: Ints) -> Ints:
+    """(2**levels, pe) words of a tile's threshold bank.
+
+    Word 0 is the bias, or bit 0 of it the flip where there are thresholds; node 2**l + i of level l follows at its own index.
+    """
+    rows = np.maximum(outs, 0)
+    if steps is None:
+        return np.where(outs >= 0, bias[rows], 0)[None]
+    levels = levels_of(steps)
+    size = (1 << levels) - 1
+    table = np.full((len(outs), size), SUM_MAX, np.int64)
+    source = steps.thresholds[rows if len(steps.thresholds) > 1 else 0 * rows]
+    table[:, : source.shape[1]] = np.clip(source - bias[rows][:, None], -SUM_MAX - 1, SUM_MAX)
+    flip = steps.flip[rows if len(steps.flip) > 1 else 0 * rows]
+    words = np.empty((1 << levels, len(outs)), np.int64)
+    words[0] = flip
+    for level in range(levels):
+        at = ((2 * np.arange(1 << level) + 1) << (levels - 1 - level)) - 1
+        words[1 << level : 2 << level] = table[:, at].T
+    return words
+
+
+def flipped(steps: Steps) -> Steps:
+    """Thresholds filled up to 2**levels - 1, so that the complement of the count stays right."""
+    missing = (1 << levels_of(steps)) - 1 - steps.thresholds.shape[1]
+    if not missing or not np.any(steps.flip):
+        return steps
+    # A flipped channel counts down from 2**levels - 1: the thresholds that are missing are always passed.
+    rows = max(len(steps.thresholds), len(steps.flip))
+    wide = np.broadcast_to(steps.thresholds, (rows, steps.thresholds.shape[1]))
+    flip = np.broadcast_to(steps.flip, (rows,))[:, None]
+    low = np.where(flip, -SUM_MAX - 1, SUM_MAX) + np.zeros((rows, missing), np.int64)
+    table = np.sort(np.concatenate([wide, low], axis=1), axis=1)
+    return replace(steps, thresholds=table, flip=np.broadcast_to(steps.flip, (rows,)))

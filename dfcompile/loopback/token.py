@@ -1,0 +1,113 @@
+"""Dependency tokens: made from what the descriptors touch, and proven to order every pair that conflicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.descriptor import Compute, Unit
+from dfcompile.loopback.program import Interval, Step
+
+Marks = dict[str, NDArray[np.int64]]
+
+
+class _Uses:
+    """Last step of each queue that touched each block of each memory."""
+
+    def __init__(self, sizes: dict[str, int], blocks: dict[str, int]) -> None:
+        self.block = blocks
+        self.marks: dict[Unit, Marks] = {u: {k: np.full(n // blocks[k] + 1, -1, np.int64) for k, n in sizes.items()} for u in Unit}
+
+    def _range(self, interval: Interval) -> slice:
+        space, first, end = interval
+        return slice(max(0, first) // self.block[space], max(0, end - 1) // self.block[space] + 1)
+
+    def last(self, unit: Unit, interval: Interval) -> int:
+        part = self.marks[unit][interval[0]][self._range(interval)]
+        return int(part.max()) if len(part) else -1
+
+    def mark(self, unit: Unit, interval: Interval, index: int) -> None:
+        self.marks[unit][interval[0]][self._range(interval)] = index
+
+
+def _latest(step: Step, unit: Unit, read: _Uses, written: _Uses) -> int:
+    """The array works in order on its own results, so of its own steps only a written result that is read again counts."""
+    if unit == step.unit == Unit.COMPUTE:
+        return max((written.last(unit, x) for x in step.reads if x[0] == "act"), default=-1)
+    found = [written.last(unit, x) for x in (*step.reads, *step.writes)] + [read.last(unit, x) for x in step.writes]
+    return max(found, default=-1)
+
+
+def conflicts(steps: Sequence[Step], config: EngineConfig, size: int) -> list[dict[Unit, int]]:
+    """For each step and queue, the last earlier step of that queue which must be complete before it."""
+    sizes = {"act": config.act_words, "weight": config.weight_words, "tree": config.tree_banks << config.tree_levels, "acc": 1, "ext": size}
+    blocks = {"act": 1, "weight": 1, "tree": 1 << config.tree_levels, "acc": 1, "ext": 1024}
+    read, written = _Uses(sizes, blocks), _Uses(sizes, blocks)
+    result = []
+    for i, step in enumerate(steps):
+        needs = {u: _latest(step, u, read, written) for u in Unit}
+        result.append(needs)
+        for x in step.reads:
+            read.mark(step.unit, x, i)
+        for x in step.writes:
+            written.mark(step.unit, x, i)
+    return result
+
+
+def add_tokens(steps: Sequence[Step], config: EngineConfig, size: int) -> list[Step]:
+    """Steps with `wait`, `signal` and `drain` set: each queue's tokens come and go in order, so the k-th wait meets the k-th signal."""
+    wait, signal, drain = [0] * len(steps), [0] * len(steps), [0] * len(steps)
+    known: dict[tuple[Unit, Unit], int] = {}
+    drained = -1
+    for i, needs in enumerate(conflicts(steps, config, size)):
+        own = steps[i].unit
+        for unit, at in needs.items():
+            if unit == own:
+                if own == Unit.COMPUTE and at > drained:
+                    drain[i], drained = 1, i - 1
+                continue
+            if at > known.get((unit, own), -1):
+                known[unit, own] = at
+                wait[i] |= 1 << unit
+                signal[at] |= 1 << own
+    result = []
+    for s, w, g, d in zip(steps, wait, signal, drain, strict=True):
+        changed = replace(s.descriptor, wait=w, signal=g)
+        result.append(replace(s, descriptor=replace(changed, drain=d) if isinstance(changed, Compute) else changed))
+    return result
+
+
+def prove_tokens(steps: Sequence[Step], config: EngineConfig, size: int) -> None:
+    """ValueError unless every conflict is ordered by queues and tokens, and every wait has its signal, earlier in the program.
+
+    Reach: done[i][u] is the last step of queue u known to be complete when step i starts.
+    """
+    queues: dict[tuple[Unit, Unit], list[int]] = {}
+    done: list[dict[Unit, int]] = []
+    last: dict[Unit, int] = {}
+    for i, (step, needs) in enumerate(zip(steps, conflicts(steps, config, size), strict=True)):
+        own, d = step.unit, step.descriptor
+        here = dict(done[last[own]]) if own in last else dict.fromkeys(Unit, -1)
+        if own in last and (own != Unit.COMPUTE or (isinstance(d, Compute) and d.drain)):
+            here[own] = last[own]
+        for unit in Unit:
+            if d.wait >> unit & 1:
+                pending = queues.get((unit, own), [])
+                if not pending:
+                    raise ValueError(f"descriptor {i} waits for a token of {unit.name} that no earlier descriptor signals")
+                source = pending.pop(0)
+                here = {u: max(here[u], done[source][u]) for u in Unit} | {unit: max(here[unit], source)}
+        for unit, at in needs.items():
+            if at > here[unit]:
+                raise ValueError(f"descriptor {i} may start before descriptor {at} of {unit.name} is complete")
+            if d.signal >> unit & 1:
+                queues.setdefault((own, unit), []).append(i)
+        done.append(here)
+        last[own] = i
+    left = [f"{a.name} to {b.name}" for (a, b), pending in queues.items() if pending]
+    if left:
+        raise ValueError(f"signals without a wait: {', '.join(left)}")

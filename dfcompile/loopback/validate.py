@@ -1,0 +1,59 @@
+"""The checks that the engine makes on each descriptor before it runs; the hardware makes the same and reports the same codes."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.descriptor import AccOp, Compute, Descriptor, Opcode, Target, Transfer, WeightReset
+
+
+class ErrorCode(IntEnum):
+    """Error field of the status register."""
+
+    NONE = 0
+    OPCODE = 1
+    TRANSFER = 2
+    LOOP = 3
+    TREE = 4
+    WEIGHT = 5
+    RESULT = 6
+    ACT_RANGE = 7
+    BUS = 8
+    TIMEOUT = 9
+    LENGTH = 10
+
+
+class Fault(Exception):
+    """The engine stops: the error code and the descriptor's number."""
+
+    def __init__(self, code: str, index: int, text: str) -> None:
+        super().__init__(f"descriptor {index}: {code}: {text}")
+        self.code, self.index = ErrorCode[code], index
+
+
+def check(d: Descriptor, config: EngineConfig, index: int) -> None:
+    """Fault for a descriptor that the engine refuses."""
+    if isinstance(d, Transfer):
+        if d.opcode != Opcode.FINISH and not _transfer_fits(d, config):
+            raise Fault("TRANSFER", index, "the block does not fit into its memory, is empty, or its address is not aligned")
+        return
+    if 0 in (d.batch, d.height, d.width_out, d.kernel_h, d.kernel_w, d.words):
+        raise Fault("LOOP", index, "a loop of no steps")
+    if d.levels > config.tree_levels or d.bank >= config.tree_banks:
+        raise Fault("TREE", index, "no such threshold bank or level")
+    if 1 << d.width > config.weight_bits or d.weight >= config.weight_words or d.reset > WeightReset.TAP:
+        raise Fault("WEIGHT", index, "no such weight width, word or walk")
+    lanes = min(config.pe, config.simd)
+    if d.op > AccOp.MIN or not 1 <= d.writes <= config.word_writes or d.lane % lanes or d.lane >= config.simd:
+        raise Fault("RESULT", index, "no such operation, number of words or lane")
+
+
+def _transfer_fits(d: Transfer, config: EngineConfig) -> bool:
+    if d.opcode == Opcode.STORE and d.target != Target.ACT:
+        return False
+    if d.target > Target.TREE or d.beats == 0 or d.address % config.bus_bytes:
+        return False
+    size = (config.act_words, config.weight_words, config.tree_banks << config.tree_levels)[d.target]
+    beats = (config.word_beats, config.weight_beats, config.tree_beats)[d.target]
+    return d.beats % beats == 0 and d.local + d.beats // beats <= size
