@@ -132,7 +132,7 @@ class SlidingWindow(Unit):
             raise ValueError(f"padding with {self.pad_value} needs a type of at most 31 bits, this is {out}")
         if any((_taps(self._geometry, a) < 0).all() or -self.pads[a] >= self._stuffed[a] for a in (0, 1)):
             raise ValueError(f"no window holds a pixel: kernel {self.kernel}, stride {self.stride}, pads {self.pads}, shape {self.shape}")
-        if self.depth and self.depth < (least := linebuffer.deadlock_depth(*_trace(self._geometry))):
+        if self.depth and self.depth < (least := linebuffer.deadlock_depth(*self.trace)):
             raise ValueError(f"a line buffer of {self.depth} words never holds a window; {least} do")
 
     @property
@@ -183,6 +183,11 @@ class SlidingWindow(Unit):
         elements = self.kernel[0] * self.kernel[1] * self.shape[2]
         return (Stream((*self.out_size, elements), self.windows, self.simd),)
 
+    @property
+    def trace(self) -> tuple[Steps, Steps]:
+        """For each step the word it reads (-1: padding), and the oldest word that it or a later step may read."""
+        return _trace(self._geometry)
+
     def minimal_depth(self) -> int:
         """Fewest words of line buffer with which a frame takes `cycles` when nothing stalls outside."""
         return _minimal_depth(self._geometry)
@@ -230,8 +235,7 @@ class SlidingWindow(Unit):
         return max(self.inputs[0].beats, self.outputs[0].beats)
 
     def schedule(self) -> Schedule:
-        reads, lows = _trace(self._geometry)
-        return linebuffer.schedule(reads, lows, self.inputs[0].beats, self.words)
+        return linebuffer.schedule(*self.trace, self.inputs[0].beats, self.words)
 
     def parameters(self) -> dict[str, int]:
         h, w, c = self.shape
@@ -265,6 +269,10 @@ class SlidingWindow(Unit):
             "Depth": self.words,
             "RamStyle": area.STYLE_CODES[area.ram_style(self.words, self.inputs[0].width, self.style)],
         }
+
+    def styles(self, family: str) -> Iterator[dict[str, str]]:
+        for style in area.ram_styles(self.words, family):
+            yield {"style": style}
 
     def foldings(self) -> Iterator[dict[str, int]]:
         for simd in divisors(self.shape[2] // self.groups):
