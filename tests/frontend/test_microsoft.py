@@ -14,7 +14,7 @@ from tests.frontend.small import random
 
 MS = "com.microsoft"
 SCALES = {
-    "as": 0.05,
+    "as": 0.0625,
     "az": np.asarray(120, np.uint8),
     "ys": 0.25,
     "yz": np.asarray(100, np.uint8),
