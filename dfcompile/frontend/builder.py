@@ -177,8 +177,9 @@ class Builder:
     def reshape(self, value: Value, shape: Iterable[int]) -> Value:
         """The value with a new ONNX shape."""
         new = tuple(int(s) for s in shape)
-        sized(*new)
-        if math.prod(new) != math.prod(onnx_shape(value)):
+        if isinstance(value, Act):
+            sized(*new)
+        if min(new, default=1) < 0 or math.prod(new) != math.prod(onnx_shape(value)):
             raise ValueError(f"a tensor of shape {shown_shape(onnx_shape(value))} cannot be reshaped to {shown_shape(new)}")
         if new == onnx_shape(value):
             return value

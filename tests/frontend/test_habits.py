@@ -250,3 +250,15 @@ def test_shared_initialisers_stay_as_they_are(tmp_path: Path) -> None:
     w = random(4, 4)
     graph = graph_of(model(nodes, {"x": (1, 4)}, ["y"], constants(w=w)), tmp_path)
     np.testing.assert_array_equal(graph.constants["w"], w.astype(np.float64))
+
+
+def test_empty_constants_in_the_arithmetic_of_pads(tmp_path: Path) -> None:
+    nodes = [
+        node("ConstantOfShape", ["none"], ["e"], value=numpy_helper.from_array(np.asarray([0]))),
+        node("Reshape", ["e", "flat"], ["f"]),
+        node("Concat", ["f", "pads"], ["p"], axis=0),
+        quant("x", "q"),
+        node("Pad", ["q", "p"], ["y"]),
+    ]
+    held = constants(none=np.asarray([0]), flat=np.asarray([-1]), pads=np.asarray([0, 1, 0, 2]))
+    assert graph_of(model(nodes, {"x": (1, 4)}, ["y"], held), tmp_path).tensors["y"].shape == (1, 7)
