@@ -249,7 +249,8 @@ def synth(out: Path, tool: str, device: str | None, quiet: bool, as_json: bool) 
         show_json(found)
     elif not quiet:
         names = ("lut", "ff", "bram36", "uram", "dsp")
-        rows = [[u["name"], *(f"{u['synthesised'][n]:g} ({u['estimated'][n]:g})" for n in names)] for u in found["units"]]
+        parts = [*found["units"], {"name": "total", **found["total"]}]
+        rows = [[u["name"], *(f"{u['synthesised'][n]:,.0f} ({u['estimated'][n]:,.0f})" for n in names)] for u in parts]
         show_table(f"{tool}, {found['device']}: synthesised (estimated)", ["unit", *names], rows)
 
 
