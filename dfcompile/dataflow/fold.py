@@ -1,27 +1,61 @@
-"""Choosing how parallel each unit is.
+"""Choosing how parallel each unit is, and where its memories and products live.
 
-`fold_for_interval` takes, for every unit, the cheapest folding that keeps up with an interval. For a fixed
-interval the units are independent but for the width converters between them, which the choice avoids where it
-costs no lanes.
+Three questions, each answered by an exact optimum: the cheapest design for an interval (`cheapest`), the fastest one within a
+board's budget (`fastest`), and all that lie between (`front`). FIFOs come later and are not counted.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from dfcompile.boards import Board
 from dfcompile.dataflow.connect import Folding, apply_folding, tied_windows
+from dfcompile.dataflow.cost import RESOURCES, USABLE, budget, rates
+from dfcompile.dataflow.fold_milp import Solution, solve
+from dfcompile.dataflow.fold_option import Choice
+from dfcompile.dataflow.fold_problem import FoldProblem
+from dfcompile.dataflow.fold_prune import prune
 from dfcompile.errors import CompileError, Problem
-from dfcompile.ir.graph import Graph, Node
+from dfcompile.ir.graph import Graph
 from dfcompile.units.base import Unit
 
 DEFAULT_LANES = 2048
 """Multiply-accumulate lanes that a build without any wish for speed spends at most, roughly."""
 
-Choice = dict[str, int]
+
+@dataclass(frozen=True, eq=False)
+class Folded:
+    """A folding with its proof.
+
+    interval:  cycles of the slowest unit
+    objective: what was made least: "cost" (LUT equivalents at an asked interval) or "interval"
+    value:     of the objective; bound: no folding has less; gap: (value - bound) / value, 0 when proven
+    """
+
+    choices: dict[str, Choice]
+    interval: int
+    objective: str
+    value: float
+    bound: float
+    solution: Solution
+
+    @property
+    def gap(self) -> float:
+        return (self.value - self.bound) / self.value if self.objective == "interval" else self.solution.gap
+
+    @property
+    def optimal(self) -> bool:
+        return self.gap == 0.0
+
+
+def lanes(graph: Graph, choices: Mapping[str, Mapping[str, Any]]) -> int:
+    """Multiply-accumulate lanes of all matrix and depthwise units."""
+    return sum(int(c["pe"]) * int(c["simd"]) for n in graph.nodes if hasattr(n.op, "weights") for c in (choices[n.name],))
 
 
 def macs(graph: Graph) -> int:
@@ -36,75 +70,122 @@ def macs(graph: Graph) -> int:
     return total
 
 
-def options(unit: Unit) -> list[tuple[int, int, Choice]]:
-    """All foldings of a unit as (cycles, lanes, choice)."""
-    found = []
-    for choice in unit.foldings():
-        folded = unit.folded(**choice)
-        lanes = 1
-        for v in choice.values():
-            lanes *= v
-        found.append((folded.cycles, lanes, choice))
-    return found
-
-
-def fastest_interval(graph: Graph) -> int:
-    """The interval of the network when every unit is as parallel as it can be."""
-    return max(min(o[0] for o in options(n.op)) for n in graph.nodes if isinstance(n.op, Unit))
-
-
 def default_interval(graph: Graph) -> int:
     """The interval aimed at when nothing is asked: about `DEFAULT_LANES` lanes, as far as the units allow."""
-    return max(fastest_interval(graph), -(-macs(graph) // DEFAULT_LANES))
+    return max(FoldProblem(graph, "xc7").fastest(), -(-macs(graph) // DEFAULT_LANES))
 
 
-def fold_for_interval(graph: Graph, interval: int) -> dict[str, Choice]:
-    """For each unit the cheapest folding with at most `interval` cycles; CompileError when there is none."""
-    tied = tied_windows(graph)
-    made = graph.producers()
-    result: dict[str, Choice] = {}
-    problems = []
-    for node in graph.nodes:
-        unit = node.op
-        assert isinstance(unit, Unit)
-        if node.name in tied:
+def fold_for_interval(graph: Graph, interval: int, family: str = "xc7") -> dict[str, Choice]:
+    """For each unit its part of the cheapest design with at most `interval` cycles; CompileError when there is none."""
+    return cheapest(graph, interval, family).choices
+
+
+def cheapest(graph: Graph, interval: int, family: str = "xc7", board: Board | None = None) -> Folded:
+    """The least LUT equivalents for an interval, within a board's budget when one is given; CompileError when there is none."""
+    problem = FoldProblem(graph, board.family if board else family)
+    slow = [(n, u) for n, u in problem.units.items() if problem.table.fastest(u) > interval]
+    if slow:
+        raise CompileError([_too_slow(n, u, problem.table.fastest(u), interval) for n, u in slow])
+    found = _cheapest(problem, interval, board)
+    if found is None:
+        assert board
+        raise CompileError(_too_large(problem, interval, board))
+    return Folded(_untied(graph, found), found.cycles, "cost", found.cost, found.bound, found)
+
+
+def fastest(graph: Graph, board: Board) -> Folded:
+    """The least interval within a board's budget, and there the least LUT equivalents; CompileError when none fits."""
+    problem = FoldProblem(graph, board.family)
+    candidates = problem.candidates()
+    low, high = 0, len(candidates)  # all below low are proven impossible; high is possible, or past the end
+    best: Solution | None = None
+    unproven: list[int] = []
+    while low < high:
+        middle = (low + high) // 2
+        try:
+            found = _fitting(problem, candidates[middle], board)
+        except TimeoutError:
+            unproven.append(candidates[middle])
+            found = None
+        if found:
+            best, high = found, middle
+        else:
+            low = middle + 1
+    if best is None:
+        raise CompileError(_too_large(problem, candidates[-1], board))
+    interval = candidates[high]
+    bound = min([c for c in unproven if c < interval], default=interval)
+    final = _cheapest(problem, interval, board) or best
+    return Folded(_untied(graph, final), final.cycles, "interval", interval, bound, final)
+
+
+def front(graph: Graph, board: Board, points: int = 12) -> Iterator[Folded]:
+    """Cheapest designs from the fastest within the budget to the slowest, at about `points` intervals."""
+    first = fastest(graph, board)
+    yield first
+    problem = FoldProblem(graph, board.family)
+    candidates = [c for c in problem.candidates() if c > first.interval]
+    ratio = (candidates[-1] / first.interval) ** (1 / max(points - 1, 1)) if candidates else 1.0
+    last, cost = first.interval, first.solution.cost
+    for interval in candidates:
+        if interval < last * ratio and interval != candidates[-1]:
             continue
-        fitting = [o for o in options(unit) if o[0] <= interval]
-        source = made.get(node.inputs[0])
-        if source is not None and source.name in tied:
-            window = source.op
-            assert isinstance(window, Unit)
-            fitting = [o for o in fitting if window.folded(simd=unit.folded(**o[2]).inputs[0].lanes).cycles <= interval]
-        if not fitting:
-            problems.append(_too_slow(node, unit, interval))
-            continue
-        before = _lanes_before(graph, node, result)
-        result[node.name] = min(fitting, key=lambda o: (o[1], _mismatch(unit.folded(**o[2]).inputs[0].lanes, before), o[0], sorted(o[2].items())))[2]
-    if problems:
-        raise CompileError(problems)
-    return result
+        found = _cheapest(problem, interval, board)
+        if found and found.cost < cost and found.cycles > last:
+            last, cost = found.cycles, found.cost
+            yield Folded(_untied(graph, found), found.cycles, "cost", found.cost, found.bound, found)
 
 
-def _too_slow(node: Node, unit: Unit, interval: int) -> Problem:
-    best = min(o[0] for o in options(unit))
+def _cheapest(problem: FoldProblem, interval: int, board: Board | None) -> Solution | None:
+    """Without regard to the budget first: mostly the cheapest design of all fits."""
+    worth = rates(problem.family, board)
+    options = problem.options(interval)
+    found = solve(problem, prune(problem, options, worth), worth)
+    if board is None or (found and (found.area <= budget(board)).all()):
+        return found
+    return solve(problem, prune(problem, options, None), worth, budget(board))
+
+
+def _fitting(problem: FoldProblem, interval: int, board: Board) -> Solution | None:
+    """Any design with at most `interval` cycles within the budget; None when there is proven to be none."""
+    worth = rates(problem.family, board)
+    options = problem.options(interval)
+    found = solve(problem, prune(problem, options, worth), worth)
+    if found and (found.area <= budget(board)).all():
+        return found
+    return solve(problem, prune(problem, options, None), worth, budget(board), any_feasible=True)
+
+
+def _untied(graph: Graph, found: Solution) -> dict[str, Choice]:
+    """Choices of a solution in the order of the graph."""
+    made = found.choices
+    return {n.name: made[n.name] for n in graph.nodes}
+
+
+def _too_slow(name: str, unit: Unit, best: int, interval: int) -> Problem:
     return Problem(
-        "interval-too-short", f"{unit.kind} cannot make a frame in {interval} cycles", f"node {node.name}",
-        f"fully parallel it needs {best}", f"ask for an interval of {best} cycles or more")  # fmt: skip
+        "interval-too-short",
+        f"{unit.kind} cannot make a frame in {interval} cycles",
+        f"node {name}",
+        f"fully parallel it needs {best}",
+        f"ask for an interval of {best} cycles or more",
+    )
 
 
-def _lanes_before(graph: Graph, node: Node, chosen: Mapping[str, Choice]) -> int:
-    source = graph.producers().get(node.inputs[0])
-    if source is None or source.name not in chosen:
-        return 0
-    assert isinstance(source.op, Unit)
-    return source.op.folded(**chosen[source.name]).outputs[0].lanes
-
-
-def _mismatch(lanes: int, before: int) -> float:
-    """How much a width converter between two lane counts costs: none when equal, more when neither divides the other."""
-    if not before or lanes == before:
-        return 0.0
-    return 1.0 if lanes % before == 0 or before % lanes == 0 else 2.0
+def _too_large(problem: FoldProblem, interval: int, board: Board) -> Problem:
+    worth = rates(problem.family, board)
+    found = solve(problem, prune(problem, problem.options(interval), worth), worth)
+    assert found
+    limit = budget(board)
+    over = [f"{found.area[i]:.0f} {r} of {limit[i]:.0f}" for i, r in enumerate(RESOURCES) if found.area[i] > limit[i]]
+    return Problem(
+        "does-not-fit",
+        f"no folding with {interval} cycles a frame fits {board.name}",
+        why=f"the cheapest takes {', '.join(over) or 'more than one of the budgets'} (a design may fill "
+        + ", ".join(f"{share:.0%} of {r}" for r, share in USABLE.items() if board.budget[r])
+        + ")",
+        help="ask for a lower frame rate, or take a larger board",
+    )
 
 
 def read_folding(source: str | Path | Mapping[str, Any], graph: Graph) -> dict[str, Choice]:
@@ -126,9 +207,14 @@ def read_folding(source: str | Path | Mapping[str, Any], graph: Graph) -> dict[s
         if name in tied:
             continue
         if wanted not in legal:
-            problems.append(Problem(
-                "bad-folding", f"{choice} is not a folding of {unit.kind} '{name}'", f"node {name}",
-                help="legal values: " + ", ".join(f"{f} in {sorted({c[f] for c in legal})}" for f in unit.fold_fields)))  # fmt: skip
+            problems.append(
+                Problem(
+                    "bad-folding",
+                    f"{choice} is not a folding of {unit.kind} '{name}'",
+                    f"node {name}",
+                    help="legal values: " + ", ".join(f"{f} in {sorted({c[f] for c in legal})}" for f in unit.fold_fields),
+                )
+            )
             continue
         result[name] = wanted
     if problems:
@@ -146,4 +232,7 @@ def _load(path: Path) -> Mapping[str, Any]:
     return entries
 
 
-__all__ = ["Folding", "apply_folding", "default_interval", "fastest_interval", "fold_for_interval", "macs", "read_folding"]
+__all__ = [
+    "Choice", "Folded", "Folding", "apply_folding", "cheapest", "default_interval", "fastest", "fold_for_interval", "front", "lanes",
+    "macs", "read_folding",
+]  # fmt: skip

@@ -32,12 +32,13 @@ _LATTICE_MAP = (
 
 def commands(family: str, top: str, default: bool = False) -> tuple[str, ...]:
     """Commands from a design that has been read to its netlist and ``stat.json``."""
-    if family == "ecp5":
-        synth = f"synth_ecp5 -top {top}"
-        steps = (synth,) if default else (f"{synth} -run begin:map_luts", *_LATTICE_MAP, f"{synth} -run map_cells:check")
-    else:
-        synth = f"synth_xilinx -family {family} -top {top} -flatten -noiopad -noclkbuf"
-        steps = (synth,) if default else (f"{synth} -run begin:map_luts", *_XILINX_MAP)
+    family_options = "" if family == "ecp5" else f" -family {family} -flatten -noiopad -noclkbuf"
+    synth = f"{'synth_ecp5' if family == 'ecp5' else 'synth_xilinx'} -top {top}{family_options}"
+    steps: list[str] = [synth]
+    if not default and family == "ecp5":
+        steps = [f"{synth} -run begin:map_luts", *_LATTICE_MAP, f"{synth} -run map_cells:check"]
+    elif not default:
+        steps = [f"{synth} -run begin:map_luts", *_XILINX_MAP]
     return (*steps, "tee -q -o stat.json stat -json")
 
 

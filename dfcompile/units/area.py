@@ -1,16 +1,20 @@
 """Area of the parts that units are made of, per device family.
 
-A LUT is a LUT6 on "xc7" and "xcup" and a LUT4 on "ecp5"; a bram36 is 36 kbit, so an 18-kbit block counts a half.
+A LUT is a LUT6 on "xc7" and "xcup" and a LUT4 on "ecp5"; a bram36 is 36 kbit, so an 18-kbit block counts a half. Formulas
+follow the structure of the SystemVerilog; their few coefficients are fitted on the calibration sweep (docs/cost.md).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import lru_cache
 from math import ceil
 
 from dfcompile.units.base import Resources
 
 STYLE_CODES = {"auto": 0, "lut": 1, "lutram": 2, "bram": 3, "uram": 4}
 BRAM18_SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))
+URAM_SHAPE = (4096, 72)
 # LUTs that one would spend to save an 18-kbit block RAM: about the ratio of the two on a mid-range device.
 LUTS_PER_BRAM18 = 180
 
@@ -20,21 +24,21 @@ def index_bits(count: int) -> int:
     return max(1, (count - 1).bit_length())
 
 
+@lru_cache(maxsize=1 << 16)
 def bram18_count(depth: int, width: int, family: str) -> int:
     """18-kbit block RAMs of a memory with one write and one read port."""
-    shapes = [(d, w) for d, w in BRAM18_SHAPES if family != "ecp5" or w <= 36]
-    return min(ceil(depth / d) * ceil(width / w) for d, w in shapes)
+    return min(ceil(depth / d) * ceil(width / w) for d, w in BRAM18_SHAPES)
 
 
 def lutram_luts(depth: int, width: int, family: str) -> float:
     """LUTs of a memory with one write and one read port in distributed RAM."""
     if family == "ecp5":  # a 16 x 4 block takes 4 LUTs and 2 more for its write port; a LUT4 muxes two blocks
         banks = ceil(depth / 16)
-        return ceil(width / 4) * banks * 6 + width * (banks - 1)
+        return ceil(width / 4) * banks * 6 + width * (banks - 1) + (banks if banks > 1 else 0)
     if depth <= 32:  # RAM32M: 6 bits in 4 LUTs
         return ceil(width / 6) * 4
     banks = ceil(depth / 64)  # RAM64M: 3 bits in 4 LUTs
-    return ceil(width / 3) * 4 * banks + width * ceil((banks - 1) / 3)
+    return ceil(width / 3) * 4 * banks + (width * ceil((banks - 1) / 3) + banks if banks > 1 else 0)
 
 
 def ram_style(depth: int, width: int, style: str = "auto") -> str:
@@ -45,15 +49,61 @@ def ram_style(depth: int, width: int, style: str = "auto") -> str:
     return "lutram" if lutram_luts(depth, width, "xc7") <= LUTS_PER_BRAM18 * blocks else "bram"
 
 
+def ram_styles(depth: int, family: str) -> tuple[str, ...]:
+    """Styles worth comparing for a memory with one write and one read port."""
+    if depth == 1:
+        return ("auto",)
+    return ("lutram", "bram", "uram") if family == "xcup" and depth >= 1024 else ("lutram", "bram")
+
+
 def ram(depth: int, width: int, style: str, family: str) -> Resources:
-    """A memory with one write and one synchronous read port."""
+    """`dfc_ram`, or another memory with one write and one synchronous read port."""
     style = ram_style(depth, width, style)
     if style == "lut" or depth == 1:
-        return Resources(lut=depth * width * (0.5 if depth > 1 else 0), ff=depth * width)
+        return registers(depth, width)
     if style == "lutram":
         return Resources(lut=lutram_luts(depth, width, family), ff=width)
     if style == "uram" and family == "xcup":
-        return Resources(uram=ceil(depth / 4096) * ceil(width / 72))
+        return Resources(uram=ceil(depth / URAM_SHAPE[0]) * ceil(width / URAM_SHAPE[1]))
+    return Resources(bram36=bram18_count(depth, width, family) / 2)
+
+
+def registers(depth: int, width: int) -> Resources:
+    """A memory of flip-flops with an asynchronous read port."""
+    return Resources(lut=width * ceil((depth - 1) / 3) + (depth if depth > 2 else 0), ff=depth * width)
+
+
+def rom_style(depth: int, width: int, style: str) -> str:
+    """`style`, or for "auto" the cheaper of LUTs and block RAM."""
+    if style != "auto":
+        return style
+    return "bram" if width * ceil(depth / 64) > LUTS_PER_BRAM18 * bram18_count(depth, width, "xc7") else "lut"
+
+
+def rom_bit(depth: int, family: str) -> float:
+    """LUTs of one bit of a read-only memory of arbitrary contents.
+
+    A LUT6 holds 64 entries, the slice's multiplexers join four of them; a LUT4 holds 16, and muxes join up to eight.
+    Few entries are often equal or another bit's.
+    """
+    if family == "ecp5":
+        entries, joined = 16, 8
+        small = {1: 0.0, 2: 0.3, 4: 0.6, 8: 0.9}
+    else:
+        entries, joined = 64, 4
+        small = {1: 0.0, 2: 0.25, 4: 0.5, 8: 0.75, 16: 0.93}
+    if depth <= max(small):
+        return small[1 << (depth - 1).bit_length()]
+    blocks = ceil(depth / entries)
+    return blocks + max(0.0, blocks / joined - 1) * 0.75
+
+
+def rom(depth: int, width: int, style: str, family: str) -> Resources:
+    """`dfc_rom`: a read-only memory with a registered output; constants cost nothing."""
+    if depth == 1:
+        return Resources()
+    if rom_style(depth, width, style) in ("lut", "lutram"):
+        return Resources(lut=width * rom_bit(depth, family), ff=width)
     return Resources(bram36=bram18_count(depth, width, family) / 2)
 
 
@@ -63,13 +113,28 @@ def stream_out(width: int, slots: int, family: str) -> Resources:
     control = Resources(lut=4 * bits + 2, ff=2 * bits + 2)
     if slots == 1:
         return control + Resources(ff=width)
-    return control + Resources(lut=lutram_luts(slots, width, family) + 2, ff=2 * index_bits(slots))
+    index = index_bits(slots)
+    return control + shallow(slots, width, family) + Resources(lut=2 * index, ff=2 * index)
 
 
-def counter(count: int) -> Resources:
+def shallow(depth: int, width: int, family: str) -> Resources:
+    """A memory with an asynchronous read port, of at most some hundred words: registers where that is smaller."""
+    if depth * width <= 16 * (2 if family == "ecp5" else 1):
+        return registers(depth, width)
+    return Resources(lut=lutram_luts(depth, width, family))
+
+
+def counter(count: int, family: str = "xc7") -> Resources:
     """A counter over `count` values that wraps."""
-    bits = index_bits(count) if count > 1 else 0
-    return Resources(lut=1.5 * bits, ff=bits)
+    if count == 1:
+        return Resources()
+    bits = index_bits(count)
+    return Resources(lut=2.2 * bits, ff=bits)
+
+
+def compare(bits: int, constant: bool, family: str) -> Resources:
+    """A comparator of `bits` bits, with a constant or another number."""
+    return Resources(lut=bits * (0.35 if constant else 0.65) + 1)
 
 
 def adder(bits: int, family: str) -> Resources:
@@ -85,7 +150,12 @@ def mux(bits: int, ways: int, family: str) -> Resources:
 
 def total(*parts: Resources) -> Resources:
     """Sum of areas."""
-    found = Resources()
-    for part in parts:
-        found = found + part
-    return found
+    return sum_of(parts)
+
+
+def sum_of(parts: Iterable[Resources]) -> Resources:
+    """Sum of any number of areas."""
+    lut = ff = bram = uram = dsp = 0.0
+    for p in parts:
+        lut, ff, bram, uram, dsp = lut + p.lut, ff + p.ff, bram + p.bram36, uram + p.uram, dsp + p.dsp
+    return Resources(lut, ff, bram, uram, dsp)

@@ -13,19 +13,21 @@ bit plane: the popcount of all (bit i of x) & (bit j of w), weighted by 2**(i + 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from math import ceil
 from typing import Any
 
 import numpy as np
 
 from dfcompile.ir.types import IntType
-from dfcompile.units.area import LUTS_PER_BRAM18, bram18_count
-from dfcompile.units.base import Array, Resources
+from dfcompile.units.base import Array
 from dfcompile.units.thresholding import Thresholding
 
 PLANE_LIMIT = 6
 ARITHMETIC_CODES = {"auto": 0, "lut": 1, "dsp": 2}
+_DEEP_STAGE = 128  # entries of a threshold stage from which block RAM is worth a thought
 _DSP_PRODUCT_BITS = 9  # synthesisers put products of this many bits and more into DSP slices
 
 
@@ -64,6 +66,12 @@ class MacForm:
         """Whether a product is an AND or XOR, which needs no register of its own."""
         x, w = self.factors
         return self.xnor or (x == 1 and not self.x.signed) or (w == 1 and not self.w.signed)
+
+    def in_dsp(self, arithmetic: str) -> bool:
+        """Whether products go into DSP slices: a synthesiser puts none of few bits there."""
+        if self.planar or self.gated or arithmetic == "lut":
+            return False
+        return sum(self.factors) >= _DSP_PRODUCT_BITS
 
     def parameters(self, out: IntType) -> dict[str, int]:
         """The part of a unit's parameters that says how it multiplies, adds and compares; `out` is its output's type."""
@@ -125,6 +133,21 @@ def _xnor_form(rows: Array, x: IntType, acc: IntType, counting: Thresholding) ->
     return MacForm(x, IntType(1), True, held, counting.affine(1, -excess, held), False)
 
 
+def threshold_styles(counting: Thresholding, folds: int) -> tuple[str, ...]:
+    """Styles worth comparing for the memories of a threshold core; "auto" is LUTs but for very deep stages."""
+    deepest = (1 if counting.shared else folds) << (counting.out.bits - 1)
+    return ("auto", "bram") if deepest >= _DEEP_STAGE else ("auto",)
+
+
+def mac_styles(form: MacForm, words: int, folds: int) -> Iterator[dict[str, str]]:
+    """Styles worth comparing: weights and thresholds in LUTs or block RAM, products in LUTs or DSP slices."""
+    weights = ("lut", "bram") if words > 1 else ("auto",)
+    thresholds = threshold_styles(form.thresholding, folds) if form.thresholding else ("auto",)
+    wide = not form.planar and not form.gated and sum(form.factors) >= _DSP_PRODUCT_BITS
+    for weight, threshold, arithmetic in product(weights, thresholds, ("lut", "dsp") if wide else ("auto",)):
+        yield {"weight_style": weight, "threshold_style": threshold, "arithmetic": arithmetic}
+
+
 def clog2(n: int) -> int:
     """Smallest b with 2**b >= n."""
     return (n - 1).bit_length()
@@ -146,69 +169,3 @@ def sum_bound(rows: Array, x: IntType) -> int:
     """Largest magnitude of any partial sum of x times the rows' weights, and of x."""
     most = max(-x.lo, x.hi)
     return max(most, int(np.abs(rows).sum(axis=-1).max()) * most)
-
-
-def rom_style(depth: int, width: int, style: str) -> str:
-    """`style`, or for "auto" the cheaper of LUTs and block RAM."""
-    if style != "auto":
-        return style
-    return "bram" if width * ceil(depth / 64) > LUTS_PER_BRAM18 * bram18_count(depth, width, "xc7") else "lut"
-
-
-def rom(depth: int, width: int, style: str, family: str) -> Resources:
-    """A read-only memory with a registered output; constants cost nothing."""
-    if depth == 1:
-        return Resources()
-    if rom_style(depth, width, style) in ("lut", "lutram"):
-        entries = 16 if family == "ecp5" else 64
-        return Resources(lut=width * max(depth / entries, 0.5), ff=width)
-    return Resources(bram36=bram18_count(depth, width, family) / 2)
-
-
-def tree_area(terms: int, bits: int) -> Resources:
-    """Registered binary adder tree."""
-    area = Resources()
-    while terms > 1:
-        bits += 1
-        area = area + Resources(lut=(terms // 2) * bits, ff=((terms + 1) // 2) * bits)
-        terms = (terms + 1) // 2
-    return area
-
-
-def popcount_area(terms: int) -> Resources:
-    """`dfc_popcount`, with the AND or XNOR of its bits."""
-    threes = ceil(terms / 3)
-    area = Resources(lut=2 * threes, ff=2 * threes)
-    if terms <= 3:
-        return area
-    nines = ceil(terms / 9)
-    return area + Resources(lut=4 * nines, ff=4 * nines) + tree_area(nines, 4)
-
-
-def dot_area(form: MacForm, simd: int, arithmetic: str, family: str) -> Resources:
-    """One lane's dot product of `simd` terms."""
-    x, w = form.factors
-    scale = 1.6 if family == "ecp5" else 1.0  # a function of six inputs takes several LUT4
-    if form.planar:
-        planes = [popcount_area(simd) for _ in range(x * w)]
-        area = sum(planes, Resources()) + Resources(lut=(x * w - 1) * (x + w + clog2(simd + 1)), ff=(x * w - 1) * form.acc.bits)
-    elif form.gated:
-        area = Resources(lut=simd * max(x, w)) + tree_area(simd, max(x, w))
-    elif arithmetic == "dsp" or (arithmetic == "auto" and x + w >= _DSP_PRODUCT_BITS):
-        area = Resources(dsp=simd * ceil(x / 25) * ceil(w / 18)) + tree_area(simd, x + w)
-    else:
-        area = Resources(lut=simd * x * w * 1.1, ff=simd * (x + w)) + tree_area(simd, x + w)
-    return Resources(area.lut * scale, area.ff, dsp=area.dsp)
-
-
-def threshold_area(counting: Thresholding, folds: int, lanes: int, style: str, family: str) -> Resources:
-    """`dfc_threshold_core`: for each lane and stage a comparator and a memory of folds * 2**stage thresholds."""
-    bits, out = counting.dtype.bits, counting.out.bits
-    folds = 1 if counting.shared else folds
-    lane = Resources()
-    for stage in range(out):
-        depth = folds << stage
-        memory = rom(depth, bits, ("bram" if depth >= 1024 else "lut") if style == "auto" else style, family)
-        compare = Resources(lut=bits * (0.6 if family == "ecp5" else 0.5) + 1, ff=counting.acc.bits + stage + 1)
-        lane = lane + memory + compare
-    return Resources(*(lanes * v for v in (lane.lut, lane.ff, lane.bram36, lane.uram, lane.dsp)))

@@ -101,7 +101,12 @@ class Resources:
     dsp: float = 0
 
     def __add__(self, other: Resources) -> Resources:
-        return Resources(*(a + b for a, b in zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)))
+        return Resources(
+            self.lut + other.lut, self.ff + other.ff, self.bram36 + other.bram36, self.uram + other.uram, self.dsp + other.dsp
+        )
+
+    def __mul__(self, copies: float) -> Resources:
+        return Resources(self.lut * copies, self.ff * copies, self.bram36 * copies, self.uram * copies, self.dsp * copies)
 
 
 class Unit(ABC):
@@ -148,6 +153,10 @@ class Unit(ABC):
 
     def foldings(self) -> Iterator[dict[str, int]]:
         """Every legal choice of the folding fields."""
+        yield {}
+
+    def styles(self, family: str) -> Iterator[dict[str, str]]:
+        """Choices of memory and arithmetic styles worth comparing on a device family, under the present folding."""
         yield {}
 
     @property

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from dfcompile.ir.types import IntType
 from dfcompile.units import area
-from dfcompile.units.base import Array, Resources, Stream, Unit
+from dfcompile.units.base import Array, Resources, Stream, Unit, divisors
 from dfcompile.units.schedule import Give, Process, Schedule
 
 
@@ -22,6 +24,7 @@ class Concat(Unit):
     """
 
     kind = "concat"
+    fold_fields = ("lanes",)
 
     shapes: tuple[tuple[int, int, int], ...]
     dtype: IntType
@@ -89,6 +92,10 @@ class Concat(Unit):
             "OutBits": self.dtype.bits,
             "OutBipolar": int(self.dtype.bipolar),
         }
+
+    def foldings(self) -> Iterator[dict[str, int]]:
+        for lanes in divisors(math.gcd(*(s[2] for s in self.shapes))):
+            yield {"lanes": lanes}
 
     def resources(self, family: str) -> Resources:
         width = self.outputs[0].width

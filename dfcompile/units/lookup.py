@@ -9,8 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from dfcompile.ir.types import IntType
-from dfcompile.units.area import STYLE_CODES, counter, stream_out, total
-from dfcompile.units.arithmetic import rom, rom_style
+from dfcompile.units.area import STYLE_CODES, counter, rom, rom_style, stream_out, total
 from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, divisors, pack_words
 from dfcompile.units.carrier import carrier
 from dfcompile.units.schedule import Schedule, one_to_one
@@ -96,11 +95,14 @@ class Lookup(Unit):
         return rom_style(self._folds << self.in_dtype.bits, self.out_dtype.bits, self.table_style)
 
     def memories(self) -> tuple[Memory, ...]:
-        """One memory, an entry a word, at (lane * folds + fold) * 2**in_bits + pattern; one lane and fold when all channels share the table."""
+        """One memory, an entry a word, at (lane * folds + fold) * 2**in_bits + pattern; one lane and fold for a shared table."""
         entries = self.in_dtype.decode(np.arange(1 << self.in_dtype.bits, dtype=np.uint64)) - self.base
         full = self.table[:, np.clip(entries, 0, self.table.shape[1] - 1)]
         words = full.reshape(self._folds, -1, len(entries)).transpose(1, 0, 2).reshape(-1, 1)
         return (Memory("Table", self.out_dtype.bits, pack_words(words, self.out_dtype), self._style),)
+
+    def styles(self, family: str) -> Iterator[dict[str, str]]:
+        yield from ({"table_style": "lut"}, {"table_style": "bram"})
 
     def foldings(self) -> Iterator[dict[str, int]]:
         for pe in divisors(self.shape[2]):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from dfcompile.ir.types import IntType
 from dfcompile.units import area
-from dfcompile.units.base import Array, Resources, Stream, Unit
+from dfcompile.units.base import Array, Resources, Stream, Unit, divisors
 from dfcompile.units.schedule import Give, Process, Schedule
 
 
@@ -20,6 +22,7 @@ class Split(Unit):
     """
 
     kind = "split"
+    fold_fields = ("lanes",)
 
     shape: tuple[int, int, int]
     sizes: tuple[int, ...]
@@ -68,6 +71,10 @@ class Split(Unit):
             "Folds1": self.folds[1],
             "Width": self.inputs[0].width,
         }
+
+    def foldings(self) -> Iterator[dict[str, int]]:
+        for lanes in divisors(math.gcd(*self.sizes)):
+            yield {"lanes": lanes}
 
     def resources(self, family: str) -> Resources:
         out = area.stream_out(self.inputs[0].width, 2, family)

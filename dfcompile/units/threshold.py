@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from dfcompile.ir.types import IntType
-from dfcompile.units.area import STYLE_CODES, counter, stream_out, total
-from dfcompile.units.arithmetic import threshold_area
+from dfcompile.units import mac_area
+from dfcompile.units.area import STYLE_CODES, stream_out, total
+from dfcompile.units.arithmetic import threshold_styles
 from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, divisors
 from dfcompile.units.schedule import Schedule, one_to_one
 from dfcompile.units.thresholding import Thresholding
@@ -102,14 +103,22 @@ class Threshold(Unit):
     def memories(self) -> tuple[Memory, ...]:
         return (self._stored.memory(self.shape[2], self.pe, self.threshold_style),)
 
+    def folded(self, **choice: Any) -> Self:
+        made = super().folded(**choice)
+        made.__dict__["_stored"] = self._stored  # does not depend on folding and styles, and is slow to find
+        return made
+
+    def styles(self, family: str) -> Iterator[dict[str, str]]:
+        for style in threshold_styles(self._stored, self._folds):
+            yield {"threshold_style": style}
+
     def foldings(self) -> Iterator[dict[str, int]]:
         for pe in divisors(self.shape[2]):
             yield {"pe": pe}
 
     def resources(self, family: str) -> Resources:
         return total(
-            threshold_area(self._stored, self._folds, self.pe, self.threshold_style, family),
+            mac_area.thresholds(self._stored, self._folds, self.pe, self.threshold_style, family),
             stream_out(self.outputs[0].width, self.slots, family),
-            counter(1 if self._stored.shared else self._folds),
-            Resources(lut=2, ff=self.latency + self.inputs[0].width),
+            Resources(lut=2, ff=1 + self.inputs[0].width),
         )

@@ -106,6 +106,10 @@ class Upsample(Unit):
             "RamStyle": area.STYLE_CODES[style],
         }
 
+    def styles(self, family: str) -> Iterator[dict[str, str]]:
+        for style in area.ram_styles(self.words, family):
+            yield {"style": style}
+
     def foldings(self) -> Iterator[dict[str, int]]:
         for lanes in divisors(self.shape[2]):
             yield {"lanes": lanes}

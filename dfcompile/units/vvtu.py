@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from dfcompile.ir.types import BIPOLAR, IntType
-from dfcompile.units.area import STYLE_CODES, counter, stream_out, total
+from dfcompile.units import mac_area
+from dfcompile.units.area import STYLE_CODES, rom_style
 from dfcompile.units.arithmetic import (
     ARITHMETIC_CODES,
     MacForm,
-    dot_area,
     exact_dtype,
     mac_form,
-    rom,
-    rom_style,
+    mac_styles,
     sum_bound,
-    threshold_area,
 )
 from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, divisors, pack_words
 from dfcompile.units.schedule import Give, Process, Schedule
@@ -149,24 +147,22 @@ class Vvtu(Unit):
         counting = self.form.thresholding
         return (weights, counting.memory(groups * self.pe, self.pe, self.threshold_style)) if counting else (weights,)
 
+    def folded(self, **choice: Any) -> Self:
+        made = super().folded(**choice)
+        made.__dict__["form"] = self.form  # does not depend on folding and styles, and is slow to find
+        return made
+
+    def styles(self, family: str) -> Iterator[dict[str, str]]:
+        groups, k = self._folds
+        return mac_styles(self.form, groups * k, groups)
+
     def foldings(self) -> Iterator[dict[str, int]]:
         for pe in divisors(self.weights.shape[0]):
             yield {"pe": pe, "simd": 1}
 
     def resources(self, family: str) -> Resources:
         groups, k = self._folds
-        form, lanes = self.form, self.pe
-        dot = dot_area(form, 1, self.arithmetic, family)
-        acc = Resources(lut=form.acc.bits, ff=2 * form.acc.bits) if k > 1 else Resources()
-        lane = dot + acc
-        parts = [
-            Resources(lanes * lane.lut, lanes * lane.ff, dsp=lanes * lane.dsp),
-            rom(groups * k, lanes * form.w.bits, self._weight_style, family),
-            stream_out(lanes * self.out_dtype.bits, self.slots, family),
-            counter(k),
-            counter(groups * k),
-            Resources(lut=4, ff=3 + 2 * self._latency + lanes * self.in_dtype.bits),
-        ]
-        if form.thresholding:
-            parts.append(threshold_area(form.thresholding, groups, lanes, self.threshold_style, family))
-        return total(*parts)
+        styles = (self._weight_style, self.threshold_style, self.arithmetic)
+        return mac_area.array(
+            self.form, self.pe, 1, k, groups, self.slots, self.out_dtype.bits, styles, family
+        ) + mac_area.inputs(self.pe * self.in_dtype.bits, 1, k, family)

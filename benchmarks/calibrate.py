@@ -1,0 +1,107 @@
+"""Area estimates against Yosys on a sweep of units.
+
+    python -m benchmarks.calibrate run [--family xc7] [--kind mvtu]   synthesise what is missing, into calibration.json
+    python -m benchmarks.calibrate report [--family xc7] [--rows]     errors of the present estimates
+
+`run` keeps its results as it goes and takes about ten minutes a family on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.calibration_units import sweep
+from dfcompile.boards import FAMILIES
+from dfcompile.errors import CompileError
+from dfcompile.synthesis.unit import synthesise_unit
+from dfcompile.units.base import Resources, Unit
+
+TABLE = Path(__file__).with_name("calibration.json")
+RESOURCES = ("lut", "ff", "bram36", "uram", "dsp")
+SMALL = {"lut": 40, "ff": 40, "bram36": 0.5, "uram": 1, "dsp": 1}
+"""Differences within this much of nothing are counted as a share of it, not of the nothing."""
+
+
+def read_table() -> dict[str, dict[str, dict[str, float]]]:
+    """family -> unit -> resources measured."""
+    found: dict[str, dict[str, dict[str, float]]] = json.loads(TABLE.read_text()) if TABLE.exists() else {}
+    return found
+
+
+def run(families: list[str], kind: str | None) -> None:
+    """Synthesise each unit of the sweep that the table lacks or that has changed."""
+    for family in families:
+        for name, unit in sweep().items():
+            if kind and unit.kind != kind:
+                continue
+            try:
+                real = synthesise_unit(unit, family)
+            except (CompileError, FileNotFoundError) as e:
+                print(f"{family} {name}: {e}")
+                continue
+            table = read_table()
+            table.setdefault(family, {})[name] = dataclasses.asdict(real)
+            TABLE.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n")
+            print(f"{family} {name}: {real.lut:g} LUT, {real.ff:g} FF", flush=True)
+
+
+def error(real: float, estimate: float, resource: str) -> float:
+    """Relative error of an estimate."""
+    return (estimate - real) / max(real, SMALL[resource])
+
+
+def describe(unit: Unit) -> str:
+    """The parameters that set the area, short."""
+    skipped = {"Vectors", "Height", "Width", "OutHeight", "OutWidth"}
+    return " ".join(f"{k}={v}" for k, v in unit.parameters().items() if k not in skipped)
+
+
+def report(families: list[str], rows: bool) -> dict[str, Any]:
+    """Print median and worst error of each family and resource; with `rows` every unit."""
+    table, units = read_table(), sweep()
+    found: dict[str, Any] = {}
+    for family in families:
+        errors: dict[str, list[tuple[float, str]]] = {r: [] for r in RESOURCES}
+        for name, real in table.get(family, {}).items():
+            if name not in units:
+                continue
+            estimate: Resources = units[name].resources(family)
+            made = dataclasses.asdict(estimate)
+            for r in RESOURCES:
+                if real[r] or made[r]:
+                    errors[r].append((error(real[r], made[r], r), name))
+            if rows:
+                used = [r for r in RESOURCES if real[r] or made[r]]
+                cells = "  ".join(f"{r} {real[r]:g}/{made[r]:.0f} {error(real[r], made[r], r):+.0%}" for r in used)
+                print(f"{family} {name:20s} {cells}   {describe(units[name])}")
+        for r, values in errors.items():
+            if values:
+                worst = max(values, key=lambda v: abs(v[0]))
+                middle = median(abs(v) for v, _ in values)
+                print(f"{family} {r}: {len(values)} units, median {middle:.1%}, worst {worst[0]:+.1%} ({worst[1]})")
+                found[f"{family} {r}"] = (middle, worst)
+    return found
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("run", "report"))
+    parser.add_argument("--family", choices=FAMILIES, action="append")
+    parser.add_argument("--kind")
+    parser.add_argument("--rows", action="store_true")
+    given = parser.parse_args()
+    families = given.family or list(FAMILIES)
+    if given.what == "run":
+        run(families, given.kind)
+    else:
+        report(families, given.rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""The units of the calibration sweep: random contents, every kind, many widths, foldings and styles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfcompile.ir.types import BIPOLAR, IntType
+from dfcompile.units.add import Add
+from dfcompile.units.argmax import Argmax
+from dfcompile.units.base import Unit
+from dfcompile.units.concat import Concat
+from dfcompile.units.fifo import Fifo
+from dfcompile.units.fork import Fork
+from dfcompile.units.lookup import Lookup
+from dfcompile.units.multiply import Multiply
+from dfcompile.units.mvtu import Mvtu
+from dfcompile.units.pool import Pool
+from dfcompile.units.sliding_window import SlidingWindow
+from dfcompile.units.split import Split
+from dfcompile.units.threshold import Threshold
+from dfcompile.units.upsample import Upsample
+from dfcompile.units.vvtu import Vvtu
+from dfcompile.units.width_converter import WidthConverter
+
+Array = NDArray[Any]
+
+
+def dtype(text: str) -> IntType:
+    """ "b" for bipolar, "u4", "s4"."""
+    return BIPOLAR if text == "b" else IntType(int(text[1:]), signed=text[0] == "s")
+
+
+def _codes(rng: np.random.Generator, kind: IntType, *shape: int) -> Array:
+    found: Array = 2 * rng.integers(0, 2, shape) - 1 if kind.bipolar else rng.integers(kind.lo, kind.hi + 1, shape)
+    return found
+
+
+def _reach(rows: Array, x: IntType) -> tuple[int, int]:
+    lo = np.where(rows > 0, rows * x.lo, rows * x.hi).sum(axis=1).min()
+    hi = np.where(rows > 0, rows * x.hi, rows * x.lo).sum(axis=1).max()
+    return int(lo), int(hi)
+
+
+def _thresholds(rng: np.random.Generator, lo: int, hi: int, channels: int, out: IntType) -> Array:
+    spread = rng.normal((lo + hi) / 2, (hi - lo) / 8 + 1, (channels, (1 << out.bits) - 1))
+    found: Array = np.sort(np.clip(np.rint(spread).astype(np.int64), lo, hi + 1), axis=1)
+    return found
+
+
+def _results(rng: np.random.Generator, rows: Array, x: IntType, out: str) -> dict[str, Any]:
+    lo, hi = _reach(rows, x)
+    acc = IntType.holding(lo, hi)
+    if not out:
+        return {"acc_dtype": acc, "out_dtype": acc, "thresholds": None, "flip": None}
+    made = dtype(out)
+    return {"acc_dtype": acc, "out_dtype": made, "thresholds": _thresholds(rng, lo, hi, len(rows), made), "flip": None}
+
+
+def mvtu(x: str, w: str, out: str, mh: int, mw: int, pe: int, simd: int, **fields: Any) -> Mvtu:
+    """A dense layer of random weights; out "" is without thresholds."""
+    rng = np.random.default_rng(mh * mw)
+    weights = _codes(rng, dtype(w), 1, mh, mw)
+    results = _results(rng, weights[0], dtype(x), out)
+    shapes: dict[str, Any] = {"vectors": 4, "in_shape": (2, 2, mw), "out_shape": (2, 2, mh)}
+    return Mvtu(weights=weights, in_dtype=dtype(x), weight_dtype=dtype(w), pe=pe, simd=simd, **shapes, **results, **fields)
+
+
+def vvtu(x: str, w: str, out: str, channels: int, k: int, pe: int, **fields: Any) -> Vvtu:
+    """A depthwise layer of random weights."""
+    rng = np.random.default_rng(channels * k)
+    weights = _codes(rng, dtype(w), channels, k)
+    results = _results(rng, weights, dtype(x), out)
+    return Vvtu(weights=weights, in_dtype=dtype(x), weight_dtype=dtype(w), out_shape=(2, 2, channels), pe=pe, **results, **fields)
+
+
+def threshold(x: str, out: str, channels: int, pe: int) -> Threshold:
+    """Random thresholds within the input's range."""
+    rng = np.random.default_rng(channels)
+    table = _thresholds(rng, dtype(x).lo, dtype(x).hi, channels, dtype(out))
+    return Threshold(dtype(x), dtype(out), table, None, (2, 2, channels), pe)
+
+
+def lookup(x: str, out: str, channels: int, pe: int, shared: bool) -> Lookup:
+    """A random table."""
+    entries = _codes(np.random.default_rng(channels), dtype(out), 1 if shared else channels, dtype(x).hi - dtype(x).lo + 1)
+    return Lookup(dtype(x), dtype(out), entries, dtype(x).lo, (2, 2, channels), pe)
+
+
+def window(size: int, channels: int, k: int, x: str, simd: int, pad: int = 0, stride: int = 1, **fields: Any) -> SlidingWindow:
+    """Square windows of a square frame."""
+    return SlidingWindow(
+        (size, size, channels), (k, k), (stride, stride), (pad,) * 4, (1, 1), dtype(x), simd=simd, pad_value=0 if x != "b" else -1, **fields
+    )
+
+
+def _mvtus() -> Iterator[Unit]:
+    yield mvtu("b", "b", "b", 16, 144, 4, 16)
+    yield mvtu("b", "b", "b", 64, 64, 16, 32)
+    yield mvtu("b", "b", "b", 64, 576, 2, 64)
+    yield mvtu("b", "b", "", 10, 512, 1, 8)
+    yield mvtu("u8", "b", "b", 64, 27, 8, 3)
+    yield mvtu("u2", "b", "u2", 16, 72, 4, 8)
+    yield mvtu("b", "b", "u2", 16, 64, 2, 16)
+    yield mvtu("u2", "s2", "u2", 16, 144, 2, 8)
+    yield mvtu("u2", "s2", "u2", 64, 576, 4, 16, weight_style="bram")
+    yield mvtu("u2", "s2", "u2", 16, 144, 8, 16, weight_style="bram")
+    yield mvtu("u2", "s2", "", 32, 144, 4, 12, weight_style="bram")
+    yield mvtu("u2", "s2", "u2", 12, 24, 3, 24)
+    yield mvtu("s3", "s2", "u3", 16, 48, 2, 6)
+    yield mvtu("u3", "s3", "u3", 16, 48, 4, 6)
+    yield mvtu("u4", "s4", "u4", 16, 72, 4, 9)
+    yield mvtu("u4", "s4", "u4", 32, 288, 4, 8, weight_style="bram")
+    yield mvtu("u4", "s4", "", 32, 144, 8, 4, weight_style="bram")
+    yield mvtu("s4", "s4", "u4", 16, 64, 1, 1)
+    yield mvtu("u4", "s4", "u4", 16, 64, 2, 4, arithmetic="lut")
+    yield mvtu("u6", "s6", "u6", 16, 64, 2, 4, arithmetic="lut", weight_style="bram")
+    yield mvtu("u8", "s8", "u8", 16, 72, 2, 9, weight_style="bram")
+    yield mvtu("u8", "s8", "", 16, 72, 4, 4, weight_style="bram")
+    yield mvtu("u8", "s8", "u4", 8, 64, 2, 4, arithmetic="lut", weight_style="bram")
+    yield mvtu("u8", "s8", "u4", 8, 64, 2, 4, arithmetic="dsp", weight_style="bram")
+    yield mvtu("u8", "s4", "u4", 32, 27, 4, 3)
+    yield mvtu("u2", "s2", "u2", 64, 784, 4, 7, weight_style="bram")
+    yield mvtu("u4", "s4", "u4", 4, 16, 4, 16)
+    yield mvtu("b", "s2", "u2", 16, 64, 4, 8)
+
+
+def _others() -> Iterator[Unit]:
+    yield vvtu("u4", "s4", "u4", 16, 9, 4)
+    yield vvtu("u2", "s2", "u2", 64, 9, 8)
+    yield vvtu("u8", "s8", "u8", 32, 9, 2)
+    yield vvtu("u4", "s4", "", 32, 25, 8)
+    yield threshold("s12", "u2", 64, 4)
+    yield threshold("s16", "u4", 32, 8)
+    yield threshold("s8", "u1", 64, 16)
+    yield threshold("s20", "u8", 16, 2)
+    yield lookup("s6", "s6", 16, 4, True)
+    yield lookup("u4", "u4", 16, 2, False)
+    yield lookup("u8", "s8", 8, 2, False)
+    yield window(8, 8, 3, "u4", 4, pad=1)
+    yield window(32, 3, 3, "u8", 3)
+    yield window(30, 64, 3, "b", 32)
+    yield window(28, 64, 2, "b", 1, stride=2)
+    yield window(16, 32, 3, "u2", 8, pad=1)
+    yield window(14, 64, 3, "u4", 16, pad=1, stride=2)
+    yield window(12, 16, 5, "s8", 4, pad=2)
+    yield window(56, 32, 3, "u4", 8, pad=1, channels_outer=True)
+
+
+def _movers() -> Iterator[Unit]:
+    yield Pool("max", (8, 8, 32), 4, dtype("u2"), dtype("u2"), 8)
+    yield Pool("sum", (1, 1, 64), 49, dtype("u4"), dtype("u10"), 4, channels_outer=False)
+    yield Pool("max", (4, 4, 16), 9, dtype("s8"), dtype("s8"), 4)
+    yield WidthConverter((4, 4, 64), dtype("u2"), 4, 16)
+    yield WidthConverter((4, 4, 64), dtype("u4"), 32, 4)
+    yield WidthConverter((4, 4, 24), dtype("u4"), 6, 4)
+    yield WidthConverter((4, 4, 48), dtype("b"), 32, 48)
+    yield WidthConverter((1, 1, 512), dtype("b"), 1, 64)
+    yield Fifo((8, 8, 16), dtype("u4"), 4, 8)
+    yield Fifo((8, 8, 16), dtype("u4"), 8, 60)
+    yield Fifo((16, 16, 16), dtype("u8"), 8, 600)
+    yield Fifo((8, 8, 16), dtype("u2"), 4, 2)
+    yield Add((4, 4, 16), (dtype("u4"), dtype("u4")), lanes=4)
+    yield Add((4, 4, 16), (dtype("s8"), dtype("u4")), (3, 5), 7, lanes=2)
+    yield Multiply((4, 4, 16), (dtype("u4"), dtype("s4")), lanes=4)
+    yield Multiply((4, 4, 16), (dtype("u8"), dtype("s8")), lanes=2)
+    yield Concat(((4, 4, 16), (4, 4, 32)), dtype("u4"), lanes=8)
+    yield Split((4, 4, 48), (16, 32), dtype("u4"), lanes=8)
+    yield Fork((4, 4, 16), dtype("u4"), 8)
+    yield Upsample((8, 8, 16), (2, 2), dtype("u4"), lanes=4)
+    yield Argmax((1, 1, 10), dtype("s12"))
+    yield Argmax((1, 1, 16), dtype("s10"), pe=4)
+
+
+def sweep() -> dict[str, Unit]:
+    """Name -> unit; the names tell what varies."""
+    units = [*_mvtus(), *_others(), *_movers()]
+    return {f"{u.kind}{i:02d}": u for i, u in enumerate(units)}

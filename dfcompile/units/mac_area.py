@@ -1,0 +1,170 @@
+"""Area of the multiply-accumulate arrays: the modules of `dfc_mac`, part by part as the SystemVerilog is written.
+
+Trees are walked node by node with the widths that the modules give them; what a synthesiser makes of a small function is a
+coefficient (`COSTS`), fitted on the calibration sweep.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING
+
+from dfcompile.units.area import compare, counter, index_bits, ram, rom, rom_style, stream_out, total
+from dfcompile.units.base import Resources
+from dfcompile.units.thresholding import Thresholding
+
+if TYPE_CHECKING:
+    from dfcompile.units.arithmetic import MacForm
+
+
+@dataclass(frozen=True)
+class Costs:
+    """LUTs of small functions.
+
+    three:   count of three products of single bits (two outputs of six inputs)
+    nine:    sum of three such counts
+    product: a product of integers, per bit of one and bit of the other
+    gate:    a product that is an AND or XOR, per bit, before an adder
+    adder:   per bit
+    """
+
+    three: float
+    nine: float
+    product: float
+    gate: float
+    adder: float
+
+
+_LUT6 = Costs(three=2.0, nine=4.0, product=1.72, gate=0.5, adder=1.0)
+COSTS = {"xc7": _LUT6, "xcup": _LUT6, "ecp5": Costs(three=4.0, nine=8.0, product=2.2, gate=1.0, adder=1.15)}
+
+
+def clog2(n: int) -> int:
+    """Smallest b with 2**b >= n."""
+    return (n - 1).bit_length()
+
+
+def adder_tree(terms: int, bits: int, limit: int, family: str) -> Resources:
+    """`dfc_adder_tree`: numbers of `bits` bits, sums of at most `limit`; one that waits three levels is a shift register."""
+    lut = ff = 0.0
+    waiting: list[int] = []  # bits of the odd number out, level by level
+    while terms > 1:
+        grown = min(bits + 1, limit)
+        lut += (terms // 2) * bits * COSTS[family].adder
+        ff += (terms // 2) * grown
+        if terms % 2:
+            waiting.append(bits)
+        if not terms % 2 or terms == 3:
+            shifted = len(waiting) >= 3 and family != "ecp5"
+            lut += waiting[0] if shifted else 0
+            ff += 0 if shifted else sum(waiting)
+            waiting = []
+        terms, bits = (terms + 1) // 2, grown
+    return Resources(lut, ff)
+
+
+def popcount(terms: int, family: str) -> Resources:
+    """`dfc_popcount` with the AND or XNOR of its bits."""
+    cost = COSTS[family]
+    threes, left = divmod(terms, 3)
+    lut, ff = threes * cost.three, threes * 2.0
+    if left:
+        lut, ff = lut + left * cost.three / 2, ff + left
+    if terms <= 3:
+        return Resources(lut, ff)
+    nines, rest = divmod(terms, 9)
+    lut, ff = lut + nines * cost.nine, ff + nines * 4
+    if rest > 3:
+        lut, ff = lut + (0.75 if rest <= 6 else 1) * cost.nine, ff + (3 if rest <= 6 else 4)
+    elif rest:
+        ff += 2
+    return Resources(lut, ff) + adder_tree(ceil(terms / 9), 4, clog2(terms + 1), family)
+
+
+def _planes(x: int, w: int, count: int, limit: int, family: str) -> Resources:
+    """Tree that adds the counts of the x * w bit planes, each at its weight."""
+    lut = ff = 0.0
+    nodes = [(i + j, i + j + count) for i in range(x) for j in range(w)]  # lowest bit, one above the highest
+    while len(nodes) > 1:
+        merged = []
+        for a, b in zip(nodes[::2], nodes[1::2], strict=False):
+            low, high = min(a[0], b[0]), min(max(a[1], b[1]) + 1, limit)
+            lut += max(high - max(a[0], b[0]) - 1, 0) * COSTS[family].adder
+            ff += high - low
+            merged.append((low, high))
+        if len(nodes) % 2:
+            merged.append(nodes[-1])
+            ff += nodes[-1][1] - nodes[-1][0]
+        nodes = merged
+    return Resources(lut, ff)
+
+
+def dot(form: MacForm, simd: int, arithmetic: str, family: str) -> Resources:
+    """One lane's `dfc_dot` of `simd` terms."""
+    x, w = form.factors
+    limit, cost = form.acc.bits, COSTS[family]
+    if form.planar:
+        return total(*[popcount(simd, family)] * (x * w), _planes(x, w, clog2(simd + 1), limit, family))
+    if form.gated:
+        bits = max(x, w)
+        if simd == 1:
+            return Resources(lut=bits, ff=bits)
+        return Resources(lut=simd * bits * cost.gate) + adder_tree(simd, bits, limit, family)
+    if form.in_dsp(arithmetic):
+        return Resources(dsp=simd * ceil(x / 25) * ceil(w / 18)) + adder_tree(simd, x + w, limit, family)
+    return Resources(lut=simd * x * w * cost.product, ff=simd * min(x + w, limit)) + adder_tree(simd, x + w, limit, family)
+
+
+def thresholds(counting: Thresholding, folds: int, lanes: int, style: str, family: str) -> Resources:
+    """`dfc_threshold_core`: for each lane and stage a comparator and a memory of folds * 2**stage thresholds."""
+    bits, out, acc = counting.dtype.bits, counting.out.bits, counting.acc.bits
+    rows = 1 if counting.shared else folds
+    lane = Resources(ff=(out - 1) * acc + out * (out + 1) / 2)
+    for stage in range(out):
+        depth = rows << stage
+        memory = rom(depth, bits, ("bram" if depth >= 1024 else "lut") if style == "auto" else style, family)
+        lane = lane + memory + compare(max(acc, bits), depth == 1, family)
+    if counting.flips:
+        lane = lane + rom(rows, 1, "lut", family) + Resources(lut=out)
+    fold = counter(rows, family) + Resources(ff=index_bits(rows) * (out - 1) if rows > 1 else 0)
+    return lane * lanes + fold + Resources(ff=out)
+
+
+def accumulator(form: MacForm, family: str) -> Resources:
+    """The two registers and the adder of a lane that sums over several steps."""
+    return Resources(lut=form.acc.bits * COSTS[family].adder, ff=2 * form.acc.bits)
+
+
+def inputs(width: int, rows: int, columns: int, family: str) -> Resources:
+    """`dfc_mvtu_inputs` for beats of `width` bits."""
+    counters = counter(columns, family) + counter(rows, family) + Resources(ff=(columns > 1) + (rows > 1))
+    if rows == 1 or columns == 1:
+        return counters + Resources(ff=width)
+    return total(counters, ram(columns, width, "auto", family), Resources(lut=width, ff=width))
+
+
+def array(
+    form: MacForm, lanes: int, simd: int, steps: int, folds: int, slots: int, output: int, styles: tuple[str, str, str], family: str
+) -> Resources:
+    """`dfc_mac` and the memory of its weights.
+
+    steps: of a sum; folds: results of a lane in turn; output: bits of a result; styles: of weights, thresholds, arithmetic
+    """
+    weight_style, threshold_style, arithmetic = styles
+    lane = dot(form, simd, arithmetic, family)
+    if steps > 1:
+        lane = lane + accumulator(form, family)
+    words, width = folds * steps, lanes * simd * form.w.bits
+    parts = [
+        lane * lanes,
+        rom(words, width, rom_style(words, width, weight_style), family),
+        counter(words, family),
+        stream_out(lanes * output, slots, family),
+        Resources(lut=4, ff=1 + 2 * form.dot_latency(simd)),
+    ]
+    if form.thresholding:
+        parts.append(thresholds(form.thresholding, folds, lanes, threshold_style, family))
+    elif form.double:
+        parts.append(Resources(lut=lanes * output))
+    return total(*parts)
