@@ -175,7 +175,19 @@ def _movers() -> Iterator[Unit]:
     yield Argmax((1, 1, 16), dtype("s10"), pe=4)
 
 
+def _more() -> Iterator[Unit]:
+    yield mvtu("u2", "s2", "u2", 4, 16, 4, 16)
+    yield mvtu("b", "b", "b", 8, 64, 8, 64)
+    yield mvtu("b", "b", "b", 16, 512, 2, 128)
+    yield mvtu("u4", "s4", "u4", 32, 128, 4, 16, weight_style="bram")
+    yield mvtu("u2", "s2", "u2", 64, 256, 16, 32, weight_style="bram")
+    yield mvtu("b", "b", "b", 64, 576, 16, 32, weight_style="bram")
+    yield mvtu("u8", "s8", "u8", 16, 144, 4, 8, weight_style="bram", threshold_style="bram")
+    yield window(224, 3, 7, "u8", 3, pad=3, stride=2)
+    yield window(10, 128, 3, "u1", 16)
+
+
 def sweep() -> dict[str, Unit]:
     """Name -> unit; the names tell what varies."""
-    units = [*_mvtus(), *_others(), *_movers()]
+    units = [*_mvtus(), *_others(), *_movers(), *_more()]
     return {f"{u.kind}{i:02d}": u for i, u in enumerate(units)}

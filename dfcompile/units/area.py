@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from math import ceil
+from math import ceil, expm1, log1p
 
 from dfcompile.units.base import Resources
 
@@ -83,19 +83,24 @@ def rom_style(depth: int, width: int, style: str) -> str:
 def rom_bit(depth: int, family: str) -> float:
     """LUTs of one bit of a read-only memory of arbitrary contents.
 
-    A LUT6 holds 64 entries, the slice's multiplexers join four of them; a LUT4 holds 16, and muxes join up to eight.
-    Few entries are often equal or another bit's.
+    A LUT6 holds 64 entries and the slice's multiplexers join two or four of them; further groups of four are muxed by LUTs. A
+    LUT4 holds 16, and eight are joined. Of few entries some are constant or another bit's.
     """
-    if family == "ecp5":
-        entries, joined = 16, 8
-        small = {1: 0.0, 2: 0.3, 4: 0.6, 8: 0.9}
-    else:
-        entries, joined = 64, 4
-        small = {1: 0.0, 2: 0.25, 4: 0.5, 8: 0.75, 16: 0.93}
-    if depth <= max(small):
-        return small[1 << (depth - 1).bit_length()]
-    blocks = ceil(depth / entries)
-    return blocks + max(0.0, blocks / joined - 1) * 0.75
+    entries, joined = (16, 8) if family == "ecp5" else (64, 4)
+    if depth <= entries // 4:
+        return min(1.0, 0.25 * (depth - 1).bit_length())
+    groups, rest = divmod(depth, entries * joined)
+    leaves = groups * joined + (1 << (ceil(rest / entries) - 1).bit_length() if rest else 0)
+    groups += bool(rest)
+    return leaves + (0.73 * groups if groups > 1 else 0)
+
+
+def distinct(columns: int, depth: int) -> float:
+    """Expected number of different ones among random columns of `depth` bits: equal bits of a memory are stored once."""
+    if depth >= 24:
+        return columns
+    kinds = 1 << depth
+    return kinds * -expm1(columns * log1p(-1 / kinds))
 
 
 def rom(depth: int, width: int, style: str, family: str) -> Resources:
@@ -103,7 +108,8 @@ def rom(depth: int, width: int, style: str, family: str) -> Resources:
     if depth == 1:
         return Resources()
     if rom_style(depth, width, style) in ("lut", "lutram"):
-        return Resources(lut=width * rom_bit(depth, family), ff=width)
+        columns = distinct(width, depth)
+        return Resources(lut=columns * rom_bit(depth, family), ff=columns)
     return Resources(bram36=bram18_count(depth, width, family) / 2)
 
 
@@ -119,7 +125,7 @@ def stream_out(width: int, slots: int, family: str) -> Resources:
 
 def shallow(depth: int, width: int, family: str) -> Resources:
     """A memory with an asynchronous read port, of at most some hundred words: registers where that is smaller."""
-    if depth * width <= 16 * (2 if family == "ecp5" else 1):
+    if depth * width <= 24 * (2 if family == "ecp5" else 1):
         return registers(depth, width)
     return Resources(lut=lutram_luts(depth, width, family))
 
@@ -133,8 +139,8 @@ def counter(count: int, family: str = "xc7") -> Resources:
 
 
 def compare(bits: int, constant: bool, family: str) -> Resources:
-    """A comparator of `bits` bits, with a constant or another number."""
-    return Resources(lut=bits * (0.35 if constant else 0.65) + 1)
+    """A comparator of `bits` bits, with a constant or another number: two bits a LUT and a carry chain."""
+    return Resources(lut=bits * (0.3 if constant else 0.52) + 3.3)
 
 
 def adder(bits: int, family: str) -> Resources:

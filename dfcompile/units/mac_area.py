@@ -6,7 +6,7 @@ coefficient (`COSTS`), fitted on the calibration sweep.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -100,20 +100,27 @@ def _planes(x: int, w: int, count: int, limit: int, family: str) -> Resources:
     return Resources(lut, ff)
 
 
-def dot(form: MacForm, simd: int, arithmetic: str, family: str) -> Resources:
-    """One lane's `dfc_dot` of `simd` terms."""
+def dot(form: MacForm, simd: int, arithmetic: str, fixed: bool, family: str) -> Resources:
+    """One lane's `dfc_dot` of `simd` terms; fixed: its weights are constants, which thin it out."""
     x, w = form.factors
     limit, cost = form.acc.bits, COSTS[family]
     if form.planar:
-        return total(*[popcount(simd, family)] * (x * w), _planes(x, w, clog2(simd + 1), limit, family))
+        ones = simd if form.xnor or not fixed else ceil(simd / 2)  # an AND with 0 leaves nothing to count
+        return total(*[popcount(ones, family)] * (x * w), _planes(x, w, clog2(simd + 1), limit, family))
     if form.gated:
         bits = max(x, w)
         if simd == 1:
             return Resources(lut=bits, ff=bits)
         return Resources(lut=simd * bits * cost.gate) + adder_tree(simd, bits, limit, family)
+    tree = adder_tree(simd, x + w, limit, family)
+    if fixed:
+        return tree + Resources(lut=simd, ff=simd * min(x + w, limit) * 0.45)
     if form.in_dsp(arithmetic):
-        return Resources(dsp=simd * ceil(x / 25) * ceil(w / 18)) + adder_tree(simd, x + w, limit, family)
-    return Resources(lut=simd * x * w * cost.product, ff=simd * min(x + w, limit)) + adder_tree(simd, x + w, limit, family)
+        first = simd // 2 if family != "ecp5" else 0  # the slices' own adders and their registers
+        taken = Resources(lut=-first * (x + w), ff=-first * min(x + w + 1, limit))
+        return tree + taken + Resources(dsp=simd * ceil(x / 25) * ceil(w / 18))
+    product = x + w if x + w <= 6 and family != "ecp5" else x * w * cost.product
+    return Resources(lut=simd * product, ff=simd * min(x + w, limit)) + tree
 
 
 def thresholds(counting: Thresholding, folds: int, lanes: int, style: str, family: str) -> Resources:
@@ -152,13 +159,16 @@ def array(
     steps: of a sum; folds: results of a lane in turn; output: bits of a result; styles: of weights, thresholds, arithmetic
     """
     weight_style, threshold_style, arithmetic = styles
-    lane = dot(form, simd, arithmetic, family)
+    lane = dot(form, simd, arithmetic, folds * steps == 1, family)
     if steps > 1:
         lane = lane + accumulator(form, family)
     words, width = folds * steps, lanes * simd * form.w.bits
+    weights = rom(words, width, rom_style(words, width, weight_style), family)
+    if form.in_dsp(arithmetic) and words > 1:  # the slices' own operand registers
+        weights = replace(weights, ff=-simd * form.x.bits)
     parts = [
         lane * lanes,
-        rom(words, width, rom_style(words, width, weight_style), family),
+        weights,
         counter(words, family),
         stream_out(lanes * output, slots, family),
         Resources(lut=4, ff=1 + 2 * form.dot_latency(simd)),
