@@ -1,6 +1,6 @@
 """Images per second of the Python engine beside onnxruntime on the QCDQ form of the same network, in one run.
 
-    python benchmarks/python_engine.py MODEL.onnx QCDQ.onnx [--batch 64] [--threads 2] [--runs 5]
+    python -m benchmarks.python_engine MODEL.onnx QCDQ.onnx [--batch 64] [--threads 2] [--runs 5]
 
 Both get the same images (random values from 0 to 1) and the same cores. The batch axis of the QCDQ model is freed first, so that
 onnxruntime, too, works on the whole batch at once.

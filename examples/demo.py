@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from pathlib import Path
@@ -73,7 +74,7 @@ def main() -> int:
     show_table("Cycles for a frame", columns, timing)
     print()
     budget = made.report["budget"]
-    area = [[k, float(v), float(budget[k]), f"{v / budget[k]:.1%}" if budget[k] else "-"] for k, v in made.report["resources"].items()]
+    area = [[k, math.ceil(v), budget[k], f"{v / budget[k]:.1%}" if budget[k] else "-"] for k, v in made.report["resources"].items()]
     show_table("Estimated resources on pynq-z2", ["resource", "used", "available", "share"], area)
     agree = right and all(e["pass"] for e in checked["engines"].values()) and all(p == m for _, p, m in timing)
     print(f"\nbuild: {given.out}   report: {page}\n" + ("everything agrees" if agree else "NOT everything agrees"))

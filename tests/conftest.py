@@ -6,10 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 pytest.register_assert_rewrite("tests.golden", "tests.three_way")
 
 from tests.golden import check_golden  # noqa: E402  the rewrite must be registered first
+
+# The same examples in every run, and no limit on seconds: a loaded machine must not make a test fail.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.load_profile("suite")
 
 ROOT = Path(__file__).resolve().parent.parent
 
