@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ from dfcompile.backend.run_hls import run_hls
 from dfcompile.backend.run_rtl import RtlRun, run_rtl
 from dfcompile.backend.sim import frame_cycles
 from dfcompile.dataflow.design import Design
-from dfcompile.dataflow.timing import solve
+from dfcompile.dataflow.timing import Timing, solve
 from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Graph, Node
 from dfcompile.toolchain import find_tool
@@ -27,7 +28,6 @@ ENGINES = ("hls", "rtl")
 DEFAULT_STALLS = 0.3
 # cocotb runs some 40,000 cycles a second and takes ten seconds to build: worth it for small designs.
 COCOTB_CYCLES = 100_000
-MOST_FRAMES = 64
 Progress = Callable[[str], None]
 Run = Callable[[Design, Sequence[Array]], tuple[Array, ...]]
 
@@ -128,12 +128,6 @@ def _rtl_alone(design: Design, inputs: Sequence[Array]) -> tuple[Array, ...]:
     return run_rtl(design, inputs).outputs
 
 
-def steady_run(design: Design, inputs: Sequence[Array], rtl: Path, least: int) -> RtlRun:
-    """Feed the frames over and over, at least `least` of them, without pauses."""
-    times = -(-least // len(inputs[0]))
-    return run_rtl(design, [np.tile(x, (times, 1, 1, 1)) for x in inputs], rtl=rtl)
-
-
 def measured_interval(run: RtlRun, over: int) -> float | int:
     """Cycles per frame, averaged over the last `over` frames (the period of the steady state)."""
     cycles = int(run.frame_done[-1] - run.frame_done[-1 - over])
@@ -141,31 +135,41 @@ def measured_interval(run: RtlRun, over: int) -> float | int:
 
 
 def verify_rtl(design: Design, frozen: Golden, rtl: Path, stalls: float) -> dict[str, Any]:
-    """Run the golden frames through the SystemVerilog project in folder `rtl`: unpaused for data and cycles, then with pauses."""
+    """Run the golden frames through the SystemVerilog project in folder `rtl`: without pauses for data and cycles, then with pauses.
+
+    The frames are fed over and over until the steady state shows; every frame must end in its predicted cycle.
+    """
     timing = solve(design)
-    predicted = {"interval": timing.interval_cycles, "latency": timing.latency_cycles}
-    period = getattr(predicted["interval"], "denominator", 1)
-    least = min(MOST_FRAMES, max(4, len(design.nodes) + 2 * period))
+    times = -(-len(timing.frame_done) // frozen.frames)
+    timing = solve(design, frames=times * frozen.frames)
     try:
-        run = steady_run(design, frozen.inputs, rtl, least)
+        run = run_rtl(design, [np.tile(x, (times, 1, 1, 1)) for x in frozen.inputs], rtl=rtl)
         result = _result(design, frozen, [x[: frozen.frames] for x in run.outputs], _rtl_alone)
         if result["pass"]:
             paused = _paused_run(design, frozen, rtl, stalls)
             result = _result(design, frozen, paused.outputs, _rtl_alone)
     except CompileError as error:
         return _failed(design, frozen, error, _rtl_alone)
-    measured = {"interval": measured_interval(run, period), "latency": run.latency_cycles}
-    for what in ("interval", "latency"):
-        result[f"{what}_cycles"] = measured[what]
-        result[f"predicted_{what}_cycles"] = _number(predicted[what])
-        if measured[what] != _number(predicted[what]):
-            result["pass"] = False
-            text = f"{what} is {measured[what]} cycles, predicted {_number(predicted[what])}"
-            result["first_mismatch"] = result["first_mismatch"] or text
-    return result
+    return {**result, **_cycles(result, run, timing)}
 
 
-def _number(value: Any) -> float | int:
+def _cycles(result: dict[str, Any], run: RtlRun, timing: Timing) -> dict[str, Any]:
+    """Measured and predicted cycles; fails the result at the first frame that ends in another cycle than predicted."""
+    found: dict[str, Any] = {
+        "interval_cycles": measured_interval(run, min(Fraction(timing.interval_cycles).denominator, len(run.frame_done) - 1)),
+        "latency_cycles": run.latency_cycles,
+        "predicted_interval_cycles": _number(timing.interval_cycles),
+        "predicted_latency_cycles": timing.latency_cycles,
+    }
+    wrong = np.flatnonzero(run.frame_done - run.first_take != timing.frame_done)
+    if len(wrong):
+        f = int(wrong[0])
+        text = f"frame {f} ends in cycle {run.frame_done[f] - run.first_take}, predicted {timing.frame_done[f]}"
+        found |= {"pass": False, "first_mismatch": result["first_mismatch"] or text}
+    return found
+
+
+def _number(value: Fraction | int) -> float | int:
     return int(value) if value == int(value) else float(value)
 
 
