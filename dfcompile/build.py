@@ -18,7 +18,7 @@ from dfcompile.boards import Board, find_board
 from dfcompile.dataflow.connect import apply_folding, connect
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.fifo_sizing import size_fifos
-from dfcompile.dataflow.fold import default_interval, fold_for_interval, read_folding
+from dfcompile.dataflow.fold import Choice, Folded, cheapest, default_interval, fastest, read_folding
 from dfcompile.dataflow.lower import lower
 from dfcompile.errors import CompileError, Problem
 from dfcompile.frontend.importer import import_model
@@ -45,6 +45,7 @@ class Build:
     fates: dict[str, str] = field(default_factory=dict)
     integer: Streamlined | None = None
     units: Graph | None = None
+    folded: Folded | None = None
     design: Design | None = None
     result: Accelerator | None = None
     seconds: dict[str, float] = field(default_factory=dict)
@@ -79,15 +80,21 @@ def _lower(b: Build) -> None:
 
 
 def _fold(b: Build) -> None:
+    """A given folding over: the cheapest for an asked interval, else the fastest that the board holds."""
     assert b.units
     given = b.options.get("folding")
-    interval = wanted_interval(b.options, b.board) or default_interval(b.units)
-    if given is not None and not wanted_interval(b.options, b.board):
-        chosen = {n.name: n.op.folding for n in b.units.nodes if isinstance(n.op, Unit)}
+    interval = wanted_interval(b.options, b.board)
+    if given is not None and not interval:
+        chosen: dict[str, Choice] = {n.name: n.op.folding for n in b.units.nodes if isinstance(n.op, Unit)}
     else:
-        chosen = fold_for_interval(b.units, interval)
+        if b.board and not interval:
+            b.folded = fastest(b.units, b.board)
+        else:
+            b.folded = cheapest(b.units, interval or default_interval(b.units), board=b.board)
+        chosen = b.folded.choices
     if given is not None:
-        chosen |= read_folding(given, b.units)
+        b.folded = None
+        chosen = chosen | read_folding(given, b.units)
     b.units = apply_folding(b.units, chosen)
     b.dump("fold", b.units)
 
@@ -114,7 +121,7 @@ def _finish(b: Build) -> None:
     family = b.board.family if b.board else "xc7"
     shown = {k: v for k, v in b.options.items() if k != "dump_ir"}
     accelerator = Accelerator(b.design, b.integer.host, {}, shown, family)
-    accelerator.report.update(make_report(accelerator, b.model, b.board))
+    accelerator.report.update(make_report(accelerator, b.model, b.board, b.folded))
     b.result = accelerator
 
 

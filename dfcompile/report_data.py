@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dfcompile.boards import Board
-from dfcompile.dataflow.fold import macs
+from dfcompile.dataflow.fold import Folded, macs
 from dfcompile.ir.graph import Graph
 from dfcompile.units.base import Resources, Unit
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from dfcompile.accelerator import Accelerator
 
 
-def make_report(acc: Accelerator, model: Graph, board: Board | None) -> dict[str, Any]:
-    """Model size, timing, units, FIFOs and resources (estimates) of a design."""
+def make_report(acc: Accelerator, model: Graph, board: Board | None, folded: Folded | None = None) -> dict[str, Any]:
+    """Model size, timing, units, FIFOs and resources (estimates) of a design; `folded` is the proof of its folding."""
     design, timing = acc.design, acc.timing
     clock = float(acc.options["clock"])
     streams = design.streams()
@@ -44,7 +44,7 @@ def make_report(acc: Accelerator, model: Graph, board: Board | None) -> dict[str
         "fifos": fifos,
         "resources": dataclasses.asdict(acc.resources),
         "budget": _budget(board),
-        "folding": {"optimal": False, "bound": None, "gap": None},
+        "folding": folded.report if folded else {"optimal": False, "bound": None, "gap": None},
         "verification": {"streamline": "exact", "simulator": "exact" if acc.options.get("verify", True) else "skipped"},
         "seconds": {},
     }

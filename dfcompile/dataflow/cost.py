@@ -1,13 +1,13 @@
 """What area is worth: one figure in LUT equivalents, and how much of a device a design may fill.
 
 A block RAM or DSP slice counts as many LUTs as the device has for each of them, so the cheapest design is the one
-that leaves the most of the device. A flip-flop counts little: every LUT comes with two. Without a board a
-middle-sized device of the family sets the rates.
+that leaves the most of the device. A flip-flop counts little: every LUT comes with two. A multiply-accumulate lane counts
+two LUTs besides its area: it switches in every cycle, so of designs of nearly equal area the one with fewer lanes is better.
+Without a board a middle-sized device of the family sets the rates.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -17,10 +17,14 @@ from dfcompile.boards import Board
 from dfcompile.units.base import Resources
 
 RESOURCES = ("lut", "ff", "bram36", "uram", "dsp")
+MEASURES = (*RESOURCES, "lanes")
+"""What a vector of costs holds."""
 Vector = NDArray[np.float64]
 
 FF_RATE = 0.05
 """LUT equivalents of a flip-flop."""
+LANE_RATE = 2.0
+"""LUT equivalents of a multiply-accumulate lane, besides its area."""
 
 # LUTs for each block RAM, UltraRAM and DSP slice of a middle-sized device: XC7Z020, XCZU7EV, LFE5U-85F.
 _FAMILY_RATES = {"xc7": (380.0, 0.0, 242.0), "xcup": (738.0, 2400.0, 133.0), "ecp5": (804.0, 0.0, 536.0)}
@@ -29,20 +33,20 @@ USABLE: Mapping[str, float] = {"lut": 0.8, "ff": 0.8, "bram36": 0.95, "uram": 0.
 """Shares of a device that a folding may fill: placement and routing, FIFOs and the shell need the rest."""
 
 
-def vector(area: Resources) -> Vector:
-    """Area as an array in the order of `RESOURCES`."""
-    return np.array(dataclasses.astuple(area), dtype=np.float64)
+def vector(area: Resources, lanes: int = 0) -> Vector:
+    """Area and lanes as an array in the order of `MEASURES`."""
+    return np.array([area.lut, area.ff, area.bram36, area.uram, area.dsp, lanes], dtype=np.float64)
 
 
 def rates(family: str, board: Board | None = None) -> Vector:
-    """LUT equivalents of each of `RESOURCES`."""
+    """LUT equivalents of each of `MEASURES`."""
     if board is None:
         bram, uram, dsp = _FAMILY_RATES[family]
     else:
         bram, uram, dsp = (board.lut / n if n else 0.0 for n in (board.bram36, board.uram, board.dsp))
-    return np.array([1.0, FF_RATE, bram, uram, dsp])
+    return np.array([1.0, FF_RATE, bram, uram, dsp, LANE_RATE])
 
 
 def budget(board: Board) -> Vector:
-    """The most of each of `RESOURCES` that a design may take."""
-    return np.array([board.budget[r] * USABLE[r] for r in RESOURCES])
+    """The most of each of `MEASURES` that a design may take."""
+    return np.array([*(board.budget[r] * USABLE[r] for r in RESOURCES), np.inf])

@@ -45,6 +45,19 @@ class Folded:
     solution: Solution
 
     @property
+    def report(self) -> dict[str, Any]:
+        """As report.json holds it."""
+        return {
+            "optimal": self.optimal,
+            "bound": self.bound,
+            "gap": self.gap,
+            "objective": self.objective,
+            "value": self.value,
+            "cost": self.solution.cost,
+            "cost_gap": self.solution.gap,
+        }
+
+    @property
     def gap(self) -> float:
         return (self.value - self.bound) / self.value if self.objective == "interval" else self.solution.gap
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from dfcompile.dataflow.cost import RESOURCES, Vector
+from dfcompile.dataflow.cost import MEASURES, Vector
 from dfcompile.dataflow.fold_option import Choice, Option
 from dfcompile.dataflow.fold_problem import FoldProblem
 from dfcompile.dataflow.fold_prune import Options, edge_tables
@@ -29,7 +29,7 @@ class Solution:
 
     chosen: unit -> its option
     cost:   LUT equivalents; bound: no folding costs less; gap: (cost - bound) / cost
-    area:   of all units, forks and width converters, in the order of cost.RESOURCES
+    area:   of all units, forks and width converters, in the order of cost.MEASURES
     """
 
     chosen: dict[str, Option]
@@ -108,14 +108,15 @@ def solve(
     matrix, sides = lp.matrix(), np.array(lp.sides)
     constraints = [LinearConstraint(matrix, sides, sides)]
     if budget is not None:
-        bounded = np.flatnonzero(areas.any(axis=0))
-        scale = np.maximum(budget, 1.0)  # keep the rows of one size
-        rows = sparse.csr_matrix((areas / scale).T[bounded])
-        constraints.append(LinearConstraint(rows, -np.inf, (budget / scale)[bounded]))
+        bounded = np.flatnonzero(areas.any(axis=0) & np.isfinite(budget))
+        limits = budget[bounded]
+        scale = np.maximum(limits, 1.0)  # keeps the rows of one size
+        rows = sparse.csr_matrix((areas[:, bounded] / scale).T)
+        constraints.append(LinearConstraint(rows, -np.inf, limits / scale))
     integral = np.zeros(len(areas))
     integral[: len(named)] = 1
-    limits = {"time_limit": seconds, "mip_rel_gap": 1e9 if any_feasible else 0.0}
-    found = milp(costs, integrality=integral, bounds=Bounds(0, 1), constraints=constraints, options=limits)
+    effort = {"time_limit": seconds, "mip_rel_gap": 1e9 if any_feasible else 0.0}
+    found = milp(costs, integrality=integral, bounds=Bounds(0, 1), constraints=constraints, options=effort)
     if found.status == _INFEASIBLE:
         return None
     if found.x is None:
@@ -129,9 +130,9 @@ def solve(
 
 def evaluate(problem: FoldProblem, chosen: dict[str, Option], rates: Vector) -> tuple[float, Vector]:
     """(cost, area) of one option for each unit."""
-    area = sum((o.area for o in chosen.values()), np.zeros(len(RESOURCES)))
+    area = sum((o.area for o in chosen.values()), np.zeros(len(MEASURES)))
     for edge in problem.joints():
         (a, i), (b, j) = edge.ends
         area = area + problem.converter(edge, chosen[a].lanes[i], chosen[b].lanes[j])
     total: NDArray[np.float64] = area
-    return float(total @ np.where(np.isinf(total), 1.0, rates)), total
+    return float(total @ rates), total

@@ -19,7 +19,7 @@ class Option:
     choice: folding and style fields
     cycles: per frame
     lanes:  of its inputs and outputs, in order of (inputs..., outputs...)
-    area:   in the order of cost.RESOURCES
+    area:   in the order of cost.MEASURES
     """
 
     choice: Mapping[str, Any]
@@ -62,9 +62,10 @@ class OptionTable:
 
 
 def _styled(cycles: int, choice: Choice, folded: Unit, family: str) -> list[Option]:
-    lanes = tuple(s.lanes for s in (*folded.inputs, *folded.outputs))
+    ports = tuple(s.lanes for s in (*folded.inputs, *folded.outputs))
+    lanes = choice["pe"] * choice["simd"] if hasattr(folded, "weights") else 0
     found = []
     for style in folded.styles(family):
         unit = folded.folded(**style) if style else folded
-        found.append(Option({**choice, **style}, cycles, lanes, vector(unit.resources(family))))
+        found.append(Option({**choice, **style}, cycles, ports, vector(unit.resources(family), lanes)))
     return found

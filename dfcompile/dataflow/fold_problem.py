@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfcompile.dataflow.connect import tied_windows
-from dfcompile.dataflow.cost import RESOURCES, Vector, vector
+from dfcompile.dataflow.cost import MEASURES, Vector, vector
 from dfcompile.dataflow.fold_option import Option, OptionTable
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.types import IntType
@@ -92,9 +92,9 @@ class FoldProblem:
     def converter(self, edge: Edge, lanes: int, wanted: int) -> Vector:
         """Area between `lanes` and `wanted`, in LUT, FF, ...; infinite where the edge is tied."""
         if lanes == wanted:
-            return np.zeros(len(RESOURCES))
+            return np.zeros(len(MEASURES))
         if edge.tied:
-            return np.full(len(RESOURCES), np.inf)
+            return np.full(len(MEASURES), np.inf)
         key = (edge.shape, edge.dtype, lanes, wanted)
         if key not in self._converters:
             self._converters[key] = vector(WidthConverter(edge.shape, edge.dtype, lanes, wanted).resources(self.family))
