@@ -18,11 +18,24 @@ module dfc_scale #(
   dfc_extend #(.Lanes(Lanes), .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar), .OutBits(WideBits), .OutBipolar(0))
     u_extend (.in_i, .out_o(wide));
 
+  // Shifts and adds by the factor's canonical signed digits: no two neighbours are other than 0.
+  localparam logic [63:0] Triple = 64'(Factor) + (64'(Factor) << 1);
+  localparam logic [63:0] Plus   = (Triple & ~64'(Factor)) >> 1;
+  localparam logic [63:0] Minus  = (~Triple & 64'(Factor)) >> 1;
+
   logic [Lanes*OutBits-1:0] product;
   for (genvar i = 0; i < Lanes; i++) begin : gen_lane
     logic [OutBits-1:0] value;
     assign value = OutBits'(wide[i*WideBits+:WideBits]);
-    assign product[i*OutBits+:OutBits] = value * OutBits'(Factor);
+    logic [OutBits-1:0] sum;
+    always_comb begin
+      sum = '0;
+      for (int unsigned b = 0; b < 63 && b < OutBits; b++) begin
+        if (Plus[b]) sum += value << b;
+        else if (Minus[b]) sum -= value << b;
+      end
+    end
+    assign product[i*OutBits+:OutBits] = sum;
   end
 
   if (Registered != 0) begin : gen_register

@@ -31,7 +31,7 @@ module dfc_width_converter #(
   typedef logic [LevelBits-1:0] level_t;
 
   // Elements that wait in `hold_q`, from its lowest lane up: at most HoldLanes.
-  localparam int unsigned HoldLanes = Down ? (InLanes > 1 ? InLanes - 1 : 1) : OutLanes - 1;
+  localparam int unsigned HoldLanes = Down ? (InLanes > 1 ? InLanes - 1 : 1) : Whole ? OutLanes - InLanes : OutLanes - 1;
   localparam int unsigned AllLanes = HoldLanes + InLanes;
   logic [AllLanes*Bits-1:0]  all;  // what waits, and above it the beat that comes in
   logic [HoldLanes*Bits-1:0] hold_q;
@@ -51,6 +51,13 @@ module dfc_width_converter #(
   if (Down && Whole) begin : gen_down
     // A beat comes in only when nothing waits.
     assign all = takes ? (AllLanes * Bits)'(in_data_i) : (AllLanes * Bits)'(hold_q);
+    always_ff @(posedge clk_i) if (step) hold_q <= (HoldLanes * Bits)'(all >> (OutLanes * Bits));
+  end else if (Whole) begin : gen_up
+    // The last part goes straight to the output; the others wait, each in its place.
+    assign all = {in_data_i, hold_q};
+    for (genvar i = 0; i < HoldLanes; i += InLanes) begin : gen_part
+      always_ff @(posedge clk_i) if (level_q == level_t'(i)) hold_q[i*Bits+:InLanes*Bits] <= in_data_i;
+    end
   end else begin : gen_insert
     always_comb begin
       all = (AllLanes * Bits)'(hold_q);
@@ -58,11 +65,7 @@ module dfc_width_converter #(
         if (takes && level_q == level_t'(i)) all[i*Bits+:InLanes*Bits] = in_data_i;
       end
     end
-  end
-
-  // Towards a multiple nothing is left over when a beat is given.
-  always_ff @(posedge clk_i) begin
-    if (step) hold_q <= (HoldLanes * Bits)'(gives && !(Whole && !Down) ? all >> (OutLanes * Bits) : all);
+    always_ff @(posedge clk_i) if (step) hold_q <= (HoldLanes * Bits)'(gives ? all >> (OutLanes * Bits) : all);
   end
 
   dfc_stream_out #(.Width(OutLanes * Bits), .Slots(Slots)) u_out (
