@@ -48,7 +48,7 @@ class WeightReset(IntEnum):
 
 
 class Unit(IntEnum):
-    """Queues; also the bit of the queue in `wait` and `signal`."""
+    """Queues; also the bit of the queue in `waits` and `signals`."""
 
     LOAD = 0
     COMPUTE = 1
@@ -64,13 +64,13 @@ def bits(width: int, default: Any = 0) -> Any:
 class Header:
     """Start of every descriptor.
 
-    wait:   queues (bit mask) whose next token must arrive before this descriptor starts
-    signal: queues that get a token when it is complete
+    waits:   queues (bit mask) whose next token must arrive before this descriptor starts
+    signals: queues that get a token when it is complete
     """
 
     opcode: int = bits(4)
-    wait: int = bits(3)
-    signal: int = bits(3)
+    waits: int = bits(3)
+    signals: int = bits(3)
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,12 @@ class Transfer(Header):
 
     target:  memory that a load fills
     address: external byte address, aligned to the bus word
-    local:   word of the on-chip memory; of the thresholds: bank * 2**tree_levels + node
+    inner:   word of the on-chip memory; of the thresholds: bank * 2**tree_levels + node
     """
 
     BITS: ClassVar[int] = 128
     target: int = bits(2)
-    spare: int = bits(4)
-    local: int = bits(24)
+    inner: int = bits(24)
     beats: int = bits(24)
     address: int = bits(32)
 
@@ -105,7 +104,7 @@ class Compute(Header):
     width:      log2 of the bits of a weight; 0: one bit that means -1 or +1
     levels:     thresholds 2**levels - 1, 0: the sum itself plus the tile's bias is the result
     bank:       threshold bank of the tile
-    double:     code = 2 * count + lowest instead of count + lowest
+    twice:      code = 2 * count + lowest instead of count + lowest
     planes:     bytes of a result, less one: plane k is byte k, all but the last with its top bit inverted
     passes:     number of passes, less one
     shift_p:    multiply the sum by 256 before pass p
@@ -126,7 +125,7 @@ class Compute(Header):
     width: int = bits(2)
     levels: int = bits(4)
     bank: int = bits(2)
-    double: int = bits(1)
+    twice: int = bits(1)
     planes: int = bits(2)
     passes: int = bits(2)
     shift_1: int = bits(1)

@@ -116,7 +116,7 @@ class Emitter:
         inside, outside = (space, local, local + words), ("ext", address, address + beats * self.config.bus_bytes)
         constant = target != Target.ACT
         reads, writes = (() if constant else (outside,), (inside,)) if opcode == Opcode.LOAD else ((inside,), (outside,))
-        descriptor = Transfer(opcode=opcode, target=target, local=local, beats=beats, address=address)
+        descriptor = Transfer(opcode=opcode, target=target, inner=local, beats=beats, address=address)
         self.add(Step(descriptor, reads, writes))
 
     def resident(self, tensor: str, opcode: Opcode) -> None:
@@ -280,7 +280,7 @@ class Emitter:
         at = s.start + slot // config.simd + (layer.place[0] + first * layer.place[2] - dst.first) * s.row + layer.place[1] * s.col
         used = -(-int(np.flatnonzero(outs >= 0)[-1] + 1) // config.simd)
         writes = min(config.word_writes, s.words(config.simd) - slot // config.simd, used)
-        codes = {"lowest": layer.steps.lowest - s.shift, "double": int(layer.steps.step == 2)} if layer.steps else {}
+        codes = {"lowest": layer.steps.lowest - s.shift, "twice": int(layer.steps.step == 2)} if layer.steps else {}
         return codes | {
             "planes": s.planes - 1, "dst": at, "dst_n": dst.image, "dst_h": layer.place[2] * s.row, "dst_w": layer.place[3] * s.col,
             "dst_p": s.plane if s.planes > 1 else 0, "writes": writes, "lane": slot % config.simd if config.pe < config.simd else 0,

@@ -44,7 +44,7 @@ class Engine:
         data = self.memory[d.address : d.address + d.beats * self.config.bus_bytes]
         inside: NDArray[np.uint8] = (self.act, self.weights, self.tree)[d.target].view(np.uint8).reshape(-1)
         word = (self.config.simd, self.config.lanes * self.config.weight_bits // 8, 4 * self.config.pe)[d.target]
-        part = inside[d.local * word : d.local * word + len(data)]
+        part = inside[d.inner * word : d.inner * word + len(data)]
         if d.opcode == Opcode.LOAD:
             part[:] = data
         else:
@@ -114,7 +114,7 @@ class Engine:
         for level in range(d.levels):
             count = 2 * count + (total >= bank[(1 << level) + count, rows])
         count = np.where(bank[0] & 1, (1 << d.levels) - 1 - count, count)
-        return np.asarray((count << d.double) + d.lowest)
+        return np.asarray((count << d.twice) + d.lowest)
 
     def _write(self, d: Compute, results: Ints, index: int) -> None:
         config = self.config

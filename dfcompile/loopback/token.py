@@ -76,7 +76,7 @@ def add_tokens(steps: Sequence[Step], config: EngineConfig, size: int) -> list[S
                 signal[at] |= 1 << own
     result = []
     for s, w, g, d in zip(steps, wait, signal, drain, strict=True):
-        changed = replace(s.descriptor, wait=w, signal=g)
+        changed = replace(s.descriptor, waits=w, signals=g)
         result.append(replace(s, descriptor=replace(changed, drain=d) if isinstance(changed, Compute) else changed))
     return result
 
@@ -95,7 +95,7 @@ def prove_tokens(steps: Sequence[Step], config: EngineConfig, size: int) -> None
         if own in last and (own != Unit.COMPUTE or (isinstance(d, Compute) and d.drain)):
             here[own] = last[own]
         for unit in Unit:
-            if d.wait >> unit & 1:
+            if d.waits >> unit & 1:
                 pending = queues.get((unit, own), [])
                 if not pending:
                     raise ValueError(f"descriptor {i} waits for a token of {unit.name} that no earlier descriptor signals")
@@ -104,7 +104,7 @@ def prove_tokens(steps: Sequence[Step], config: EngineConfig, size: int) -> None
         for unit, at in needs.items():
             if at > here[unit]:
                 raise ValueError(f"descriptor {i} may start before descriptor {at} of {unit.name} is complete")
-            if d.signal >> unit & 1:
+            if d.signals >> unit & 1:
                 queues.setdefault((own, unit), []).append(i)
         done.append(here)
         last[own] = i

@@ -56,4 +56,4 @@ def _transfer_fits(d: Transfer, config: EngineConfig) -> bool:
         return False
     size = (config.act_words, config.weight_words, config.tree_banks << config.tree_levels)[d.target]
     beats = (config.word_beats, config.weight_beats, config.tree_beats)[d.target]
-    return d.beats % beats == 0 and d.local + d.beats // beats <= size
+    return d.beats % beats == 0 and d.inner + d.beats // beats <= size

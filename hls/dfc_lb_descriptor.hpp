@@ -1,0 +1,156 @@
+// Made from dfcompile/loopback/descriptor.py by `python -m dfcompile.loopback.generate`; do not edit.
+#pragma once
+
+#include "dfc_common.hpp"
+
+namespace dfc {
+
+enum LbEnumOpcode { opcode_load = 1, opcode_compute = 2, opcode_store = 3, opcode_finish = 4 };
+
+enum LbEnumTarget { target_act = 0, target_weight = 1, target_tree = 2 };
+
+enum LbEnumAccOp { acc_op_add = 0, acc_op_max = 1, acc_op_min = 2 };
+
+enum LbEnumWeightReset { weight_reset_vector = 0, weight_reset_pass = 1, weight_reset_tap = 2 };
+
+enum LbEnumUnit { unit_load = 0, unit_compute = 1, unit_store = 2 };
+
+enum LbEnumErrorCode { error_code_none = 0, error_code_opcode = 1, error_code_transfer = 2, error_code_loop = 3, error_code_tree = 4, error_code_weight = 5, error_code_result = 6, error_code_act_range = 7, error_code_bus = 8, error_code_timeout = 9, error_code_length = 10 };
+
+struct LbTransfer {
+  static const int Bits = 128;
+  ap_uint<4> opcode;
+  ap_uint<3> waits;
+  ap_uint<3> signals;
+  ap_uint<2> target;
+  ap_uint<24> inner;
+  ap_uint<24> beats;
+  ap_uint<32> address;
+};
+
+inline LbTransfer lb_unpack_transfer(const ap_uint<128>& bits) {
+  DFC_INLINE
+  LbTransfer d;
+  d.opcode = ap_uint<4>(bits.range(3, 0));
+  d.waits = ap_uint<3>(bits.range(6, 4));
+  d.signals = ap_uint<3>(bits.range(9, 7));
+  d.target = ap_uint<2>(bits.range(11, 10));
+  d.inner = ap_uint<24>(bits.range(35, 12));
+  d.beats = ap_uint<24>(bits.range(59, 36));
+  d.address = ap_uint<32>(bits.range(91, 60));
+  return d;
+}
+
+struct LbCompute {
+  static const int Bits = 640;
+  ap_uint<4> opcode;
+  ap_uint<3> waits;
+  ap_uint<3> signals;
+  ap_uint<1> drain;
+  ap_uint<2> op;
+  ap_uint<1> acc_load;
+  ap_uint<1> acc_store;
+  ap_uint<2> reset;
+  ap_uint<2> width;
+  ap_uint<4> levels;
+  ap_uint<2> bank;
+  ap_uint<1> twice;
+  ap_uint<2> planes;
+  ap_uint<2> passes;
+  ap_uint<1> shift_1;
+  ap_uint<1> shift_2;
+  ap_uint<1> shift_3;
+  ap_uint<8> lowest;
+  ap_uint<8> pad;
+  ap_uint<8> batch;
+  ap_uint<12> height;
+  ap_uint<12> width_out;
+  ap_uint<8> kernel_h;
+  ap_uint<8> kernel_w;
+  ap_uint<12> words;
+  ap_uint<24> src;
+  ap_uint<24> src_n;
+  ap_uint<24> src_h;
+  ap_uint<24> src_w;
+  ap_uint<24> offset_1;
+  ap_uint<24> offset_2;
+  ap_uint<24> offset_3;
+  ap_uint<24> tap_h;
+  ap_uint<24> tap_w;
+  ap_uint<14> y_first;
+  ap_uint<8> y_step;
+  ap_uint<8> y_tap;
+  ap_uint<13> y_size;
+  ap_uint<14> x_first;
+  ap_uint<8> x_step;
+  ap_uint<8> x_tap;
+  ap_uint<13> x_size;
+  ap_uint<20> weight;
+  ap_uint<24> dst;
+  ap_uint<24> dst_n;
+  ap_uint<24> dst_h;
+  ap_uint<24> dst_w;
+  ap_uint<24> dst_p;
+  ap_uint<6> writes;
+  ap_uint<7> lane;
+  ap_uint<8> idle;
+};
+
+inline LbCompute lb_unpack_compute(const ap_uint<640>& bits) {
+  DFC_INLINE
+  LbCompute d;
+  d.opcode = ap_uint<4>(bits.range(3, 0));
+  d.waits = ap_uint<3>(bits.range(6, 4));
+  d.signals = ap_uint<3>(bits.range(9, 7));
+  d.drain = ap_uint<1>(bits.range(10, 10));
+  d.op = ap_uint<2>(bits.range(12, 11));
+  d.acc_load = ap_uint<1>(bits.range(13, 13));
+  d.acc_store = ap_uint<1>(bits.range(14, 14));
+  d.reset = ap_uint<2>(bits.range(16, 15));
+  d.width = ap_uint<2>(bits.range(18, 17));
+  d.levels = ap_uint<4>(bits.range(22, 19));
+  d.bank = ap_uint<2>(bits.range(24, 23));
+  d.twice = ap_uint<1>(bits.range(25, 25));
+  d.planes = ap_uint<2>(bits.range(27, 26));
+  d.passes = ap_uint<2>(bits.range(29, 28));
+  d.shift_1 = ap_uint<1>(bits.range(30, 30));
+  d.shift_2 = ap_uint<1>(bits.range(31, 31));
+  d.shift_3 = ap_uint<1>(bits.range(32, 32));
+  d.lowest = ap_uint<8>(bits.range(40, 33));
+  d.pad = ap_uint<8>(bits.range(48, 41));
+  d.batch = ap_uint<8>(bits.range(56, 49));
+  d.height = ap_uint<12>(bits.range(68, 57));
+  d.width_out = ap_uint<12>(bits.range(80, 69));
+  d.kernel_h = ap_uint<8>(bits.range(88, 81));
+  d.kernel_w = ap_uint<8>(bits.range(96, 89));
+  d.words = ap_uint<12>(bits.range(108, 97));
+  d.src = ap_uint<24>(bits.range(132, 109));
+  d.src_n = ap_uint<24>(bits.range(156, 133));
+  d.src_h = ap_uint<24>(bits.range(180, 157));
+  d.src_w = ap_uint<24>(bits.range(204, 181));
+  d.offset_1 = ap_uint<24>(bits.range(228, 205));
+  d.offset_2 = ap_uint<24>(bits.range(252, 229));
+  d.offset_3 = ap_uint<24>(bits.range(276, 253));
+  d.tap_h = ap_uint<24>(bits.range(300, 277));
+  d.tap_w = ap_uint<24>(bits.range(324, 301));
+  d.y_first = ap_uint<14>(bits.range(338, 325));
+  d.y_step = ap_uint<8>(bits.range(346, 339));
+  d.y_tap = ap_uint<8>(bits.range(354, 347));
+  d.y_size = ap_uint<13>(bits.range(367, 355));
+  d.x_first = ap_uint<14>(bits.range(381, 368));
+  d.x_step = ap_uint<8>(bits.range(389, 382));
+  d.x_tap = ap_uint<8>(bits.range(397, 390));
+  d.x_size = ap_uint<13>(bits.range(410, 398));
+  d.weight = ap_uint<20>(bits.range(430, 411));
+  d.dst = ap_uint<24>(bits.range(454, 431));
+  d.dst_n = ap_uint<24>(bits.range(478, 455));
+  d.dst_h = ap_uint<24>(bits.range(502, 479));
+  d.dst_w = ap_uint<24>(bits.range(526, 503));
+  d.dst_p = ap_uint<24>(bits.range(550, 527));
+  d.writes = ap_uint<6>(bits.range(556, 551));
+  d.lane = ap_uint<7>(bits.range(563, 557));
+  d.idle = ap_uint<8>(bits.range(571, 564));
+  return d;
+}
+
+}  // namespace dfc

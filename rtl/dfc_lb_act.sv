@@ -1,0 +1,80 @@
+// Activation memory of the loopback engine: two banks, each with one read and one write a cycle, written by the byte.
+// The array reads and writes at once; loads and stores take the cycles that it leaves free in their bank. Read latency 1.
+module dfc_lb_act #(
+  parameter int unsigned Simd     = 16,
+  parameter int unsigned ActWords = 1024,
+  parameter int unsigned BusBits  = 64,
+  localparam int unsigned Width   = 8 * Simd,
+  localparam int unsigned Beats   = Width / BusBits,
+  localparam int unsigned BeatBits = Beats > 1 ? $clog2(Beats) : 1
+) (
+  input  logic                clk_i,
+  input  logic                rst_ni,
+  input  logic                clear_i,
+  // the array
+  input  logic                read_i,
+  input  logic [23:0]         read_addr_i,
+  output logic [Width-1:0]    read_data_o,
+  input  logic [Simd-1:0]     write_i,
+  input  logic [23:0]         write_addr_i,
+  input  logic [Width-1:0]    write_data_i,
+  output logic                range_o,  // an address of the array is beyond the memory; stays until clear_i
+  // loads: one bus word
+  input  logic                load_i,
+  output logic                load_ready_o,
+  input  logic [23:0]         load_addr_i,
+  input  logic [BeatBits-1:0] load_beat_i,
+  input  logic [BusBits-1:0]  load_data_i,
+  // stores: one memory word
+  input  logic                store_i,
+  output logic                store_ready_o,
+  input  logic [23:0]         store_addr_i,
+  output logic [Width-1:0]    store_data_o
+);
+  localparam int unsigned Half = ActWords / 2;
+  localparam int unsigned Bits = Half > 1 ? $clog2(Half) : 1;
+  localparam int unsigned Bank = $clog2(Half);
+
+  if (ActWords < 4 || (ActWords & (ActWords - 1)) != 0 || Width % BusBits != 0) begin : gen_check
+    $fatal(1, "dfc_lb_act: ActWords must be a power of two, and a word whole bus words");
+  end
+
+  logic [1:0]            read_here, write_here, load_here, store_here;
+  logic [1:0][Width-1:0] data;
+  logic                  read_bank_q, store_bank_q;
+  logic [Simd-1:0]       load_bytes;
+  for (genvar b = 0; b < int'(Beats); b++) begin : gen_beat
+    assign load_bytes[b*(BusBits/8) +: BusBits/8] = {(BusBits/8){load_beat_i == BeatBits'(b)}};
+  end
+  for (genvar k = 0; k < 2; k++) begin : gen_bank
+    assign read_here[k]  = read_i && read_addr_i[Bank] == 1'(k);
+    assign write_here[k] = write_i != '0 && write_addr_i[Bank] == 1'(k);
+    assign load_here[k]  = load_i && load_addr_i[Bank] == 1'(k) && !write_here[k];
+    assign store_here[k] = store_i && store_addr_i[Bank] == 1'(k) && !read_here[k];
+    dfc_lb_ram #(.Slices(Simd), .SliceBits(8), .Depth(Half)) u_ram (
+      .clk_i,
+      .wr_en_i(write_here[k] ? write_i : (load_here[k] ? load_bytes : '0)),
+      .wr_addr_i(write_here[k] ? write_addr_i[Bits-1:0] : load_addr_i[Bits-1:0]),
+      .wr_data_i(write_here[k] ? write_data_i : {Beats{load_data_i}}),
+      .rd_en_i(read_here[k] || store_here[k]),
+      .rd_addr_i(read_here[k] ? read_addr_i[Bits-1:0] : store_addr_i[Bits-1:0]),
+      .rd_data_o(data[k])
+    );
+  end
+  assign load_ready_o  = load_here != '0;
+  assign store_ready_o = store_here != '0;
+  assign read_data_o   = data[read_bank_q];
+  assign store_data_o  = data[store_bank_q];
+
+  always_ff @(posedge clk_i) begin
+    if (read_i) read_bank_q <= read_addr_i[Bank];
+    if (store_i) store_bank_q <= store_addr_i[Bank];
+    if (!rst_ni || clear_i) begin
+      range_o <= 1'b0;
+    end else if ((read_i && read_addr_i >= 24'(ActWords)) || (write_i != '0 && write_addr_i >= 24'(ActWords))) begin
+      range_o <= 1'b1;
+    end
+  end
+  logic unused_high;
+  assign unused_high = ^{load_addr_i, store_addr_i};  // loads and stores are checked before they start
+endmodule

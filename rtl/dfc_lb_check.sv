@@ -1,0 +1,65 @@
+// Checks a descriptor of the loopback engine before it is queued; error_o is 0 when it may run. Combinational.
+`include "dfc_lb_descriptor.svh"
+module dfc_lb_check #(
+  parameter int unsigned Pe          = 4,
+  parameter int unsigned Simd        = 16,
+  parameter int unsigned ActWords    = 1024,
+  parameter int unsigned WeightWords = 64,
+  parameter int unsigned TreeLevels  = 4,
+  parameter int unsigned TreeBanks   = 2,
+  parameter int unsigned WeightBits  = 8,
+  parameter int unsigned AccBits     = 32,
+  parameter int unsigned BusBits     = 64
+) (
+  input  dfc_lb_compute_t  compute_i,
+  input  dfc_lb_transfer_t transfer_i,  // the same bits
+  output logic [3:0]       error_o
+);
+  localparam int unsigned BusBytes   = BusBits / 8;
+  localparam int unsigned Words      = Pe > Simd ? Pe / Simd : 1;
+  localparam int unsigned Lanes      = Pe < Simd ? Pe : Simd;
+  localparam int unsigned ActLog     = $clog2(8 * Simd / BusBits);
+  localparam int unsigned WeightLog  = $clog2(Pe * Simd * WeightBits / BusBits);
+  localparam int unsigned TreeLog    = $clog2(Pe * AccBits / BusBits);
+
+  // A block: whole words, inside its memory.
+  logic [24:0] size, words;
+  logic [23:0] part;
+  logic        block_bad;
+  always_comb begin
+    unique case (transfer_i.target)
+      2'(`DFC_LB_TARGET_WEIGHT): {size, words, part} = {25'(WeightWords), 25'(transfer_i.beats >> WeightLog), transfer_i.beats & ~(24'hffffff << WeightLog)};
+      2'(`DFC_LB_TARGET_TREE): {size, words, part} = {25'(TreeBanks << TreeLevels), 25'(transfer_i.beats >> TreeLog), transfer_i.beats & ~(24'hffffff << TreeLog)};
+      default: {size, words, part} = {25'(ActWords), 25'(transfer_i.beats >> ActLog), transfer_i.beats & ~(24'hffffff << ActLog)};
+    endcase
+  end
+  assign block_bad = transfer_i.target > 2'(`DFC_LB_TARGET_TREE) || transfer_i.beats == '0 || part != '0
+      || (transfer_i.address & 32'(BusBytes - 1)) != '0 || 25'(transfer_i.inner) + words > size;
+
+  logic loop_bad, tree_bad, weight_bad, result_bad;
+  assign loop_bad   = compute_i.batch == '0 || compute_i.height == '0 || compute_i.width_out == '0 || compute_i.kernel_h == '0
+      || compute_i.kernel_w == '0 || compute_i.words == '0;
+  assign tree_bad   = 32'(compute_i.levels) > TreeLevels || 32'(compute_i.bank) >= TreeBanks;
+  assign weight_bad = (32'd1 << compute_i.width) > WeightBits || 32'(compute_i.weight) >= WeightWords
+      || compute_i.reset > 2'(`DFC_LB_WEIGHT_RESET_TAP);
+  assign result_bad = compute_i.op > 2'(`DFC_LB_ACC_OP_MIN) || compute_i.writes == '0 || 32'(compute_i.writes) > Words
+      || (32'(compute_i.lane) & (Lanes - 1)) != 0 || 32'(compute_i.lane) >= Simd;
+
+  always_comb begin
+    error_o = 4'(`DFC_LB_ERROR_CODE_NONE);
+    unique case (transfer_i.opcode)
+      4'(`DFC_LB_OPCODE_FINISH): error_o = 4'(`DFC_LB_ERROR_CODE_NONE);
+      4'(`DFC_LB_OPCODE_LOAD): if (block_bad) error_o = 4'(`DFC_LB_ERROR_CODE_TRANSFER);
+      4'(`DFC_LB_OPCODE_STORE): if (block_bad || transfer_i.target != 2'(`DFC_LB_TARGET_ACT)) error_o = 4'(`DFC_LB_ERROR_CODE_TRANSFER);
+      4'(`DFC_LB_OPCODE_COMPUTE): begin
+        if (loop_bad)        error_o = 4'(`DFC_LB_ERROR_CODE_LOOP);
+        else if (tree_bad)   error_o = 4'(`DFC_LB_ERROR_CODE_TREE);
+        else if (weight_bad) error_o = 4'(`DFC_LB_ERROR_CODE_WEIGHT);
+        else if (result_bad) error_o = 4'(`DFC_LB_ERROR_CODE_RESULT);
+      end
+      default: error_o = 4'(`DFC_LB_ERROR_CODE_OPCODE);
+    endcase
+  end
+  logic unused_fields;
+  assign unused_fields = ^{compute_i, transfer_i};
+endmodule

@@ -1,0 +1,109 @@
+// Compute queue of the loopback engine: walks descriptors back to back through array, thresholds and result writer.
+// The last word of an output is written $clog2(Simd) + TreeLevels + 5 + words cycles after its last step.
+`include "dfc_lb_descriptor.svh"
+`include "dfc_lb_types.svh"
+module dfc_lb_compute #(
+  parameter int unsigned Pe          = 4,
+  parameter int unsigned Simd        = 16,
+  parameter int unsigned WeightWords = 64,
+  parameter int unsigned AccWords    = 16,
+  parameter int unsigned TreeLevels  = 4,
+  parameter int unsigned TreeBanks   = 2,
+  parameter int unsigned WeightBits  = 8,
+  parameter int unsigned AccBits     = 32,
+  parameter int unsigned BusBits     = 64,
+  localparam int unsigned WeightBeats = Pe * Simd * WeightBits / BusBits,
+  localparam int unsigned WeightBeatBits = WeightBeats > 1 ? $clog2(WeightBeats) : 1,
+  localparam int unsigned TreeBeats  = Pe * AccBits / BusBits,
+  localparam int unsigned TreeBeatBits = TreeBeats > 1 ? $clog2(TreeBeats) : 1
+) (
+  input  logic                      clk_i,
+  input  logic                      rst_ni,
+  input  logic                      clear_i,
+  // the head of the queue
+  input  logic                      valid_i,
+  input  dfc_lb_compute_t           descriptor_i,
+  output logic                      take_o,
+  output logic                      done_o,
+  output logic [2:0]                signals_o,
+  output logic                      idle_o,
+  output logic                      step_o,
+  output logic                      overrun_o,
+  // activation memory
+  output logic                      read_o,
+  output logic [23:0]               read_addr_o,
+  input  logic [8*Simd-1:0]         read_data_i,
+  output logic [Simd-1:0]           write_o,
+  output logic [23:0]               write_addr_o,
+  output logic [8*Simd-1:0]         write_data_o,
+  // loads of weights and thresholds
+  input  logic                      weight_load_i,
+  input  logic                      tree_load_i,
+  input  logic [23:0]               load_addr_i,
+  input  logic [WeightBeatBits-1:0] weight_beat_i,
+  input  logic [TreeBeatBits-1:0]   tree_beat_i,
+  input  logic [BusBits-1:0]        load_data_i
+);
+  localparam int unsigned Delay    = $clog2(Simd) + 4;
+  localparam int unsigned AddrBits = WeightWords > 1 ? $clog2(WeightWords) : 1;
+
+  logic           ready, step, finished, empty;
+  logic [7:0]     flight_q;  // outputs whose last step is done and whose last word is not
+  logic [19:0]    weight;
+  dfc_lb_step_t   info, info_q;
+  dfc_lb_result_t result;
+  assign empty  = flight_q == '0 && !step;
+  assign take_o = valid_i && ready && (!descriptor_i.drain || empty);
+  assign idle_o = empty && ready;
+  assign step_o = step;
+
+  dfc_lb_walk #(.WeightBits(WeightBits)) u_walk (
+    .clk_i, .rst_ni, .clear_i, .take_i(take_o), .ready_o(ready), .descriptor_i,
+    .step_o(step), .address_o(read_addr_o), .weight_o(weight), .info_o(info), .result_o(result)
+  );
+  assign read_o = step && info.present;
+
+  logic step_q;
+  always_ff @(posedge clk_i) begin
+    info_q <= info;
+    if (!rst_ni || clear_i) begin
+      step_q   <= 1'b0;
+      flight_q <= '0;
+    end else begin
+      step_q   <= step;
+      flight_q <= flight_q + 8'(step && info.last) - 8'(finished);
+    end
+  end
+
+  logic [Pe*Simd*WeightBits-1:0] weights;
+  dfc_lb_weights #(.Pe(Pe), .Simd(Simd), .WeightWords(WeightWords), .WeightBits(WeightBits), .BusBits(BusBits)) u_weights (
+    .clk_i, .load_i(weight_load_i), .load_addr_i(load_addr_i[AddrBits-1:0]), .load_beat_i(weight_beat_i), .load_data_i,
+    .read_i(step), .read_addr_i(weight[AddrBits-1:0]), .width_i(info_q.width), .part_i(info_q.part), .weights_o(weights)
+  );
+
+  logic                  sums_valid;
+  logic [Pe*AccBits-1:0] sums;
+  dfc_lb_array #(.Pe(Pe), .Simd(Simd), .WeightBits(WeightBits), .AccWords(AccWords), .AccBits(AccBits)) u_array (
+    .clk_i, .rst_ni, .step_i(step_q), .info_i(info_q), .codes_i(read_data_i), .weights_i(weights),
+    .valid_o(sums_valid), .sums_o(sums)
+  );
+
+  dfc_lb_result_t [Delay-1:0] result_q;
+  always_ff @(posedge clk_i) result_q <= {result_q[Delay-2:0], result};
+
+  logic                  values_valid;
+  logic [Pe*AccBits-1:0] values;
+  dfc_lb_result_t        values_info;
+  dfc_lb_tree #(.Pe(Pe), .TreeLevels(TreeLevels), .TreeBanks(TreeBanks), .AccBits(AccBits), .BusBits(BusBits)) u_tree (
+    .clk_i, .rst_ni, .load_i(tree_load_i), .load_addr_i, .load_beat_i(tree_beat_i), .load_data_i,
+    .valid_i(sums_valid), .sums_i(sums), .result_i(result_q[Delay-1]),
+    .valid_o(values_valid), .values_o(values), .result_o(values_info)
+  );
+
+  dfc_lb_write #(.Pe(Pe), .Simd(Simd), .AccBits(AccBits)) u_write (
+    .clk_i, .rst_ni, .clear_i, .valid_i(values_valid), .values_i(values), .result_i(values_info),
+    .write_o, .addr_o(write_addr_o), .data_o(write_data_o), .finished_o(finished), .done_o, .signals_o, .overrun_o
+  );
+  logic unused_high;
+  assign unused_high = ^{weight, load_addr_i};
+endmodule

@@ -1,0 +1,82 @@
+// AXI4-Lite registers of the loopback engine (byte address: meaning).
+// 00 control, write 1: start  04 status: busy, done, [15:8] error code  08 program address  0c program bytes  10, 14 cycles
+// 18 number of the faulty descriptor  20.. Pe, Simd, ActWords, WeightWords, AccWords, TreeLevels, TreeBanks, WeightBits, BusBits
+module dfc_lb_registers #(
+  parameter int unsigned Pe          = 4,
+  parameter int unsigned Simd        = 16,
+  parameter int unsigned ActWords    = 1024,
+  parameter int unsigned WeightWords = 64,
+  parameter int unsigned AccWords    = 16,
+  parameter int unsigned TreeLevels  = 4,
+  parameter int unsigned TreeBanks   = 2,
+  parameter int unsigned WeightBits  = 8,
+  parameter int unsigned BusBits     = 64
+) (
+  input  logic        clk_i,
+  input  logic        rst_ni,
+  input  logic [7:0]  aw_addr_i,
+  input  logic        aw_valid_i,
+  output logic        aw_ready_o,
+  input  logic [31:0] w_data_i,
+  input  logic        w_valid_i,
+  output logic        w_ready_o,
+  output logic        b_valid_o,
+  input  logic        b_ready_i,
+  input  logic [7:0]  ar_addr_i,
+  input  logic        ar_valid_i,
+  output logic        ar_ready_o,
+  output logic [31:0] r_data_o,
+  output logic        r_valid_o,
+  input  logic        r_ready_i,
+  output logic        start_o,
+  output logic [31:0] address_o,
+  output logic [31:0] bytes_o,
+  input  logic        busy_i,
+  input  logic        done_i,
+  input  logic [3:0]  error_i,
+  input  logic [31:0] index_i,
+  input  logic [63:0] cycles_i
+);
+  logic write;
+  assign write      = aw_valid_i && w_valid_i && !b_valid_o;
+  assign aw_ready_o = write;
+  assign w_ready_o  = write;
+  assign ar_ready_o = !r_valid_o;
+
+  logic [31:0] value;
+  always_comb begin
+    unique case (ar_addr_i[7:2])
+      6'h01:   value = {16'b0, 4'b0, error_i, 6'b0, done_i, busy_i};
+      6'h02:   value = address_o;
+      6'h03:   value = bytes_o;
+      6'h04:   value = cycles_i[31:0];
+      6'h05:   value = cycles_i[63:32];
+      6'h06:   value = index_i;
+      6'h08:   value = 32'(Pe);
+      6'h09:   value = 32'(Simd);
+      6'h0a:   value = 32'(ActWords);
+      6'h0b:   value = 32'(WeightWords);
+      6'h0c:   value = 32'(AccWords);
+      6'h0d:   value = 32'(TreeLevels);
+      6'h0e:   value = 32'(TreeBanks);
+      6'h0f:   value = 32'(WeightBits);
+      6'h10:   value = 32'(BusBits);
+      default: value = '0;
+    endcase
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      {start_o, b_valid_o, r_valid_o, address_o, bytes_o} <= '0;
+    end else begin
+      start_o <= write && aw_addr_i[7:2] == 6'h00 && w_data_i[0] && !busy_i;
+      if (write && aw_addr_i[7:2] == 6'h02) address_o <= w_data_i;
+      if (write && aw_addr_i[7:2] == 6'h03) bytes_o <= w_data_i;
+      b_valid_o <= write || (b_valid_o && !b_ready_i);
+      r_valid_o <= (ar_valid_i && ar_ready_o) || (r_valid_o && !r_ready_i);
+    end
+    if (ar_valid_i && ar_ready_o) r_data_o <= value;
+  end
+  logic unused_low;
+  assign unused_low = ^{aw_addr_i[1:0], ar_addr_i[1:0]};
+endmodule

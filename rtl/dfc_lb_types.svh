@@ -1,0 +1,34 @@
+// What travels with a step of the loopback array, and with a result.
+`ifndef DFC_LB_TYPES_SVH
+`define DFC_LB_TYPES_SVH
+
+typedef struct packed {
+  logic        first;      // first step of an output
+  logic        last;       // last step of an output
+  logic        shift;      // multiply the sum by 256 before this step
+  logic        present;     // the input word is inside the picture
+  logic [7:0]  pad;
+  logic [1:0]  op;
+  logic [1:0]  width;      // log2 of the bits of a weight
+  logic [2:0]  part;       // which part of the weight word
+  logic        acc_load;
+  logic        acc_store;
+  logic [15:0] acc_word;
+} dfc_lb_step_t;
+
+typedef struct packed {
+  logic        final_result;  // last output of its descriptor
+  logic [2:0]  signals;
+  logic        hidden;        // a partial sum: nothing is written
+  logic [3:0]  levels;
+  logic [1:0]  bank;
+  logic        twice;
+  logic [7:0]  lowest;
+  logic [1:0]  planes;
+  logic [5:0]  writes;
+  logic [6:0]  lane;
+  logic [23:0] dst;
+  logic [23:0] dst_p;
+} dfc_lb_result_t;
+
+`endif
