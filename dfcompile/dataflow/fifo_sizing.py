@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.timing_interval import Periodic, least_interval
 from dfcompile.dataflow.timing_net import UNBOUNDED, build

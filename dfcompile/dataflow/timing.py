@@ -80,7 +80,7 @@ def solve(design: Design, frames: int | None = None, source_gap: int = 1, sink_g
 
 
 def _may_double(frames: int, net: Net) -> bool:
-    return 2 * frames <= _MOST_FRAMES and 2 * frames * len(net.gap) <= _MOST_EVENTS
+    return 2 * frames <= _MOST_FRAMES and 2 * frames * len(net.gaps) <= _MOST_EVENTS
 
 
 def _execute(system: System, net: Net, links: list[Link], frames: int) -> Ints:

@@ -8,10 +8,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from dfcompile.dataflow.timing_net import Ints, Link, Port, System
-from dfcompile.dataflow.timing_periodic import START, Work, new_work, round_, trace, turn
+from dfcompile.dataflow.timing_net import LO, NEXT_HI, NEXT_LO, SRC, TOUCHED, WAITS, Ints, Link, Net, Port, System
+from dfcompile.dataflow.timing_periodic import START, fresh, next_round, settle_round, trace
 
-_MAX_ROUNDS = 100_000
+_MOST_ROUNDS = 100_000
 _TRACES = 8  # loops looked for after a round
 
 
@@ -28,7 +28,7 @@ class Periodic:
     """Times of one frame that fit an interval, kept up to date while FIFO depths change.
 
     depths:   tensor -> slots for which `times` was last proved to fit
-    interval: cycles per frame asked for
+    interval: cycles per frame asked for; times are multiples of 1 / its denominator
     computed: events computed so far, a measure of work
     """
 
@@ -39,19 +39,20 @@ class Periodic:
         self.computed = 0
         self._links = system.links(self.depths)
         self._net = system.net(self._links)
-        self._seen = np.zeros(len(self._net.gap), dtype=np.int64)
+        self._queue = np.zeros(self._net.n + 2, dtype=np.int64)
         self._stamp = 0
-        self.times: Ints = np.zeros(len(self._net.gap), dtype=np.int64)
+        events = len(self._net.gaps)
+        self._seen = np.zeros(events, dtype=np.int64)
+        self._causes = np.full(events, START, dtype=np.int32)
+        self.times: Ints = np.zeros(events, dtype=np.int64)
         self._before = self.times.copy()
-        self._causes = np.full(len(self._net.gap), START, dtype=np.int32)
 
     def settle(self) -> Loop | None:
         """Find times for the present depths from the start; None when they exist, else a loop that forbids them."""
         self.times[:] = 0
         self._causes[:] = START
-        work = new_work(self._net)
-        self._mark(work, range(len(self._net.first)))
-        loop = self._run(work)
+        net = fresh(self._net)
+        loop = self._run(net, range(net.n))
         self._causes[:] = START
         if loop is None:
             self._before[:] = self.times
@@ -64,74 +65,72 @@ class Periodic:
         self.depths = dict(depths)
         self._links = self.system.links(self.depths)
         self._net = self.system.net(self._links)
-        work = new_work(self._net)
+        net = fresh(self._net)
         ends = ((e.producer, e.consumer, e.write) for e in self.system.edges if e.tensor in changed)
-        self._mark(work, {p.sequence for ports in ends for p in ports if p is not None})
-        loop = self._run(work)
+        loop = self._run(net, {p.sequence for ports in ends for p in ports if p is not None})
         source, target = (self.times, self._before) if loop is None else (self._before, self.times)
-        for q in np.flatnonzero(work.touched):
-            part = slice(self._net.first[q], self._net.first[q] + self._net.size[q])
+        for q in np.flatnonzero(net.sequences[:, TOUCHED]):
+            part = slice(net.first[q], net.first[q] + net.size[q])
             target[part] = source[part]
             self._causes[part] = START
         if loop is not None:
             self.depths, self._links, self._net = old
         return loop
 
+    def faster(self, interval: Fraction | int) -> None:
+        """Ask for another interval; `settle` must follow."""
+        self.interval = Fraction(interval)
+
     def occupancy(self) -> dict[str, int]:
         """Least depth for which the present times still fit, for every stream that has a FIFO."""
         found = {}
         for e in self.system.edges:
             if self.depths.get(e.tensor, 0) and e.write is not None:
-                writes, reads = self._at(e.write), self._at(e.consumer)
-                found[e.tensor] = _least_depth(writes, reads, self.interval)
+                found[e.tensor] = _least_depth(self._at(e.write), self._at(e.consumer), self.interval)
         return found
 
     def _at(self, port: Port) -> Ints:
-        return self.times[self._net.first[port.sequence] + self._net.ports[port.offset : port.offset + port.beats]]
+        found: Ints = self.times[self._net.first[port.sequence] + self._net.ports[port.offset : port.offset + port.beats]]
+        return found
 
-    def faster(self, interval: Fraction | int) -> None:
-        """Ask for another interval; `settle` must follow."""
-        self.interval = Fraction(interval)
-
-    def _mark(self, work: Work, sequences: Iterable[int]) -> None:
+    def _run(self, net: Net, sequences: Iterable[int]) -> Loop | None:
+        """Raise times, all events of `sequences` first, until all links hold or a loop is found."""
         for q in sequences:
-            work.next_lo[q], work.next_hi[q] = 0, self._net.size[q] - 1
-
-    def _run(self, work: Work) -> Loop | None:
+            net.sequences[q, NEXT_LO], net.sequences[q, NEXT_HI] = 0, net.size[q] - 1
+        self._queue[:2] = 0
         period, scale = self.interval.numerator, self.interval.denominator
         wait = 1
-        for rounds in range(_MAX_ROUNDS):
-            if not turn(self._net, work):
-                self.computed += int(work.counts[0])
+        for rounds in range(_MOST_ROUNDS):
+            if not next_round(net.sequences, net.links, net.ports, net.out, self._queue):
                 return None
             if rounds >= wait:
                 wait += (rounds + 1) // 2
-                loop = self._trace(work)
+                loop = self._trace(net)
                 if loop is not None:
-                    self.computed += int(work.counts[0])
                     return loop
-            if round_(self._net, work, self.times, self._causes, period, scale):
-                self.computed += int(work.counts[0])
-                return self._deadlock(work)
+            computed, ended = settle_round(*net, self._queue, self.times, self._causes, period, scale)
+            self.computed += computed
+            if not ended:
+                return self._deadlock(net)
         raise RuntimeError("the timing model does not settle")
 
-    def _trace(self, work: Work) -> Loop | None:
+    def _trace(self, net: Net) -> Loop | None:
         used = np.zeros(len(self._links), dtype=np.bool_)
-        for q in np.flatnonzero(work.lo < self._net.size)[:_TRACES]:
+        for q in np.flatnonzero(net.sequences[:-1, LO] < net.size)[:_TRACES]:
             self._stamp += 1
-            cycles, frames = trace(self._net, self._causes, int(q), int(work.lo[q]), self._seen, self._stamp, used)
+            cycles, frames = trace(*net[:4], self._causes, int(q), int(net.sequences[q, LO]), self._seen, self._stamp, used)
             if cycles:
                 return Loop(tuple(self._links[k] for k in np.flatnonzero(used)), cycles, frames)
         return None
 
-    def _deadlock(self, work: Work) -> Loop:
+    def _deadlock(self, net: Net) -> Loop:
         """The links that wait for each other."""
-        q = int(np.flatnonzero(work.lo < self._net.size)[0])
+        q = int(np.flatnonzero(net.sequences[:-1, LO] < net.size)[0])
         order: list[int] = []
         while q not in order:
             order.append(q)
-            q = int(self._net.src[work.waits[q]])
-        links = [self._links[work.waits[s]] for s in order[order.index(q) :]]
+            q = int(net.links[net.sequences[q, WAITS], SRC])
+        links = [self._links[net.sequences[s, WAITS]] for s in order[order.index(q) :]]
         return Loop(tuple(links), sum(x.delay for x in links), 0)
 
 

@@ -13,3 +13,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 def jit(function: F) -> F:
     """Compile a function over flat arrays at its first call; the machine code is kept on disk."""
     return cast(F, numba.njit(cache=True, nogil=True)(function))
+
+
+def inline(function: F) -> F:
+    """As `jit`, but for a helper of an inner loop: put into its callers, since a call with many arrays is dear."""
+    return cast(F, numba.njit(cache=True, nogil=True, inline="always")(function))

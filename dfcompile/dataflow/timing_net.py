@@ -28,25 +28,44 @@ Ints = NDArray[np.int64]
 UNBOUNDED = -1  # the depth of a FIFO that is never full
 
 
-class Net(NamedTuple):
-    """The flat arrays that the compiled loops work on."""
+# Columns of Net.sequences; the last ones are the state of a run.
+FIRST, SIZE, WRAP, IN, OUT, WAITS, DONE, FRAME, STEP = range(9)
+LO, HI, NEXT_LO, NEXT_HI, UNTIL, TOUCHED = range(9, 15)
+# Columns of Net.links; the last ones are the state of a run.
+SRC, DST, SRC_PORT, DST_PORT, BEATS, DELAY, SHIFT_FRAMES, SHIFT_BEATS, EVENT, CURSOR, BEAT, AGE, OUT_EVENT, OUT_CURSOR = range(14)
 
-    first: Ints  # sequence -> its first event
-    size: Ints  # sequence -> events per frame
-    wrap: Ints  # sequence -> least cycles from its last event to its first of the next frame
-    gap: Ints  # event -> least cycles after the event before it; of a sequence's first: least time in frame 0
-    ports: Ints  # events (counted from their sequence's first) of all ports, end to end
-    src: Ints  # link -> sequence waited for
-    dst: Ints  # link -> sequence that waits
-    src_port: Ints  # link -> offset in ports
-    dst_port: Ints
-    beats: Ints  # link -> beats per frame of both its ports
-    delay: Ints
-    shift: Ints
-    in_first: Ints  # sequence -> range of in_link: the links that it waits by
-    in_link: Ints
-    out_first: Ints  # sequence -> range of out_link: the links that wait for it
-    out_link: Ints
+
+class Net(NamedTuple):
+    """The flat arrays that the compiled loops work on. Few arrays, for numba counts references to each in each call.
+
+    sequences: a row for each sequence: its first event among all, events per frame, least cycles from its last event to the
+        first of the next frame, first row of links that it waits by, first place in `out` of links that wait for it; state.
+        One more row ends the ranges.
+    links: a row for each link, in order of who waits: sequence waited for, sequence that waits, offsets of their ports,
+        beats per frame, delay, shift in whole frames (rounded down) and beats; state
+    ports: events (counted from their sequence's first) of all ports, end to end
+    gaps: event -> least cycles after the event before it; for a sequence's first event: least time in frame 0
+    out: links in order of who is waited for
+    """
+
+    sequences: Ints
+    links: Ints
+    ports: Ints
+    gaps: Ints
+    out: Ints
+
+    @property
+    def n(self) -> int:
+        """Sequences."""
+        return len(self.sequences) - 1
+
+    @property
+    def first(self) -> Ints:
+        return self.sequences[:-1, FIRST]
+
+    @property
+    def size(self) -> Ints:
+        return self.sequences[:-1, SIZE]
 
 
 class Port(NamedTuple):
@@ -126,7 +145,7 @@ class System:
         return Port(sequence, self._size - len(events), len(events))
 
     def links(self, depths: Mapping[str, int]) -> list[Link]:
-        """All links when the FIFOs have these depths (tensor -> slots, absent is 0, UNBOUNDED never full)."""
+        """All links, in order of who waits, when the FIFOs have these depths (tensor -> slots, absent is 0, UNBOUNDED never full)."""
         found = list(self.inner)
         for i, e in enumerate(self.edges):
             depth = depths.get(e.tensor, 0)
@@ -141,24 +160,25 @@ class System:
             found.append(Link(e.write, e.consumer, 1, 0, i))
             if depth != UNBOUNDED:
                 found.append(Link(e.consumer, e.write, 1, depth, i, False))
-        return found
+        return sorted(found, key=lambda x: x.dst.sequence)
 
     def net(self, links: list[Link]) -> Net:
-        counts = np.array([len(g) for g in self._gaps], dtype=np.int64)
-        src = np.array([x.src.sequence for x in links], dtype=np.int64)
-        dst = np.array([x.dst.sequence for x in links], dtype=np.int64)
-        n = len(counts)
-        return Net(
-            np.cumsum(counts) - counts, counts, np.array(self._wraps, dtype=np.int64), np.concatenate(self._gaps),
-            np.concatenate(self._ports), src, dst,
-            np.array([x.src.offset for x in links], dtype=np.int64),
-            np.array([x.dst.offset for x in links], dtype=np.int64),
-            np.array([x.src.beats for x in links], dtype=np.int64),
-            np.array([x.delay for x in links], dtype=np.int64),
-            np.array([x.shift for x in links], dtype=np.int64),
-            np.searchsorted(np.sort(dst), np.arange(n + 1)), np.argsort(dst, kind="stable"),
-            np.searchsorted(np.sort(src), np.arange(n + 1)), np.argsort(src, kind="stable"),
-        )
+        sizes = np.array([len(g) for g in self._gaps], dtype=np.int64)
+        n = len(sizes)
+        rows = [
+            (x.src.sequence, x.dst.sequence, x.src.offset, x.dst.offset, x.src.beats, x.delay, *divmod(x.shift, x.src.beats))
+            for x in links
+        ]
+        table = np.zeros((len(links), OUT_CURSOR + 1), dtype=np.int64)
+        table[:, :EVENT] = rows
+        out = np.argsort(table[:, SRC], kind="stable")
+        sequences = np.zeros((n + 1, TOUCHED + 1), dtype=np.int64)
+        sequences[:-1, FIRST] = np.cumsum(sizes) - sizes
+        sequences[:-1, SIZE] = sizes
+        sequences[:-1, WRAP] = self._wraps
+        sequences[:, IN] = np.searchsorted(table[:, DST], np.arange(n + 1))
+        sequences[:, OUT] = np.searchsorted(table[out, SRC], np.arange(n + 1))
+        return Net(sequences, table, np.concatenate(self._ports), np.concatenate(self._gaps), out)
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,39 @@ rational intervals stay exact.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 from dfcompile.dataflow.timing_jit import jit
-from dfcompile.dataflow.timing_net import Ints, Net
+from dfcompile.dataflow.timing_net import (
+    BEATS,
+    CURSOR,
+    DELAY,
+    DONE,
+    DST,
+    DST_PORT,
+    EVENT,
+    FIRST,
+    HI,
+    IN,
+    LO,
+    NEXT_HI,
+    NEXT_LO,
+    OUT,
+    OUT_CURSOR,
+    OUT_EVENT,
+    SHIFT_BEATS,
+    SHIFT_FRAMES,
+    SIZE,
+    SRC,
+    SRC_PORT,
+    TOUCHED,
+    UNTIL,
+    WAITS,
+    WRAP,
+    Ints,
+    Net,
+)  # fmt: skip
 
 Bools = NDArray[np.bool_]
 Causes = NDArray[np.int32]
@@ -26,32 +52,16 @@ CHAIN = -1  # cause of a time: the event before it in its sequence
 START = -2  # cause of a time: it has not been raised
 
 
-class Work(NamedTuple):
-    """State of a run. All events below lo[q] and above hi[q] of sequence q are settled for this round."""
+def fresh(net: Net) -> Net:
+    """A copy of the state for a new run, with nothing marked.
 
-    lo: Ints
-    hi: Ints
-    next_lo: Ints  # the same for the next frame's round
-    next_hi: Ints
-    waits: Ints  # sequence -> link that it is stopped by, -1 none
-    until: Ints  # sequence -> the event at the other end of that link
-    queue: Ints
-    queued: Bools
-    touched: Bools
-    cur_in: Ints  # link -> its next beat at the sequence that waits
-    cur_out: Ints  # link -> its next beat at the sequence waited for
-    counts: Ints  # [0] events computed, [1] head of queue, [2] size of queue
-
-
-def new_work(net: Net) -> Work:
-    """Nothing marked yet."""
-    n, m = len(net.first), len(net.src)
-    full = net.size.copy()
-    none = np.full(n, -1, dtype=np.int64)
-    return Work(
-        full, none, full.copy(), none.copy(), none.copy(), none.copy(), np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_),
-        np.zeros(n, dtype=np.bool_), np.zeros(m, dtype=np.int64), np.zeros(m, dtype=np.int64), np.zeros(3, dtype=np.int64),
-    )
+    Sequence columns: events below LO and above HI are settled for this round, NEXT_LO and NEXT_HI are the same for the
+    next frame's round; WAITS and UNTIL say by which link and for which event it is stopped.
+    """
+    sequences = net.sequences.copy()
+    sequences[:, LO] = sequences[:, NEXT_LO] = sequences[:, SIZE]
+    sequences[:, HI] = sequences[:, NEXT_HI] = sequences[:, WAITS] = -1
+    return net._replace(sequences=sequences, links=net.links.copy())
 
 
 @jit
@@ -68,190 +78,192 @@ def _less(ports: Ints, offset: int, beats: int, event: int) -> int:
 
 
 @jit
-def _push(work: Work, q: int) -> None:
-    if not work.queued[q]:
-        work.queue[(work.counts[1] + work.counts[2]) % len(work.queue)] = q
-        work.counts[2] += 1
-        work.queued[q] = True
+def _seek(sequences: Ints, links: Ints, ports: Ints, out: Ints, q: int) -> None:
+    """Set the cursors of q's links to its event LO."""
+    i, n = sequences[q, LO], sequences[q, SIZE]
+    for k in range(sequences[q, IN], sequences[q + 1, IN]):
+        b = _less(ports, links[k, DST_PORT], links[k, BEATS], i)
+        links[k, CURSOR] = b
+        links[k, EVENT] = ports[links[k, DST_PORT] + b] if b < links[k, BEATS] else n
+    for a in range(sequences[q, OUT], sequences[q + 1, OUT]):
+        k = out[a]
+        b = _less(ports, links[k, SRC_PORT], links[k, BEATS], i)
+        links[k, OUT_CURSOR] = b
+        links[k, OUT_EVENT] = ports[links[k, SRC_PORT] + b] if b < links[k, BEATS] else n
 
 
 @jit
-def _seek(net: Net, work: Work, q: int) -> None:
-    """Set the cursors of q's links to its event lo."""
-    i = work.lo[q]
-    for a in range(net.in_first[q], net.in_first[q + 1]):
-        k = net.in_link[a]
-        work.cur_in[k] = _less(net.ports, net.dst_port[k], net.beats[k], i)
-    for a in range(net.out_first[q], net.out_first[q + 1]):
-        k = net.out_link[a]
-        work.cur_out[k] = _less(net.ports, net.src_port[k], net.beats[k], i)
+def _step(sequences: Ints, links: Ints, ports: Ints, out: Ints, q: int, i: int) -> None:
+    """Move the cursors of q's links past its event i."""
+    n = sequences[q, SIZE]
+    for k in range(sequences[q, IN], sequences[q + 1, IN]):
+        if links[k, EVENT] == i:
+            b = links[k, CURSOR] + 1
+            links[k, CURSOR] = b
+            links[k, EVENT] = ports[links[k, DST_PORT] + b] if b < links[k, BEATS] else n
+    for a in range(sequences[q, OUT], sequences[q + 1, OUT]):
+        k = out[a]
+        if links[k, OUT_EVENT] == i:
+            b = links[k, OUT_CURSOR] + 1
+            links[k, OUT_CURSOR] = b
+            links[k, OUT_EVENT] = ports[links[k, SRC_PORT] + b] if b < links[k, BEATS] else n
 
 
 @jit
-def _mark(net: Net, work: Work, q: int, i: int) -> None:
-    """Event i of sequence q must be computed again in this round; q's cursors then follow."""
-    if work.lo[q] > i:
-        if work.lo[q] < net.size[q]:
-            work.hi[q] = max(work.hi[q], work.lo[q])
-        work.lo[q] = i
-        _seek(net, work, q)
-    work.hi[q] = max(work.hi[q], i)
-    _push(work, q)
+def _push(sequences: Ints, queue: Ints, q: int) -> None:
+    """Put q into the ring queue; queue[0] is its head, queue[1] its length."""
+    if not sequences[q, DONE]:
+        n = len(queue) - 2
+        place = queue[0] + queue[1]
+        queue[2 + (place if place < n else place - n)] = q
+        queue[1] += 1
+        sequences[q, DONE] = 1
 
 
 @jit
-def _mark_next(work: Work, q: int, i: int) -> None:
-    work.next_lo[q] = min(work.next_lo[q], i)
-    work.next_hi[q] = max(work.next_hi[q], i)
+def _spread(
+    sequences: Ints, links: Ints, ports: Ints, out: Ints, queue: Ints, y: Ints, q: int, i: int, interval: int, scale: int,
+) -> None:
+    """Event i of sequence q has risen: mark the events that it raises, in this round or the next."""
+    t = y[sequences[q, FIRST] + i]
+    if i == sequences[q, SIZE] - 1 and t + sequences[q, WRAP] * scale - interval > y[sequences[q, FIRST]]:
+        sequences[q, NEXT_LO] = 0
+        sequences[q, NEXT_HI] = max(sequences[q, NEXT_HI], 0)
+    for a in range(sequences[q, OUT], sequences[q + 1, OUT]):
+        k = out[a]
+        if links[k, OUT_EVENT] != i:
+            continue
+        b, f = links[k, OUT_CURSOR] + links[k, SHIFT_BEATS], links[k, SHIFT_FRAMES]
+        if b >= links[k, BEATS]:
+            b, f = b - links[k, BEATS], f + 1
+        d, e = links[k, DST], ports[links[k, DST_PORT] + b]
+        if t + links[k, DELAY] * scale - f * interval <= y[sequences[d, FIRST] + e]:
+            continue
+        if f:
+            sequences[d, NEXT_LO] = min(sequences[d, NEXT_LO], e)
+            sequences[d, NEXT_HI] = max(sequences[d, NEXT_HI], e)
+            continue
+        if sequences[d, LO] > e:
+            if sequences[d, LO] < sequences[d, SIZE]:
+                sequences[d, HI] = max(sequences[d, HI], sequences[d, LO])
+            sequences[d, LO] = e
+            _seek(sequences, links, ports, out, d)
+            _push(sequences, queue, d)
+        sequences[d, HI] = max(sequences[d, HI], e)
 
 
 @jit
-def _needed(net: Net, work: Work, y: Ints, q: int, i: int, interval: int, scale: int) -> tuple[int, int, int]:
-    """The least time of event i that its links allow, the cause of it, and -1; or the event
-    it must wait for in this round, and twice the link that says so.
+def _advance(
+    sequences: Ints, links: Ints, ports: Ints, gaps: Ints, out: Ints, queue: Ints, y: Ints, causes: Causes, q: int, interval: int,
+    scale: int,
+) -> int:
+    """Compute the marked events of q, and those that rise with them, until one must wait or all are settled.
+
+    Returns how many it computed.
     """
-    base, n = net.first[q], net.size[q]
-    t = y[base + i - 1] + net.gap[base + i] * scale if i else y[base + n - 1] + net.wrap[q] * scale - interval
-    cause = CHAIN
-    for a in range(net.in_first[q], net.in_first[q + 1]):
-        k = net.in_link[a]
-        b = work.cur_in[k]
-        if b < net.beats[k] and net.ports[net.dst_port[k] + b] == i:
-            b -= net.shift[k]
-            f = b // net.beats[k]
-            s, e = net.src[k], net.ports[net.src_port[k] + b - f * net.beats[k]]
-            if f == 0 and work.lo[s] <= e:
-                return e, k, k
-            c = y[net.first[s] + e] + net.delay[k] * scale + f * interval
+    base, n, wrap = sequences[q, FIRST], sequences[q, SIZE], sequences[q, WRAP]
+    raised, computed = False, 0
+    while sequences[q, LO] < n and (raised or sequences[q, LO] <= sequences[q, HI]):
+        i = sequences[q, LO]
+        t = y[base + i - 1] + gaps[base + i] * scale if i else y[base + n - 1] + wrap * scale - interval
+        cause = CHAIN
+        for k in range(sequences[q, IN], sequences[q + 1, IN]):
+            if links[k, EVENT] != i:
+                continue
+            b, f = links[k, CURSOR] - links[k, SHIFT_BEATS], -links[k, SHIFT_FRAMES]
+            if b < 0:
+                b, f = b + links[k, BEATS], f - 1
+            s, e = links[k, SRC], ports[links[k, SRC_PORT] + b]
+            if f == 0 and sequences[s, LO] <= e:
+                sequences[q, HI] = max(sequences[q, HI], i)
+                sequences[q, WAITS], sequences[q, UNTIL] = k, e
+                return computed
+            c = y[sequences[s, FIRST] + e] + links[k, DELAY] * scale + f * interval
             if c > t:
                 t, cause = c, k
-    return t, cause, -1
-
-
-@jit
-def _spread(net: Net, work: Work, y: Ints, q: int, i: int, interval: int, scale: int) -> None:
-    """Event i of sequence q has risen: mark what it raises."""
-    t = y[net.first[q] + i]
-    if i == net.size[q] - 1 and t + net.wrap[q] * scale - interval > y[net.first[q]]:
-        _mark_next(work, q, 0)
-    for a in range(net.out_first[q], net.out_first[q + 1]):
-        k = net.out_link[a]
-        b = work.cur_out[k]
-        if b < net.beats[k] and net.ports[net.src_port[k] + b] == i:
-            b += net.shift[k]
-            f = b // net.beats[k]
-            d, e = net.dst[k], net.ports[net.dst_port[k] + b - f * net.beats[k]]
-            if t + net.delay[k] * scale - f * interval > y[net.first[d] + e]:
-                if f == 0:
-                    _mark(net, work, d, e)
-                else:
-                    _mark_next(work, d, e)
-
-
-@jit
-def _advance(net: Net, work: Work, y: Ints, causes: Causes, q: int, interval: int, scale: int) -> None:
-    """Compute the marked events of q, and those that rise with them, until one must wait or all are settled."""
-    base, n = net.first[q], net.size[q]
-    work.waits[q] = -1
-    raised = False
-    while work.lo[q] < n and (work.lo[q] <= work.hi[q] or raised):
-        i = work.lo[q]
-        t, cause, stop = _needed(net, work, y, q, i, interval, scale)
-        if stop >= 0:
-            work.waits[q], work.until[q] = stop, t
-            work.hi[q] = max(work.hi[q], i)
-            return
-        work.counts[0] += 1
+        computed += 1
         raised = t > y[base + i]
-        work.lo[q] = i + 1
+        sequences[q, LO] = i + 1
         if raised:
             y[base + i], causes[base + i] = t, cause
-            work.touched[q] = True
-            _spread(net, work, y, q, i, interval, scale)
-        if work.lo[q] != i + 1:  # it raised an earlier event of itself
-            raised = False
-            continue
-        for a in range(net.in_first[q], net.in_first[q + 1]):
-            k = net.in_link[a]
-            b = work.cur_in[k]
-            if b < net.beats[k] and net.ports[net.dst_port[k] + b] == i:
-                work.cur_in[k] = b + 1
-        for a in range(net.out_first[q], net.out_first[q + 1]):
-            k = net.out_link[a]
-            b = work.cur_out[k]
-            if b < net.beats[k] and net.ports[net.src_port[k] + b] == i:
-                work.cur_out[k] = b + 1
-    work.lo[q], work.hi[q] = n, -1
+            sequences[q, TOUCHED] = 1
+            _spread(sequences, links, ports, out, queue, y, q, i, interval, scale)
+        _step(sequences, links, ports, out, q, i)
+    sequences[q, LO], sequences[q, HI], sequences[q, WAITS] = n, -1, -1
+    return computed
 
 
 @jit
-def round_(net: Net, work: Work, y: Ints, causes: Causes, interval: int, scale: int) -> int:
-    """Settle one frame; returns how many sequences are stuck (a deadlock when not 0)."""
-    while work.counts[2] > 0:
-        q = work.queue[work.counts[1]]
-        work.counts[1] = (work.counts[1] + 1) % len(work.queue)
-        work.counts[2] -= 1
-        work.queued[q] = False
-        _advance(net, work, y, causes, q, interval, scale)
-        for a in range(net.out_first[q], net.out_first[q + 1]):
-            d = net.dst[net.out_link[a]]
-            if work.waits[d] >= 0 and net.src[work.waits[d]] == q and work.lo[q] > work.until[d]:
-                _push(work, d)
-    stuck = 0
-    for q in range(len(net.first)):
-        if work.lo[q] < net.size[q]:
-            stuck += 1
-    return stuck
+def settle_round(
+    sequences: Ints, links: Ints, ports: Ints, gaps: Ints, out: Ints, queue: Ints, y: Ints, causes: Causes, interval: int, scale: int,
+) -> tuple[int, bool]:
+    """Settle one frame; (events computed, whether it ended: when not, sequences wait for each other)."""
+    computed = 0
+    while queue[1] > 0:
+        q = queue[2 + queue[0]]
+        queue[0] = queue[0] + 1 if queue[0] + 3 < len(queue) else 0
+        queue[1] -= 1
+        sequences[q, DONE] = 0
+        computed += _advance(sequences, links, ports, gaps, out, queue, y, causes, q, interval, scale)
+        for a in range(sequences[q, OUT], sequences[q + 1, OUT]):
+            k = out[a]
+            d = links[k, DST]
+            if sequences[d, WAITS] == k and sequences[q, LO] > sequences[d, UNTIL]:
+                _push(sequences, queue, d)
+    return computed, bool((sequences[:, LO] >= sequences[:, SIZE]).all())
 
 
 @jit
-def turn(net: Net, work: Work) -> int:
-    """Begin the next frame's round; returns how many sequences have work in it."""
-    found = 0
-    for q in range(len(net.first)):
-        if work.next_lo[q] < net.size[q]:
-            found += 1
-            work.lo[q], work.hi[q] = work.next_lo[q], work.next_hi[q]
-            work.next_lo[q], work.next_hi[q] = net.size[q], -1
-            _seek(net, work, q)
-            _push(work, q)
+def next_round(sequences: Ints, links: Ints, ports: Ints, out: Ints, queue: Ints) -> bool:
+    """Begin the next frame's round; whether there is anything to do."""
+    found = False
+    for q in range(len(sequences) - 1):
+        if sequences[q, NEXT_LO] < sequences[q, SIZE]:
+            found = True
+            sequences[q, LO], sequences[q, HI] = sequences[q, NEXT_LO], sequences[q, NEXT_HI]
+            sequences[q, NEXT_LO], sequences[q, NEXT_HI] = sequences[q, SIZE], -1
+            _seek(sequences, links, ports, out, q)
+            _push(sequences, queue, q)
     return found
 
 
 @jit
-def _back(net: Net, causes: Causes, q: int, i: int) -> tuple[int, int, int]:
+def _back(sequences: Ints, links: Ints, ports: Ints, causes: Causes, q: int, i: int) -> tuple[int, int, int]:
     """The event that raised event i of sequence q: (sequence, event, frames back)."""
-    k = causes[net.first[q] + i]
+    k = causes[sequences[q, FIRST] + i]
     if k == CHAIN:
-        return (q, i - 1, 0) if i > 0 else (q, net.size[q] - 1, 1)
-    b = _less(net.ports, net.dst_port[k], net.beats[k], i) - net.shift[k]
-    f = b // net.beats[k]
-    return net.src[k], net.ports[net.src_port[k] + b - f * net.beats[k]], -f
+        return (q, i - 1, 0) if i > 0 else (q, sequences[q, SIZE] - 1, 1)
+    b, back = _less(ports, links[k, DST_PORT], links[k, BEATS], i) - links[k, SHIFT_BEATS], links[k, SHIFT_FRAMES]
+    if b < 0:
+        b, back = b + links[k, BEATS], back + 1
+    return links[k, SRC], ports[links[k, SRC_PORT] + b], back
 
 
 @jit
-def trace(net: Net, causes: Causes, q: int, i: int, seen: Ints, stamp: int, used: Bools) -> tuple[int, int]:
+def trace(
+    sequences: Ints, links: Ints, ports: Ints, gaps: Ints, causes: Causes, q: int, i: int, seen: Ints, stamp: int, used: Bools,
+) -> tuple[int, int]:
     """Follow causes back from event i of sequence q; (cycles, frames) of the loop they close, or (0, 0).
 
     A loop of causes takes more cycles than its frames bring (each raised the next above what it was). Its links are
     flagged in `used`. `seen` holds the stamps of earlier traces.
     """
-    while seen[net.first[q] + i] != stamp:
-        event = net.first[q] + i
+    while seen[sequences[q, FIRST] + i] != stamp:
+        event = sequences[q, FIRST] + i
         if causes[event] == START:
             return 0, 0
         seen[event] = stamp
-        q, i, _ = _back(net, causes, q, i)
+        q, i, _ = _back(sequences, links, ports, causes, q, i)
     start_q, start_i, cycles, frames = q, i, 0, 0
     used[:] = False
     while True:
-        k = causes[net.first[q] + i]
+        k = causes[sequences[q, FIRST] + i]
         if k == CHAIN:
-            cycles += net.gap[net.first[q] + i] if i > 0 else net.wrap[q]
+            cycles += gaps[sequences[q, FIRST] + i] if i > 0 else sequences[q, WRAP]
         else:
-            cycles += net.delay[k]
+            cycles += links[k, DELAY]
             used[k] = True
-        q, i, back = _back(net, causes, q, i)
+        q, i, back = _back(sequences, links, ports, causes, q, i)
         frames += back
         if q == start_q and i == start_i:
             return cycles, frames

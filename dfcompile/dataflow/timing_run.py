@@ -7,12 +7,33 @@ times it waits for are known, and every event is computed once, whatever the ord
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dfcompile.dataflow.timing_jit import jit
-from dfcompile.dataflow.timing_net import Ints, Net
-
-Bools = NDArray[np.bool_]
+from dfcompile.dataflow.timing_net import (
+    AGE,
+    BEAT,
+    BEATS,
+    CURSOR,
+    DELAY,
+    DONE,
+    DST,
+    DST_PORT,
+    EVENT,
+    FIRST,
+    FRAME,
+    IN,
+    OUT,
+    SHIFT_BEATS,
+    SHIFT_FRAMES,
+    SIZE,
+    SRC,
+    SRC_PORT,
+    STEP,
+    WAITS,
+    WRAP,
+    Ints,
+    Net,
+)  # fmt: skip
 
 
 def run(net: Net, frames: int) -> tuple[Ints, Ints, Ints]:
@@ -21,85 +42,73 @@ def run(net: Net, frames: int) -> tuple[Ints, Ints, Ints]:
     Returns (times, reached, waits): times is (frames, events), reached[q] the events sequence q got through, and
     waits[q] the link it is stopped by (-1 when it finished): a deadlock when any event is not reached.
     """
-    times = np.zeros((frames, len(net.gap)), dtype=np.int64)
-    frame = np.zeros(len(net.first), dtype=np.int64)
-    step = np.zeros(len(net.first), dtype=np.int64)
-    waits = np.full(len(net.first), -1, dtype=np.int64)
-    _run(net, frames, times, frame, step, waits)
-    return times, frame * net.size + step, waits
+    times = np.zeros((frames, len(net.gaps)), dtype=np.int64)
+    sequences, links = net.sequences.copy(), net.links.copy()
+    links[:, EVENT] = net.ports[links[:, DST_PORT]] if len(links) else 0
+    links[:, AGE], links[:, BEAT] = np.divmod(-links[:, SHIFT_FRAMES] * links[:, BEATS] - links[:, SHIFT_BEATS], links[:, BEATS])
+    sequences[:, WAITS] = -1
+    _run(sequences, links, net.ports, net.gaps, net.out, times)
+    done = sequences[:-1]
+    return times, done[:, FRAME] * done[:, SIZE] + done[:, STEP], done[:, WAITS]
 
 
 @jit
-def _run(net: Net, frames: int, times: Ints, frame: Ints, step: Ints, waits: Ints) -> None:
-    n, m = len(net.first), len(net.src)
-    cur, beat, age = np.zeros(m, np.int64), np.empty(m, np.int64), np.empty(m, np.int64)
-    for k in range(m):  # the beat that beat 0 of frame 0 waits for, and its frame
-        age[k] = (-net.shift[k]) // net.beats[k]
-        beat[k] = -net.shift[k] - age[k] * net.beats[k]
-    queue, queued = np.arange(n), np.ones(n, np.bool_)
+def _run(sequences: Ints, links: Ints, ports: Ints, gaps: Ints, out: Ints, times: Ints) -> None:
+    n = len(sequences) - 1
+    queue = np.arange(n)
+    sequences[:, DONE] = 0  # 1 while in the queue
     head, size = 0, n
     while size > 0:
         q = queue[head]
-        head = (head + 1) % n
+        head = head + 1 if head + 1 < n else 0
         size -= 1
-        queued[q] = False
-        _advance(net, q, frames, times, frame, step, waits, cur, beat, age)
-        for a in range(net.out_first[q], net.out_first[q + 1]):
-            k = net.out_link[a]
-            d = net.dst[k]
-            if waits[d] == k and not queued[d] and _known(net, k, frame, step, beat, age):
-                queue[(head + size) % n] = d
+        sequences[q, DONE] = 0
+        _advance(sequences, links, ports, gaps, times, q)
+        for a in range(sequences[q, OUT], sequences[q + 1, OUT]):
+            k = out[a]
+            d = links[k, DST]
+            if sequences[d, WAITS] != k or sequences[d, DONE]:
+                continue
+            age, event = links[k, AGE], ports[links[k, SRC_PORT] + links[k, BEAT]]
+            if age < sequences[q, FRAME] or (age == sequences[q, FRAME] and event < sequences[q, STEP]):
+                queue[head + size if head + size < n else head + size - n] = d
                 size += 1
-                queued[d] = True
+                sequences[d, DONE] = 1
 
 
 @jit
-def _known(net: Net, k: int, frame: Ints, step: Ints, beat: Ints, age: Ints) -> bool:
-    """Whether the event that link k now waits for has its time."""
-    s = net.src[k]
-    if age[k] != frame[s]:
-        return bool(age[k] < frame[s])
-    return bool(net.ports[net.src_port[k] + beat[k]] < step[s])
-
-
-@jit
-def _advance(
-    net: Net, q: int, frames: int, times: Ints, frame: Ints, step: Ints, waits: Ints, cur: Ints, beat: Ints, age: Ints,
-) -> None:
+def _advance(sequences: Ints, links: Ints, ports: Ints, gaps: Ints, times: Ints, q: int) -> None:
     """Compute the events of sequence q until it must wait for an event that has no time yet."""
-    f, i, n, base = frame[q], step[q], net.size[q], net.first[q]
-    lo, hi = net.in_first[q], net.in_first[q + 1]
-    waits[q] = -1
-    while f < frames:
+    base, n, wrap = sequences[q, FIRST], sequences[q, SIZE], sequences[q, WRAP]
+    first, last = sequences[q, IN], sequences[q + 1, IN]
+    f, i = sequences[q, FRAME], sequences[q, STEP]
+    while f < len(times):
+        t = gaps[base]
         if i > 0:
-            t = times[f, base + i - 1] + net.gap[base + i]
+            t = times[f, base + i - 1] + gaps[base + i]
         elif f > 0:
-            t = times[f - 1, base + n - 1] + net.wrap[q]
-        else:
-            t = net.gap[base]
-        for a in range(lo, hi):
-            k = net.in_link[a]
-            if net.ports[net.dst_port[k] + cur[k]] == i and age[k] >= 0:
-                if not _known(net, k, frame, step, beat, age):
-                    waits[q] = k
+            t = times[f - 1, base + n - 1] + wrap
+        for k in range(first, last):
+            age = links[k, AGE]
+            if links[k, EVENT] == i and age >= 0:
+                s, event = links[k, SRC], ports[links[k, SRC_PORT] + links[k, BEAT]]
+                if age > sequences[s, FRAME] or (age == sequences[s, FRAME] and event >= sequences[s, STEP]):
+                    sequences[q, WAITS] = k
                     return
-                s = net.ports[net.src_port[k] + beat[k]]
-                t = max(t, times[age[k], net.first[net.src[k]] + s] + net.delay[k])
+                t = max(t, times[age, sequences[s, FIRST] + event] + links[k, DELAY])
         times[f, base + i] = t
-        for a in range(lo, hi):
-            k = net.in_link[a]
-            if net.ports[net.dst_port[k] + cur[k]] == i:
-                _next_beat(net, k, cur, beat, age)
+        for k in range(first, last):
+            if links[k, EVENT] == i:
+                links[k, BEAT] += 1
+                if links[k, BEAT] == links[k, BEATS]:
+                    links[k, BEAT] = 0
+                    links[k, AGE] += 1
+                links[k, CURSOR] += 1
+                if links[k, CURSOR] == links[k, BEATS]:
+                    links[k, CURSOR] = 0
+                links[k, EVENT] = ports[links[k, DST_PORT] + links[k, CURSOR]]
         i += 1
         if i == n:
             i, f = 0, f + 1
-        frame[q], step[q] = f, i  # now: a sequence may wait for itself
-
-
-@jit
-def _next_beat(net: Net, k: int, cur: Ints, beat: Ints, age: Ints) -> None:
-    cur[k] = (cur[k] + 1) % net.beats[k]
-    beat[k] += 1
-    if beat[k] == net.beats[k]:
-        beat[k] = 0
-        age[k] += 1
+        sequences[q, FRAME], sequences[q, STEP] = f, i
+    sequences[q, WAITS] = -1
