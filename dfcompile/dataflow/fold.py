@@ -24,7 +24,7 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Graph
 from dfcompile.units.base import Unit
 
-DEFAULT_LANES = 2048
+DEFAULT_LANES = 256
 """Multiply-accumulate lanes that a build without any wish for speed spends at most, roughly."""
 
 

@@ -44,12 +44,11 @@ def integer_weights(const: Const, node: Node, transform: Any, input_scale: Array
     flat = scale.reshape(oc, ic, -1)
     if not np.all(flat == flat[:, :, :1]):
         refuse("unsupported-scale", "the weight scale differs within a kernel", node, help="use one scale per output channel")
-    table = fractions(flat[:, :, 0].astype(np.float64)) if scale.dtype != object else flat[:, :, 0]
-    per_input = np.repeat(input_scale, oc // groups, axis=0)
-    if ic == 1 or (_is_constant(table) and _is_constant(per_input)):
-        total = table[:, 0] * per_input[:, 0]
+    table = flat[:, :, 0]
+    if ic == 1 or (bool(np.all(table == table[:, :1])) and all(len(set(row)) == 1 for row in input_scale)):
+        total = fractions(table[:, 0]) * np.repeat(input_scale[:, 0], oc // groups)
         return Weights(codes.astype(np.int64), np.array(total, object))
-    pairs = [common_scale(row) for row in table * per_input]
+    pairs = [common_scale(row) for row in fractions(table) * np.repeat(input_scale, oc // groups, axis=0)]
     factors = np.array([n for _, n in pairs], object)
     widest = max(abs(n) for row in factors for n in row) * int(max(1, np.abs(codes).max(initial=0)))
     if widest > WIDEST_WEIGHT:
@@ -61,10 +60,6 @@ def integer_weights(const: Const, node: Node, transform: Any, input_scale: Array
             "use one activation scale per tensor before a dense operator, or scales that are powers of two",
         )
     return Weights(codes.astype(np.int64) * factors.astype(np.int64)[:, :, None, None], np.array([s for s, _ in pairs], object))
-
-
-def _is_constant(rows: Array) -> bool:
-    return all(len(set(row)) == 1 for row in rows)
 
 
 def _measured(real: Array, node: Node) -> tuple[Array, Array]:

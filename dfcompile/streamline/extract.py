@@ -20,8 +20,9 @@ from dfcompile.streamline.step import StepFunction
 from dfcompile.streamline.value import describe
 
 LARGEST_TABLE = 4096
-LARGEST_SEARCH = 2**26
+LARGEST_SEARCH = 2**25
 WIDEST = 2**53
+WIDEST_CODE = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +101,17 @@ class _Extraction:
 
     def _step(self, node: Node, function: StepFunction) -> None:
         lo, hi = self.ranges[node.inputs[0]]
-        size = int((hi - lo).max()) + 1
         channels = len(lo) if function._per_channel() else 1
         low = lo if channels > 1 else np.array([lo.min()])
         high = hi if channels > 1 else np.array([hi.max()])
+        size = int((high - low).max()) + 1
         direction = function.direction()
         linear = node.inputs[0] in self.made and isinstance(self.made[node.inputs[0]].op, IntConv)
         if self._is_identity(node, function, low, high):
+            return
+        reach = _type_of(_call(function, np.stack([low, high])))
+        if direction is not None and reach.bits > WIDEST_CODE and size > LARGEST_TABLE:
+            self._refuse_width(node, function, reach)
             return
         if direction is not None:
             table = monotone_table(function, np.broadcast_to(direction, (channels,)), low, high)
@@ -116,7 +121,10 @@ class _Extraction:
         elif size * channels > LARGEST_SEARCH:
             self._refuse(node, function, int(low.min()), int(high.max()))
             return
-        self._from_values(node, _values(function, low, high), low, high, linear)
+        if size > LARGEST_TABLE:
+            self._segments(node, function, low, high)
+        else:
+            self._from_values(node, _values(function, low, high), low, linear)
 
     def _is_identity(self, node: Node, function: StepFunction, lo: Array, hi: Array) -> bool:
         """Whether the function gives every code back; then its readers read its input."""
@@ -138,6 +146,17 @@ class _Extraction:
                 f"it is not monotone and its input range [{lo}, {hi}] is too wide to search "
                 f"(limit {LARGEST_SEARCH} values over all channels)",
                 "quantize its input to fewer bits, or use a monotone activation such as ReLU or HardTanh",
+            )
+        )
+
+    def _refuse_width(self, node: Node, function: StepFunction, reach: IntType) -> None:
+        self.problems.append(
+            Problem(
+                "too-wide",
+                f"{function} would need {2**reach.bits - 1} thresholds",
+                describe(node),
+                f"its results are codes of type {reach}, too many levels to compare with (limit {WIDEST_CODE} bits)",
+                "put a quantizer of fewer bits behind it",
             )
         )
 
@@ -166,15 +185,13 @@ class _Extraction:
         self.nodes.append(made)
         self.made[out] = made
 
-    def _from_values(self, node: Node, values: Array, lo: Array, hi: Array, linear: bool) -> None:
-        """A function given by all its values (channels, range): thresholds if monotone, else a table, else both in turn."""
+    def _from_values(self, node: Node, values: Array, lo: Array, linear: bool) -> None:
+        """A function given by all its values (channels, range): thresholds if monotone, else a table."""
         rises, falls = np.all(np.diff(values) >= 0, axis=1), np.all(np.diff(values) <= 0, axis=1)
         if np.all(rises | falls) and (linear or values.shape[1] > 2 ** _type_of(values).bits):
-            self._threshold(node, _table_of(values, rises, lo), lo, hi)
-        elif values.shape[1] <= LARGEST_TABLE:
-            self._lookup(node, values, lo, node.inputs[0])
+            self._threshold(node, _table_of(values, rises, lo), lo, lo + values.shape[1] - 1)
         else:
-            self._segments(node, values, lo, hi)
+            self._lookup(node, values, lo, node.inputs[0])
 
     def _lookup(self, node: Node, values: Array, lo: Array, source: str) -> None:
         base = int(lo.min())
@@ -190,24 +207,43 @@ class _Extraction:
         low, high = np.broadcast_to(values.min(axis=1), (c,)), np.broadcast_to(values.max(axis=1), (c,))
         self._declare(node.outputs[0], low, high, _type_of(values))
 
-    def _segments(self, node: Node, values: Array, lo: Array, hi: Array) -> None:
+    def _segments(self, node: Node, function: StepFunction, lo: Array, hi: Array) -> None:
         """Wide and not monotone: thresholds number the pieces of constant value, a table gives the values."""
-        jumps = [np.flatnonzero(np.diff(row)) + 1 for row in values]
-        most = max(map(len, jumps))
-        if most >= LARGEST_TABLE:
-            self._refuse(node, node.op, int(lo.min()), int(hi.max()))  # type: ignore[arg-type]
+        found = _pieces(function, lo, hi)
+        if found is None:
+            self._refuse(node, function, int(lo.min()), int(hi.max()))
             return
-        dtype = IntType.holding(0, most)
-        thresholds = np.empty((len(values), 2**dtype.bits - 1), np.int64)
+        jumps, values = found
+        dtype = IntType.holding(0, max(map(len, jumps)))
+        thresholds = np.repeat(hi[:, None] + 1, 2**dtype.bits - 1, axis=1)
         pieces = np.empty((len(values), 2**dtype.bits), np.int64)
-        for c, at in enumerate(jumps):
-            thresholds[c] = hi[c] + 1
-            thresholds[c, : len(at)] = lo[c] + at
-            pieces[c] = values[c, np.concatenate([[0], at, np.full(len(pieces[c]) - len(at) - 1, values.shape[1] - 1)]).astype(int)]
+        for c, (at, taken) in enumerate(zip(jumps, values, strict=True)):
+            thresholds[c, : len(at)] = at
+            pieces[c] = taken[-1]
+            pieces[c, : len(taken)] = taken
         index = f"{node.name}_segment"
         self._threshold(node, Table(dtype, thresholds, np.zeros(len(values), bool)), lo, hi, index)
-        zero = np.zeros(len(values), np.int64)
-        self._lookup(node, pieces, zero, index)
+        self._lookup(node, pieces, np.zeros(len(values), np.int64), index)
+
+
+def _pieces(function: StepFunction, lo: Array, hi: Array) -> tuple[list[Array], list[Array]] | None:
+    """Per channel where the value changes, and the values of the pieces; None when there are more than a table holds."""
+    jumps: list[list[int]] = [[] for _ in lo]
+    values: list[list[int]] = [[] for _ in lo]
+    size = int((hi - lo).max()) + 1
+    chunk = max(1, 2**18 // len(lo))
+    for start in range(0, size, chunk):
+        codes = np.minimum(lo + np.arange(start, min(start + chunk, size))[:, None], hi)
+        for c, column in enumerate(_call(function, codes).T):
+            if not values[c]:
+                values[c].append(int(column[0]))
+            whole = np.concatenate([[values[c][-1]], column])
+            at = np.flatnonzero(np.diff(whole))
+            jumps[c] += (codes[at, c]).tolist()
+            values[c] += column[at].tolist()
+            if len(values[c]) > LARGEST_TABLE:
+                return None
+    return [np.array(j, np.int64) for j in jumps], [np.array(v, np.int64) for v in values]
 
 
 def monotone_table(function: StepFunction, direction: Array, lo: Array, hi: Array) -> Table:
@@ -249,14 +285,7 @@ def _call(function: StepFunction, codes: Array) -> Array:
 def _values(function: StepFunction, lo: Array, hi: Array) -> Array:
     """All values of a function: (channels, largest range); beyond a channel's own range its last value."""
     size = int((hi - lo).max()) + 1
-    if len(lo) == 1:
-        return _call(function, np.arange(lo[0], hi[0] + 1)[:, None]).T
-    result = np.empty((len(lo), size), np.int64)
-    chunk = max(1, 2**20 // len(lo))
-    for start in range(0, size, chunk):
-        offsets = np.arange(start, min(start + chunk, size))[:, None]
-        result[:, start : start + chunk] = _call(function, np.minimum(lo + offsets, hi)).T
-    return result
+    return _call(function, np.minimum(lo + np.arange(size)[:, None], hi)).T
 
 
 def _type_of(values: Array) -> IntType:

@@ -74,6 +74,15 @@ class Grid:
     def _floats(self) -> tuple[Array, Array]:
         return self.scale.astype(np.float64), self.offset.astype(np.float64)
 
+    @cached_property
+    def is_rounded(self) -> bool:
+        """Whether a scale or an offset has no exact float64."""
+        return any(
+            Fraction(f) != v
+            for a, b in zip((self.scale, self.offset), self._floats, strict=True)
+            for v, f in zip(a.ravel(), b.ravel().tolist(), strict=True)
+        )
+
     def floats(self) -> tuple[Array, Array]:
         """Scale and offset in float64."""
         return self._floats

@@ -48,10 +48,12 @@ def streamline(
     feeds = probe_inputs(model, input_types)
     check_encoding(model, encoded, host, feeds)
     graph, codes = encoded.graph, host.encode(feeds)
+    wanted = graph.execute(codes)
     for run in PASSES:
         after = run(graph)
         after.verify((*INTEGER_OPS, StepFunction))
-        check_pass(run.__name__, graph, after, codes)
+        if str(after) != str(graph):
+            check_pass(run.__name__, wanted, after, codes)
         graph = after
         if dump:
             dump(run.__name__, graph)

@@ -17,6 +17,7 @@ import numpy as np
 from dfcompile.ir.graph import Array, Op, Tensor
 from dfcompile.ir.modelop import BatchNorm, Binary, Bipolar, Dequantize, MultiThreshold, Quantize, Unary
 from dfcompile.streamline.grid import Grid
+from dfcompile.streamline.rounding import product_is_inexact, quotient_is_inexact, sum_is_inexact
 
 ELEMENTWISE = (BatchNorm, Binary, Bipolar, Dequantize, MultiThreshold, Quantize, Unary)
 _RISING = {
@@ -40,6 +41,19 @@ _RISING_IF_ALPHA = {"leaky_relu", "elu", "celu", "hard_sigmoid", "thresholded_re
 _NEAR = 1e-9
 
 
+@dataclass(eq=False)
+class Doubt:
+    """near: elements that a rounding error may have put on the wrong side of a jump; inexact: values that are rounded."""
+
+    near: Array
+    inexact: Array
+
+    def decide(self, close: Array) -> None:
+        """A jump: rounded values close to it are in doubt, all others are decided, and exact from here on."""
+        self.near = self.near | (close & self.inexact)
+        self.inexact = np.zeros(self.near.shape, bool)
+
+
 @dataclass(frozen=True, eq=False)
 class Step:
     """One operator of a chain: the running value is input `slot`, the other inputs are per-channel parameters.
@@ -59,9 +73,13 @@ class Step:
 
         return Step(self.op, self.slot, tuple(tile(p) for p in self.params))
 
-    def apply(self, x: Array, near: Array) -> Array:
-        """The operator on (..., c); sets `near` where an argument is close to a jump."""
-        near |= self._closeness(x)
+    def apply(self, x: Array, doubt: Doubt) -> Array:
+        """The operator on (..., c) in float64; `doubt` follows what rounding may have done."""
+        jump = self._jump_distance(x, doubt)
+        if jump is not None:
+            doubt.decide(jump)
+        else:
+            doubt.inexact = doubt.inexact | self._rounds(x)
         if isinstance(self.op, BatchNorm):
             scale, bias, mean, var = self.params
             return np.asarray((x - mean) / np.sqrt(var + self.op.epsilon) * scale + bias)
@@ -72,18 +90,39 @@ class Step:
         args.insert(self.slot, x)
         return np.asarray(self.op.execute(*args)[0])
 
-    def _closeness(self, x: Array) -> Any:
+    def _jump_distance(self, x: Array, doubt: Doubt) -> Any:
+        """Where an argument is close to a jump of the operator; None for an operator without jumps."""
         op = self.op
         if isinstance(op, Quantize):
-            u = x / self.params[0] + (0.0 if op.zero_after else self.params[1])
-            return _near_jump(u, op.rounding)
+            scale, zero = self.params
+            steps = x / scale
+            doubt.inexact = doubt.inexact | quotient_is_inexact(x, scale)
+            if not op.zero_after:
+                doubt.inexact = doubt.inexact | sum_is_inexact(steps, zero)
+                steps = steps + zero
+            return _near_jump(steps, op.rounding)
         if isinstance(op, Bipolar) or (isinstance(op, Unary) and op.fn == "sign"):
             return np.abs(x) <= _NEAR * max(1e-300, float(np.max(np.abs(x), initial=0)))
         if isinstance(op, Unary) and op.fn in ("floor", "ceil", "round"):
             return _near_jump(x, "ROUND" if op.fn == "round" else "FLOOR")
         if isinstance(op, MultiThreshold):
             return np.any([np.abs(x - t) <= _NEAR * (1 + np.abs(t)) for t in self.params[0].T], axis=0)
-        return False
+        return None
+
+    def _rounds(self, x: Array) -> Any:
+        """Where float64 rounds the result."""
+        op = self.op
+        if isinstance(op, Dequantize):
+            scale, zero = self.params
+            return sum_is_inexact(x, -zero) | product_is_inexact(x - zero, scale)
+        if isinstance(op, Binary) and op.fn in ("add", "sub"):
+            return sum_is_inexact(x, -self.params[0] if op.fn == "sub" else self.params[0])
+        if isinstance(op, Binary) and op.fn == "mul":
+            return product_is_inexact(x, self.params[0])
+        if isinstance(op, Binary) and op.fn == "div" and self.slot == 0:
+            return quotient_is_inexact(x, self.params[0])
+        keeps = (isinstance(op, Unary) and op.fn in ("relu", "clip", "abs", "neg")) or (isinstance(op, Binary) and op.fn in ("min", "max"))
+        return not keeps
 
     def exact(self, x: Fraction, c: int) -> Fraction:
         """The operator on one value of channel c, in exact rationals (irrational functions: rounded to float64)."""
@@ -160,12 +199,15 @@ class Join:
 
         return Join(self.op, tile(self.left), tile(self.right))
 
-    def apply(self, x: Array, near: Array) -> Array:
+    def apply(self, x: Array, doubt: Doubt) -> Array:
         left, right = x, x
+        other = Doubt(doubt.near, doubt.inexact)
         for s in self.left:
-            left = s.apply(left, near)
+            left = s.apply(left, doubt)
         for s in self.right:
-            right = s.apply(right, near)
+            right = s.apply(right, other)
+        doubt.near = doubt.near | other.near
+        doubt.inexact = np.ones(x.shape, bool)
         return np.asarray(self.op.execute(left, right)[0])
 
     def exact(self, x: Fraction, c: int) -> Fraction:
@@ -211,15 +253,18 @@ class StepFunction:
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         codes = np.asarray(inputs[0], np.float64)
-        near = np.zeros(codes.shape, bool)
+        scale, offset = self.base.floats()
+        doubt = Doubt(
+            np.zeros(codes.shape, bool), product_is_inexact(codes, scale) | sum_is_inexact(codes * scale, offset) | self.base.is_rounded
+        )
         x = self.base.real(codes)
         for step in self.chain:
-            x = step.apply(x, near)
+            x = step.apply(x, doubt)
         scale, offset = self.grid.floats()
         with np.errstate(invalid="ignore"):
             result = np.rint((x - offset) / scale)
-        if near.any():
-            result[near] = self._exactly(codes, near)
+        if doubt.near.any():
+            result[doubt.near] = self._exactly(codes, doubt.near)
         return (result,)
 
     def _exactly(self, codes: Array, near: Array) -> Array:
