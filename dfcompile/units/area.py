@@ -35,10 +35,9 @@ def lutram_luts(depth: int, width: int, family: str) -> float:
     if family == "ecp5":  # a 16 x 4 block takes 4 LUTs and 2 more for its write port; a LUT4 muxes two blocks
         banks = ceil(depth / 16)
         return ceil(width / 4) * banks * 6 + width * (banks - 1) + (banks if banks > 1 else 0)
-    if depth <= 32:  # RAM32M: 6 bits in 4 LUTs
-        return ceil(width / 6) * 4
-    banks = ceil(depth / 64)  # RAM64M: 3 bits in 4 LUTs
-    return ceil(width / 3) * 4 * banks + (width * ceil((banks - 1) / 3) + banks if banks > 1 else 0)
+    # RAM32M: 6 bits in 4 LUTs, RAM64M: 3 bits; synthesis takes the fewer blocks and chooses between their outputs.
+    banks, blocks = min(((ceil(depth / d), ceil(depth / d) * ceil(width / b)) for d, b in ((32, 6), (64, 3))), key=lambda s: (s[1], s[0]))
+    return 4 * blocks + width * (banks - 1) * 0.95 + (banks if banks > 1 else 0)
 
 
 def ram_style(depth: int, width: int, style: str = "auto") -> str:
@@ -125,7 +124,7 @@ def stream_out(width: int, slots: int, family: str) -> Resources:
 
 def shallow(depth: int, width: int, family: str) -> Resources:
     """A memory with an asynchronous read port, of at most some hundred words: registers where that is smaller."""
-    if depth * width <= 24 * (2 if family == "ecp5" else 1):
+    if depth * width <= 24:
         return registers(depth, width)
     return Resources(lut=lutram_luts(depth, width, family))
 
@@ -150,8 +149,7 @@ def adder(bits: int, family: str) -> Resources:
 
 def mux(bits: int, ways: int, family: str) -> Resources:
     """Multiplexer of `ways` words of `bits` bits."""
-    per = (ways - 1) / 3 if family != "ecp5" else (ways - 1)
-    return Resources(lut=bits * per)
+    return Resources(lut=bits * (ways - 1 if family == "ecp5" else ceil(ways / 4)))
 
 
 def total(*parts: Resources) -> Resources:

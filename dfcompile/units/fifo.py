@@ -55,7 +55,10 @@ class Fifo(Unit):
 
     def resources(self, family: str) -> Resources:
         width, bits = self.inputs[0].width, area.index_bits(self.depth + 1)
-        memory = area.ram(self.depth, width, self._style, family)
+        if self._style in ("bram", "uram"):
+            memory = area.ram(self.depth, width, self._style, family)
+        else:
+            memory = Resources(lut=area.lutram_luts(self.depth, width, family))
         pointers = area.counter(self.depth) + area.counter(self.depth)
-        bypass = Resources(lut=width, ff=width + 1) if self._style in ("bram", "uram") else Resources()
-        return area.total(memory, pointers, bypass, Resources(lut=2 * bits + 4, ff=bits + 2))
+        bypass = Resources(lut=width + bits, ff=width + 1) if self._style in ("bram", "uram") else Resources()
+        return area.total(memory, pointers, bypass, Resources(lut=3 * bits + 6, ff=bits + 2))

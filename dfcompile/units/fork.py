@@ -52,4 +52,4 @@ class Fork(Unit):
     def resources(self, family: str) -> Resources:
         width = self.inputs[0].width
         read = area.mux(width, 2, family)
-        return area.total(read, read, Resources(lut=12, ff=2 * width + 8))
+        return area.total(read, read, Resources(lut=16, ff=2 * width + 10))

@@ -114,5 +114,5 @@ class Lookup(Unit):
             *(lane for _ in range(self.pe)),
             stream_out(self.outputs[0].width, self.slots, family),
             counter(self._folds),
-            Resources(lut=2, ff=self.latency + self.inputs[0].width),
+            Resources(lut=5, ff=self.latency + self.inputs[0].width),
         )

@@ -128,14 +128,19 @@ def thresholds(counting: Thresholding, folds: int, lanes: int, style: str, famil
     bits, out, acc = counting.dtype.bits, counting.out.bits, counting.acc.bits
     rows = 1 if counting.shared else folds
     lane = Resources(ff=(out - 1) * acc + out * (out + 1) / 2)
+    memories = []
     for stage in range(out):
         depth = rows << stage
-        memory = rom(depth, bits, ("bram" if depth >= 1024 else "lut") if style == "auto" else style, family)
-        lane = lane + memory + compare(max(acc, bits), depth == 1, family)
+        kind = ("bram" if depth >= 1024 else "lut") if style == "auto" else style
+        lane = lane + compare(max(acc, bits), depth == 1, family)
+        if kind == "bram":
+            memories.append(rom(depth, bits, kind, family) * lanes)
+        else:  # equal columns of all lanes are stored once
+            memories.append(rom(depth, bits * lanes, kind, family))
     if counting.flips:
-        lane = lane + rom(rows, 1, "lut", family) + Resources(lut=out)
+        memories.append(rom(rows, lanes, "lut", family) + Resources(lut=out * lanes))
     fold = counter(rows, family) + Resources(ff=index_bits(rows) * (out - 1) if rows > 1 else 0)
-    return lane * lanes + fold + Resources(ff=out)
+    return total(lane * lanes, *memories, fold, Resources(ff=out))
 
 
 def accumulator(form: MacForm, family: str) -> Resources:

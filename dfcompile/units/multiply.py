@@ -14,7 +14,7 @@ from dfcompile.units.schedule import Schedule, one_to_one
 
 _LATENCY = 2
 # Yosys and Vivado put products of this many bits into DSP slices.
-_DSP_BITS = 18
+_DSP_BITS = 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +82,8 @@ class Multiply(Unit):
 
     def resources(self, family: str) -> Resources:
         a, b = (t.bits for t in self.in_dtypes)
-        if min(a, b) >= 4 and a + b >= _DSP_BITS:
+        if min(a, b) >= 2 and a + b >= _DSP_BITS:
             lane = Resources(dsp=ceil(a / 18) * ceil(b / 18))
         else:
-            lane = Resources(lut=a * b * (1.5 if family == "ecp5" else 1.0), ff=a + b)
-        return area.total(*[lane] * self.lanes, area.stream_out(self.outputs[0].width, _LATENCY + 1, family), Resources(lut=4, ff=1))
+            lane = Resources(lut=a * b * (2.2 if family == "ecp5" else 1.72), ff=a + b)
+        return area.total(*[lane] * self.lanes, area.stream_out(self.outputs[0].width, _LATENCY + 1, family), Resources(lut=8, ff=1))

@@ -115,15 +115,21 @@ class Pool(Unit):
 
     def resources(self, family: str) -> Resources:
         width = self.outputs[0].width
-        lane = area.adder(self.out_dtype.bits, family)
-        if self.mode != "sum":
-            lane = lane + area.mux(self.out_dtype.bits, 2, family)
-        memory = area.ram(self.folds, width, "lutram", family) if self.k > 1 else Resources()
+        bits = self.out_dtype.bits
+        if self.mode == "sum":
+            lane = area.adder(bits, family) + Resources(lut=0.5 * bits if self.folds > 1 else 0)
+        elif 2 * bits + 1 <= 6 and family != "ecp5":  # a bit of the result is one function
+            lane = Resources(lut=bits)
+        else:
+            lane = area.compare(bits, False, family) + area.mux(bits, 2, family) * 1.4
+        memory = Resources()
+        if self.k > 1:
+            memory = area.shallow(self.folds, width, family) if self.folds > 1 else Resources(ff=width)
         return area.total(
             *[lane] * self.pe,
             memory,
             area.counter(self.k),
             area.counter(self.folds),
             area.stream_out(width, self.slots, family),
-            Resources(lut=4),
+            Resources(lut=6),
         )

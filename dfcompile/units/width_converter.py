@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,9 +73,13 @@ class WidthConverter(Unit):
 
     def resources(self, family: str) -> Resources:
         few, many = sorted((self.in_lanes, self.out_lanes))
-        held = (many - few if many % few == 0 else many - 1) * self.dtype.bits
+        bits, whole = self.dtype.bits, many % few == 0
+        held = (many - few if whole else many - 1) * bits
         out = area.stream_out(self.outputs[0].width, self.slots, family)
-        positions = 1 if many % few == 0 else few
-        shift = area.mux((few + many) * self.dtype.bits, positions, family)
-        hold = Resources(lut=held if self.in_lanes > self.out_lanes else 0, ff=held)
-        return area.total(out, hold, shift, area.counter(many), Resources(lut=4))
+        level = area.counter(many // few if whole else many, family)
+        if not whole:  # what waits may begin at any multiple of the common divisor
+            places = self.in_lanes // math.gcd(few, many) + 1
+            return area.total(out, level, area.mux((few + many) * bits, 2, family) * (places / 4), Resources(lut=16, ff=held))
+        if self.in_lanes > self.out_lanes:  # a shift register with a parallel load
+            return area.total(out, level, Resources(lut=held + 8, ff=held))
+        return area.total(out, level, Resources(lut=1.1 * held + 8, ff=held))
