@@ -35,6 +35,7 @@ from dfcompile.units.add import Add
 from dfcompile.units.argmax import Argmax
 from dfcompile.units.base import Unit
 from dfcompile.units.concat import Concat
+from dfcompile.units.fifo import Fifo
 from dfcompile.units.lookup import Lookup
 from dfcompile.units.multiply import Multiply
 from dfcompile.units.mvtu import Mvtu
@@ -89,9 +90,17 @@ class _Lowering:
                 break
         if problems:
             raise CompileError(problems)
-        outputs = tuple(self._stream(t) for t in self.graph.outputs)
+        outputs = tuple(self._driven(self._stream(t)) for t in self.graph.outputs)
         renamed = {t: o for t, o in zip(self.graph.outputs, outputs, strict=True) if t != o}
         return Graph(self.graph.name, tuple(self.nodes), self.tensors, {}, self.graph.inputs, outputs), renamed
+
+    def _driven(self, name: str) -> str:
+        """An output that is an input goes through a buffer, so that every output has a unit that drives it."""
+        if name not in self.graph.inputs:
+            return name
+        h, w, c = self.graph.tensors[name].shape
+        self.add(f"buffer_{name}", Fifo((h, w, c), self._type(name), 1, 2), (name,), (f"{name}_out",), ())
+        return f"{name}_out"
 
     def _stream(self, name: str) -> str:
         while name in self.alias:
