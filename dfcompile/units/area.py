@@ -7,6 +7,7 @@ follow the structure of the SystemVerilog; their few coefficients are fitted on 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, expm1, log1p
 
@@ -17,6 +18,36 @@ BRAM18_SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 
 URAM_SHAPE = (4096, 72)
 # LUTs that one would spend to save an 18-kbit block RAM: about the ratio of the two on a mid-range device.
 LUTS_PER_BRAM18 = 180
+
+
+@dataclass(frozen=True)
+class Rates:
+    """LUTs of small parts.
+
+    counter:  per bit of a counter that wraps
+    control:  of the handshake logic of an output buffer, against a LUT6
+    compare:  per bit of a comparator, and each one besides; `constant` per bit where one side is fixed
+    adder:    per bit
+    late:     of a read-only memory whose address comes through logic, against one read from a register
+    bank:     per bit and further bank of a distributed RAM
+    """
+
+    counter: float
+    control: float
+    compare: float
+    compare_base: float
+    constant: float
+    adder: float
+    late: float
+    bank: float
+
+
+_LUT6 = Rates(counter=2.2, control=1.0, compare=0.52, compare_base=3.3, constant=0.3, adder=1.0, late=1.0, bank=0.95)
+RATES = {
+    "xc7": _LUT6,
+    "xcup": _LUT6,
+    "ecp5": Rates(counter=3.5, control=1.7, compare=2.1, compare_base=1.0, constant=1.2, adder=1.2, late=2.5, bank=1.45),
+}
 
 
 def index_bits(count: int) -> int:
@@ -34,10 +65,10 @@ def lutram_luts(depth: int, width: int, family: str) -> float:
     """LUTs of a memory with one write and one read port in distributed RAM."""
     if family == "ecp5":  # a 16 x 4 block takes 4 LUTs and 2 more for its write port; a LUT4 muxes two blocks
         banks = ceil(depth / 16)
-        return ceil(width / 4) * banks * 6 + width * (banks - 1) + (banks if banks > 1 else 0)
+        return ceil(width / 4) * banks * 6 + width * (banks - 1) * RATES[family].bank + (banks if banks > 1 else 0)
     # RAM32M: 6 bits in 4 LUTs, RAM64M: 3 bits; synthesis takes the fewer blocks and chooses between their outputs.
     banks, blocks = min(((ceil(depth / d), ceil(depth / d) * ceil(width / b)) for d, b in ((32, 6), (64, 3))), key=lambda s: (s[1], s[0]))
-    return 4 * blocks + width * (banks - 1) * 0.95 + (banks if banks > 1 else 0)
+    return 4 * blocks + width * (banks - 1) * RATES[family].bank + (banks if banks > 1 else 0)
 
 
 def ram_style(depth: int, width: int, style: str = "auto") -> str:
@@ -102,24 +133,28 @@ def distinct(columns: int, depth: int) -> float:
     return kinds * -expm1(columns * log1p(-1 / kinds))
 
 
-def rom(depth: int, width: int, style: str, family: str) -> Resources:
-    """`dfc_rom`: a read-only memory with a registered output; constants cost nothing."""
+def rom(depth: int, width: int, style: str, family: str, late: bool = False) -> Resources:
+    """`dfc_rom`: a read-only memory with a registered output; constants cost nothing.
+
+    late: its address comes through logic and not from a register
+    """
     if depth == 1:
         return Resources()
     if rom_style(depth, width, style) in ("lut", "lutram"):
         columns = distinct(width, depth)
-        return Resources(lut=columns * rom_bit(depth, family), ff=columns)
+        return Resources(lut=columns * rom_bit(depth, family) * (RATES[family].late if late and depth > 16 else 1), ff=columns)
     return Resources(bram36=bram18_count(depth, width, family) / 2)
 
 
 def stream_out(width: int, slots: int, family: str) -> Resources:
     """The output buffer `dfc_stream_out`."""
     bits = slots.bit_length()
-    control = Resources(lut=4 * bits + 2, ff=2 * bits + 2)
+    rate = RATES[family].control
+    control = Resources(lut=(4 * bits + 2) * rate, ff=2 * bits + 2)
     if slots == 1:
         return control + Resources(ff=width)
     index = index_bits(slots)
-    return control + shallow(slots, width, family) + Resources(lut=2 * index, ff=2 * index)
+    return control + shallow(slots, width, family) + Resources(lut=2 * index * rate, ff=2 * index)
 
 
 def shallow(depth: int, width: int, family: str) -> Resources:
@@ -134,17 +169,18 @@ def counter(count: int, family: str = "xc7") -> Resources:
     if count == 1:
         return Resources()
     bits = index_bits(count)
-    return Resources(lut=2.2 * bits, ff=bits)
+    return Resources(lut=RATES[family].counter * bits, ff=bits)
 
 
 def compare(bits: int, constant: bool, family: str) -> Resources:
     """A comparator of `bits` bits, with a constant or another number: two bits a LUT and a carry chain."""
-    return Resources(lut=bits * (0.3 if constant else 0.52) + 3.3)
+    rates = RATES[family]
+    return Resources(lut=bits * (rates.constant if constant else rates.compare) + rates.compare_base)
 
 
 def adder(bits: int, family: str) -> Resources:
     """Adder, subtractor or comparator of `bits` bits, without a register."""
-    return Resources(lut=bits * (1.2 if family == "ecp5" else 1.0))
+    return Resources(lut=bits * RATES[family].adder)
 
 
 def mux(bits: int, ways: int, family: str) -> Resources:

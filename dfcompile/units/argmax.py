@@ -86,4 +86,4 @@ class Argmax(Unit):
         compare = area.adder(self.dtype.bits, family) + area.mux(self.dtype.bits + bits, 2, family)
         best = Resources(ff=self.dtype.bits + bits)
         out = area.stream_out(self.index.bits, self.slots, family)
-        return area.total(*[compare] * self.pe, best, area.counter(self.shape[2]), out, Resources(lut=10))
+        return area.total(*[compare] * self.pe, best, area.counter(self.shape[2], family), out, Resources(lut=10))

@@ -67,11 +67,11 @@ class MacForm:
         x, w = self.factors
         return self.xnor or (x == 1 and not self.x.signed) or (w == 1 and not self.w.signed)
 
-    def in_dsp(self, arithmetic: str) -> bool:
-        """Whether products go into DSP slices: a synthesiser puts none of few bits there."""
+    def in_dsp(self, arithmetic: str, family: str) -> bool:
+        """Whether products go into DSP slices: synthesis puts none of few bits there."""
         if self.planar or self.gated or arithmetic == "lut":
             return False
-        return sum(self.factors) >= _DSP_PRODUCT_BITS
+        return family == "ecp5" or sum(self.factors) >= _DSP_PRODUCT_BITS
 
     def parameters(self, out: IntType) -> dict[str, int]:
         """The part of a unit's parameters that says how it multiplies, adds and compares; `out` is its output's type."""
@@ -139,11 +139,11 @@ def threshold_styles(counting: Thresholding, folds: int) -> tuple[str, ...]:
     return ("auto", "bram") if deepest >= _DEEP_STAGE else ("auto",)
 
 
-def mac_styles(form: MacForm, words: int, folds: int) -> Iterator[dict[str, str]]:
+def mac_styles(form: MacForm, words: int, folds: int, family: str) -> Iterator[dict[str, str]]:
     """Styles worth comparing: weights and thresholds in LUTs or block RAM, products in LUTs or DSP slices."""
     weights = ("lut", "bram") if words > 1 else ("auto",)
     thresholds = threshold_styles(form.thresholding, folds) if form.thresholding else ("auto",)
-    wide = not form.planar and not form.gated and sum(form.factors) >= _DSP_PRODUCT_BITS
+    wide = form.in_dsp("auto", family)
     for weight, threshold, arithmetic in product(weights, thresholds, ("lut", "dsp") if wide else ("auto",)):
         yield {"weight_style": weight, "threshold_style": threshold, "arithmetic": arithmetic}
 

@@ -100,5 +100,5 @@ class Concat(Unit):
     def resources(self, family: str) -> Resources:
         width = self.outputs[0].width
         return area.total(
-            area.mux(width, 2, family), area.counter(sum(self.folds)), area.stream_out(width, 2, family), Resources(lut=8, ff=1)
+            area.mux(width, 2, family), area.counter(sum(self.folds), family), area.stream_out(width, 2, family), Resources(lut=8, ff=1)
         )

@@ -113,6 +113,6 @@ class Lookup(Unit):
         return total(
             *(lane for _ in range(self.pe)),
             stream_out(self.outputs[0].width, self.slots, family),
-            counter(self._folds),
+            counter(self._folds, family),
             Resources(lut=5, ff=self.latency + self.inputs[0].width),
         )

@@ -37,7 +37,7 @@ class Costs:
 
 
 _LUT6 = Costs(three=2.0, nine=4.0, product=1.72, gate=0.5, adder=1.0)
-COSTS = {"xc7": _LUT6, "xcup": _LUT6, "ecp5": Costs(three=4.0, nine=8.0, product=2.2, gate=1.0, adder=1.15)}
+COSTS = {"xc7": _LUT6, "xcup": _LUT6, "ecp5": Costs(three=4.2, nine=8.5, product=2.8, gate=1.0, adder=1.15)}
 
 
 def clog2(n: int) -> int:
@@ -113,12 +113,15 @@ def dot(form: MacForm, simd: int, arithmetic: str, fixed: bool, family: str) -> 
             return Resources(lut=bits, ff=bits)
         return Resources(lut=simd * bits * cost.gate) + adder_tree(simd, bits, limit, family)
     tree = adder_tree(simd, x + w, limit, family)
+    in_dsp = form.in_dsp(arithmetic, family)
     if fixed:
-        return tree + Resources(lut=simd, ff=simd * min(x + w, limit) * 0.45)
-    if form.in_dsp(arithmetic):
-        first = simd // 2 if family != "ecp5" else 0  # the slices' own adders and their registers
-        taken = Resources(lut=-first * (x + w), ff=-first * min(x + w + 1, limit))
-        return tree + taken + Resources(dsp=simd * ceil(x / 25) * ceil(w / 18))
+        return tree + Resources(lut=simd, ff=simd * min(x + w, limit) * 0.45, dsp=0.4 * simd if in_dsp else 0)
+    if in_dsp:
+        slices = simd * ceil(x / 25) * ceil(w / 18)
+        if family == "ecp5":
+            return tree + Resources(ff=simd * min(x + w, limit), dsp=slices)
+        first = simd // 2  # the slices' own adders and their registers
+        return tree + Resources(lut=-first * (x + w), ff=-first * min(x + w + 1, limit), dsp=slices)
     product = x + w if x + w <= 6 and family != "ecp5" else x * w * cost.product
     return Resources(lut=simd * product, ff=simd * min(x + w, limit)) + tree
 
@@ -136,7 +139,7 @@ def thresholds(counting: Thresholding, folds: int, lanes: int, style: str, famil
         if kind == "bram":
             memories.append(rom(depth, bits, kind, family) * lanes)
         else:  # equal columns of all lanes are stored once
-            memories.append(rom(depth, bits * lanes, kind, family))
+            memories.append(rom(depth, bits * lanes, kind, family, late=stage > 0))
     if counting.flips:
         memories.append(rom(rows, lanes, "lut", family) + Resources(lut=out * lanes))
     fold = counter(rows, family) + Resources(ff=index_bits(rows) * (out - 1) if rows > 1 else 0)
@@ -169,7 +172,7 @@ def array(
         lane = lane + accumulator(form, family)
     words, width = folds * steps, lanes * simd * form.w.bits
     weights = rom(words, width, rom_style(words, width, weight_style), family)
-    if form.in_dsp(arithmetic) and words > 1:  # the slices' own operand registers
+    if form.in_dsp(arithmetic, family) and words > 1 and family != "ecp5":  # the slices' own operand registers
         weights = replace(weights, ff=-simd * form.x.bits)
     parts = [
         lane * lanes,

@@ -82,8 +82,9 @@ class Multiply(Unit):
 
     def resources(self, family: str) -> Resources:
         a, b = (t.bits for t in self.in_dtypes)
-        if min(a, b) >= 2 and a + b >= _DSP_BITS:
-            lane = Resources(dsp=ceil(a / 18) * ceil(b / 18))
+        if min(a, b) >= 2 and (family == "ecp5" or a + b >= _DSP_BITS):
+            registers = a + b if family == "ecp5" else 0
+            lane = Resources(ff=registers, dsp=ceil(a / 18) * ceil(b / 18))
         else:
-            lane = Resources(lut=a * b * (2.2 if family == "ecp5" else 1.72), ff=a + b)
+            lane = Resources(lut=a * b * (2.8 if family == "ecp5" else 1.72), ff=a + b)
         return area.total(*[lane] * self.lanes, area.stream_out(self.outputs[0].width, _LATENCY + 1, family), Resources(lut=8, ff=1))

@@ -167,7 +167,7 @@ class Mvtu(Unit):
 
     def styles(self, family: str) -> Iterator[dict[str, str]]:
         groups, nf, sf = self._folds
-        return mac_styles(self.form, groups * nf * sf, groups * nf)
+        return mac_styles(self.form, groups * nf * sf, groups * nf, family)
 
     def foldings(self) -> Iterator[dict[str, int]]:
         _, mh, mw = self.weights.shape

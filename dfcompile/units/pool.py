@@ -128,8 +128,8 @@ class Pool(Unit):
         return area.total(
             *[lane] * self.pe,
             memory,
-            area.counter(self.k),
-            area.counter(self.folds),
+            area.counter(self.k, family),
+            area.counter(self.folds, family),
             area.stream_out(width, self.slots, family),
             Resources(lut=6),
         )

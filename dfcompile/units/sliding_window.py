@@ -283,7 +283,7 @@ class SlidingWindow(Unit):
         address, index = area.index_bits(self.words), area.index_bits(words) + 1
         padding = area.mux(self.outputs[0].width, 2, family) + Resources(ff=1) if self._has_padding else Resources()
         logic = area.total(
-            *(area.counter(n) for n in (*steps, self.words)),
+            *(area.counter(n, family) for n in (*steps, self.words)),
             *(area.adder(n, family) + Resources(ff=n) for n in (address, address, index, index, index, index)),
             *(area.adder(n, family) for n in (address, index, index, index)),
         )

@@ -78,4 +78,4 @@ class Split(Unit):
 
     def resources(self, family: str) -> Resources:
         out = area.stream_out(self.inputs[0].width, 2, family)
-        return area.total(out, out, area.counter(sum(self.folds)), Resources(lut=8, ff=1))
+        return area.total(out, out, area.counter(sum(self.folds), family), Resources(lut=8, ff=1))

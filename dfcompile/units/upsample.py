@@ -119,7 +119,7 @@ class Upsample(Unit):
         counters = (self.factors[0], self.shape[1], self.factors[1], self.fold, self.words, self.words)
         return area.total(
             area.ram(self.words, self.inputs[0].width, self.style, family),
-            *(area.counter(n) for n in counters),
+            *(area.counter(n, family) for n in counters),
             *[area.adder(address, family) + Resources(ff=address)] * 4,
             Resources(lut=10, ff=2),
         )

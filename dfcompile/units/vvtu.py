@@ -154,7 +154,7 @@ class Vvtu(Unit):
 
     def styles(self, family: str) -> Iterator[dict[str, str]]:
         groups, k = self._folds
-        return mac_styles(self.form, groups * k, groups)
+        return mac_styles(self.form, groups * k, groups, family)
 
     def foldings(self) -> Iterator[dict[str, int]]:
         for pe in divisors(self.weights.shape[0]):
