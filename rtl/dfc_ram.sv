@@ -1,4 +1,4 @@
-// Memory with a write port and a synchronous read port; a read during a write to the same address gives the old word.
+// Memory with a write port and a synchronous read port; a read during a write to the same address gives an unknown word.
 // Read latency 1; one read and one write a cycle. Style: 0 auto, 1 registers, 2 LUTRAM, 3 block RAM, 4 UltraRAM.
 module dfc_ram #(
   parameter int unsigned Width = 8,
@@ -34,7 +34,8 @@ module dfc_ram #(
     logic [Width-1:0] read_q;
     always_ff @(posedge clk_i) begin
       if (wr_en_i) words[wr_addr_i] <= wr_data_i;
-      if (rd_en_i) read_q <= words[rd_addr_i];
+      // Said so, no tool adds logic to make such a read known.
+      if (rd_en_i) read_q <= wr_en_i && wr_addr_i == rd_addr_i ? 'x : words[rd_addr_i];
     end
     assign rd_data_o = read_q;
     logic unused;
