@@ -1,4 +1,4 @@
-"""Sums and products of two streams."""
+"""Weighted sums of two streams."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.add import Add
-from dfcompile.units.multiply import Multiply
 from tests.three_way import check, random_codes
 from tests.units.exact import check_exact
 
@@ -24,18 +23,12 @@ def adds(draw: st.DrawFn) -> Add:
     return Add((1, 3, 4), (draw(TYPES), draw(TYPES)), (draw(FACTORS), draw(FACTORS)), offset, None, lanes)
 
 
-@st.composite
-def multiplies(draw: st.DrawFn) -> Multiply:
-    return Multiply((1, 3, 4), (draw(TYPES), draw(TYPES)), None, draw(st.sampled_from([1, 2, 4])))
-
-
-@given(st.one_of(adds(), multiplies()), st.sampled_from([np.float32, np.int16, np.int64]))
-def test_values(unit: Add | Multiply, dtype: type) -> None:
+@given(adds(), st.sampled_from([np.float32, np.int16, np.int64]))
+def test_values(unit: Add, dtype: type) -> None:
     a, b = (random_codes(s, 2, np.random.default_rng(i)) for i, s in enumerate(unit.inputs))
     (found,) = unit.compute(a.astype(dtype), b.astype(dtype))
     for x, y, got in zip(a.ravel().tolist(), b.ravel().tolist(), found.ravel().tolist(), strict=True):
-        wanted = x * y if isinstance(unit, Multiply) else unit.factors[0] * x + unit.factors[1] * y + unit.offset
-        assert int(got) == wanted
+        assert int(got) == unit.factors[0] * x + unit.factors[1] * y + unit.offset
 
 
 @settings(max_examples=8, deadline=None, derandomize=True)
@@ -45,29 +38,21 @@ def test_add_three_ways(unit: Add) -> None:
 
 
 @settings(max_examples=6, deadline=None, derandomize=True)
-@given(multiplies())
-def test_multiply_three_ways(unit: Multiply) -> None:
-    check_exact(unit, hls=False)
-
-
-@settings(max_examples=8, deadline=None, derandomize=True)
-@given(st.one_of(adds(), multiplies()))
-def test_hls(unit: Add | Multiply) -> None:
+@given(adds())
+def test_hls(unit: Add) -> None:
     check(unit, rtl=False)
 
 
 @pytest.mark.parametrize("unit", [
     Add((2, 2, 4), (IntType(8, True), IntType(8, True)), lanes=2),
     Add((2, 2, 4), (IntType(4), BIPOLAR), (3, -5), 7, IntType(12, True), lanes=4),
-    Multiply((2, 2, 4), (IntType(9, True), IntType(10)), lanes=2),
 ], ids=str)
-def test_residual_sums(unit: Add | Multiply) -> None:
+def test_residual_sums(unit: Add) -> None:
     check_exact(unit)
 
 
 def test_the_type_follows_from_the_range() -> None:
     assert Add((1, 1, 1), (IntType(4), IntType(4)), (1, -1), 15).sums == IntType(5)
-    assert Multiply((1, 1, 1), (BIPOLAR, IntType(3, True))).products == IntType(4, True)
 
 
 def test_refusals() -> None:
@@ -75,5 +60,3 @@ def test_refusals() -> None:
         Add((1, 1, 1), (IntType(4), IntType(4)), out_dtype=IntType(4))
     with pytest.raises(ValueError, match="at most 62 bits"):
         Add((1, 1, 1), (IntType(1), IntType(1)), (1 << 62, 1), out_dtype=IntType(64))
-    with pytest.raises(ValueError, match="does not hold products"):
-        Multiply((1, 1, 1), (IntType(4), IntType(4)), IntType(7))
