@@ -1,20 +1,170 @@
-"""The smallest FIFOs that keep a design's interval."""
+"""The smallest FIFOs that keep a design's interval.
+
+No depths can beat the interval of unbounded FIFOs. The search starts without any FIFO; a loop of links that loses that
+interval names the streams of which at least one needs room, and one is opened without bound until no loop is left.
+Then the room that a periodic schedule really uses bounds each depth from above, and each is lowered, widest first, by
+trials on the exact model until one slot less anywhere loses the interval.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from dfcompile.dataflow.design import Design
-from dfcompile.dataflow.timing_interval import Periodic, least_interval
-from dfcompile.dataflow.timing_net import UNBOUNDED, build
+from dfcompile.dataflow.timing_interval import Loop, Periodic, least_interval
+from dfcompile.dataflow.timing_net import UNBOUNDED, System, build
+
+_WORK = 400_000_000  # events that may be computed before the search stops with what it has
+
+
+@dataclass(frozen=True)
+class FifoSizing:
+    """Chosen depths and what is proved of them.
+
+    depths: tensor -> slots, streams without a FIFO left out
+    total_bits: sum of depth * stream width
+    interval: cycles per frame with these depths, equal to that of unbounded FIFOs
+    interval_before: cycles per frame without any FIFO; None when the design then deadlocks
+    evaluations: trials of the exact model
+    minimal: proved by trial that any one FIFO with one slot less, or left out, loses the interval
+    """
+
+    depths: Mapping[str, int]
+    total_bits: int
+    interval: Fraction
+    interval_before: Fraction | None
+    evaluations: int
+    minimal: bool
 
 
 def size_fifos(design: Design) -> Design:
-    """Depths that are enough (not yet the smallest)."""
+    """The design with the FIFOs that `find_depths` chooses."""
+    return replace(design, fifo_depths=find_depths(design).depths)
+
+
+def find_depths(design: Design, work: int = _WORK) -> FifoSizing:
+    """Choose depths; `work` bounds the search (in events of the model): beyond it the result is not proved minimal."""
     system = build(design)
-    inner = {e.tensor: UNBOUNDED for e in system.edges if e.tensor not in design.graph.inputs}
-    interval, periodic = least_interval(system, inner)
-    assert interval is not None
-    if Periodic(system, {}, interval).settle() is None:
-        return replace(design, fifo_depths={})
-    return replace(design, fifo_depths={t: d for t, d in periodic.occupancy().items() if d})
+    interval, _ = least_interval(system, {e.tensor: UNBOUNDED for e in system.edges})
+    assert interval is not None, "a unit deadlocks by itself"
+    search = _Search(system, interval, work)
+    before = search.open()
+    if search.depths:
+        search.bound()
+        search.lower()
+    depths = {e.tensor: search.depths[e.tensor] for e in system.edges if search.depths.get(e.tensor)}
+    bits = sum(search.width[t] * d for t, d in depths.items())
+    return FifoSizing(depths, bits, interval, interval if before else least_interval(system, {})[0], search.trials, search.minimal)
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Depths that lose the interval: all those with no more than `room` on its streams and a FIFO on all of `through`.
+
+    A loop proves it: more room on one of the streams that it comes back by would break the loop, and so would the cycle
+    saved where a FIFO that it passes is left out.
+    """
+
+    room: Mapping[str, int]
+    through: frozenset[str]
+
+    @staticmethod
+    def of(loop: Loop, system: System, depths: Mapping[str, int]) -> Conflict:
+        room, through = {}, set()
+        for x in loop.links:
+            if x.edge < 0:
+                continue
+            e = system.edges[x.edge]
+            if x.src == e.consumer and not x.forward:
+                room[e.tensor] = depths.get(e.tensor, 0)
+            elif x.src == e.write and x.forward:
+                through.add(e.tensor)
+        return Conflict(room, frozenset(through))
+
+    def forbids(self, depths: Mapping[str, int]) -> bool:
+        """Whether the loop is there with these depths."""
+        lacks = all(UNBOUNDED != depths.get(t, 0) <= d for t, d in self.room.items())
+        return lacks and all(depths.get(t, 0) for t in self.through)
+
+
+class _Search:
+    """The present depths and the times that prove them."""
+
+    def __init__(self, system: System, interval: Fraction, work: int) -> None:
+        self.system = system
+        self.width = {e.tensor: e.width for e in system.edges}
+        self.periodic = Periodic(system, {}, interval)
+        self.trials = 0
+        self.conflicts: list[Conflict] = []
+        self.minimal = True
+        self._work = work
+
+    @property
+    def depths(self) -> dict[str, int]:
+        return self.periodic.depths
+
+    def open(self) -> bool:
+        """Give unbounded FIFOs to as few streams as needed; whether none is needed."""
+        self.trials += 1
+        loop = self.periodic.settle()
+        none = loop is None
+        opened: dict[str, int] = {}
+        while loop is not None:
+            opened[self._choose(loop, opened)] = UNBOUNDED
+            self.trials += 1
+            loop = self.periodic.relax(opened)
+        if opened:
+            self.periodic.settle()
+        return none
+
+    def _choose(self, loop: Loop, opened: Mapping[str, int]) -> str:
+        """The narrowest stream whose lack of room is part of the loop."""
+        full = Conflict.of(loop, self.system, opened).room
+        return min(sorted(full), key=lambda t: self.width[t])
+
+    def bound(self) -> None:
+        """Give each open FIFO the depth that the present times use."""
+        self.trials += 1
+        loop = self.periodic.change(self.periodic.occupancy())
+        assert loop is None, "the times must fit the depths that they use"
+
+    def lower(self) -> None:
+        """Leave out what is not needed, then lower the depths, until none can be lowered alone."""
+        while any([self._fits(t, 0) for t in self._by_bits()]):
+            pass
+        while self.minimal and self._lower_all():
+            self.minimal = self.periodic.computed <= self._work
+
+    def _by_bits(self) -> list[str]:
+        return sorted((t for t, d in self.depths.items() if d), key=lambda t: (-self.width[t] * self.depths[t], t))
+
+    def _lower_all(self) -> bool:
+        """One pass over the FIFOs; whether any was lowered."""
+        before = dict(self.depths)
+        for t in self._by_bits():
+            if not self._fits(t, 0):
+                self._lower_one(t)
+        return self.depths != before
+
+    def _lower_one(self, t: str) -> None:
+        """The least depth above 0 of one FIFO: steps that double while they succeed, then bisection."""
+        low, high, step = 0, self.depths[t], 1  # low fails, high fits
+        while high - low > 1:
+            tried = max(high - step, low + 1) if step else (low + high) // 2
+            if self._fits(t, tried):
+                high, step = self.depths[t], 2 * step
+            else:
+                low, step = tried, 0
+
+    def _fits(self, t: str, depth: int) -> bool:
+        """Try one FIFO at another depth; the change stays when the interval does."""
+        tried = {**self.depths, t: depth}
+        if any(c.forbids(tried) for c in self.conflicts):
+            return False
+        self.trials += 1
+        loop = self.periodic.change(tried)
+        if loop is not None:
+            self.conflicts.append(Conflict.of(loop, self.system, tried))
+        return loop is None

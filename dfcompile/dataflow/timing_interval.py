@@ -35,10 +35,8 @@ class Periodic:
     def __init__(self, system: System, depths: Mapping[str, int], interval: Fraction | int) -> None:
         self.system = system
         self.interval = Fraction(interval)
-        self.depths = dict(depths)
         self.computed = 0
-        self._links = system.links(self.depths)
-        self._net = system.net(self._links)
+        self._use(depths)
         self._queue = np.zeros(self._net.n + 2, dtype=np.int64)
         self._stamp = 0
         events = len(self._net.gaps)
@@ -62,9 +60,7 @@ class Periodic:
         """Try other depths from the present times: kept when they fit, undone when not."""
         old = self.depths, self._links, self._net
         changed = {t for t in {*depths, *self.depths} if depths.get(t, 0) != self.depths.get(t, 0)}
-        self.depths = dict(depths)
-        self._links = self.system.links(self.depths)
-        self._net = self.system.net(self._links)
+        self._use(depths)
         net = fresh(self._net)
         ends = ((e.producer, e.consumer, e.write) for e in self.system.edges if e.tensor in changed)
         loop = self._run(net, {p.sequence for ports in ends for p in ports if p is not None})
@@ -77,6 +73,12 @@ class Periodic:
             self.depths, self._links, self._net = old
         return loop
 
+    def relax(self, depths: Mapping[str, int]) -> Loop | None:
+        """Go on from the times of a failed `settle` with larger depths; the times found are not the earliest."""
+        self._use(depths)
+        self._causes[:] = START
+        return self._run(fresh(self._net), range(self._net.n))
+
     def faster(self, interval: Fraction | int) -> None:
         """Ask for another interval; `settle` must follow."""
         self.interval = Fraction(interval)
@@ -88,6 +90,11 @@ class Periodic:
             if self.depths.get(e.tensor, 0) and e.write is not None:
                 found[e.tensor] = _least_depth(self._at(e.write), self._at(e.consumer), self.interval)
         return found
+
+    def _use(self, depths: Mapping[str, int]) -> None:
+        self.depths = dict(depths)
+        self._links = self.system.links(self.depths)
+        self._net = self.system.net(self._links)
 
     def _at(self, port: Port) -> Ints:
         found: Ints = self.times[self._net.first[port.sequence] + self._net.ports[port.offset : port.offset + port.beats]]
