@@ -41,7 +41,7 @@ module dfc_rom #(
       initial begin
         automatic logic [Width-1:0] image [FileDepth];
         if (File != "") $readmemh(File, image);
-        entries = image[Base +: Depth];
+        for (int unsigned i = 0; i < Depth; i++) entries[i] = image[Base + i];
       end
     end
     always_ff @(posedge clk_i) if (en_i) data_o <= entries[addr_i];
