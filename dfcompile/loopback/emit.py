@@ -176,7 +176,8 @@ class Emitter:
         if any(self.chunks(t, layer) > 1 for _, t in tiles):
             rows = min(rows, self.config.acc_words // (self.batch * layer.size[1]))
             if rows < 1:
-                raise ValueError(f"its weights need partial sums of {self.batch * layer.size[1]} outputs, acc_words={self.config.acc_words}")
+                row = self.batch * layer.size[1]
+                raise ValueError(f"its weights need partial sums of {row} outputs, acc_words={self.config.acc_words}")
         return rows
 
     def chunks(self, tile: Tile, layer: Layer) -> int:
@@ -237,7 +238,8 @@ class Emitter:
         d = replace(self._window(layer, passes, sources, tile, first, rows), **flags)
         d = replace(d, **self._result(layer, dst, slot, tile.outs, first, d))
         reads: list[Interval] = [s.span if s.storage.planes == 1 and self.batch == 1 else self._whole(s) for s in sources]
-        reads += [("weight", d.weight, d.weight + weight_words), ("tree", d.bank << self.config.tree_levels, (d.bank + 1) << self.config.tree_levels)]
+        bank = d.bank << self.config.tree_levels
+        reads += [("weight", d.weight, d.weight + weight_words), ("tree", bank, bank + (1 << self.config.tree_levels))]
         writes: list[Interval] = []
         if d.acc_load:
             reads.append(("acc", 0, 1))
@@ -257,7 +259,7 @@ class Emitter:
             raise ValueError("its operands have different strides")
         offsets = {f"offset_{i}": bases[i] - bases[0] for i in range(1, len(passes))}
         shifts = {f"shift_{i}": int(passes[i].shift) for i in range(1, len(passes))}
-        x = sources[0]
+        x, height = sources[0], self.low.storage[layer.operands[0].tensor].height
         stored = {self.low.storage[o.tensor] for o in layer.operands}
         return Compute(
             opcode=Opcode.COMPUTE, op=layer.op, reset=tile.reset, width=tile.width, levels=levels_of(layer.steps),
@@ -265,7 +267,7 @@ class Emitter:
             batch=self.batch, height=rows, width_out=layer.size[1], kernel_h=win.kernel[0], kernel_w=win.kernel[1], words=tile.words,
             src=bases[0], src_n=x.image, src_h=win.stride[0] * s.row, src_w=win.stride[1] * s.col,
             tap_h=win.dilation[0] * s.row, tap_w=win.dilation[1] * s.col,
-            y_first=first * win.stride[0] - win.pads[0], y_step=win.stride[0], y_tap=win.dilation[0], y_size=self.low.storage[layer.operands[0].tensor].height,
+            y_first=first * win.stride[0] - win.pads[0], y_step=win.stride[0], y_tap=win.dilation[0], y_size=height,
             x_first=-win.pads[1], x_step=win.stride[1], x_tap=win.dilation[1], x_size=s.width, **offsets, **shifts,
         )  # fmt: skip
 

@@ -136,7 +136,7 @@ def _product(x: Array, weights: Ints) -> Ints:
     dtype = np.float32 if bound < 1 << 24 else np.float64
     flat = x.reshape(len(x), -1).astype(dtype)
     columns = weights.transpose(0, 2, 1).reshape(-1, weights.shape[1]).astype(dtype)
-    return np.asarray(flat @ columns).astype(np.int64)
+    return np.asarray(np.matmul(flat, columns)).astype(np.int64)
 
 
 def _grid(start: int | Ints, *axes: tuple[int, int]) -> Ints:

@@ -37,7 +37,8 @@ def cpp() -> str:
         name = f"Lb{kind.__name__}"
         lines += [f"struct {name} {{", f"  static const int Bits = {kind.BITS};"]
         lines += [f"  ap_uint<{size}> {field};" for field, _, size in layout(kind)]
-        lines += ["};", "", f"inline {name} lb_unpack_{kind.__name__.lower()}(const ap_uint<{kind.BITS}>& bits) {{", "  DFC_INLINE", f"  {name} d;"]
+        lines += ["};", "", f"inline {name} lb_unpack_{kind.__name__.lower()}(const ap_uint<{kind.BITS}>& bits) {{"]
+        lines += ["  DFC_INLINE", f"  {name} d;"]
         lines += [f"  d.{field} = ap_uint<{size}>(bits.range({at + size - 1}, {at}));" for field, at, size in layout(kind)]
         lines += ["  return d;", "}", ""]
     return "\n".join([*lines, "}  // namespace dfc", ""])

@@ -247,9 +247,7 @@ class _Lowering:
         out = node.outputs[0]
         simd = self.config.simd
         h, w, _ = self.tensor(out).shape
-        aliases = []
-        for t in node.inputs:
-            aliases.append(f"{out}.part{len(aliases)}")
+        aliases = [f"{out}.part{i}" for i in range(len(node.inputs))]
         held = {a: self.tensor(t) for a, t in zip(aliases, node.inputs, strict=True)}
         self.graph = self.graph.replace(tensors={**self.graph.tensors, **held})
         self._place_parts(replace(node, inputs=tuple(aliases)))

@@ -78,7 +78,7 @@ def slots_of(channels: int, simd: int) -> Ints:
 
 def planes_for(lo: int, hi: int) -> tuple[int, int]:
     """(planes, shift) that hold codes in [lo, hi]."""
-    if -128 <= lo and hi <= 127:
+    if lo >= -128 and hi <= 127:
         return 1, 0
     if hi - lo <= 255:
         return 1, lo + 128

@@ -74,11 +74,26 @@ def add_tokens(steps: Sequence[Step], config: EngineConfig, size: int) -> list[S
                 known[unit, own] = at
                 wait[i] |= 1 << unit
                 signal[at] |= 1 << own
+    for i in _overrunning(steps):
+        drain[i] = 1
     result = []
     for s, w, g, d in zip(steps, wait, signal, drain, strict=True):
         changed = replace(s.descriptor, waits=w, signals=g)
         result.append(replace(s, descriptor=replace(changed, drain=d) if isinstance(changed, Compute) else changed))
     return result
+
+
+def _overrunning(steps: Sequence[Step]) -> list[int]:
+    """Tiles whose first result would come while the last one of the tile before is still being written."""
+    found = []
+    before: Compute | None = None
+    for i, step in enumerate(steps):
+        d = step.descriptor
+        if isinstance(d, Compute):
+            if before is not None and not before.acc_store and d.taps + before.idle < (before.planes + 1) * before.writes:
+                found.append(i)
+            before = d
+    return found
 
 
 def prove_tokens(steps: Sequence[Step], config: EngineConfig, size: int) -> None:

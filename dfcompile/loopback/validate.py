@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.loopback.descriptor import AccOp, Compute, Descriptor, Opcode, Target, Transfer, WeightReset
+from dfcompile.loopback.descriptor import AccOp, Descriptor, Opcode, Target, Transfer, WeightReset
 
 
 class ErrorCode(IntEnum):
