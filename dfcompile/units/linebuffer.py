@@ -15,21 +15,26 @@ from numpy.typing import NDArray
 from dfcompile.units.schedule import After, Give, Process, Schedule
 
 Steps = NDArray[np.int64]
-_NEVER = 1 << 40
+NEVER = 1 << 40
 
 
-def _low_at(step: Steps, lows: Steps, words: int) -> Steps:
-    """`lows` at absolute steps, which may lie in other frames."""
-    frame = step // len(lows)
-    found: Steps = lows[step - frame * len(lows)] + frame * words
+def _low_at(step: Steps, lows: Steps, words: int, run: int = 1) -> Steps:
+    """`lows`, each of which holds for `run` steps, at absolute steps, which may lie in other frames."""
+    frame = step // (len(lows) * run)
+    found: Steps = lows[step // run - frame * len(lows)] + frame * words
     return found
 
 
-def _latest_writes(reads: Steps, words: int) -> Steps:
+def first_waits(reads: Steps, words: int) -> Steps:
+    """For each word the first step that waits for it."""
+    first = np.full(words, NEVER, dtype=np.int64)
+    first[np.maximum(reads, 0)[::-1]] = np.arange(len(reads))[::-1]  # the last assignment wins
+    return first
+
+
+def _latest_writes(first: Steps, steps: int) -> Steps:
     """When the words must be written at the latest, if step s is at cycle s and frames follow without a gap."""
-    steps = len(reads)
-    first = np.full(words, _NEVER, dtype=np.int64)
-    first[np.maximum(reads, 0)[::-1]] = np.arange(steps)[::-1]  # the last assignment wins: the first step that waits for it
+    words = len(first)
     slack = first - 1 - np.arange(words)
     # A later word's deadline binds this one; the next frame's slack is that much larger or equal.
     both = np.concatenate([slack, slack + (steps - words)])
@@ -55,8 +60,23 @@ def minimal_depth(reads: Steps, lows: Steps, words: int) -> int:
     The slower side moves in every cycle. If that is the reader, each word is best written as late as possible; if it
     is the writer, each step is best done as early as possible; then the most words ever alive are the answer.
     """
-    state = _latest_writes(reads, words) if len(reads) >= words else _steps_done(reads, words)
-    return max(1, int((np.arange(words) - _low_at(state, lows, words)).max()) + 1)
+    if len(reads) >= words:
+        return reader_depth(first_waits(reads, words), lows)
+    return _most_alive(_steps_done(reads, words), lows, words)
+
+
+def reader_depth(first: Steps, lows: Steps, run: int = 1) -> int:
+    """`minimal_depth` where the reader makes at least as many steps as there are words.
+
+    first: for each word the first step that waits for it, NEVER if none does
+    lows:  each holds for `run` steps
+    """
+    return _most_alive(_latest_writes(first, len(lows) * run), lows, len(first), run)
+
+
+def _most_alive(state: Steps, lows: Steps, words: int, run: int = 1) -> int:
+    """Most words alive, if word w is written when `state[w]` steps are done."""
+    return max(1, int((np.arange(words) - _low_at(state, lows, words, run)).max()) + 1)
 
 
 def deadlock_depth(reads: Steps, lows: Steps) -> int:

@@ -43,7 +43,8 @@ def _trace(g: Geometry) -> tuple[Steps, Steps]:
     part = g.fold // g.groups
     offset = np.arange(g.fold).reshape(g.groups, 1, 1, part)
     reads = np.where(real[:, :, None, :, :, None], first[:, :, None, :, :, None] + offset, -1)
-    return reads.reshape(-1), _lows(g)
+    lows, run = _lows(g)
+    return reads.reshape(-1), lows.repeat(run)
 
 
 def _taps(g: Geometry, axis: int) -> Steps:
@@ -54,25 +55,53 @@ def _taps(g: Geometry, axis: int) -> Steps:
     return np.where(real, place // g.stuff[axis], -1)
 
 
-def _lows(g: Geometry) -> Steps:
-    """The oldest word needed, as the hardware moves it: once a window, or each step if a window is one tap."""
+def _lows(g: Geometry) -> tuple[Steps, int]:
+    """The oldest word needed, as the hardware moves it, and the steps for which each holds: a window's, or one if it is one tap."""
     start = [-(-(np.arange(g.out[a] + 1) * g.stride[a] - g.before[a]) // g.stuff[a]) for a in (0, 1)]
     row = start[0] * g.size[1] * g.fold
     column = start[1][:-1] * g.fold
     steps = g.kernel[0] * g.kernel[1] * g.fold
     fine = (g.kernel, g.groups, g.stuff) == ((1, 1), 1, (1, 1))
-    within = np.arange(steps) if fine else np.zeros(steps, dtype=np.int64)
+    within = np.arange(steps if fine else 1)
     first = max(column[0], 0)
     end = g.size[0] * g.size[1] * g.fold + max(row[0], 0) + first
     following = np.minimum(np.maximum(row[1:], 0) + first, end)
     low = np.maximum(row[:-1], 0)[:, None, None] + np.maximum(column[:, None] + within, 0)
-    lows: Steps = np.minimum(low, following[:, None, None]).reshape(-1)
-    return lows
+    return np.minimum(low, following[:, None, None]).reshape(-1), steps // len(within)
+
+
+def _first_taps(taps: Steps, size: int) -> tuple[Steps, Steps]:
+    """For each row or column the first place of a window that holds it, and which tap it is there; NEVER if none does."""
+    place, tap = np.full(size, linebuffer.NEVER), np.zeros(size, dtype=np.int64)
+    at, which = np.nonzero(taps >= 0)
+    found = taps[at, which]
+    place[found[::-1]], tap[found[::-1]] = at[::-1], which[::-1]
+    return place, tap
+
+
+def _first_waits(g: Geometry) -> Steps:
+    """For each word the first step that waits for it: of the first row and the first column of windows that hold it."""
+    (oy, ky), (ox, kx) = (_first_taps(_taps(g, axis), g.size[axis]) for axis in (0, 1))
+    part = g.fold // g.groups
+    window = oy[:, None] * g.out[1] + ox[None, :]
+    tap = ky[:, None] * g.kernel[1] + kx[None, :]
+    group, channel = np.divmod(np.arange(g.fold), part)
+    taps = g.kernel[0] * g.kernel[1]
+    step = ((window[..., None] * g.groups + group) * taps + tap[..., None]) * part + channel
+    used = (oy < linebuffer.NEVER)[:, None, None] & (ox < linebuffer.NEVER)[None, :, None]
+    first: Steps = np.where(used, step, linebuffer.NEVER).reshape(-1)
+    if first.min() > 0:  # padding comes first and waits for word 0
+        first[0] = 0
+    return first
 
 
 @lru_cache(maxsize=1 << 16)
 def _minimal_depth(g: Geometry) -> int:
-    return linebuffer.minimal_depth(*_trace(g), g.size[0] * g.size[1] * g.fold)
+    words = g.size[0] * g.size[1] * g.fold
+    if g.out[0] * g.out[1] * g.kernel[0] * g.kernel[1] * g.fold >= words:  # without the trace, which may be long
+        lows, run = _lows(g)
+        return linebuffer.reader_depth(_first_waits(g), lows, run)
+    return linebuffer.minimal_depth(*_trace(g), words)
 
 
 @dataclass(frozen=True, eq=False)
