@@ -9,39 +9,60 @@ module dfc_popcount #(
   output logic [CountBits-1:0] count_o
 );
   localparam int unsigned Nines  = (Terms + 8) / 9;
-  localparam int unsigned Threes = (Terms > 3) ? 3 * Nines : 1;
+  localparam int unsigned Threes = (Terms + 2) / 3;
 
   if (Terms < 1) begin : gen_check
     $fatal(1, "dfc_popcount: Terms must be at least 1");
   end
 
-  logic [3*Threes-1:0]    padded;
-  logic [Threes-1:0][1:0] three_q;
+  // Threes and nines are taken a third of the vector apart, so that each step works on whole vectors.
+  localparam logic [Terms-1:0] FullThrees = ~({Terms{1'b1}} << (Terms / 3));
+  function automatic logic [Threes-1:0] third_of_bits(logic [Terms-1:0] v, int unsigned k);
+    return Threes'(((v >> (k * (Terms / 3))) & FullThrees) | (((v >> (Terms / 3 * 3 + k)) & Terms'(1)) << (Terms / 3)));
+  endfunction
 
-  assign padded = (3 * Threes)'(bits_i);
-  for (genvar t = 0; t < int'(Threes); t++) begin : gen_three
-    logic a, b, c;
-    assign {a, b, c} = padded[3*t +: 3];
-    always_ff @(posedge clk_i) three_q[t] <= {(a & b) | (a & c) | (b & c), a ^ b ^ c};
+  logic [Threes-1:0] a, b, c, sum_q, carry_q;
+  assign a = third_of_bits(bits_i, 0);
+  assign b = third_of_bits(bits_i, 1);
+  assign c = third_of_bits(bits_i, 2);
+  always_ff @(posedge clk_i) begin
+    sum_q   <= a ^ b ^ c;
+    carry_q <= (a & b) | (a & c) | (b & c);
   end
 
   if (Terms > 3) begin : gen_nines
-    logic [Nines-1:0][3:0] nine_q;
+    localparam logic [Threes-1:0] FullNines = ~({Threes{1'b1}} << (Threes / 3));
+    function automatic logic [Nines-1:0] third_of_threes(logic [Threes-1:0] v, int unsigned k);
+      return Nines'(((v >> (k * (Threes / 3))) & FullNines) | (((v >> (Threes / 3 * 3 + k)) & Threes'(1)) << (Threes / 3)));
+    endfunction
+
+    logic [Nines-1:0] x0, y0, z0, x1, y1, z1, ones0, ones1, twos0, twos1;  // ones: of the sums, twos: of the carries
+    logic [3:0][Nines-1:0] nine_q;  // bit by bit
+    logic [Nines-1:0][3:0] nine;
+
+    assign x0 = third_of_threes(sum_q, 0);
+    assign y0 = third_of_threes(sum_q, 1);
+    assign z0 = third_of_threes(sum_q, 2);
+    assign x1 = third_of_threes(carry_q, 0);
+    assign y1 = third_of_threes(carry_q, 1);
+    assign z1 = third_of_threes(carry_q, 2);
+    assign ones0 = x0 ^ y0 ^ z0;
+    assign ones1 = (x0 & y0) | (x0 & z0) | (y0 & z0);
+    assign twos0 = x1 ^ y1 ^ z1;
+    assign twos1 = (x1 & y1) | (x1 & z1) | (y1 & z1);
+    always_ff @(posedge clk_i) begin
+      nine_q[0] <= ones0;
+      nine_q[1] <= twos0 ^ ones1;
+      nine_q[2] <= twos1 ^ (twos0 & ones1);
+      nine_q[3] <= twos1 & twos0 & ones1;
+    end
     for (genvar n = 0; n < int'(Nines); n++) begin : gen_nine
-      logic [1:0] x, y, z, ones, twos;  // {carry, sum} of the low and of the high bits
-      assign x    = three_q[3*n];
-      assign y    = three_q[3*n+1];
-      assign z    = three_q[3*n+2];
-      assign ones = {(x[0] & y[0]) | (x[0] & z[0]) | (y[0] & z[0]), x[0] ^ y[0] ^ z[0]};
-      assign twos = {(x[1] & y[1]) | (x[1] & z[1]) | (y[1] & z[1]), x[1] ^ y[1] ^ z[1]};
-      always_ff @(posedge clk_i) begin
-        nine_q[n] <= {twos[1] & twos[0] & ones[1], twos[1] ^ (twos[0] & ones[1]), twos[0] ^ ones[1], ones[0]};
-      end
+      assign nine[n] = {nine_q[3][n], nine_q[2][n], nine_q[1][n], nine_q[0][n]};
     end
     dfc_adder_tree #(.Terms(Nines), .Bits(4), .Signed(0), .SumBits(CountBits)) u_tree (
-      .clk_i, .terms_i(nine_q), .sum_o(count_o)
+      .clk_i, .terms_i(nine), .sum_o(count_o)
     );
   end else begin : gen_one
-    assign count_o = CountBits'(three_q[0]);
+    assign count_o = CountBits'({carry_q, sum_q});
   end
 endmodule

@@ -21,6 +21,8 @@ MODEL = "-DVERILATOR=1 -DVM_COVERAGE=0 -DVM_SC=0 -DVM_TIMING=0 -DVM_TRACE=0 -DVM
 STANDARD = "-std=c++17"
 # Verilated sources up to this size are one compilation unit; larger ones are split and compiled in parallel.
 UNITY_BYTES = 400_000
+SPLIT = 10_000  # operations, as Verilator counts them, in one file
+VERILATED = '#include "verilated.h"\n#include "verilated_types.h"\n'
 RTL_SUFFIXES = (".sv", ".svh", ".f")
 
 
@@ -114,8 +116,7 @@ def build_harness(rtl: Path, top: str, ports: str, fast: bool) -> Path:
     level = "-O2" if fast else "-O1"
 
     def build(folder: Path) -> None:
-        small = ["--output-split", "0"]
-        verilate(rtl, top, folder / "obj", small)
+        verilate(rtl, top, folder / "obj", ["--output-split", str(SPLIT)])
         (folder / "obj" / "ports.cpp").write_text(ports)
         _compile_model(folder / "obj", level)
         objects = sorted((folder / "obj").glob("*.o"))
@@ -142,12 +143,15 @@ def build_cocotb(sim: Path, rtl: Path, top: str) -> Path:
 
 
 def _compile_model(obj: Path, level: str) -> None:
-    flags = [*_verilator_flags(), level]
-    header = precompiled("verilated", '#include "verilated.h"\n#include "verilated_types.h"\n', flags)
-    flags += ["-I.", f"-I{resource_dir('templates') / 'sim'}", "-include", str(header)]
-    sources = sorted(obj.glob("*.cpp"))
+    """Compile what Verilator wrote. Files named Slow hold code that runs once: not worth optimising."""
+    common = [*_verilator_flags(), "-I.", f"-I{resource_dir('templates') / 'sim'}"]
+    sources = sorted(obj.glob("*.cpp"), key=lambda s: -s.stat().st_size)
     if sum(s.stat().st_size for s in sources) <= UNITY_BYTES:
         (obj / "all.cc").write_text("".join(f'#include "{s.name}"\n' for s in sources))
         sources = [obj / "all.cc"]
-    commands: list[Command] = [[_gxx(), *flags, "-c", s.name, "-o", f"{s.stem}.o"] for s in sources]
+    commands: list[Command] = []
+    for source in sources:
+        flags = [*common, "-O0" if "Slow" in source.name else level]
+        header = precompiled("verilated", VERILATED, [f for f in flags if f != "-I."])
+        commands.append([_gxx(), *flags, "-include", header, "-c", source.name, "-o", f"{source.stem}.o"])
     parallel(commands, obj, "compiling the verilated design")

@@ -25,7 +25,7 @@ from dfcompile.units.base import Array
 
 GAVE_UP = 2
 # From so many cycles (estimated) a longer compilation that makes a faster simulator pays.
-FAST_CYCLES = 300_000
+FAST_CYCLES = 5_000_000
 
 
 @dataclass(frozen=True, eq=False)
