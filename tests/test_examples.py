@@ -45,7 +45,8 @@ def test_both_formats_give_one_design(name: str, examples: Path) -> None:
 @pytest.mark.slow
 def test_demo(root: Path, examples: Path, tmp_path: Path) -> None:
     command = [sys.executable, str(examples / "demo.py"), "-o", str(tmp_path / "out"), "--rtl-frames", "4"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900, check=False, env=os.environ | {"PYTHONPATH": str(root)})
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900, check=False, env=environment)
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     assert "everything agrees" in done.stdout and "98.33%" in done.stdout
     assert (tmp_path / "out" / "report.html").exists()
