@@ -1,6 +1,6 @@
 """Seconds that a build takes, stage by stage, and its whole, over several runs.
 
-    python -m benchmarks.build_time MODEL.onnx [MODEL.onnx ...] [--runs 3] [--verify]
+python -m benchmarks.build_time MODEL.onnx [MODEL.onnx ...] [--runs 3] [--verify]
 """
 
 from __future__ import annotations

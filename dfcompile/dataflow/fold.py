@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from dfcompile.boards import Board
+from dfcompile.boards import FAMILIES, Board
 from dfcompile.dataflow.connect import Folding, apply_folding, tied_windows
 from dfcompile.dataflow.cost import RESOURCES, USABLE, budget, rates
 from dfcompile.dataflow.fold_milp import Solution, solve
@@ -215,24 +215,35 @@ def read_folding(source: str | Path | Mapping[str, Any], graph: Graph) -> dict[s
             continue
         unit = by_name[name].op
         assert isinstance(unit, Unit)
-        legal = list(unit.foldings())
-        wanted = {**unit.folding, **choice} if isinstance(choice, Mapping) else {}
         if name in tied:
             continue
-        if wanted not in legal:
-            problems.append(
-                Problem(
-                    "bad-folding",
-                    f"{choice} is not a folding of {unit.kind} '{name}'",
-                    f"node {name}",
-                    help="legal values: " + ", ".join(f"{f} in {sorted({c[f] for c in legal})}" for f in unit.fold_fields),
-                )
-            )
-            continue
-        result[name] = wanted
+        problem = _wrong_choice(name, unit, choice)
+        if problem:
+            problems.append(problem)
+        else:
+            result[name] = {**unit.folding, **choice}
     if problems:
         raise CompileError(problems)
     return result
+
+
+def _wrong_choice(name: str, unit: Unit, choice: Any) -> Problem | None:
+    """What is wrong with a given choice of folding and style fields, if anything is."""
+    legal = list(unit.foldings())
+    wanted = {**unit.folding, **choice} if isinstance(choice, Mapping) else {}
+    folding = {k: v for k, v in wanted.items() if k in unit.fold_fields}
+    values: dict[str, list[Any]] = {f: sorted({c[f] for c in legal}) for f in unit.fold_fields}
+    if folding in legal:
+        styles = [s for family in FAMILIES for s in unit.folded(**folding).styles(family)]
+        values = {f: sorted({s[f] for s in styles} | {"auto"}) for f in (styles[0] if styles else {})}
+        if all(v in values.get(k, ()) for k, v in wanted.items() if k not in folding):
+            return None
+    return Problem(
+        "bad-folding",
+        f"{choice} is not a folding of {unit.kind} '{name}'",
+        f"node {name}",
+        help="legal values: " + ", ".join(f"{f} in {v}" for f, v in values.items()),
+    )
 
 
 def _load(path: Path) -> Mapping[str, Any]:

@@ -108,7 +108,7 @@ def solve(
     matrix, sides = lp.matrix(), np.array(lp.sides)
     constraints = [LinearConstraint(matrix, sides, sides)]
     if budget is not None:
-        bounded = np.flatnonzero(areas.any(axis=0) & np.isfinite(budget))
+        bounded = np.flatnonzero((areas.max(axis=0) > 0) & np.isfinite(budget))
         limits = budget[bounded]
         scale = np.maximum(limits, 1.0)  # keeps the rows of one size
         rows = sparse.csr_matrix((areas[:, bounded] / scale).T)

@@ -36,6 +36,9 @@ class Periodic:
         self.system = system
         self.interval = Fraction(interval)
         self.computed = 0
+        self.depths: dict[str, int] = {}
+        self._links: list[Link] = []
+        self._net: Net
         self._use(depths)
         self._queue = np.zeros(self._net.n + 2, dtype=np.int64)
         self._stamp = 0
