@@ -85,7 +85,7 @@ def _build(problem: FoldProblem, options: Options) -> tuple[_Programme, list[tup
     for edge in problem.joints():
         (a, i), (b, j) = edge.ends
         left, right, table = edge_tables(problem, options, edge)
-        allowed = np.isfinite(table).all(axis=2)
+        allowed: NDArray[np.bool_] = np.asarray(np.isfinite(table).all(axis=2))
         pairs = {(p, q): lp.column(table[p, q]) for p in range(len(left)) for q in range(len(right)) if allowed[p, q]}
         for side, (name, place, lanes) in enumerate(((a, i, left), (b, j, right))):
             for k, n in enumerate(lanes):
