@@ -41,7 +41,12 @@ module dfc_rom #(
       initial begin
         automatic logic [Width-1:0] image [FileDepth];
         if (File != "") $readmemh(File, image);
+        // Verilator takes no slice of a large array; a loop of copies takes Yosys' reader minutes.
+`ifdef VERILATOR
         for (int unsigned i = 0; i < Depth; i++) entries[i] = image[Base + i];
+`else
+        entries = image[Base +: Depth];
+`endif
       end
     end
     always_ff @(posedge clk_i) if (en_i) data_o <= entries[addr_i];
