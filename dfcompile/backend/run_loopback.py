@@ -1,0 +1,146 @@
+"""The loopback engine as projects, and programs run on it: HLS C++ under g++, SystemVerilog under Verilator."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dfcompile.backend.cache import cached, content_key, folder_key
+from dfcompile.backend.compile import MODEL, STANDARD, Command, run_tool, verilate
+from dfcompile.backend.resource import copy_library, render, resource_dir
+from dfcompile.errors import CompileError, Problem
+from dfcompile.ir.graph import Array
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.predict import predict
+from dfcompile.loopback.program import Program
+from dfcompile.loopback.validate import ErrorCode
+from dfcompile.toolchain import require_tool, verilator_root
+
+TOP = "loopback_top"
+LATENCY = 20
+PORT = re.compile(r"^  ((?:input|output)\s+logic.*?\w+),?$", re.MULTILINE)
+
+
+@dataclass(frozen=True, eq=False)
+class LoopbackRun:
+    """What a run gave: codes by output, the engine's cycle counter for each run, error code and faulty descriptor of the last."""
+
+    outputs: dict[str, Array]
+    cycles: tuple[int, ...]
+    error: ErrorCode
+    index: int
+
+
+def emit_rtl_engine(config: EngineConfig, folder: Path) -> None:
+    """Write the SystemVerilog of one engine: library, ``loopback_top.sv`` with its parameters, ``files.f``."""
+    files = copy_library("rtl", ["dfc_loopback.sv"], folder)
+    text = (folder / "dfc_loopback.sv").read_text().partition(") (")[2]
+    ports = [p.replace("BusBits", str(config.bus_bits)) for p in PORT.findall(text)]
+    (folder / f"{TOP}.sv").write_text(render("loopback/top.sv.j2", name=TOP, ports=ports, parameters=config.parameters()))
+    listed = [f for f in files if f.endswith(".sv")]
+    (folder / "files.f").write_text("".join(f"{name}\n" for name in ["+incdir+.", *listed, f"{TOP}.sv"]))
+
+
+def emit_hls_engine(config: EngineConfig, folder: Path) -> None:
+    """Write the HLS C++ of one engine: headers, top function, test bench."""
+    copy_library("hls", ["dfc_loopback.hpp"], folder)
+    for name, template in (("top.cpp", "top"), ("testbench.cpp", "testbench")):
+        (folder / name).write_text(render(f"loopback/{template}.cpp.j2", name=TOP, parameters=config.parameters()))
+
+
+def emit_sim(program: Program, codes: Mapping[str, Array], folder: Path) -> None:
+    """Write a simulation that runs by itself: harness, memory image with frames, and what the memory must hold afterwards."""
+    from dfcompile.loopback.engine import Engine
+
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(resource_dir("templates") / "loopback" / "harness.cpp", folder / "harness.cpp")
+    memory = program.image(codes)
+    memory.tofile(folder / "image.bin")
+    Engine(program.config, memory).run(program.program_address, len(program.code))
+    memory.tofile(folder / "expected.bin")
+    values = {"address": program.program_address, "size": len(program.code), "limit": 4 * predict(program, LATENCY).cycles + 100_000}
+    text = render("loopback/Makefile.j2", top=TOP, bus=program.config.bus_bits, **values)
+    (folder / "Makefile").write_text(text)
+
+
+def build_rtl_engine(config: EngineConfig) -> Path:
+    """The compiled Verilator harness of an engine; any program runs on it."""
+    harness = resource_dir("templates") / "loopback" / "harness.cpp"
+    with tempfile.TemporaryDirectory() as temporary:
+        rtl = Path(temporary)
+        emit_rtl_engine(config, rtl)
+
+        def build(folder: Path) -> None:
+            include = verilator_root() / "include"
+            obj = folder / "obj"
+            verilate(rtl, TOP, obj, ["--output-split", "0"])
+            runtime = [include / "verilated.cpp", include / "verilated_threads.cpp"]
+            flags = [STANDARD, *MODEL, f"-I{include}", f"-I{include / 'vltstd'}", f"-I{obj}", f"-DBUS_BITS={config.bus_bits}", "-O2"]
+            gxx = require_tool("g++").path
+            sources = [*sorted(obj.glob("*.cpp")), *runtime, harness]
+            run_tool([gxx, *flags, *sources, "-pthread", "-o", folder / "harness"], folder, "compiling the loopback engine")
+            shutil.rmtree(obj)
+
+        key = content_key([folder_key(rtl, (".sv", ".svh", ".f")), harness.read_text(), require_tool("verilator").version])
+        return cached("loopback_rtl", key, build) / "harness"
+
+
+def build_hls_engine(config: EngineConfig) -> Path:
+    """The compiled HLS test bench of an engine."""
+    with tempfile.TemporaryDirectory() as temporary:
+        hls = Path(temporary)
+        emit_hls_engine(config, hls)
+
+        def build(folder: Path) -> None:
+            warnings = ["-Wall", "-Wextra", "-Werror"]
+            flags: list[str | Path] = [STANDARD, *warnings, "-O2", f"-I{hls}", "-isystem", require_tool("ap_int").path]
+            sources = [hls / "top.cpp", hls / "testbench.cpp"]
+            command: Command = [require_tool("g++").path, *flags, *sources, "-o", folder / "testbench"]
+            run_tool(command, folder, "compiling the loopback engine")
+
+        key = content_key([folder_key(hls, (".cpp", ".hpp")), require_tool("g++").version])
+        return cached("loopback_hls", key, build) / "testbench"
+
+
+def run_loopback(
+    program: Program, codes: Mapping[str, Array], engine: str, latency: int = LATENCY, stalls: float = 0.0, seed: int = 1
+) -> LoopbackRun:
+    """Run frames of codes, `program.batch` at a time, on engine "hls" or "rtl".
+
+    latency: cycles of the external memory; stalls: chance in each cycle that a channel of it pauses (RTL only)
+    Raises CompileError when the engine stops with an error or not at all.
+    """
+    tool = build_rtl_engine(program.config) if engine == "rtl" else build_hls_engine(program.config)
+    limit = int(20 * (predict(program, latency).cycles + 200_000) / (1 - stalls) ** 2)
+    count = len(next(iter(codes.values())))
+    parts, cycles = [], []
+    for first in range(0, count, program.batch):
+        part = {k: v[first : first + program.batch] for k, v in codes.items()}
+        more = [str(latency), str(stalls), str(seed + first), str(limit)] if engine == "rtl" else []
+        memory, numbers = run_image(tool, program, program.image(part), more)
+        error, index = ErrorCode(numbers[-2]), numbers[-1]
+        if error:
+            raise CompileError(Problem("engine-error", f"the loopback engine stopped with {error.name}", where=f"descriptor {index}"))
+        parts.append(program.results(memory, len(next(iter(part.values())))))
+        cycles += numbers[:-2]
+    return LoopbackRun({k: np.concatenate([p[k] for p in parts]) for k in parts[0]}, tuple(cycles), ErrorCode.NONE, 0)
+
+
+def run_image(tool: Path, program: Program, image: Array, more: list[str]) -> tuple[Array, list[int]]:
+    """Run a memory image; the memory afterwards, and the numbers printed: [cycles of RTL,] error code, descriptor."""
+    with tempfile.TemporaryDirectory() as temporary:
+        before, after = Path(temporary) / "before.bin", Path(temporary) / "after.bin"
+        image.tofile(before)
+        command: Command = [tool, before, after, str(program.program_address), str(len(program.code)), *more]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            why = "it did not finish" if done.returncode == 2 else f"exit status {done.returncode} {done.stderr.strip()}"
+            raise CompileError(Problem("simulation", "the simulation of the loopback engine failed", why=why))
+        return np.fromfile(after, np.uint8), [int(n) for n in done.stdout.split()]
