@@ -23,8 +23,6 @@ from dfcompile.units.base import Resources, Unit
 
 TABLE = Path(__file__).with_name("calibration.json")
 RESOURCES = ("lut", "ff", "bram36", "uram", "dsp")
-SMALL = {"lut": 40, "ff": 40, "bram36": 0.5, "uram": 1, "dsp": 1}
-"""Differences within this much of nothing are counted as a share of it, not of the nothing."""
 
 
 def read_table() -> dict[str, dict[str, dict[str, float]]]:
@@ -50,9 +48,9 @@ def run(families: list[str], kind: str | None) -> None:
             print(f"{family} {name}: {real.lut:g} LUT, {real.ff:g} FF", flush=True)
 
 
-def error(real: float, estimate: float, resource: str) -> float:
-    """Relative error of an estimate."""
-    return (estimate - real) / max(real, SMALL[resource])
+def error(real: float, estimate: float) -> float:
+    """Relative error of an estimate; what is estimated where there is nothing counts as all of it."""
+    return (estimate - real) / real if real else float(bool(estimate))
 
 
 def describe(unit: Unit) -> str:
@@ -74,10 +72,10 @@ def report(families: list[str], rows: bool) -> dict[str, Any]:
             made = dataclasses.asdict(estimate)
             for r in RESOURCES:
                 if real[r] or made[r]:
-                    errors[r].append((error(real[r], made[r], r), name))
+                    errors[r].append((error(real[r], made[r]), name))
             if rows:
                 used = [r for r in RESOURCES if real[r] or made[r]]
-                cells = "  ".join(f"{r} {real[r]:g}/{made[r]:.0f} {error(real[r], made[r], r):+.0%}" for r in used)
+                cells = "  ".join(f"{r} {real[r]:g}/{made[r]:.0f} {error(real[r], made[r]):+.0%}" for r in used)
                 print(f"{family} {name:20s} {cells}   {describe(units[name])}")
         for r, values in errors.items():
             if values:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING
 
-from dfcompile.units.area import compare, counter, index_bits, ram, rom, rom_style, stream_out, total
+from dfcompile.units.area import compare, counter, distinct, index_bits, ram, rom, rom_style, stream_out, total
 from dfcompile.units.base import Resources
 from dfcompile.units.thresholding import Thresholding
 
@@ -64,11 +64,11 @@ def adder_tree(terms: int, bits: int, limit: int, family: str) -> Resources:
     return Resources(lut, ff)
 
 
-def popcount(terms: int, family: str) -> Resources:
-    """`dfc_popcount` with the AND or XNOR of its bits."""
+def popcount(terms: int, family: str, own: float = 1.0) -> Resources:
+    """`dfc_popcount` with the AND or XNOR of its bits; own: share of its first counts that no other lane has too."""
     cost = COSTS[family]
     threes, left = divmod(terms, 3)
-    lut, ff = threes * cost.three, threes * 2.0
+    lut, ff = threes * cost.three * own, threes * 2.0 * own
     if left:
         lut, ff = lut + left * cost.three / 2, ff + left
     if terms <= 3:
@@ -100,13 +100,14 @@ def _planes(x: int, w: int, count: int, limit: int, family: str) -> Resources:
     return Resources(lut, ff)
 
 
-def dot(form: MacForm, simd: int, arithmetic: str, fixed: bool, family: str) -> Resources:
-    """One lane's `dfc_dot` of `simd` terms; fixed: its weights are constants, which thin it out."""
+def dot(form: MacForm, simd: int, arithmetic: str, fixed: int, family: str) -> Resources:
+    """One lane's `dfc_dot` of `simd` terms; fixed: lanes whose weights are constants, which thins them out, or 0."""
     x, w = form.factors
     limit, cost = form.acc.bits, COSTS[family]
     if form.planar:
         ones = simd if form.xnor or not fixed else ceil(simd / 2)  # an AND with 0 leaves nothing to count
-        return total(*[popcount(ones, family)] * (x * w), _planes(x, w, clog2(simd + 1), limit, family))
+        own = distinct(fixed, 3) / fixed if fixed and form.xnor else 1.0
+        return total(*[popcount(ones, family, own)] * (x * w), _planes(x, w, clog2(simd + 1), limit, family))
     if form.gated:
         bits = max(x, w)
         if simd == 1:
@@ -167,7 +168,7 @@ def array(
     steps: of a sum; folds: results of a lane in turn; output: bits of a result; styles: of weights, thresholds, arithmetic
     """
     weight_style, threshold_style, arithmetic = styles
-    lane = dot(form, simd, arithmetic, folds * steps == 1, family)
+    lane = dot(form, simd, arithmetic, lanes if folds * steps == 1 else 0, family)
     if steps > 1:
         lane = lane + accumulator(form, family)
     words, width = folds * steps, lanes * simd * form.w.bits

@@ -120,6 +120,6 @@ class Upsample(Unit):
         return area.total(
             area.ram(self.words, self.inputs[0].width, self.style, family),
             *(area.counter(n, family) for n in counters),
-            *[area.adder(address, family) + Resources(ff=address)] * 4,
-            Resources(lut=10, ff=2),
+            *[area.adder(address, family) * 1.5 + Resources(ff=address)] * 2,
+            Resources(lut=14, ff=2),
         )

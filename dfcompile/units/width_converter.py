@@ -81,5 +81,5 @@ class WidthConverter(Unit):
             places = self.in_lanes // math.gcd(few, many) + 1
             return area.total(out, level, area.mux((few + many) * bits, 2, family) * (places / 4), Resources(lut=16, ff=held))
         if self.in_lanes > self.out_lanes:  # a shift register with a parallel load
-            return area.total(out, level, Resources(lut=held + 8, ff=held))
-        return area.total(out, level, Resources(lut=1.1 * held + 8, ff=held))
+            return area.total(out, level, Resources(lut=1.1 * held + 10, ff=held))
+        return area.total(out, level, Resources(lut=many // few - 1, ff=held))  # each lane's own enable
