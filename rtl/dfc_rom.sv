@@ -41,7 +41,7 @@ module dfc_rom #(
       initial begin
         automatic logic [Width-1:0] image [FileDepth];
         if (File != "") $readmemh(File, image);
-        // Verilator takes no slice of a large array; a loop of copies takes Yosys' reader minutes.
+        // A slice of a large array is too much for Verilator; a loop of copies takes Yosys' reader minutes.
 `ifdef VERILATOR
         for (int unsigned i = 0; i < Depth; i++) entries[i] = image[Base + i];
 `else
