@@ -21,7 +21,7 @@ LAYERS = (
     {"frontend", "streamline", "units"},
     {"dataflow", "loopback"},
     {"backend"},
-    {"accelerator", "build", "serialize", "report_data", "simulate", "verify", "report", "explore", "synth", "synthesis"},
+    {"accelerator", "loopback_accelerator", "build", "serialize", "report_data", "simulate", "verify", "report", "explore", "synth", "synthesis"},
     {"cli", "console", "arrays", "doctor", "__main__"},
 )
 SIDEWAYS = ({"config", "boards"}, LAYERS[-2], LAYERS[-1])

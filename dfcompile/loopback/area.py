@@ -1,0 +1,39 @@
+"""Estimated area of an engine. The coefficients follow the structure of the SystemVerilog and are not calibrated by synthesis."""
+
+from __future__ import annotations
+
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.units.area import bram18_count, lutram_luts
+from dfcompile.units.base import Resources
+
+# Program reader, three queues, AXI masters, registers, address generator.
+CONTROL_LUT, CONTROL_FF = 4500.0, 5200.0
+QUEUE = 16
+MULTIPLIER_LUT_PER_BIT = 1.25  # of the product of the two widths
+
+
+def resources(config: EngineConfig, family: str) -> Resources:
+    """LUT, flip-flops, block RAM and DSP of an engine; multipliers of 8-bit weights are DSPs, narrower ones LUTs."""
+    lanes = config.lanes
+    dsp = lanes if config.weight_bits == 8 else 0
+    multipliers = 0.0 if dsp else lanes * 8 * config.weight_bits * MULTIPLIER_LUT_PER_BIT
+    product = 8 + config.weight_bits
+    adders = config.pe * (config.simd - 1) * (product + 1)
+    sums = config.pe * config.acc_bits * 3.0
+    tree = sum(config.pe * (lutram_luts(config.tree_banks << k, 32, family) + 18) for k in range(config.tree_levels))
+    expand = lanes * config.weight_bits * 0.75
+    queues = lutram_luts(QUEUE, 640 + 2 * 128, family)
+    writer = 8.0 * config.pe * 2 + 8 * config.simd
+    bram18 = (
+        2 * bram18_count(max(2, config.act_words // 2), 8 * config.simd, family)
+        + bram18_count(config.weight_words, lanes * config.weight_bits, family)
+        + bram18_count(config.acc_words, config.pe * config.acc_bits, family)
+    )
+    ff = CONTROL_FF + lanes * (product + 8) + adders + config.pe * config.acc_bits * (2 + config.tree_levels)
+    return Resources(CONTROL_LUT + multipliers + adders + sums + tree + expand + queues + writer, ff, bram18 / 2, 0, dsp)
+
+
+def fits(config: EngineConfig, family: str, budget: dict[str, float]) -> bool:
+    """Whether an engine is within a board's budget."""
+    used = resources(config, family)
+    return all(getattr(used, key) <= limit for key, limit in budget.items() if key != "uram")
