@@ -33,7 +33,7 @@ def default_frames(design: Design) -> int:
 
 
 def random_inputs(design: Design, frames: int, seed: int = 0) -> tuple[Array, ...]:
-    """Random codes of each input port over its proven range; the first two frames hold the least and the largest codes."""
+    """Random codes of each input port over its proven range; beyond two frames the last two hold the least and the largest codes."""
     rng = np.random.default_rng(seed)
     streams = design.streams()
     drawn = []
@@ -47,7 +47,7 @@ def random_inputs(design: Design, frames: int, seed: int = 0) -> tuple[Array, ..
         else:
             codes = rng.integers(np.asarray(lo, np.int64), np.asarray(hi, np.int64), shape, endpoint=True)
         if frames > 2:
-            codes[0], codes[1] = lo, hi
+            codes[-2], codes[-1] = lo, hi
         drawn.append(codes)
     return tuple(drawn)
 

@@ -11,13 +11,14 @@ from dfcompile.units.base import Stream
 
 @dataclass(frozen=True)
 class StreamView:
-    """A stream inside a design: the name at its producer and at its reader differ when a FIFO is between."""
+    """A stream inside a design: the name at its producer and at its reader differ when a FIFO is between; style is its memory's."""
 
     tensor: str
     stream: Stream
     source: str
     sink: str
     depth: int
+    style: int
 
     @property
     def width(self) -> int:
@@ -72,10 +73,12 @@ class Interface:
         design.check()
         names = Names.of(design)
         streams: dict[str, StreamView] = {}
+        fifos = design.fifos()
         for tensor, stream in design.streams().items():
             depth = design.fifo_depths.get(tensor, 0)
             name = names.streams[tensor]
-            streams[tensor] = StreamView(tensor, stream, name, f"{name}_fifo" if depth else name, depth)
+            style = fifos[tensor].parameters()["Style"] if depth else 0
+            streams[tensor] = StreamView(tensor, stream, name, f"{name}_fifo" if depth else name, depth, style)
 
         def ports(tensors: tuple[str, ...], stem: str, axis: str) -> tuple[PortView, ...]:
             plain, axes = port_names(stem, len(tensors)), port_names(axis, len(tensors))
