@@ -22,7 +22,8 @@ from dfcompile.dataflow.timing import Timing, solve
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array
 from dfcompile.streamline.host import HostSide
-from dfcompile.units.base import Resources, Unit
+from dfcompile.units.area import sum_of
+from dfcompile.units.base import Resources
 
 ENGINES = ("python", "hls", "rtl")
 CHUNK_ELEMENTS = 2**21
@@ -56,12 +57,9 @@ class Accelerator:
 
     @cached_property
     def resources(self) -> Resources:
-        """Estimated area of all units."""
-        total = Resources()
-        for node in self.design.nodes:
-            assert isinstance(node.op, Unit)
-            total = total + node.op.resources(self.family)
-        return total
+        """Estimated area of all units and FIFOs."""
+        units = (self.design.unit(n.name) for n in self.design.nodes)
+        return sum_of(u.resources(self.family) for u in (*units, *self.design.fifos().values()))
 
     def run(self, x: Array | Mapping[str, Array]) -> Any:
         """Real numbers in and out: x (n, *shape) in the model's ONNX layout; one array, or a dict where there are several."""

@@ -15,7 +15,6 @@ from dfcompile.dataflow.design import Design
 from dfcompile.errors import CompileError, Problem
 from dfcompile.synthesis.unit import synthesise_unit
 from dfcompile.units.base import Resources, Unit
-from dfcompile.units.fifo import Fifo
 
 WORKERS = 2  # a synthesis takes one core and up to a gigabyte
 Progress = Callable[[str], None]
@@ -55,13 +54,8 @@ def synth(out: Path, tool: str = "yosys", device: str | None = None, progress: P
 
 def design_parts(design: Design) -> list[tuple[str, Unit]]:
     """Units of a design and its FIFOs as units."""
-    parts: list[tuple[str, Unit]] = [(n.name, design.unit(n.name)) for n in design.nodes]
-    streams = design.streams()
-    for tensor, depth in design.fifo_depths.items():
-        if depth:
-            s = streams[tensor]
-            parts.append((f"fifo {tensor}", Fifo(s.shape, s.dtype, s.lanes, depth)))
-    return parts
+    units: list[tuple[str, Unit]] = [(n.name, design.unit(n.name)) for n in design.nodes]
+    return [*units, *((f"fifo {t}", f) for t, f in design.fifos().items())]
 
 
 def _table(tool: str, family: str, parts: list[tuple[str, Unit]], areas: list[Resources]) -> dict[str, Any]:

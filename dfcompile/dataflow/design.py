@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from dfcompile.ir.graph import Graph, Node
 from dfcompile.units.base import Stream, Unit
+from dfcompile.units.fifo import Fifo
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,16 @@ class Design:
             for t, s in zip(n.inputs, n.op.inputs, strict=True):
                 found.setdefault(t, s)
             found.update(zip(n.outputs, n.op.outputs, strict=True))
+        return found
+
+    def fifos(self) -> dict[str, Fifo]:
+        """Tensor name -> the FIFO on that stream, as a unit."""
+        streams = self.streams()
+        found = {}
+        for tensor, depth in self.fifo_depths.items():
+            if depth:
+                s = streams[tensor]
+                found[tensor] = Fifo(s.shape, s.dtype, s.lanes, depth)
         return found
 
     def check(self) -> None:
