@@ -15,6 +15,7 @@ from tests.golden import check_golden  # noqa: E402  the rewrite must be registe
 # The same examples in every run, and no limit on seconds: a loaded machine must not make a test fail.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
+settings.register_profile("nightly", deadline=None, max_examples=2000)
 
 ROOT = Path(__file__).resolve().parent.parent
 

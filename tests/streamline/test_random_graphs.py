@@ -22,8 +22,6 @@ from dfcompile.streamline.pipeline import streamline
 from tests import exact_oracle
 from tests.random_graph import random_model
 
-settings.register_profile("nightly", max_examples=2000, deadline=None)
-
 # What a legal network may be refused for: numbers that have no exact integers of a sensible width, each with its reason.
 REFUSALS = {"unequal-scales", "no-code-for-zero", "not-quantized", "not-monotone", "too-wide"}
 
@@ -59,8 +57,7 @@ def check(seed: int, size: int, folder: Path) -> bool:
     return True
 
 
-@settings(max_examples=max(60, settings().max_examples if settings().max_examples > 100 else 0), deadline=None,
-          suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture])  # fmt: skip
+@settings(suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10**9), size=st.integers(1, 7))
 def test_random_networks_are_exact(seed: int, size: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     assume(check(seed, size, tmp_path_factory.mktemp("random")))

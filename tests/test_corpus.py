@@ -1,0 +1,92 @@
+"""Every model of the corpus compiles and is exact, in the Python engine always, in HLS C++ and RTL in the slow tests."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dfcompile.build as compiler
+from dfcompile.accelerator import Accelerator
+from dfcompile.errors import CompileError
+from dfcompile.units.base import Unit
+from dfcompile.verify import verify
+from tests.shared import MODELS, manifest, needs_models
+
+LARGE_MACS = 20e6
+
+
+def declared(model: dict[str, Any]) -> str:
+    """The input type for a model without an input quantizer, as the corpus describes its inputs."""
+    if model["name"].startswith("real_unsw"):
+        return "bipolar"
+    scale = model["input_scale"]
+    return f"{model['input_datatype'].lower()}:{scale!r}:{-(model.get('input_zero_point') or 0) * scale!r}"
+
+
+def compiled(model: dict[str, Any], folder: Path | None = None) -> Accelerator:
+    """The build of a model; under one name for all in `folder`, so that equal designs share their simulators."""
+    path = MODELS / model["file"]
+    if folder:
+        path = Path(shutil.copy(path, folder / "network.onnx"))
+    try:
+        return compiler.build(path)
+    except CompileError as e:
+        assert {p.code for p in e.problems} == {"no-input-type"}, str(e)
+        return compiler.build(path, input_type=declared(model))
+
+
+def as_close(made: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Per sample, equal to the precision of float32 outputs."""
+    made, wanted = made.reshape(len(made), -1).astype(np.float64), wanted.reshape(len(wanted), -1).astype(np.float64)
+    return (np.abs(made - wanted) <= 1e-5 * np.abs(wanted).max() + 1e-6 * np.abs(wanted)).all(axis=1)
+
+
+MODELS_BY_NAME = pytest.mark.parametrize("model", [pytest.param(m, id=m["name"]) for m in manifest()])
+
+
+@needs_models
+@MODELS_BY_NAME
+def test_outputs_are_the_models(model: dict[str, Any]) -> None:
+    accelerator = compiled(model)
+    stored = np.load(MODELS / f"{model['name']}.npz")
+    made = accelerator.run(stored["inputs"].reshape(-1, *next(iter(accelerator.host.input_shapes.values()))))
+    # Two float executors; where they differ, one of them stands on a rounding tie.
+    good = as_close(made, stored["outputs"])
+    if "outputs_f64" in stored:
+        good |= as_close(made, stored["outputs_f64"])
+    assert good.all(), f"samples {np.flatnonzero(~good)} differ"
+    assert accelerator.timing.interval_cycles == accelerator.timing.ideal_interval_cycles
+
+
+@needs_models
+@pytest.mark.slow
+@MODELS_BY_NAME
+def test_hls_and_rtl_equal_the_python_engine(model: dict[str, Any], tmp_path: Path) -> None:
+    accelerator = compiled(model, tmp_path)
+    frames = 1 if model["macs"] > LARGE_MACS else 4
+    found = verify(accelerator, engines=("hls", "rtl"), frames=frames)["engines"]
+    for engine in ("hls", "rtl"):
+        assert found[engine]["pass"], found[engine]["first_mismatch"]
+    for figure in ("latency_cycles", "interval_cycles"):
+        assert found["rtl"][figure] == found["rtl"][f"predicted_{figure}"]
+    assert found["rtl"]["interval_cycles"] == accelerator.timing.ideal_interval_cycles
+
+
+def hardware(accelerator: Accelerator) -> list[Any]:
+    """All that decides the generated code, names left out."""
+    units = [n.op for n in accelerator.design.nodes]
+    return [(u.kind, u.parameters(), [(m.name, m.width, m.words.tobytes()) for m in u.memories()]) for u in units if isinstance(u, Unit)]
+
+
+TWINS = [(m, f"{m['name']}{suffix}") for m in manifest() for suffix in ("_qcdq", "_dyn", "_qcdq_dyn")]
+
+
+@needs_models
+@pytest.mark.parametrize(("model", "twin"), [pytest.param(m, t, id=t) for m, t in TWINS if (MODELS / f"{t}.onnx").exists()])
+def test_dialects_compile_to_the_same_design(model: dict[str, Any], twin: str) -> None:
+    other = next(m for m in manifest() if m["name"] == twin)
+    assert hardware(compiled(model)) == hardware(compiled(other))
