@@ -42,11 +42,11 @@ class Rates:
     bank: float
 
 
-_LUT6 = Rates(counter=2.2, control=1.0, compare=0.52, compare_base=3.3, constant=0.3, adder=1.0, late=1.0, bank=0.95)
+_LUT6 = Rates(counter=2.35, control=1.0, compare=0.58, compare_base=3.2, constant=0.3, adder=0.95, late=0.95, bank=0.87)
 RATES = {
     "xc7": _LUT6,
     "xcup": _LUT6,
-    "ecp5": Rates(counter=3.5, control=1.7, compare=2.1, compare_base=1.0, constant=1.2, adder=1.2, late=2.5, bank=1.45),
+    "ecp5": Rates(counter=2.84, control=1.97, compare=1.95, compare_base=0.5, constant=1.04, adder=1.36, late=2.05, bank=0.95),
 }
 
 

@@ -36,8 +36,8 @@ class Costs:
     adder: float
 
 
-_LUT6 = Costs(three=2.0, nine=4.0, product=1.72, gate=0.5, adder=1.0)
-COSTS = {"xc7": _LUT6, "xcup": _LUT6, "ecp5": Costs(three=4.2, nine=8.5, product=2.8, gate=1.0, adder=1.15)}
+_LUT6 = Costs(three=2.0, nine=4.0, product=1.74, gate=0.57, adder=1.02)
+COSTS = {"xc7": _LUT6, "xcup": _LUT6, "ecp5": Costs(three=4.6, nine=5.9, product=2.53, gate=0.73, adder=0.99)}
 
 
 def clog2(n: int) -> int:
@@ -64,9 +64,14 @@ def adder_tree(terms: int, bits: int, limit: int, family: str) -> Resources:
     return Resources(lut, ff)
 
 
-def popcount(terms: int, family: str, own: float = 1.0) -> Resources:
-    """`dfc_popcount` with the AND or XNOR of its bits; own: share of its first counts that no other lane has too."""
+def popcount(terms: int, family: str, fixed: bool = False, own: float = 1.0) -> Resources:
+    """`dfc_popcount` with the AND or XNOR of its bits.
+
+    fixed: one side of these is constant; own: share of its first counts that no other lane has too
+    """
     cost = COSTS[family]
+    if fixed:
+        cost = replace(cost, three=2.0)
     threes, left = divmod(terms, 3)
     lut, ff = threes * cost.three * own, threes * 2.0 * own
     if left:
@@ -107,7 +112,7 @@ def dot(form: MacForm, simd: int, arithmetic: str, fixed: int, family: str) -> R
     if form.planar:
         ones = simd if form.xnor or not fixed else ceil(simd / 2)  # an AND with 0 leaves nothing to count
         own = distinct(fixed, 3) / fixed if fixed and form.xnor else 1.0
-        return total(*[popcount(ones, family, own)] * (x * w), _planes(x, w, clog2(simd + 1), limit, family))
+        return total(*[popcount(ones, family, fixed > 0, own)] * (x * w), _planes(x, w, clog2(simd + 1), limit, family))
     if form.gated:
         bits = max(x, w)
         if simd == 1:

@@ -118,8 +118,8 @@ class Pool(Unit):
         bits = self.out_dtype.bits
         if self.mode == "sum":
             lane = area.adder(bits, family) + Resources(lut=0.5 * bits if self.folds > 1 else 0)
-        elif 2 * bits + 1 <= 6 and family != "ecp5":  # a bit of the result is one function
-            lane = Resources(lut=bits)
+        elif 2 * bits + 1 <= 6:  # a bit of the result is one function
+            lane = Resources(lut=bits * (2 if family == "ecp5" else 1))
         else:
             lane = area.compare(bits, False, family) + area.mux(bits, 2, family) * 1.4
         memory = Resources()
@@ -131,5 +131,5 @@ class Pool(Unit):
             area.counter(self.k, family),
             area.counter(self.folds, family),
             area.stream_out(width, self.slots, family),
-            Resources(lut=6),
+            Resources(lut=3),
         )

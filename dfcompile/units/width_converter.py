@@ -82,4 +82,6 @@ class WidthConverter(Unit):
             return area.total(out, level, area.mux((few + many) * bits, 2, family) * (places / 4), Resources(lut=16, ff=held))
         if self.in_lanes > self.out_lanes:  # a shift register with a parallel load
             return area.total(out, level, Resources(lut=1.1 * held + 10, ff=held))
-        return area.total(out, level, Resources(lut=many // few - 1, ff=held))  # each lane's own enable
+        enables = many // few - 1  # each place's own
+        per = 1.3 * area.index_bits(many // few) if family == "ecp5" else 1.0
+        return area.total(out, level, Resources(lut=enables * per, ff=held))
