@@ -174,9 +174,10 @@ def _strips(
     height = layer.size[0]
     if not away:
         return Strips(height, {})
-    for count in (n for n in range(1, height + 1) if n == 1 or -(-height // n) < -(-height // (n - 1))):
+    counts = [n for n in range(1, height + 1) if n == 1 or -(-height // n) < -(-height // (n - 1))]
+    # Two places for each strip, so that loads and stores run beside the array; one where two do not fit.
+    for count, copies in [(1, 1), *((n, 2) for n in counts[1:]), *((n, 1) for n in counts[1:])]:
         rows = -(-height // count)
-        copies = 1 if count == 1 else 2
         trial = _Space(space.size)
         trial.taken = list(space.taken)
         places: dict[str, tuple[int, ...]] = {}

@@ -28,6 +28,7 @@ class Engine:
         self.tree = np.zeros((config.tree_banks << config.tree_levels, config.pe), np.int32)
         self.acc = np.zeros((config.acc_words, config.pe), np.int64)
         self._walk: dict[object, Array] = {}
+        self._walked = (0, 0)  # words that the kept walk reads
 
     def run(self, address: int, size: int) -> None:
         """Execute the program of `size` bytes at an external address."""
@@ -49,8 +50,8 @@ class Engine:
             part[:] = data
         else:
             data[:] = part
-        if d.target == Target.ACT:
-            self._walk.clear()
+        if d.target == Target.ACT and d.opcode == Opcode.LOAD:
+            self._forget(d.inner, d.inner + d.beats // self.config.word_beats)
 
     def compute(self, d: Compute, index: int) -> None:
         x = self._inputs(d, index)
@@ -61,11 +62,17 @@ class Engine:
             self.acc[: d.outputs] = total
             return
         self._write(d, self._results(d, total), index)
-        self._walk.clear()
+
+    def _forget(self, first: int, end: int) -> None:
+        """Words first..end-1 change."""
+        if first < self._walked[1] and self._walked[0] < end:
+            self._walk.clear()
 
     def _inputs(self, d: Compute, index: int) -> Array:
         """(outputs, taps, simd) of the tile; tiles of one layer share it."""
-        key = (d.src, d.words, d.batch, d.height, d.width_out, d.kernel_h, d.kernel_w, d.passes, d.y_first, d.x_first, d.offset_1, d.y_step)
+        names = "src words batch height width_out kernel_h kernel_w passes y_first x_first y_step x_step y_tap x_tap y_size x_size pad"
+        more = "src_n src_h src_w offset_1 offset_2 offset_3 tap_h tap_w"
+        key = tuple(getattr(d, n) for n in (*names.split(), *more.split()))
         if key not in self._walk:
             address, inside = walk(d)
             if np.any(address[inside] >= self.config.act_words):
@@ -74,6 +81,8 @@ class Engine:
             data[~inside] = np.array(d.pad, np.uint8).view(np.int8)
             self._walk.clear()
             self._walk[key] = data
+            used = address[inside]
+            self._walked = (int(used.min()), int(used.max()) + 1) if len(used) else (0, 0)
         return self._walk[key]
 
     def _weights(self, d: Compute) -> Ints:
@@ -128,6 +137,7 @@ class Engine:
                 if np.any(at >= config.act_words):
                     raise Fault("ACT_RANGE", index, "a result lies outside the activation memory")
                 self.act[at, d.lane : d.lane + lanes] = words[:, k]
+                self._forget(int(at.min()), int(at.max()) + 1)
 
 
 def _product(x: Array, weights: Ints) -> Ints:

@@ -108,10 +108,10 @@ def make_tile(layer: Layer, passes: list[Pass], storage: dict[str, Storage], out
 def _packed(stack: Ints, outs: Ints, first: tuple[int, ...], words: int, config: EngineConfig) -> Tile:
     """(passes, taps, words, pe, simd) --> the shortest walk."""
     reset = WeightReset.VECTOR
-    if np.all(stack == stack[:1]):
+    if stack.shape[:2] != (1, 1) and np.all(stack == stack[:1, :1]):
+        stack, reset = stack[:1, :1], WeightReset.TAP
+    elif len(stack) > 1 and np.all(stack == stack[:1]):
         stack, reset = stack[:1], WeightReset.PASS
-        if np.all(stack == stack[:, :1]):
-            stack, reset = stack[:, :1], WeightReset.TAP
     weights = stack.reshape(-1, config.pe, config.simd)
     width = width_of(weights, config)
     return Tile(outs, first, words, weights, reset, width, pack_weights(weights, width, config))

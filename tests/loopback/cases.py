@@ -1,0 +1,133 @@
+"""Small integer graphs that together use every kind of layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from dfcompile.ir.graph import Array, Graph, Node, Tensor
+from dfcompile.ir.intop import (
+    IntAdd,
+    IntConcat,
+    IntConv,
+    IntPad,
+    IntPool,
+    IntSlice,
+    IntUpsample,
+    LookupCode,
+    ThresholdCode,
+    View,
+    Window,
+)
+from dfcompile.ir.types import IntType
+from dfcompile.streamline.ranges import output_ranges
+
+
+class Net:
+    """A graph that is written down node by node, with ranges as the compiler proves them."""
+
+    def __init__(self, seed: int, **inputs: tuple[tuple[int, int, int], int, int]) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.tensors: dict[str, Tensor] = {}
+        self.constants: dict[str, Array] = {}
+        self.nodes: list[Node] = []
+        self.ranges: dict[str, tuple[Array, Array]] = {}
+        self.inputs = tuple(inputs)
+        for name, (shape, lo, hi) in inputs.items():
+            self._declare(name, shape, np.full(shape[2], lo), np.full(shape[2], hi))
+
+    def _declare(self, name: str, shape: tuple[int, ...], lo: Array, hi: Array) -> None:
+        lo, hi = lo.astype(np.int64), hi.astype(np.int64)
+        self.tensors[name] = Tensor(shape, IntType.holding(int(lo.min()), int(hi.max())), lo, hi)
+        self.ranges[name] = (lo, hi)
+
+    def node(self, op: object, *inputs: str, **constants: Array) -> str:
+        name = f"n{len(self.nodes)}"
+        for key, value in constants.items():
+            self.constants[f"{name}.{key}"] = value
+            self.tensors[f"{name}.{key}"] = Tensor(value.shape)
+        made = Node(name, op, (*inputs, *(f"{name}.{k}" for k in constants)), (name,))  # type: ignore[arg-type]
+        shape = op.infer(*(self.tensors[t] for t in made.inputs))[0].shape  # type: ignore[attr-defined]
+        if isinstance(op, ThresholdCode | LookupCode):
+            table = constants.get("table")
+            top = (2**op.bits - 1) * op.step + op.lowest if isinstance(op, ThresholdCode) else 0
+            lo, hi = (int(table.min()), int(table.max())) if table is not None else (op.lowest, top)  # type: ignore[union-attr]
+            self._declare(name, shape, np.full(shape[2], lo), np.full(shape[2], hi))
+        else:
+            self.nodes.append(made)
+            lo_, hi_ = output_ranges(made, self.ranges, self.constants, self.tensors)
+            self.nodes.pop()
+            self._declare(name, shape, lo_, hi_)
+        self.nodes.append(made)
+        return name
+
+    def conv(self, x: str, oc: int, window: Window = Window(), groups: int = 1, pad: int = 0, top: int = 7) -> str:  # noqa: B008
+        weights = self.rng.integers(-top, top + 1, (oc, *window.kernel, self.tensors[x].channels // groups))
+        return self.node(IntConv(window, groups, pad), x, w=weights)
+
+    def steps(self, x: str, bits: int, lowest: int = 0, step: int = 1) -> str:
+        lo, hi = self.ranges[x]
+        spread = np.maximum(1, (hi - lo) // 4)[:, None]
+        t = np.sort(self.rng.integers(-spread, spread + 1, (len(lo), 2**bits - 1)), axis=1)
+        return self.node(ThresholdCode(bits, lowest, step), x, t=t, f=self.rng.random(len(lo)) < 0.3)
+
+    def graph(self, *outputs: str) -> Graph:
+        return Graph("case", tuple(self.nodes), self.tensors, self.constants, self.inputs, outputs)
+
+    def codes(self, count: int) -> dict[str, Array]:
+        made = {}
+        for name in self.inputs:
+            lo, hi = self.ranges[name]
+            made[name] = self.rng.integers(int(lo.min()), int(hi.max()) + 1, (count, *self.tensors[name].shape))
+        return made
+
+
+def convolutions() -> Net:
+    n = Net(1, x=((9, 7, 5), -128, 127))
+    x = n.steps(n.conv("x", 20, Window((3, 2), (2, 1), (1, 0, 1, 1)), pad=-3), 4)
+    x = n.steps(n.conv(x, 12, Window((3, 3), (1, 1), (2, 2, 2, 2), (2, 2)), groups=4), 2, -1)
+    n.conv(x, 7)
+    return n
+
+
+def branches() -> Net:
+    """Residual sums, concatenation with and without copies, a slice, wide codes."""
+    n = Net(2, x=((6, 6, 10), 0, 255))
+    a = n.steps(n.conv("x", 10, Window((3, 3), (1, 1), (1, 1, 1, 1))), 4)
+    b = n.node(IntAdd((3, -2), 5), a, "x")
+    c = n.steps(b, 3)
+    d = n.node(IntConcat(), c, n.steps(b, 4))
+    e = n.node(IntConcat(), "x", c)
+    f = n.node(IntSlice(7, 18), d)
+    n.node(IntAdd((1, 1)), n.conv(f, 6), n.conv(e, 6, groups=2))
+    return n
+
+
+def pools() -> Net:
+    n = Net(3, x=((8, 8, 9), -40, 90))
+    a = n.node(IntPool("max", Window((3, 3), (2, 2), (1, 1, 1, 1))), "x")
+    b = n.node(IntPool("min", Window((2, 2), (2, 2))), "x")
+    c = n.node(IntPool("sum", Window((2, 2), (1, 1), (0, 0, 1, 1)), -2), a)
+    d = n.node(IntUpsample((2, 3)), b)
+    e = n.conv(n.node(IntPool("sum", Window((4, 4))), c), 5)
+    f = n.node(IntPad(Window((1, 1), (2, 2), (1, 0, 0, 1)), 4), d)
+    n.outs = (e, f)  # type: ignore[attr-defined]
+    return n
+
+
+def flattened() -> Net:
+    n = Net(4, x=((4, 3, 6), 0, 60))
+    table = np.sort(n.rng.integers(0, 200, (6, 61)), axis=1)
+    x = n.node(LookupCode(0), "x", table=table)
+    x = n.node(View((1, 1, 72)), x)
+    x = n.steps(n.conv(x, 33, top=1), 1, -1, 2)
+    n.conv(x, 11)
+    return n
+
+
+CASES: dict[str, Callable[[], Net]] = {f.__name__: f for f in (convolutions, branches, pools, flattened)}
+
+
+def outputs(n: Net) -> tuple[str, ...]:
+    return getattr(n, "outs", (n.nodes[-1].name,))

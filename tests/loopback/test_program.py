@@ -1,0 +1,133 @@
+"""Programs: exact on every kind of layer and engine shape, by tokens that are proven, refused where they cannot run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dfcompile.errors import CompileError
+from dfcompile.ir.graph import Graph
+from dfcompile.loopback.compile import compile_program
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.descriptor import Compute
+from dfcompile.loopback.engine import Engine, run_program
+from dfcompile.loopback.program import Program
+from dfcompile.loopback.storage import digits, undigits
+from dfcompile.loopback.token import prove_tokens
+from dfcompile.loopback.validate import Fault
+from tests.loopback.cases import CASES, Net, outputs
+from tests.loopback.resnet import resnet
+
+SHAPES = {
+    "square": EngineConfig(pe=8, simd=8, act_words=1024, weight_words=128, acc_words=64),
+    "tall": EngineConfig(pe=32, simd=8, act_words=2048, weight_words=64, acc_words=64),
+    "wide": EngineConfig(pe=4, simd=16, act_words=1024, weight_words=64, acc_words=64, tree_banks=4),
+    "small": EngineConfig(pe=8, simd=8, act_words=256, weight_words=16, acc_words=64),
+    "tiny": EngineConfig(pe=8, simd=8, act_words=128, weight_words=32, acc_words=64),
+}
+
+
+def assert_exact(net: Net, config: EngineConfig, batch: int = 1) -> Program:
+    graph = net.graph(*outputs(net))
+    codes = net.codes(2 * batch - 1)
+    program = compile_program(graph, config, batch)
+    wanted, found = graph.execute(codes), run_program(program, codes)
+    for t in graph.outputs:
+        np.testing.assert_array_equal(found[t], wanted[t])
+    return program
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("shape", ["square", "tall", "wide"])
+@pytest.mark.parametrize("case", CASES)
+def test_exact(case: str, shape: str, batch: int) -> None:
+    assert_exact(CASES[case](), SHAPES[shape], batch)
+
+
+def test_exact_in_strips() -> None:
+    """A memory so small that tensors go outside and come back by rows."""
+    assert assert_exact(CASES["convolutions"](), SHAPES["tiny"]).spilled
+
+
+def test_partial_sums() -> None:
+    n = Net(5, x=((2, 2, 300), 0, 15))
+    n.steps(n.conv("x", 8), 4)
+    program = assert_exact(n, SHAPES["small"])
+    assert sum(isinstance(s.descriptor, Compute) and s.descriptor.acc_load for s in program.steps) > 0
+
+
+def test_large_network_is_exact() -> None:
+    graph = resnet((1, 1, 1), True, size=40, base=16, classes=20)
+    config = EngineConfig(pe=16, simd=16, act_words=512, weight_words=256, weight_bits=4)
+    program = compile_program(graph, config)
+    assert program.spilled
+    codes = {"x": np.random.default_rng(0).integers(0, 256, (1, 40, 40, 3))}
+    wanted, found = graph.execute(codes), run_program(program, codes)
+    np.testing.assert_array_equal(found[graph.outputs[0]], wanted[graph.outputs[0]])
+    assert np.ptp(wanted[graph.outputs[0]]) > 0
+
+
+def test_prover_finds_a_missing_wait() -> None:
+    net = CASES["convolutions"]()
+    program = compile_program(net.graph(*outputs(net)), SHAPES["square"])
+    waiting = [i for i, s in enumerate(program.steps) if s.descriptor.waits]
+    assert waiting
+    for i in waiting:
+        steps = list(program.steps)
+        steps[i] = replace(steps[i], descriptor=replace(steps[i].descriptor, waits=0))
+        with pytest.raises(ValueError, match=r"may start before|without a wait"):
+            prove_tokens(steps, program.config, program.size)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [({"kernel_h": 0}, "LOOP"), ({"levels": 15}, "TREE"), ({"reset": 3}, "WEIGHT"), ({"op": 3}, "RESULT"), ({"dst": 5000}, "ACT_RANGE"),
+     ({"src": 5000}, "ACT_RANGE")],
+)  # fmt: skip
+def test_engine_refuses(change: dict[str, int], code: str) -> None:
+    program = corrupted(change)
+    memory = program.image()
+    with pytest.raises(Fault) as e:
+        Engine(program.config, memory).run(program.program_address, len(program.code))
+    assert e.value.code.name == code
+
+
+def corrupted(change: dict[str, int]) -> Program:
+    """A program whose first tile is wrong."""
+    net = CASES["convolutions"]()
+    program = compile_program(net.graph(*outputs(net)), SHAPES["square"])
+    steps = list(program.steps)
+    i = next(i for i, s in enumerate(steps) if isinstance(s.descriptor, Compute))
+    steps[i] = replace(steps[i], descriptor=replace(steps[i].descriptor, **change))
+    return replace(program, steps=tuple(steps))
+
+
+@pytest.mark.parametrize(("planes", "shift", "lo", "hi"), [(1, 128, 0, 255), (2, 128, -3000, 3000), (4, 0x808080, -(2**31), 2**31 - 1)])
+def test_digits(planes: int, shift: int, lo: int, hi: int) -> None:
+    codes = np.concatenate([np.random.default_rng(0).integers(lo, hi, 100), [lo, hi]])
+    np.testing.assert_array_equal(undigits(digits(codes, planes, shift), shift), codes)
+
+
+def test_weights_too_wide() -> None:
+    n = Net(6, x=((1, 1, 4), 0, 3))
+    n.conv("x", 4, top=5000)
+    with pytest.raises(CompileError, match="are wider than 8 bits"):
+        compile_program(n.graph("n0"), SHAPES["square"])
+
+
+def test_too_large_a_row() -> None:
+    n = Net(7, x=((4, 400, 8), 0, 3))
+    n.steps(n.conv("x", 8), 2)
+    with pytest.raises(CompileError, match="does not fit into the activation memory"):
+        compile_program(n.graph("n1"), SHAPES["small"])
+
+
+def test_config_reasons() -> None:
+    with pytest.raises(ValueError, match="must be a power of two"):
+        EngineConfig(pe=12)
+    with pytest.raises(ValueError, match="must fit into a word of every memory"):
+        EngineConfig(pe=1, simd=8)
+    assert isinstance(compile_program(CASES["pools"]().graph("n0"), SHAPES["square"]).code, bytes)
+    assert Graph is not None
