@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from dfcompile.backend.rtl import emit_rtl
 from dfcompile.ir.types import BIPOLAR, IntType
-from dfcompile.units.base import divisors
+from dfcompile.toolchain import require_tool
+from dfcompile.units.base import Unit
 from dfcompile.units.lookup import Lookup
 from dfcompile.units.mvtu import Mvtu
 from dfcompile.units.threshold import Threshold
 from dfcompile.units.vvtu import Vvtu
+from tests.three_way import one_unit
 
 Array = NDArray[Any]
 
@@ -81,8 +87,8 @@ def mvtu(rng: np.random.Generator, o: Operands, shape: tuple[int, int], groups: 
     """Random weights and thresholds for the given sizes."""
     weights = codes(rng, o.w, groups, mh, mw)
     results = _results(rng, weights.reshape(-1, mw), o)
-    frames = {"in_shape": (*shape, groups * mw), "out_shape": (*shape, groups * mh)}
-    return Mvtu(vectors=shape[0] * shape[1], weights=weights, in_dtype=o.x, weight_dtype=o.w, **frames, **results, **fields)
+    results |= {"in_shape": (*shape, groups * mw), "out_shape": (*shape, groups * mh)}
+    return Mvtu(vectors=shape[0] * shape[1], weights=weights, in_dtype=o.x, weight_dtype=o.w, **results, **fields)
 
 
 def vvtu(rng: np.random.Generator, o: Operands, shape: tuple[int, int], channels: int, k: int, **fields: Any) -> Vvtu:
@@ -105,6 +111,23 @@ def lookup(rng: np.random.Generator, x: IntType, out: IntType, shape: tuple[int,
     return Lookup(x, out, codes(rng, out, 1 if shared else shape[2], x.hi - x.lo + 1), x.lo, shape, **fields)
 
 
-def a_divisor(draw: st.DrawFn, n: int) -> int:
-    """A divisor, 1 and n among them."""
-    return draw(st.sampled_from(divisors(n)))
+def count(sums: Array, thresholds: Array, flip: Array | None, out: IntType) -> Array:
+    """Codes from the definition: (..., channels) sums against (channels or 1, steps) thresholds, one by one."""
+    reached: Array = (sums[..., None] >= thresholds).sum(axis=-1)
+    most = thresholds.shape[1]
+    reached = reached if flip is None else np.where(flip, most - reached, reached)
+    return np.asarray(2 * reached - 1 if out.bipolar else out.lo + reached)
+
+
+def lint(unit: Unit, folder: Path) -> None:
+    """The unit's project in `folder`, through Verilator's linter and Yosys' SystemVerilog reader: neither may say a word of warning."""
+    emit_rtl(one_unit(unit), folder)
+    (top,) = (f.stem for f in folder.glob("*_test.sv"))
+    sources = [f for f in (folder / "files.f").read_text().split() if f.endswith(".sv")]
+    read = f"from pyosys import libyosys as ys; ys.run_pass('read_slang -I. --top {top} {' '.join(sources)}', ys.Design())"
+    verilator = str(require_tool("verilator").path.with_name("verilator"))
+    check = [verilator, "--lint-only", "-Wall", "--assert", "-f", "files.f", "--top-module", top]
+    for command in (check, [sys.executable, "-c", read]):
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        said = done.stdout + done.stderr
+        assert done.returncode == 0 and "arning:" not in said and "%Warning" not in said, f"{unit}\n{said[-3000:]}"

@@ -1,0 +1,96 @@
+"""Thresholds: values against the definition, C++ and SystemVerilog against the values, cycles against the schedule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dfcompile.ir.types import BIPOLAR, IntType
+from dfcompile.units.base import divisors
+from dfcompile.units.threshold import Threshold
+from dfcompile.units.thresholding import heap_order
+from tests.three_way import check, random_codes
+from tests.units.arithmetic_cases import Operands, count, lint, threshold, types
+from tests.units.exact import check_exact
+
+
+@st.composite
+def thresholds(draw: st.DrawFn, most_out_bits: int = 5) -> Threshold:
+    channels = draw(st.integers(1, 8))
+    operands = Operands(draw(types(12)), BIPOLAR, draw(types(most_out_bits)), draw(st.booleans()), draw(st.booleans()))
+    fields = {"pe": draw(st.sampled_from(divisors(channels))), "threshold_style": draw(st.sampled_from(["auto", "lut", "bram"]))}
+    rng = np.random.default_rng(draw(st.integers(0, 999)))
+    return threshold(rng, operands, (draw(st.integers(1, 2)), 3, channels), **fields)
+
+
+@settings(max_examples=150, deadline=None)
+@given(thresholds(8), st.sampled_from([np.float32, np.float64, np.int16, np.int64]))
+def test_values(unit: Threshold, dtype: type) -> None:
+    x = random_codes(unit.inputs[0], 2, np.random.default_rng(0))
+    assert np.array_equal(unit.compute(x.astype(dtype))[0], count(x, unit.thresholds, unit.flip, unit.out_dtype))
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(thresholds(9))
+def test_hls(unit: Threshold) -> None:
+    check(unit, frames=2, rtl=False)
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(thresholds())
+def test_rtl_and_schedule(unit: Threshold) -> None:
+    check_exact(unit, hls=False)
+
+
+INT8, INT12 = IntType(8, signed=True), IntType(12, signed=True)
+CORNERS: dict[str, tuple[IntType, IntType, tuple[int, int, int], dict[str, Any]]] = {
+    "one element": (INT8, IntType(2), (1, 1, 1), {}),
+    "a bit for a bit": (BIPOLAR, BIPOLAR, (1, 2, 4), {"pe": 2}),
+    "as wide out as in": (INT8, INT8, (1, 2, 6), {"pe": 2}),
+    "unsigned": (IntType(10), IntType(4), (2, 2, 6), {"pe": 6}),
+    "12 output bits": (INT12, IntType(12), (1, 4, 2), {"pe": 1}),
+}
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["rows", "one row"])
+@pytest.mark.parametrize("name", CORNERS)
+def test_corners_three_ways(name: str, shared: bool) -> None:
+    x, out, shape, fields = CORNERS[name]
+    unit = threshold(np.random.default_rng(3), Operands(x, BIPOLAR, out, flip=not shared, shared=shared), shape, **fields)
+    check_exact(unit, frames=2, stalls=(0.4,))
+
+
+@pytest.mark.parametrize("name", CORNERS)
+def test_lints_and_elaborates(name: str, tmp_path: Path) -> None:
+    x, out, shape, fields = CORNERS[name]
+    lint(threshold(np.random.default_rng(3), Operands(x, BIPOLAR, out, flip=True), shape, **fields), tmp_path)
+
+
+def test_every_accumulator_and_both_ends() -> None:
+    """All 256 codes against thresholds at the very ends of the range, beyond them, and equal ones."""
+    int8, uint2 = IntType(8, signed=True), IntType(2)
+    table = np.array([[-128, -128, 127], [128, 128, 128], [-1, 0, 0], [-1000, 5, 1000]])
+    unit = Threshold(int8, uint2, table, np.array([False, True, False, True]), (1, 256, 4), pe=2)
+    x = np.broadcast_to(np.arange(-128, 128).reshape(1, 1, 256, 1), (1, 1, 256, 4)).copy()
+    assert np.array_equal(unit.compute(x)[0], count(x, table, unit.flip, uint2))
+    check(unit, [x])
+
+
+def test_the_search_tree_in_heap_order() -> None:
+    assert heap_order(3).tolist() == [3, 1, 5, 0, 2, 4, 6]
+
+
+def test_refuses_a_wrong_number_of_thresholds() -> None:
+    unit = Threshold(IntType(4), IntType(2), np.zeros((1, 4), np.int64), None, (1, 1, 1))
+    with pytest.raises(ValueError, match="uint2 needs 3 thresholds a channel"):
+        unit.memories()
+
+
+def test_refuses_a_folding_that_does_not_divide() -> None:
+    with pytest.raises(ValueError, match="must divide the 6 channels"):
+        Threshold(IntType(4), IntType(2), np.zeros((1, 3), np.int64), None, (1, 1, 6), pe=4)
