@@ -59,6 +59,6 @@ class Fifo(Unit):
             memory = area.ram(self.depth, width, self._style, family)
         else:
             memory = Resources(lut=area.lutram_luts(self.depth, width, family))
-        pointers = area.counter(self.depth, family) + area.counter(self.depth, family)
+        pointers = area.counter(self.depth, family) * 2 + Resources(ff=area.index_bits(self.depth))
         bypass = Resources(lut=width + bits, ff=width + 1) if self._style in ("bram", "uram") else Resources()
-        return area.total(memory, pointers, bypass, Resources(lut=3 * bits + 6, ff=bits + 2))
+        return area.total(memory, pointers, bypass, Resources(lut=3 * bits + 3, ff=bits + 2))

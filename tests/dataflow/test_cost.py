@@ -1,0 +1,102 @@
+"""The area estimates against the committed sweep of real syntheses."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import numpy as np
+import pytest
+
+from benchmarks.calibrate import RESOURCES, error, read_table
+from benchmarks.calibration_units import mvtu, sweep, window
+from dfcompile.boards import find_board
+from dfcompile.dataflow.cost import FF_RATE, MEASURES, USABLE, budget, rates, vector
+from dfcompile.units.area import bram18_count, distinct, lutram_luts, rom_bit
+from dfcompile.units.base import Resources
+
+MEDIAN, WORST = 0.10, 0.30
+
+
+@pytest.mark.parametrize("family", ["xc7", "xcup", "ecp5"])
+@pytest.mark.parametrize("resource", ["lut", "ff", "bram36", "dsp"])
+def test_estimates_meet_the_sweep(family: str, resource: str) -> None:
+    units = sweep()
+    errors = {}
+    for name, real in read_table()[family].items():
+        estimate = getattr(units[name].resources(family), resource)
+        if real[resource] or estimate:
+            errors[name] = abs(error(real[resource], estimate))
+    assert errors
+    assert median(errors.values()) <= MEDIAN
+    assert max(errors.values()) <= WORST, {n: round(e, 2) for n, e in errors.items() if e > WORST}
+
+
+def test_the_sweep_covers_every_kind_of_unit() -> None:
+    from dfcompile.units import all_units
+
+    assert {u.kind for u in sweep().values()} == set(all_units())
+    assert len(read_table()["xc7"]) >= 40
+    assert set(RESOURCES) <= set(MEASURES)
+
+
+def test_a_vector_holds_every_measure() -> None:
+    found = vector(Resources(1, 2, 3, 4, 5), 6)
+    assert found.tolist() == [1, 2, 3, 4, 5, 6]
+    assert len(found) == len(MEASURES) == len(rates("xc7"))
+
+
+def test_a_block_ram_is_worth_what_the_board_has_fewer_of_it() -> None:
+    board = find_board("pynq-z2")
+    worth = dict(zip(MEASURES, rates("xc7", board), strict=True))
+    assert worth["lut"] == 1 and worth["ff"] == FF_RATE
+    assert worth["bram36"] == pytest.approx(53200 / 140)
+    assert worth["dsp"] == pytest.approx(53200 / 220)
+    assert worth["uram"] == 0  # the device has none, and its budget of 0 forbids them
+    limit = dict(zip(MEASURES, budget(board), strict=True))
+    assert limit["lut"] == pytest.approx(53200 * USABLE["lut"])
+    assert limit["uram"] == 0 and np.isinf(limit["lanes"])
+
+
+@pytest.mark.parametrize(
+    ("depth", "width", "blocks"), [(512, 36, 1), (513, 36, 2), (16384, 1, 1), (32768, 18, 32), (2048, 144, 16), (1, 1, 1)]
+)
+def test_block_rams_take_the_shape_that_needs_fewest(depth: int, width: int, blocks: int) -> None:
+    assert bram18_count(depth, width, "xc7") == blocks
+
+
+def test_distributed_memories_grow_with_depth() -> None:
+    assert lutram_luts(32, 6, "xc7") == 4  # one RAM32M
+    assert lutram_luts(64, 3, "xc7") == 4  # one RAM64M
+    assert lutram_luts(16, 4, "ecp5") == 6
+    for family in ("xc7", "ecp5"):
+        bits = [rom_bit(d, family) for d in (1, 2, 8, 64, 65, 256, 512, 1024)]
+        assert bits == sorted(bits) and bits[0] == 0
+
+
+def test_equal_columns_of_a_memory_are_stored_once() -> None:
+    assert distinct(1, 4) == pytest.approx(1)
+    assert distinct(1000, 4) == pytest.approx(16, abs=1e-6)
+    assert distinct(100, 64) == 100
+
+
+def test_more_parallel_is_larger_and_block_ram_saves_luts() -> None:
+    small, large = mvtu("u2", "s2", "u2", 64, 576, 4, 16), mvtu("u2", "s2", "u2", 64, 576, 8, 32)
+    assert small.resources("xc7").lut < large.resources("xc7").lut
+    blocks = mvtu("u2", "s2", "u2", 64, 576, 4, 16, weight_style="bram")
+    logic = mvtu("u2", "s2", "u2", 64, 576, 4, 16, weight_style="lut")
+    assert blocks.resources("xc7").bram36 == 4 and logic.resources("xc7").bram36 == 0
+    assert logic.resources("xc7").lut > blocks.resources("xc7").lut + 1000
+
+
+def test_products_move_between_luts_and_dsp_slices() -> None:
+    def area(style: str) -> Resources:
+        return mvtu("u8", "s8", "u8", 16, 72, 2, 9, weight_style="bram", arithmetic=style).resources("xc7")
+
+    assert area("dsp").dsp == 18 and area("lut").dsp == 0
+    assert area("lut").lut > area("dsp").lut + 18 * 64
+
+
+def test_a_line_buffer_in_uram_counts_uram() -> None:
+    unit = window(112, 64, 3, "u4", 16, pad=1).folded(style="uram")
+    assert unit.resources("xcup").uram == 1
+    assert unit.resources("xcup").bram36 == 0
