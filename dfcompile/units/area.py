@@ -61,6 +61,14 @@ def bram18_count(depth: int, width: int, family: str) -> int:
     return min(ceil(depth / d) * ceil(width / w) for d, w in BRAM18_SHAPES)
 
 
+@lru_cache(maxsize=1 << 16)
+def bram(depth: int, width: int, family: str) -> Resources:
+    """Block RAMs of a memory, and the choice between the outputs of those that follow each other in depth."""
+    places = 1 if family == "ecp5" else 2  # the two halves of a 36-kbit block need no multiplexer
+    blocks, banks = min((ceil(depth / d) * ceil(width / w), ceil(depth / d / places)) for d, w in BRAM18_SHAPES)
+    return mux(width, banks, family) * (banks > 1) + Resources(bram36=blocks / 2)
+
+
 def lutram_luts(depth: int, width: int, family: str) -> float:
     """LUTs of a memory with one write and one read port in distributed RAM."""
     if family == "ecp5":  # a 16 x 4 block takes 4 LUTs and 2 more for its write port; a LUT4 muxes two blocks
@@ -95,7 +103,7 @@ def ram(depth: int, width: int, style: str, family: str) -> Resources:
         return Resources(lut=lutram_luts(depth, width, family), ff=width)
     if style == "uram" and family == "xcup":
         return Resources(uram=ceil(depth / URAM_SHAPE[0]) * ceil(width / URAM_SHAPE[1]))
-    return Resources(bram36=bram18_count(depth, width, family) / 2)
+    return bram(depth, width, family)
 
 
 def registers(depth: int, width: int) -> Resources:
@@ -143,7 +151,7 @@ def rom(depth: int, width: int, style: str, family: str, late: bool = False) -> 
     if rom_style(depth, width, style) in ("lut", "lutram"):
         columns = distinct(width, depth)
         return Resources(lut=columns * rom_bit(depth, family) * (RATES[family].late if late and depth > 16 else 1), ff=columns)
-    return Resources(bram36=bram18_count(depth, width, family) / 2)
+    return bram(depth, width, family)
 
 
 def stream_out(width: int, slots: int, family: str) -> Resources:

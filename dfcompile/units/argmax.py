@@ -83,7 +83,8 @@ class Argmax(Unit):
 
     def resources(self, family: str) -> Resources:
         bits = area.index_bits(self.shape[2])
-        compare = area.compare(self.dtype.bits, False, family) + area.mux(self.dtype.bits, 2, family) * (2.0 if family == "ecp5" and self.pe > 1 else 0.8)
+        chosen = 2.0 if family == "ecp5" and self.pe > 1 else 0.8  # LUTs of a bit of the better one and its index
+        compare = area.compare(self.dtype.bits, False, family) + area.mux(self.dtype.bits, 2, family) * chosen
         best = Resources(ff=self.dtype.bits + bits)
         out = area.stream_out(self.index.bits, self.slots, family)
         return area.total(*[compare] * self.pe, best, area.counter(self.shape[2], family), out, Resources(lut=10))
