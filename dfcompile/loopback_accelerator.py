@@ -6,7 +6,7 @@ import dataclasses
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,8 +24,11 @@ from dfcompile.loopback.area import resources
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.engine import run_program
+from dfcompile.loopback.heatmap import heatmap
+from dfcompile.loopback.mode import Roofline, roofline
 from dfcompile.loopback.predict import Prediction, predict
 from dfcompile.loopback.program import Program
+from dfcompile.loopback.sweep import sweep, weight_bits
 from dfcompile.loopback.traffic import layer_traffic
 from dfcompile.streamline.host import HostSide
 from dfcompile.units.base import Resources
@@ -217,3 +220,44 @@ def check_program(acc: LoopbackAccelerator, codes: Mapping[str, Array]) -> None:
     wrong = [t for t in acc.graph.outputs if not np.array_equal(wanted[t], found[t])]
     if wrong:
         raise CompileError(Problem("bug", "the loopback program differs from the integer graph", where=", ".join(wrong)))
+
+
+def build_loopback(
+    graph: Graph, host: HostSide, model: Graph, options: dict[str, Any], board: Board | None, batch: int = 1, most: int = 8
+) -> LoopbackAccelerator:
+    """The engine that suits the network best on the board (the default engine without one), with its report.
+
+    most: engines that are replayed to find it. CompileError when the engine cannot run the network or none fits the board.
+    """
+    family = board.family if board else "xc7"
+    if board:
+        config = sweep([graph], board, float(options["clock"]), most).best.config
+    else:
+        config = EngineConfig(weight_bits=weight_bits([graph]))
+    acc = LoopbackAccelerator(graph, host, config, batch, {}, options, family)
+    acc.report.update(make_report(acc, model, board))
+    return acc
+
+
+def loopback_roofline(acc: LoopbackAccelerator) -> Roofline:
+    """Where the build sits under its roofs."""
+    layers = layer_traffic(acc.program, acc.prediction)
+    return roofline(layers, acc.config, acc.prediction.cycles, acc.batch, float(acc.options["clock"]))
+
+
+def explore_loopback(
+    graphs: Sequence[Graph], board: Board, clock: float, out: Path | None = None, progress: Callable[[str], None] | None = None
+) -> dict[str, Any]:
+    """The sweep of array shapes for a set of networks: numbers, and explore.json and explore.svg (heat maps) in folder `out`."""
+    found = sweep(graphs, board, clock, progress=progress)
+    points = [p.row() for p in found.points]
+    result = {
+        "mode": "loopback", "board": board.name, "clock_mhz": clock, "networks": [g.name for g in graphs],
+        "points": points, "best": found.best.row(), "gap": found.gap,
+    }  # fmt: skip
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "explore.json").write_text(json.dumps(result, indent=1) + "\n")
+        title = f"{', '.join(g.name for g in graphs)} on {board.name} at {clock:g} MHz, a frame of each"
+        (out / "explore.svg").write_text(heatmap(title, found))
+    return result

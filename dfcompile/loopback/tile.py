@@ -78,7 +78,8 @@ def tile_outs(slots: Ints, layer: Layer, config: EngineConfig) -> list[tuple[int
     return [(i * step, row) for i, row in enumerate(rows) if np.any(row >= 0)]
 
 
-def _word_range(operand: Operand, slots: Ints, outs: Ints, simd: int) -> tuple[int, int]:
+def word_range(operand: Operand, slots: Ints, outs: Ints, simd: int) -> tuple[int, int]:
+    """(first, end) of the channel words that output channels read."""
     needed = operand.kernel.inputs(outs[outs >= 0])
     at = np.flatnonzero((slots >= needed.min()) & (slots <= needed.max()))
     return int(at[0]) // simd, int(at[-1]) // simd + 1
@@ -87,7 +88,7 @@ def _word_range(operand: Operand, slots: Ints, outs: Ints, simd: int) -> tuple[i
 def make_tile(layer: Layer, passes: list[Pass], storage: dict[str, Storage], outs: Ints, config: EngineConfig) -> Tile:
     """Weights of one tile over all channel words that it reads."""
     simd = config.simd
-    ranges = [_word_range(o, storage[o.tensor].slots, outs, simd) for o in layer.operands]
+    ranges = [word_range(o, storage[o.tensor].slots, outs, simd) for o in layer.operands]
     words = max(b - a for a, b in ranges)
     first = []
     blocks = []

@@ -1,0 +1,212 @@
+"""Which engine suits a set of networks on a board: every array shape, bounds for all, the exact replay where the bounds leave a choice."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dfcompile.boards import Board
+from dfcompile.errors import CompileError, Problem
+from dfcompile.ir.graph import Graph
+from dfcompile.loopback.area import fits, resources
+from dfcompile.loopback.compile import compile_program
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.lower import Lowered, lower
+from dfcompile.loopback.predict import predict
+from dfcompile.loopback.storage import Ints
+from dfcompile.loopback.tile import passes_of, tile_outs, word_range
+from dfcompile.loopback.traffic import layer_traffic
+
+SIDES = (4, 8, 16, 32, 64)
+WEIGHT_WORDS = (128, 256, 512, 1024, 2048, 4096)
+ACT_WORDS = tuple(1 << k for k in range(9, 18))
+EXACT = 24
+"""Programs that a sweep compiles and replays at most."""
+
+# pJ in 45 nm (Horowitz, ISSCC 2014): int8 multiply and add, 64 bits of a large SRAM, 64 bits of DRAM.
+PJ_MAC, PJ_SRAM, PJ_DRAM = 0.23, 20.0, 1300.0
+
+
+@dataclass(frozen=True)
+class Point:
+    """One engine for all networks together, a frame of each.
+
+    bound:     cycles that no schedule on this array can beat: its steps, or the constants and frames over the bus
+    cycles:    by the exact replay; None where the bound already ruled the point out
+    ext_bytes, act_bytes, weight_bytes: external memory; reads of the activation memory and of the weight buffer
+    utilisation: multiplications over array slots, while it computes
+    energy_uj: multiplications and memory accesses
+    """
+
+    config: EngineConfig
+    bound: int
+    cycles: int | None
+    ext_bytes: int
+    act_bytes: int
+    weight_bytes: int
+    utilisation: float
+    energy_uj: float
+    lut: float
+    bram36: float
+    dsp: float
+    fits: bool
+
+    def row(self) -> dict[str, object]:
+        """Flat numbers for a table or JSON."""
+        return dataclasses.asdict(self.config) | {k: v for k, v in dataclasses.asdict(self).items() if k != "config"}
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """Every array shape with its largest memories; `best` is optimal when the gap is 0.
+
+    gap: how far below best.cycles the lowest open bound lies, as a share
+    """
+
+    points: tuple[Point, ...]
+    best: Point
+    gap: float
+
+
+def bus_bits(board: Board, clock: float) -> int:
+    """Widest bus that the board's memory keeps busy at `clock` MHz."""
+    return max([b for b in (32, 64, 128) if b / 8 * clock * 1e6 <= board.bandwidth * 1e9] or [32])
+
+
+def weight_bits(graphs: Sequence[Graph]) -> int:
+    """2, 4 or 8: what the weights of all convolutions need; 8 when some are wider."""
+    worst = max((_bits(g.constants[n.inputs[1]]) for g in graphs for n in g.nodes if n.op.kind == "int_conv"), default=2)
+    return next((b for b in (2, 4, 8) if b >= worst), 8)
+
+
+def _bits(weights: Ints) -> int:
+    lo, hi = int(weights.min()), int(weights.max())
+    return 1 + max((-lo - 1).bit_length() if lo < 0 else 0, hi.bit_length() if hi > 0 else 0)
+
+
+def candidates(board: Board, clock: float, bits: int) -> Iterator[EngineConfig]:
+    """Engines that fit the board: every shape and weight buffer, each with the largest activation memory that is left."""
+    bus = bus_bits(board, clock)
+    for pe in SIDES:
+        for simd in SIDES:
+            width = max([b for b in (32, 64, 128) if b <= min(bus, 8 * simd, 32 * pe, pe * simd * bits)] or [32])
+            for words in WEIGHT_WORDS:
+                trial = [_config(pe, simd, words, act, bits, width) for act in ACT_WORDS]
+                fitting = [c for c in trial if c is not None and fits(c, board.family, board.budget)]
+                if fitting:
+                    yield fitting[-1]
+
+
+def _config(pe: int, simd: int, words: int, act: int, bits: int, bus: int) -> EngineConfig | None:
+    try:
+        return EngineConfig(pe=pe, simd=simd, act_words=act, weight_words=words, weight_bits=bits, bus_bits=bus)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True)
+class _Work:
+    steps: int
+    macs: int
+    constant_bytes: int
+    frame_bytes: int
+
+
+def _work(low: Lowered, config: EngineConfig) -> _Work:
+    """Array steps and least traffic of one frame."""
+    steps = constants = 0
+    for layer in low.layers:
+        slots = low.storage[layer.dst].slots
+        sweeps = len(passes_of(layer, low.storage))
+        kernel = layer.window.kernel[0] * layer.window.kernel[1]
+        pixels = layer.size[0] * layer.size[1]
+        for _, outs in tile_outs(slots, layer, config):
+            spans = [word_range(o, low.storage[o.tensor].slots, outs, config.simd) for o in layer.operands]
+            steps += pixels * sweeps * kernel * max(b - a for a, b in spans)
+        dense = [o.kernel.weights for o in layer.operands if o.kernel.groups < len(o.kernel.weights)]
+        constants += sum(w.size * min(_bits(w), 8 if np.any(np.abs(w) != 1) else 1) // 8 for w in dense)
+    ends = {low.storage[t].buffer for t in (*low.inputs, *low.outputs)}
+    frame = sum(low.buffers[b] for b in ends) * config.simd
+    return _Work(steps, sum(layer.macs for layer in low.layers), constants, frame)
+
+
+def _point(graphs: Sequence[Graph], config: EngineConfig, board: Board, known: dict[tuple[int, int], list[_Work]]) -> Point | None:
+    """A point by its bounds; None where the engine cannot run a network."""
+    shape = (config.pe, config.simd)
+    if shape not in known:
+        lows = [lower(g, config) for g in graphs]
+        known[shape] = [] if any(low.problems for low in lows) else [_work(low, config) for low in lows]
+    works = known[shape]
+    if not works:
+        return None
+    bound = sum(max(w.steps, (w.constant_bytes + w.frame_bytes) // config.bus_bytes) for w in works)
+    steps, macs = sum(w.steps for w in works), sum(w.macs for w in works)
+    outside = sum(w.constant_bytes + w.frame_bytes for w in works)
+    act, weight = steps * config.simd, steps * config.lanes * config.weight_bits // 8
+    energy = (macs * PJ_MAC + (act + weight) / 8 * PJ_SRAM + outside / 8 * PJ_DRAM) * 1e-6
+    used = resources(config, board.family)
+    shown = (used.lut, used.bram36, used.dsp)
+    return Point(config, bound, None, outside, act, weight, macs / (steps * config.lanes), energy, *shown, True)
+
+
+def _exact(point: Point, graphs: Sequence[Graph]) -> Point | None:
+    """The same point with the cycles of the replay; None where a network does not fit its memories."""
+    cycles = outside = 0
+    try:
+        for g in graphs:
+            program = compile_program(g, point.config)
+            found = predict(program)
+            cycles += found.cycles
+            outside += sum(x.constant_bytes + x.act_bytes for x in layer_traffic(program, found))
+    except CompileError:
+        return None
+    energy = point.energy_uj + (outside - point.ext_bytes) / 8 * PJ_DRAM * 1e-6
+    return dataclasses.replace(point, cycles=cycles, ext_bytes=outside, energy_uj=energy)
+
+
+def sweep(
+    graphs: Sequence[Graph], board: Board, clock: float, most: int = EXACT, progress: Callable[[str], None] | None = None
+) -> Sweep:
+    """The best engine for a frame of each network. CompileError when none fits the board."""
+    known: dict[tuple[int, int], list[_Work]] = {}
+    bits = weight_bits(graphs)
+    open_ = [p for c in candidates(board, clock, bits) if (p := _point(graphs, c, board, known)) is not None]
+    open_.sort(key=lambda p: (p.bound, -p.config.act_words * p.config.simd, p.config.weight_words, p.lut))
+    best: Point | None = None
+    seen: dict[EngineConfig, Point] = {}
+    tried = 0
+    for p in open_:
+        if best is not None and best.cycles is not None and p.bound >= best.cycles:
+            break
+        if tried == most:
+            break
+        tried += 1
+        found = _exact(p, graphs)
+        if progress:
+            progress(f"sweep: {tried} engines replayed")
+        if found is None:
+            continue
+        seen[p.config] = found
+        if best is None or best.cycles is None or (found.cycles or 0) < best.cycles:
+            best = found
+    if best is None or best.cycles is None:
+        why = "no array shape with its memories is within the budget" if not open_ else "the activation memory is too small for a row"
+        raise CompileError(Problem("does-not-fit", f"no loopback engine runs this on {board.name}", why=why))
+    left = [p.bound for p in open_ if p.config not in seen and p.bound < best.cycles]
+    gap = (best.cycles - min(left)) / best.cycles if left and tried == most else 0.0
+    return Sweep(_heat(open_, seen), best, gap)
+
+
+def _heat(points: Sequence[Point], seen: dict[EngineConfig, Point]) -> tuple[Point, ...]:
+    """One point for each shape: the best that was replayed, else the first of the shape."""
+    chosen: dict[tuple[int, int], Point] = {}
+    for p in points:
+        shape = (p.config.pe, p.config.simd)
+        new = seen.get(p.config, p)
+        old = chosen.get(shape)
+        if old is None or (new.cycles is not None and (old.cycles is None or new.cycles < old.cycles)):
+            chosen[shape] = new
+    return tuple(chosen[s] for s in sorted(chosen))
