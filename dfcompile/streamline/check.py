@@ -104,7 +104,8 @@ def _compare(node: Node, name: str, real: Array, encoded: Encoded, codes: Mappin
                 "pass-mismatch",
                 "pass encode changed the numbers: this is a bug in dfcompile",
                 f"node {node.name}, tensor {name}, element {at}",
-                f"the model gives {float(real[at]):.9g}, the codes mean {float(meant[at]):.9g} ({int(wrong.sum())} of {wrong.size} elements differ)",
+                f"the model gives {float(real[at]):.9g}, the codes mean {float(meant[at]):.9g} "
+                f"({int(wrong.sum())} of {wrong.size} elements differ)",
                 "please report it with the model",
             )
         )

@@ -172,10 +172,8 @@ def _settle(enc: Encoder, node: Node, name: str) -> None:
         return
     if value.grid is None:
         return
-    if not value.is_codes and enc.readers.get(name, 0) > 1:
-        value = enc.materialize(value, node, name)
-    else:
-        value = replace(value, anchor=name)
+    forks = not value.is_codes and enc.readers.get(name, 0) > 1
+    value = enc.materialize(value, node, name) if forks else replace(value, anchor=name)
     if value.is_codes:
         assert value.grid
         enc.model_tensors.setdefault(name, (value.stream, value.index, value.grid))

@@ -34,10 +34,7 @@ class HostSide:
     def _encode_port(self, port: InputPort, x: Array) -> Array:
         shape, dtype = self.streams[port.stream]
         real = np.asarray(x, np.float64)
-        if port.head is not None:
-            codes = next(iter(port.head.execute({port.input: real}).values()))
-        else:
-            codes = _to_declared(port, dtype, real)
+        codes = _to_declared(port, dtype, real) if port.head is None else next(iter(port.head.execute({port.input: real}).values()))
         flat = np.full((len(real), int(np.prod(shape))), max(dtype.lo, min(dtype.hi, 0)), np.float32 if dtype.bits <= 24 else np.float64)
         flat[:, port.index.ravel()] = codes.reshape(len(real), -1)
         return flat.reshape(-1, *shape)
@@ -54,7 +51,7 @@ def decode_port(port: OutputPort, codes: Array) -> Array:
     flat = codes.reshape(len(codes), -1)[:, port.index.ravel()].astype(np.float64)
     where = port.index.ravel() % channels
     scale, offset = (a[where] if a.size > 1 else a.reshape(()) for a in (np.asarray(port.scale), np.asarray(port.offset)))
-    return (flat * scale + offset).reshape(-1, *port.index.shape)
+    return np.asarray((flat * scale + offset).reshape(-1, *port.index.shape))
 
 
 def _to_declared(port: InputPort, dtype: IntType, real: Array) -> Array:

@@ -16,6 +16,7 @@ import numpy as np
 
 from dfcompile.ir.graph import Array, Op, Tensor
 from dfcompile.ir.modelop import BatchNorm, Binary, Bipolar, Dequantize, MultiThreshold, Quantize, Unary
+from dfcompile.streamline import exact
 from dfcompile.streamline.grid import Grid
 from dfcompile.streamline.rounding import product_is_inexact, quotient_is_inexact, sum_is_inexact
 
@@ -131,22 +132,22 @@ class Step:
     def _exact(self, x: Fraction, c: int) -> Any:
         op, p = self.op, [_pick(a, c) for a in self.params]
         if isinstance(op, Quantize):
-            return _quantize(op, x, p[0], p[1])
+            return exact.quantize(op, x, p[0], p[1])
         if isinstance(op, Dequantize):
             return (x - p[1]) * p[0]
         if isinstance(op, Bipolar):
             return Fraction(1 if x >= 0 else -1)
         if isinstance(op, BatchNorm):
             scale, bias, mean, var = p
-            return (x - mean) * scale / _root(var + Fraction(op.epsilon)) + bias
+            return (x - mean) * scale / exact.root(var + Fraction(op.epsilon)) + bias
         if isinstance(op, MultiThreshold):
             rows = self.params[0]
             row = rows[c if len(rows) > 1 else 0]
             return Fraction(op.out_scale) * sum(x >= Fraction(float(t)) for t in row) + Fraction(op.out_bias)
         if isinstance(op, Binary):
-            return _binary(op.fn, *((x, p[0]) if self.slot == 0 else (p[0], x)))
+            return exact.binary(op.fn, *((x, p[0]) if self.slot == 0 else (p[0], x)))
         assert isinstance(op, Unary)
-        return _unary(op, x)
+        return exact.unary(op, x)
 
     def direction(self) -> Array | None:
         """Sign of the slope per channel (+1 rising, -1 falling, 0 constant), None when not monotone."""
@@ -216,7 +217,7 @@ class Join:
             left = s.exact(left, c)
         for s in self.right:
             right = s.exact(right, c)
-        return _binary(self.op.fn, left, right)
+        return exact.binary(self.op.fn, left, right)
 
     def direction(self) -> Array | None:
         return None
@@ -314,79 +315,6 @@ def _near_jump(u: Array, rounding: str) -> Array:
     shift = 0.0 if rounding in ("CEIL", "FLOOR", "UP", "DOWN") else 0.5
     v = u - shift
     return np.asarray(np.abs(v - np.rint(v)) <= _NEAR * (1 + np.abs(u)))
-
-
-def _round(x: Fraction, mode: str) -> int:
-    if mode in ("ROUND", "HALF_EVEN"):
-        return round(x)
-    if mode in ("FLOOR", "CEIL"):
-        return math.floor(x) if mode == "FLOOR" else math.ceil(x)
-    size = abs(x)
-    half = Fraction(1, 2)
-    n = {
-        "UP": lambda: math.ceil(size),
-        "DOWN": lambda: math.floor(size),
-        "HALF_UP": lambda: math.floor(size + half),
-        "HALF_DOWN": lambda: math.ceil(size - half),
-    }[mode]()
-    return n if x >= 0 else -n
-
-
-def _quantize(op: Quantize, x: Fraction, scale: Fraction, zero: Fraction) -> Fraction:
-    if op.zero_after:
-        return min(max(_round(x / scale, op.rounding) + zero, Fraction(op.lo)), Fraction(op.hi))
-    return Fraction(_round(min(max(x / scale + zero, Fraction(op.lo)), Fraction(op.hi)), op.rounding))
-
-
-def _root(x: Fraction) -> Fraction:
-    """Square root to more than 100 digits; exact for squares of rationals."""
-    n, d = x.numerator, x.denominator
-    rn, rd = math.isqrt(n), math.isqrt(d)
-    if rn * rn == n and rd * rd == d:
-        return Fraction(rn, rd)
-    shift = 10**120
-    return Fraction(math.isqrt(n * shift * shift // d), shift)
-
-
-def _binary(fn: str, a: Fraction, b: Fraction) -> Fraction:
-    match fn:
-        case "add":
-            return a + b
-        case "sub":
-            return a - b
-        case "mul":
-            return a * b
-        case "div":
-            return a / b
-        case "min":
-            return min(a, b)
-        case "max":
-            return max(a, b)
-        case "prelu":
-            return a if a >= 0 else a * b
-    return Fraction(float(Binary(fn).execute(np.asarray(float(a)), np.asarray(float(b)))[0]))
-
-
-def _unary(op: Unary, x: Fraction) -> Fraction:
-    match op.fn:
-        case "relu":
-            return max(x, Fraction(0))
-        case "clip":
-            low = x if op.alpha == -math.inf else max(x, Fraction(op.alpha))
-            return low if op.beta == math.inf else min(low, Fraction(op.beta))
-        case "leaky_relu":
-            return x if x >= 0 else x * Fraction(op.alpha)
-        case "abs":
-            return abs(x)
-        case "neg":
-            return -x
-        case "sign":
-            return Fraction((x > 0) - (x < 0))
-        case "floor" | "ceil" | "round":
-            return Fraction(_round(x, {"floor": "FLOOR", "ceil": "CEIL", "round": "ROUND"}[op.fn]))
-        case "hard_sigmoid":
-            return min(max(Fraction(op.alpha) * x + Fraction(op.beta), Fraction(0)), Fraction(1))
-    return Fraction(float(op.execute(np.asarray(float(x)))[0]))
 
 
 def _binary_direction(fn: str, slot: int, p: Array) -> Array | None:
