@@ -2,6 +2,7 @@
 
     python -m benchmarks.calibrate run [--family xc7] [--kind mvtu]   synthesise what is missing, into calibration.json
     python -m benchmarks.calibrate report [--family xc7] [--rows]     errors of the present estimates
+    python -m benchmarks.calibrate table                              the same as Markdown
 
 `run` keeps its results as it goes and takes about ten minutes a family on one core.
 """
@@ -86,10 +87,46 @@ def report(families: list[str], rows: bool) -> dict[str, Any]:
     return found
 
 
+def table(families: list[str]) -> None:
+    """Print Markdown: the errors of each family, then every unit of the first."""
+    measured, units = read_table(), sweep()
+    print("| family | units | " + " | ".join(f"{r}: median, worst" for r in RESOURCES if r != "uram") + " |")
+    print("|---|---:|" + "---:|" * 4)
+    for family in families:
+        cells = []
+        for r in RESOURCES:
+            made = [(real[r], getattr(units[n].resources(family), r)) for n, real in measured.get(family, {}).items() if n in units]
+            errors = [abs(error(a, b)) for a, b in made if a or b]
+            if r != "uram":
+                cells.append(f"{median(errors):.1%}, {max(errors):.1%}" if errors else "")
+        print(f"| {family} | {len(measured.get(family, {}))} | {' | '.join(cells)} |")
+    print(f"\n| unit ({families[0]}) | LUT | estimate | FF | estimate | BRAM36 | estimate | DSP | estimate |")
+    print("|---|" + "---:|" * 8)
+    for name, unit in units.items():
+        real = measured.get(families[0], {}).get(name)
+        if real:
+            made = dataclasses.asdict(unit.resources(families[0]))
+            cells = [
+                f"{side[r]:.4g}" if r in ("bram36", "dsp") else f"{side[r]:,.0f}" for r in RESOURCES if r != "uram" for side in (real, made)
+            ]
+            print(f"| {short(unit)} | {' | '.join(cells)} |")
+
+
+SHORT = (
+    "Mh", "Mw", "Channels", "Taps", "Pe", "Simd", "InBits", "WeightBits", "OutBits", "Xnor", "ThreshBits", "Arithmetic", "WeightsStyle",
+    "KernelH", "StrideH", "PadTop", "Depth", "RamStyle", "InLanes", "OutLanes", "Width", "Style", "Lanes", "K", "Folds", "BeatBits",
+)  # fmt: skip
+
+
+def short(unit: Unit) -> str:
+    """The parameters that tell units of the sweep apart."""
+    return f"{unit.kind} " + " ".join(f"{k}={v}" for k, v in unit.parameters().items() if k in SHORT)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("run", "report"))
+    parser.add_argument("what", choices=("run", "report", "table"))
     parser.add_argument("--family", choices=FAMILIES, action="append")
     parser.add_argument("--kind")
     parser.add_argument("--rows", action="store_true")
@@ -97,8 +134,10 @@ def main() -> None:
     families = given.family or list(FAMILIES)
     if given.what == "run":
         run(families, given.kind)
-    else:
+    elif given.what == "report":
         report(families, given.rows)
+    else:
+        table(families)
 
 
 if __name__ == "__main__":
