@@ -99,7 +99,7 @@ def first_wrong_unit(design: Design, inputs: Sequence[Array], run: Run) -> str:
             return f"unit {node.name} fails alone: {error.problems[0].why or error.problems[0].what}"
         if found:
             return f"unit {node.name}, {found[0]}"
-    return "every unit is right alone: the connections differ"
+    return "every unit is right alone: the connections or the saved files differ"
 
 
 def _result(design: Design, frozen: Golden, outputs: Sequence[Array], run: Run) -> dict[str, Any]:

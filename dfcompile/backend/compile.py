@@ -32,7 +32,8 @@ def run_tool(command: Command, folder: Path, what: str) -> str:
     output = done.stdout + done.stderr
     if done.returncode:
         lines = [line for line in output.splitlines() if "error" in line.lower() or "warning" in line.lower()] or output.splitlines()
-        raise CompileError(Problem("tool-failed", f"{what} failed", where=Path(next(c for c in command if "=" not in str(c) and str(c) != "env")).name, why="\n       ".join(lines[-12:])))
+        program = next(Path(c).name for c in command if c != "env" and "=" not in str(c))
+        raise CompileError(Problem("tool-failed", f"{what} failed", where=program, why="\n       ".join(lines[-12:])))
     return output
 
 

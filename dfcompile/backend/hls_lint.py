@@ -52,7 +52,8 @@ FORBIDDEN = {
 RANGE = r"\.\s*range\s*\("
 RANGE_TO_RANGE = re.compile(rf"{RANGE}[^;=]*\)\s*=(?!=)(?P<right>[^;]*);")
 CAST = re.compile(r"\b(ap_u?int|integer)\s*<[^;()]*>\s*\(")
-SCOPE_VARIABLE = re.compile(r"^(?:static\s+|inline\s+)?(?!(?:const|constexpr|using|typedef|template|struct|class|enum|return|extern)\b)[\w:<>, ]+[ &*]\w+(\[[^\]]*\])*\s*(=[^;]*)?;$")
+NOT_VARIABLES = r"(?!(?:const|constexpr|using|typedef|template|struct|class|enum|return|extern)\b)"
+SCOPE_VARIABLE = re.compile(rf"^(?:static\s+|inline\s+)?{NOT_VARIABLES}[\w:<>, ]+[ &*]\w+(\[[^\]]*\])*\s*(=[^;]*)?;$")
 
 
 @dataclass(frozen=True)

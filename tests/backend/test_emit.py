@@ -1,0 +1,99 @@
+"""What is written: golden texts, lint, determinism."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dfcompile.backend.compile import lint
+from dfcompile.backend.golden import golden as golden_frames
+from dfcompile.backend.golden import random_inputs
+from dfcompile.backend.hls import Target, emit_hls
+from dfcompile.backend.hls_lint import lint_folder
+from dfcompile.backend.interface import Interface
+from dfcompile.backend.rtl import emit_rtl
+from dfcompile.backend.sim import emit_sim, write_vectors
+from dfcompile.dataflow.design import Design
+from tests.backend.designs import dense, residual, two_ports
+
+DESIGNS = [residual(short=20, windows=2), two_ports(), dense()]
+IDS = [d.name for d in DESIGNS]
+Golden = Callable[[str, str], None]
+
+
+@pytest.mark.parametrize("file", ["residual_1_core.sv", "residual_1.sv", "files.f"])
+def test_rtl_texts(file: str, tmp_path: Path, golden: Golden) -> None:
+    emit_rtl(DESIGNS[0], tmp_path)
+    golden(f"backend/rtl/{file}", (tmp_path / file).read_text())
+
+
+def test_wrapper_of_several_ports(tmp_path: Path, golden: Golden) -> None:
+    emit_rtl(two_ports(), tmp_path)
+    golden("backend/rtl/two_ports.sv", (tmp_path / "two_ports.sv").read_text())
+
+
+@pytest.mark.parametrize("file", ["residual_1.cpp", "residual_1.hpp", "parameters.hpp", "testbench.cpp", "run_hls.tcl", "hls_config.cfg"])
+def test_hls_texts(file: str, tmp_path: Path, golden: Golden) -> None:
+    emit_hls(DESIGNS[0], tmp_path, Target("xczu7ev-ffvc1156-2-e", 3.0))
+    golden(f"backend/hls/{file}", (tmp_path / file).read_text())
+
+
+def test_hls_memories(tmp_path: Path, golden: Golden) -> None:
+    emit_hls(dense(), tmp_path)
+    golden("backend/hls/fc.cpp", (tmp_path / "fc.cpp").read_text())
+
+
+@pytest.mark.parametrize("design", DESIGNS, ids=IDS)
+def test_emitted_rtl_lints_clean(design: Design, tmp_path: Path) -> None:
+    emit_rtl(design, tmp_path)
+    lint(tmp_path, Interface.of(design).names.top)
+
+
+@pytest.mark.parametrize("design", DESIGNS, ids=IDS)
+def test_emitted_hls_keeps_to_the_dialect(design: Design, tmp_path: Path) -> None:
+    emit_hls(design, tmp_path)
+    assert lint_folder(tmp_path) == []
+
+
+def _write_all(design: Design, folder: Path) -> dict[str, bytes]:
+    frozen = golden_frames(design, random_inputs(design, 3))
+    emit_rtl(design, folder / "rtl")
+    emit_hls(design, folder / "hls")
+    emit_sim(design, folder / "sim", frozen.inputs, frozen.outputs, folder / "rtl")
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_same_design_same_bytes_wherever(tmp_path: Path) -> None:
+    first, second = _write_all(dense(), tmp_path / "a"), _write_all(dense(), tmp_path / "deeper" / "b")
+    assert first == second
+    assert not [name for name, text in first.items() if str(tmp_path).encode() in text]
+
+
+def _make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", f"PYTHON={sys.executable}", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("flags", ["-O1", "-O1 -DDFC_LITERALS"], ids=["limbs", "literals"])
+def test_hls_project_makes_and_passes_by_itself(flags: str, tmp_path: Path) -> None:
+    """With the words of memories as the compilers here read them, and as synthesis reads them."""
+    design = dense()
+    interface = Interface.of(design)
+    frozen = golden_frames(design, random_inputs(design, 3))
+    emit_hls(design, tmp_path)
+    write_vectors(tmp_path / "vectors", (*interface.inputs, *interface.outputs), (*frozen.inputs, *frozen.outputs))
+    done = _make(tmp_path, f"CXXFLAGS={flags}")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.endswith("3 frames, 0 beats differ\n")
+    path = tmp_path / "vectors" / "m_axis.hex"
+    lines = path.read_text().splitlines()
+    lines[5] = "f" if lines[5] != "f" else "0"
+    path.write_text("\n".join(lines) + "\n")
+    done = _make(tmp_path, f"CXXFLAGS={flags}")
+    assert done.returncode != 0
+    assert "vectors/m_axis.hex: frame 1, beat 1 differs" in done.stdout
+
+

@@ -1,0 +1,63 @@
+"""Names, memories and vectors as text."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dfcompile.backend.memory import hex_lines, limb_lines, parse_hex
+from dfcompile.backend.name import Names, port_names, sanitise, unique
+from dfcompile.units.base import Memory
+from tests.backend.designs import residual
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("conv_0", "conv_0"), ("/layer1/Conv.2", "layer1_conv_2"), ("3x3", "n_3x3"), ("module", "n_module"), ("Template", "n_template"),
+        ("a__b", "a_b"), ("größe", "gr_e"), ("", "unnamed"), ("___", "unnamed"), ("out put", "out_put"), ("int", "n_int"),
+    ],
+)
+def test_sanitise(text: str, name: str) -> None:
+    assert sanitise(text) == name
+
+
+def test_unique_numbers_the_later_ones() -> None:
+    assert unique(["a.b", "a/b", "a b", "c"], taken=["c"]) == {"a.b": "a_b", "a/b": "a_b_2", "a b": "a_b_3", "c": "c_2"}
+
+
+def test_ports_are_numbered_only_when_there_are_several() -> None:
+    assert port_names("in", 1) == ("in",)
+    assert port_names("out", 3) == ("out0", "out1", "out2")
+
+
+def test_names_of_units_and_streams_never_meet() -> None:
+    names = Names.of(residual())
+    all_names = [names.top, *names.units.values(), *names.streams.values()]
+    assert names.top == "residual_1"
+    assert names.units["split up"] == "split_up"
+    assert len(set(all_names)) == len(all_names)
+
+
+@given(st.integers(1, 150), st.integers(0, 9), st.randoms(use_true_random=False))
+def test_hex_holds_every_bit(width: int, depth: int, random: object) -> None:
+    values = [random.getrandbits(width) for _ in range(depth)]  # type: ignore[attr-defined]
+    size = -(-width // 8)
+    words = np.array([list(v.to_bytes(size, "little")) for v in values], np.uint8).reshape(depth, size)
+    text = hex_lines(words, width)
+    assert [int(line, 16) for line in text.split()] == values
+    assert {len(line) for line in text.split()} <= {-(-width // 4)}
+    assert parse_hex(text, width).tolist() == words.tolist()
+
+
+def test_parse_hex_refuses_ragged_lines() -> None:
+    with pytest.raises(ValueError, match="lines of 2 hex digits"):
+        parse_hex("0a\nb\n", 8)
+
+
+def test_limbs_are_highest_first() -> None:
+    value = (5 << 64) | 0xABC
+    memory = Memory("W", 70, np.array([list(value.to_bytes(9, "little"))], np.uint8))
+    assert limb_lines(memory) == "DFC_WORD(0000000000000005, 0000000000000abc),\n"

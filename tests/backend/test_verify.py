@@ -1,0 +1,69 @@
+"""`verify` passes what is right and finds the unit, frame and beat of what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from dfcompile.backend.golden import random_inputs
+from dfcompile.backend.hls import emit_hls
+from dfcompile.backend.rtl import emit_rtl
+from dfcompile.dataflow.timing import solve
+from dfcompile.errors import CompileError
+from dfcompile.verify import verify
+from tests.backend.designs import dense, residual, two_ports, wrong
+
+
+@pytest.mark.slow
+def test_right_design_passes_with_its_cycles() -> None:
+    design = two_ports()
+    said: list[str] = []
+    result = verify(SimpleNamespace(design=design), progress=said.append)
+    timing = solve(design)
+    hls, rtl = result["engines"]["hls"], result["engines"]["rtl"]
+    assert hls == {"pass": True, "frames": 8, "mismatches": 0, "first_mismatch": None}
+    assert rtl == {
+        **hls,
+        "interval_cycles": timing.interval_cycles, "predicted_interval_cycles": timing.interval_cycles,
+        "latency_cycles": timing.latency_cycles, "predicted_latency_cycles": timing.latency_cycles,
+    }
+    assert said == ["verify (hls)", "verify (rtl)"]
+
+
+@pytest.mark.parametrize("engine", ["hls", "rtl"])
+def test_a_wrong_unit_is_found(engine: str) -> None:
+    found = verify(SimpleNamespace(design=wrong()), engines=[engine], frames=3)["engines"][engine]
+    assert found["pass"] is False
+    assert (found["frames"], found["mismatches"]) == (3, 1)
+    # element (2, 0, 1) of frame 1, two lanes a beat
+    assert found["first_mismatch"].startswith("sum, frame 1, beat 12: [")
+    assert "; unit add, sum, frame 1, beat 12: [" in found["first_mismatch"]
+
+
+def test_a_deadlock_is_a_failure_that_names_the_ports() -> None:
+    design = residual(short=2)
+    with pytest.raises(CompileError, match="deadlock"):
+        solve(design)
+    with pytest.raises(CompileError, match="deadlock"):
+        verify(SimpleNamespace(design=design), engines=["rtl"], frames=2)
+
+
+def test_the_saved_files_are_what_runs(tmp_path: Path) -> None:
+    design = dense()
+    emit_hls(design, tmp_path / "hls")
+    emit_rtl(design, tmp_path / "rtl")
+    assert verify(SimpleNamespace(design=design), engines=["hls"], frames=2, folder=tmp_path)["engines"]["hls"]["pass"]
+    memory = next((tmp_path / "rtl" / "mem").glob("*weights*"))
+    words = memory.read_text().splitlines()
+    memory.write_text("\n".join("0" * len(w) for w in words) + "\n")
+    found = verify(SimpleNamespace(design=design), engines=["rtl"], frames=2, folder=tmp_path)["engines"]["rtl"]
+    assert not found["pass"] and found["mismatches"] > 0
+    assert found["first_mismatch"].endswith("every unit is right alone: the connections or the saved files differ")
+
+
+def test_golden_frames_hold_the_extremes() -> None:
+    (codes,) = random_inputs(dense(), 4)
+    assert (codes[2] == 0).all() and (codes[3] == 7).all()
+    assert set(codes[:2].ravel().tolist()) == set(range(8))

@@ -1,0 +1,16 @@
++incdir+.
+dfc_extend.sv
+dfc_scale.sv
+dfc_stream_out.sv
+dfc_add.sv
+dfc_ram.sv
+dfc_fifo.sv
+dfc_fork.sv
+dfc_pool.sv
+dfc_window_axis.sv
+dfc_window_phase.sv
+dfc_window_limit.sv
+dfc_window_walk.sv
+dfc_sliding_window.sv
+residual_1_core.sv
+residual_1.sv
