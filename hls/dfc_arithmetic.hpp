@@ -30,14 +30,17 @@ struct Product {
   }
 };
 
-// Dot product of Simd elements of a beat with the weights from bit `offset` of a word; modulo 2**AccBits.
-template <int Simd, class P, int InBits, int WeightBits, int AccBits, int AccSigned, int Width, int WordWidth>
-inline integer<AccBits, AccSigned != 0> dot(const ap_uint<Width>& inputs, int input_offset, const ap_uint<WordWidth>& weights, int weight_offset) {
+// Dot product of Simd inputs with the weights from element `first` of a word on; modulo 2**AccBits.
+template <int Simd, class P, int InBits, int WeightBits, int AccBits, int AccSigned, int WordWidth>
+inline integer<AccBits, AccSigned != 0> dot(const ap_uint<InBits> (&inputs)[Simd], const ap_uint<WordWidth>& weights, int first) {
   DFC_INLINE
+  ap_uint<WeightBits> w[Simd];
+  DFC_PARTITION(w)
+  unpack<WeightBits>(weights, first, w);
   integer<AccBits, AccSigned != 0> sum = 0;
   for (int s = 0; s < Simd; s++) {
     DFC_UNROLL
-    sum += P::of(element<InBits>(inputs, input_offset + s), element<WeightBits>(weights, weight_offset + s));
+    sum += P::of(inputs[s], w[s]);
   }
   return sum;
 }

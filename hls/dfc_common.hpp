@@ -59,6 +59,24 @@ inline ap_uint<Bits> element(const ap_uint<Width>& beat, int index) {
   return ap_uint<Bits>(beat.range((index + 1) * Bits - 1, index * Bits));
 }
 
+// Count elements of a beat from element `first` on, piece by piece of up to 64 bits: wide words are slow in simulation.
+template <int Bits, int Count, int Width>
+inline void unpack(const ap_uint<Width>& beat, int first, ap_uint<Bits> (&elements)[Count]) {
+  DFC_INLINE
+  static_assert(Bits <= 64, "dfc::unpack: elements have at most 64 bits");
+  constexpr int Piece = 64 / Bits;
+  for (int start = 0; start < Count; start += Piece) {
+    DFC_UNROLL
+    const int stop = start + Piece < Count ? start + Piece : Count;
+    const ap_uint<Piece * Bits> piece = beat.range((first + stop) * Bits - 1, (first + start) * Bits);
+    const unsigned long long bits = piece.to_uint64();
+    for (int i = start; i < stop; i++) {
+      DFC_UNROLL
+      elements[i] = ap_uint<Bits>(bits >> ((i - start) * Bits));
+    }
+  }
+}
+
 // Write element `index` of a beat.
 template <int Bits, int Width>
 inline void set_element(ap_uint<Width>& beat, int index, const ap_uint<Bits>& value) {

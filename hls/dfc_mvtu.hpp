@@ -36,12 +36,15 @@ inline void mvtu_frame(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_u
     } else {
       inputs = vector[col];
     }
-    const ap_uint<Pe * Simd * WeightBits> weights = Weights[word];
+    ap_uint<InBits> x[Simd];
+    DFC_PARTITION(x)
+    unpack<InBits>(inputs, 0, x);
+    const ap_uint<Pe * Simd * WeightBits>& weights = Weights[word];
     ap_uint<Pe * OutBits> results = 0;
     for (int p = 0; p < Pe; p++) {
       DFC_UNROLL
       const Acc before = col == 0 ? Acc(0) : acc[p];
-      acc[p] = before + dot<Simd, P, InBits, WeightBits, AccBits, AccSigned>(inputs, 0, weights, p * Simd);
+      acc[p] = before + dot<Simd, P, InBits, WeightBits, AccBits, AccSigned>(x, weights, p * Simd);
       if (col == ColFolds - 1) set_element<OutBits>(results, p, finish(acc[p], fold, p));
     }
     if (col == ColFolds - 1) out.write(results);

@@ -29,7 +29,7 @@ inline void vvtu_frame(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uin
     for (int p = 0; p < Pe; p++) {
       DFC_UNROLL
       const Acc before = tap == 0 ? Acc(0) : acc[p];
-      acc[p] = before + dot<1, P, InBits, WeightBits, AccBits, AccSigned>(inputs, p, weights, p);
+      acc[p] = before + P::of(element<InBits>(inputs, p), element<WeightBits>(weights, p));
       if (tap == Taps - 1) set_element<OutBits>(results, p, finish(acc[p], fold, p));
     }
     if (tap == Taps - 1) out.write(results);
