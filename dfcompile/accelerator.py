@@ -123,6 +123,7 @@ class Accelerator:
     def save(self, out: str | Path) -> None:
         """Write the build folder, whole or not at all; an older build in its place is replaced."""
         from dfcompile.backend.project import write_project
+        from dfcompile.report.page import render_report
 
         target = Path(out)
         if target.exists() and (not target.is_dir() or (any(target.iterdir()) and not (target / "design.json").exists())):
@@ -133,6 +134,7 @@ class Accelerator:
             folder.mkdir()
             serialize.write(folder, design=self.design, host=self.host, options=self.options, family=self.family)
             (folder / "report.json").write_text(json.dumps(self.report, indent=1) + "\n")
+            (folder / "report.html").write_text(render_report(self), encoding="utf-8")
             write_project(self, folder)
             if target.exists():
                 shutil.rmtree(target)

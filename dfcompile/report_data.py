@@ -69,4 +69,4 @@ def _parameters(graph: Graph) -> int:
 def _budget(board: Board | None) -> dict[str, Any]:
     if board is None:
         return {}
-    return {"board": board.name, **board.budget}
+    return {"board": board.name, **board.budget, "bandwidth": board.bandwidth}

@@ -1,0 +1,148 @@
+"""The report: figures of report.json and pictures of the timing, filled into one HTML page without anything from outside."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import jinja2
+from markupsafe import Markup
+
+import dfcompile
+from dfcompile.backend.resource import resource_dir
+from dfcompile.dataflow.cost import RESOURCES, USABLE
+from dfcompile.dataflow.design import Design
+from dfcompile.dataflow.timing import Timing
+from dfcompile.report import svg
+from dfcompile.report.pipeline import connections, draw_pipeline
+from dfcompile.report.roofline import draw_roofline, roofline
+from dfcompile.report.schedule import PANELS, draw_fifos, draw_schedule, look_longer
+
+TITLES = {"lut": "LUT", "ff": "FF", "bram36": "BRAM36", "uram": "URAM", "dsp": "DSP"}
+BAR_LEFT, BAR_WIDTH, BAR_PITCH = 76.0, 720.0, 46.0
+
+
+class Built(Protocol):
+    """What the page needs of an accelerator."""
+
+    @property
+    def design(self) -> Design: ...
+    @property
+    def timing(self) -> Timing: ...
+    @property
+    def report(self) -> dict[str, Any]: ...
+
+
+def render_report(accelerator: Built) -> str:
+    """The page of an accelerator; the same build gives the same bytes (the seconds that it took are left out)."""
+    design, report = accelerator.design, accelerator.report
+    timing = look_longer(design, accelerator.timing)
+    units, bottleneck = report["units"], report["timing"]["bottleneck"]
+    interval = float(report["timing"]["interval_cycles"])
+    roof = roofline(design, report)
+    return _environment().get_template("report.html.j2").render(
+        version=dfcompile.__version__,
+        report=report,
+        budget=report.get("budget") or {},
+        interval=interval,
+        tiles=_tiles(report),
+        facts=_facts(report),
+        pipeline=draw_pipeline(design, {u["name"]: u for u in units}, interval, bottleneck),
+        bars=_resource_bars(report),
+        peaks={r: max((u["resources"][r] for u in units), default=0) for r in RESOURCES},
+        resources=RESOURCES,
+        titles=TITLES,
+        schedule=draw_schedule(timing, units, bottleneck) if units else "",
+        fifos=_fifo_rows(design, report),
+        fifo_panels=draw_fifos(timing, report["fifos"]) if report["fifos"] else "",
+        panels=PANELS,
+        roof=roof,
+        roofline=draw_roofline(roof) if roof else "",
+    )
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    """Escapes everything: names come from the model."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resource_dir("templates") / "report"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=True,
+    )
+    made.filters |= {"number": svg.number, "short": svg.short_number, "percent": svg.percent}
+    return made
+
+
+def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Headline figures: (title, figure, remark)."""
+    timing, clock = report["timing"], report["clock_mhz"]
+    interval, latency = float(timing["interval_cycles"]), timing["latency_cycles"]
+    slowest = next((u for u in report["units"] if u["name"] == timing["bottleneck"]), None)
+    ideal = timing["ideal_interval_cycles"]
+    waits = "the slowest unit's own" if interval == ideal else f"the slowest unit alone: {svg.number(ideal)}"
+    found = [
+        ("Frame rate", f"{svg.number(timing['fps'])} fps", f"at {clock:g} MHz"),
+        ("Interval", f"{svg.number(interval)} cycles", waits),
+        ("Latency", f"{svg.number(latency)} cycles", f"{svg.number(latency / clock)} µs to the first result"),
+        ("Bottleneck", timing["bottleneck"] or "none", slowest["kind"].replace("_", " ") if slowest else ""),
+    ]
+    return found
+
+
+def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The line under the title: (name, value)."""
+    model, folding = report["model"], report["folding"]
+    given = "as given" if folding["bound"] is None else f"within {svg.percent(folding['gap'])} of the optimum"
+    found = [
+        ("mode", report["mode"]),
+        ("board", (report.get("budget") or {}).get("board", "none given")),
+        ("clock", f"{report['clock_mhz']:g} MHz"),
+        ("units", str(len(report["units"]))),
+        ("MACs a frame", svg.number(model["macs"])),
+        ("parameters", svg.number(model["params"])),
+        ("folding", "proven optimal" if folding["optimal"] else given),
+    ]
+    return found + [(f"checked: {k}", str(v)) for k, v in report["verification"].items()]
+
+
+def _resource_bars(report: Mapping[str, Any]) -> Markup:
+    """A bar for each resource, a segment for each unit; as long as the board's budget where there is one."""
+    budget = report.get("budget") or {}
+    shown = [r for r in RESOURCES if report["resources"][r] or budget.get(r)]
+    parts = [_resource_bar(report["units"], r, report["resources"][r], budget.get(r, 0), k * BAR_PITCH) for k, r in enumerate(shown)]
+    return svg.drawing(1170, max(1.0, BAR_PITCH * len(shown)), parts, "Resources by unit", "budget")
+
+
+def _resource_bar(units: list[Mapping[str, Any]], resource: str, used: float, budget: float, y: float) -> Markup:
+    whole = max(used, budget)
+    over = bool(budget) and used > budget
+    parts = [svg.text(BAR_LEFT - 12, y + 17, TITLES[resource], "strong", "end"), svg.rect(BAR_LEFT, y + 4, BAR_WIDTH, 18, "track", rx=2)]
+    x = BAR_LEFT
+    for unit in units:
+        amount = unit["resources"][resource]
+        width = amount / whole * BAR_WIDTH
+        if width:
+            about = f"{unit['name']}: {svg.number(amount)} {TITLES[resource]}"
+            parts.append(svg.rect(x, y + 4, max(width - 1, width / 2), 18, "bar slowest" if over else "bar", about))
+        x += width
+    if budget:
+        at = BAR_LEFT + budget / whole * BAR_WIDTH * USABLE[resource]
+        parts.append(svg.line(at, y, at, y + 26, "limit"))
+    said = f"{svg.number(used)} of {svg.number(budget)} · {svg.percent(used / budget)}" if budget else svg.number(used)
+    parts.append(svg.text(BAR_LEFT + BAR_WIDTH + 14, y + 17, said, "figure"))
+    most = max(units, key=lambda u: u["resources"][resource])
+    if used:
+        share = most["resources"][resource] / used
+        parts.append(svg.text(BAR_LEFT, y + 36, f"largest: {most['name']}, {svg.percent(share)} of the design's", "detail"))
+    return svg.group(*parts)
+
+
+def _fifo_rows(design: Design, report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """FIFOs of report.json with the units at their ends, deepest first."""
+    ends = {w.tensor: (w.source, w.target) for w in connections(design)[0]}
+    rows = [{**f, "source": ends[f["edge"]][0], "target": ends[f["edge"]][1], "bits": f["depth"] * f["width"]} for f in report["fifos"]]
+    return sorted(rows, key=lambda f: (-f["depth"], -f["width"], f["edge"]))
