@@ -190,5 +190,5 @@ def array(
     if form.thresholding:
         parts.append(thresholds(form.thresholding, folds, lanes, threshold_style, family))
     elif form.double:
-        parts.append(Resources(lut=lanes * output))
+        parts.append(Resources(lut=0.3 * lanes * output))
     return total(*parts)
