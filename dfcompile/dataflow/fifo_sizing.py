@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from dfcompile.dataflow.design import Design
-from dfcompile.dataflow.timing_interval import Loop, Periodic, least_interval
+from dfcompile.dataflow.timing_interval import GAVE_UP, Loop, Periodic
 from dfcompile.dataflow.timing_net import UNBOUNDED, System, build
 
-_WORK = 400_000_000  # events that may be computed before the search stops with what it has
+_WORK = 60_000_000  # events that may be computed before the search stops with what it has
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,6 @@ class FifoSizing:
     depths: tensor -> slots, streams without a FIFO left out
     total_bits: sum of depth * stream width
     interval: cycles per frame with these depths, equal to that of unbounded FIFOs
-    interval_before: cycles per frame without any FIFO; None when the design then deadlocks
     evaluations: trials of the exact model
     minimal: proved by trial that any one FIFO with one slot less, or left out, loses the interval
     """
@@ -34,7 +33,6 @@ class FifoSizing:
     depths: Mapping[str, int]
     total_bits: int
     interval: Fraction
-    interval_before: Fraction | None
     evaluations: int
     minimal: bool
 
@@ -47,16 +45,14 @@ def size_fifos(design: Design) -> Design:
 def find_depths(design: Design, work: int = _WORK) -> FifoSizing:
     """Choose depths; `work` bounds the search (in events of the model): beyond it the result is not proved minimal."""
     system = build(design)
-    interval, _ = least_interval(system, {e.tensor: UNBOUNDED for e in system.edges})
-    assert interval is not None, "a unit deadlocks by itself"
-    search = _Search(system, interval, work)
-    before = search.open()
+    search = _Search(system, Fraction(max(system.cycles)), work)
+    search.open()
     if search.depths:
         search.bound()
         search.lower()
     depths = {e.tensor: search.depths[e.tensor] for e in system.edges if search.depths.get(e.tensor)}
     bits = sum(search.width[t] * d for t, d in depths.items())
-    return FifoSizing(depths, bits, interval, interval if before else least_interval(system, {})[0], search.trials, search.minimal)
+    return FifoSizing(depths, bits, search.periodic.interval, search.trials, search.minimal)
 
 
 @dataclass(frozen=True)
@@ -105,24 +101,26 @@ class _Search:
     def depths(self) -> dict[str, int]:
         return self.periodic.depths
 
-    def open(self) -> bool:
-        """Give unbounded FIFOs to as few streams as needed; whether none is needed."""
+    def open(self) -> None:
+        """Give unbounded FIFOs to as few streams as needed, and slow down to what no FIFO can better."""
         self.trials += 1
-        loop = self.periodic.settle()
-        none = loop is None
+        loops = self.periodic.settle()
         opened: dict[str, int] = {}
-        while loop is not None:
-            opened[self._choose(loop, opened)] = UNBOUNDED
+        while loops:
             self.trials += 1
-            loop = self.periodic.relax(opened)
+            alone = [x for x in loops if not Conflict.of(x, self.system, opened).room]
+            if alone:
+                assert all(x.frames for x in alone), "a unit waits for itself"
+                self.periodic.faster(max(Fraction(x.cycles, x.frames) for x in alone))
+                loops = self.periodic.settle()
+                continue
+            for x in loops:
+                room = Conflict.of(x, self.system, opened).room
+                if not opened.keys() & room.keys():
+                    opened[min(sorted(room), key=lambda t: self.width[t])] = UNBOUNDED
+            loops = self.periodic.relax(opened)
         if opened:
             self.periodic.settle()
-        return none
-
-    def _choose(self, loop: Loop, opened: Mapping[str, int]) -> str:
-        """The narrowest stream whose lack of room is part of the loop."""
-        full = Conflict.of(loop, self.system, opened).room
-        return min(sorted(full), key=lambda t: self.width[t])
 
     def bound(self) -> None:
         """Give each open FIFO the depth that the present times use."""
@@ -131,30 +129,27 @@ class _Search:
         assert loop is None, "the times must fit the depths that they use"
 
     def lower(self) -> None:
-        """Leave out what is not needed, then lower the depths, until none can be lowered alone."""
-        while any([self._fits(t, 0) for t in self._by_bits()]):
-            pass
-        while self.minimal and self._lower_all():
-            self.minimal = self.periodic.computed <= self._work
-
-    def _by_bits(self) -> list[str]:
-        return sorted((t for t, d in self.depths.items() if d), key=lambda t: (-self.width[t] * self.depths[t], t))
-
-    def _lower_all(self) -> bool:
-        """One pass over the FIFOs; whether any was lowered."""
-        before = dict(self.depths)
-        for t in self._by_bits():
-            if not self._fits(t, 0):
+        """Lower the depths, most bits first, until none can be lowered alone."""
+        before: dict[str, int] = {}
+        while self.depths != before:
+            before = dict(self.depths)
+            for t in sorted((t for t, d in before.items() if d), key=lambda t: (-self.width[t] * before[t], t)):
+                if self.periodic.computed > self._work:
+                    self.minimal = False
+                    return
                 self._lower_one(t)
-        return self.depths != before
 
     def _lower_one(self, t: str) -> None:
-        """The least depth above 0 of one FIFO: steps that double while they succeed, then bisection."""
-        low, high, step = 0, self.depths[t], 1  # low fails, high fits
-        while high - low > 1:
+        """The least depth of one FIFO: one slot less, none at all, then steps that double while they succeed, then bisection."""
+        less = self.depths[t] > 1 and self._fits(t, self.depths[t] - 1)
+        if self._fits(t, 0) or not less:
+            return
+        low, step = 0, 2  # low fails, the present depth fits
+        while self.depths[t] - low > 1:
+            high = self.depths[t]
             tried = max(high - step, low + 1) if step else (low + high) // 2
             if self._fits(t, tried):
-                high, step = self.depths[t], 2 * step
+                step *= 2
             else:
                 low, step = tried, 0
 
@@ -163,8 +158,14 @@ class _Search:
         tried = {**self.depths, t: depth}
         if any(c.forbids(tried) for c in self.conflicts):
             return False
+        if self.periodic.computed > self._work:
+            self.minimal = False
+            return False
         self.trials += 1
+        self.periodic.limit = self._work
         loop = self.periodic.change(tried)
-        if loop is not None:
+        if loop is GAVE_UP:
+            self.minimal = False
+        elif loop is not None:
             self.conflicts.append(Conflict.of(loop, self.system, tried))
         return loop is None

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
-from dfcompile.dataflow.timing_net import LO, NEXT_HI, NEXT_LO, SRC, TOUCHED, WAITS, Ints, Link, Net, Port, System
-from dfcompile.dataflow.timing_periodic import START, fresh, next_round, settle_round, trace
+from dfcompile.dataflow.timing_net import ACTIVE, HI, IN, LO, NEXT_HI, NEXT_LO, OUT, SRC, TOUCHED, WAITS, Ints, Link, Net, Port, System
+from dfcompile.dataflow.timing_periodic import CHAIN, START, fresh, next_round, settle_round, trace
 
-_MOST_ROUNDS = 100_000
-_TRACES = 8  # loops looked for after a round
+_MOST_LOOPS = 1000
+_RADIUS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,18 +24,24 @@ class Loop:
     frames: int
 
 
+GAVE_UP = Loop((), 0, 0)
+"""In place of a loop: the work allowed was used up."""
+
+
 class Periodic:
     """Times of one frame that fit an interval, kept up to date while FIFO depths change.
 
     depths:   tensor -> slots for which `times` was last proved to fit
     interval: cycles per frame asked for; times are multiples of 1 / its denominator
     computed: events computed so far, a measure of work
+    limit:    where `computed` ends a trial: `change` then undoes it and returns `GAVE_UP`
     """
 
     def __init__(self, system: System, depths: Mapping[str, int], interval: Fraction | int) -> None:
         self.system = system
         self.interval = Fraction(interval)
         self.computed = 0
+        self.limit: int | None = None
         self.depths: dict[str, int] = {}
         self._links: list[Link] = []
         self._net: Net
@@ -47,40 +53,81 @@ class Periodic:
         self._causes = np.full(events, START, dtype=np.int32)
         self.times: Ints = np.zeros(events, dtype=np.int64)
         self._before = self.times.copy()
+        self._left = self._net.sequences
+        self._beside: list[set[int]] = [set() for _ in range(self._net.n)]
+        for e in system.edges:
+            self._join(e.producer, e.consumer)
+            if e.write is not None:
+                self._join(e.producer, e.write)
+                self._join(e.write, e.consumer)
+        for x in system.inner:
+            self._join(x.src, x.dst)
 
-    def settle(self) -> Loop | None:
-        """Find times for the present depths from the start; None when they exist, else a loop that forbids them."""
+    def settle(self) -> list[Loop]:
+        """Find times for the present depths from the start; empty when they exist, else loops that forbid them."""
         self.times[:] = 0
         self._causes[:] = START
         net = fresh(self._net)
-        loop = self._run(net, range(net.n))
-        self._causes[:] = START
-        if loop is None:
-            self._before[:] = self.times
-        return loop
+        _mark(net, range(net.n))
+        return self._ended(net, self._run(net, [range(net.n)], _MOST_LOOPS))
+
+    def relax(self, depths: Mapping[str, int]) -> list[Loop]:
+        """Go on from a `settle` that failed, with larger depths; the times found are not the earliest."""
+        left, old, changed = self._left, self._links, self._changed(depths)
+        self._use(depths)
+        place = {link: k for k, link in enumerate(self._links)}
+        moved = np.array([place.get(link, START) for link in old] + [START, CHAIN], dtype=np.int32)  # causes -2 and -1 are last
+        self._causes = moved[self._causes]
+        net = fresh(self._net)
+        net.sequences[:, NEXT_LO] = np.minimum(left[:, NEXT_LO], left[:, LO])
+        net.sequences[:, NEXT_HI] = np.maximum(left[:, NEXT_HI], left[:, HI])
+        _mark(net, changed)
+        return self._ended(net, self._run(net, [range(net.n)], _MOST_LOOPS))
 
     def change(self, depths: Mapping[str, int]) -> Loop | None:
-        """Try other depths from the present times: kept when they fit, undone when not."""
+        """Try other depths from the present times: kept when they fit, undone when not.
+
+        A loop that forbids them is mostly near what changed: the times far away are looked at last.
+        """
         old = self.depths, self._links, self._net
-        changed = {t for t in {*depths, *self.depths} if depths.get(t, 0) != self.depths.get(t, 0)}
+        changed = self._changed(depths)
         self._use(depths)
         net = fresh(self._net)
-        ends = ((e.producer, e.consumer, e.write) for e in self.system.edges if e.tensor in changed)
-        loop = self._run(net, {p.sequence for ports in ends for p in ports if p is not None})
-        source, target = (self.times, self._before) if loop is None else (self._before, self.times)
+        _mark(net, changed)
+        loops = self._run(net, self._rings(changed), 1)
+        source, target = (self._before, self.times) if loops else (self.times, self._before)
         for q in np.flatnonzero(net.sequences[:, TOUCHED]):
             part = slice(net.first[q], net.first[q] + net.size[q])
             target[part] = source[part]
             self._causes[part] = START
-        if loop is not None:
+        if loops:
             self.depths, self._links, self._net = old
-        return loop
+        return loops[0] if loops else None
 
-    def relax(self, depths: Mapping[str, int]) -> Loop | None:
-        """Go on from the times of a failed `settle` with larger depths; the times found are not the earliest."""
-        self._use(depths)
-        self._causes[:] = START
-        return self._run(fresh(self._net), range(self._net.n))
+    def _changed(self, depths: Mapping[str, int]) -> set[int]:
+        """The sequences at the streams whose depth is another."""
+        ends = ((e.producer, e.consumer, e.write) for e in self.system.edges if depths.get(e.tensor, 0) != self.depths.get(e.tensor, 0))
+        return {p.sequence for ports in ends for p in ports if p is not None}
+
+    def _rings(self, start: set[int]) -> list[list[int]]:
+        """The sequences by their distance from `start`, in rings whose radius doubles."""
+        rings, known, front, radius, distance = [sorted(start)], set(start), start, _RADIUS, 0
+        while front:
+            front = {b for a in front for b in self._beside[a]} - known
+            known |= front
+            distance += 1
+            if distance > radius:
+                rings.append([])
+                radius *= 2
+            rings[-1] += sorted(front)
+        return rings
+
+    def _ended(self, net: Net, loops: list[Loop]) -> list[Loop]:
+        self._left = net.sequences
+        if not loops:
+            self._causes[:] = START
+            self._before[:] = self.times
+        return loops
 
     def faster(self, interval: Fraction | int) -> None:
         """Ask for another interval; `settle` must follow."""
@@ -94,6 +141,10 @@ class Periodic:
                 found[e.tensor] = _least_depth(self._at(e.write), self._at(e.consumer), self.interval)
         return found
 
+    def _join(self, a: Port, b: Port) -> None:
+        self._beside[a.sequence].add(b.sequence)
+        self._beside[b.sequence].add(a.sequence)
+
     def _use(self, depths: Mapping[str, int]) -> None:
         self.depths = dict(depths)
         self._links = self.system.links(self.depths)
@@ -103,35 +154,39 @@ class Periodic:
         found: Ints = self.times[self._net.first[port.sequence] + self._net.ports[port.offset : port.offset + port.beats]]
         return found
 
-    def _run(self, net: Net, sequences: Iterable[int]) -> Loop | None:
-        """Raise times, all events of `sequences` first, until all links hold or a loop is found."""
-        for q in sequences:
-            net.sequences[q, NEXT_LO], net.sequences[q, NEXT_HI] = 0, net.size[q] - 1
+    def _run(self, net: Net, rings: Sequence[Iterable[int]], most: int) -> list[Loop]:
+        """Raise marked times until all links hold or loops (at most so many) are found; one more ring at a time."""
         self._queue[:2] = 0
         period, scale = self.interval.numerator, self.interval.denominator
-        wait = 1
-        for rounds in range(_MOST_ROUNDS):
-            if not next_round(net.sequences, net.links, net.ports, net.out, self._queue):
-                return None
-            if rounds >= wait:
-                wait += (rounds + 1) // 2
-                loop = self._trace(net)
-                if loop is not None:
-                    return loop
-            computed, ended = settle_round(*net, self._queue, self.times, self._causes, period, scale)
-            self.computed += computed
-            if not ended:
-                return self._deadlock(net)
-        raise RuntimeError("the timing model does not settle")
+        for ring in rings:
+            net.sequences[list(ring), ACTIVE] = 1
+            wait, rounds = 0, 0
+            while next_round(net.sequences, net.links, net.ports, net.out, self._queue):
+                if rounds > wait:
+                    wait += (rounds + 1) // 2
+                    if loops := self._trace(net, most):
+                        return loops
+                computed, ended = settle_round(*net, self._queue, self.times, self._causes, period, scale)
+                self.computed += computed
+                if self.limit is not None and self.computed > self.limit:
+                    return [GAVE_UP]
+                if not ended:
+                    return [self._deadlock(net)]
+                rounds += 1
+        return []
 
-    def _trace(self, net: Net) -> Loop | None:
+    def _trace(self, net: Net, most: int) -> list[Loop]:
         used = np.zeros(len(self._links), dtype=np.bool_)
-        for q in np.flatnonzero(net.sequences[:-1, LO] < net.size)[:_TRACES]:
+        found: list[Loop] = []
+        since = self._stamp + 1
+        for q in np.flatnonzero(net.sequences[:-1, LO] < net.size):
             self._stamp += 1
-            cycles, frames = trace(*net[:4], self._causes, int(q), int(net.sequences[q, LO]), self._seen, self._stamp, used)
+            cycles, frames = trace(*net[:4], self._causes, int(q), int(net.sequences[q, LO]), self._seen, since, self._stamp, used)
             if cycles:
-                return Loop(tuple(self._links[k] for k in np.flatnonzero(used)), cycles, frames)
-        return None
+                found.append(Loop(tuple(self._links[k] for k in np.flatnonzero(used)), cycles, frames))
+                if len(found) == most:
+                    break
+        return found
 
     def _deadlock(self, net: Net) -> Loop:
         """The links that wait for each other."""
@@ -142,6 +197,13 @@ class Periodic:
             q = int(net.links[net.sequences[q, WAITS], SRC])
         links = [self._links[net.sequences[s, WAITS]] for s in order[order.index(q) :]]
         return Loop(tuple(links), sum(x.delay for x in links), 0)
+
+
+def _mark(net: Net, sequences: Iterable[int]) -> None:
+    """All events of these sequences must be computed, unless nothing links them (writes of FIFOs that are not there)."""
+    linked = (net.sequences[1:, IN] > net.sequences[:-1, IN]) | (net.sequences[1:, OUT] > net.sequences[:-1, OUT])
+    for q in (q for q in sequences if linked[q]):
+        net.sequences[q, NEXT_LO], net.sequences[q, NEXT_HI] = 0, net.size[q] - 1
 
 
 def _least_depth(writes: Ints, reads: Ints, interval: Fraction) -> int:
@@ -157,11 +219,8 @@ def _least_depth(writes: Ints, reads: Ints, interval: Fraction) -> int:
 def least_interval(system: System, depths: Mapping[str, int]) -> tuple[Fraction | None, Periodic]:
     """The steady interval (largest cycles / frames of all loops), and times that fit it; None for a deadlock."""
     periodic = Periodic(system, depths, max(system.cycles))
-    while True:
-        loop = periodic.settle()
-        if loop is None:
-            return periodic.interval, periodic
-        if not loop.frames:
+    while loops := periodic.settle():
+        if not all(x.frames for x in loops):
             return None, periodic
-        periodic.faster(Fraction(loop.cycles, loop.frames))
-
+        periodic.faster(max(Fraction(x.cycles, x.frames) for x in loops))
+    return periodic.interval, periodic

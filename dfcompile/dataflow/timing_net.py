@@ -25,18 +25,20 @@ from dfcompile.dataflow.design import Design
 from dfcompile.units.schedule import After, Process
 
 Ints = NDArray[np.int64]
+Shorts = NDArray[np.int32]
 UNBOUNDED = -1  # the depth of a FIFO that is never full
 
 
 # Columns of Net.sequences; the last ones are the state of a run.
 FIRST, SIZE, WRAP, IN, OUT, WAITS, DONE, FRAME, STEP = range(9)
-LO, HI, NEXT_LO, NEXT_HI, UNTIL, TOUCHED = range(9, 15)
+LO, HI, NEXT_LO, NEXT_HI, UNTIL, TOUCHED, ACTIVE = range(9, 16)
 # Columns of Net.links; the last ones are the state of a run.
 SRC, DST, SRC_PORT, DST_PORT, BEATS, DELAY, SHIFT_FRAMES, SHIFT_BEATS, EVENT, CURSOR, BEAT, AGE, OUT_EVENT, OUT_CURSOR = range(14)
 
 
 class Net(NamedTuple):
-    """The flat arrays that the compiled loops work on. Few arrays, for numba counts references to each in each call.
+    """The flat arrays that the compiled loops work on. Few arrays, for numba counts references to each in each call;
+    and 32 bits, so that a row of state is one cache line.
 
     sequences: a row for each sequence: its first event among all, events per frame, least cycles from its last event to the
         first of the next frame, first row of links that it waits by, first place in `out` of links that wait for it; state.
@@ -48,10 +50,10 @@ class Net(NamedTuple):
     out: links in order of who is waited for
     """
 
-    sequences: Ints
-    links: Ints
-    ports: Ints
-    gaps: Ints
+    sequences: Shorts
+    links: Shorts
+    ports: Shorts
+    gaps: Shorts
     out: Ints
 
     @property
@@ -60,11 +62,11 @@ class Net(NamedTuple):
         return len(self.sequences) - 1
 
     @property
-    def first(self) -> Ints:
+    def first(self) -> Shorts:
         return self.sequences[:-1, FIRST]
 
     @property
-    def size(self) -> Ints:
+    def size(self) -> Shorts:
         return self.sequences[:-1, SIZE]
 
 
@@ -129,6 +131,7 @@ class System:
     _wraps: list[int] = field(default_factory=list)
     _ports: list[Ints] = field(default_factory=list)
     _size: int = 0
+    _joined: tuple[Shorts, Shorts] | None = None
 
     def sequence(self, name: str, owner: str, positions: Ints, cycles: int) -> int:
         """Add a sequence whose events come no earlier than at `positions`, repeating every `cycles` at best."""
@@ -169,16 +172,18 @@ class System:
             (x.src.sequence, x.dst.sequence, x.src.offset, x.dst.offset, x.src.beats, x.delay, *divmod(x.shift, x.src.beats))
             for x in links
         ]
-        table = np.zeros((len(links), OUT_CURSOR + 1), dtype=np.int64)
+        table = np.zeros((len(links), OUT_CURSOR + 1), dtype=np.int32)
         table[:, :EVENT] = rows
         out = np.argsort(table[:, SRC], kind="stable")
-        sequences = np.zeros((n + 1, TOUCHED + 1), dtype=np.int64)
+        sequences = np.zeros((n + 1, ACTIVE + 1), dtype=np.int32)
         sequences[:-1, FIRST] = np.cumsum(sizes) - sizes
         sequences[:-1, SIZE] = sizes
         sequences[:-1, WRAP] = self._wraps
         sequences[:, IN] = np.searchsorted(table[:, DST], np.arange(n + 1))
         sequences[:, OUT] = np.searchsorted(table[out, SRC], np.arange(n + 1))
-        return Net(sequences, table, np.concatenate(self._ports), np.concatenate(self._gaps), out)
+        if self._joined is None:  # the same for all depths
+            self._joined = (np.concatenate(self._ports).astype(np.int32), np.concatenate(self._gaps).astype(np.int32))
+        return Net(sequences, table, *self._joined, out)
 
 
 @dataclass(frozen=True)

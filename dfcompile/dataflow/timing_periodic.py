@@ -15,36 +15,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dfcompile.dataflow.timing_jit import jit
+from dfcompile.dataflow.timing_jit import inline, jit
 from dfcompile.dataflow.timing_net import (
-    BEATS,
-    CURSOR,
-    DELAY,
-    DONE,
-    DST,
-    DST_PORT,
-    EVENT,
-    FIRST,
-    HI,
-    IN,
-    LO,
-    NEXT_HI,
-    NEXT_LO,
-    OUT,
-    OUT_CURSOR,
-    OUT_EVENT,
-    SHIFT_BEATS,
-    SHIFT_FRAMES,
-    SIZE,
-    SRC,
-    SRC_PORT,
-    TOUCHED,
-    UNTIL,
-    WAITS,
-    WRAP,
-    Ints,
-    Net,
-)  # fmt: skip
+    ACTIVE, BEATS, CURSOR, DELAY, DONE, DST, DST_PORT, EVENT, FIRST, HI, IN, LO, NEXT_HI, NEXT_LO, OUT, OUT_CURSOR, OUT_EVENT,
+    SHIFT_BEATS, SHIFT_FRAMES, SIZE, SRC, SRC_PORT, TOUCHED, UNTIL, WAITS, WRAP, Ints, Net, Shorts,
+)
 
 Bools = NDArray[np.bool_]
 Causes = NDArray[np.int32]
@@ -56,7 +31,8 @@ def fresh(net: Net) -> Net:
     """A copy of the state for a new run, with nothing marked.
 
     Sequence columns: events below LO and above HI are settled for this round, NEXT_LO and NEXT_HI are the same for the
-    next frame's round; WAITS and UNTIL say by which link and for which event it is stopped.
+    next frame's round; WAITS and UNTIL say by which link and for which event it is stopped. A sequence that is not ACTIVE
+    only collects marks.
     """
     sequences = net.sequences.copy()
     sequences[:, LO] = sequences[:, NEXT_LO] = sequences[:, SIZE]
@@ -65,7 +41,7 @@ def fresh(net: Net) -> Net:
 
 
 @jit
-def _less(ports: Ints, offset: int, beats: int, event: int) -> int:
+def _less(ports: Shorts, offset: int, beats: int, event: int) -> int:
     """How many events of a port come before `event`."""
     lo, hi = 0, beats
     while lo < hi:
@@ -78,7 +54,7 @@ def _less(ports: Ints, offset: int, beats: int, event: int) -> int:
 
 
 @jit
-def _seek(sequences: Ints, links: Ints, ports: Ints, out: Ints, q: int) -> None:
+def _seek(sequences: Shorts, links: Shorts, ports: Shorts, out: Ints, q: int) -> None:
     """Set the cursors of q's links to its event LO."""
     i, n = sequences[q, LO], sequences[q, SIZE]
     for k in range(sequences[q, IN], sequences[q + 1, IN]):
@@ -92,8 +68,8 @@ def _seek(sequences: Ints, links: Ints, ports: Ints, out: Ints, q: int) -> None:
         links[k, OUT_EVENT] = ports[links[k, SRC_PORT] + b] if b < links[k, BEATS] else n
 
 
-@jit
-def _step(sequences: Ints, links: Ints, ports: Ints, out: Ints, q: int, i: int) -> None:
+@inline
+def _step(sequences: Shorts, links: Shorts, ports: Shorts, out: Ints, q: int, i: int) -> None:
     """Move the cursors of q's links past its event i."""
     n = sequences[q, SIZE]
     for k in range(sequences[q, IN], sequences[q + 1, IN]):
@@ -109,8 +85,8 @@ def _step(sequences: Ints, links: Ints, ports: Ints, out: Ints, q: int, i: int) 
             links[k, OUT_EVENT] = ports[links[k, SRC_PORT] + b] if b < links[k, BEATS] else n
 
 
-@jit
-def _push(sequences: Ints, queue: Ints, q: int) -> None:
+@inline
+def _push(sequences: Shorts, queue: Ints, q: int) -> None:
     """Put q into the ring queue; queue[0] is its head, queue[1] its length."""
     if not sequences[q, DONE]:
         n = len(queue) - 2
@@ -120,9 +96,9 @@ def _push(sequences: Ints, queue: Ints, q: int) -> None:
         sequences[q, DONE] = 1
 
 
-@jit
+@inline
 def _spread(
-    sequences: Ints, links: Ints, ports: Ints, out: Ints, queue: Ints, y: Ints, q: int, i: int, interval: int, scale: int,
+    sequences: Shorts, links: Shorts, ports: Shorts, out: Ints, queue: Ints, y: Ints, q: int, i: int, interval: int, scale: int,
 ) -> None:
     """Event i of sequence q has risen: mark the events that it raises, in this round or the next."""
     t = y[sequences[q, FIRST] + i]
@@ -137,9 +113,11 @@ def _spread(
         if b >= links[k, BEATS]:
             b, f = b - links[k, BEATS], f + 1
         d, e = links[k, DST], ports[links[k, DST_PORT] + b]
+        if f == 0 and sequences[d, LO] <= e <= sequences[d, HI]:
+            continue
         if t + links[k, DELAY] * scale - f * interval <= y[sequences[d, FIRST] + e]:
             continue
-        if f:
+        if f or not sequences[d, ACTIVE]:
             sequences[d, NEXT_LO] = min(sequences[d, NEXT_LO], e)
             sequences[d, NEXT_HI] = max(sequences[d, NEXT_HI], e)
             continue
@@ -154,7 +132,7 @@ def _spread(
 
 @jit
 def _advance(
-    sequences: Ints, links: Ints, ports: Ints, gaps: Ints, out: Ints, queue: Ints, y: Ints, causes: Causes, q: int, interval: int,
+    sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, out: Ints, queue: Ints, y: Ints, causes: Causes, q: int, interval: int,
     scale: int,
 ) -> int:
     """Compute the marked events of q, and those that rise with them, until one must wait or all are settled.
@@ -195,7 +173,7 @@ def _advance(
 
 @jit
 def settle_round(
-    sequences: Ints, links: Ints, ports: Ints, gaps: Ints, out: Ints, queue: Ints, y: Ints, causes: Causes, interval: int, scale: int,
+    sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, out: Ints, queue: Ints, y: Ints, causes: Causes, interval: int, scale: int,
 ) -> tuple[int, bool]:
     """Settle one frame; (events computed, whether it ended: when not, sequences wait for each other)."""
     computed = 0
@@ -214,11 +192,11 @@ def settle_round(
 
 
 @jit
-def next_round(sequences: Ints, links: Ints, ports: Ints, out: Ints, queue: Ints) -> bool:
+def next_round(sequences: Shorts, links: Shorts, ports: Shorts, out: Ints, queue: Ints) -> bool:
     """Begin the next frame's round; whether there is anything to do."""
     found = False
     for q in range(len(sequences) - 1):
-        if sequences[q, NEXT_LO] < sequences[q, SIZE]:
+        if sequences[q, ACTIVE] and sequences[q, NEXT_LO] < sequences[q, SIZE]:
             found = True
             sequences[q, LO], sequences[q, HI] = sequences[q, NEXT_LO], sequences[q, NEXT_HI]
             sequences[q, NEXT_LO], sequences[q, NEXT_HI] = sequences[q, SIZE], -1
@@ -228,7 +206,7 @@ def next_round(sequences: Ints, links: Ints, ports: Ints, out: Ints, queue: Ints
 
 
 @jit
-def _back(sequences: Ints, links: Ints, ports: Ints, causes: Causes, q: int, i: int) -> tuple[int, int, int]:
+def _back(sequences: Shorts, links: Shorts, ports: Shorts, causes: Causes, q: int, i: int) -> tuple[int, int, int]:
     """The event that raised event i of sequence q: (sequence, event, frames back)."""
     k = causes[sequences[q, FIRST] + i]
     if k == CHAIN:
@@ -241,16 +219,16 @@ def _back(sequences: Ints, links: Ints, ports: Ints, causes: Causes, q: int, i: 
 
 @jit
 def trace(
-    sequences: Ints, links: Ints, ports: Ints, gaps: Ints, causes: Causes, q: int, i: int, seen: Ints, stamp: int, used: Bools,
+    sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, causes: Causes, q: int, i: int, seen: Ints, since: int, stamp: int, used: Bools,
 ) -> tuple[int, int]:
     """Follow causes back from event i of sequence q; (cycles, frames) of the loop they close, or (0, 0).
 
     A loop of causes takes more cycles than its frames bring (each raised the next above what it was). Its links are
-    flagged in `used`. `seen` holds the stamps of earlier traces.
+    flagged in `used`. `seen` holds the stamps of earlier traces; what those from `since` on have seen is not followed again.
     """
     while seen[sequences[q, FIRST] + i] != stamp:
         event = sequences[q, FIRST] + i
-        if causes[event] == START:
+        if causes[event] == START or seen[event] >= since:
             return 0, 0
         seen[event] = stamp
         q, i, _ = _back(sequences, links, ports, causes, q, i)

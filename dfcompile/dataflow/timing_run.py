@@ -10,30 +10,9 @@ import numpy as np
 
 from dfcompile.dataflow.timing_jit import jit
 from dfcompile.dataflow.timing_net import (
-    AGE,
-    BEAT,
-    BEATS,
-    CURSOR,
-    DELAY,
-    DONE,
-    DST,
-    DST_PORT,
-    EVENT,
-    FIRST,
-    FRAME,
-    IN,
-    OUT,
-    SHIFT_BEATS,
-    SHIFT_FRAMES,
-    SIZE,
-    SRC,
-    SRC_PORT,
-    STEP,
-    WAITS,
-    WRAP,
-    Ints,
-    Net,
-)  # fmt: skip
+    AGE, BEAT, BEATS, CURSOR, DELAY, DONE, DST, DST_PORT, EVENT, FIRST, FRAME, IN, OUT, SHIFT_BEATS, SHIFT_FRAMES, SIZE, SRC, SRC_PORT,
+    STEP, WAITS, WRAP, Ints, Net, Shorts,
+)
 
 
 def run(net: Net, frames: int) -> tuple[Ints, Ints, Ints]:
@@ -48,12 +27,12 @@ def run(net: Net, frames: int) -> tuple[Ints, Ints, Ints]:
     links[:, AGE], links[:, BEAT] = np.divmod(-links[:, SHIFT_FRAMES] * links[:, BEATS] - links[:, SHIFT_BEATS], links[:, BEATS])
     sequences[:, WAITS] = -1
     _run(sequences, links, net.ports, net.gaps, net.out, times)
-    done = sequences[:-1]
+    done = sequences[:-1].astype(np.int64)
     return times, done[:, FRAME] * done[:, SIZE] + done[:, STEP], done[:, WAITS]
 
 
 @jit
-def _run(sequences: Ints, links: Ints, ports: Ints, gaps: Ints, out: Ints, times: Ints) -> None:
+def _run(sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, out: Ints, times: Ints) -> None:
     n = len(sequences) - 1
     queue = np.arange(n)
     sequences[:, DONE] = 0  # 1 while in the queue
@@ -77,7 +56,7 @@ def _run(sequences: Ints, links: Ints, ports: Ints, gaps: Ints, out: Ints, times
 
 
 @jit
-def _advance(sequences: Ints, links: Ints, ports: Ints, gaps: Ints, times: Ints, q: int) -> None:
+def _advance(sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, times: Ints, q: int) -> None:
     """Compute the events of sequence q until it must wait for an event that has no time yet."""
     base, n, wrap = sequences[q, FIRST], sequences[q, SIZE], sequences[q, WRAP]
     first, last = sequences[q, IN], sequences[q + 1, IN]
