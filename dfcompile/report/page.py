@@ -50,6 +50,7 @@ def render_report(accelerator: Built) -> str:
         facts=_facts(report),
         pipeline=draw_pipeline(design, {u["name"]: u for u in units}, interval, bottleneck),
         bars=_resource_bars(report),
+        counts_fifos=any(fifo_share(units, r, report["resources"][r]) for r in RESOURCES),
         peaks={r: max((u["resources"][r] for u in units), default=0) for r in RESOURCES},
         resources=RESOURCES,
         titles=TITLES,
@@ -129,16 +130,25 @@ def _resource_bar(units: list[Mapping[str, Any]], resource: str, used: float, bu
             about = f"{unit['name']}: {svg.number(amount)} {TITLES[resource]}"
             parts.append(svg.rect(x, y + 4, max(width - 1, width / 2), 18, "bar slowest" if over else "bar", about))
         x += width
+    rest = fifo_share(units, resource, used)
+    if rest:
+        parts.append(svg.rect(x, y + 4, rest / whole * BAR_WIDTH, 18, "bar other", f"FIFOs: {svg.number(rest)} {TITLES[resource]}"))
     if budget:
         at = BAR_LEFT + budget / whole * BAR_WIDTH * USABLE[resource]
         parts.append(svg.line(at, y, at, y + 26, "limit"))
     said = f"{svg.number(used)} of {svg.number(budget)} · {svg.percent(used / budget)}" if budget else svg.number(used)
     parts.append(svg.text(BAR_LEFT + BAR_WIDTH + 14, y + 17, said, "figure"))
-    most = max(units, key=lambda u: u["resources"][resource])
-    if used:
+    if used and units:
+        most = max(units, key=lambda u: u["resources"][resource])
         share = most["resources"][resource] / used
         parts.append(svg.text(BAR_LEFT, y + 36, f"largest: {most['name']}, {svg.percent(share)} of the design's", "detail"))
     return svg.group(*parts)
+
+
+def fifo_share(units: list[Mapping[str, Any]], resource: str, used: float) -> float:
+    """What of a design's total the units do not explain: its FIFOs; 0 where the total does not count them."""
+    rest = used - sum(u["resources"][resource] for u in units)
+    return float(rest) if rest > 1e-6 * used else 0.0
 
 
 def _fifo_rows(design: Design, report: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -152,10 +152,12 @@ def _slope(axes: _Axes, compute: float, bandwidth: float, name: str, kind: str, 
     knee = compute / bandwidth
     lo = max(10.0 ** axes.x[0], 10.0 ** axes.y[0] / bandwidth)
     (x0, y0), (x1, y1) = axes.at(lo, lo * bandwidth), axes.at(knee, compute)
-    angle = math.degrees(math.atan2(y1 - y0, x1 - x0))
-    x, y = max(((x0 + (x1 - x0) * f, y0 + (y1 - y0) * f) for f in (0.3, 0.5, 0.7)), key=lambda p: math.dist(p, ring))
-    turn = f"rotate({angle:.2f} {svg.coordinate(x)} {svg.coordinate(y)})"
     said = f"{name}: {svg.short_number(bandwidth, ' ')}B/s"
+    half = min(0.5, len(said) * 3.4 / math.dist((x0, y0), (x1, y1)))  # of the label, as a share of the line
+    places = ((x0 + (x1 - x0) * f, y0 + (y1 - y0) * f) for f in (half, 0.5, 1 - half))
+    x, y = max(places, key=lambda p: math.dist(p, ring))
+    angle = math.degrees(math.atan2(y1 - y0, x1 - x0))
+    turn = f"rotate({angle:.2f} {svg.coordinate(x)} {svg.coordinate(y)})"
     label = svg.tag("text", said, x=x, y=y - 7, text_anchor="middle", class_="along", transform=turn)
     return svg.line(x0, y0, x1, y1, kind), label
 
