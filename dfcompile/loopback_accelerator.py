@@ -230,10 +230,8 @@ def build_loopback(
     most: engines that are replayed to find it. CompileError when the engine cannot run the network or none fits the board.
     """
     family = board.family if board else "xc7"
-    if board:
-        config = sweep([graph], board, float(options["clock"]), most).best.config
-    else:
-        config = EngineConfig(weight_bits=weight_bits([graph]))
+    plain = EngineConfig(weight_bits=weight_bits([graph]))
+    config = sweep([graph], board, float(options["clock"]), most).best.config if board else plain
     acc = LoopbackAccelerator(graph, host, config, batch, {}, options, family)
     acc.report.update(make_report(acc, model, board))
     return acc

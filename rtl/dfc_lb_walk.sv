@@ -125,23 +125,23 @@ module dfc_lb_walk #(
     end
   end
 
+  logic       pass_first;
   logic [1:0] below;  // log2 of the weights in the space of one of full width
-  assign below     = 2'(WidthLog) - d_q.width;
-  assign address_o = tap_x_q + 24'(g_q);
-  assign weight_o  = d_q.weight + (weight_q >> below);
-  assign info_o = '{
+  assign pass_first = g_q == '0 && kx_q == '0 && ky_q == '0;
+  assign below      = 2'(WidthLog) - d_q.width;
+  assign address_o  = tap_x_q + 24'(g_q);
+  assign weight_o   = d_q.weight + (weight_q >> below);
+  assign info_o     = '{
     first: pass_first && p_q == '0, last: output_last,
     shift: pass_first && ((p_q == 2'd1 && d_q.shift_1) || (p_q == 2'd2 && d_q.shift_2) || (p_q == 2'd3 && d_q.shift_3)),
     present: !y_q[13] && y_q < 14'(d_q.y_size) && !x_q[13] && x_q < 14'(d_q.x_size),
     pad: d_q.pad, op: d_q.op, width: d_q.width, part: weight_q[2:0] & ~(3'b111 << below),
     acc_load: d_q.acc_load, acc_store: d_q.acc_store, acc_word: acc_word_q
   };
-  assign result_o = '{
+  assign result_o   = '{
     final_result: all_last, signals: d_q.signals, hidden: d_q.acc_store, levels: d_q.levels, bank: d_q.bank, twice: d_q.twice,
     lowest: d_q.lowest, planes: d_q.planes, writes: d_q.writes, lane: d_q.lane, dst: dst_j_q, dst_p: d_q.dst_p
   };
-  logic pass_first;
-  assign pass_first = g_q == '0 && kx_q == '0 && ky_q == '0;
   logic unused_fields;
   assign unused_fields = ^{d_q.unused_bits, d_q.opcode, d_q.waits, d_q.drain, d_q.src, d_q.dst};
 endmodule

@@ -1,0 +1,71 @@
+"""cocotb bench of the loopback engine: AXI4 memory of cocotbext-axi with random pauses, control over AXI4-Lite.
+
+Plusargs: image, expected (files), program, bytes (of the program), pauses (chance of a pause in a cycle on every channel), pause_seed.
+"""
+
+from __future__ import annotations
+
+import mmap
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import ClockCycles
+from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam, AxiRamRead, AxiReadBus
+
+CONTROL, STATUS, PROGRAM, BYTES, CYCLES = 0x00, 0x04, 0x08, 0x0C, 0x10
+
+
+def pauses(chance: float, seed: int) -> Iterator[bool]:
+    """Endless random pauses."""
+    dice = random.Random(seed)
+    while True:
+        yield dice.random() < chance
+
+
+def pause_all(ram: AxiRam, code: AxiRamRead, chance: float, seed: int) -> None:
+    """Let every channel of both memories pause."""
+    write, read = ram.write_if, ram.read_if
+    channels = [write.aw_channel, write.w_channel, write.b_channel, read.ar_channel, read.r_channel, code.ar_channel, code.r_channel]
+    for k, channel in enumerate(channels):
+        channel.set_pause_generator(pauses(chance, seed + k))
+
+
+async def wait_done(control: AxiLiteMaster, polls: int = 2000) -> int:
+    """Status once the engine is done."""
+    for _ in range(polls):
+        status = await control.read_dword(STATUS)
+        if status & 2:
+            return int(status)
+        await ClockCycles(control.write_if.clock, 200)
+    raise AssertionError("the engine is not done")
+
+
+@cocotb.test()  # type: ignore[untyped-decorator,unused-ignore]
+async def memory_is_as_expected(dut: Any) -> None:
+    """The program runs to its end without error, and leaves exactly the expected memory."""
+    given = cocotb.plusargs
+    image = Path(str(given["image"])).read_bytes()
+    memory = mmap.mmap(-1, len(image))
+    memory[:] = image
+    cocotb.start_soon(Clock(dut.clk_i, 10, "ns").start())
+    reset = {"reset": dut.rst_ni, "reset_active_level": False}
+    ram = AxiRam(AxiBus.from_prefix(dut, "m_axi_data"), dut.clk_i, **reset, mem=memory)
+    code = AxiRamRead(AxiReadBus.from_prefix(dut, "m_axi_program"), dut.clk_i, **reset, mem=memory)
+    control = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi_control"), dut.clk_i, **reset)
+    pause_all(ram, code, float(str(given["pauses"])), int(str(given["pause_seed"])))
+    dut.rst_ni.value = 0
+    await ClockCycles(dut.clk_i, 5)
+    dut.rst_ni.value = 1
+    await ClockCycles(dut.clk_i, 5)
+    for run in range(2):  # the same program again: nothing of the first run is left behind
+        await control.write_dword(PROGRAM, int(str(given["program"])))
+        await control.write_dword(BYTES, int(str(given["bytes"])))
+        await control.write_dword(CONTROL, 1)
+        status = await wait_done(control)
+        assert status >> 8 & 15 == 0, f"run {run}: error code {status >> 8 & 15}"
+        assert await control.read_dword(CYCLES) > 0
+        assert memory[:] == Path(str(given["expected"])).read_bytes(), f"run {run}: the memory differs"

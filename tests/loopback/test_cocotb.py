@@ -1,0 +1,41 @@
+"""The engine under cocotb, with the AXI4 memory of cocotbext-axi: an independent judge of the bus protocol."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from dfcompile.backend.run_loopback import TOP, emit_rtl_engine, emit_sim
+from dfcompile.loopback.compile import compile_program
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.toolchain import verilator_root
+from tests.loopback.cases import CASES, outputs
+
+runner = pytest.importorskip("cocotb_tools.runner")
+pytest.importorskip("cocotbext.axi")
+
+CONFIG = EngineConfig(pe=8, simd=8, act_words=128, weight_words=32, acc_words=64, tree_levels=4)
+BENCH = Path(__file__).resolve().parents[2] / "templates" / "loopback"
+
+
+@pytest.mark.slow
+def test_axi_memory_with_pauses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = CASES["convolutions"]()
+    program = compile_program(net.graph(*outputs(net)), CONFIG)
+    assert program.spilled  # loads and stores of activations too
+    emit_sim(program, net.codes(1), tmp_path / "sim")
+    emit_rtl_engine(CONFIG, tmp_path / "rtl")
+    sources = [tmp_path / "rtl" / name for name in (tmp_path / "rtl" / "files.f").read_text().split() if name.endswith(".sv")]
+    monkeypatch.setenv("PATH", f"{verilator_root() / 'bin'}:{Path(sys.executable).parent}:/usr/bin:/bin")
+    monkeypatch.setenv("VERILATOR_ROOT", str(verilator_root()))
+    monkeypatch.syspath_prepend(str(BENCH))
+    sim = runner.get_runner("verilator")
+    options = ["-Wno-fatal", "--output-split", "0", f"-I{tmp_path / 'rtl'}"]
+    sim.build(sources=sources, hdl_toplevel=TOP, build_dir=tmp_path / "build", build_args=options, timescale=("1ns", "1ps"))
+    files = [f"+image={tmp_path / 'sim' / 'image.bin'}", f"+expected={tmp_path / 'sim' / 'expected.bin'}"]
+    numbers = [f"+program={program.program_address}", f"+bytes={len(program.code)}", "+pauses=0.3", "+pause_seed=4"]
+    results = sim.test(hdl_toplevel=TOP, test_module="test_engine", build_dir=tmp_path / "build", plusargs=[*files, *numbers])
+    total, failed = runner.get_results(results)
+    assert (total, failed) == (1, 0)

@@ -1,0 +1,74 @@
+"""Every model of the corpus on one engine: exact in Python, HLS C++ and RTL, cycles as predicted; the one that cannot run says why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dfcompile.build as compiler
+from dfcompile.backend.run_loopback import run_loopback
+from dfcompile.errors import CompileError
+from dfcompile.loopback.compile import compile_program
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.engine import run_program
+from dfcompile.loopback.predict import predict
+from dfcompile.streamline.pipeline import Streamlined
+from tests.shared import MODELS, needs_models
+from tests.test_corpus import MODELS_BY_NAME, declared
+
+ENGINE = EngineConfig(pe=16, simd=16, act_words=4096, weight_words=512, acc_words=512)
+DATAFLOW_ONLY = {"c_dwsep_actpc": "wider than 8 bits"}
+
+
+def streamlined(model: dict[str, Any]) -> Streamlined:
+    """The integer graph of a model."""
+    for given in (None, declared(model)):
+        b = compiler.Build(MODELS / model["file"], {"input_type": given})
+        try:
+            for _, stage in compiler.STAGES[:2]:
+                stage(b)
+        except CompileError as e:
+            assert given is None and {p.code for p in e.problems} == {"no-input-type"}, str(e)
+            continue
+        assert b.integer is not None
+        return b.integer
+    raise AssertionError("the declared input type was refused")
+
+
+def codes_of(model: dict[str, Any], integer: Streamlined, count: int) -> dict[str, np.ndarray]:
+    stored = np.load(MODELS / f"{model['name']}.npz")["inputs"][:count]
+    shape = next(iter(integer.host.input_shapes.values()))
+    return dict(integer.host.encode({next(iter(integer.host.input_shapes)): stored.reshape(-1, *shape)}))
+
+
+@needs_models
+@MODELS_BY_NAME
+def test_python_engine(model: dict[str, Any]) -> None:
+    integer = streamlined(model)
+    if model["name"] in DATAFLOW_ONLY:
+        with pytest.raises(CompileError, match=DATAFLOW_ONLY[model["name"]]):
+            compile_program(integer.graph, ENGINE)
+        return
+    codes = codes_of(model, integer, 3)
+    wanted, found = integer.graph.execute(codes), run_program(compile_program(integer.graph, ENGINE, 2), codes)
+    for t in integer.graph.outputs:
+        np.testing.assert_array_equal(found[t], wanted[t])
+
+
+@needs_models
+@pytest.mark.slow
+@MODELS_BY_NAME
+def test_hls_and_rtl(model: dict[str, Any]) -> None:
+    if model["name"] in DATAFLOW_ONLY:
+        pytest.skip("dataflow only, see docs/loopback.md")
+    integer = streamlined(model)
+    codes = codes_of(model, integer, 1)
+    program = compile_program(integer.graph, ENGINE)
+    wanted = integer.graph.execute(codes)
+    for engine in ("hls", "rtl"):
+        run = run_loopback(program, codes, engine)
+        for t in integer.graph.outputs:
+            np.testing.assert_array_equal(run.outputs[t], wanted[t], engine)
+    assert abs(run.cycles[0] - predict(program).cycles) <= 0.02 * run.cycles[0]

@@ -1,0 +1,86 @@
+"""The sweep finds the best engine of its candidates; modes are chosen by rates; a build is saved and comes back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from dfcompile import serialize
+from dfcompile.boards import find_board
+from dfcompile.loopback.compile import compile_program
+from dfcompile.loopback.descriptor import Target
+from dfcompile.loopback.mode import Roofline, choose_mode
+from dfcompile.loopback.predict import load_bytes, predict
+from dfcompile.loopback.sweep import candidates, sweep
+from dfcompile.loopback.traffic import layer_traffic
+from dfcompile.loopback_accelerator import LoopbackAccelerator, explore_loopback, from_parts, make_report
+from dfcompile.streamline.host import HostSide
+from tests.loopback.cases import CASES, outputs
+from tests.loopback.resnet import resnet
+from tests.loopback.test_program import SHAPES
+
+BOARD = find_board("pynq-z2")
+
+
+def test_best_of_all_candidates() -> None:
+    net = CASES["convolutions"]()
+    graph = net.graph(*outputs(net))
+    found = sweep([graph], BOARD, 100.0, most=1000)
+    assert found.gap == 0
+    every = [predict(compile_program(graph, c)).cycles for c in candidates(BOARD, 100.0, 4)]
+    assert found.best.cycles == min(every)
+    for p in found.points:
+        assert p.cycles is None or p.bound <= p.cycles
+
+
+def test_explore_writes_numbers_and_picture(tmp_path: Path) -> None:
+    nets = [CASES[c]() for c in ("convolutions", "flattened")]
+    result = explore_loopback([n.graph(*outputs(n)) for n in nets], BOARD, 100.0, tmp_path)
+    assert json.loads((tmp_path / "explore.json").read_text()) == result
+    assert (tmp_path / "explore.svg").read_text().count("<rect") == 1 + 4 * len(result["points"])
+
+
+def test_utilisation_of_wide_convolutions() -> None:
+    graph = resnet((1, 1), True, size=64, base=32, classes=10)
+    program = compile_program(graph, SHAPES["square"].__class__(pe=16, simd=16, act_words=16384, weight_bits=4, bus_bits=128))
+    layers = layer_traffic(program, predict(program))
+    wide = [x for x, layer in zip(layers, program.layers, strict=True) if layer.operands[0].kernel.weights.shape[3] >= 32]
+    assert len(wide) > 6
+    whole = sum(x.roof_cycles for x in wide) / sum(x.cycles for x in wide)
+    assert whole >= 0.85
+
+
+def test_batch_amortises_weights() -> None:
+    net = CASES["flattened"]()
+    graph = net.graph(*outputs(net))
+    one, many = (compile_program(graph, SHAPES["square"], n) for n in (1, 8))
+    assert load_bytes(one, Target.WEIGHT) == load_bytes(many, Target.WEIGHT)
+    assert predict(many).cycles < 4 * predict(one).cycles
+
+
+def test_choice_of_mode() -> None:
+    roofs = Roofline(100.0, 80.0, 60.0)
+    assert roofs.limit == "bandwidth"
+    assert choose_mode(None, roofs, None, "b").mode == "loopback"
+    assert choose_mode(500.0, roofs, 400.0, "b").mode == "dataflow"
+    assert choose_mode(50.0, roofs, 55.0, "b").mode == "loopback"
+    assert choose_mode(50.0, None, 55.0, "b").mode == "dataflow"
+    assert "compute roof of 100" in choose_mode(None, roofs, None, "b").why
+
+
+def test_saved_build_comes_back(tmp_path: Path) -> None:
+    net = CASES["pools"]()
+    graph = net.graph(*outputs(net))
+    host = HostSide({}, (), (), graph, {})
+    acc = LoopbackAccelerator(graph, host, SHAPES["square"], 2, {}, {"clock": 100.0})
+    acc.report.update(make_report(acc, graph, BOARD))
+    acc.save(tmp_path / "out")
+    again = from_parts(serialize.read(tmp_path / "out"), json.loads((tmp_path / "out" / "report.json").read_text()))
+    assert again.report["timing"]["latency_cycles"] == acc.timing.latency_cycles
+    assert again.program.code == acc.program.code
+    codes = net.codes(3)
+    for t, wanted in graph.execute(codes).items():
+        np.testing.assert_array_equal(again.run_codes(codes)[t], wanted)
+    assert (tmp_path / "out" / "driver" / "memory.bin").stat().st_size == acc.program.size
