@@ -16,6 +16,7 @@ from typing import Any
 from dfcompile.accelerator import Accelerator
 from dfcompile.boards import Board, find_board
 from dfcompile.dataflow.connect import apply_folding, connect
+from dfcompile.dataflow.cost import Vector, budget, vector
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.fifo_sizing import size_fifos
 from dfcompile.dataflow.fold import Choice, Folded, cheapest, default_interval, fastest, read_folding
@@ -28,9 +29,11 @@ from dfcompile.report_data import make_report
 from dfcompile.streamline.check import check_units, probe_inputs
 from dfcompile.streamline.encoder import InputType
 from dfcompile.streamline.pipeline import Streamlined, streamline
+from dfcompile.units.area import sum_of
 from dfcompile.units.base import Unit
 
 Progress = Callable[[str], None]
+_REFOLDS = 3
 
 
 @dataclass
@@ -45,6 +48,7 @@ class Build:
     fates: dict[str, str] = field(default_factory=dict)
     integer: Streamlined | None = None
     units: Graph | None = None
+    unfolded: Graph | None = None
     folded: Folded | None = None
     design: Design | None = None
     result: Accelerator | None = None
@@ -87,16 +91,20 @@ def _fold(b: Build) -> None:
     if given is not None and not interval:
         chosen: dict[str, Choice] = {n.name: n.op.folding for n in b.units.nodes if isinstance(n.op, Unit)}
     else:
-        if b.board and not interval:
-            b.folded = fastest(b.units, b.board)
-        else:
-            b.folded = cheapest(b.units, interval or default_interval(b.units), board=b.board)
+        b.folded = _optimum(b, b.units)
         chosen = b.folded.choices
     if given is not None:
         b.folded = None
         chosen = chosen | read_folding(given, b.units)
-    b.units = apply_folding(b.units, chosen)
+    b.unfolded, b.units = b.units, apply_folding(b.units, chosen)
     b.dump("fold", b.units)
+
+
+def _optimum(b: Build, units: Graph, reserved: Vector | None = None) -> Folded:
+    interval = wanted_interval(b.options, b.board)
+    if b.board and not interval:
+        return fastest(units, b.board, reserved)
+    return cheapest(units, interval or default_interval(units), board=b.board, reserved=reserved)
 
 
 def _connect(b: Build) -> None:
@@ -105,8 +113,17 @@ def _connect(b: Build) -> None:
 
 
 def _size_fifos(b: Build) -> None:
-    assert b.design
+    """FIFOs are known only behind the folding: where they no longer fit the board, the units fold again to leave them room."""
+    assert b.design and b.unfolded
     b.design = size_fifos(b.design)
+    for _ in range(_REFOLDS):
+        if not (b.board and b.folded):
+            break
+        fifos = vector(sum_of(f.resources(b.board.family) for f in b.design.fifos().values()))
+        if (b.folded.solution.area <= budget(b.board, fifos)).all():
+            break
+        b.folded = _optimum(b, b.unfolded, fifos)
+        b.design = size_fifos(connect(apply_folding(b.unfolded, b.folded.choices)))
     b.dump("design", b.design.graph)
 
 

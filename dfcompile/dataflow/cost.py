@@ -47,6 +47,14 @@ def rates(family: str, board: Board | None = None) -> Vector:
     return np.array([1.0, FF_RATE, bram, uram, dsp, LANE_RATE])
 
 
-def budget(board: Board) -> Vector:
-    """The most of each of `MEASURES` that a design may take."""
-    return np.array([*(board.budget[r] * USABLE[r] for r in RESOURCES), np.inf])
+def budget(board: Board, reserved: Vector | None = None) -> Vector:
+    """The most of each of `MEASURES` that units may take.
+
+    reserved: what FIFOs take; they come out of the rest of the board first
+    """
+    usable = np.array([*(board.budget[r] * USABLE[r] for r in RESOURCES), np.inf])
+    if reserved is None:
+        return usable
+    whole = np.array([*(board.budget[r] for r in RESOURCES), np.inf])
+    left: Vector = np.minimum(usable, np.maximum(whole - reserved, 0.0))
+    return left

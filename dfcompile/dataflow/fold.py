@@ -15,7 +15,7 @@ from typing import Any
 
 from dfcompile.boards import FAMILIES, Board
 from dfcompile.dataflow.connect import Folding, apply_folding, tied_windows
-from dfcompile.dataflow.cost import RESOURCES, USABLE, budget, rates
+from dfcompile.dataflow.cost import RESOURCES, USABLE, Vector, budget, rates
 from dfcompile.dataflow.fold_milp import Solution, solve
 from dfcompile.dataflow.fold_option import Choice
 from dfcompile.dataflow.fold_problem import FoldProblem
@@ -93,22 +93,30 @@ def fold_for_interval(graph: Graph, interval: int, family: str = "xc7") -> dict[
     return cheapest(graph, interval, family).choices
 
 
-def cheapest(graph: Graph, interval: int, family: str = "xc7", board: Board | None = None) -> Folded:
-    """The least LUT equivalents for an interval, within a board's budget when one is given; CompileError when there is none."""
+def cheapest(graph: Graph, interval: int, family: str = "xc7", board: Board | None = None, reserved: Vector | None = None) -> Folded:
+    """The least LUT equivalents for an interval, within a board's budget when one is given; CompileError when there is none.
+
+    reserved: what FIFOs take of the board, in the order of cost.MEASURES
+    """
     problem = FoldProblem(graph, board.family if board else family)
     slow = [(n, u) for n, u in problem.units.items() if problem.table.fastest(u) > interval]
     if slow:
         raise CompileError([_too_slow(n, u, problem.table.fastest(u), interval) for n, u in slow])
-    found = _cheapest(problem, interval, board)
+    limit = budget(board, reserved) if board else None
+    found = _cheapest(problem, interval, board, limit)
     if found is None:
-        assert board
-        raise CompileError(_too_large(problem, interval, board))
+        assert board and limit is not None
+        raise CompileError(_too_large(problem, interval, board, limit))
     return Folded(_untied(graph, found), found.cycles, "cost", found.cost, found.bound, found)
 
 
-def fastest(graph: Graph, board: Board) -> Folded:
-    """The least interval within a board's budget, and there the least LUT equivalents; CompileError when none fits."""
+def fastest(graph: Graph, board: Board, reserved: Vector | None = None) -> Folded:
+    """The least interval within a board's budget, and there the least LUT equivalents; CompileError when none fits.
+
+    reserved: what FIFOs take of the board, in the order of cost.MEASURES
+    """
     problem = FoldProblem(graph, board.family)
+    limit = budget(board, reserved)
     candidates = problem.candidates()
     low, high = 0, len(candidates)  # all below low are proven impossible; high is possible, or past the end
     best: Solution | None = None
@@ -116,7 +124,7 @@ def fastest(graph: Graph, board: Board) -> Folded:
     while low < high:
         middle = (low + high) // 2
         try:
-            found = _fitting(problem, candidates[middle], board)
+            found = _fitting(problem, candidates[middle], board, limit)
         except TimeoutError:
             unproven.append(candidates[middle])
             found = None
@@ -125,10 +133,10 @@ def fastest(graph: Graph, board: Board) -> Folded:
         else:
             low = middle + 1
     if best is None:
-        raise CompileError(_too_large(problem, candidates[-1], board))
+        raise CompileError(_too_large(problem, candidates[-1], board, limit))
     interval = candidates[high]
     bound = min([c for c in unproven if c < interval], default=interval)
-    final = _cheapest(problem, interval, board) or best
+    final = _cheapest(problem, interval, board, limit) or best
     return Folded(_untied(graph, final), final.cycles, "interval", interval, bound, final)
 
 
@@ -143,30 +151,30 @@ def front(graph: Graph, board: Board, points: int = 12) -> Iterator[Folded]:
     for interval in candidates:
         if interval < last * ratio and interval != candidates[-1]:
             continue
-        found = _cheapest(problem, interval, board)
+        found = _cheapest(problem, interval, board, budget(board))
         if found and found.cost < cost and found.cycles > last:
             last, cost = found.cycles, found.cost
             yield Folded(_untied(graph, found), found.cycles, "cost", found.cost, found.bound, found)
 
 
-def _cheapest(problem: FoldProblem, interval: int, board: Board | None) -> Solution | None:
+def _cheapest(problem: FoldProblem, interval: int, board: Board | None, limit: Vector | None) -> Solution | None:
     """Without regard to the budget first: mostly the cheapest design of all fits."""
     worth = rates(problem.family, board)
     options = problem.options(interval)
     found = solve(problem, prune(problem, options, worth), worth)
-    if board is None or (found and (found.area <= budget(board)).all()):
+    if limit is None or (found and (found.area <= limit).all()):
         return found
-    return solve(problem, prune(problem, options, None), worth, budget(board))
+    return solve(problem, prune(problem, options, None), worth, limit)
 
 
-def _fitting(problem: FoldProblem, interval: int, board: Board) -> Solution | None:
+def _fitting(problem: FoldProblem, interval: int, board: Board, limit: Vector) -> Solution | None:
     """Any design with at most `interval` cycles within the budget; None when there is proven to be none."""
     worth = rates(problem.family, board)
     options = problem.options(interval)
     found = solve(problem, prune(problem, options, worth), worth)
-    if found and (found.area <= budget(board)).all():
+    if found and (found.area <= limit).all():
         return found
-    return solve(problem, prune(problem, options, None), worth, budget(board), any_feasible=True)
+    return solve(problem, prune(problem, options, None), worth, limit, any_feasible=True)
 
 
 def _untied(graph: Graph, found: Solution) -> dict[str, Choice]:
@@ -185,11 +193,10 @@ def _too_slow(name: str, unit: Unit, best: int, interval: int) -> Problem:
     )
 
 
-def _too_large(problem: FoldProblem, interval: int, board: Board) -> Problem:
+def _too_large(problem: FoldProblem, interval: int, board: Board, limit: Vector) -> Problem:
     worth = rates(problem.family, board)
     found = solve(problem, prune(problem, problem.options(interval), worth), worth)
     assert found
-    limit = budget(board)
     over = [f"{found.area[i]:.0f} {r} of {limit[i]:.0f}" for i, r in enumerate(RESOURCES) if found.area[i] > limit[i]]
     return Problem(
         "does-not-fit",

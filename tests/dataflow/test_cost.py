@@ -100,3 +100,12 @@ def test_a_line_buffer_in_uram_counts_uram() -> None:
     unit = window(112, 64, 3, "u4", 16, pad=1).folded(style="uram")
     assert unit.resources("xcup").uram == 1
     assert unit.resources("xcup").bram36 == 0
+
+
+def test_fifos_come_out_of_the_rest_of_the_board_first() -> None:
+    board = find_board("pynq-z2")
+    small, large = vector(Resources(lut=5000)), vector(Resources(lut=20000, bram36=100))
+    assert budget(board, small).tolist() == budget(board).tolist()
+    left = dict(zip(MEASURES, budget(board, large), strict=True))
+    assert left["lut"] == 53200 - 20000 and left["bram36"] == 40
+    assert left["dsp"] == board.dsp

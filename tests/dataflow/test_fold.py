@@ -19,7 +19,7 @@ from dfcompile.dataflow.fold import cheapest, default_interval, fastest, fold_fo
 from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Graph
 from dfcompile.units.area import sum_of
-from dfcompile.units.base import Unit
+from dfcompile.units.base import Resources, Unit
 from tests.shared import MODELS, needs_models
 
 PUBLISHED = ((16, 3), (32, 32), (16, 32), (16, 32), (4, 32), (1, 32), (1, 4), (1, 8), (5, 1))
@@ -239,3 +239,11 @@ def test_what_was_chosen_can_be_given() -> None:
     graph = diamond(3, 2)
     choices = fold_for_interval(graph, default_interval(graph))
     assert read_folding(choices, graph) == choices
+
+
+def test_room_for_fifos_is_left() -> None:
+    graph, board = resnet8(), find_board("pynq-z2")
+    reserved = vector(Resources(lut=25000))
+    found = fastest(graph, board, reserved)
+    assert found.solution.area[0] <= board.lut - 25000
+    assert found.interval > fastest(graph, board).interval
