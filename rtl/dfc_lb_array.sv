@@ -36,7 +36,21 @@ module dfc_lb_array #(
       logic signed [WeightBits-1:0] w;
       assign x = codes_q[8*s +: 8];
       assign w = weights_i[(p*Simd+s)*WeightBits +: WeightBits];
-      always_ff @(posedge clk_i) products_q[p*Simd+s] <= Product'(x) * Product'(w);
+      if (WeightBits == 8) begin : gen_dsp
+        always_ff @(posedge clk_i) products_q[p*Simd+s] <= Product'(x) * Product'(w);
+      end else begin : gen_lut
+        // Weight bit by weight bit, the sign bit subtracted: no tool sees a product to put into a DSP slice.
+        logic signed [WeightBits-1:0][Product-1:0] part;
+        logic signed [Product-1:0] sum;
+        for (genvar b = 0; b < int'(WeightBits); b++) begin : gen_bit
+          assign part[b] = w[b] ? Product'(x) << b : '0;
+        end
+        always_comb begin
+          sum = -part[WeightBits-1];
+          for (int unsigned b = 0; b < WeightBits - 1; b++) sum = sum + part[b];
+        end
+        always_ff @(posedge clk_i) products_q[p*Simd+s] <= sum;
+      end
     end
     dfc_adder_tree #(.Terms(Simd), .Bits(Product), .Signed(1), .SumBits(SumBits)) u_tree (
       .clk_i, .terms_i(products_q[p*Simd +: Simd]), .sum_o(dots[p])
