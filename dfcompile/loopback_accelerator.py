@@ -153,6 +153,7 @@ class LoopbackAccelerator:
             return [
                 {"name": x.name, "address": x.address, "image_bytes": x.image_bytes, "slots": x.storage.slots.tolist()}
                 | {n: getattr(x.storage, n) for n in names}
+                | {"columns": dataclasses.asdict(x.columns) if x.columns else None}
                 for x in found
             ]
 

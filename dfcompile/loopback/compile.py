@@ -38,7 +38,7 @@ def compile_program(graph: Graph, config: EngineConfig, batch: int = 1) -> Progr
 
     def port(name: str) -> Port:
         s = low.storage[name]
-        return Port(name, s, external[s.buffer], low.buffers[s.buffer] * config.simd)
+        return Port(name, s, external[s.buffer], low.buffers[s.buffer] * config.simd, low.packs.get(name))
 
     return Program(
         config, batch, tuple(steps), tuple(low.layers), bytes(emitter.constants.data), at, program_address,

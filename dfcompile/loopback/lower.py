@@ -24,6 +24,7 @@ from dfcompile.ir.intop import (
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import AccOp
 from dfcompile.loopback.layer import Kernel, Layer, Operand, Steps, identity
+from dfcompile.loopback.pack import Columns, pack_columns
 from dfcompile.loopback.storage import Storage, planes_for, slots_of
 
 OPS = {"max": AccOp.MAX, "min": AccOp.MIN, "sum": AccOp.ADD}
@@ -31,7 +32,7 @@ OPS = {"max": AccOp.MAX, "min": AccOp.MIN, "sum": AccOp.ADD}
 
 @dataclass
 class Lowered:
-    """Layers in order, where each tensor lies, and the buffers' words per image."""
+    """Layers in order, where each tensor lies, the buffers' words per image, and the inputs that the host packs."""
 
     layers: list[Layer] = field(default_factory=list)
     storage: dict[str, Storage] = field(default_factory=dict)
@@ -39,17 +40,19 @@ class Lowered:
     problems: list[Problem] = field(default_factory=list)
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    packs: dict[str, Columns] = field(default_factory=dict)
 
 
 def lower(graph: Graph, config: EngineConfig) -> Lowered:
     """Layers of an integer graph; `problems` lists every node that the engine cannot run."""
+    graph, packs = pack_columns(graph, config)
     walk = _Lowering(graph, config)
     for name in graph.inputs:
         walk.place(name)
     for node in graph.nodes:
         walk.visit(node)
     result = walk.result
-    result.inputs, result.outputs = graph.inputs, graph.outputs
+    result.inputs, result.outputs, result.packs = graph.inputs, graph.outputs, packs
     return result
 
 

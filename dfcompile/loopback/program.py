@@ -12,6 +12,7 @@ from dfcompile.ir.graph import Array
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import Compute, Descriptor, Opcode, Unit, pack
 from dfcompile.loopback.layer import Layer
+from dfcompile.loopback.pack import Columns
 from dfcompile.loopback.storage import Storage, digits, undigits
 
 Interval = tuple[str, int, int]
@@ -35,12 +36,16 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Port:
-    """An input or output tensor in external memory: `address` of the first image, images one after another."""
+    """An input or output tensor in external memory: `address` of the first image, images one after another.
+
+    columns: how the host packs the frames of an input, None as they are
+    """
 
     name: str
     storage: Storage
     address: int
     image_bytes: int
+    columns: Columns | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +103,8 @@ def to_bytes(port: Port, codes: Array, simd: int) -> NDArray[np.uint8]:
     """Frames as the memory holds them; gaps are zero."""
     s = port.storage
     n = len(codes)
+    if port.columns is not None:
+        codes = port.columns.apply(codes)
     frame = np.zeros((s.planes, n, s.height, s.width, len(s.slots)), np.int8)
     filled = np.flatnonzero(s.slots >= 0)
     flat = np.asarray(codes).reshape(n, s.height, s.width, -1)

@@ -9,6 +9,7 @@ import pytest
 
 from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Graph
+from dfcompile.ir.intop import Window
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import Compute
@@ -131,3 +132,14 @@ def test_config_reasons() -> None:
         EngineConfig(pe=1, simd=8)
     assert isinstance(compile_program(CASES["pools"]().graph("n0"), SHAPES["square"]).code, bytes)
     assert Graph is not None
+
+
+@pytest.mark.parametrize("window", [Window((3, 3), (1, 2), (1, 1, 1, 2), (1, 2)), Window((2, 4), (2, 1))])
+def test_packed_columns(window: Window) -> None:
+    """The first layer reads its windows' columns side by side: fewer steps, the same numbers."""
+    n = Net(8, x=((8, 11, 2), -5, 200))
+    n.steps(n.conv("x", 6, window, pad=3), 3)
+    program = assert_exact(n, SHAPES["square"], 2)
+    assert program.inputs[0].columns is not None
+    tile = next(s.descriptor for s in program.steps if isinstance(s.descriptor, Compute))
+    assert tile.taps == window.kernel[0]
