@@ -96,7 +96,7 @@ def _cocotb_runtime() -> Path:
 def verilate(rtl: Path, top: str, folder: Path, options: Sequence[str] = ()) -> None:
     """Translate the project in `rtl` to C++ in `folder`; any warning of -Wall is an error."""
     command: list[str | Path] = [
-        require_tool("verilator").path, "--cc", "--assert", "-Wall", "-O3", "--x-assign", "fast", "--x-initial", "fast",
+        require_tool("verilator").path, "--cc", "--assert", "-Wall", "-O3", "--x-assign", "unique", "--x-initial", "unique",
         "--prefix", "Vdut", "--top-module", top, "--Mdir", folder, *options, "-f", "files.f",
     ]
     run_tool(["env", f"VERILATOR_ROOT={verilator_root()}", *command], rtl, "Verilator")
@@ -139,7 +139,7 @@ def build_cocotb(sim: Path, rtl: Path, top: str) -> Path:
         run_tool(command, sim, "building the cocotb bench")
         shutil.move(sim / "build" / "cocotb" / "simulator", folder / "simulator")
 
-    key = _key(cocotb.version, folder_key(rtl, RTL_SUFFIXES), top, (resource_dir("templates") / "sim" / "Makefile.j2").read_text())
+    key = _key(cocotb.version, str(cocotb.path), folder_key(rtl, RTL_SUFFIXES), top, (resource_dir("templates") / "sim" / "Makefile.j2").read_text())
     return cached("cocotb", key, build) / "simulator"
 
 

@@ -16,8 +16,8 @@ from dfcompile.units.base import Memory, Unit
 
 
 def memory_file(unit_name: str, memory: Memory) -> str:
-    """Path of a memory's contents, relative to rtl/, which is where simulators and synthesis tools must be started."""
-    return f"mem/{unit_name}_{sanitise(memory.name)}.mem"
+    """Name of the file with a memory's contents in rtl/, which is where simulators and synthesis tools must be started."""
+    return f"{unit_name}_{sanitise(memory.name)}.mem"
 
 
 def _unit_view(node: Node, interface: Interface) -> dict[str, Any]:
@@ -47,7 +47,6 @@ def _write_memories(design: Design, interface: Interface, folder: Path) -> None:
         for memory in design.unit(node.name).memories():
             _check_memory(node.name, memory)
             path = folder / memory_file(interface.names.units[node.name], memory)
-            path.parent.mkdir(exist_ok=True)
             path.write_text(hex_lines(memory.words, memory.width))
 
 

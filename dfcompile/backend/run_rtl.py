@@ -130,7 +130,7 @@ def run_cocotb(design: Design, rtl: Path, inputs: Sequence[Array], stalls: float
         sim = Path(temporary) / "sim"
         emit_sim(design, sim, inputs, None, rtl.resolve())
         simulator = build_cocotb(sim, rtl, interface.names.top)
-        command = ["make", f"PYTHON={sys.executable}", f"SIMULATOR={simulator}", f"STALLS={stalls}", f"SEED={seed}"]
+        command = ["make", f"PYTHON={sys.executable}", f"SIMULATOR={simulator}", f"STALLS={stalls}", f"SEED={seed + 1}"]
         done = subprocess.run(command, cwd=sim, capture_output=True, text=True, check=False)
         run = sim / "results" / "run.json"
         if done.returncode or not run.exists():

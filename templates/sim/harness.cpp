@@ -179,10 +179,11 @@ void write_times(const char* path, const Bench& bench) {
 int main(int argc, char** argv) {
   if (argc < 6) fail(4, "usage: harness FRAMES STALLS SEED MAX_IDLE TIMES_FILE INPUT_FILE... OUTPUT_FILE...");
   Bench bench;
-  bench.design = open_design(1, argv);
+  const uint64_t seed = std::strtoull(argv[3], nullptr, 10);
+  bench.design = open_design(seed);
   const uint64_t frames = std::strtoull(argv[1], nullptr, 10), max_idle = std::strtoull(argv[4], nullptr, 10);
   const uint64_t threshold = static_cast<uint64_t>(std::strtod(argv[2], nullptr) * 4294967296.0);
-  Random random{std::strtoull(argv[3], nullptr, 10)};
+  Random random{seed};
   if (argc != 6 + static_cast<int>(bench.design.inputs.size() + bench.design.outputs.size())) fail(4, "wrong number of files");
   char** path = argv + 6;
   for (const Port& p : bench.design.inputs) bench.inputs.push_back({p, read_beats(*path++, p, frames * p.beats), frames * p.beats});

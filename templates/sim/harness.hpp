@@ -19,6 +19,6 @@ struct Design {
   uint8_t* reset_n;
 };
 
-Design open_design(int argc, char** argv);
+Design open_design(uint64_t seed);
 void eval_design();
 void close_design();

@@ -55,7 +55,7 @@ def test_the_saved_files_are_what_runs(tmp_path: Path) -> None:
     emit_hls(design, tmp_path / "hls")
     emit_rtl(design, tmp_path / "rtl")
     assert verify(SimpleNamespace(design=design), engines=["hls"], frames=2, folder=tmp_path)["engines"]["hls"]["pass"]
-    memory = next((tmp_path / "rtl" / "mem").glob("*weights*"))
+    memory = next((tmp_path / "rtl").glob("*weights*.mem"))
     words = memory.read_text().splitlines()
     memory.write_text("\n".join("0" * len(w) for w in words) + "\n")
     found = verify(SimpleNamespace(design=design), engines=["rtl"], frames=2, folder=tmp_path)["engines"]["rtl"]
