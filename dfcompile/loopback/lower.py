@@ -182,7 +182,26 @@ class _Lowering:
         if op.window.stuff == (1, 1):
             self.emit(node, layer)
             return
-        raise ValueError("transposed convolution is not lowered")
+        self._phases(node, op, layer, kernel)
+
+    def _phases(self, node: Node, op: IntConv, layer: Layer, kernel: Kernel) -> None:
+        """Zero-stuffed (transposed) convolution: for each phase of the outputs the taps that meet no stuffed zero."""
+        if op.pad_code or op.window.stride != (1, 1) or op.window.dilation != (1, 1):
+            raise ValueError("zero-stuffing with a stride, a dilation, or a code of zero that is not 0")
+        readers = self.readers[layer.dst]
+        steps = self.steps(readers[0]) if len(readers) == 1 and layer.dst not in self.graph.outputs else None
+        if steps is not None:
+            self.fused.add(readers[0].name)
+            layer = layer.with_steps(steps, readers[0].outputs[0], readers[0].name)
+        self.place(layer.dst)
+        for a, b in np.ndindex(op.window.stuff):
+            found = phase(kernel, op.window, layer.size, (a, b))
+            if found is not None:
+                part, window, size = found
+                operand = replace(layer.operands[0], kernel=part)
+                place = (a, b, *op.window.stuff)
+                made = replace(layer, name=f"{layer.name}.{a}{b}", operands=(operand,), window=window, size=size, place=place)
+                self.result.layers.append(made)
 
     def _int_pool(self, node: Node, op: IntPool) -> None:
         x, out = node.inputs[0], node.outputs[0]
@@ -259,3 +278,20 @@ class _Lowering:
             self.result.layers.append(Layer(f"{alias}.copy", alias, (Operand(t, kernel),), Window(), (h, w), source=(node.name,)))
         assert self.result.storage[out].words(simd) >= 1
 
+
+def phase(kernel: Kernel, window: Window, size: tuple[int, int], at: tuple[int, int]) -> tuple[Kernel, Window, tuple[int, int]] | None:
+    """Kernel, window and size of the outputs (at + k * stuff) of a zero-stuffed convolution; None when there are none."""
+    firsts, counts, pads, sizes = [], [], [], []
+    for a, z, k, pad, n in zip(at, window.stuff, window.kernel, window.pads[:2], size, strict=True):
+        first = (pad - a) % z
+        firsts.append(first)
+        counts.append(len(range(first, k, z)))
+        pads.append((pad - a - first) // z)
+        sizes.append(len(range(a, n, z)))
+    if 0 in sizes:
+        return None
+    weights = kernel.weights[:, firsts[0] :: window.stuff[0], firsts[1] :: window.stuff[1]]
+    if 0 in counts:  # only zeros meet this phase: one tap of weight zero
+        counts, weights = [1, 1], np.zeros((len(kernel.weights), 1, 1, kernel.weights.shape[3]), np.int64)
+    # Taps may leave the picture at every side; the far pads only say so.
+    return Kernel(weights, kernel.groups), Window((counts[0], counts[1]), (1, 1), (pads[0], pads[1], 1, 1)), (sizes[0], sizes[1])

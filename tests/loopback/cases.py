@@ -126,7 +126,14 @@ def flattened() -> Net:
     return n
 
 
-CASES: dict[str, Callable[[], Net]] = {f.__name__: f for f in (convolutions, branches, pools, flattened)}
+def transposed() -> Net:
+    n = Net(9, x=((3, 2, 6), -8, 7))
+    x = n.steps(n.conv("x", 9, Window((4, 3), (1, 1), (2, 1, 2, 2), (1, 1), (2, 2))), 4)
+    n.conv(x, 5, Window((2, 2), (1, 1), (1, 1, 0, 2), (1, 1), (3, 2)))
+    return n
+
+
+CASES: dict[str, Callable[[], Net]] = {f.__name__: f for f in (convolutions, branches, pools, flattened, transposed)}
 
 
 def outputs(n: Net) -> tuple[str, ...]:

@@ -9,7 +9,9 @@ import numpy as np
 
 from dfcompile import serialize
 from dfcompile.boards import find_board
+from dfcompile.loopback.area import resources
 from dfcompile.loopback.compile import compile_program
+from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import Target
 from dfcompile.loopback.mode import Roofline, choose_mode
 from dfcompile.loopback.predict import load_bytes, predict
@@ -84,3 +86,11 @@ def test_saved_build_comes_back(tmp_path: Path) -> None:
     for t, wanted in graph.execute(codes).items():
         np.testing.assert_array_equal(again.run_codes(codes)[t], wanted)
     assert (tmp_path / "out" / "driver" / "memory.bin").stat().st_size == acc.program.size
+
+
+def test_area_of_the_synthesised_engine() -> None:
+    """Yosys synth_xilinx -family xc7 of dfc_loopback with these parameters: 15,020 LUT, 7,446 FF, 16 BRAM36, no DSP."""
+    made = resources(EngineConfig(pe=8, simd=8, act_words=4096, weight_words=512, acc_words=512, weight_bits=4), "xc7")
+    assert abs(made.lut - 15_020) < 0.02 * 15_020
+    assert abs(made.ff - 7_446) < 0.02 * 7_446
+    assert (made.bram36, made.dsp) == (16, 0)
