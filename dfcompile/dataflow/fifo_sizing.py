@@ -38,18 +38,23 @@ class FifoSizing:
 
 
 def size_fifos(design: Design) -> Design:
-    """The design with the FIFOs that `find_depths` chooses."""
-    return replace(design, fifo_depths=find_depths(design).depths)
+    """The design with sufficient FIFOs: what a periodic schedule at the ideal interval uses, not lowered further."""
+    return replace(design, fifo_depths=find_depths(design, work=0).depths)
 
 
 def find_depths(design: Design, work: int = _WORK) -> FifoSizing:
-    """Choose depths; `work` bounds the search (in events of the model): beyond it the result is not proved minimal."""
+    """Choose depths; `work` bounds the search for smaller ones (in events of the model), 0 leaves it out.
+
+    Beyond it the depths keep the interval but are not proved minimal.
+    """
     system = build(design)
     search = _Search(system, Fraction(max(system.cycles)), work)
     search.open()
     if search.depths:
         search.bound()
-        search.lower()
+        search.minimal = work > 0
+        if search.minimal:
+            search.lower()
     depths = {e.tensor: search.depths[e.tensor] for e in system.edges if search.depths.get(e.tensor)}
     bits = sum(search.width[t] * d for t, d in depths.items())
     return FifoSizing(depths, bits, search.periodic.interval, search.trials, search.minimal)
