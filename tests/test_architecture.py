@@ -21,7 +21,19 @@ LAYERS = (
     {"frontend", "streamline", "units"},
     {"dataflow", "loopback"},
     {"backend"},
-    {"accelerator", "loopback_accelerator", "build", "serialize", "report_data", "simulate", "verify", "report", "explore", "synth", "synthesis"},
+    {
+        "accelerator",
+        "loopback_accelerator",
+        "build",
+        "serialize",
+        "report_data",
+        "simulate",
+        "verify",
+        "report",
+        "explore",
+        "synth",
+        "synthesis",
+    },
     {"cli", "console", "arrays", "doctor", "__main__"},
 )
 SIDEWAYS = ({"config", "boards"}, LAYERS[-2], LAYERS[-1])
@@ -118,7 +130,8 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
 def test_functions_are_short() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{f.lineno} {f.name}: {f.end_lineno - f.lineno + 1} lines"
-        for path in sources("dfcompile", "tests", "examples", "benchmarks") for f in functions(path)
+        for path in sources("dfcompile", "tests", "examples", "benchmarks")
+        for f in functions(path)
         if f.end_lineno is not None and f.end_lineno - f.lineno + 1 > 60
     ]
     assert found == []
@@ -149,7 +162,9 @@ def test_every_unit_has_its_header_and_module() -> None:
     from dfcompile.units import all_units
 
     missing = [
-        str(p.relative_to(ROOT)) for kind in all_units() for p in (ROOT / "hls" / f"dfc_{kind}.hpp", ROOT / "rtl" / f"dfc_{kind}.sv")
+        str(p.relative_to(ROOT))
+        for kind in all_units()
+        for p in (ROOT / "hls" / f"dfc_{kind}.hpp", ROOT / "rtl" / f"dfc_{kind}.sv")
         if not p.exists()
     ]
     assert all_units() and missing == []

@@ -17,8 +17,35 @@ from numpy.typing import NDArray
 
 from dfcompile.dataflow.timing_jit import inline, jit
 from dfcompile.dataflow.timing_net import (
-    ACTIVE, BEATS, CURSOR, DELAY, DONE, DST, DST_PORT, EVENT, FIRST, HI, IN, LO, NEXT_HI, NEXT_LO, OUT, OUT_CURSOR, OUT_EVENT,
-    SHIFT_BEATS, SHIFT_FRAMES, SIZE, SRC, SRC_PORT, TOUCHED, UNTIL, WAITS, WRAP, Ints, Net, Shorts,
+    ACTIVE,
+    BEATS,
+    CURSOR,
+    DELAY,
+    DONE,
+    DST,
+    DST_PORT,
+    EVENT,
+    FIRST,
+    HI,
+    IN,
+    LO,
+    NEXT_HI,
+    NEXT_LO,
+    OUT,
+    OUT_CURSOR,
+    OUT_EVENT,
+    SHIFT_BEATS,
+    SHIFT_FRAMES,
+    SIZE,
+    SRC,
+    SRC_PORT,
+    TOUCHED,
+    UNTIL,
+    WAITS,
+    WRAP,
+    Ints,
+    Net,
+    Shorts,
 )
 
 Bools = NDArray[np.bool_]
@@ -98,7 +125,16 @@ def _push(sequences: Shorts, queue: Ints, q: int) -> None:
 
 @inline
 def _spread(
-    sequences: Shorts, links: Shorts, ports: Shorts, out: Ints, queue: Ints, y: Ints, q: int, i: int, interval: int, scale: int,
+    sequences: Shorts,
+    links: Shorts,
+    ports: Shorts,
+    out: Ints,
+    queue: Ints,
+    y: Ints,
+    q: int,
+    i: int,
+    interval: int,
+    scale: int,
 ) -> None:
     """Event i of sequence q has risen: mark the events that it raises, in this round or the next."""
     t = y[sequences[q, FIRST] + i]
@@ -132,7 +168,16 @@ def _spread(
 
 @jit
 def _advance(
-    sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, out: Ints, queue: Ints, y: Ints, causes: Causes, q: int, interval: int,
+    sequences: Shorts,
+    links: Shorts,
+    ports: Shorts,
+    gaps: Shorts,
+    out: Ints,
+    queue: Ints,
+    y: Ints,
+    causes: Causes,
+    q: int,
+    interval: int,
     scale: int,
 ) -> int:
     """Compute the marked events of q, and those that rise with them, until one must wait or all are settled.
@@ -173,7 +218,16 @@ def _advance(
 
 @jit
 def settle_round(
-    sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, out: Ints, queue: Ints, y: Ints, causes: Causes, interval: int, scale: int,
+    sequences: Shorts,
+    links: Shorts,
+    ports: Shorts,
+    gaps: Shorts,
+    out: Ints,
+    queue: Ints,
+    y: Ints,
+    causes: Causes,
+    interval: int,
+    scale: int,
 ) -> tuple[int, bool]:
     """Settle one frame; (events computed, whether it ended: when not, sequences wait for each other)."""
     computed = 0
@@ -219,7 +273,17 @@ def _back(sequences: Shorts, links: Shorts, ports: Shorts, causes: Causes, q: in
 
 @jit
 def trace(
-    sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, causes: Causes, q: int, i: int, seen: Ints, since: int, stamp: int, used: Bools,
+    sequences: Shorts,
+    links: Shorts,
+    ports: Shorts,
+    gaps: Shorts,
+    causes: Causes,
+    q: int,
+    i: int,
+    seen: Ints,
+    since: int,
+    stamp: int,
+    used: Bools,
 ) -> tuple[int, int]:
     """Follow causes back from event i of sequence q; (cycles, frames) of the loop they close, or (0, 0).
 

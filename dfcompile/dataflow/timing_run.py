@@ -10,8 +10,30 @@ import numpy as np
 
 from dfcompile.dataflow.timing_jit import jit
 from dfcompile.dataflow.timing_net import (
-    AGE, BEAT, BEATS, CURSOR, DELAY, DONE, DST, DST_PORT, EVENT, FIRST, FRAME, IN, OUT, SHIFT_BEATS, SHIFT_FRAMES, SIZE, SRC, SRC_PORT,
-    STEP, WAITS, WRAP, Ints, Net, Shorts,
+    AGE,
+    BEAT,
+    BEATS,
+    CURSOR,
+    DELAY,
+    DONE,
+    DST,
+    DST_PORT,
+    EVENT,
+    FIRST,
+    FRAME,
+    IN,
+    OUT,
+    SHIFT_BEATS,
+    SHIFT_FRAMES,
+    SIZE,
+    SRC,
+    SRC_PORT,
+    STEP,
+    WAITS,
+    WRAP,
+    Ints,
+    Net,
+    Shorts,
 )
 
 

@@ -79,7 +79,9 @@ class WidthConverter(Unit):
         level = area.counter(many // few if whole else many, family)
         if not whole:  # what waits may begin at any multiple of the common divisor
             places = self.in_lanes // math.gcd(few, many) + 1
-            return area.total(out, level, area.mux((few + many) * bits, 2, family) * (places / 4), Resources(lut=10 if family == "ecp5" else 16, ff=held))
+            return area.total(
+                out, level, area.mux((few + many) * bits, 2, family) * (places / 4), Resources(lut=10 if family == "ecp5" else 16, ff=held)
+            )
         if self.in_lanes > self.out_lanes:  # a shift register with a parallel load
             return area.total(out, level, Resources(lut=1.1 * held + 10, ff=held))
         enables = many // few - 1  # each place's own
