@@ -26,8 +26,6 @@ from dfcompile.units.base import Array, Stream, Unit
 
 ENGINES = ("hls", "rtl")
 DEFAULT_STALLS = 0.3
-# Compiled C++ of a large network takes some ten seconds a frame.
-HLS_LARGE_CYCLES, HLS_FEW = 100_000, 2
 # cocotb runs some 40,000 cycles a second and takes ten seconds to build: worth it for small designs.
 COCOTB_CYCLES = 100_000
 Progress = Callable[[str], None]
@@ -117,10 +115,6 @@ def _failed(design: Design, frozen: Golden, error: CompileError, run: Run) -> di
     return {"pass": False, "frames": frozen.frames, "mismatches": frozen.frames * beats, "first_mismatch": first}
 
 
-def _first(frozen: Golden, frames: int) -> Golden:
-    return Golden(tuple(x[:frames] for x in frozen.inputs), tuple(x[:frames] for x in frozen.outputs))
-
-
 def verify_hls(design: Design, frozen: Golden, hls: Path) -> dict[str, Any]:
     """Run the golden frames through the C++ project in folder `hls`."""
     try:
@@ -206,8 +200,7 @@ def verify(
             if folder is None:
                 (emit_hls if engine == "hls" else emit_rtl)(design, place / engine)
             if engine == "hls":
-                few = frames is None and frame_cycles(design) > HLS_LARGE_CYCLES
-                results[engine] = verify_hls(design, _first(frozen, HLS_FEW) if few else frozen, place / "hls")
+                results[engine] = verify_hls(design, frozen, place / "hls")
             else:
                 results[engine] = verify_rtl(design, frozen, place / "rtl", stalls)
     return {"engines": results}

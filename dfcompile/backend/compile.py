@@ -139,7 +139,8 @@ def build_cocotb(sim: Path, rtl: Path, top: str) -> Path:
         run_tool(command, sim, "building the cocotb bench")
         shutil.move(sim / "build" / "cocotb" / "simulator", folder / "simulator")
 
-    key = _key(cocotb.version, str(cocotb.path), folder_key(rtl, RTL_SUFFIXES), top, (resource_dir("templates") / "sim" / "Makefile.j2").read_text())
+    makefile = (resource_dir("templates") / "sim" / "Makefile.j2").read_text()
+    key = _key(cocotb.version, str(cocotb.path), folder_key(rtl, RTL_SUFFIXES), top, makefile)
     return cached("cocotb", key, build) / "simulator"
 
 

@@ -78,7 +78,7 @@ class Interface:
             depth = design.fifo_depths.get(tensor, 0)
             name = names.streams[tensor]
             style = fifos[tensor].parameters()["Style"] if depth else 0
-            streams[tensor] = StreamView(tensor, stream, name, f"{name}_fifo" if depth else name, depth, style)
+            streams[tensor] = StreamView(tensor, stream, name, names.fifos.get(tensor, name), depth, style)
 
         def ports(tensors: tuple[str, ...], stem: str, axis: str) -> tuple[PortView, ...]:
             plain, axes = port_names(stem, len(tensors)), port_names(axis, len(tensors))

@@ -11,25 +11,25 @@ from dfcompile.dataflow.design import Design
 # Words that C++ or SystemVerilog keeps for itself, and names that the generated files use.
 RESERVED = frozenset(
     """
-    accept_on alias always and and_eq asm assert assign assume auto automatic before begin bind bins bit bitand bitor bool break buf
-    bufif0 bufif1 byte case casex casez catch cell chandle char char16_t char32_t char8_t checker class clk_i clocking cmos co_await
-    co_return co_yield compl concept config const const_cast consteval constexpr constinit constraint context continue cover
-    covergroup coverpoint cross deassign decltype default define defparam delete design dfc disable dist do double dynamic_cast edge
-    else end endcase endclass endfunction endgenerate endinterface endmodule endpackage endprimitive endprogram endproperty
-    endsequence endtable endtask enum event eventually expect explicit export extends extern false final first_match float for force
-    foreach forever fork forkjoin friend function generate genvar global goto highz0 highz1 hls if iff ifnone ignore_bins
-    illegal_bins implements implies import incdir include initial inline inout input inside instance int integer interconnect
-    interface intersect join join_any join_none large let liblist library local localparam logic long longint macromodule main
-    matches medium modport module mutable namespace nand negedge nettype new nexttime nmos nor noshowcancelled noexcept not not_eq
-    notif0 notif1 null nullptr operator or or_eq output package packed parameter pmos posedge primitive priority private program
-    property protected public pull0 pull1 pulldown pullup pure rand randc randcase randsequence rcmos real realtime ref reg register
-    reinterpret_cast reject_on release repeat requires restrict return rnmos rpmos rst_ni rtran rtranif0 rtranif1 s_always
-    s_eventually s_nexttime s_until s_until_with scalared sequence short shortint shortreal showcancelled signed sizeof small soft
-    solve specify specparam static static_assert static_cast std string strong strong0 strong1 struct super supply0 supply1 switch
-    sync_accept_on sync_reject_on table tagged task template this thread_local throw throughout time timeprecision timeunit tran
-    tranif0 tranif1 tri tri0 tri1 triand trior trireg true try type typedef typeid typename union unique unique0 unsigned until
-    until_with untyped use using uwire var vectored virtual void volatile wait wait_order wand wchar_t weak weak0 weak1 while
-    wildcard wire with within wor xnor xor xor_eq
+    abort accept_on alias always and and_eq asm assert assign assume auto automatic before begin bind bins bit bitand bitor bool
+    break buf bufif0 bufif1 byte case casex casez catch cell chandle char char16_t char32_t char8_t checker class clk_i clocking
+    cmos co_await co_return co_yield compl concept config const const_cast consteval constexpr constinit constraint context continue
+    cover covergroup coverpoint cross deassign decltype default define defparam delete design dfc disable dist do double
+    dynamic_cast edge else end endcase endclass endfunction endgenerate endinterface endmodule endpackage endprimitive endprogram
+    endproperty endsequence endtable endtask enum errno event eventually exit expect explicit export extends extern false final
+    first_match float for force foreach forever fork forkjoin friend function generate genvar global goto highz0 highz1 hls if iff
+    ifnone ignore_bins illegal_bins implements implies import incdir include initial inline inout input inside instance int integer
+    interconnect interface intersect join join_any join_none large let liblist library linux local localparam logic long longint
+    macromodule main major matches medium minor modport module mutable namespace nand negedge nettype new nexttime nmos noexcept nor
+    noshowcancelled not not_eq notif0 notif1 null nullptr operator or or_eq output package packed parameter parameters pmos posedge
+    primitive printf priority private program property protected public pull0 pull1 pulldown pullup pure rand randc randcase
+    randsequence rcmos real realtime ref reg register reinterpret_cast reject_on release repeat requires restrict return rnmos rpmos
+    rst_ni rtran rtranif0 rtranif1 s_always s_eventually s_nexttime s_until s_until_with scalared sequence short shortint shortreal
+    showcancelled signed sizeof small soft solve specify specparam static static_assert static_cast std stderr stdin stdout string
+    strong strong0 strong1 struct super supply0 supply1 switch sync_accept_on sync_reject_on table tagged task template testbench
+    this thread_local throughout throw time timeprecision timeunit tran tranif0 tranif1 tri tri0 tri1 triand trior trireg true try
+    type typedef typeid typename union unique unique0 unix unsigned until until_with untyped use using uwire var vectored virtual
+    void volatile wait wait_order wand wchar_t weak weak0 weak1 while wildcard wire with within wor xnor xor xor_eq
     """.split()
 )
 
@@ -37,7 +37,7 @@ RESERVED = frozenset(
 def sanitise(text: str) -> str:
     """The nearest lower_snake_case identifier; no double underscore, which C++ and Verilator keep for themselves."""
     word = re.sub(r"_+", "_", re.sub(r"\W", "_", text, flags=re.ASCII)).strip("_").lower() or "unnamed"
-    return f"n_{word}" if word[0].isdigit() or word in RESERVED else word
+    return f"n_{word}" if word[0].isdigit() or word in RESERVED or word.startswith("dfc_") else word
 
 
 def unique(texts: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
@@ -62,11 +62,12 @@ def port_names(stem: str, count: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Names:
-    """Identifiers of a design: the design itself, its units and its streams."""
+    """Identifiers of a design: the design itself, its units, its streams, and the far sides of its FIFOs by stream."""
 
     top: str
     units: dict[str, str]
     streams: dict[str, str]
+    fifos: dict[str, str]
 
     @staticmethod
     def of(design: Design) -> Names:
@@ -74,4 +75,6 @@ class Names:
         ports = [f"{stem}{i}" for stem in ("in", "out") for i in ["", *range(len(design.graph.inputs) + len(design.graph.outputs))]]
         units = unique((n.name for n in design.nodes), (top, f"{top}_core", "top", "testbench"))
         streams = unique(design.streams(), (top, *ports, *units.values()))
-        return Names(top, units, streams)
+        sides = unique((f"{streams[t]}_fifo" for t, depth in design.fifo_depths.items() if depth), (*units.values(), *streams.values()))
+        fifos = {t: sides[f"{streams[t]}_fifo"] for t, depth in design.fifo_depths.items() if depth}
+        return Names(top, units, streams, fifos)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from dfcompile.backend.memory import hex_lines, limb_lines, parse_hex
 from dfcompile.backend.name import Names, port_names, sanitise, unique
 from dfcompile.units.base import Memory
-from tests.backend.designs import residual
+from tests.backend.designs import joined, residual
 
 
 @pytest.mark.parametrize(
@@ -18,6 +20,7 @@ from tests.backend.designs import residual
     [
         ("conv_0", "conv_0"), ("/layer1/Conv.2", "layer1_conv_2"), ("3x3", "n_3x3"), ("module", "n_module"), ("Template", "n_template"),
         ("a__b", "a_b"), ("größe", "gr_e"), ("", "unnamed"), ("___", "unnamed"), ("out put", "out_put"), ("int", "n_int"),
+        ("main", "n_main"), ("dfc_top", "n_dfc_top"), ("Parameters", "n_parameters"),
     ],
 )
 def test_sanitise(text: str, name: str) -> None:
@@ -39,6 +42,16 @@ def test_names_of_units_and_streams_never_meet() -> None:
     assert names.top == "residual_1"
     assert names.units["split up"] == "split_up"
     assert len(set(all_names)) == len(all_names)
+
+
+def test_a_stream_named_like_a_fifo() -> None:
+    def named(tensors: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple("n_short_fifo" if t == "windows" else t for t in tensors)
+
+    nodes = [replace(n, inputs=named(n.inputs), outputs=named(n.outputs)) for n in residual().nodes]
+    names = Names.of(joined("clash", nodes, ("x",), ("sum",), short=20))
+    assert names.streams["n_short_fifo"] == "n_short_fifo"
+    assert names.fifos == {"short": "n_short_fifo_2"}
 
 
 @given(st.integers(1, 150), st.integers(0, 9), st.randoms(use_true_random=False))
