@@ -34,6 +34,7 @@ from dfcompile.streamline.host import HostSide
 from dfcompile.units.base import Resources
 
 LATENCY = 20
+LARGE_MACS = 4_000_000_000
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,12 @@ def from_parts(parts: dict[str, Any], report: dict[str, Any]) -> LoopbackAcceler
     return LoopbackAccelerator(config=EngineConfig(**parts["config"]), report=report, **rest)
 
 
+def _macs(graph: Graph) -> int:
+    """Multiplications of a frame."""
+    convs = [n for n in graph.nodes if isinstance(n.op, IntConv)]
+    return sum(int(graph.constants[n.inputs[1]].size) * int(np.prod(graph.tensors[n.outputs[0]].shape[:2])) for n in convs)
+
+
 def make_report(acc: LoopbackAccelerator, model: Graph, board: Board | None) -> dict[str, Any]:
     """What report.json holds of a loopback build; `units` are the layers of the program."""
     timing, layers = acc.timing, layer_traffic(acc.program, acc.prediction)
@@ -189,11 +196,9 @@ def make_report(acc: LoopbackAccelerator, model: Graph, board: Board | None) -> 
         }
         for x in layers
     ]  # fmt: skip
-    convs = [n for n in acc.graph.nodes if isinstance(n.op, IntConv)]
-    sizes = [int(acc.graph.constants[n.inputs[1]].size) for n in convs]
-    pixels = [int(np.prod(acc.graph.tensors[n.outputs[0]].shape[:2])) for n in convs]
+    params = sum(int(acc.graph.constants[n.inputs[1]].size) for n in acc.graph.nodes if isinstance(n.op, IntConv))
     return {
-        "model": {"name": model.name, "macs": sum(a * b for a, b in zip(sizes, pixels, strict=True)), "params": sum(sizes)},
+        "model": {"name": model.name, "macs": _macs(acc.graph), "params": params},
         "mode": "loopback",
         "clock_mhz": clock,
         "timing": dataclasses.asdict(timing) | {"fps": clock * 1e6 / timing.interval_cycles},
@@ -228,10 +233,12 @@ def build_loopback(
 ) -> LoopbackAccelerator:
     """The engine that suits the network best on the board (the default engine without one), with its report.
 
-    most: engines that are replayed to find it. CompileError when the engine cannot run the network or none fits the board.
+    most: engines that are replayed to find it, fewer for networks of billions of multiplications
+    CompileError when the engine cannot run the network or none fits the board.
     """
     family = board.family if board else "xc7"
     plain = EngineConfig(weight_bits=weight_bits([graph]))
+    most = int(max(1, min(most, LARGE_MACS // max(1, _macs(graph)))))
     config = sweep([graph], board, float(options["clock"]), most).best.config if board else plain
     acc = LoopbackAccelerator(graph, host, config, batch, {}, options, family)
     acc.report.update(make_report(acc, model, board))

@@ -1,7 +1,7 @@
 """Estimated area of an engine, from the structure of the SystemVerilog.
 
-The constants are set by one synthesis (Yosys synth_xilinx xc7, pe=8, simd=8, weight_bits=4, act_words=4096, weight_words=512, acc_words=512):
-15,020 LUT, 7,446 FF, 16 BRAM36, 0 DSP. Other shapes are extrapolated.
+The constants are set by one synthesis (Yosys synth_xilinx xc7, pe=8, simd=8, weight_bits=4, act_words=4096, weight_words=512,
+acc_words=512): 15,020 LUT, 7,446 FF, 16 BRAM36, 0 DSP. Other shapes are extrapolated.
 """
 
 from __future__ import annotations

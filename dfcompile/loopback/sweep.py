@@ -183,12 +183,12 @@ def sweep(
             break
         if tried == most:
             break
-        tried += 1
         found = _exact(p, graphs)
-        if progress:
-            progress(f"sweep: {tried} engines replayed")
         if found is None:
             continue
+        tried += 1
+        if progress:
+            progress(f"sweep: {tried} engines replayed")
         seen[p.config] = found
         if best is None or best.cycles is None or (found.cycles or 0) < best.cycles:
             best = found

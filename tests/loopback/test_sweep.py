@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from dfcompile import serialize
 from dfcompile.boards import find_board
@@ -17,7 +18,14 @@ from dfcompile.loopback.mode import Roofline, choose_mode
 from dfcompile.loopback.predict import load_bytes, predict
 from dfcompile.loopback.sweep import candidates, sweep
 from dfcompile.loopback.traffic import layer_traffic
-from dfcompile.loopback_accelerator import LoopbackAccelerator, explore_loopback, from_parts, make_report
+from dfcompile.loopback_accelerator import (
+    LoopbackAccelerator,
+    build_loopback,
+    explore_loopback,
+    from_parts,
+    loopback_roofline,
+    make_report,
+)
 from dfcompile.streamline.host import HostSide
 from tests.loopback.cases import CASES, outputs
 from tests.loopback.resnet import resnet
@@ -94,3 +102,21 @@ def test_area_of_the_synthesised_engine() -> None:
     assert abs(made.lut - 15_020) < 0.02 * 15_020
     assert abs(made.ff - 7_446) < 0.02 * 7_446
     assert (made.bram36, made.dsp) == (16, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", ["pynq-z2", "kv260"])
+@pytest.mark.parametrize(("blocks", "bottleneck"), [((2, 2, 2, 2), False), ((3, 4, 6, 3), True)], ids=["resnet18", "resnet50"])
+def test_networks_far_over_the_board(blocks: tuple[int, ...], bottleneck: bool, board: str) -> None:
+    """ResNet-18 and -50, 4 bits, 224 x 224: an engine is found, tensors go outside, the program is exact."""
+    graph = resnet(blocks, bottleneck)
+    target = find_board(board)
+    host = HostSide({}, (), (), graph, {})
+    acc = build_loopback(graph, host, graph, {"clock": target.clock}, target)
+    assert acc.program.spilled
+    assert all(getattr(acc.resources, key) <= limit for key, limit in target.budget.items())
+    roofs = loopback_roofline(acc)
+    assert 0.6 * min(roofs.compute_fps, roofs.bandwidth_fps) < roofs.fps
+    if board == "pynq-z2":
+        codes = {"x": np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3))}
+        np.testing.assert_array_equal(acc.run_codes(codes)[graph.outputs[0]], graph.execute(codes)[graph.outputs[0]])
