@@ -124,9 +124,9 @@ def dot(form: MacForm, simd: int, arithmetic: str, fixed: int, family: str) -> R
         return tree + Resources(lut=simd, ff=simd * min(x + w, limit) * 0.45, dsp=0.4 * simd if in_dsp else 0)
     if in_dsp:
         slices = simd * ceil(x / 25) * ceil(w / 18)
-        if family == "ecp5":
+        if family != "xc7":  # Yosys uses the registers and adders of DSP48E1 only
             return tree + Resources(ff=simd * min(x + w, limit), dsp=slices)
-        first = simd // 2  # the slices' own adders and their registers
+        first = simd // 2
         return tree + Resources(lut=-first * (x + w), ff=-first * min(x + w + 1, limit), dsp=slices)
     product = x + w if x + w <= 6 and family != "ecp5" else x * w * cost.product
     return Resources(lut=simd * product, ff=simd * min(x + w, limit)) + tree
@@ -178,7 +178,7 @@ def array(
         lane = lane + accumulator(form, family)
     words, width = folds * steps, lanes * simd * form.w.bits
     weights = rom(words, width, rom_style(words, width, weight_style), family)
-    if form.in_dsp(arithmetic, family) and words > 1 and family != "ecp5":  # the slices' own operand registers
+    if form.in_dsp(arithmetic, family) and words > 1 and family == "xc7":  # the slices' own operand registers
         weights = replace(weights, ff=-simd * form.x.bits)
     parts = [
         lane * lanes,

@@ -83,7 +83,7 @@ class Multiply(Unit):
     def resources(self, family: str) -> Resources:
         a, b = (t.bits for t in self.in_dtypes)
         if min(a, b) >= 2 and (family == "ecp5" or a + b >= _DSP_BITS):
-            registers = a + b if family == "ecp5" else 0
+            registers = 0 if family == "xc7" else a + b
             lane = Resources(ff=registers, dsp=ceil(a / 18) * ceil(b / 18))
         else:
             lane = Resources(lut=a * b * (2.8 if family == "ecp5" else 1.72), ff=a + b)
