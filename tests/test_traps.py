@@ -183,8 +183,16 @@ def test_zero_padded_convolution_of_bipolar_activations(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("bits", "signed", "narrow", "zero", "relu"),
-    [(3, 0, 0, 0.0, False), (4, 1, 1, 0.0, True), (4, 1, 0, 0.0, True), (10, 1, 0, 0.0, False), (12, 0, 0, 0.0, True), (5, 0, 0, 7.0, False), (6, 1, 0, -5.0, False)],
-)  # fmt: skip
+    [
+        (3, 0, 0, 0.0, False),
+        (4, 1, 1, 0.0, True),
+        (4, 1, 0, 0.0, True),
+        (10, 1, 0, 0.0, False),
+        (12, 0, 0, 0.0, True),
+        (5, 0, 0, 7.0, False),
+        (6, 1, 0, -5.0, False),
+    ],
+)
 def test_every_form_of_activation_quantizer(bits: int, signed: int, narrow: int, zero: float, relu: bool, tmp_path: Path) -> None:
     m = Model()
     h = m.op("Conv", m.q("x"), m.w(np.random.default_rng(6).integers(-4, 4, (3, 2, 3, 3)).astype(float)), kernel_shape=[3, 3])
