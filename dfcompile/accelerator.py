@@ -163,14 +163,3 @@ def _check_input(name: str, shape: tuple[int, ...], x: Array | None) -> Problem 
     if not np.isfinite(x).all():
         return Problem("wrong-input", f"input '{name}' holds NaN or infinity", f"input {name}", help="give finite numbers")
     return None
-
-
-def load(out: str | Path) -> Accelerator:
-    """A saved build; CompileError when the folder is none."""
-    folder = Path(out)
-    parts = serialize.read(folder)
-    try:
-        report = json.loads((folder / "report.json").read_text())
-    except (OSError, ValueError):
-        report = {}
-    return Accelerator(report=report, **parts)

@@ -6,12 +6,14 @@ model file -> model graph -> integer graph -> unit graph -> folded units -> desi
 from __future__ import annotations
 
 import re
+import sys
 import time
+import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dfcompile.accelerator import Accelerator
 from dfcompile.boards import Board, find_board
@@ -25,6 +27,7 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.frontend.importer import import_model
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.types import IntType
+from dfcompile.loopback_accelerator import build_loopback, check_program
 from dfcompile.report_data import make_report
 from dfcompile.streamline.check import check_units, probe_inputs
 from dfcompile.streamline.encoder import InputType
@@ -142,6 +145,17 @@ def _finish(b: Build) -> None:
     b.result = accelerator
 
 
+def _program(b: Build) -> None:
+    """Loopback: one engine and the program that runs the network on it."""
+    assert b.model and b.integer
+    shown = {k: v for k, v in b.options.items() if k != "dump_ir"}
+    made = build_loopback(b.integer.graph, b.integer.host, b.model, shown, b.board)
+    if b.options.get("verify", True):
+        check_program(made, b.integer.host.encode(probe_inputs(b.model, b.input_types)))
+        made.report["verification"]["simulator"] = "exact"
+    b.result = cast(Accelerator, made)  # it has the same methods
+
+
 STAGES: tuple[tuple[str, Callable[[Build], None]], ...] = (
     ("import", _import),
     ("streamline", _streamline),
@@ -152,6 +166,37 @@ STAGES: tuple[tuple[str, Callable[[Build], None]], ...] = (
     ("check", _check),
     ("finish", _finish),
 )
+
+LOOPBACK_STAGES: tuple[tuple[str, Callable[[Build], None]], ...] = (
+    *STAGES[:2],
+    ("program", _program),
+)
+
+
+def _run(b: Build, stages: tuple[tuple[str, Callable[[Build], None]], ...], progress: Progress | None) -> None:
+    for name, stage in stages:
+        if progress:
+            progress(name)
+        start = time.perf_counter()
+        stage(b)
+        b.seconds[name] = time.perf_counter() - start
+
+
+def _run_mode(b: Build, progress: Progress | None) -> None:
+    """Mode auto is dataflow where that fits the board at the rate asked for, else loopback."""
+    if b.options["mode"] == "loopback":
+        _run(b, LOOPBACK_STAGES, progress)
+        return
+    try:
+        _run(b, STAGES, progress)
+    except CompileError as e:
+        if b.options["mode"] != "auto" or {p.code for p in e.problems} != {"does-not-fit"}:
+            raise
+        if progress:
+            progress("dataflow does not fit: loopback")
+        _run(b, LOOPBACK_STAGES[2:], progress)
+        assert b.result
+        b.result.report["mode_reason"] = e.problems[0].what
 
 
 def build(
@@ -190,12 +235,7 @@ def build(
     }
     _check_options(options)
     b = Build(Path(model), options, chosen)
-    for name, stage in STAGES:
-        if progress:
-            progress(name)
-        start = time.perf_counter()
-        stage(b)
-        b.seconds[name] = time.perf_counter() - start
+    _run_mode(b, progress)
     assert b.result
     b.result.report["seconds"] = {k: round(v, 3) for k, v in b.seconds.items()}
     return b.result
@@ -203,8 +243,8 @@ def build(
 
 def _check_options(options: Mapping[str, Any]) -> None:
     problems = []
-    if options["mode"] not in ("auto", "dataflow"):
-        problems.append(Problem("bad-option", f"mode '{options['mode']}' is not available", help="use --mode dataflow or auto"))
+    if options["mode"] not in ("auto", "dataflow", "loopback"):
+        problems.append(Problem("bad-option", f"mode '{options['mode']}' is not available", help="modes: auto, dataflow, loopback"))
     if options["fps"] and options["interval"]:
         problems.append(Problem("bad-option", "--fps and --interval both set the speed", help="give one of them"))
     for key in ("fps", "interval", "clock"):
@@ -315,3 +355,13 @@ def _number(text: str) -> float:
         top, bottom = text.split("/")
         return float(Fraction(top.strip()) / Fraction(bottom.strip()))
     return float(text)
+
+
+class _Callable(types.ModuleType):
+    """``dfcompile.build`` is this module and, called, its function: importing the module hides any function of that name."""
+
+    def __call__(self, *args: Any, **options: Any) -> Accelerator:
+        return build(*args, **options)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -164,8 +164,8 @@ def explain(model: Path, input_type: tuple[str, ...], as_json: bool) -> None:
 @_quiet
 def simulate(out: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], engine: str, quiet: bool) -> None:
     """Run the built design OUT on the frames of X.npy."""
-    from dfcompile.accelerator import load
     from dfcompile.arrays import name_frames, read_frames, write_frames
+    from dfcompile.saved import load
 
     frames = [read_frames(path) for path in inputs]
     with progress(quiet) as report:
@@ -186,7 +186,7 @@ def simulate(out: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], eng
 @_quiet
 def verify(out: Path, engines: tuple[str, ...], frames: int | None, stalls: float, json_file: Path | None, quiet: bool) -> int:
     """Hold the HLS C++ and the RTL of OUT equal to the model, beat for beat."""
-    from dfcompile.accelerator import load
+    from dfcompile.saved import load
     from dfcompile.verify import verify as run
 
     with progress(quiet) as report:

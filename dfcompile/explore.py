@@ -12,6 +12,7 @@ from dfcompile.build import STAGES, Build
 from dfcompile.dataflow.cost import RESOURCES
 from dfcompile.dataflow.fold import Folded, front
 from dfcompile.errors import CompileError, Problem
+from dfcompile.loopback_accelerator import explore_loopback
 
 Progress = Callable[[str], None]
 POINTS = 12
@@ -34,11 +35,15 @@ def explore(
     Returns {"mode", "board", "clock_mhz", "points": [{"fps", "interval", "lut", ..., "used", "cost", "gap"}], "foldings"}: `used` is
     the fullest resource's share of the board, `foldings` has one entry a point. CompileError when nothing fits.
     """
-    if mode not in ("auto", "dataflow"):
-        raise CompileError(Problem("bad-option", f"there is nothing to explore in mode '{mode}'", help="use --mode dataflow"))
+    if mode not in ("auto", "dataflow", "loopback"):
+        raise CompileError(Problem("bad-option", f"there is nothing to explore in mode '{mode}'", help="modes: dataflow, loopback"))
     target = find_board(board)
     mhz = clock or target.clock
-    units = _units(Path(model), input_type, progress)
+    if mode == "loopback":
+        integer = _staged(Path(model), input_type, progress, 2).integer
+        assert integer
+        return explore_loopback([integer.graph], target, mhz, out, progress)
+    units = _staged(Path(model), input_type, progress, 3).units
     rows, foldings = [], []
     for found in front(units, target, points):
         rows.append(_row(found, target, mhz))
@@ -53,14 +58,14 @@ def explore(
     return result
 
 
-def _units(model: Path, input_type: str | tuple[str, ...] | None, progress: Progress | None) -> Any:
-    """The unfolded unit graph."""
+def _staged(model: Path, input_type: str | tuple[str, ...] | None, progress: Progress | None, stages: int) -> Build:
+    """The first stages of a build: 2 for the integer graph, 3 for the unfolded units."""
     b = Build(model, {"input_type": input_type})
-    for name, stage in STAGES[:3]:
+    for name, stage in STAGES[:stages]:
         if progress:
             progress(name)
         stage(b)
-    return b.units
+    return b
 
 
 def _row(found: Folded, board: Board, mhz: float) -> dict[str, Any]:

@@ -138,7 +138,7 @@ class LoopbackAccelerator:
         (folder / "report.json").write_text(json.dumps(self.report, indent=1) + "\n")
         emit_rtl_engine(self.config, folder / "rtl")
         emit_hls_engine(self.config, folder / "hls")
-        frames = {t: _random(self.graph, t, self.batch) for t in self.graph.inputs}
+        frames = {t: random_codes(self.graph, t, self.batch) for t in self.graph.inputs}
         emit_sim(self.program, frames, folder / "sim")
         driver = folder / "driver"
         driver.mkdir()
@@ -164,7 +164,7 @@ class LoopbackAccelerator:
         }  # fmt: skip
 
 
-def _random(graph: Graph, tensor: str, count: int) -> Array:
+def random_codes(graph: Graph, tensor: str, count: int) -> Array:
     """Frames of random codes, the same in every build."""
     t = graph.tensors[tensor]
     assert t.lo is not None and t.hi is not None and t.dtype is not None

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from dfcompile.accelerator import load
 from dfcompile.boards import FAMILIES
 from dfcompile.config import did_you_mean
 from dfcompile.dataflow.design import Design
 from dfcompile.errors import CompileError, Problem
+from dfcompile.saved import load
 from dfcompile.synthesis.unit import synthesise_unit
 from dfcompile.units.base import Resources, Unit
 

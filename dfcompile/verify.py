@@ -21,8 +21,10 @@ from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.timing import Timing, solve
 from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Graph, Node
+from dfcompile.loopback_accelerator import LoopbackAccelerator
 from dfcompile.toolchain import find_tool
 from dfcompile.units.base import Array, Stream, Unit
+from dfcompile.verify_loopback import verify_loopback
 
 ENGINES = ("hls", "rtl")
 DEFAULT_STALLS = 0.3
@@ -189,6 +191,8 @@ def verify(
     folder: the saved build whose hls/ and rtl/ are used; None emits them again
     Returns ``{"engines": {"hls": ..., "rtl": ...}}``.
     """
+    if isinstance(build, LoopbackAccelerator):
+        return verify_loopback(build, engines, frames, stalls, progress)
     design = build.design
     frozen = golden(design, random_inputs(design, frames or default_frames(design)))
     say = progress or (lambda _: None)

@@ -24,6 +24,8 @@ LAYERS = (
     {
         "accelerator",
         "loopback_accelerator",
+        "saved",
+        "verify_loopback",
         "build",
         "serialize",
         "report_data",

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from dfcompile import cli
-from dfcompile.accelerator import Accelerator, load
+from dfcompile.accelerator import Accelerator
 from dfcompile.build import build
 from dfcompile.report import write_report
 from dfcompile.report.page import render_report
 from dfcompile.report.roofline import roofline
 from dfcompile.report.schedule import BINS, fill, look_longer, steady_frame, window
+from dfcompile.saved import load
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 RESOURCES = ("lut", "ff", "bram36", "uram", "dsp")
