@@ -44,6 +44,7 @@ def explore(
         assert integer
         return explore_loopback([integer.graph], target, mhz, out, progress)
     units = _staged(Path(model), input_type, progress, 3).units
+    assert units
     rows, foldings = [], []
     for found in front(units, target, points):
         rows.append(_row(found, target, mhz))
