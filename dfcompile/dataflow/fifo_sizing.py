@@ -16,7 +16,7 @@ from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.timing_interval import GAVE_UP, Loop, Periodic
 from dfcompile.dataflow.timing_net import UNBOUNDED, System, build
 
-_WORK = 60_000_000  # events that may be computed before the search stops with what it has
+_WORK = 200_000_000  # events that may be computed before the search stops with what it has
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class FifoSizing:
 
 
 def size_fifos(design: Design) -> Design:
-    """The design with sufficient FIFOs: what a periodic schedule at the ideal interval uses, not lowered further."""
-    return replace(design, fifo_depths=find_depths(design, work=0).depths)
+    """The design with the FIFOs that `find_depths` chooses."""
+    return replace(design, fifo_depths=find_depths(design).depths)
 
 
 def find_depths(design: Design, work: int = _WORK) -> FifoSizing:

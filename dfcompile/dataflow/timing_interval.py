@@ -13,6 +13,7 @@ from dfcompile.dataflow.timing_periodic import CHAIN, START, fresh, next_round, 
 
 _MOST_LOOPS = 1000
 _RADIUS = 4
+_PATIENCE = 20_000  # events computed before loops are looked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,31 +158,38 @@ class Periodic:
     def _run(self, net: Net, rings: Sequence[Iterable[int]], most: int) -> list[Loop]:
         """Raise marked times until all links hold or loops (at most so many) are found; one more ring at a time."""
         self._queue[:2] = 0
-        period, scale = self.interval.numerator, self.interval.denominator
+        patience = _PATIENCE
         for ring in rings:
             net.sequences[list(ring), ACTIVE] = 1
-            wait, rounds = 0, 0
+            left = patience
             while next_round(net.sequences, net.links, net.ports, net.out, self._queue):
-                if rounds > wait:
-                    wait += (rounds + 1) // 2
-                    if loops := self._trace(net, most):
-                        return loops
-                computed, ended = settle_round(*net, self._queue, self.times, self._causes, period, scale)
-                self.computed += computed
-                if self.limit is not None and self.computed > self.limit:
-                    return [GAVE_UP]
-                if not ended:
+                while self._queue[1]:
+                    left -= self._settle_round(net, left)
+                    if self.limit is not None and self.computed > self.limit:
+                        return [GAVE_UP]
+                    if left <= 0:
+                        if loops := self._trace(net, most):
+                            return loops
+                        left = patience = patience + patience // 2
+                if (net.sequences[:-1, LO] < net.size).any():
                     return [self._deadlock(net)]
-                rounds += 1
         return []
+
+    def _settle_round(self, net: Net, most: int) -> int:
+        """At most about so many events of this round; how many."""
+        period, scale = self.interval.numerator, self.interval.denominator
+        computed: int = settle_round(*net, self._queue, self.times, self._causes, period, scale, most)
+        self.computed += computed
+        return computed
 
     def _trace(self, net: Net, most: int) -> list[Loop]:
         used = np.zeros(len(self._links), dtype=np.bool_)
         found: list[Loop] = []
         since = self._stamp + 1
-        for q in np.flatnonzero(net.sequences[:-1, LO] < net.size):
+        waiting = np.flatnonzero(net.sequences[:-1, LO] < net.size)
+        for q, i in [(q, i) for q in waiting for i in (net.sequences[q, LO], net.sequences[q, LO] - 1) if i >= 0]:
             self._stamp += 1
-            cycles, frames = trace(*net[:4], self._causes, int(q), int(net.sequences[q, LO]), self._seen, since, self._stamp, used)
+            cycles, frames = trace(*net[:4], self._causes, int(q), int(i), self._seen, since, self._stamp, used)
             if cycles:
                 found.append(Loop(tuple(self._links[k] for k in np.flatnonzero(used)), cycles, frames))
                 if len(found) == most:

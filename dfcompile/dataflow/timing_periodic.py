@@ -218,20 +218,12 @@ def _advance(
 
 @jit
 def settle_round(
-    sequences: Shorts,
-    links: Shorts,
-    ports: Shorts,
-    gaps: Shorts,
-    out: Ints,
-    queue: Ints,
-    y: Ints,
-    causes: Causes,
-    interval: int,
-    scale: int,
-) -> tuple[int, bool]:
-    """Settle one frame; (events computed, whether it ended: when not, sequences wait for each other)."""
+    sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, out: Ints, queue: Ints, y: Ints, causes: Causes, interval: int,
+    scale: int, enough: int,
+) -> int:
+    """Go on with this frame until it is settled, or nothing can go on, or `enough` events were computed; how many were."""
     computed = 0
-    while queue[1] > 0:
+    while queue[1] > 0 and computed < enough:
         q = queue[2 + queue[0]]
         queue[0] = queue[0] + 1 if queue[0] + 3 < len(queue) else 0
         queue[1] -= 1
@@ -242,7 +234,7 @@ def settle_round(
             d = links[k, DST]
             if sequences[d, WAITS] == k and sequences[q, LO] > sequences[d, UNTIL]:
                 _push(sequences, queue, d)
-    return computed, bool((sequences[:, LO] >= sequences[:, SIZE]).all())
+    return computed
 
 
 @jit
