@@ -16,7 +16,7 @@ from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.timing_interval import GAVE_UP, Loop, Periodic
 from dfcompile.dataflow.timing_net import UNBOUNDED, System, build
 
-_WORK = 200_000_000  # events that may be computed before the search stops with what it has
+_WORK = 6_000_000  # events that may be computed before the search stops with what it has
 
 
 @dataclass(frozen=True)
