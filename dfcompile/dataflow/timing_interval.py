@@ -187,7 +187,8 @@ class Periodic:
         found: list[Loop] = []
         since = self._stamp + 1
         waiting = np.flatnonzero(net.sequences[:-1, LO] < net.size)
-        for q, i in [(q, i) for q in waiting for i in (net.sequences[q, LO], net.sequences[q, LO] - 1) if i >= 0]:
+        starts = [(q, i) for q in waiting for i in (net.sequences[q, LO], net.sequences[q, LO] - 1) if i >= 0]
+        for q, i in starts:
             self._stamp += 1
             cycles, frames = trace(*net[:4], self._causes, int(q), int(i), self._seen, since, self._stamp, used)
             if cycles:

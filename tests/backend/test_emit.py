@@ -74,7 +74,7 @@ def test_same_design_same_bytes_wherever(tmp_path: Path) -> None:
 
 
 def _make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", f"PYTHON={sys.executable}", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run(["make", "--no-print-directory", f"PYTHON={sys.executable}", *arguments], cwd=folder, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("flags", ["-O1", "-O1 -DDFC_LITERALS"], ids=["limbs", "literals"])

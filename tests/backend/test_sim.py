@@ -20,7 +20,7 @@ FRAMES = 4
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["make", "-j2", f"PYTHON={sys.executable}", *arguments]
+    command = ["make", "--no-print-directory", "-j2", f"PYTHON={sys.executable}", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=900)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from synthetic import Fake, design
 
 from dfcompile.dataflow.design import Design
 from dfcompile.ir.types import IntType
 from dfcompile.units.schedule import Give, Process, one_to_one
 from dfcompile.units.sliding_window import SlidingWindow
+from tests.dataflow.synthetic import Fake, design
 
 
 def matrix(vectors: int, nf: int, sf: int) -> Fake:
