@@ -16,7 +16,8 @@ from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.timing_interval import GAVE_UP, Loop, Periodic
 from dfcompile.dataflow.timing_net import UNBOUNDED, System, build
 
-_WORK = 6_000_000  # events that may be computed before the search stops with what it has
+_BUILD_WORK = 40_000_000  # events of the model that sizing may compute in a build: some 5 seconds
+_WORK = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class FifoSizing:
 
 
 def size_fifos(design: Design) -> Design:
-    """The design with the FIFOs that `find_depths` chooses."""
-    return replace(design, fifo_depths=find_depths(design).depths)
+    """The design with the FIFOs that `find_depths` chooses in a few seconds: the smallest, but for very large designs."""
+    return replace(design, fifo_depths=find_depths(design, _BUILD_WORK).depths)
 
 
 def find_depths(design: Design, work: int = _WORK) -> FifoSizing:

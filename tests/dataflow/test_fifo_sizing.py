@@ -1,0 +1,128 @@
+"""FIFO depths: they keep the interval, one slot less loses it, and brute force finds nothing smaller that one slot less could."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dfcompile.dataflow.design import Design
+from dfcompile.dataflow.fifo_sizing import find_depths, size_fifos
+from dfcompile.dataflow.timing import solve
+from dfcompile.dataflow.timing_interval import least_interval
+from dfcompile.dataflow.timing_net import UNBOUNDED, build
+from dfcompile.units.schedule import one_to_one
+from tests.dataflow.networks import resnet
+from tests.dataflow.synthetic import Fake, design, designs, simple, units
+
+SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@st.composite
+def diamonds(draw: Any) -> Design:
+    """A fork, one or two random units on each branch, and a unit where they meet."""
+    beats = draw(st.integers(1, 5))
+    nodes: list[tuple[str, Fake, str, str]] = [("fork", Fake((beats,), (beats, beats), one_to_one(beats, 1, 2, 1, 2)), "in", "a0 b0")]
+    ends = []
+    for branch in "ab":
+        count, now = draw(st.integers(0, 2)), beats
+        for i in range(count):
+            after = draw(st.integers(1, 5))
+            nodes.append((f"{branch}{i}", draw(units((now,), (after,))), f"{branch}{i}", f"{branch}{i + 1}"))
+            now = after
+        ends.append((f"{branch}{count}", now))
+    nodes.append(("meet", draw(units(tuple(n for _, n in ends), (2,))), " ".join(t for t, _ in ends), "out"))
+    return design(nodes, "in", "out")
+
+
+def check(made: Design) -> int:
+    """Sizes a design and tries every depth again from nothing; its total bits."""
+    found = find_depths(made)
+    system = build(made)
+    assert found.minimal
+    assert found.total_bits == sum(made.streams()[t].width * d for t, d in found.depths.items())
+    assert least_interval(system, {e.tensor: UNBOUNDED for e in system.edges})[0] == found.interval
+    assert least_interval(system, found.depths)[0] == found.interval
+    for t, depth in found.depths.items():
+        for less in {0, depth - 1}:
+            slower = least_interval(system, {**found.depths, t: less})[0]
+            assert slower is None or slower > found.interval, f"{t} needs only {less} of {depth}"
+    return found.total_bits
+
+
+@SETTINGS
+@given(designs(4))
+def test_one_slot_less_loses_the_interval(made: Design) -> None:
+    check(made)
+
+
+@SETTINGS
+@given(diamonds())
+def test_one_slot_less_loses_the_interval_where_branches_meet(made: Design) -> None:
+    check(made)
+
+
+def all_depths(names: list[str], slots: int) -> Iterator[dict[str, int]]:
+    """All ways to spend so many slots at most."""
+    if not names:
+        yield {}
+        return
+    for depth in range(slots + 1):
+        yield from ({names[0]: depth, **rest} for rest in all_depths(names[1:], slots - depth))
+
+
+def whole(beats: int, cycles: int) -> Fake:
+    return simple(beats, beats, cycles)
+
+
+def one(beats: int, inputs: int, outputs: int) -> Fake:
+    return Fake((beats,) * inputs, (beats,) * outputs, one_to_one(beats, 1, 2, inputs, outputs))
+
+
+KNOWN = [
+    (design([("f", one(4, 1, 2), "in", "a b"), ("w", whole(4, 8), "a", "c"), ("m", one(4, 2, 1), "c b", "out")], "in", "out"), 5),
+    (design([("u", whole(4, 4), "in", "a"), ("v", whole(4, 4), "a", "out")], "in", "out"), 2),
+    (design([("u", one(3, 1, 1), "in", "a"), ("v", one(3, 1, 1), "a", "out")], "in", "out"), 0),
+]
+
+
+@pytest.mark.parametrize("made", [made for made, _ in KNOWN])
+def test_brute_force_finds_nothing_smaller(made: Design) -> None:
+    bits = check(made)
+    system = build(made)
+    interval = find_depths(made).interval
+    names = [e.tensor for e in system.edges]
+    fitting = [sum(d.values()) for d in all_depths(names, bits - 1) if least_interval(system, d)[0] == interval]
+    assert fitting == []
+
+
+def test_a_chain_at_full_rate_needs_no_fifo() -> None:
+    made = size_fifos(KNOWN[2][0])
+    assert dict(made.fifo_depths) == {}
+
+
+def test_the_sized_design_runs_at_the_ideal_interval() -> None:
+    made, _ = KNOWN[0]
+    assert solve(size_fifos(made)).interval_cycles == 8
+
+
+def test_a_search_cut_short_says_so_and_keeps_the_interval() -> None:
+    made = resnet((1, 1), interval=28_224)
+    found = find_depths(made, work=1)
+    assert not found.minimal
+    system = build(made)
+    assert least_interval(system, found.depths)[0] == found.interval
+
+
+def test_a_residual_network_is_sized_to_the_slot() -> None:
+    made = resnet((2, 1), interval=28_224)
+    found = find_depths(made)
+    assert found.minimal
+    assert found.interval == 28_224
+    system = build(made)
+    for t, depth in found.depths.items():
+        slower = least_interval(system, {**found.depths, t: depth - 1})[0]
+        assert slower is None or slower > found.interval
