@@ -74,7 +74,9 @@ def test_same_design_same_bytes_wherever(tmp_path: Path) -> None:
 
 
 def _make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", "--no-print-directory", f"PYTHON={sys.executable}", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        ["make", "--no-print-directory", f"PYTHON={sys.executable}", *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.parametrize("flags", ["-O1", "-O1 -DDFC_LITERALS"], ids=["limbs", "literals"])
@@ -95,5 +97,3 @@ def test_hls_project_makes_and_passes_by_itself(flags: str, tmp_path: Path) -> N
     done = _make(tmp_path, f"CXXFLAGS={flags}")
     assert done.returncode != 0
     assert "vectors/m_axis.hex: frame 1, beat 1 differs" in done.stdout
-
-
