@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,7 +22,7 @@ from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.timing import Timing, solve
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array
-from dfcompile.streamline.host import HostSide
+from dfcompile.streamline.host import HostSide, checked_codes
 from dfcompile.units.area import sum_of
 from dfcompile.units.base import Resources
 
@@ -67,18 +68,19 @@ class Accelerator:
 
     def simulate(self, x: Array | Mapping[str, Array], engine: str = "python") -> Any:
         """As `run`, on the Python engine, the compiled HLS C++ or the RTL under Verilator. CompileError for a wrong input."""
-        if engine not in ENGINES:
-            raise CompileError(Problem("bad-option", f"there is no engine '{engine}'", help=f"engines: {', '.join(ENGINES)}"))
-        feeds = self._checked(x)
+        check_engine(engine)
+        feeds = self.host.checked(x)
         if engine == "python":
             outputs = self._in_chunks(feeds, lambda part: self.host.decode(self._codes(self.host.encode(part))))
         else:
             outputs = self.host.decode(self.run_codes(self.host.encode(feeds), engine))
-        results = {k: v.astype(np.float32) if v.dtype.kind == "f" else v for k, v in outputs.items()}
-        return next(iter(results.values())) if len(results) == 1 else results
+        return as_results(outputs)
 
     def run_codes(self, codes: Mapping[str, Array], engine: str = "python") -> dict[str, Array]:
         """Integer codes in and out, by stream: (n, h, w, c)."""
+        check_engine(engine)
+        streams = self.design.streams()
+        codes = checked_codes({t: (streams[t].shape, streams[t].dtype) for t in self.design.graph.inputs}, codes)
         if engine == "python":
             return self._in_chunks(codes, self._codes)
         from dfcompile.backend.engine import run_engine
@@ -108,58 +110,40 @@ class Accelerator:
             results = list(pool.map(run, parts))
         return {k: np.concatenate([r[k] for r in results]) for k in results[0]}
 
-    def _checked(self, x: Array | Mapping[str, Array]) -> dict[str, Array]:
-        shapes = self.host.input_shapes
-        feeds = dict(x) if isinstance(x, Mapping) else {next(iter(shapes)): np.asarray(x)}
-        problems = [_check_input(name, shape, feeds.get(name)) for name, shape in shapes.items()]
-        problems += [
-            Problem("wrong-input", f"the model has no input '{k}'", help=f"inputs: {', '.join(shapes)}") for k in feeds if k not in shapes
-        ]
-        found = [p for p in problems if p]
-        if found:
-            raise CompileError(found)
-        return {k: np.asarray(v) for k, v in feeds.items()}
-
     def save(self, out: str | Path) -> None:
         """Write the build folder, whole or not at all; an older build in its place is replaced."""
         from dfcompile.backend.project import write_project
         from dfcompile.report.page import render_report
 
-        target = Path(out)
-        if target.exists() and (not target.is_dir() or (any(target.iterdir()) and not (target / "design.json").exists())):
-            raise CompileError(Problem("bad-output", f"'{target.name}' exists and is not a build folder", help="choose another -o OUT"))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".dfcompile-") as scratch:
-            folder = Path(scratch) / "out"
-            folder.mkdir()
+        with new_folder(Path(out)) as folder:
             serialize.write(folder, design=self.design, host=self.host, options=self.options, family=self.family)
             (folder / "report.json").write_text(json.dumps(self.report, indent=1) + "\n")
             (folder / "report.html").write_text(render_report(self), encoding="utf-8")
             write_project(self, folder)
-            if target.exists():
-                shutil.rmtree(target)
-            folder.rename(target)
 
 
-def _check_input(name: str, shape: tuple[int, ...], x: Array | None) -> Problem | None:
-    wanted = "x".join(("N", *map(str, shape)))
-    if x is None:
-        return Problem("wrong-input", f"input '{name}' is missing", help=f"give an array of shape {wanted}")
-    given = "x".join(map(str, x.shape))
-    if x.ndim != len(shape) + 1 or x.shape[1:] != shape:
-        return Problem(
-            "wrong-input",
-            f"input '{name}' has the wrong shape",
-            f"input {name}",
-            f"given {given}, the model takes {wanted}",
-            "the first axis counts the frames",
-        )
-    if x.dtype.kind not in "fiub":
-        return Problem("wrong-input", f"input '{name}' is not numeric", f"input {name}", f"its dtype is {x.dtype}", "give float32 numbers")
-    if not len(x):
-        return Problem(
-            "wrong-input", f"input '{name}' holds no frame", f"input {name}", help=f"give an array of shape {wanted}, N at least 1"
-        )
-    if not np.isfinite(x).all():
-        return Problem("wrong-input", f"input '{name}' holds NaN or infinity", f"input {name}", help="give finite numbers")
-    return None
+def check_engine(engine: str) -> None:
+    """CompileError for an engine that there is not."""
+    if engine not in ENGINES:
+        raise CompileError(Problem("bad-option", f"there is no engine '{engine}'", help=f"engines: {', '.join(ENGINES)}"))
+
+
+def as_results(outputs: Mapping[str, Array]) -> Any:
+    """Real outputs as float32: one array, or a dict where there are several."""
+    results = {k: v.astype(np.float32) if v.dtype.kind == "f" else v for k, v in outputs.items()}
+    return next(iter(results.values())) if len(results) == 1 else results
+
+
+@contextlib.contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """An empty folder that becomes `target` when the block ends without an error; an older build there is replaced."""
+    if target.exists() and (not target.is_dir() or (any(target.iterdir()) and not (target / "design.json").exists())):
+        raise CompileError(Problem("bad-output", f"'{target.name}' exists and is not a build folder", help="choose another -o OUT"))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".dfcompile-") as scratch:
+        folder = Path(scratch) / "out"
+        folder.mkdir()
+        yield folder
+        if target.exists():
+            shutil.rmtree(target)
+        folder.rename(target)

@@ -21,13 +21,14 @@ from dfcompile.dataflow.connect import apply_folding, connect
 from dfcompile.dataflow.cost import Vector, budget, vector
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.fifo_sizing import size_fifos
-from dfcompile.dataflow.fold import Choice, Folded, cheapest, default_interval, fastest, read_folding
+from dfcompile.dataflow.fold import Choice, Folded, cheapest, default_interval, fastest, load_folding, read_folding
 from dfcompile.dataflow.lower import lower
 from dfcompile.errors import CompileError, Problem
 from dfcompile.frontend.importer import import_model
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.types import IntType
-from dfcompile.loopback_accelerator import build_loopback, check_program
+from dfcompile.loopback_accelerator import LoopbackAccelerator
+from dfcompile.loopback_build import build_loopback, check_program
 from dfcompile.report_data import make_report
 from dfcompile.streamline.check import check_units, probe_inputs
 from dfcompile.streamline.encoder import InputType
@@ -139,8 +140,7 @@ def _check(b: Build) -> None:
 def _finish(b: Build) -> None:
     assert b.model and b.integer and b.design
     family = b.board.family if b.board else "xc7"
-    shown = {k: v for k, v in b.options.items() if k != "dump_ir"}
-    accelerator = Accelerator(b.design, b.integer.host, {}, shown, family)
+    accelerator = Accelerator(b.design, b.integer.host, {}, _kept_options(b), family)
     accelerator.report.update(make_report(accelerator, b.model, b.board, b.folded))
     b.result = accelerator
 
@@ -148,12 +148,30 @@ def _finish(b: Build) -> None:
 def _program(b: Build) -> None:
     """Loopback: one engine and the program that runs the network on it."""
     assert b.model and b.integer
-    shown = {k: v for k, v in b.options.items() if k != "dump_ir"}
-    made = build_loopback(b.integer.graph, b.integer.host, b.model, shown, b.board)
+    made = build_loopback(b.integer.graph, b.integer.host, b.model, _kept_options(b), b.board)
+    wanted = wanted_interval(b.options, b.board)
+    if wanted and made.timing.interval_cycles > wanted:
+        raise CompileError(_too_slow(made, wanted, b.board))
     if b.options.get("verify", True):
         check_program(made, b.integer.host.encode(probe_inputs(b.model, b.input_types)))
         made.report["verification"]["simulator"] = "exact"
     b.result = cast(Accelerator, made)  # it has the same methods
+
+
+def _kept_options(b: Build) -> dict[str, Any]:
+    """The options as a build keeps them: no paths, so that its bytes do not depend on where the user's files lie."""
+    kept = {k: v for k, v in b.options.items() if k != "dump_ir"}
+    return kept | ({"board": b.board.name, "part": b.board.part} if b.board else {})
+
+
+def _too_slow(made: LoopbackAccelerator, wanted: int, board: Board | None) -> Problem:
+    best = made.timing.interval_cycles
+    return Problem(
+        "does-not-fit",
+        f"the loopback engine makes no frame in {wanted:,} cycles",
+        why=f"the best {f'on {board.name} ' if board else ''}takes {best:,} cycles a frame, {made.report['timing']['fps']:,.6g} frames/s",
+        help="ask for a lower frame rate" + ("" if board else ", or name a --board, so that the engine is chosen for it"),
+    )
 
 
 STAGES: tuple[tuple[str, Callable[[Build], None]], ...] = (
@@ -217,7 +235,8 @@ def build(
     """Compile a model. CompileError carries every problem found.
 
     fps or interval: the speed to fold for (frames a second at `clock` MHz, or cycles a frame)
-    folding: JSON file or dict, unit -> {pe, simd, ...}; units not named keep their automatic folding
+    folding: JSON file or dict, unit -> {pe, simd, ...}; units not named keep their automatic folding. In loopback mode
+        {"engine": {pe, simd, ..., batch}}, as report.json names them
     input_type: "[input=]TYPE[:scale[:offset]]", what a raw input stream carries
     """
     chosen = find_board(board) if board else None
@@ -227,7 +246,7 @@ def build(
         "fps": fps,
         "interval": interval,
         "clock": clock or (chosen.clock if chosen else 100.0),
-        "folding": str(folding) if isinstance(folding, Path) else folding,
+        "folding": dict(load_folding(folding)) if folding is not None else None,
         "input_type": input_type,
         "argmax": argmax,
         "verify": verify,

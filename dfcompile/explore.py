@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from dfcompile.build import STAGES, Build
 from dfcompile.dataflow.cost import RESOURCES
 from dfcompile.dataflow.fold import Folded, front
 from dfcompile.errors import CompileError, Problem
-from dfcompile.loopback_accelerator import explore_loopback
+from dfcompile.ir.graph import Graph
+from dfcompile.loopback.heatmap import heatmap
+from dfcompile.loopback.sweep import sweep
 
 Progress = Callable[[str], None]
 POINTS = 12
@@ -113,3 +115,21 @@ def picture(title: str, rows: list[dict[str, Any]]) -> str:
 
 def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def explore_loopback(
+    graphs: Sequence[Graph], board: Board, clock: float, out: Path | None = None, progress: Callable[[str], None] | None = None
+) -> dict[str, Any]:
+    """The sweep of array shapes for a set of networks: numbers, and explore.json and explore.svg (heat maps) in folder `out`."""
+    found = sweep(graphs, board, clock, progress=progress)
+    points = [p.row() for p in found.points]
+    result = {
+        "mode": "loopback", "board": board.name, "clock_mhz": clock, "networks": [g.name for g in graphs],
+        "points": points, "best": found.best.row(), "gap": found.gap,
+    }  # fmt: skip
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "explore.json").write_text(json.dumps(result, indent=1) + "\n")
+        title = f"{', '.join(g.name for g in graphs)} on {board.name} at {clock:g} MHz, a frame of each"
+        (out / "explore.svg").write_text(heatmap(title, found))
+    return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def make_report(acc: Accelerator, model: Graph, board: Board | None, folded: Fol
         for t, d in design.fifo_depths.items()
         if d
     ]
-    interval = timing.interval_cycles
+    interval = plain(timing.interval_cycles)
     return {
         "model": {"name": model.name, "macs": macs(design.graph), "params": _parameters(design.graph)},
         "mode": "dataflow",
@@ -37,17 +38,22 @@ def make_report(acc: Accelerator, model: Graph, board: Board | None, folded: Fol
             "interval_cycles": interval,
             "latency_cycles": timing.latency_cycles,
             "ideal_interval_cycles": slowest["cycles"],
-            "fps": clock * 1e6 / float(interval),
+            "fps": clock * 1e6 / interval,
             "bottleneck": slowest["name"],
         },
         "units": units,
         "fifos": fifos,
         "resources": dataclasses.asdict(acc.resources),
-        "budget": _budget(board),
+        "budget": budget_of(board),
         "folding": folded.report if folded else {"optimal": False, "bound": None, "gap": None},
         "verification": {"streamline": "exact", "simulator": "exact" if acc.options.get("verify", True) else "skipped"},
         "seconds": {},
     }
+
+
+def plain(value: Fraction | int) -> int | float:
+    """A number that JSON holds: whole where it is."""
+    return int(value) if value == int(value) else float(value)
 
 
 def _unit_row(name: str, unit: Unit, source: tuple[str, ...], family: str) -> dict[str, Any]:
@@ -66,7 +72,8 @@ def _parameters(graph: Graph) -> int:
     return sum(int(np.size(n.op.weights)) for n in graph.nodes if hasattr(n.op, "weights"))
 
 
-def _budget(board: Board | None) -> dict[str, Any]:
+def budget_of(board: Board | None) -> dict[str, Any]:
+    """What report.json holds of a board."""
     if board is None:
         return {}
     return {"board": board.name, **board.budget, "bandwidth": board.bandwidth}

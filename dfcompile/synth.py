@@ -8,12 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from dfcompile.backend.run_loopback import TOP as LOOPBACK_TOP
 from dfcompile.boards import FAMILIES
 from dfcompile.config import did_you_mean
 from dfcompile.dataflow.design import Design
 from dfcompile.errors import CompileError, Problem
+from dfcompile.loopback.area import resources as area_of_engine
+from dfcompile.loopback_accelerator import LoopbackAccelerator
 from dfcompile.saved import load
-from dfcompile.synthesis.unit import synthesise_unit
+from dfcompile.synthesis.unit import synthesise_texts, synthesise_unit
 from dfcompile.units.base import Resources, Unit
 
 WORKERS = 2  # a synthesis takes one core and up to a gigabyte
@@ -21,7 +24,7 @@ Progress = Callable[[str], None]
 
 
 def synth(out: Path, tool: str = "yosys", device: str | None = None, progress: Progress | None = None) -> dict[str, Any]:
-    """Synthesise every unit and FIFO of the build `out` by itself, from the SystemVerilog in ``out/rtl``.
+    """Synthesise every unit and FIFO of the build `out` by itself, or its loopback engine, from the SystemVerilog in ``out/rtl``.
 
     device: "xc7", "xcup" or "ecp5"; default the build's
     Returns {"tool", "device", "units": [{"name", "kind", "synthesised", "estimated"}], "total": {"synthesised", "estimated"}}.
@@ -33,8 +36,13 @@ def synth(out: Path, tool: str = "yosys", device: str | None = None, progress: P
     family = device or made.family
     if family not in FAMILIES:
         raise CompileError(Problem("bad-option", f"there is no device family '{family}'", help=did_you_mean(family, FAMILIES)))
-    parts = design_parts(made.design)
     library = Path(out) / "rtl"
+    if isinstance(made, LoopbackAccelerator):
+        if progress:
+            progress("synthesise the engine")
+        real = _engine(library, family)
+        return _table(tool, family, [(LOOPBACK_TOP, "loopback", real, area_of_engine(made.config, family))])
+    parts = design_parts(made.design)
     done = 0
 
     def run(part: tuple[str, Unit]) -> Resources:
@@ -49,7 +57,15 @@ def synth(out: Path, tool: str = "yosys", device: str | None = None, progress: P
         progress(f"synthesise 0/{len(parts)}")
     with ThreadPoolExecutor(WORKERS) as pool:
         areas = list(pool.map(run, parts))
-    return _table(tool, family, parts, areas)
+    found = zip(parts, areas, strict=True)
+    return _table(tool, family, [(name, unit.kind, real, unit.resources(family)) for (name, unit), real in found])
+
+
+def _engine(library: Path, family: str) -> Resources:
+    """Real area of the loopback engine in the folder rtl/ of a build."""
+    headers = sorted(p.name for p in library.glob("*.svh"))
+    listed = [f for f in (library / "files.f").read_text().split() if f.endswith(".sv")]
+    return synthesise_texts([(f, (library / f).read_text()) for f in (*headers, *listed)], (), LOOPBACK_TOP, family)
 
 
 def design_parts(design: Design) -> list[tuple[str, Unit]]:
@@ -58,12 +74,12 @@ def design_parts(design: Design) -> list[tuple[str, Unit]]:
     return [*units, *((f"fifo {t}", f) for t, f in design.fifos().items())]
 
 
-def _table(tool: str, family: str, parts: list[tuple[str, Unit]], areas: list[Resources]) -> dict[str, Any]:
+def _table(tool: str, family: str, parts: list[tuple[str, str, Resources, Resources]]) -> dict[str, Any]:
+    """The result, from (name, kind, synthesised, estimated)."""
     rows = []
     sums = [Resources(), Resources()]
-    for (name, unit), real in zip(parts, areas, strict=True):
-        estimate = unit.resources(family)
+    for name, kind, real, estimate in parts:
         sums = [sums[0] + real, sums[1] + estimate]
-        rows.append({"name": name, "kind": unit.kind, "synthesised": dataclasses.asdict(real), "estimated": dataclasses.asdict(estimate)})
+        rows.append({"name": name, "kind": kind, "synthesised": dataclasses.asdict(real), "estimated": dataclasses.asdict(estimate)})
     total = {"synthesised": dataclasses.asdict(sums[0]), "estimated": dataclasses.asdict(sums[1])}
     return {"tool": tool, "device": family, "units": rows, "total": total}

@@ -22,6 +22,7 @@ from dfcompile.dataflow.timing import Timing, solve
 from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Graph, Node
 from dfcompile.loopback_accelerator import LoopbackAccelerator
+from dfcompile.report_data import plain
 from dfcompile.toolchain import find_tool
 from dfcompile.units.base import Array, Stream, Unit
 from dfcompile.verify_loopback import verify_loopback
@@ -160,7 +161,7 @@ def _cycles(result: dict[str, Any], run: RtlRun, timing: Timing) -> dict[str, An
     found: dict[str, Any] = {
         "interval_cycles": measured_interval(run, min(Fraction(timing.interval_cycles).denominator, len(run.frame_done) - 1)),
         "latency_cycles": run.latency_cycles,
-        "predicted_interval_cycles": _number(timing.interval_cycles),
+        "predicted_interval_cycles": plain(timing.interval_cycles),
         "predicted_latency_cycles": timing.latency_cycles,
     }
     wrong = np.flatnonzero(run.frame_done - run.first_take != timing.frame_done)
@@ -169,10 +170,6 @@ def _cycles(result: dict[str, Any], run: RtlRun, timing: Timing) -> dict[str, An
         text = f"frame {f} ends in cycle {run.frame_done[f] - run.first_take}, predicted {timing.frame_done[f]}"
         found |= {"pass": False, "first_mismatch": result["first_mismatch"] or text}
     return found
-
-
-def _number(value: Fraction | int) -> float | int:
-    return int(value) if value == int(value) else float(value)
 
 
 def _paused_run(design: Design, frozen: Golden, rtl: Path, stalls: float) -> RtlRun:
@@ -192,7 +189,7 @@ def verify(
     Returns ``{"engines": {"hls": ..., "rtl": ...}}``.
     """
     if isinstance(build, LoopbackAccelerator):
-        return verify_loopback(build, engines, frames, stalls, progress)
+        return verify_loopback(build, engines, frames, stalls or DEFAULT_STALLS, progress, folder)
     design = build.design
     frozen = golden(design, random_inputs(design, frames or default_frames(design)))
     say = progress or (lambda _: None)

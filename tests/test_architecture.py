@@ -24,6 +24,7 @@ LAYERS = (
     {
         "accelerator",
         "loopback_accelerator",
+        "loopback_build",
         "saved",
         "verify_loopback",
         "build",

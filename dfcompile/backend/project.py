@@ -11,7 +11,6 @@ from dfcompile.backend.hls import Target, emit_hls
 from dfcompile.backend.interface import Interface
 from dfcompile.backend.rtl import emit_rtl
 from dfcompile.backend.sim import emit_sim, write_vectors
-from dfcompile.boards import find_board
 from dfcompile.dataflow.design import Design
 from dfcompile.streamline.host import HostSide
 
@@ -31,9 +30,7 @@ def target_of(options: dict[str, Any]) -> Target:
     """Part and clock period of the build's board, where one is known."""
     plain = Target()
     clock = options.get("clock")
-    board = find_board(options["board"]) if options.get("board") else None
-    part = getattr(board, "part", "") or plain.part
-    return Target(part, 1000.0 / float(clock) if clock else plain.period)
+    return Target(options.get("part") or plain.part, 1000.0 / float(clock) if clock else plain.period)
 
 
 def write_project(build: Build, folder: Path) -> None:

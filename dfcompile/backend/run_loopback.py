@@ -70,12 +70,13 @@ def emit_sim(program: Program, codes: Mapping[str, Array], folder: Path) -> None
     (folder / "Makefile").write_text(text)
 
 
-def build_rtl_engine(config: EngineConfig) -> Path:
-    """The compiled Verilator harness of an engine; any program runs on it."""
+def build_rtl_engine(config: EngineConfig, emitted: Path | None = None) -> Path:
+    """The compiled Verilator harness of an engine; any program runs on it. emitted: its SystemVerilog, by default written anew."""
     harness = resource_dir("templates") / "loopback" / "harness.cpp"
     with tempfile.TemporaryDirectory() as temporary:
-        rtl = Path(temporary)
-        emit_rtl_engine(config, rtl)
+        rtl = emitted or Path(temporary)
+        if emitted is None:
+            emit_rtl_engine(config, rtl)
 
         def build(folder: Path) -> None:
             include = verilator_root() / "include"
@@ -92,11 +93,12 @@ def build_rtl_engine(config: EngineConfig) -> Path:
         return cached("loopback_rtl", key, build) / "harness"
 
 
-def build_hls_engine(config: EngineConfig) -> Path:
-    """The compiled HLS test bench of an engine."""
+def build_hls_engine(config: EngineConfig, emitted: Path | None = None) -> Path:
+    """The compiled HLS test bench of an engine. emitted: its C++, by default written anew."""
     with tempfile.TemporaryDirectory() as temporary:
-        hls = Path(temporary)
-        emit_hls_engine(config, hls)
+        hls = emitted or Path(temporary)
+        if emitted is None:
+            emit_hls_engine(config, hls)
 
         def build(folder: Path) -> None:
             warnings = ["-Wall", "-Wextra", "-Werror"]
@@ -110,14 +112,16 @@ def build_hls_engine(config: EngineConfig) -> Path:
 
 
 def run_loopback(
-    program: Program, codes: Mapping[str, Array], engine: str, latency: int = LATENCY, stalls: float = 0.0, seed: int = 1
+    program: Program, codes: Mapping[str, Array], engine: str, latency: int = LATENCY, stalls: float = 0.0, seed: int = 1,
+    emitted: Path | None = None,
 ) -> LoopbackRun:
     """Run frames of codes, `program.batch` at a time, on engine "hls" or "rtl".
 
     latency: cycles of the external memory; stalls: chance in each cycle that a channel of it pauses (RTL only)
+    emitted: folder with the engine's C++ or SystemVerilog, by default written anew
     Raises CompileError when the engine stops with an error or not at all.
     """
-    tool = build_rtl_engine(program.config) if engine == "rtl" else build_hls_engine(program.config)
+    tool = build_rtl_engine(program.config, emitted) if engine == "rtl" else build_hls_engine(program.config, emitted)
     limit = int(20 * (predict(program, latency).cycles + 200_000) / (1 - stalls) ** 2)
     count = len(next(iter(codes.values())))
     parts, cycles = [], []

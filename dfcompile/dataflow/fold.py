@@ -210,7 +210,7 @@ def _too_large(problem: FoldProblem, interval: int, board: Board, limit: Vector)
 
 def read_folding(source: str | Path | Mapping[str, Any], graph: Graph) -> dict[str, Choice]:
     """A folding from a JSON file or dict: unit name -> {pe, simd, ...}; CompileError names every wrong entry."""
-    entries = source if isinstance(source, Mapping) else _load(Path(source))
+    entries = load_folding(source)
     by_name = {n.name: n for n in graph.nodes}
     tied = tied_windows(graph)
     problems, result = [], {}
@@ -253,7 +253,11 @@ def _wrong_choice(name: str, unit: Unit, choice: Any) -> Problem | None:
     )
 
 
-def _load(path: Path) -> Mapping[str, Any]:
+def load_folding(source: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:
+    """The entries of a folding file, or those given; CompileError when they cannot be read."""
+    if isinstance(source, Mapping):
+        return source
+    path = Path(source)
     try:
         entries = json.loads(path.read_text())
     except (OSError, ValueError) as e:
@@ -265,5 +269,5 @@ def _load(path: Path) -> Mapping[str, Any]:
 
 __all__ = [
     "Choice", "Folded", "Folding", "apply_folding", "cheapest", "default_interval", "fastest", "fold_for_interval", "front", "lanes",
-    "macs", "read_folding",
+    "load_folding", "macs", "read_folding",
 ]  # fmt: skip

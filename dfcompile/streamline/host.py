@@ -27,6 +27,23 @@ class HostSide:
     tail: Graph
     streams: Mapping[str, tuple[Shape3, IntType]]
 
+    def checked(self, x: Array | Mapping[str, Array]) -> dict[str, Array]:
+        """Real inputs by graph input, from one array or a dict. CompileError for every one that is missing, of a wrong shape or type."""
+        shapes = self.input_shapes
+        feeds = {k: np.asarray(v) for k, v in x.items()} if isinstance(x, Mapping) else {next(iter(shapes)): np.asarray(x)}
+        problems = [_check_input(name, shape, feeds.get(name)) for name, shape in shapes.items()]
+        problems += [
+            Problem("wrong-input", f"the model has no input '{k}'", help=f"inputs: {', '.join(shapes)}") for k in feeds if k not in shapes
+        ]
+        counts = {len(v) for v in feeds.values() if v.ndim}
+        if len(counts) > 1 and not any(problems):
+            text = ", ".join(f"{k} {len(v)}" for k, v in feeds.items())
+            problems.append(Problem("wrong-input", "the inputs hold different numbers of frames", why=text))
+        found = [p for p in problems if p]
+        if found:
+            raise CompileError(found)
+        return feeds
+
     def encode(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Real inputs (n, *shape) by graph input to codes (n, h, w, c) by stream, float32 where that is exact."""
         return {p.stream: self._encode_port(p, feeds[p.input]) for p in self.inputs}
@@ -71,3 +88,53 @@ def _to_declared(port: InputPort, dtype: IntType, real: Array) -> Array:
             )
         )
     return codes
+
+
+def _check_input(name: str, shape: tuple[int, ...], x: Array | None) -> Problem | None:
+    wanted = "x".join(("N", *map(str, shape)))
+    if x is None:
+        return Problem("wrong-input", f"input '{name}' is missing", help=f"give an array of shape {wanted}")
+    given = "x".join(map(str, x.shape))
+    if x.ndim != len(shape) + 1 or x.shape[1:] != shape:
+        return Problem(
+            "wrong-input",
+            f"input '{name}' has the wrong shape",
+            f"input {name}",
+            f"given {given}, the model takes {wanted}",
+            "the first axis counts the frames",
+        )
+    if x.dtype.kind not in "fiub":
+        return Problem("wrong-input", f"input '{name}' is not numeric", f"input {name}", f"its dtype is {x.dtype}", "give float32 numbers")
+    if not len(x):
+        return Problem(
+            "wrong-input", f"input '{name}' holds no frame", f"input {name}", help=f"give an array of shape {wanted}, N at least 1"
+        )
+    if not np.isfinite(x).all():
+        return Problem("wrong-input", f"input '{name}' holds NaN or infinity", f"input {name}", help="give finite numbers")
+    return None
+
+
+def checked_codes(streams: Mapping[str, tuple[Shape3, IntType]], codes: Mapping[str, Array]) -> dict[str, Array]:
+    """Codes (n, h, w, c) by input stream. CompileError for streams that are missing, of a wrong shape, or codes that are none."""
+    problems = [_check_codes(name, *known, codes.get(name)) for name, known in streams.items()]
+    problems += [
+        Problem("wrong-input", f"there is no input stream '{k}'", help=f"streams: {', '.join(streams)}") for k in codes if k not in streams
+    ]
+    found = [p for p in problems if p]
+    if found:
+        raise CompileError(found)
+    return {k: np.asarray(v).reshape(len(v), *streams[k][0]) for k, v in codes.items()}
+
+
+def _check_codes(name: str, shape: Shape3, dtype: IntType, codes: Array | None) -> Problem | None:
+    wanted = "x".join(("N", *map(str, shape)))
+    if codes is None:
+        return Problem("wrong-input", f"input stream '{name}' is missing", help=f"give codes of shape {wanted}")
+    x = np.asarray(codes)
+    if not x.ndim or not len(x) or x[0].size != int(np.prod(shape)) or x.dtype.kind not in "fiub":
+        why = f"given {'x'.join(map(str, x.shape))} of {x.dtype}, it takes {wanted} integers"
+        return Problem("wrong-input", f"input stream '{name}' has the wrong shape or type", why=why)
+    if not (np.min(x) >= dtype.lo and np.max(x) <= dtype.hi) or np.any(np.rint(x) != x) or (dtype.bipolar and np.any(x == 0)):
+        why = f"they lie from {np.min(x):g} to {np.max(x):g}"
+        return Problem("wrong-input", f"input stream '{name}' holds numbers that are no codes of {dtype}", why=why)
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from dfcompile.backend.cache import cached, content_key
@@ -41,20 +42,25 @@ def synthesise_unit(unit: Unit, family: str, library: Path | None = None, defaul
     """
     folder = library or resource_dir("rtl")
     files = library_files(folder, [f"dfc_{unit.kind}.sv"])
-    sources = [(folder / f).read_text() for f in files]
-    memories = [(f"{m.name}.mem", hex_lines(m.words, m.width)) for m in unit.memories()]
-    top = wrapper(unit)
-    script = commands(family, TOP, default)
+    texts = [(f, (folder / f).read_text()) for f in files] + [(f"{TOP}.sv", wrapper(unit))]
+    return synthesise_texts(texts, [(f"{m.name}.mem", hex_lines(m.words, m.width)) for m in unit.memories()], TOP, family, default)
+
+
+def synthesise_texts(
+    sources: Sequence[tuple[str, str]], memories: Sequence[tuple[str, str]], top: str, family: str, default: bool = False
+) -> Resources:
+    """Real area of module `top` from (file name, text) of its SystemVerilog, dependencies first, and of the memories that it reads."""
+    script = commands(family, top, default)
 
     def build(work: Path) -> None:
-        for name, text in (*zip(files, sources, strict=True), *memories, (f"{TOP}.sv", top)):
+        for name, text in (*sources, *memories):
             (work / name).write_text(text)
-        run_yosys([read_command([*(f for f in files if f.endswith(".sv")), f"{TOP}.sv"], TOP), *script], work)
+        run_yosys([read_command([f for f, _ in sources if f.endswith(".sv")], top), *script], work)
         for path in work.iterdir():
-            if path.name not in ("stat.json", f"{TOP}.sv"):
+            if path.name not in ("stat.json", f"{top}.sv"):
                 path.unlink()
 
     tool = yosys_tool()
-    key = content_key([tool.name, tool.version, *script, *files, *sources, top, *(part for m in memories for part in m)])
+    key = content_key([tool.name, tool.version, *script, *(part for pair in (*sources, *memories) for part in pair)])
     stat = json.loads((cached("synthesis", key, build) / "stat.json").read_text())
-    return count(stat["modules"][f"\\{TOP}"]["num_cells_by_type"], family)
+    return count(stat["modules"][f"\\{top}"]["num_cells_by_type"], family)

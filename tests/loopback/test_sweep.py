@@ -10,6 +10,7 @@ import pytest
 
 from dfcompile import serialize
 from dfcompile.boards import find_board
+from dfcompile.explore import explore_loopback
 from dfcompile.loopback.area import resources
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
@@ -18,14 +19,8 @@ from dfcompile.loopback.mode import Roofline, choose_mode
 from dfcompile.loopback.predict import load_bytes, predict
 from dfcompile.loopback.sweep import candidates, sweep
 from dfcompile.loopback.traffic import layer_traffic
-from dfcompile.loopback_accelerator import (
-    LoopbackAccelerator,
-    build_loopback,
-    explore_loopback,
-    from_parts,
-    loopback_roofline,
-    make_report,
-)
+from dfcompile.loopback_accelerator import LoopbackAccelerator, from_parts
+from dfcompile.loopback_build import build_loopback, loopback_roofline, make_report
 from dfcompile.streamline.host import HostSide
 from tests.loopback.cases import CASES, outputs
 from tests.loopback.resnet import resnet
