@@ -15,6 +15,7 @@ import numpy as np
 
 from dfcompile import serialize
 from dfcompile.accelerator import as_results, check_engine, new_folder
+from dfcompile.backend.project import target_of
 from dfcompile.ir.graph import Array, Graph
 from dfcompile.ir.types import IntType
 from dfcompile.loopback.area import resources
@@ -68,6 +69,11 @@ class LoopbackAccelerator:
         return self.graph.name
 
     @cached_property
+    def streams(self) -> dict[str, tuple[Shape3, IntType]]:
+        """Shape and type of the codes of each input and output."""
+        return {t: _stream(self.graph, t) for t in (*self.graph.inputs, *self.graph.outputs)}
+
+    @cached_property
     def program(self) -> Program:
         """Descriptors and memory image. CompileError when the engine cannot run the network."""
         return compile_program(self.graph, self.config, self.batch)
@@ -102,7 +108,7 @@ class LoopbackAccelerator:
     def run_codes(self, codes: Mapping[str, Array], engine: str = "python") -> dict[str, Array]:
         """Integer codes in and out, by stream: (n, h, w, c)."""
         check_engine(engine)
-        codes = checked_codes({t: _stream(self.graph, t) for t in self.graph.inputs}, codes)
+        codes = checked_codes({t: self.streams[t] for t in self.graph.inputs}, codes)
         if engine == "python":
             return run_program(self.program, codes)
         from dfcompile.backend.run_loopback import run_loopback
@@ -115,37 +121,13 @@ class LoopbackAccelerator:
             self._write(folder)
 
     def _write(self, folder: Path) -> None:
-        from dfcompile.backend.run_loopback import emit_hls_engine, emit_rtl_engine, emit_sim
+        from dfcompile.backend.loopback_project import write_loopback_project
 
         parts = {"graph": self.graph, "host": self.host, "config": dataclasses.asdict(self.config), "batch": self.batch}
         serialize.write(folder, mode="loopback", **parts, options=self.options, family=self.family)
         (folder / "report.json").write_text(json.dumps(self.report, indent=1) + "\n")
-        emit_rtl_engine(self.config, folder / "rtl")
-        emit_hls_engine(self.config, folder / "hls")
         frames = {t: random_codes(self.graph, t, self.batch) for t in self.graph.inputs}
-        emit_sim(self.program, frames, folder / "sim")
-        driver = folder / "driver"
-        driver.mkdir()
-        self.program.image().tofile(driver / "memory.bin")
-        (driver / "memory.json").write_text(json.dumps(self.memory_map(), indent=1) + "\n")
-
-    def memory_map(self) -> dict[str, Any]:
-        """Where the driver finds things in memory.bin: byte addresses, and how a frame is laid out."""
-        p = self.program
-
-        def ports(found: tuple[Any, ...]) -> list[dict[str, Any]]:
-            names = ("height", "width", "start", "row", "col", "plane", "planes", "shift")
-            return [
-                {"name": x.name, "address": x.address, "image_bytes": x.image_bytes, "slots": x.storage.slots.tolist()}
-                | {n: getattr(x.storage, n) for n in names}
-                | {"columns": dataclasses.asdict(x.columns) if x.columns else None}
-                for x in found
-            ]
-
-        return {
-            "program": {"address": p.program_address, "bytes": len(p.code)},
-            "size": p.size, "batch": p.batch, "word_bytes": p.config.simd, "inputs": ports(p.inputs), "outputs": ports(p.outputs),
-        }  # fmt: skip
+        write_loopback_project(self.program, self.host, self.streams, frames, target_of(self.options), self.name, folder)
 
 
 def _stream(graph: Graph, tensor: str) -> tuple[Shape3, IntType]:

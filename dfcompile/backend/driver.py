@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -11,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from dfcompile.backend.resource import resource_dir
+from dfcompile.backend.resource import render
 from dfcompile.dataflow.design import Design
 from dfcompile.ir.graph import Array, Graph, Node
 from dfcompile.ir.modelop_index import IndexOp
+from dfcompile.ir.types import IntType
 from dfcompile.streamline.host import HostSide
-from dfcompile.units.base import Stream
+from dfcompile.streamline.value import InputPort, OutputPort, Shape3
 
 
-class _Arrays:
+class Arrays:
     """Arrays of the driver by name."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ def _shape(graph: Graph, tensor: str) -> tuple[int, ...]:
     return graph.tensors[tensor].shape[1:]
 
 
-def _step(graph: Graph, node: Node, constants: Mapping[str, str], arrays: _Arrays) -> dict[str, Any]:
+def _step(graph: Graph, node: Node, constants: Mapping[str, str], arrays: Arrays) -> dict[str, Any]:
     out, moving = node.outputs[0], [t for t in node.inputs if t not in graph.constants]
     if isinstance(node.op, IndexOp) and len(moving) == 1:
         shape = _shape(graph, moving[0])
@@ -46,39 +46,47 @@ def _step(graph: Graph, node: Node, constants: Mapping[str, str], arrays: _Array
     return {"op": node.op.kind, "in": [constants.get(t, t) for t in node.inputs], "out": out, **plain}
 
 
-def graph_steps(graph: Graph, arrays: _Arrays) -> list[dict[str, Any]]:
+def graph_steps(graph: Graph, arrays: Arrays) -> list[dict[str, Any]]:
     """A model graph as steps that the driver interprets; what it cannot compute is told when it is run."""
     constants = {t: arrays.add(value) for t, value in graph.constants.items()}
     return [_step(graph, node, constants, arrays) for node in graph.nodes]
 
 
-def _port(name: str, stream: Stream, index: Array, arrays: _Arrays) -> dict[str, Any]:
-    t = stream.dtype
+def _port(name: str, shape: Shape3, t: IntType, index: Array, arrays: Arrays) -> dict[str, Any]:
     return {
-        "name": name, "shape": list(stream.shape), "lanes": stream.lanes,
+        "name": name, "shape": list(shape),
         "bits": t.bits, "signed": t.signed, "bipolar": t.bipolar, "index": arrays.add(np.asarray(index, np.int32)),
     }
 
 
+def input_data(port: InputPort, shape: Shape3, dtype: IntType, arrays: Arrays) -> dict[str, Any]:
+    """What the driver needs to make the codes of an input stream."""
+    steps = graph_steps(port.head, arrays) if port.head else []
+    result = port.head.outputs[0] if port.head else port.input
+    affine = {"scale": 1.0, "offset": 0.0} if port.head else {"scale": port.scale, "offset": port.offset}
+    return {**_port(port.stream, shape, dtype, port.index, arrays), "input": port.input, "steps": steps, "result": result, **affine}
+
+
+def output_data(port: OutputPort, shape: Shape3, dtype: IntType, arrays: Arrays) -> dict[str, Any]:
+    """What the driver needs to make real numbers of the codes of an output stream."""
+    affines = {"scale": arrays.add(np.asarray(port.scale, np.float64)), "offset": arrays.add(np.asarray(port.offset, np.float64))}
+    return {**_port(port.stream, shape, dtype, port.index, arrays), "tensor": port.tensor, **affines}
+
+
 def driver_data(design: Design, host: HostSide) -> tuple[dict[str, Any], dict[str, Array]]:
     """What driver.json and driver.npz hold: ports in the design's order, preprocessing, affines, what is left to compute."""
-    arrays = _Arrays()
+    arrays = Arrays()
     streams = design.streams()
     by_stream = {p.stream: p for p in host.inputs}
     inputs = []
     for tensor in design.graph.inputs:
-        p = by_stream[tensor]
-        steps = graph_steps(p.head, arrays) if p.head else []
-        result = p.head.outputs[0] if p.head else p.input
-        affine = {"scale": 1.0, "offset": 0.0} if p.head else {"scale": p.scale, "offset": p.offset}
-        port = _port(tensor, streams[tensor], p.index, arrays)
-        inputs.append({**port, "input": p.input, "steps": steps, "result": result, **affine})
+        s = streams[tensor]
+        inputs.append({**input_data(by_stream[tensor], s.shape, s.dtype, arrays), "name": tensor, "lanes": s.lanes})
     outputs = []
     names = dict(zip(dict.fromkeys(p.stream for p in host.outputs), design.graph.outputs, strict=True))
     for out in host.outputs:
-        port = _port(out.stream, streams[names[out.stream]], out.index, arrays)
-        affines = {"scale": arrays.add(np.asarray(out.scale, np.float64)), "offset": arrays.add(np.asarray(out.offset, np.float64))}
-        outputs.append({**port, "tensor": out.tensor, **affines})
+        s = streams[names[out.stream]]
+        outputs.append({**output_data(out, s.shape, s.dtype, arrays), "lanes": s.lanes})
     data = {
         "name": design.name, "inputs": inputs, "outputs": outputs,
         "tail": graph_steps(host.tail, arrays), "results": list(host.tail.outputs),
@@ -90,7 +98,12 @@ def emit_driver(design: Design, host: HostSide, folder: Path) -> None:
     """Write driver.py, driver.json and driver.npz into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     data, arrays = driver_data(design, host)
-    shutil.copyfile(resource_dir("templates") / "driver" / "driver.py", folder / "driver.py")
+    write_driver("driver", data, arrays, folder)
+
+
+def write_driver(template: str, data: Mapping[str, Any], arrays: Mapping[str, Array], folder: Path) -> None:
+    """Write driver.py from its template, with what it reads."""
+    (folder / "driver.py").write_text(render(f"driver/{template}.py.j2"))
     (folder / "driver.json").write_text(json.dumps(data, indent=1) + "\n")
     named: dict[str, Any] = dict(arrays)
     np.savez_compressed(folder / "driver.npz", **named)

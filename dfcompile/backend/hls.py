@@ -102,7 +102,7 @@ def emit_hls(design: Design, folder: Path, target: Target | None = None) -> None
         "inputs": interface.inputs, "outputs": interface.outputs,
         "signature": _signature((p.port for p in outer), (p.stream for p in outer)),
         "sources": [f"{top}.cpp", *(f"{u['name']}.cpp" for u in units), "testbench.cpp"],
-        "part": target.part, "period": f"{target.period:g}",
+        "part": target.part, "period": f"{target.period:g}", "bench_files": ["vectors"], "make_arguments": "", "arguments": "",
     }
     for suffix in ("hpp", "cpp"):
         (folder / f"{top}.{suffix}").write_text(render(f"hls/top.{suffix}.j2", **values))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +160,24 @@ def test_a_board_file_leaves_no_path(examples: Path, tmp_path: Path) -> None:
         assert [n for n, data in tree(tmp_path / mode).items() if str(tmp_path).encode() in data] == []
         assert tree(tmp_path / mode) == tree(tmp_path / f"{mode}_again")
     assert board.part in (tmp_path / "dataflow" / "hls" / "run_hls.tcl").read_text()
+
+
+def make(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = ["make", "--no-print-directory", f"PYTHON={sys.executable}"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["hls", "sim"])
+def test_generated_makefiles(part: str, built: Path, tmp_path: Path) -> None:
+    """`make` in hls/ and in sim/ runs the saved program; it fails when a byte of the result is wrong."""
+    shutil.copytree(built, tmp_path / "out")
+    done = make(tmp_path / "out" / part)
+    assert done.returncode == 0, done.stderr
+    expected = np.fromfile(tmp_path / "out" / "sim" / "expected.bin", np.uint8)
+    expected[np.flatnonzero(expected)[-1]] ^= 1
+    expected.tofile(tmp_path / "out" / "sim" / "expected.bin")
+    assert make(tmp_path / "out" / part).returncode != 0
 
 
 @pytest.mark.slow
