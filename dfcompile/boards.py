@@ -6,6 +6,7 @@ the user's own is a TOML file with the same keys.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 from dfcompile.config import SettingError, did_you_mean, read_toml
 from dfcompile.errors import Problem
 
+USABLE: Mapping[str, float] = {"lut": 0.8, "ff": 0.8, "bram36": 0.95, "uram": 0.95, "dsp": 1.0}
+"""Shares of a device that a design may fill: placement and routing and the shell need the rest."""
 FAMILIES = ("xc7", "xcup", "ecp5")
 
 
@@ -51,6 +54,11 @@ class Board:
     def budget(self) -> dict[str, float]:
         """The resources as ``report.json`` names them."""
         return {"lut": self.lut, "ff": self.ff, "bram36": self.bram36, "uram": self.uram, "dsp": self.dsp}
+
+    @property
+    def usable(self) -> dict[str, float]:
+        """The part of the budget that a design may fill."""
+        return {k: n * USABLE[k] for k, n in self.budget.items()}
 
 
 _DEFAULTS: dict[str, Any] = {"title": "", "part": "", "uram": 0, "source": "the user's file"}

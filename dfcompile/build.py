@@ -5,18 +5,17 @@ model file -> model graph -> integer graph -> unit graph -> folded units -> desi
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
 from dfcompile.accelerator import Accelerator
 from dfcompile.boards import Board, find_board
+from dfcompile.config import MODES, parse_input_type
 from dfcompile.dataflow.connect import apply_folding, connect
 from dfcompile.dataflow.cost import Vector, budget, vector
 from dfcompile.dataflow.design import Design
@@ -27,8 +26,10 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.frontend.importer import import_model
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.types import IntType
+from dfcompile.loopback.mode import Roofline
 from dfcompile.loopback_accelerator import LoopbackAccelerator
-from dfcompile.loopback_build import build_loopback, check_program
+from dfcompile.loopback_build import build_loopback, check_program, loopback_roofline, too_slow
+from dfcompile.mode_choice import FITTING, best_dataflow, compare, dataflow_side, estimate_loopback, over_budget
 from dfcompile.report_data import make_report
 from dfcompile.streamline.check import check_units, probe_inputs
 from dfcompile.streamline.encoder import InputType
@@ -56,6 +57,7 @@ class Build:
     folded: Folded | None = None
     design: Design | None = None
     result: Accelerator | None = None
+    misfit: Problem | None = None  # why dataflow does not fit the board at the wanted rate
     seconds: dict[str, float] = field(default_factory=dict)
 
     def dump(self, stage: str, graph: Graph) -> None:
@@ -146,32 +148,27 @@ def _finish(b: Build) -> None:
 
 
 def _program(b: Build) -> None:
-    """Loopback: one engine and the program that runs the network on it."""
-    assert b.model and b.integer
-    made = build_loopback(b.integer.graph, b.integer.host, b.model, _kept_options(b), b.board)
+    """Loopback: one engine and the program that runs the network on it, at the wanted rate where one is asked for."""
+    made = _make_loopback(b)
     wanted = wanted_interval(b.options, b.board)
     if wanted and made.timing.interval_cycles > wanted:
-        raise CompileError(_too_slow(made, wanted, b.board))
+        raise CompileError(too_slow(made, wanted, b.board))
+    b.result = cast(Accelerator, made)  # it has the same methods
+
+
+def _make_loopback(b: Build) -> LoopbackAccelerator:
+    assert b.model and b.integer
+    made = build_loopback(b.integer.graph, b.integer.host, b.model, _kept_options(b), b.board)
     if b.options.get("verify", True):
         check_program(made, b.integer.host.encode(probe_inputs(b.model, b.input_types)))
         made.report["verification"]["simulator"] = "exact"
-    b.result = cast(Accelerator, made)  # it has the same methods
+    return made
 
 
 def _kept_options(b: Build) -> dict[str, Any]:
     """The options as a build keeps them: no paths, so that its bytes do not depend on where the user's files lie."""
     kept = {k: v for k, v in b.options.items() if k != "dump_ir"}
     return kept | ({"board": b.board.name, "part": b.board.part} if b.board else {})
-
-
-def _too_slow(made: LoopbackAccelerator, wanted: int, board: Board | None) -> Problem:
-    best = made.timing.interval_cycles
-    return Problem(
-        "does-not-fit",
-        f"the loopback engine makes no frame in {wanted:,} cycles",
-        why=f"the best {f'on {board.name} ' if board else ''}takes {best:,} cycles a frame, {made.report['timing']['fps']:,.6g} frames/s",
-        help="ask for a lower frame rate" + ("" if board else ", or name a --board, so that the engine is chosen for it"),
-    )
 
 
 STAGES: tuple[tuple[str, Callable[[Build], None]], ...] = (
@@ -201,20 +198,58 @@ def _run(b: Build, stages: tuple[tuple[str, Callable[[Build], None]], ...], prog
 
 
 def _run_mode(b: Build, progress: Progress | None) -> None:
-    """Mode auto is dataflow where that fits the board at the rate asked for, else loopback."""
+    """Mode auto with a board compares both modes; without one, or with a folding for the units, there is nothing to compare."""
     if b.options["mode"] == "loopback":
         _run(b, LOOPBACK_STAGES, progress)
-        return
-    try:
+    elif b.options["mode"] == "dataflow" or not b.board or b.options["folding"] is not None:
         _run(b, STAGES, progress)
-    except CompileError as e:
-        if b.options["mode"] != "auto" or {p.code for p in e.problems} != {"does-not-fit"}:
-            raise
-        if progress:
-            progress("dataflow does not fit: loopback")
-        _run(b, LOOPBACK_STAGES[2:], progress)
+    else:
+        try:
+            _run(b, STAGES, progress)
+            b.misfit = _over(b)
+        except CompileError as e:
+            if not {p.code for p in e.problems} <= FITTING:
+                raise
+            b.misfit = e.problems[0]
+        _run(b, (("compare modes", _compare_modes),), progress)
+
+
+def _over(b: Build) -> Problem | None:
+    """Where the finished design misses the wanted rate or, with its FIFOs, the budget of the whole board."""
+    assert b.result and b.board
+    over, wanted, interval = over_budget(b.result, b.board), wanted_interval(b.options, b.board), b.result.timing.interval_cycles
+    if wanted and interval > wanted:
+        return Problem("does-not-fit", f"the design takes {float(interval):,.6g} cycles a frame", why=f"{wanted:,} are asked for")
+    return Problem("does-not-fit", f"the design does not fit {b.board.name}", why=f"it takes {over} with its FIFOs") if over else None
+
+
+def _compare_modes(b: Build) -> None:
+    """Dataflow where it fits the board at the wanted rate, else loopback where that reaches the rate; the report says why."""
+    assert b.integer and b.board
+    graph, clock, wanted = b.integer.graph, float(b.options["clock"]), wanted_interval(b.options, b.board)
+    dataflow: Roofline | str
+    if b.misfit is None:
         assert b.result
-        b.result.report["mode_reason"] = e.problems[0].what
+        dataflow, loopback = dataflow_side(b.result, graph, b.board), estimate_loopback(graph, b.board, clock)
+    else:
+        dataflow = b.misfit.why or b.misfit.what
+        units = b.unfolded or b.units
+        if wanted and units:
+            slower = best_dataflow(units, graph, b.board, clock)
+            dataflow = slower if isinstance(slower, Roofline) and slower.fps < clock * 1e6 / wanted else dataflow
+        b.result, loopback = _loopback(b)
+    choice = compare(dataflow, loopback, wanted, b.board, clock, b.misfit)
+    assert b.result
+    b.result.report["mode_choice"] = {"mode": choice.mode, "why": choice.why, **choice.numbers}
+
+
+def _loopback(b: Build) -> tuple[Accelerator | None, Roofline | str]:
+    """The loopback build and its figures, or why there is none."""
+    try:
+        made = _make_loopback(b)
+    except CompileError as e:
+        return None, "; ".join(p.why or p.what for p in e.problems)
+    return cast(Accelerator, made), loopback_roofline(made)
 
 
 def build(
@@ -262,8 +297,8 @@ def build(
 
 def _check_options(options: Mapping[str, Any]) -> None:
     problems = []
-    if options["mode"] not in ("auto", "dataflow", "loopback"):
-        problems.append(Problem("bad-option", f"mode '{options['mode']}' is not available", help="modes: auto, dataflow, loopback"))
+    if options["mode"] not in MODES:
+        problems.append(Problem("bad-option", f"mode '{options['mode']}' is not available", help=f"modes: {', '.join(MODES)}"))
     if options["fps"] and options["interval"]:
         problems.append(Problem("bad-option", "--fps and --interval both set the speed", help="give one of them"))
     for key in ("fps", "interval", "clock"):
@@ -343,37 +378,9 @@ def parse_input_types(given: str | tuple[str, ...] | None, model: Graph) -> dict
             raise CompileError(
                 Problem("bad-option", f"--input-type: there is no input '{name}'", help=f"inputs: {', '.join(model.inputs)}")
             )
-        result |= dict.fromkeys(names, _input_type(spec))
+        kind, scale, offset = parse_input_type(spec)
+        result |= dict.fromkeys(names, InputType(IntType.parse(kind), float(scale), float(offset)))
     return result
-
-
-def _input_type(spec: str) -> InputType:
-    kind, *numbers = spec.split(":")
-    try:
-        dtype = IntType.parse(kind.lower())
-        if len(numbers) > 2:
-            raise ValueError("too many ':'")
-        values = [_number(n) for n in numbers]
-        scale, offset = {0: (1.0, 0.0), 1: (*values, 0.0), 2: tuple(values)}[len(values)]
-        if scale <= 0:
-            raise ValueError("the scale must be positive")
-        return InputType(dtype, scale, offset)
-    except ValueError as e:
-        raise CompileError(
-            Problem(
-                "bad-option",
-                f"--input-type '{spec}' cannot be read",
-                why=str(e),
-                help="write TYPE[:scale[:offset]], e.g. uint8:1/255, bipolar, int4:0.5",
-            )
-        ) from e
-
-
-def _number(text: str) -> float:
-    if re.fullmatch(r"\s*[-+]?[\d.]+(e[-+]?\d+)?\s*/\s*[\d.]+\s*", text):
-        top, bottom = text.split("/")
-        return float(Fraction(top.strip()) / Fraction(bottom.strip()))
-    return float(text)
 
 
 class _Callable(types.ModuleType):

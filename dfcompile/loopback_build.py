@@ -118,6 +118,17 @@ def read_engine(folding: Mapping[str, Any]) -> tuple[EngineConfig, int]:
     return config, batch
 
 
+def too_slow(made: LoopbackAccelerator, wanted: int, board: Board | None) -> Problem:
+    """That the engine misses the wanted interval, in cycles."""
+    best = made.timing.interval_cycles
+    return Problem(
+        "does-not-fit",
+        f"the loopback engine makes no frame in {wanted:,} cycles",
+        why=f"the best {f'on {board.name} ' if board else ''}takes {best:,} cycles a frame, {made.report['timing']['fps']:,.6g} frames/s",
+        help="ask for a lower frame rate" + ("" if board else ", or name a --board, so that the engine is chosen for it"),
+    )
+
+
 def _too_large(config: EngineConfig, board: Board) -> Problem:
     used = dataclasses.asdict(resources(config, board.family))
     over = [f"{used[k]:,.0f} {k} of {limit:,.0f}" for k, limit in board.budget.items() if used[k] > limit]

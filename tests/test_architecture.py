@@ -25,6 +25,7 @@ LAYERS = (
         "accelerator",
         "loopback_accelerator",
         "loopback_build",
+        "mode_choice",
         "saved",
         "verify_loopback",
         "build",

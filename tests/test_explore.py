@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dfcompile.boards import find_board
-from dfcompile.dataflow.cost import USABLE
+from dfcompile.boards import USABLE, find_board
 from dfcompile.errors import CompileError
 from dfcompile.explore import explore, picture
 from tests.conftest import ROOT

@@ -8,8 +8,6 @@ Without a board a middle-sized device of the family sets the rates.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,9 +26,6 @@ LANE_RATE = 2.0
 
 # LUTs for each block RAM, UltraRAM and DSP slice of a middle-sized device: XC7Z020, XCZU7EV, LFE5U-85F.
 _FAMILY_RATES = {"xc7": (380.0, 0.0, 242.0), "xcup": (738.0, 2400.0, 133.0), "ecp5": (804.0, 0.0, 536.0)}
-
-USABLE: Mapping[str, float] = {"lut": 0.8, "ff": 0.8, "bram36": 0.95, "uram": 0.95, "dsp": 1.0}
-"""Shares of a device that a folding may fill: placement and routing, FIFOs and the shell need the rest."""
 
 
 def vector(area: Resources, lanes: int = 0) -> Vector:
@@ -52,7 +47,7 @@ def budget(board: Board, reserved: Vector | None = None) -> Vector:
 
     reserved: what FIFOs take; they come out of the rest of the board first
     """
-    usable = np.array([*(board.budget[r] * USABLE[r] for r in RESOURCES), np.inf])
+    usable = np.array([*(board.usable[r] for r in RESOURCES), np.inf])
     if reserved is None:
         return usable
     whole = np.array([*(board.budget[r] for r in RESOURCES), np.inf])

@@ -13,9 +13,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from dfcompile.boards import FAMILIES, Board
+from dfcompile.boards import FAMILIES, USABLE, Board
 from dfcompile.dataflow.connect import Folding, apply_folding, tied_windows
-from dfcompile.dataflow.cost import RESOURCES, USABLE, Vector, budget, rates
+from dfcompile.dataflow.cost import RESOURCES, Vector, budget, rates
 from dfcompile.dataflow.fold_milp import Solution, solve
 from dfcompile.dataflow.fold_option import Choice
 from dfcompile.dataflow.fold_problem import FoldProblem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,53 +12,71 @@ from dfcompile.loopback.traffic import LayerTraffic
 
 @dataclass(frozen=True)
 class Roofline:
-    """Frame rates that bound a loopback engine, and what it reaches.
+    """What a mode does on a board, and what bounds it, in frames per second.
 
-    compute_fps:   lanes * clock / multiplications
-    bandwidth_fps: bytes a second of the bus / bytes a frame
-    fps:           by the replay
+    compute_fps:   multipliers * clock / multiplications of a frame
+    bandwidth_fps: bytes a second of the memory / bytes of a frame
+    fps:           what it reaches
+    lanes:         multipliers
+    frame_bytes:   bytes of external memory that a frame moves
+    exact:         False where fps is an upper bound
     """
 
     compute_fps: float
     bandwidth_fps: float
     fps: float
+    lanes: int = 0
+    frame_bytes: float = 0.0
+    exact: bool = True
 
     @property
     def limit(self) -> str:
         return "compute" if self.compute_fps <= self.bandwidth_fps else "bandwidth"
+
+    def __str__(self) -> str:
+        made = f"{'' if self.exact else 'at most '}{rate(self.fps)} frames/s"
+        return f"{made} under a compute roof of {rate(self.compute_fps)} and a bandwidth roof of {rate(self.bandwidth_fps)}"
+
+
+def rate(fps: float) -> str:
+    """Frames per second, to three digits at least."""
+    return f"{fps:,.0f}" if fps >= 100 else f"{fps:.3g}"
 
 
 def roofline(layers: tuple[LayerTraffic, ...], config: EngineConfig, cycles: int, batch: int, clock: float) -> Roofline:
     """Rates for a run of `cycles` over `batch` frames at `clock` MHz."""
     hertz = clock * 1e6
     macs, size = sum(x.macs for x in layers), sum(x.constant_bytes + x.act_bytes for x in layers)
-    return Roofline(config.lanes * hertz * batch / macs, config.bus_bytes * hertz * batch / size, hertz * batch / cycles)
+    compute, bandwidth = config.lanes * hertz * batch / macs, config.bus_bytes * hertz * batch / size
+    return Roofline(compute, bandwidth, hertz * batch / cycles, config.lanes, size / batch)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The mode and one sentence that says why."""
+    """The mode, one sentence that says why, and the figures of both modes. The mode is "" where neither reaches the wanted rate."""
 
     mode: str
     why: str
     numbers: dict[str, Any]
 
 
-def choose_mode(dataflow_fps: float | None, loopback: Roofline | None, wanted_fps: float | None, board: str) -> Choice:
-    """dataflow_fps: best rate of a dataflow design that fits the board, None when none does; loopback: None when it cannot run it.
+def choose_mode(dataflow: Roofline | str, loopback: Roofline | str, wanted_fps: float | None, board: str) -> Choice:
+    """Dataflow where it fits the board at the wanted rate, at any rate where none is wanted; else loopback where it reaches the rate.
 
-    Dataflow wherever it fits at the asked rate; else the faster of the two.
+    dataflow, loopback: figures of the best design on the board, or why there is none
     """
-    rates = {"dataflow_fps": dataflow_fps, "loopback_fps": loopback.fps if loopback else None, "wanted_fps": wanted_fps}
-    if loopback is None:
-        return Choice("dataflow", "the loopback engine cannot run this network", rates)
-    roofs = f"loopback reaches {loopback.fps:.4g} frames/s under a compute roof of {loopback.compute_fps:.4g} and a bandwidth roof of "
-    roofs += f"{loopback.bandwidth_fps:.4g}"
-    rates |= {"compute_roof_fps": loopback.compute_fps, "bandwidth_roof_fps": loopback.bandwidth_fps}
-    if dataflow_fps is None:
-        return Choice("loopback", f"no dataflow design fits {board}; {roofs}", rates)
-    enough = wanted_fps is None or dataflow_fps >= wanted_fps
-    if enough or dataflow_fps >= loopback.fps:
-        reason = "reaches the asked rate" if enough else "is the faster, below the asked rate"
-        return Choice("dataflow", f"a dataflow design fits {board} at {dataflow_fps:.4g} frames/s and {reason}; {roofs}", rates)
-    return Choice("loopback", f"dataflow on {board} gives {dataflow_fps:.4g} frames/s, below the asked {wanted_fps:.4g}; {roofs}", rates)
+    sides = {"dataflow": dataflow, "loopback": loopback}
+    numbers = {"wanted_fps": wanted_fps} | {
+        k: {"runs": False, "why": s} if isinstance(s, str) else {"runs": True, **dataclasses.asdict(s)} for k, s in sides.items()
+    }
+    reaching = [k for k, s in sides.items() if isinstance(s, Roofline) and (wanted_fps is None or s.fps >= wanted_fps)]
+    mode = reaching[0] if reaching else ""
+    return Choice(mode, _sentence(mode, sides, wanted_fps, board), numbers)
+
+
+def _sentence(mode: str, sides: dict[str, Roofline | str], wanted_fps: float | None, board: str) -> str:
+    asked = f", {rate(wanted_fps)} are asked" if wanted_fps else ""
+    d, o = sides["dataflow"], sides["loopback"]
+    other = f"loopback cannot run it: {o}" if isinstance(o, str) else f"loopback {'reaches' if o.exact else 'would reach'} {o}"
+    first = f"no dataflow design fits {board}: {d}" if isinstance(d, str) else f"a dataflow design fits {board} with {d}{asked}"
+    return f"{first}; {other}"

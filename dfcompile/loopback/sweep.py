@@ -37,6 +37,7 @@ class Point:
     bound:     cycles that no schedule on this array can beat: its steps, or the constants and frames over the bus
     cycles:    by the exact replay; None where the bound already ruled the point out
     ext_bytes, act_bytes, weight_bytes: external memory; reads of the activation memory and of the weight buffer
+    macs:        multiplications of a frame of each network
     utilisation: multiplications over array slots, while it computes
     energy_uj: multiplications and memory accesses
     """
@@ -47,6 +48,7 @@ class Point:
     ext_bytes: int
     act_bytes: int
     weight_bytes: int
+    macs: int
     utilisation: float
     energy_uj: float
     lut: float
@@ -88,14 +90,14 @@ def _bits(weights: Ints) -> int:
 
 
 def candidates(board: Board, clock: float, bits: int) -> Iterator[EngineConfig]:
-    """Engines that fit the board: every shape and weight buffer, each with the largest activation memory that is left."""
+    """Engines within what a design may fill of the board: every shape and weight buffer, each with the largest activation memory left."""
     bus = bus_bits(board, clock)
     for pe in SIDES:
         for simd in SIDES:
             width = max([b for b in (32, 64, 128) if b <= min(bus, 8 * simd, 32 * pe, pe * simd * bits)] or [32])
             for words in WEIGHT_WORDS:
                 trial = [_config(pe, simd, words, act, bits, width) for act in ACT_WORDS]
-                fitting = [c for c in trial if c is not None and fits(c, board.family, board.budget)]
+                fitting = [c for c in trial if c is not None and fits(c, board.family, board.usable)]
                 if fitting:
                     yield fitting[-1]
 
@@ -149,7 +151,7 @@ def _point(graphs: Sequence[Graph], config: EngineConfig, board: Board, known: d
     energy = (macs * PJ_MAC + (act + weight) / 8 * PJ_SRAM + outside / 8 * PJ_DRAM) * 1e-6
     used = resources(config, board.family)
     shown = (used.lut, used.bram36, used.dsp)
-    return Point(config, bound, None, outside, act, weight, macs / (steps * config.lanes), energy, *shown, True)
+    return Point(config, bound, None, outside, act, weight, macs, macs / (steps * config.lanes), energy, *shown, True)
 
 
 def _exact(point: Point, graphs: Sequence[Graph]) -> Point | None:
@@ -172,8 +174,7 @@ def sweep(
 ) -> Sweep:
     """The best engine for a frame of each network. CompileError when none fits the board."""
     known: dict[tuple[int, int], list[_Work]] = {}
-    bits = weight_bits(graphs)
-    open_ = [p for c in candidates(board, clock, bits) if (p := _point(graphs, c, board, known)) is not None]
+    open_ = [p for c in candidates(board, clock, weight_bits(graphs)) if (p := _point(graphs, c, board, known)) is not None]
     open_.sort(key=lambda p: (p.bound, -p.config.act_words * p.config.simd, p.config.weight_words, p.lut))
     best: Point | None = None
     seen: dict[EngineConfig, Point] = {}
@@ -198,6 +199,20 @@ def sweep(
     left = [p.bound for p in open_ if p.config not in seen and p.bound < best.cycles]
     gap = (best.cycles - min(left)) / best.cycles if left and tried == most else 0.0
     return Sweep(_heat(open_, seen), best, gap)
+
+
+def nearest(graphs: Sequence[Graph], board: Board, clock: float, shapes: int = 3) -> Point:
+    """A quick look without replay: the point with the least bound among the largest array shapes. CompileError when none fits."""
+    known: dict[tuple[int, int], list[_Work]] = {}
+    found: list[Point] = []
+    for c in sorted(candidates(board, clock, weight_bits(graphs)), key=lambda c: (-c.lanes, c.pe, -c.act_words)):
+        if len(known) == shapes and (c.pe, c.simd) not in known:
+            break
+        point = _point(graphs, c, board, known)
+        found += [point] if point else []
+    if not found:
+        raise CompileError(Problem("does-not-fit", f"no loopback engine runs this on {board.name}"))
+    return min(found, key=lambda p: p.bound)
 
 
 def _heat(points: Sequence[Point], seen: dict[EngineConfig, Point]) -> tuple[Point, ...]:

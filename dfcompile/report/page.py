@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 import dfcompile
 from dfcompile.backend.resource import resource_dir
-from dfcompile.dataflow.cost import RESOURCES, USABLE
+from dfcompile.boards import USABLE
+from dfcompile.dataflow.cost import RESOURCES
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.timing import Timing
 from dfcompile.report import svg

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.calibrate import RESOURCES, error, read_table
 from benchmarks.calibration_units import mvtu, sweep, window
-from dfcompile.boards import find_board
-from dfcompile.dataflow.cost import FF_RATE, MEASURES, USABLE, budget, rates, vector
+from dfcompile.boards import USABLE, find_board
+from dfcompile.dataflow.cost import FF_RATE, MEASURES, budget, rates, vector
 from dfcompile.units.area import bram18_count, distinct, lutram_luts, rom_bit
 from dfcompile.units.base import Resources
 

@@ -68,11 +68,16 @@ def test_batch_amortises_weights() -> None:
 def test_choice_of_mode() -> None:
     roofs = Roofline(100.0, 80.0, 60.0)
     assert roofs.limit == "bandwidth"
-    assert choose_mode(None, roofs, None, "b").mode == "loopback"
-    assert choose_mode(500.0, roofs, 400.0, "b").mode == "dataflow"
-    assert choose_mode(50.0, roofs, 55.0, "b").mode == "loopback"
-    assert choose_mode(50.0, None, 55.0, "b").mode == "dataflow"
-    assert "compute roof of 100" in choose_mode(None, roofs, None, "b").why
+    found = choose_mode("it takes 9 lut of 5", roofs, None, "b")
+    assert found.mode == "loopback" and "it takes 9 lut of 5" in found.why and "60 frames/s under a compute roof of 100" in found.why
+    assert found.numbers["dataflow"] == {"runs": False, "why": "it takes 9 lut of 5"} and found.numbers["loopback"]["fps"] == 60.0
+    fast, slow = (Roofline(1000.0, 8000.0, fps) for fps in (500.0, 50.0))
+    assert choose_mode(fast, roofs, 400.0, "b").mode == "dataflow"
+    assert choose_mode(slow, roofs, None, "b").mode == "dataflow"
+    assert choose_mode(slow, roofs, 55.0, "b").mode == "loopback"
+    assert choose_mode(slow, "too wide", 40.0, "b").mode == "dataflow"
+    neither = choose_mode(slow, roofs, 70.0, "b")
+    assert neither.mode == "" and "50 frames/s" in neither.why and "60 frames/s" in neither.why
 
 
 def test_saved_build_comes_back(tmp_path: Path) -> None:

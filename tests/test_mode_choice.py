@@ -1,0 +1,97 @@
+"""Mode auto on a board: which mode is taken, what the report says of both, and what is said where neither will do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dfcompile as dfc
+from dfcompile.accelerator import Accelerator
+from dfcompile.boards import find_board
+from dfcompile.errors import CompileError
+from dfcompile.loopback_accelerator import LoopbackAccelerator
+from dfcompile.mode_choice import frame_bytes
+from tests.shared import MODELS, needs_models
+from tests.test_cli import run
+
+SMALL = {"part": "xc7z010clg400-1", "family": "xc7", "lut": 17600, "ff": 35200, "bram36": 60, "dsp": 80, "bandwidth": 1.0, "clock": 100}
+CNV = MODELS / "bnnpynq_cnv_2w2a.onnx"
+
+
+@pytest.fixture
+def small_board(tmp_path: Path) -> str:
+    path = tmp_path / "small.toml"
+    path.write_text("".join(f"{k} = {json.dumps(v)}\n" for k, v in SMALL.items()))
+    return str(path)
+
+
+def consistent(made: Any) -> dict[str, Any]:
+    """The choice in the report, held against the build."""
+    report = made.report
+    choice: dict[str, Any] = report["mode_choice"]
+    taken = choice[report["mode"]]
+    assert choice["mode"] == report["mode"] and taken["runs"] and taken["exact"]
+    assert taken["fps"] == pytest.approx(report["timing"]["fps"])
+    for side in (s for s in (choice["dataflow"], choice["loopback"]) if s["runs"]):
+        assert 0 < side["fps"] <= min(side["compute_fps"], side["bandwidth_fps"]) * (1 + 1e-9)
+        assert side["lanes"] > 0 and side["frame_bytes"] > 0
+    return choice
+
+
+def test_dataflow_where_it_fits(examples: Path) -> None:
+    made = dfc.build(examples / "digits_cnn_w2a2.onnx", board="pynq-z2", interval=2048)
+    choice = consistent(made)
+    assert isinstance(made, Accelerator) and choice["wanted_fps"] == pytest.approx(100e6 / 2048)
+    # The roofs by hand: lanes from the folding of the report, 42 bytes in and out.
+    lanes = sum(u["folding"]["pe"] * u["folding"]["simd"] for u in made.report["units"] if u["kind"] in ("mvtu", "vvtu"))
+    assert choice["dataflow"]["lanes"] == lanes
+    assert choice["dataflow"]["compute_fps"] == pytest.approx(lanes * 100e6 / made.report["model"]["macs"])
+    assert choice["dataflow"]["bandwidth_fps"] == pytest.approx(find_board("pynq-z2").bandwidth * 1e9 / choice["dataflow"]["frame_bytes"])
+    assert choice["loopback"]["runs"] and choice["why"].startswith("a dataflow design fits pynq-z2 with ")
+    engine = dfc.build(examples / "digits_cnn_w2a2.onnx", board="pynq-z2", mode="loopback")
+    assert 0.8 * engine.report["timing"]["fps"] <= choice["loopback"]["fps"] <= engine.report["timing"]["fps"]
+
+
+def test_no_comparison_without_a_board_or_with_a_folding(examples: Path) -> None:
+    model = examples / "digits_mlp_w1a1.onnx"
+    plain = dfc.build(model)
+    first = next(u for u in plain.report["units"] if u["kind"] == "mvtu")
+    for made in (plain, dfc.build(model, board="pynq-z2", folding={first["name"]: {"pe": 1, "simd": 1}})):
+        assert made.report["mode"] == "dataflow" and "mode_choice" not in made.report
+
+
+def test_a_rate_that_no_mode_reaches(examples: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ("build", examples / "digits_cnn_w2a2.onnx", "-o", tmp_path / "out", "--board", "pynq-z2", "--fps", 10_000_000, "--quiet")
+    assert run(*command) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error[does-not-fit]: neither mode reaches 10,000,000 frames/s on pynq-z2")
+    assert "a dataflow design fits pynq-z2 with at most 173,611 frames/s" in said and "; loopback reaches " in said
+    assert "error[interval-too-short]: " in said and not (tmp_path / "out").exists()
+
+
+@needs_models
+@pytest.mark.parametrize("fps", [None, 100])
+def test_loopback_where_dataflow_does_not_fit(fps: float | None, small_board: str) -> None:
+    made = dfc.build(CNV, board=small_board, fps=fps)
+    choice = consistent(made)
+    assert isinstance(made, LoopbackAccelerator) and not choice["dataflow"]["runs"]
+    assert "bram36 of 57" in choice["dataflow"]["why"] and choice["why"].startswith("no dataflow design fits small: ")
+    assert made.resources.bram36 <= 57 and made.resources.lut <= 0.8 * SMALL["lut"]
+
+
+@needs_models
+def test_both_rates_are_told(small_board: str) -> None:
+    with pytest.raises(CompileError, match="neither mode reaches 5,000 frames/s on small") as found:
+        dfc.build(CNV, board=small_board, fps=5000)
+    assert "no dataflow design fits small" in found.value.problems[0].why and "loopback reaches " in found.value.problems[0].why
+
+
+@needs_models
+def test_a_frame_is_its_codes() -> None:
+    made = dfc.build(MODELS / "digits_mlp_1w1a.onnx", mode="loopback")
+    assert isinstance(made, LoopbackAccelerator)
+    bits = [s[0][0] * s[0][1] * s[0][2] * s[1].bits for s in made.streams.values()]
+    assert frame_bytes(made.graph) == sum(-(-b // 8) for b in bits)
