@@ -9,9 +9,9 @@ enum LbEnumOpcode { opcode_load = 1, opcode_compute = 2, opcode_store = 3, opcod
 
 enum LbEnumTarget { target_act = 0, target_weight = 1, target_tree = 2 };
 
-enum LbEnumAccOp { acc_op_add = 0, acc_op_max = 1, acc_op_min = 2 };
+enum LbEnumAccOp { acc_op_add = 0, acc_op_max = 1, acc_op_min = 2, acc_op_argmax = 3, acc_op_argmax_last = 4, acc_op_mul = 5 };
 
-enum LbEnumWeightReset { weight_reset_vector = 0, weight_reset_pass = 1, weight_reset_tap = 2 };
+enum LbEnumWeightReset { weight_reset_vector = 0, weight_reset_pass = 1, weight_reset_tap = 2, weight_reset_row = 3 };
 
 enum LbEnumUnit { unit_load = 0, unit_compute = 1, unit_store = 2 };
 
@@ -47,7 +47,7 @@ struct LbCompute {
   ap_uint<3> waits;
   ap_uint<3> signals;
   ap_uint<1> drain;
-  ap_uint<2> op;
+  ap_uint<3> op;
   ap_uint<1> acc_load;
   ap_uint<1> acc_store;
   ap_uint<2> reset;
@@ -55,6 +55,7 @@ struct LbCompute {
   ap_uint<4> levels;
   ap_uint<2> bank;
   ap_uint<1> twice;
+  ap_uint<1> lookup;
   ap_uint<2> planes;
   ap_uint<2> passes;
   ap_uint<1> shift_1;
@@ -62,6 +63,9 @@ struct LbCompute {
   ap_uint<1> shift_3;
   ap_uint<8> lowest;
   ap_uint<8> pad;
+  ap_uint<8> pad_1;
+  ap_uint<8> pad_2;
+  ap_uint<8> pad_3;
   ap_uint<8> batch;
   ap_uint<12> height;
   ap_uint<12> width_out;
@@ -94,6 +98,8 @@ struct LbCompute {
   ap_uint<6> writes;
   ap_uint<7> lane;
   ap_uint<8> idle;
+  ap_uint<18> start_1;
+  ap_uint<18> start_2;
 };
 
 inline LbCompute lb_unpack_compute(const ap_uint<640>& bits) {
@@ -103,53 +109,59 @@ inline LbCompute lb_unpack_compute(const ap_uint<640>& bits) {
   d.waits = ap_uint<3>(bits.range(6, 4));
   d.signals = ap_uint<3>(bits.range(9, 7));
   d.drain = ap_uint<1>(bits.range(10, 10));
-  d.op = ap_uint<2>(bits.range(12, 11));
-  d.acc_load = ap_uint<1>(bits.range(13, 13));
-  d.acc_store = ap_uint<1>(bits.range(14, 14));
-  d.reset = ap_uint<2>(bits.range(16, 15));
-  d.width = ap_uint<2>(bits.range(18, 17));
-  d.levels = ap_uint<4>(bits.range(22, 19));
-  d.bank = ap_uint<2>(bits.range(24, 23));
-  d.twice = ap_uint<1>(bits.range(25, 25));
-  d.planes = ap_uint<2>(bits.range(27, 26));
-  d.passes = ap_uint<2>(bits.range(29, 28));
-  d.shift_1 = ap_uint<1>(bits.range(30, 30));
-  d.shift_2 = ap_uint<1>(bits.range(31, 31));
-  d.shift_3 = ap_uint<1>(bits.range(32, 32));
-  d.lowest = ap_uint<8>(bits.range(40, 33));
-  d.pad = ap_uint<8>(bits.range(48, 41));
-  d.batch = ap_uint<8>(bits.range(56, 49));
-  d.height = ap_uint<12>(bits.range(68, 57));
-  d.width_out = ap_uint<12>(bits.range(80, 69));
-  d.kernel_h = ap_uint<8>(bits.range(88, 81));
-  d.kernel_w = ap_uint<8>(bits.range(96, 89));
-  d.words = ap_uint<12>(bits.range(108, 97));
-  d.src = ap_uint<24>(bits.range(132, 109));
-  d.src_n = ap_uint<24>(bits.range(156, 133));
-  d.src_h = ap_uint<24>(bits.range(180, 157));
-  d.src_w = ap_uint<24>(bits.range(204, 181));
-  d.offset_1 = ap_uint<24>(bits.range(228, 205));
-  d.offset_2 = ap_uint<24>(bits.range(252, 229));
-  d.offset_3 = ap_uint<24>(bits.range(276, 253));
-  d.tap_h = ap_uint<24>(bits.range(300, 277));
-  d.tap_w = ap_uint<24>(bits.range(324, 301));
-  d.y_first = ap_uint<14>(bits.range(338, 325));
-  d.y_step = ap_uint<8>(bits.range(346, 339));
-  d.y_tap = ap_uint<8>(bits.range(354, 347));
-  d.y_size = ap_uint<13>(bits.range(367, 355));
-  d.x_first = ap_uint<14>(bits.range(381, 368));
-  d.x_step = ap_uint<8>(bits.range(389, 382));
-  d.x_tap = ap_uint<8>(bits.range(397, 390));
-  d.x_size = ap_uint<13>(bits.range(410, 398));
-  d.weight = ap_uint<20>(bits.range(430, 411));
-  d.dst = ap_uint<24>(bits.range(454, 431));
-  d.dst_n = ap_uint<24>(bits.range(478, 455));
-  d.dst_h = ap_uint<24>(bits.range(502, 479));
-  d.dst_w = ap_uint<24>(bits.range(526, 503));
-  d.dst_p = ap_uint<24>(bits.range(550, 527));
-  d.writes = ap_uint<6>(bits.range(556, 551));
-  d.lane = ap_uint<7>(bits.range(563, 557));
-  d.idle = ap_uint<8>(bits.range(571, 564));
+  d.op = ap_uint<3>(bits.range(13, 11));
+  d.acc_load = ap_uint<1>(bits.range(14, 14));
+  d.acc_store = ap_uint<1>(bits.range(15, 15));
+  d.reset = ap_uint<2>(bits.range(17, 16));
+  d.width = ap_uint<2>(bits.range(19, 18));
+  d.levels = ap_uint<4>(bits.range(23, 20));
+  d.bank = ap_uint<2>(bits.range(25, 24));
+  d.twice = ap_uint<1>(bits.range(26, 26));
+  d.lookup = ap_uint<1>(bits.range(27, 27));
+  d.planes = ap_uint<2>(bits.range(29, 28));
+  d.passes = ap_uint<2>(bits.range(31, 30));
+  d.shift_1 = ap_uint<1>(bits.range(32, 32));
+  d.shift_2 = ap_uint<1>(bits.range(33, 33));
+  d.shift_3 = ap_uint<1>(bits.range(34, 34));
+  d.lowest = ap_uint<8>(bits.range(42, 35));
+  d.pad = ap_uint<8>(bits.range(50, 43));
+  d.pad_1 = ap_uint<8>(bits.range(58, 51));
+  d.pad_2 = ap_uint<8>(bits.range(66, 59));
+  d.pad_3 = ap_uint<8>(bits.range(74, 67));
+  d.batch = ap_uint<8>(bits.range(82, 75));
+  d.height = ap_uint<12>(bits.range(94, 83));
+  d.width_out = ap_uint<12>(bits.range(106, 95));
+  d.kernel_h = ap_uint<8>(bits.range(114, 107));
+  d.kernel_w = ap_uint<8>(bits.range(122, 115));
+  d.words = ap_uint<12>(bits.range(134, 123));
+  d.src = ap_uint<24>(bits.range(158, 135));
+  d.src_n = ap_uint<24>(bits.range(182, 159));
+  d.src_h = ap_uint<24>(bits.range(206, 183));
+  d.src_w = ap_uint<24>(bits.range(230, 207));
+  d.offset_1 = ap_uint<24>(bits.range(254, 231));
+  d.offset_2 = ap_uint<24>(bits.range(278, 255));
+  d.offset_3 = ap_uint<24>(bits.range(302, 279));
+  d.tap_h = ap_uint<24>(bits.range(326, 303));
+  d.tap_w = ap_uint<24>(bits.range(350, 327));
+  d.y_first = ap_uint<14>(bits.range(364, 351));
+  d.y_step = ap_uint<8>(bits.range(372, 365));
+  d.y_tap = ap_uint<8>(bits.range(380, 373));
+  d.y_size = ap_uint<13>(bits.range(393, 381));
+  d.x_first = ap_uint<14>(bits.range(407, 394));
+  d.x_step = ap_uint<8>(bits.range(415, 408));
+  d.x_tap = ap_uint<8>(bits.range(423, 416));
+  d.x_size = ap_uint<13>(bits.range(436, 424));
+  d.weight = ap_uint<20>(bits.range(456, 437));
+  d.dst = ap_uint<24>(bits.range(480, 457));
+  d.dst_n = ap_uint<24>(bits.range(504, 481));
+  d.dst_h = ap_uint<24>(bits.range(528, 505));
+  d.dst_w = ap_uint<24>(bits.range(552, 529));
+  d.dst_p = ap_uint<24>(bits.range(576, 553));
+  d.writes = ap_uint<6>(bits.range(582, 577));
+  d.lane = ap_uint<7>(bits.range(589, 583));
+  d.idle = ap_uint<8>(bits.range(597, 590));
+  d.start_1 = ap_uint<18>(bits.range(615, 598));
+  d.start_2 = ap_uint<18>(bits.range(633, 616));
   return d;
 }
 

@@ -84,25 +84,31 @@ inline void lb_store(ap_uint<BusBits>* memory, const LbTransfer& d, const M& on_
 // Address generator: the loops of a compute descriptor, innermost last.
 struct LbWalk {
   unsigned n, i, j, p, ky, kx, g, acc_word, weight;
-  ap_uint<24> src_n, src_i, src_j, tap_y, tap_x, dst_n, dst_i, dst_j;
+  ap_uint<24> src_n, src_i, src_j, tap_y, tap_x, tap, dst_n, dst_i, dst_j;  // tap: word 0 of the tap in this pass
   ap_int<14> y_i, y, x_j, x;
 
   void start(const LbCompute& d) {
     n = i = j = p = ky = kx = g = acc_word = weight = 0;
-    src_n = src_i = src_j = tap_y = tap_x = d.src;
+    src_n = src_i = src_j = tap_y = tap_x = tap = d.src;
     dst_n = dst_i = dst_j = d.dst;
     y_i = y = ap_int<14>(d.y_first);
     x_j = x = ap_int<14>(d.x_first);
   }
-  bool pass_first() const { return g == 0 && kx == 0 && ky == 0; }
-  bool first() const { return pass_first() && p == 0; }
-  bool pass_last(const LbCompute& d) const { return g + 1 == d.words && kx + 1 == d.kernel_w && ky + 1 == d.kernel_h; }
-  bool last(const LbCompute& d) const { return pass_last(d) && p == d.passes; }
-  bool present(const LbCompute& d) const { return y >= 0 && y < ap_int<15>(d.y_size) && x >= 0 && x < ap_int<15>(d.x_size); }
-  ap_uint<24> address() const { return tap_x + ap_uint<24>(g); }
-  bool shift(const LbCompute& d) const {
-    return pass_first() && ((p == 1 && d.shift_1 == 1) || (p == 2 && d.shift_2 == 1) || (p == 3 && d.shift_3 == 1));
+  // With ADD the taps of a pass follow one another, else the passes of a tap.
+  static bool inner(const LbCompute& d) { return d.op != acc_op_add; }
+  static bool picks(const LbCompute& d) { return d.op == acc_op_argmax || d.op == acc_op_argmax_last; }
+  static bool shifts(const LbCompute& d, unsigned pass) {
+    return (pass == 1 && d.shift_1 == 1) || (pass == 2 && d.shift_2 == 1) || (pass == 3 && d.shift_3 == 1);
   }
+  bool first_tap() const { return kx == 0 && ky == 0; }
+  bool fresh(const LbCompute& d) const { return g == 0 && (inner(d) ? !shifts(d, p) : first_tap() && p == 0); }
+  bool shift(const LbCompute& d) const { return g == 0 && (inner(d) || first_tap()) && shifts(d, p); }
+  bool words_last(const LbCompute& d) const { return g + 1 == d.words; }
+  bool ends(const LbCompute& d) const { return words_last(d) && (p == d.passes || !shifts(d, p + 1)); }
+  bool last(const LbCompute& d) const { return words_last(d) && kx + 1 == d.kernel_w && ky + 1 == d.kernel_h && p == d.passes; }
+  bool present(const LbCompute& d) const { return y >= 0 && y < ap_int<15>(d.y_size) && x >= 0 && x < ap_int<15>(d.x_size); }
+  ap_uint<24> address() const { return tap + ap_uint<24>(g); }
+  ap_int<8> pad(const LbCompute& d) const { return ap_int<8>(p == 0 ? d.pad : p == 1 ? d.pad_1 : p == 2 ? d.pad_2 : d.pad_3); }
 
   void next_output(const LbCompute& d) {
     p = 0;
@@ -130,32 +136,48 @@ struct LbWalk {
       src_j = src_i;
       dst_j = dst_i;
     }
-    tap_y = tap_x = src_j;
+    tap_y = tap_x = tap = src_j;
     y = y_i;
     x = x_j;
   }
 
   void step(const LbCompute& d) {
-    const bool ends_pass = pass_last(d), ends_tap = g + 1 == d.words;
-    const bool restart = last(d) || (ends_pass && d.reset == weight_reset_pass) || (ends_tap && d.reset == weight_reset_tap);
+    const ap_uint<24> offset = p == 0 ? d.offset_1 : p == 1 ? d.offset_2 : d.offset_3;
+    const bool ends_words = words_last(d), ends_tap = ends_words && (!inner(d) || p == d.passes);
+    const bool ends_row = ends_tap && kx + 1 == d.kernel_w, ends_taps = ends_row && ky + 1 == d.kernel_h;
+    const bool ends_pass = inner(d) ? ends_words : ends_taps;
+    const bool restart = last(d) || (ends_pass && d.reset == weight_reset_pass) || (ends_words && d.reset == weight_reset_tap) ||
+                         (ends_row && d.reset == weight_reset_row);
     weight = restart ? 0 : weight + 1;
-    if (++g < d.words) return;
-    g = 0;
-    tap_x += d.tap_w;
+    g = ends_words ? 0 : g + 1;
+    if (!ends_tap) {
+      if (ends_words) {
+        tap = tap_x + offset;
+        p++;
+      }
+      return;
+    }
+    if (inner(d)) p = 0;
+    tap = tap_x = tap_x + d.tap_w;
     x += d.x_tap;
-    if (++kx < d.kernel_w) return;
+    if (!ends_row) {
+      kx++;
+      return;
+    }
     kx = 0;
-    tap_y += d.tap_h;
-    tap_x = tap_y;
+    tap = tap_x = tap_y = tap_y + d.tap_h;
     y += d.y_tap;
-    x = x_j;
-    if (++ky < d.kernel_h) return;
+    if (!picks(d)) x = x_j;
+    if (!ends_taps) {
+      ky++;
+      return;
+    }
     ky = 0;
-    if (p == d.passes) {
+    if (inner(d) || p == d.passes) {
       next_output(d);
       return;
     }
-    tap_y = tap_x = src_j + (p == 0 ? d.offset_1 : p == 1 ? d.offset_2 : d.offset_3);
+    tap = tap_y = tap_x = src_j + offset;
     y = y_i;
     p++;
   }
@@ -174,19 +196,46 @@ inline ap_int<WeightBits> lb_weight(const ap_uint<BusBits> word[], int part, int
   return ap_int<WeightBits>(bits);
 }
 
-// The code or sum of one row: thresholds in search order, or the bias.
+// The code or sum of one row: thresholds in search order, a table by their count, or the bias.
 template <int TreeLevels, int AccBits, class Tree>
 inline ap_int<AccBits> lb_result(const LbCompute& d, const ap_int<AccBits>& sum, const Tree& tree, int row) {
   DFC_INLINE
   const int bank = int(d.bank) << TreeLevels;  // a shift of ap_uint keeps its width
   if (d.levels == 0) return ap_int<AccBits>(sum + tree[bank][row]);
+  constexpr int Half = 1 << (TreeLevels - 1);
   unsigned count = 0;
   for (int level = 0; level < TreeLevels; level++) {
     DFC_UNROLL
     if (level < d.levels) count = 2 * count + (sum >= tree[bank + (1 << level) + count][row] ? 1 : 0);
   }
+  if (d.lookup == 1) return ap_int<AccBits>(tree[bank + Half + count][row] + tree[bank][row]);
   if (tree[bank][row][0]) count ^= (1u << d.levels) - 1;
   return ap_int<AccBits>((count << d.twice) + d.lowest);
+}
+
+// What the first sum of a value adds to.
+template <int AccBits>
+inline ap_int<AccBits> lb_start(const LbCompute& d, const LbWalk& walk, const ap_int<AccBits>& kept) {
+  DFC_INLINE
+  if (d.op == acc_op_mul) return ap_int<AccBits>(ap_int<18>(walk.p == 0 ? d.start_1 : d.start_2));
+  return d.acc_load == 1 ? kept : ap_int<AccBits>(0);
+}
+
+// The result after the value of a tap or factor, given the best before and its place: the sum, maximum, position or product.
+template <int AccBits>
+inline ap_int<AccBits> lb_join(const LbCompute& d, const LbWalk& walk, const ap_int<AccBits>& now, ap_int<AccBits>& best, ap_int<14>& place) {
+  DFC_INLINE
+  if (d.op == acc_op_add) return now;
+  if (!walk.ends(d)) return best;
+  const ap_int<18> first = ap_int<18>(best), second = ap_int<18>(now);
+  bool better = d.op == acc_op_min ? now < best : d.op == acc_op_argmax_last ? now >= best : now > best;
+  if (LbWalk::picks(d) && !walk.present(d)) better = false;
+  if (walk.first_tap() || better) {
+    best = now;
+    place = walk.x;
+  }
+  if (d.op == acc_op_mul) return ap_int<AccBits>(first * second);
+  return LbWalk::picks(d) ? ap_int<AccBits>(place) : best;
 }
 
 // One tile. Returns false when an address lies outside the activation memory or a result comes before the last is written.
@@ -196,8 +245,12 @@ inline int lb_compute(const LbCompute& d, M& on_chip) {
   const int below = clog2(WeightBits) - int(d.width);
   LbWalk walk;
   walk.start(d);
-  ap_int<AccBits> acc[Pe], values[Pe];
+  ap_int<AccBits> acc[Pe], best[Pe], joined[Pe], values[Pe];
+  ap_int<14> place[Pe];
   DFC_PARTITION(acc)
+  DFC_PARTITION(best)
+  DFC_PARTITION(joined)
+  DFC_PARTITION(place)
   DFC_PARTITION(values)
   ap_uint<24> to = 0, plane_at = 0;
   unsigned plane = 0, word = 0, wait = 0;
@@ -216,14 +269,14 @@ inline int lb_compute(const LbCompute& d, M& on_chip) {
         ap_int<AccBits> dot = 0;
         for (int lane = 0; lane < Simd; lane++) {
           DFC_UNROLL
-          const ap_int<8> x = walk.present(d) ? on_chip.act[walk.address()][lane] : ap_int<8>(d.pad);
+          const ap_int<8> x = walk.present(d) ? on_chip.act[walk.address()][lane] : walk.pad(d);
           dot += x * lb_weight<Pe * Simd, WeightBits, BusBits>(on_chip.weights[at], part, row * Simd + lane, d.width);
         }
-        ap_int<AccBits> so_far = walk.first() ? (d.acc_load == 1 ? on_chip.acc[walk.acc_word % AccWords][row] : ap_int<AccBits>(0)) : acc[row];
-        if (walk.shift(d)) so_far = so_far << 8;
-        if (d.op == acc_op_add) acc[row] = so_far + dot;
-        else if (d.op == acc_op_max) acc[row] = walk.first() || dot > so_far ? dot : so_far;
-        else acc[row] = walk.first() || dot < so_far ? dot : so_far;
+        ap_int<AccBits> so_far = acc[row];
+        if (walk.shift(d)) so_far = (so_far << 8) + (d.op == acc_op_mul ? 128 : 0);
+        if (walk.fresh(d)) so_far = lb_start<AccBits>(d, walk, on_chip.acc[walk.acc_word % AccWords][row]);
+        acc[row] = so_far + dot;
+        joined[row] = lb_join<AccBits>(d, walk, acc[row], best[row], place[row]);
         if (walk.last(d) && d.acc_store == 1) on_chip.acc[walk.acc_word % AccWords][row] = acc[row];
       }
       made = walk.last(d) && d.acc_store == 0;
@@ -249,7 +302,7 @@ inline int lb_compute(const LbCompute& d, M& on_chip) {
       if (active) return error_code_result;
       for (int row = 0; row < Pe; row++) {
         DFC_UNROLL
-        values[row] = lb_result<TreeLevels, AccBits>(d, acc[row], on_chip.tree, row);
+        values[row] = lb_result<TreeLevels, AccBits>(d, joined[row], on_chip.tree, row);
       }
       active = true;
       plane = word = 0;
@@ -259,15 +312,26 @@ inline int lb_compute(const LbCompute& d, M& on_chip) {
   return error_code_none;
 }
 
+// Only sums are kept in parts; a product has two factors of one tap, everything else one value a tap.
+inline bool lb_can_join(const LbCompute& d) {
+  if (d.op == acc_op_add) return true;
+  int factors = 1;
+  for (unsigned pass = 1; pass <= 3; pass++) {
+    if (pass <= d.passes && !LbWalk::shifts(d, pass)) factors++;
+  }
+  const bool one_tap = d.kernel_h == 1 && d.kernel_w == 1;
+  return d.op <= acc_op_mul && d.acc_load == 0 && d.acc_store == 0 && (d.op == acc_op_mul ? factors == 2 && one_tap : factors == 1);
+}
+
 // The checks of a compute descriptor, in the order in which the engine reports them.
 template <int Pe, int Simd, int WeightWords, int TreeLevels, int TreeBanks, int WeightBits>
 inline int lb_check(const LbCompute& d) {
   constexpr int Lanes = Pe < Simd ? Pe : Simd;
   constexpr int Words = Pe > Simd ? Pe / Simd : 1;
   if (d.batch == 0 || d.height == 0 || d.width_out == 0 || d.kernel_h == 0 || d.kernel_w == 0 || d.words == 0) return error_code_loop;
-  if (d.levels > TreeLevels || d.bank >= TreeBanks) return error_code_tree;
-  if ((1 << d.width) > WeightBits || d.weight >= WeightWords || d.reset > weight_reset_tap) return error_code_weight;
-  if (d.op > acc_op_min || d.writes == 0 || d.writes > Words || d.lane % Lanes != 0 || d.lane >= Simd) return error_code_result;
+  if (d.levels > TreeLevels || d.bank >= TreeBanks || (d.lookup == 1 && (d.levels == 0 || d.levels == TreeLevels))) return error_code_tree;
+  if ((1 << d.width) > WeightBits || d.weight >= WeightWords) return error_code_weight;
+  if (!lb_can_join(d) || d.writes == 0 || d.writes > Words || d.lane % Lanes != 0 || d.lane >= Simd) return error_code_result;
   return error_code_none;
 }
 

@@ -1,5 +1,6 @@
-// Compute array of the loopback engine: Pe dot products of Simd codes and weights a cycle, joined to sums, maxima or minima.
-// Inputs one cycle after the step (the memories' latency); a sum is valid 4 + $clog2(Simd) cycles after its last step.
+// Compute array of the loopback engine: Pe dot products of Simd codes and weights a cycle, joined to sums; or to the value of each
+// tap, and these to a maximum, a minimum, the position of the largest, or the product of two.
+// Inputs one cycle after the step (the memories' latency); a result is valid 5 + $clog2(Simd) cycles after its last step.
 `include "dfc_lb_descriptor.svh"
 `include "dfc_lb_types.svh"
 module dfc_lb_array #(
@@ -23,6 +24,8 @@ module dfc_lb_array #(
   localparam int unsigned Product  = 8 + WeightBits;
   localparam int unsigned SumBits  = Product + Levels;
   localparam int unsigned AddrBits = AccWords > 1 ? $clog2(AccWords) : 1;
+  localparam int unsigned FactorBits = 18;  // of a product: one DSP slice
+  localparam int unsigned ColumnBits = 14;
 
   // Stage 1: codes with the pad code where the window leaves the picture. Stage 2: products. Then the adder trees.
   logic [8*Simd-1:0] codes_q;
@@ -75,6 +78,8 @@ module dfc_lb_array #(
   logic [AddrBits-1:0]   ahead;
   logic [Pe*AccBits-1:0] stored, kept_q;
   logic [Pe*AccBits-1:0] acc_d, acc_q;
+  logic                  is_product;
+  assign is_product = info.op == 3'(`DFC_LB_ACC_OP_MUL);
   assign store = step && info.last && info.acc_store;
   assign ahead = AddrBits'(info_q[Levels].acc_word);
   dfc_ram #(.Width(Pe * AccBits), .Depth(AccWords)) u_acc (
@@ -86,26 +91,56 @@ module dfc_lb_array #(
     kept_q   <= acc_d;
   end
 
+  // Values: sums of all taps, or of one.
   for (genvar p = 0; p < int'(Pe); p++) begin : gen_acc
-    logic signed [AccBits-1:0] dot, start, so_far, own;
+    logic signed [AccBits-1:0] dot, start, so_far, own, sum;
     assign dot    = AccBits'(signed'(dots[p]));
     assign own    = passed_q ? kept_q[p*AccBits +: AccBits] : stored[p*AccBits +: AccBits];
-    assign start  = info.acc_load ? own : '0;
-    assign so_far = info.first ? start : (info.shift ? acc_q[p*AccBits +: AccBits] << 8 : acc_q[p*AccBits +: AccBits]);
+    assign start  = info.acc_load ? own : (is_product ? AccBits'(signed'(info.number)) : '0);
+    assign sum    = acc_q[p*AccBits +: AccBits];
+    assign so_far = info.fresh ? start : (info.shift ? {sum[AccBits-9:0], is_product, 7'b0} : sum);
+    assign acc_d[p*AccBits +: AccBits] = so_far + dot;
+  end
+  always_ff @(posedge clk_i) if (step) acc_q <= acc_d;
+
+  // The value of a tap against the best before; `best` of a product is its first factor.
+  dfc_lb_step_t value;
+  logic         value_q;
+  always_ff @(posedge clk_i) begin
+    value <= info;
+    if (!rst_ni) {value_q, valid_o} <= '0;
+    else         {value_q, valid_o} <= {step, value_q && value.last};
+  end
+  for (genvar p = 0; p < int'(Pe); p++) begin : gen_join
+    logic signed [AccBits-1:0]    now, best, best_q, product;
+    logic signed [FactorBits-1:0] first, second;
+    logic [ColumnBits-1:0]        place, place_q;
+    logic                         better;
+    assign now     = acc_q[p*AccBits +: AccBits];
+    assign first   = best_q[FactorBits-1:0];
+    assign second  = now[FactorBits-1:0];
+    assign product = AccBits'(first * second);
     always_comb begin
-      unique case (info.op)
-        2'(`DFC_LB_ACC_OP_MAX): acc_d[p*AccBits +: AccBits] = (info.first || dot > so_far) ? dot : so_far;
-        2'(`DFC_LB_ACC_OP_MIN): acc_d[p*AccBits +: AccBits] = (info.first || dot < so_far) ? dot : so_far;
-        default:                acc_d[p*AccBits +: AccBits] = so_far + dot;
+      unique case (value.op)
+        3'(`DFC_LB_ACC_OP_MIN):         better = now < best_q;
+        3'(`DFC_LB_ACC_OP_ARGMAX):      better = value.present && now > best_q;
+        3'(`DFC_LB_ACC_OP_ARGMAX_LAST): better = value.present && now >= best_q;
+        default:                        better = now > best_q;
+      endcase
+      if (value.initial_tap) better = 1'b1;
+    end
+    assign best  = better ? now : best_q;
+    assign place = better ? value.number[ColumnBits-1:0] : place_q;
+    always_ff @(posedge clk_i) begin
+      if (value_q && value.ends) {best_q, place_q} <= {best, place};
+      unique case (value.op)
+        3'(`DFC_LB_ACC_OP_ADD): sums_o[p*AccBits +: AccBits] <= now;
+        3'(`DFC_LB_ACC_OP_MUL): sums_o[p*AccBits +: AccBits] <= product;
+        3'(`DFC_LB_ACC_OP_ARGMAX), 3'(`DFC_LB_ACC_OP_ARGMAX_LAST): sums_o[p*AccBits +: AccBits] <= AccBits'(signed'(place));
+        default:                sums_o[p*AccBits +: AccBits] <= best;
       endcase
     end
   end
-  always_ff @(posedge clk_i) begin
-    if (step) acc_q <= acc_d;
-    if (!rst_ni) valid_o <= 1'b0;
-    else         valid_o <= step && info.last;
-  end
-  assign sums_o = acc_q;
   logic unused_info;
-  assign unused_info = ^{info.present, info.pad, info.width, info.part, info.acc_word, info_q[Levels]};
+  assign unused_info = ^{info.width, info.part, info_q[Levels], value};
 endmodule

@@ -36,13 +36,27 @@ module dfc_lb_check #(
   assign block_bad = transfer_i.target > 2'(`DFC_LB_TARGET_TREE) || transfer_i.beats == '0 || part != '0
       || (transfer_i.address & 32'(BusBytes - 1)) != '0 || 25'(transfer_i.inner) + words > size;
 
+  // Only sums are kept in parts; a product has two factors of one tap, everything else one value a tap.
+  logic [1:0] factors;  // beyond the first
+  logic       join_bad, alone;
+  assign factors  = 2'(compute_i.passes >= 2'd1 && !compute_i.shift_1) + 2'(compute_i.passes >= 2'd2 && !compute_i.shift_2)
+      + 2'(compute_i.passes == 2'd3 && !compute_i.shift_3);
+  assign alone    = compute_i.kernel_h == 8'd1 && compute_i.kernel_w == 8'd1;
+  always_comb begin
+    unique case (compute_i.op)
+      3'(`DFC_LB_ACC_OP_ADD): join_bad = 1'b0;
+      3'(`DFC_LB_ACC_OP_MUL): join_bad = compute_i.acc_load || compute_i.acc_store || factors != 2'd1 || !alone;
+      default:                join_bad = compute_i.acc_load || compute_i.acc_store || factors != '0 || compute_i.op > 3'(`DFC_LB_ACC_OP_MUL);
+    endcase
+  end
+
   logic loop_bad, tree_bad, weight_bad, result_bad;
   assign loop_bad   = compute_i.batch == '0 || compute_i.height == '0 || compute_i.width_out == '0 || compute_i.kernel_h == '0
       || compute_i.kernel_w == '0 || compute_i.words == '0;
-  assign tree_bad   = 32'(compute_i.levels) > TreeLevels || 32'(compute_i.bank) >= TreeBanks;
-  assign weight_bad = (32'd1 << compute_i.width) > WeightBits || 32'(compute_i.weight) >= WeightWords
-      || compute_i.reset > 2'(`DFC_LB_WEIGHT_RESET_TAP);
-  assign result_bad = compute_i.op > 2'(`DFC_LB_ACC_OP_MIN) || compute_i.writes == '0 || 32'(compute_i.writes) > Words
+  assign tree_bad   = 32'(compute_i.levels) > TreeLevels || 32'(compute_i.bank) >= TreeBanks
+      || (compute_i.lookup && (compute_i.levels == '0 || 32'(compute_i.levels) == TreeLevels));
+  assign weight_bad = (32'd1 << compute_i.width) > WeightBits || 32'(compute_i.weight) >= WeightWords;
+  assign result_bad = join_bad || compute_i.writes == '0 || 32'(compute_i.writes) > Words
       || (32'(compute_i.lane) & (Lanes - 1)) != 0 || 32'(compute_i.lane) >= Simd;
 
   always_comb begin

@@ -1,5 +1,5 @@
 // Compute queue of the loopback engine: walks descriptors back to back through array, thresholds and result writer.
-// The last word of an output is written $clog2(Simd) + TreeLevels + 5 + words cycles after its last step.
+// The last word of an output is written $clog2(Simd) + TreeLevels + 6 + words cycles after its last step.
 `include "dfc_lb_descriptor.svh"
 `include "dfc_lb_types.svh"
 module dfc_lb_compute #(
@@ -44,7 +44,7 @@ module dfc_lb_compute #(
   input  logic [TreeBeatBits-1:0]   tree_beat_i,
   input  logic [BusBits-1:0]        load_data_i
 );
-  localparam int unsigned Delay    = $clog2(Simd) + 4;
+  localparam int unsigned Delay    = $clog2(Simd) + 5;
   localparam int unsigned AddrBits = WeightWords > 1 ? $clog2(WeightWords) : 1;
 
   logic           ready, step, finished, empty;

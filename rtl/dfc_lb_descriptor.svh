@@ -14,10 +14,14 @@
 `define DFC_LB_ACC_OP_ADD 0
 `define DFC_LB_ACC_OP_MAX 1
 `define DFC_LB_ACC_OP_MIN 2
+`define DFC_LB_ACC_OP_ARGMAX 3
+`define DFC_LB_ACC_OP_ARGMAX_LAST 4
+`define DFC_LB_ACC_OP_MUL 5
 
 `define DFC_LB_WEIGHT_RESET_VECTOR 0
 `define DFC_LB_WEIGHT_RESET_PASS 1
 `define DFC_LB_WEIGHT_RESET_TAP 2
+`define DFC_LB_WEIGHT_RESET_ROW 3
 
 `define DFC_LB_UNIT_LOAD 0
 `define DFC_LB_UNIT_COMPUTE 1
@@ -47,7 +51,9 @@ typedef struct packed {
 } dfc_lb_transfer_t;
 
 typedef struct packed {
-  logic [67:0] unused_bits;
+  logic [5:0] unused_bits;
+  logic [17:0] start_2;
+  logic [17:0] start_1;
   logic [7:0] idle;
   logic [6:0] lane;
   logic [5:0] writes;
@@ -80,6 +86,9 @@ typedef struct packed {
   logic [11:0] width_out;
   logic [11:0] height;
   logic [7:0] batch;
+  logic [7:0] pad_3;
+  logic [7:0] pad_2;
+  logic [7:0] pad_1;
   logic [7:0] pad;
   logic [7:0] lowest;
   logic [0:0] shift_3;
@@ -87,6 +96,7 @@ typedef struct packed {
   logic [0:0] shift_1;
   logic [1:0] passes;
   logic [1:0] planes;
+  logic [0:0] lookup;
   logic [0:0] twice;
   logic [1:0] bank;
   logic [3:0] levels;
@@ -94,7 +104,7 @@ typedef struct packed {
   logic [1:0] reset;
   logic [0:0] acc_store;
   logic [0:0] acc_load;
-  logic [1:0] op;
+  logic [2:0] op;
   logic [0:0] drain;
   logic [2:0] signals;
   logic [2:0] waits;

@@ -1,4 +1,5 @@
 // Thresholds of the loopback engine: a search tree for each row, one level a stage; or the bias of the row.
+// The nodes of the last level are a table where the levels before make the count: its entry is the result.
 // One result a cycle, latency TreeLevels + 1.
 `include "dfc_lb_types.svh"
 module dfc_lb_tree #(
@@ -60,12 +61,12 @@ module dfc_lb_tree #(
       assign node = nodes[Bits'((32'(result_q[l].bank) << l) | 32'(count_q[l][p]))];
       assign sum  = sums_q[l][p*AccBits +: AccBits];
       always_ff @(posedge clk_i) begin
+        sums_q[l+1][p*AccBits +: AccBits] <= (l == int'(TreeLevels) - 1 && result_q[l].lookup) ? node : sum;
         if (4'(l) < result_q[l].levels) count_q[l+1][p] <= TreeLevels'({count_q[l][p], sum >= node});
         else                            count_q[l+1][p] <= count_q[l][p];
       end
     end
     always_ff @(posedge clk_i) begin
-      sums_q[l+1]   <= sums_q[l];
       result_q[l+1] <= result_q[l];
       if (!rst_ni) valid_q[l+1] <= 1'b0;
       else         valid_q[l+1] <= valid_q[l];
@@ -87,7 +88,7 @@ module dfc_lb_tree #(
     assign pattern = root[0] ? mask ^ count_q[TreeLevels][p] : count_q[TreeLevels][p];
     assign code    = info.twice ? {8'(pattern), 1'b0} : 9'(pattern);
     always_ff @(posedge clk_i) begin
-      values_o[p*AccBits +: AccBits] <= (info.levels == '0) ? sums_q[TreeLevels][p*AccBits +: AccBits] + root : AccBits'(code + 9'(info.lowest));
+      values_o[p*AccBits +: AccBits] <= (info.levels == '0 || info.lookup) ? sums_q[TreeLevels][p*AccBits +: AccBits] + root : AccBits'(code + 9'(info.lowest));
     end
   end
   always_ff @(posedge clk_i) begin

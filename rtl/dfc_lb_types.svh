@@ -3,12 +3,15 @@
 `define DFC_LB_TYPES_SVH
 
 typedef struct packed {
-  logic        first;      // first step of an output
-  logic        last;       // last step of an output
-  logic        shift;      // multiply the sum by 256 before this step
+  logic        fresh;       // first step of a value: of an output, a tap or a factor
+  logic        ends;        // last step of a value
+  logic        initial_tap; // a step of the first tap of an output
+  logic        last;        // last step of an output
+  logic        shift;       // multiply the value by 256 before this step
   logic        present;     // the input word is inside the picture
   logic [7:0]  pad;
-  logic [1:0]  op;
+  logic [2:0]  op;
+  logic [17:0] number;      // ARGMAX: x of the tap; MUL: what the factor starts from
   logic [1:0]  width;      // log2 of the bits of a weight
   logic [2:0]  part;       // which part of the weight word
   logic        acc_load;
@@ -23,6 +26,7 @@ typedef struct packed {
   logic [3:0]  levels;
   logic [1:0]  bank;
   logic        twice;
+  logic        lookup;
   logic [7:0]  lowest;
   logic [1:0]  planes;
   logic [5:0]  writes;

@@ -1,4 +1,5 @@
 // Address generator of the loopback array: walks one compute descriptor, a step a cycle, without stalls.
+// With ADD the taps of a pass follow one another, else the passes of a tap.
 // A descriptor is taken while idle or in the last cycle of the one before; its first step is the cycle after.
 `include "dfc_lb_descriptor.svh"
 `include "dfc_lb_types.svh"
@@ -26,12 +27,16 @@ module dfc_lb_walk #(
   logic [11:0]     i_q, j_q, g_q;
   logic [1:0]      p_q;
   logic [15:0]     acc_word_q;
-  logic [23:0]     src_n_q, src_i_q, src_j_q, tap_y_q, tap_x_q;
+  logic [23:0]     src_n_q, src_i_q, src_j_q, tap_y_q, tap_x_q, word_q;  // word_q: word 0 of the tap in this pass
   logic [23:0]     dst_n_q, dst_i_q, dst_j_q;
   logic [13:0]     y_i_q, y_q, x_j_q, x_q;
   logic [19:0]     weight_q;
 
-  logic g_last, kx_last, ky_last, p_last, j_last, i_last, n_last, tap_last, pass_last, output_last, all_last, over;
+  logic inner, picks;  // the passes of a tap follow one another; the result is a position
+  assign inner = d_q.op != 3'(`DFC_LB_ACC_OP_ADD);
+  assign picks = d_q.op == 3'(`DFC_LB_ACC_OP_ARGMAX) || d_q.op == 3'(`DFC_LB_ACC_OP_ARGMAX_LAST);
+
+  logic g_last, kx_last, ky_last, p_last, j_last, i_last, n_last, tap_last, row_last, taps_last, pass_last, output_last, all_last, over;
   assign g_last      = g_q == d_q.words - 12'd1;
   assign kx_last     = kx_q == d_q.kernel_w - 8'd1;
   assign ky_last     = ky_q == d_q.kernel_h - 8'd1;
@@ -39,22 +44,25 @@ module dfc_lb_walk #(
   assign j_last      = j_q == d_q.width_out - 12'd1;
   assign i_last      = i_q == d_q.height - 12'd1;
   assign n_last      = n_q == d_q.batch - 8'd1;
-  assign tap_last    = g_last;
-  assign pass_last   = g_last && kx_last && ky_last;
-  assign output_last = pass_last && p_last;
+  assign tap_last    = g_last && (!inner || p_last);
+  assign row_last    = tap_last && kx_last;
+  assign taps_last   = row_last && ky_last;
+  assign pass_last   = inner ? g_last : taps_last;
+  assign output_last = taps_last && p_last;
   assign all_last    = j_last && i_last && n_last;
   // `over`: nothing of this descriptor is left after this cycle.
   assign over    = waiting_q ? (wait_q == 8'd1 && !busy_q) : (output_last && all_last && d_q.idle == '0);
   assign ready_o = (!busy_q && !waiting_q) || over;
   assign step_o  = busy_q && !waiting_q;
 
-  logic [23:0] next_n, next_i, next_j, next_pass, next_row;
+  logic [23:0] next_n, next_i, next_j, next_pass, next_tap, next_row;
   logic [13:0] next_y;
   assign next_n    = src_n_q + d_q.src_n;
   assign next_i    = i_last ? next_n : src_i_q + d_q.src_h;
   assign next_j    = j_last ? next_i : src_j_q + d_q.src_w;
   assign next_y    = !j_last ? y_i_q : (i_last ? d_q.y_first : y_i_q + 14'(d_q.y_step));
-  assign next_pass = src_j_q + ((p_q == 2'd0) ? d_q.offset_1 : (p_q == 2'd1) ? d_q.offset_2 : d_q.offset_3);
+  assign next_pass = (inner ? tap_x_q : src_j_q) + ((p_q == 2'd0) ? d_q.offset_1 : (p_q == 2'd1) ? d_q.offset_2 : d_q.offset_3);
+  assign next_tap  = tap_x_q + d_q.tap_w;
   assign next_row  = tap_y_q + d_q.tap_h;
 
   logic [23:0] next_dst_n, next_dst_i, next_dst_j;
@@ -69,29 +77,31 @@ module dfc_lb_walk #(
       d_q        <= descriptor_i;
       acc_word_q <= '0;
       {n_q, i_q, j_q, p_q, ky_q, kx_q, g_q} <= '0;
-      {src_n_q, src_i_q, src_j_q, tap_y_q, tap_x_q} <= {5{descriptor_i.src}};
+      {src_n_q, src_i_q, src_j_q, tap_y_q, tap_x_q, word_q} <= {6{descriptor_i.src}};
       {dst_n_q, dst_i_q, dst_j_q} <= {3{descriptor_i.dst}};
       {y_i_q, y_q} <= {2{descriptor_i.y_first}};
       {x_j_q, x_q} <= {2{descriptor_i.x_first}};
       weight_q   <= '0;
     end else if (step_o) begin
       weight_q <= (output_last || (pass_last && d_q.reset == 2'(`DFC_LB_WEIGHT_RESET_PASS))
-                   || (tap_last && d_q.reset == 2'(`DFC_LB_WEIGHT_RESET_TAP))) ? '0 : weight_q + 20'd1;
+                   || (g_last && d_q.reset == 2'(`DFC_LB_WEIGHT_RESET_TAP))
+                   || (row_last && d_q.reset == 2'(`DFC_LB_WEIGHT_RESET_ROW))) ? '0 : weight_q + 20'd1;
       g_q <= g_last ? '0 : g_q + 12'd1;
-      if (g_last) kx_q <= kx_last ? '0 : kx_q + 8'd1;
-      if (g_last && kx_last) ky_q <= ky_last ? '0 : ky_q + 8'd1;
-      if (g_last) begin
-        tap_x_q <= tap_x_q + d_q.tap_w;
-        x_q     <= x_q + 14'(d_q.x_tap);
+      if (tap_last) kx_q <= kx_last ? '0 : kx_q + 8'd1;
+      if (row_last) ky_q <= ky_last ? '0 : ky_q + 8'd1;
+      if (pass_last) p_q <= p_last ? '0 : p_q + 2'd1;
+      if (inner && g_last) word_q <= next_pass;
+      if (tap_last) begin
+        {tap_x_q, word_q} <= {2{next_tap}};
+        x_q <= x_q + 14'(d_q.x_tap);
       end
-      if (g_last && kx_last) begin
-        {tap_y_q, tap_x_q} <= {2{next_row}};
+      if (row_last) begin
+        {tap_y_q, tap_x_q, word_q} <= {3{next_row}};
         y_q <= y_q + 14'(d_q.y_tap);
-        x_q <= x_j_q;
+        if (!picks) x_q <= x_j_q;
       end
-      if (pass_last) begin
-        p_q <= p_last ? '0 : p_q + 2'd1;
-        {tap_y_q, tap_x_q} <= {2{next_pass}};
+      if (taps_last && !inner) begin
+        {tap_y_q, tap_x_q, word_q} <= {3{next_pass}};
         y_q <= y_i_q;
       end
       if (output_last) begin
@@ -102,7 +112,7 @@ module dfc_lb_walk #(
           {src_n_q, dst_n_q} <= {next_n, next_dst_n};
         end
         if (j_last) {src_i_q, dst_i_q} <= {next_i, next_dst_i};
-        {src_j_q, tap_y_q, tap_x_q, dst_j_q} <= {{3{next_j}}, next_dst_j};
+        {src_j_q, tap_y_q, tap_x_q, word_q, dst_j_q} <= {{4{next_j}}, next_dst_j};
         {y_i_q, y_q} <= {2{next_y}};
         {x_j_q, x_q} <= {2{next_x}};
         acc_word_q <= acc_word_q + 16'd1;
@@ -125,21 +135,29 @@ module dfc_lb_walk #(
     end
   end
 
-  logic       pass_first;
-  logic [1:0] below;  // log2 of the weights in the space of one of full width
-  assign pass_first = g_q == '0 && kx_q == '0 && ky_q == '0;
+  logic        tap_first, shifted;
+  logic [3:0]  shifts;   // bit p: a shift before pass p
+  logic [1:0]  below;    // log2 of the weights in the space of one of full width
+  logic [7:0]  pad;
+  logic [17:0] number;
+  assign shifts    = {d_q.shift_3, d_q.shift_2, d_q.shift_1, 1'b0};
+  assign tap_first = kx_q == '0 && ky_q == '0;
+  assign shifted   = g_q == '0 && (inner || tap_first) && shifts[p_q];
+  assign pad       = (p_q == 2'd0) ? d_q.pad : (p_q == 2'd1) ? d_q.pad_1 : (p_q == 2'd2) ? d_q.pad_2 : d_q.pad_3;
+  assign number    = picks ? 18'(signed'(x_q)) : (p_q == '0) ? d_q.start_1 : d_q.start_2;
   assign below      = 2'(WidthLog) - d_q.width;
-  assign address_o  = tap_x_q + 24'(g_q);
+  assign address_o  = word_q + 24'(g_q);
   assign weight_o   = d_q.weight + (weight_q >> below);
   assign info_o     = '{
-    first: pass_first && p_q == '0, last: output_last,
-    shift: pass_first && ((p_q == 2'd1 && d_q.shift_1) || (p_q == 2'd2 && d_q.shift_2) || (p_q == 2'd3 && d_q.shift_3)),
+    fresh: g_q == '0 && (inner ? !shifts[p_q] : (tap_first && p_q == '0)),
+    ends: inner && g_last && (p_last || !shifts[p_q + 2'd1]),
+    initial_tap: tap_first, last: output_last, shift: shifted,
     present: !y_q[13] && y_q < 14'(d_q.y_size) && !x_q[13] && x_q < 14'(d_q.x_size),
-    pad: d_q.pad, op: d_q.op, width: d_q.width, part: weight_q[2:0] & ~(3'b111 << below),
+    pad: pad, op: d_q.op, number: number, width: d_q.width, part: weight_q[2:0] & ~(3'b111 << below),
     acc_load: d_q.acc_load, acc_store: d_q.acc_store, acc_word: acc_word_q
   };
   assign result_o   = '{
-    final_result: all_last, signals: d_q.signals, hidden: d_q.acc_store, levels: d_q.levels, bank: d_q.bank, twice: d_q.twice,
+    final_result: all_last, lookup: d_q.lookup, signals: d_q.signals, hidden: d_q.acc_store, levels: d_q.levels, bank: d_q.bank, twice: d_q.twice,
     lowest: d_q.lowest, planes: d_q.planes, writes: d_q.writes, lane: d_q.lane, dst: dst_j_q, dst_p: d_q.dst_p
   };
   logic unused_fields;

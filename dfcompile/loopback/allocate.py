@@ -64,13 +64,19 @@ def source_rows(layer: Layer, storage: Storage, first: int, rows: int) -> Span:
     return max(0, min(low, storage.height - 1)), min(storage.height, max(high + 1, 1))
 
 
-def strip_words(layer: Layer, storage: Storage, rows: int, batch: int, is_dst: bool) -> int:
-    """Most words that a strip of an outside tensor takes on chip."""
+def strip_planes(low: Lowered, layer: Layer, tensor: str, batch: int) -> int:
+    """Planes of an image in a strip: as many for all operands of a layer, which the array walks with one image stride."""
+    together = [o.tensor for o in layer.operands] if batch > 1 and tensor != layer.dst else [tensor]
+    return max(low.storage[t].planes for t in together)
+
+
+def strip_words(layer: Layer, storage: Storage, rows: int, images: int, is_dst: bool) -> int:
+    """Most words that a strip of an outside tensor takes on chip; images: planes of all images."""
     if is_dst:
-        return batch * storage.planes * rows * storage.row
+        return images * rows * storage.row
     starts = range(0, layer.size[0], rows)
     most = max(b - a for a, b in (source_rows(layer, storage, s, min(rows, layer.size[0] - s)) for s in starts))
-    return batch * storage.planes * most * storage.row
+    return images * most * storage.row
 
 
 class _Space:
@@ -182,7 +188,7 @@ def _strips(
         trial.taken = list(space.taken)
         places: dict[str, tuple[int, ...]] = {}
         for t, is_dst in away.items():
-            words = strip_words(layer, low.storage[t], rows, batch, is_dst)
+            words = strip_words(layer, low.storage[t], rows, batch * strip_planes(low, layer, t, batch), is_dst)
             found = [trial.find(words, (index, index), is_dst) for _ in range(copies)]
             if None in found:
                 break

@@ -7,7 +7,7 @@ from dfcompile.ir.graph import Graph
 from dfcompile.loopback.allocate import allocate
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.emit import Emitter
-from dfcompile.loopback.lower import lower
+from dfcompile.loopback.lower import Lowered, lower
 from dfcompile.loopback.program import Port, Program
 from dfcompile.loopback.token import add_tokens, prove_tokens
 
@@ -18,11 +18,25 @@ def _up(size: int) -> int:
     return -(-size // PAGE) * PAGE
 
 
+def _equal_images(low: Lowered) -> None:
+    """The array walks all operands of a layer with one image stride: their buffers get the same size."""
+    groups = [{low.storage[o.tensor].buffer for o in layer.operands} for layer in low.layers]
+    changed = True
+    while changed:
+        changed = False
+        for names in groups:
+            most = max(low.buffers[b] for b in names)
+            changed |= any(low.buffers[b] < most for b in names)
+            low.buffers.update(dict.fromkeys(names, most))
+
+
 def compile_program(graph: Graph, config: EngineConfig, batch: int = 1) -> Program:
     """A program for one engine. CompileError with every node that it cannot run, or when a layer does not fit."""
     low = lower(graph, config)
     if low.problems:
         raise CompileError(low.problems)
+    if batch > 1:
+        _equal_images(low)
     placement = allocate(low, config, batch)
     ends = {low.storage[t].buffer for t in (*low.inputs, *low.outputs)}
     external: dict[str, int] = {}

@@ -14,6 +14,10 @@ UNIT_BITS = 128
 """Granule of the program: a descriptor is a whole number of these."""
 
 
+FACTOR_BITS = 18
+"""Signed bits of a factor of AccOp.MUL: one DSP slice multiplies two."""
+
+
 class Opcode(IntEnum):
     """Kinds of descriptors."""
 
@@ -32,19 +36,32 @@ class Target(IntEnum):
 
 
 class AccOp(IntEnum):
-    """How the array joins the taps of a window."""
+    """How the array joins the taps of a window.
+
+    ADD sums all of them. Everything else first makes a value of each tap, the sum over its words and passes: MAX and MIN keep
+    the largest or smallest value, ARGMAX and ARGMAX_LAST the x of the first or last largest, MUL multiplies the last two.
+    """
 
     ADD = 0
     MAX = 1
     MIN = 2
+    ARGMAX = 3
+    ARGMAX_LAST = 4
+    MUL = 5
+
+    @property
+    def picks(self) -> bool:
+        """Whether the result is a position."""
+        return self in (AccOp.ARGMAX, AccOp.ARGMAX_LAST)
 
 
 class WeightReset(IntEnum):
-    """When the weight address returns to its start."""
+    """When the weight address returns to its start: after an output, a pass, the words of a tap, a row of taps."""
 
     VECTOR = 0
     PASS = 1
     TAP = 2
+    ROW = 3
 
 
 class Unit(IntEnum):
@@ -94,7 +111,9 @@ class Compute(Header):
     """One tile of `pe` output channels over batch x height x width outputs.
 
     Word (n, i, j, p, ky, kx, g) of the input is at src + n*src_n + i*src_h + j*src_w + offset_p + ky*tap_h + kx*tap_w + g;
-    it is `pad` in every lane where y = y_first + i*y_step + ky*y_tap is not in [0, y_size), x likewise.
+    it is pad_p in every lane where y = y_first + i*y_step + ky*y_tap is not in [0, y_size), x likewise. With AccOp.ADD the loops
+    are n, i, j, p, ky, kx, g from the outermost; else n, i, j, ky, kx, p, g, a tap after the other. With ARGMAX x goes on from one
+    row of taps to the next, y = y_first + ..., x = x_first + j*x_step + (ky*kernel_w + kx)*x_tap, and a tap outside is no candidate.
 
     drain:      start only when every result of earlier tiles is written
     op:         AccOp over the taps
@@ -105,20 +124,23 @@ class Compute(Header):
     levels:     thresholds 2**levels - 1, 0: the sum itself plus the tile's bias is the result
     bank:       threshold bank of the tile
     twice:      code = 2 * count + lowest instead of count + lowest
+    lookup:     the result is word 2**(tree_levels - 1) + count of the bank, plus the bias; 0 < levels < tree_levels
     planes:     bytes of a result, less one: plane k is byte k, all but the last with its top bit inverted
     passes:     number of passes, less one
-    shift_p:    multiply the sum by 256 before pass p
+    shift_p:    multiply the sum by 256 before pass p; with MUL by 256 and add 128; a pass without it is a new factor
+    pad, pad_p: what passes read outside the picture
     batch, height, width_out, kernel_h, kernel_w, words: loop bounds, outermost first (passes after width_out)
     weight:     first word of the weight buffer
     dst:        word of the first output; plane k of output (n, i, j) is dst_p * k + n*dst_n + i*dst_h + j*dst_w further
     writes:     words that one result plane fills (pe > simd)
     lane:       first lane of the word that is written (pe < simd)
     idle:       cycles to wait after each output, so that its words can be written
+    start_1, start_2: what the factors of MUL start from; a factor is its lowest 18 bits, signed
     """
 
     BITS: ClassVar[int] = 640
     drain: int = bits(1)
-    op: int = bits(2)
+    op: int = bits(3)
     acc_load: int = bits(1)
     acc_store: int = bits(1)
     reset: int = bits(2)
@@ -126,6 +148,7 @@ class Compute(Header):
     levels: int = bits(4)
     bank: int = bits(2)
     twice: int = bits(1)
+    lookup: int = bits(1)
     planes: int = bits(2)
     passes: int = bits(2)
     shift_1: int = bits(1)
@@ -133,6 +156,9 @@ class Compute(Header):
     shift_3: int = bits(1)
     lowest: int = bits(8)
     pad: int = bits(8)
+    pad_1: int = bits(8)
+    pad_2: int = bits(8)
+    pad_3: int = bits(8)
     batch: int = bits(8, 1)
     height: int = bits(12, 1)
     width_out: int = bits(12, 1)
@@ -165,6 +191,8 @@ class Compute(Header):
     writes: int = bits(6, 1)
     lane: int = bits(7)
     idle: int = bits(8)
+    start_1: int = bits(FACTOR_BITS)
+    start_2: int = bits(FACTOR_BITS)
 
     @property
     def taps(self) -> int:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from dfcompile.errors import CompileError, Problem
-from dfcompile.loopback.allocate import Placement, source_rows
+from dfcompile.loopback.allocate import Placement, source_rows, strip_planes
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.loopback.descriptor import Compute, Opcode, Target, Transfer, WeightReset
+from dfcompile.loopback.descriptor import AccOp, Compute, Opcode, Target, Transfer, WeightReset
 from dfcompile.loopback.layer import Layer
 from dfcompile.loopback.lower import Lowered
 from dfcompile.loopback.program import Interval, Step
-from dfcompile.loopback.storage import Ints, Storage
+from dfcompile.loopback.storage import Ints, Storage, digits
 from dfcompile.loopback.tile import (
     Pass,
     Tile,
@@ -126,19 +126,17 @@ class Emitter:
             words = self.batch * self.low.buffers[name]
             self.transfer(opcode, Target.ACT, self.external[name], self.placement.local[name], words, self.config.word_beats)
 
-    def block(self, tensor: str, opcode: Opcode, rows: tuple[int, int], at: int) -> Local:
+    def block(self, tensor: str, opcode: Opcode, rows: tuple[int, int], at: int, layer: Layer) -> None:
         """Move rows of a tensor between its strip at word `at` and external memory."""
         s = self.low.storage[tensor]
         count = (rows[1] - rows[0]) * s.row
-        pixel = s.start % s.row
+        planes = strip_planes(self.low, layer, tensor, self.batch)
         word = 8 * self.config.simd // 8
         for n in range(self.batch):
             for p in range(s.planes):
                 there = n * self.low.buffers[s.buffer] + p * s.plane + rows[0] * s.row
-                here = at + (n * s.planes + p) * count
+                here = at + (n * planes + p) * count
                 self.transfer(opcode, Target.ACT, self.external[s.buffer] + there * word, here, count, self.config.word_beats)
-        moved = replace(s, start=at + pixel, plane=count, height=rows[1] - rows[0])
-        return Local(moved, s.planes * count, rows[0])
 
     def local(self, tensor: str, rows: tuple[int, int], strip: int, layer: Layer, load: bool) -> Local:
         """Where rows of a tensor are on chip, loaded there when they come from outside."""
@@ -149,24 +147,25 @@ class Emitter:
         places = self.placement.strips[layer.name].places[s.buffer]
         at = places[strip % len(places)]
         if load:
-            return self.block(tensor, Opcode.LOAD, rows, at)
+            self.block(tensor, Opcode.LOAD, rows, at, layer)
         count = (rows[1] - rows[0]) * s.row
         moved = replace(s, start=at + s.start % s.row, plane=count, height=rows[1] - rows[0])
-        return Local(moved, s.planes * count, rows[0])
+        return Local(moved, strip_planes(self.low, layer, tensor, self.batch) * count, rows[0])
 
     def emit_layer(self, layer: Layer) -> None:
         storage = self.low.storage
         dst = storage[layer.dst]
         passes = passes_of(layer, storage)
         if layer.steps is not None:
-            layer = replace(layer, steps=flipped(layer.steps))
-            if dst.planes > 1:
+            steps = flipped(layer.steps)
+            layer = replace(layer, steps=steps)
+            if dst.planes > 1 and steps.table is None:
                 raise ValueError("codes by thresholds beside wider ones in one concatenation")
         tiles = [(slot, make_tile(layer, passes, storage, outs, self.config)) for slot, outs in tile_outs(dst.slots, layer, self.config)]
         bias = correction(layer, storage, dst.channels)
         if layer.steps is None and dst.planes == 1:
             bias = bias - dst.shift
-        trees = [tree_words(layer.steps, bias, tile.outs) for _, tile in tiles]
+        trees = [tree_words(layer.steps, bias, tile.outs, dst.shift if dst.planes == 1 else 0) for _, tile in tiles]
         rows = self._rows(layer, tiles)
         for strip, first in enumerate(range(0, layer.size[0], rows)):
             self._strip(layer, passes, tiles, trees, first, min(rows, layer.size[0] - first), strip)
@@ -201,7 +200,7 @@ class Emitter:
         dst_rows = (first, first + rows) if layer.place[2] == 1 else (0, self.low.storage[layer.dst].height)
         dst = self.local(layer.dst, dst_rows, strip, layer, False)
         for (slot, tile), tree in zip(tiles, trees, strict=True):
-            bank = self._load_tree(tree)
+            bank = self._load_tree(tree, levels_of(layer.steps))
             chunks = self.chunks(tile, layer)
             if chunks > 1 and len(passes) > 1:
                 raise ValueError("its weights do not fit and its operands are wider than 8 bits")
@@ -213,14 +212,19 @@ class Emitter:
                 self._compute(layer, passes, sources, dst, slot, part, flags, words, first, rows)
         if self.low.storage[layer.dst].buffer in self.placement.outside:
             places = self.placement.strips[layer.name].places[self.low.storage[layer.dst].buffer]
-            self.block(layer.dst, Opcode.STORE, dst_rows, places[strip % len(places)])
+            self.block(layer.dst, Opcode.STORE, dst_rows, places[strip % len(places)], layer)
 
-    def _load_tree(self, tree: np.ndarray) -> int:
+    def _load_tree(self, tree: np.ndarray, levels: int) -> int:
+        """Thresholds to the start of a bank, a table to its second half."""
+        config, size = self.config, 1 << levels
         address = self.constants.add(tree.astype("<i4").tobytes())
         bank, missing = self.trees.find(address, 1)
         if missing:
-            local = bank << self.config.tree_levels
-            self.transfer(Opcode.LOAD, Target.TREE, address, local, len(tree), self.config.tree_beats)
+            local = bank << config.tree_levels
+            self.transfer(Opcode.LOAD, Target.TREE, address, local, size, config.tree_beats)
+            if len(tree) > size:
+                half, after = local + (1 << (config.tree_levels - 1)), address + 4 * config.pe * size
+                self.transfer(Opcode.LOAD, Target.TREE, after, half, size, config.tree_beats)
         return bank
 
     def _load_weights(self, tile: Tile) -> tuple[int, int]:
@@ -260,16 +264,17 @@ class Emitter:
         offsets = {f"offset_{i}": bases[i] - bases[0] for i in range(1, len(passes))}
         shifts = {f"shift_{i}": int(passes[i].shift) for i in range(1, len(passes))}
         x, height = sources[0], self.low.storage[layer.operands[0].tensor].height
-        stored = {self.low.storage[o.tensor] for o in layer.operands}
-        return Compute(
+        starts = _starts(layer, self.low.storage) if layer.op == AccOp.MUL else {}
+        d = Compute(
             opcode=Opcode.COMPUTE, op=layer.op, reset=tile.reset, width=tile.width, levels=levels_of(layer.steps),
-            passes=len(passes) - 1, pad=_pad(layer, stored) if win.has_pads else 0,
+            passes=len(passes) - 1, **(_pads(layer, passes, self.low.storage) if win.has_pads else {}),
             batch=self.batch, height=rows, width_out=layer.size[1], kernel_h=win.kernel[0], kernel_w=win.kernel[1], words=tile.words,
             src=bases[0], src_n=x.image, src_h=win.stride[0] * s.row, src_w=win.stride[1] * s.col,
             tap_h=win.dilation[0] * s.row, tap_w=win.dilation[1] * s.col,
             y_first=first * win.stride[0] - win.pads[0], y_step=win.stride[0], y_tap=win.dilation[0], y_size=height,
-            x_first=-win.pads[1], x_step=win.stride[1], x_tap=win.dilation[1], x_size=s.width, **offsets, **shifts,
+            x_first=-win.pads[1], x_step=win.stride[1], x_tap=win.dilation[1], x_size=s.width, **offsets, **shifts, **starts,
         )  # fmt: skip
+        return _over_channels(d, s, self.config) if layer.op.picks else d
 
     def _base(self, layer: Layer, x: Local, word: int, plane: int, first: int) -> int:
         """Address of the first tap of the first output, wherever it lies."""
@@ -282,7 +287,9 @@ class Emitter:
         at = s.start + slot // config.simd + (layer.place[0] + first * layer.place[2] - dst.first) * s.row + layer.place[1] * s.col
         used = -(-int(np.flatnonzero(outs >= 0)[-1] + 1) // config.simd)
         writes = min(config.word_writes, s.words(config.simd) - slot // config.simd, used)
-        codes = {"lowest": layer.steps.lowest - s.shift, "twice": int(layer.steps.step == 2)} if layer.steps else {}
+        codes = {"lookup": 1} if layer.steps and layer.steps.table is not None else {}
+        if layer.steps and not codes:
+            codes = {"lowest": layer.steps.lowest - s.shift, "twice": int(layer.steps.step == 2)}
         return codes | {
             "planes": s.planes - 1, "dst": at, "dst_n": dst.image, "dst_h": layer.place[2] * s.row, "dst_w": layer.place[3] * s.col,
             "dst_p": s.plane if s.planes > 1 else 0, "writes": writes, "lane": slot % config.simd if config.pe < config.simd else 0,
@@ -290,13 +297,29 @@ class Emitter:
         }  # fmt: skip
 
 
-def _pad(layer: Layer, stored: set[Storage]) -> int:
-    if any(s.planes > 1 for s in stored) or len({s.shift for s in stored}) > 1:
-        raise ValueError("padding of codes wider than 8 bits")
-    value = layer.pad - next(iter(stored)).shift
-    if not -128 <= value <= 127:
-        raise ValueError(f"the pad code {layer.pad} is outside the codes' byte")
-    return value
+def _pads(layer: Layer, passes: list[Pass], storage: dict[str, Storage]) -> dict[str, int]:
+    """What each pass reads outside the picture: the digits of the pad code."""
+    found = {}
+    for i, p in enumerate(passes):
+        s = storage[layer.operands[p.operand].tensor]
+        if s.planes == 1 and not -128 <= layer.pad - s.shift <= 127:
+            raise ValueError(f"the pad code {layer.pad} is outside the codes' byte")
+        found[f"pad_{i}" if i else "pad"] = int(digits(np.array(layer.pad), s.planes, s.shift)[p.plane])
+    return found
+
+
+def _starts(layer: Layer, storage: dict[str, Storage]) -> dict[str, int]:
+    """Storage shifts of factors; what makes up the shift of several planes is added as their digits come."""
+    factors = [storage[o.tensor] for o in layer.operands]
+    return {f"start_{i}": s.shift if s.planes == 1 else 0 for i, s in enumerate(factors, 1)}
+
+
+def _over_channels(d: Compute, s: Storage, config: EngineConfig) -> Compute:
+    """The taps of a pixel are its channels, x is their number: beyond the last channel lies nothing."""
+    return replace(
+        d, kernel_h=s.words(config.simd), kernel_w=config.simd, tap_h=1, tap_w=0, y_first=0, y_step=0, y_tap=0, y_size=1,
+        x_first=0, x_step=0, x_tap=1, x_size=s.channels,
+    )  # fmt: skip
 
 
 def _cut(tile: Tile, first: int, end: int, passes: int, config: EngineConfig) -> Tile:

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from dfcompile.ir.graph import Array
 from dfcompile.loopback.config import ADDRESS_BITS, EngineConfig
-from dfcompile.loopback.descriptor import AccOp, Compute, Opcode, Target, Transfer, WeightReset, unpack_all
+from dfcompile.loopback.descriptor import FACTOR_BITS, AccOp, Compute, Opcode, Target, Transfer, unpack_all
 from dfcompile.loopback.program import Program
 from dfcompile.loopback.storage import Ints
 from dfcompile.loopback.tile import unpack_weights
 from dfcompile.loopback.validate import Fault, check
 
 WRAP = (1 << ADDRESS_BITS) - 1
+COLUMN_BITS = 14
 
 
 class Engine:
@@ -54,6 +55,8 @@ class Engine:
             self._forget(d.inner, d.inner + d.beats // self.config.word_beats)
 
     def compute(self, d: Compute, index: int) -> None:
+        if d.outputs > 1 and not d.acc_store and d.taps + d.idle < (d.planes + 1) * d.writes:
+            raise Fault("RESULT", index, "a result comes before the one before it is written")
         x = self._inputs(d, index)
         total = self._sums(d, x)
         if d.acc_load:
@@ -71,14 +74,16 @@ class Engine:
     def _inputs(self, d: Compute, index: int) -> Array:
         """(outputs, taps, simd) of the tile; tiles of one layer share it."""
         names = "src words batch height width_out kernel_h kernel_w passes y_first x_first y_step x_step y_tap x_tap y_size x_size pad"
-        more = "src_n src_h src_w offset_1 offset_2 offset_3 tap_h tap_w"
+        more = "src_n src_h src_w offset_1 offset_2 offset_3 tap_h tap_w op pad_1 pad_2 pad_3"
         key = tuple(getattr(d, n) for n in (*names.split(), *more.split()))
         if key not in self._walk:
             address, inside = walk(d)
             if np.any(address[inside] >= self.config.act_words):
                 raise Fault("ACT_RANGE", index, "a tap lies outside the activation memory")
             data = self.act[np.where(inside, address, 0)]
-            data[~inside] = np.array(d.pad, np.uint8).view(np.int8)
+            if not inside.all():
+                pads = np.array([d.pad, d.pad_1, d.pad_2, d.pad_3], np.uint8).view(np.int8)
+                data = np.where(inside[..., None], data, pads[pass_of_step(d)][:, None])
             self._walk.clear()
             self._walk[key] = data
             used = address[inside]
@@ -87,41 +92,39 @@ class Engine:
 
     def _weights(self, d: Compute) -> Ints:
         """(taps, pe, simd) as the weight address walks."""
-        per_pass = d.kernel_h * d.kernel_w * d.words
-        count = {WeightReset.VECTOR: d.taps, WeightReset.PASS: per_pass, WeightReset.TAP: d.words}[WeightReset(d.reset)]
+        row = d.kernel_w * d.words
+        lengths = (d.taps, d.kernel_h * row, d.words, row) if d.op == AccOp.ADD else (d.taps, d.words, d.words, row * (d.passes + 1))
+        count = lengths[d.reset]
         lanes = self.config.lanes
         first = d.weight * lanes * self.config.weight_bits // 8
         walk_ = unpack_weights(self.weights[first : first + -(-count * lanes * (1 << d.width) // 8)], d.width, lanes)[:count]
         return np.tile(walk_, (d.taps // count, 1)).reshape(d.taps, self.config.pe, self.config.simd)
 
     def _sums(self, d: Compute, x: Array) -> Ints:
-        """(outputs, pe) sums, maxima or minima."""
+        """(outputs, pe) sums, maxima, positions or products."""
         weights = self._weights(d)
+        if d.op != AccOp.ADD:
+            return _joined(d, _values(d, x, weights))
         per_pass = d.taps // (d.passes + 1)
-        total: Ints | None = None
+        total = np.zeros((len(x), self.config.pe), np.int64)
         shifts = (0, d.shift_1, d.shift_2, d.shift_3)
         for p in range(d.passes + 1):
             part, w = x[:, p * per_pass : (p + 1) * per_pass], weights[p * per_pass : (p + 1) * per_pass]
-            if d.op == AccOp.ADD:
-                found = _product(part, w)
-            else:
-                reduce = np.max if d.op == AccOp.MAX else np.min
-                groups = [np.einsum("ntgs,gps->ntgp", part.reshape(len(part), -1, d.words, part.shape[2]).astype(np.float64), w[: d.words])]
-                found = reduce(groups[0].astype(np.int64).reshape(len(part), -1, w.shape[1]), axis=1)
-            total = found if total is None else total * (256 if shifts[p] else 1) + found
-        assert total is not None
+            total = total * (256 if shifts[p] else 1) + _product(part, w)
         return total
 
     def _results(self, d: Compute, total: Ints) -> Ints:
         """Codes (outputs, pe) by thresholds, or the sums with the bias."""
-        bank = self.tree[d.bank << self.config.tree_levels :][: 1 << d.levels].astype(np.int64)
-        total = ((total + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
+        bank = self.tree[d.bank << self.config.tree_levels :][: 1 << self.config.tree_levels].astype(np.int64)
+        total = _wrapped(total, self.config.acc_bits)
         if not d.levels:
             return np.asarray(total + bank[0])
         count = np.zeros(total.shape, np.int64)
         rows = np.arange(self.config.pe)
         for level in range(d.levels):
             count = 2 * count + (total >= bank[(1 << level) + count, rows])
+        if d.lookup:
+            return np.asarray(bank[(1 << (self.config.tree_levels - 1)) + count, rows] + bank[0])
         count = np.where(bank[0] & 1, (1 << d.levels) - 1 - count, count)
         return np.asarray((count << d.twice) + d.lowest)
 
@@ -149,6 +152,54 @@ def _product(x: Array, weights: Ints) -> Ints:
     return np.asarray(np.matmul(flat, columns)).astype(np.int64)
 
 
+def _wrapped(values: Ints, bits: int) -> Ints:
+    """The lowest bits of integers, read as signed."""
+    return np.asarray(((values + (1 << (bits - 1))) & ((1 << bits) - 1)) - (1 << (bits - 1)))
+
+
+def _values(d: Compute, x: Array, weights: Ints) -> list[Ints]:
+    """Values (outputs, taps, pe) of the taps; with MUL one for each factor."""
+    taps, passes = d.kernel_h * d.kernel_w, d.passes + 1
+    codes = x.reshape(len(x), taps, passes, -1).transpose(1, 2, 0, 3).astype(np.float64)
+    columns = weights.transpose(0, 2, 1).reshape(taps, passes, codes.shape[3], -1).astype(np.float64)
+    dots = np.matmul(codes, columns).astype(np.int64).transpose(1, 2, 0, 3)
+    starts = _wrapped(np.array([d.start_1, d.start_2]), FACTOR_BITS) if d.op == AccOp.MUL else (0, 0)
+    found: list[Ints] = [starts[0] + dots[0]]
+    for dot, shift in zip(dots[1:], (d.shift_1, d.shift_2, d.shift_3), strict=False):
+        if shift:
+            found[-1] = found[-1] * 256 + (128 if d.op == AccOp.MUL else 0) + dot
+        else:
+            found.append(starts[1] + dot)
+    return [_wrapped(v, 32) for v in found]
+
+
+def _joined(d: Compute, values: list[Ints]) -> Ints:
+    """(outputs, pe): what the taps' values (outputs, taps, pe) give."""
+    last = values[-1]
+    if d.op == AccOp.MUL:
+        return _wrapped(values[-2][:, -1], FACTOR_BITS) * _wrapped(last[:, -1], FACTOR_BITS)
+    if d.op in (AccOp.MAX, AccOp.MIN):
+        return np.asarray((np.max if d.op == AccOp.MAX else np.min)(last, axis=1))
+    inside = walk(d)[1].reshape(*last.shape[:2], -1)[..., 0].copy()
+    inside[:, 0] = True  # the first tap counts wherever it is
+    shown = np.where(inside[..., None], last, np.iinfo(np.int64).min)
+    best = np.argmax(shown, axis=1) if d.op == AccOp.ARGMAX else shown.shape[1] - 1 - np.argmax(shown[:, ::-1], axis=1)
+    return np.take_along_axis(np.tile(columns(d), (len(last) // d.width_out, 1)), best, axis=1)
+
+
+def columns(d: Compute) -> Ints:
+    """x of every tap of a row of outputs: (width_out, taps). Each row of taps starts again, but with ARGMAX."""
+    along = np.arange(d.kernel_h * d.kernel_w) if AccOp(d.op).picks else np.tile(np.arange(d.kernel_w), d.kernel_h)
+    return _wrapped(d.x_first + np.arange(d.width_out)[:, None] * d.x_step + along * d.x_tap, COLUMN_BITS)
+
+
+def pass_of_step(d: Compute) -> Ints:
+    """Pass of each step of an output."""
+    taps = d.kernel_h * d.kernel_w
+    passes = np.arange(d.passes + 1)
+    return np.repeat(passes, taps * d.words) if d.op == AccOp.ADD else np.tile(np.repeat(passes, d.words), taps)
+
+
 def _grid(start: int | Ints, *axes: tuple[int, int]) -> Ints:
     """start + the sum of index * step over all axes, one array axis each, wrapped to an address."""
     total = np.asarray(start, np.int64)
@@ -158,21 +209,18 @@ def _grid(start: int | Ints, *axes: tuple[int, int]) -> Ints:
 
 
 def walk(d: Compute) -> tuple[Ints, NDArray[np.bool_]]:
-    """(addresses, whether inside the picture) of every tap: (outputs, taps)."""
+    """(addresses, whether inside the picture) of every step: (outputs, steps)."""
     starts = np.array([0, d.offset_1, d.offset_2, d.offset_3][: d.passes + 1], np.int64)
     pixel = _grid(d.src, (d.batch, d.src_n), (d.height, d.src_h), (d.width_out, d.src_w))
-    tap = _grid(starts, (d.kernel_h, d.tap_h), (d.kernel_w, d.tap_w), (d.words, 1))
-    address = (pixel.reshape(-1, 1) + tap.reshape(1, -1)) & WRAP
-    y = _signed(d.y_first) + np.arange(d.height)[:, None] * d.y_step + np.arange(d.kernel_h) * d.y_tap
-    x = _signed(d.x_first) + np.arange(d.width_out)[:, None] * d.x_step + np.arange(d.kernel_w) * d.x_tap
+    tap = _grid(starts, (d.kernel_h, d.tap_h), (d.kernel_w, d.tap_w), (d.words, 1)).reshape(d.passes + 1, -1, d.words)
+    below = np.repeat(np.arange(d.kernel_h), d.kernel_w) * d.y_tap
+    y, x = _wrapped(d.y_first + np.arange(d.height)[:, None] * d.y_step + below, COLUMN_BITS), columns(d)
     rows, cols = (y >= 0) & (y < d.y_size), (x >= 0) & (x < d.x_size)
-    inside = rows[None, :, None, None, :, None, None] & cols[None, None, :, None, None, :, None]
-    shape = (d.batch, d.height, d.width_out, d.passes + 1, d.kernel_h, d.kernel_w, d.words)
-    return address, np.broadcast_to(inside, shape).reshape(address.shape)
-
-
-def _signed(value: int, bits: int = 14) -> int:
-    return value - (1 << bits) if value >> (bits - 1) else value
+    inside = np.broadcast_to(rows[:, None, None, :, None] & cols[None, :, None, :, None], (*pixel.shape[1:], *tap.shape))
+    if d.op != AccOp.ADD:  # the passes of a tap follow one another
+        tap, inside = tap.swapaxes(0, 1), inside.swapaxes(2, 3)
+    address = (pixel.reshape(-1, 1) + tap.reshape(1, -1)) & WRAP
+    return address, np.tile(inside.reshape(-1, address.shape[1]), (d.batch, 1))
 
 
 def run_program(program: Program, codes: Mapping[str, Array]) -> dict[str, Array]:

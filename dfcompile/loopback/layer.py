@@ -67,18 +67,21 @@ class Steps:
     """Thresholds of a result: code = (count ^ flip) * step + lowest.
 
     thresholds: (channels or 1, n) rising; flip: (channels or 1,)
+    table: (channels or 1, n + 1) or None; code = table[count], for functions that neither rise nor fall
     """
 
     thresholds: Ints
     flip: Array
     lowest: int
     step: int = 1
+    table: Ints | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """dst[place] = result(op over taps of sum of operands + offset).
+    """dst[place] = result(op over taps of sum of operands + offset); MUL: product of two operands; ARGMAX: channel of one.
 
+    offset: one, or one for each output channel
     pad:   code outside the picture
     size:  output height and width
     place: (first row, first column, row step, column step) of the outputs in dst: phases of upsampling
@@ -92,7 +95,7 @@ class Layer:
     window: Window
     size: tuple[int, int]
     op: AccOp = AccOp.ADD
-    offset: int = 0
+    offset: int | Ints = 0
     pad: int = 0
     steps: Steps | None = None
     place: tuple[int, int, int, int] = (0, 0, 1, 1)

@@ -9,9 +9,11 @@ import numpy as np
 from dfcompile.errors import Problem
 from dfcompile.ir.graph import Graph, Node, Tensor
 from dfcompile.ir.intop import (
+    ArgMaxCode,
     IntAdd,
     IntConcat,
     IntConv,
+    IntMul,
     IntPad,
     IntPool,
     IntSlice,
@@ -22,10 +24,13 @@ from dfcompile.ir.intop import (
     Window,
 )
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.loopback.descriptor import AccOp
+from dfcompile.loopback.descriptor import FACTOR_BITS, AccOp
 from dfcompile.loopback.layer import Kernel, Layer, Operand, Steps, identity
 from dfcompile.loopback.pack import Columns, pack_columns
+from dfcompile.loopback.phase import period, phase
+from dfcompile.loopback.step_function import bounds_of, lookup_parts, threshold_parts
 from dfcompile.loopback.storage import Storage, planes_for, slots_of
+from dfcompile.loopback.tile import passes_of
 
 OPS = {"max": AccOp.MAX, "min": AccOp.MIN, "sum": AccOp.ADD}
 
@@ -91,6 +96,23 @@ class _Lowering:
         assert t.lo is not None and t.hi is not None
         return int(np.min(t.lo)), int(np.max(t.hi))
 
+    def held(self, name: str) -> tuple[int, int]:
+        """Bounds of a tensor with the codes that windows read outside it."""
+        lo, hi = self.bounds(name)
+        for node in self.readers[name]:
+            op = node.op
+            if isinstance(op, IntSlice | View):
+                found = self.held(node.outputs[0])
+                lo, hi = min(lo, found[0]), max(hi, found[1])
+            elif isinstance(op, IntConv | IntPad | IntPool) and op.window.has_pads and getattr(op, "mode", "sum") == "sum":
+                lo, hi = min(lo, op.pad_code), max(hi, op.pad_code)
+        return lo, hi
+
+    def declare(self, name: str, tensor: Tensor) -> None:
+        """A tensor that the graph does not have."""
+        self.graph = self.graph.replace(tensors={**self.graph.tensors, name: tensor})
+        self.readers[name] = []
+
     def place(self, name: str) -> None:
         """Give a tensor its storage: its own buffer, or its part of a concatenation's."""
         if name in self.result.storage:
@@ -101,7 +123,7 @@ class _Lowering:
         if joined:
             self._place_parts(joined)
             return
-        planes, shift = planes_for(*self.bounds(name))
+        planes, shift = planes_for(*self.held(name))
         slots = slots_of(c, simd)
         words = len(slots) // simd
         self.result.storage[name] = Storage(name, slots, h, w, 0, w * words, words, h * w * words, planes, shift)
@@ -124,7 +146,8 @@ class _Lowering:
         name = node.outputs[0]
         simd = self.config.simd
         h, w, _ = self.tensor(name).shape
-        planes, shift = planes_for(*self.bounds(name))
+        held = [self.held(t) for t in (name, *node.inputs)]
+        planes, shift = planes_for(min(lo for lo, _ in held), max(hi for _, hi in held))
         parts = [slots_of(self.tensor(t).channels, simd) for t in node.inputs]
         words = sum(map(len, parts)) // simd
         first = channel = 0
@@ -147,31 +170,42 @@ class _Lowering:
                 self.fused.add(readers[0].name)
                 dst = readers[0].outputs[0]
                 layer = layer.with_steps(steps, dst, readers[0].name)
-        self.place(dst)
+        self.add(layer)
+
+    def add(self, layer: Layer) -> None:
+        """Append a layer. ValueError where its operands take more passes than the engine walks."""
+        layouts = {(s.slots.tobytes(), s.row, s.col) for s in (self.result.storage[o.tensor] for o in layer.operands)}
+        if len(layouts) > 1:  # one walk reads all operands
+            layer = replace(layer, operands=tuple(replace(o, tensor=self._plain(o.tensor, layer.source)) for o in layer.operands))
+        passes_of(layer, self.result.storage)
+        self.place(layer.dst)
         self.result.layers.append(layer)
 
+    def _plain(self, x: str, source: tuple[str, ...]) -> str:
+        """The tensor, copied where its pixels are not the whole words of a buffer of its own."""
+        h, w, c = self.tensor(x).shape
+        s, name = self.result.storage[x], f"{x}.copy"
+        if np.array_equal(s.slots, slots_of(c, self.config.simd)) and (s.row, s.col) == (w * s.col, s.words(self.config.simd)):
+            return x
+        if name not in self.result.storage:
+            self.declare(name, self.tensor(x))
+            self.add(Layer(name, name, (Operand(x, identity(c)),), Window(), (h, w), source=source))
+        return name
+
     def steps(self, node: Node) -> Steps | None:
-        """Thresholds of a step function; None when it is none or needs a table."""
-        op = node.op
+        """The tree of a step function; None when it is none or needs several."""
+        parts = self.parts(node)
+        return parts[0] if len(parts) == 1 else None
+
+    def parts(self, node: Node) -> list[Steps]:
+        """Trees whose sum is the function; none when it is no step function."""
+        op, levels = node.op, self.config.tree_levels
         if isinstance(op, ThresholdCode):
             thresholds, flip = (self.graph.constants[t] for t in node.inputs[1:3])
-            most = (1 << self.config.tree_levels) - 1
-            if thresholds.shape[1] > most:
-                raise ValueError(f"it has {thresholds.shape[1]} thresholds, the engine holds {most}")
-            return Steps(thresholds.astype(np.int64), np.asarray(flip, bool), op.lowest, op.step)
+            return threshold_parts(thresholds.astype(np.int64), np.asarray(flip, bool), op.lowest, op.step, levels)
         if isinstance(op, LookupCode):
-            return self._table(node, op)
-        return None
-
-    def _table(self, node: Node, op: LookupCode) -> Steps | None:
-        table = self.graph.constants[node.inputs[1]].astype(np.int64)
-        rises, falls = np.all(np.diff(table) >= 0, axis=1), np.all(np.diff(table) <= 0, axis=1)
-        lowest, count = int(table.min()), int(table.max() - table.min())
-        if not np.all(rises | falls) or count >= 1 << self.config.tree_levels:
-            return None
-        heights = np.where(rises[:, None], table - lowest, count - (table - lowest))
-        rows = np.stack([np.searchsorted(h, np.arange(1, count + 1)) for h in heights]) + op.base
-        return Steps(rows.reshape(len(table), count), ~rises, lowest)
+            return lookup_parts(self.graph.constants[node.inputs[1]].astype(np.int64), op.base, levels)
+        return []
 
     # One method for each kind of operator; a ValueError says why it cannot run.
     def _int_conv(self, node: Node, op: IntConv) -> None:
@@ -186,22 +220,20 @@ class _Lowering:
 
     def _phases(self, node: Node, op: IntConv, layer: Layer, kernel: Kernel) -> None:
         """Zero-stuffed (transposed) convolution: for each phase of the outputs the taps that meet no stuffed zero."""
-        if op.pad_code or op.window.stride != (1, 1) or op.window.dilation != (1, 1):
-            raise ValueError("zero-stuffing with a stride, a dilation, or a code of zero that is not 0")
         readers = self.readers[layer.dst]
         steps = self.steps(readers[0]) if len(readers) == 1 and layer.dst not in self.graph.outputs else None
         if steps is not None:
             self.fused.add(readers[0].name)
             layer = layer.with_steps(steps, readers[0].outputs[0], readers[0].name)
         self.place(layer.dst)
-        for a, b in np.ndindex(op.window.stuff):
+        for a, b in np.ndindex(period(op.window)):
             found = phase(kernel, op.window, layer.size, (a, b))
             if found is not None:
                 part, window, size = found
                 operand = replace(layer.operands[0], kernel=part)
-                place = (a, b, *op.window.stuff)
-                made = replace(layer, name=f"{layer.name}.{a}{b}", operands=(operand,), window=window, size=size, place=place)
-                self.result.layers.append(made)
+                place, offset = (a, b, *period(op.window)), op.pad_code * (kernel.sums() - part.sums())
+                name = f"{layer.name}.{a}{b}"
+                self.add(replace(layer, name=name, operands=(operand,), window=window, size=size, place=place, offset=offset))
 
     def _int_pool(self, node: Node, op: IntPool) -> None:
         x, out = node.inputs[0], node.outputs[0]
@@ -209,8 +241,7 @@ class _Lowering:
         acc = OPS[op.mode]
         pad = op.pad_code
         if acc != AccOp.ADD:
-            if self.result.storage[x].planes > 1:
-                raise ValueError("codes wider than 8 bits have no maximum or minimum here")
+            self._comparable(x)
             pad = self.bounds(x)[0 if acc == AccOp.MAX else 1]
         layer = Layer(node.name, out, (Operand(x, identity(c, 1, op.window.kernel)),), op.window, (h, w), acc, 0, pad, source=(node.name,))
         self.emit(node, layer)
@@ -228,14 +259,53 @@ class _Lowering:
         operands = tuple(Operand(t, identity(c, f)) for t, f in zip(node.inputs, op.factors, strict=True))
         self.emit(node, Layer(node.name, node.outputs[0], operands, Window(), (h, w), offset=op.offset, source=(node.name,)))
 
+    def _int_mul(self, node: Node, op: IntMul) -> None:
+        h, w, c = self.tensor(node.outputs[0]).shape
+        top = 1 << (FACTOR_BITS - 1)
+        for t in node.inputs:
+            lo, hi = self.bounds(t)
+            if lo < -top or hi >= top:
+                raise ValueError(f"a factor in [{lo}, {hi}] is wider than {FACTOR_BITS} bits")
+        operands = tuple(Operand(t, identity(c)) for t in node.inputs)
+        self.emit(node, Layer(node.name, node.outputs[0], operands, Window(), (h, w), AccOp.MUL, source=(node.name,)))
+
+    def _arg_max(self, node: Node, op: ArgMaxCode) -> None:
+        x, out = self._plain(node.inputs[0], (node.name,)), node.outputs[0]
+        h, w, c = self.tensor(x).shape
+        self._comparable(x)
+        if -(-c // self.config.simd) > 255 or c > 8191:
+            raise ValueError(f"the largest of {c} channels: the engine walks {min(8191, 255 * self.config.simd)}")
+        operand = Operand(x, Kernel(np.ones((1, 1, 1, c), np.int64), 1))
+        acc = AccOp.ARGMAX_LAST if op.select_last else AccOp.ARGMAX
+        self.emit(node, Layer(node.name, out, (operand,), Window(), (h, w), acc, source=(node.name,)))
+
+    def _comparable(self, x: str) -> None:
+        """ValueError unless stored numbers fit into a sum."""
+        (lo, hi), shift = self.bounds(x), self.result.storage[x].shift
+        if lo - shift < -(1 << 31) or hi - shift >= 1 << 31:
+            raise ValueError(f"codes in [{lo}, {hi}] are too wide to compare")
+
     def _threshold(self, node: Node, op: ThresholdCode | LookupCode) -> None:
-        steps = self.steps(node)
-        if steps is None:
-            raise ValueError("its table neither rises nor falls, or has too many values")
         x, out = node.inputs[0], node.outputs[0]
         h, w, c = self.tensor(out).shape
-        self.place(out)
-        self.result.layers.append(Layer(node.name, out, (Operand(x, identity(c)),), Window(), (h, w), steps=steps, source=(node.name,)))
+        parts = self.parts(node)
+        terms = [out] if len(parts) == 1 else [f"{out}.part{i}" for i in range(len(parts))]
+        for t, steps in zip(terms, parts, strict=True):
+            if t != out:
+                lo, hi = bounds_of(steps)
+                self.declare(t, Tensor((h, w, c), None, np.full(c, lo), np.full(c, hi)))
+            self.add(Layer(t if t != out else node.name, t, (Operand(x, identity(c)),), Window(), (h, w), steps=steps, source=(node.name,)))
+        while len(terms) > 1:
+            planes = np.cumsum([self.result.storage[t].planes for t in terms])
+            count = max(2, int(np.searchsorted(planes, 4, side="right")))
+            first, terms = terms[:count], terms[count:]
+            total = f"{out}.sum{len(terms)}" if terms else out
+            if terms:
+                lo, hi = (sum(ends) for ends in zip(*(self.bounds(t) for t in first), strict=True))
+                self.declare(total, Tensor((h, w, c), None, np.full(c, lo), np.full(c, hi)))
+            layer = Layer(total, total, tuple(Operand(t, identity(c)) for t in first), Window(), (h, w), source=(node.name,))
+            self.emit(node, layer)
+            terms = [total, *terms] if terms else terms
 
     _lookup = _threshold
 
@@ -245,8 +315,7 @@ class _Lowering:
         self.place(out)
         for a, b in np.ndindex(op.factors):
             place = (a, b, *op.factors)
-            layer = Layer(f"{node.name}.{a}{b}", out, (Operand(x, identity(c)),), Window(), (h, w), place=place, source=(node.name,))
-            self.result.layers.append(layer)
+            self.add(Layer(f"{node.name}.{a}{b}", out, (Operand(x, identity(c)),), Window(), (h, w), place=place, source=(node.name,)))
 
     def _view(self, node: Node, op: View) -> None:
         storage = self.result.storage[node.inputs[0]]
@@ -270,28 +339,10 @@ class _Lowering:
         simd = self.config.simd
         h, w, _ = self.tensor(out).shape
         aliases = [f"{out}.part{i}" for i in range(len(node.inputs))]
-        held = {a: self.tensor(t) for a, t in zip(aliases, node.inputs, strict=True)}
-        self.graph = self.graph.replace(tensors={**self.graph.tensors, **held})
+        for alias, t in zip(aliases, node.inputs, strict=True):
+            self.declare(alias, self.tensor(t))
         self._place_parts(replace(node, inputs=tuple(aliases)))
         for alias, t in zip(aliases, node.inputs, strict=True):
             kernel = identity(self.tensor(t).channels)
-            self.result.layers.append(Layer(f"{alias}.copy", alias, (Operand(t, kernel),), Window(), (h, w), source=(node.name,)))
+            self.add(Layer(f"{alias}.copy", alias, (Operand(t, kernel),), Window(), (h, w), source=(node.name,)))
         assert self.result.storage[out].words(simd) >= 1
-
-
-def phase(kernel: Kernel, window: Window, size: tuple[int, int], at: tuple[int, int]) -> tuple[Kernel, Window, tuple[int, int]] | None:
-    """Kernel, window and size of the outputs (at + k * stuff) of a zero-stuffed convolution; None when there are none."""
-    firsts, counts, pads, sizes = [], [], [], []
-    for a, z, k, pad, n in zip(at, window.stuff, window.kernel, window.pads[:2], size, strict=True):
-        first = (pad - a) % z
-        firsts.append(first)
-        counts.append(len(range(first, k, z)))
-        pads.append((pad - a - first) // z)
-        sizes.append(len(range(a, n, z)))
-    if 0 in sizes:
-        return None
-    weights = kernel.weights[:, firsts[0] :: window.stuff[0], firsts[1] :: window.stuff[1]]
-    if 0 in counts:  # only zeros meet this phase: one tap of weight zero
-        counts, weights = [1, 1], np.zeros((len(kernel.weights), 1, 1, kernel.weights.shape[3]), np.int64)
-    # Taps may leave the picture at every side; the far pads only say so.
-    return Kernel(weights, kernel.groups), Window((counts[0], counts[1]), (1, 1), (pads[0], pads[1], 1, 1)), (sizes[0], sizes[1])

@@ -214,7 +214,7 @@ class _Replay:
             at = max(at, self.written + 1)
         last = at + d.cycles - d.idle
         words = 1 if d.acc_store else (d.planes + 1) * d.writes
-        fill = config.simd.bit_length() - 1 + config.tree_levels + 5 + words
+        fill = config.simd.bit_length() - 1 + config.tree_levels + 6 + words
         self.written = last + fill
         self.ready[Unit.COMPUTE] = at + d.cycles
         self.busy.add(at + 1, d, self.store is not None)

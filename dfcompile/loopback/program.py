@@ -109,7 +109,8 @@ def to_bytes(port: Port, codes: Array, simd: int) -> NDArray[np.uint8]:
     filled = np.flatnonzero(s.slots >= 0)
     flat = np.asarray(codes).reshape(n, s.height, s.width, -1)
     frame[..., filled] = digits(flat[..., s.slots[filled]], s.planes, s.shift)
-    return np.ascontiguousarray(frame.transpose(1, 0, 2, 3, 4)).view(np.uint8).reshape(-1)
+    images = np.ascontiguousarray(frame.transpose(1, 0, 2, 3, 4)).view(np.uint8).reshape(n, -1)
+    return np.pad(images, ((0, 0), (0, port.image_bytes - images.shape[1]))).reshape(-1)
 
 
 def from_bytes(port: Port, memory: NDArray[np.uint8], count: int, simd: int) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.loopback.descriptor import WeightReset
+from dfcompile.loopback.descriptor import AccOp, WeightReset
 from dfcompile.loopback.layer import Layer, Operand, Steps
 from dfcompile.loopback.storage import GAP, Ints, Storage
 
@@ -48,10 +48,18 @@ class Tile:
 def passes_of(layer: Layer, storage: dict[str, Storage]) -> list[Pass]:
     """Operand planes from the highest digit down. ValueError where there are more than the engine walks."""
     found: list[Pass] = []
+    if layer.op == AccOp.MUL:
+        planes = [(i, p) for i, o in enumerate(layer.operands) for p in range(storage[o.tensor].planes - 1, -1, -1)]
+        found = [Pass(i, p, p + 1 < storage[layer.operands[i].tensor].planes) for i, p in planes]
+        return _bounded(found)
     highest = max(storage[o.tensor].planes for o in layer.operands)
     for plane in range(highest - 1, -1, -1):
         here = [i for i, o in enumerate(layer.operands) if storage[o.tensor].planes > plane]
         found += [Pass(i, plane, bool(found) and k == 0) for k, i in enumerate(here)]
+    return _bounded(found)
+
+
+def _bounded(found: list[Pass]) -> list[Pass]:
     if len(found) > 4:
         raise ValueError(f"its operands take {len(found)} bytes a value, the engine walks 4")
     return found
@@ -59,9 +67,11 @@ def passes_of(layer: Layer, storage: dict[str, Storage]) -> list[Pass]:
 
 def correction(layer: Layer, storage: dict[str, Storage], channels: int) -> Ints:
     """What the true sum of each channel is above the array's: the storage shifts, and the layer's offset."""
-    total = np.full(channels, layer.offset, np.int64)
+    total = np.zeros(channels, np.int64) + layer.offset
+    if layer.op.picks or layer.op == AccOp.MUL:  # an index has no shift; factors start from theirs
+        return total
     for o in layer.operands:
-        sums = o.kernel.sums() if layer.op == 0 else np.ones(channels, np.int64)
+        sums = o.kernel.sums() if layer.op == AccOp.ADD else np.ones(channels, np.int64)
         total = total + storage[o.tensor].shift * sums
     return total
 
@@ -87,6 +97,8 @@ def word_range(operand: Operand, slots: Ints, outs: Ints, simd: int) -> tuple[in
 
 def make_tile(layer: Layer, passes: list[Pass], storage: dict[str, Storage], outs: Ints, config: EngineConfig) -> Tile:
     """Weights of one tile over all channel words that it reads."""
+    if layer.op.picks:
+        return _picking(layer, passes, storage, outs, config)
     simd = config.simd
     ranges = [word_range(o, storage[o.tensor].slots, outs, simd) for o in layer.operands]
     words = max(b - a for a, b in ranges)
@@ -104,6 +116,15 @@ def make_tile(layer: Layer, passes: list[Pass], storage: dict[str, Storage], out
         first.append(begin)
     stack = np.stack([blocks[p.operand] for p in passes])
     return _packed(stack, outs, tuple(first), words, config)
+
+
+def _picking(layer: Layer, passes: list[Pass], storage: dict[str, Storage], outs: Ints, config: EngineConfig) -> Tile:
+    """One lane after the other in row 0: a tap is a channel, a row of taps is a word."""
+    weights = np.zeros((config.simd, len(passes), config.pe, config.simd), np.int64)
+    weights[:, :, 0] = np.eye(config.simd, dtype=np.int64)[:, None]
+    walk = weights.reshape(-1, config.pe, config.simd)
+    width = width_of(walk, config)
+    return Tile(outs, (0,), 1, walk, WeightReset.ROW, width, pack_weights(walk, width, config))
 
 
 def _packed(stack: Ints, outs: Ints, first: tuple[int, ...], words: int, config: EngineConfig) -> Tile:
@@ -155,10 +176,11 @@ def levels_of(steps: Steps | None) -> int:
     return 0 if steps is None else max(1, int(steps.thresholds.shape[1]).bit_length())
 
 
-def tree_words(steps: Steps | None, bias: Ints, outs: Ints) -> Ints:
-    """(2**levels, pe) words of a tile's threshold bank.
+def tree_words(steps: Steps | None, bias: Ints, outs: Ints, shift: int) -> Ints:
+    """(2**levels, pe) words of a tile's threshold bank, and after them as many of its table where there is one.
 
-    Word 0 is the bias, or bit 0 of it the flip where there are thresholds; node 2**l + i of level l follows at its own index.
+    Word 0 is the bias (of a table less the storage shift), or bit 0 of it the flip where there are thresholds; node 2**l + i of
+    level l follows at its own index.
     """
     rows = np.maximum(outs, 0)
     if steps is None:
@@ -170,11 +192,17 @@ def tree_words(steps: Steps | None, bias: Ints, outs: Ints) -> Ints:
     table[:, : source.shape[1]] = np.clip(source - bias[rows][:, None], -SUM_MAX - 1, SUM_MAX)
     flip = steps.flip[rows if len(steps.flip) > 1 else 0 * rows]
     words = np.empty((1 << levels, len(outs)), np.int64)
-    words[0] = flip
+    words[0] = flip if steps.table is None else -shift
     for level in range(levels):
         at = ((2 * np.arange(1 << level) + 1) << (levels - 1 - level)) - 1
         words[1 << level : 2 << level] = table[:, at].T
-    return words
+    return words if steps.table is None else np.concatenate([words, _entries(steps.table, rows, levels)])
+
+
+def _entries(table: Ints, rows: Ints, levels: int) -> Ints:
+    """(2**levels, pe) entries by count; counts beyond the last never occur."""
+    chosen = table[rows if len(table) > 1 else 0 * rows]
+    return np.asarray(np.pad(chosen, ((0, 0), (0, (1 << levels) - chosen.shape[1])), mode="edge").T)
 
 
 def flipped(steps: Steps) -> Steps:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.loopback.descriptor import AccOp, Descriptor, Opcode, Target, Transfer, WeightReset
+from dfcompile.loopback.descriptor import AccOp, Compute, Descriptor, Opcode, Target, Transfer
 
 
 class ErrorCode(IntEnum):
@@ -40,13 +40,22 @@ def check(d: Descriptor, config: EngineConfig, index: int) -> None:
         return
     if 0 in (d.batch, d.height, d.width_out, d.kernel_h, d.kernel_w, d.words):
         raise Fault("LOOP", index, "a loop of no steps")
-    if d.levels > config.tree_levels or d.bank >= config.tree_banks:
-        raise Fault("TREE", index, "no such threshold bank or level")
-    if 1 << d.width > config.weight_bits or d.weight >= config.weight_words or d.reset > WeightReset.TAP:
-        raise Fault("WEIGHT", index, "no such weight width, word or walk")
+    if d.levels > config.tree_levels or d.bank >= config.tree_banks or (d.lookup and d.levels in (0, config.tree_levels)):
+        raise Fault("TREE", index, "no such threshold bank, level or table")
+    if 1 << d.width > config.weight_bits or d.weight >= config.weight_words:
+        raise Fault("WEIGHT", index, "no such weight width or word")
     lanes = min(config.pe, config.simd)
-    if d.op > AccOp.MIN or not 1 <= d.writes <= config.word_writes or d.lane % lanes or d.lane >= config.simd:
+    if not 1 <= d.writes <= config.word_writes or d.lane % lanes or d.lane >= config.simd or not _can_join(d):
         raise Fault("RESULT", index, "no such operation, number of words or lane")
+
+
+def _can_join(d: Compute) -> bool:
+    """Only sums are kept in parts; a product has two factors of one tap."""
+    if d.op == AccOp.ADD:
+        return True
+    factors = (1, d.shift_1, d.shift_2, d.shift_3)[: d.passes + 1].count(0) + 1
+    alone = (d.kernel_h, d.kernel_w, factors) == (1, 1, 2)
+    return d.op <= AccOp.MUL and not d.acc_load and not d.acc_store and (alone if d.op == AccOp.MUL else factors == 1)
 
 
 def _transfer_fits(d: Transfer, config: EngineConfig) -> bool:

@@ -8,9 +8,11 @@ import numpy as np
 
 from dfcompile.ir.graph import Array, Graph, Node, Tensor
 from dfcompile.ir.intop import (
+    ArgMaxCode,
     IntAdd,
     IntConcat,
     IntConv,
+    IntMul,
     IntPad,
     IntPool,
     IntSlice,
@@ -129,11 +131,67 @@ def flattened() -> Net:
 def transposed() -> Net:
     n = Net(9, x=((3, 2, 6), -8, 7))
     x = n.steps(n.conv("x", 9, Window((4, 3), (1, 1), (2, 1, 2, 2), (1, 1), (2, 2))), 4)
-    n.conv(x, 5, Window((2, 2), (1, 1), (1, 1, 0, 2), (1, 1), (3, 2)))
+    a = n.conv(x, 5, Window((2, 2), (1, 1), (1, 1, 0, 2), (1, 1), (3, 2)))
+    b = n.steps(n.conv("x", 6, Window((3, 4), (3, 2), (2, 3, 3, 2), (1, 3), (2, 4)), pad=5), 3)
+    c = n.conv("x", 4, Window((3, 2), (2, 2), (2, 1, 1, 1), (2, 2), (4, 2)), pad=-200)
+    n.outs = (a, b, c)  # type: ignore[attr-defined]
     return n
 
 
-CASES: dict[str, Callable[[], Net]] = {f.__name__: f for f in (convolutions, branches, pools, flattened, transposed)}
+def positions() -> Net:
+    """The largest channel, of narrow and wide codes with ties, in whole words or not."""
+    n = Net(10, x=((4, 3, 21), -2, 1), y=((4, 3, 21), 0, 200))
+    a = n.node(ArgMaxCode(), "x")
+    b = n.node(ArgMaxCode(True), n.node(IntAdd((100, 0)), "x", "y"))
+    c = n.node(ArgMaxCode(), n.node(IntSlice(3, 16), "x"))
+    d = n.node(ArgMaxCode(True), n.node(IntConcat(), "x", n.conv("y", 24)))
+    e = n.steps(n.node(ArgMaxCode(), n.node(IntAdd((-120, 1)), "x", "y")), 2)
+    n.outs = (a, b, c, d, e)  # type: ignore[attr-defined]
+    return n
+
+
+def products() -> Net:
+    n = Net(11, x=((5, 4, 10), -300, 500), y=((5, 4, 10), 0, 255))
+    a = n.node(IntMul(), "x", "y")
+    b = n.steps(n.node(IntMul(), "y", "y"), 3, -2)
+    c = n.node(IntMul(), n.steps(n.conv("x", 10, Window((3, 3), (1, 1), (1, 1, 1, 1)), pad=7), 4), "y")
+    d = n.conv(n.node(IntMul(), b, b), 5)
+    n.outs = (a, c, d)  # type: ignore[attr-defined]
+    return n
+
+
+def tables() -> Net:
+    """Functions that neither rise nor fall, for each channel and for all; more values and more thresholds than one tree holds."""
+    n = Net(12, x=((4, 3, 6), -128, 127))
+    codes = np.arange(-128, 128)
+    gelu = np.rint(codes / (1 + np.exp(-codes / 16))).astype(np.int64)
+    a = n.node(LookupCode(-128), "x", table=gelu[None])
+    b = n.node(LookupCode(-128), "x", table=np.abs(codes)[None] * np.arange(-2, 4)[:, None])
+    lo, hi = n.node(IntPool("sum", Window((2, 2))), "x"), n.conv("x", 4, top=1)
+    c = n.node(LookupCode(-512), lo, table=np.repeat(n.rng.integers(-9, 9, (6, 4)), 256, axis=1))
+    low = int(n.ranges[hi][0].min())
+    size = int(n.ranges[hi][1].max()) - low + 1
+    d = n.node(LookupCode(low), hi, table=np.cumsum(n.rng.integers(0, 3, (1, size)), axis=1))
+    e = n.node(ThresholdCode(9, -3), lo, t=np.sort(n.rng.integers(-500, 500, (6, 511)), axis=1), f=n.rng.random(6) < 0.5)
+    n.outs = (a, b, c, n.conv(d, 3), e)  # type: ignore[attr-defined]
+    return n
+
+
+def wide() -> Net:
+    """Codes of several bytes: padding, maxima and minima."""
+    n = Net(13, x=((6, 5, 9), -20000, 3000), y=((6, 5, 9), 100, 140))
+    window = Window((3, 2), (2, 1), (1, 1, 1, 0))
+    a = n.node(IntPool("max", window), "x")
+    b = n.node(IntPool("min", window), n.node(IntAdd((100, 1)), "x", "y"))
+    c = n.conv("x", 5, Window((3, 3), (2, 1), (1, 2, 1, 0), (1, 2)), pad=-777, top=3)
+    d = n.node(IntPool("max", window), n.node(IntSlice(3, 8), "y"))
+    e = n.node(IntPad(Window((1, 1), (1, 1), (1, 2, -1, 0)), -5), "y")
+    n.outs = (a, b, c, d, e)  # type: ignore[attr-defined]
+    return n
+
+
+MAKERS = (convolutions, branches, pools, flattened, transposed, positions, products, tables, wide)
+CASES: dict[str, Callable[[], Net]] = {f.__name__: f for f in MAKERS}
 
 
 def outputs(n: Net) -> tuple[str, ...]:

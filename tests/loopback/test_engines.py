@@ -12,25 +12,22 @@ from dfcompile.backend.run_loopback import build_hls_engine, build_rtl_engine, r
 from dfcompile.ir.graph import Graph
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.loopback.engine import run_program
+from dfcompile.loopback.descriptor import Compute, layout
+from dfcompile.loopback.engine import Engine, run_program
 from dfcompile.loopback.predict import predict
 from dfcompile.loopback.program import Program
-from dfcompile.loopback.validate import ErrorCode
+from dfcompile.loopback.validate import ErrorCode, Fault
 from tests.loopback.cases import CASES, outputs
 from tests.loopback.resnet import resnet
-from tests.loopback.test_program import corrupted
+from tests.loopback.test_program import REFUSED, corrupted
 
 SQUARE = EngineConfig(pe=8, simd=8, act_words=1024, weight_words=128, acc_words=64)
-CORRUPT = {
-    "LOOP": {"kernel_h": 0}, "TREE": {"levels": 15}, "WEIGHT": {"reset": 3}, "RESULT": {"op": 3}, "ACT_RANGE": {"dst": 5000},
-    "OPCODE": {"opcode": 9},
-}  # fmt: skip
 
 needs_gxx = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
 
 
 def programs() -> dict[str, tuple[Program, Graph, dict[str, np.ndarray]]]:
-    """Four cases and a reduced residual network, all for one engine."""
+    """Every case and a reduced residual network, all for one engine."""
     found = {}
     for name, make in CASES.items():
         net = make()
@@ -67,14 +64,45 @@ def test_memory_of_any_latency(latency: int, stalls: float) -> None:
 
 
 @needs_gxx
-@pytest.mark.parametrize("code", CORRUPT)
-def test_corrupt_program_ends_with_an_error(code: str) -> None:
-    program = corrupted(CORRUPT[code])
+@pytest.mark.parametrize(("change", "code"), [*REFUSED, ({"opcode": 9}, "OPCODE")])
+def test_corrupt_program_ends_with_an_error(change: dict[str, int], code: str) -> None:
+    program = corrupted(change)
     for engine in ("hls", "rtl"):
         tool = build_rtl_engine(SQUARE) if engine == "rtl" else build_hls_engine(SQUARE)
         more = ["20", "0", "1", "400000"] if engine == "rtl" else []
         _, numbers = run_image(tool, program, program.image(), more)
         assert ErrorCode(numbers[-2]).name == code, engine
+
+
+FUZZED = "op reset lookup levels bank twice passes shift_1 shift_2 shift_3 acc_load pad pad_1 pad_2 pad_3 start_1 start_2 lowest x_tap"
+
+
+@needs_gxx
+@pytest.mark.parametrize("case", ["positions", "products", "tables", "wide"])
+def test_random_programs_end_alike(case: str) -> None:
+    """Random fields of a random tile: the same error from every engine, and what HLS leaves in memory is what Python leaves."""
+    rng = np.random.default_rng(len(case))
+    net = CASES[case]()
+    program = compile_program(net.graph(*outputs(net)), SQUARE)
+    sizes = {name: size for name, _, size in layout(Compute)}
+    for _ in range(25):
+        steps = list(program.steps)
+        i = rng.choice([i for i, s in enumerate(steps) if isinstance(s.descriptor, Compute)])
+        chosen = rng.choice(FUZZED.split(), rng.integers(1, 4), replace=False)
+        changes = {name: int(rng.integers(0, 1 << sizes[name])) for name in chosen}
+        steps[i] = replace(steps[i], descriptor=replace(steps[i].descriptor, **changes))
+        broken = replace(program, steps=tuple(steps))
+        image = broken.image(net.codes(1))
+        after, (error, _) = run_image(build_hls_engine(SQUARE), broken, image, [])
+        _, numbers = run_image(build_rtl_engine(SQUARE), broken, image, ["20", "0", "1", "400000"])
+        assert numbers[1] == error, changes
+        try:
+            Engine(SQUARE, image).run(broken.program_address, len(broken.code))
+        except Fault as e:
+            assert e.code == error, changes
+        else:
+            assert error == ErrorCode.NONE, changes
+            np.testing.assert_array_equal(after, image, str(changes))
 
 
 @needs_gxx

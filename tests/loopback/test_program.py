@@ -12,7 +12,7 @@ from dfcompile.ir.graph import Graph
 from dfcompile.ir.intop import Window
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.loopback.descriptor import Compute
+from dfcompile.loopback.descriptor import AccOp, Compute
 from dfcompile.loopback.engine import Engine, run_program
 from dfcompile.loopback.program import Program
 from dfcompile.loopback.storage import digits, undigits
@@ -82,11 +82,16 @@ def test_prover_finds_a_missing_wait() -> None:
             prove_tokens(steps, program.config, program.size)
 
 
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [({"kernel_h": 0}, "LOOP"), ({"levels": 15}, "TREE"), ({"reset": 3}, "WEIGHT"), ({"op": 3}, "RESULT"), ({"dst": 5000}, "ACT_RANGE"),
-     ({"src": 5000}, "ACT_RANGE")],
-)  # fmt: skip
+REFUSED: list[tuple[dict[str, int], str]] = [
+    ({"kernel_h": 0}, "LOOP"), ({"levels": 15}, "TREE"), ({"lookup": 1, "levels": 8}, "TREE"), ({"lookup": 1, "levels": 0}, "TREE"),
+    ({"weight": 128}, "WEIGHT"), ({"op": 6}, "RESULT"), ({"op": AccOp.ARGMAX, "acc_load": 1}, "RESULT"),
+    ({"op": AccOp.MAX, "acc_store": 1}, "RESULT"), ({"op": AccOp.MUL}, "RESULT"), ({"op": AccOp.ARGMAX_LAST, "passes": 1}, "RESULT"),
+    ({"writes": 0}, "RESULT"), ({"dst": 5000}, "ACT_RANGE"), ({"src": 5000}, "ACT_RANGE"),
+]  # fmt: skip
+"""A change of a sound tile, and the error that ends the run."""
+
+
+@pytest.mark.parametrize(("change", "code"), REFUSED)
 def test_engine_refuses(change: dict[str, int], code: str) -> None:
     program = corrupted(change)
     memory = program.image()
