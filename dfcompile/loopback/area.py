@@ -1,7 +1,7 @@
 """Estimated area of an engine, from the structure of the SystemVerilog.
 
-The constants are set by one synthesis (Yosys synth_xilinx xc7, pe=8, simd=8, weight_bits=4, act_words=4096, weight_words=512,
-acc_words=512): 15,020 LUT, 7,446 FF, 16 BRAM36, 0 DSP. Other shapes are extrapolated.
+The constants are set by one synthesis (`dfcompile synth` on xc7, pe=8, simd=8, weight_bits=4, act_words=4096, weight_words=512,
+acc_words=512): 16,000 LUT, 8,366 FF, 16 BRAM36, 8 DSP. Other shapes are extrapolated.
 """
 
 from __future__ import annotations
@@ -11,19 +11,22 @@ from dfcompile.units.area import bram18_count, lutram_luts
 from dfcompile.units.base import Resources
 
 # Program reader, three queues, AXI masters, registers, address generator.
-CONTROL_LUT, CONTROL_FF = 4500.0, 2900.0
+CONTROL_LUT, CONTROL_FF = 4550.0, 3170.0
 QUEUE = 16
 MULTIPLIER_LUT_PER_BIT = 1.25  # of the product of the two widths
 
 
 def resources(config: EngineConfig, family: str) -> Resources:
-    """LUT, flip-flops, block RAM and DSP of an engine; multipliers of 8-bit weights are DSPs, narrower ones LUTs."""
+    """LUT, flip-flops, block RAM and DSP of an engine; multipliers of 8-bit weights are DSPs, narrower ones LUTs.
+
+    Each row has a DSP more, for products of two streams.
+    """
     lanes = config.lanes
-    dsp = lanes if config.weight_bits == 8 else 0
-    multipliers = 0.0 if dsp else lanes * 8 * config.weight_bits * MULTIPLIER_LUT_PER_BIT
+    dsp = config.pe + (lanes if config.weight_bits == 8 else 0)
+    multipliers = 0.0 if config.weight_bits == 8 else lanes * 8 * config.weight_bits * MULTIPLIER_LUT_PER_BIT
     product = 8 + config.weight_bits
     adders = config.pe * (config.simd - 1) * (product + 1)
-    sums = config.pe * config.acc_bits * 3.0
+    sums = config.pe * config.acc_bits * 6.5  # with the best value, its place, and the choice of a result
     tree = sum(config.pe * (lutram_luts(config.tree_banks << k, 32, family) + 18) for k in range(config.tree_levels))
     expand = lanes * config.weight_bits * 0.75
     queues = lutram_luts(QUEUE, 640 + 2 * 128, family)
@@ -33,7 +36,7 @@ def resources(config: EngineConfig, family: str) -> Resources:
         + bram18_count(config.weight_words, lanes * config.weight_bits, family)
         + bram18_count(config.acc_words, config.pe * config.acc_bits, family)
     )
-    ff = CONTROL_FF + lanes * (product + 8) + adders + config.pe * config.acc_bits * (2 + config.tree_levels)
+    ff = CONTROL_FF + lanes * (product + 8) + adders + config.pe * (config.acc_bits * (4 + config.tree_levels) + 14)
     return Resources(CONTROL_LUT + multipliers + adders + sums + tree + expand + queues + writer, ff, bram18 / 2, 0, dsp)
 
 
