@@ -102,6 +102,10 @@ def test_area_of_the_synthesised_engine() -> None:
     assert abs(made.lut - 16_000) < 0.02 * 16_000
     assert abs(made.ff - 8_366) < 0.02 * 8_366
     assert (made.bram36, made.dsp) == (16, 8)
+    wide = resources(EngineConfig(pe=8, simd=8, act_words=4096, weight_words=512, acc_words=512), "xc7")  # 13,895 LUT, 6,959 FF, 20, 72
+    assert abs(wide.lut - 13_895) < 0.02 * 13_895
+    assert 6_959 < wide.ff < 1.15 * 6_959
+    assert abs(wide.bram36 - 20) <= 0.5 and wide.dsp == 72
 
 
 @pytest.mark.slow
