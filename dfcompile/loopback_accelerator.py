@@ -122,10 +122,12 @@ class LoopbackAccelerator:
 
     def _write(self, folder: Path) -> None:
         from dfcompile.backend.loopback_project import write_loopback_project
+        from dfcompile.report.loopback_page import render_loopback
 
         parts = {"graph": self.graph, "host": self.host, "config": dataclasses.asdict(self.config), "batch": self.batch}
         serialize.write(folder, mode="loopback", **parts, options=self.options, family=self.family)
         (folder / "report.json").write_text(json.dumps(self.report, indent=1) + "\n")
+        (folder / "report.html").write_text(render_loopback(self), encoding="utf-8")
         frames = {t: random_codes(self.graph, t, self.batch) for t in self.graph.inputs}
         write_loopback_project(self.program, self.host, self.streams, frames, target_of(self.options), self.name, folder)
 

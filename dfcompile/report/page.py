@@ -18,6 +18,7 @@ from dfcompile.dataflow.timing import Timing
 from dfcompile.report import svg
 from dfcompile.report.pipeline import connections, draw_pipeline
 from dfcompile.report.roofline import draw_roofline, roofline
+from dfcompile.report.roofs import draw_choice
 from dfcompile.report.schedule import PANELS, draw_fifos, draw_schedule, look_longer
 
 TITLES = {"lut": "LUT", "ff": "FF", "bram36": "BRAM36", "uram": "URAM", "dsp": "DSP"}
@@ -42,7 +43,7 @@ def render_report(accelerator: Built) -> str:
     units, bottleneck = report["units"], report["timing"]["bottleneck"]
     interval = float(report["timing"]["interval_cycles"])
     roof = roofline(design, report)
-    return _environment().get_template("report.html.j2").render(
+    return environment().get_template("report.html.j2").render(
         version=dfcompile.__version__,
         report=report,
         budget=report.get("budget") or {},
@@ -50,7 +51,7 @@ def render_report(accelerator: Built) -> str:
         tiles=_tiles(report),
         facts=_facts(report),
         pipeline=draw_pipeline(design, {u["name"]: u for u in units}, interval, bottleneck),
-        bars=_resource_bars(report),
+        bars=resource_bars(report, report["units"]),
         counts_fifos=any(fifo_share(units, r, report["resources"][r]) for r in RESOURCES),
         peaks={r: max((u["resources"][r] for u in units), default=0) for r in RESOURCES},
         resources=RESOURCES,
@@ -61,11 +62,12 @@ def render_report(accelerator: Built) -> str:
         panels=PANELS,
         roof=roof,
         roofline=draw_roofline(roof) if roof else "",
+        choice=draw_choice(report) if report.get("mode_choice") else "",
     )
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     """Escapes everything: names come from the model."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(resource_dir("templates") / "report"),
@@ -111,15 +113,15 @@ def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found + [(f"checked: {k}", str(v)) for k, v in report["verification"].items()]
 
 
-def _resource_bars(report: Mapping[str, Any]) -> Markup:
+def resource_bars(report: Mapping[str, Any], units: list[dict[str, Any]]) -> Markup:
     """A bar for each resource, a segment for each unit; as long as the board's budget where there is one."""
     budget = report.get("budget") or {}
     shown = [r for r in RESOURCES if report["resources"][r] or budget.get(r)]
-    parts = [_resource_bar(report["units"], r, report["resources"][r], budget.get(r, 0), k * BAR_PITCH) for k, r in enumerate(shown)]
+    parts = [_resource_bar(units, r, report["resources"][r], budget.get(r, 0), k * BAR_PITCH) for k, r in enumerate(shown)]
     return svg.drawing(1170, max(1.0, BAR_PITCH * len(shown)), parts, "Resources by unit", "budget")
 
 
-def _resource_bar(units: list[Mapping[str, Any]], resource: str, used: float, budget: float, y: float) -> Markup:
+def _resource_bar(units: list[dict[str, Any]], resource: str, used: float, budget: float, y: float) -> Markup:
     whole = max(used, budget)
     over = bool(budget) and used > budget
     parts = [svg.text(BAR_LEFT - 12, y + 17, TITLES[resource], "strong", "end"), svg.rect(BAR_LEFT, y + 4, BAR_WIDTH, 18, "track", rx=2)]
@@ -139,14 +141,14 @@ def _resource_bar(units: list[Mapping[str, Any]], resource: str, used: float, bu
         parts.append(svg.line(at, y, at, y + 26, "limit"))
     said = f"{svg.number(used)} of {svg.number(budget)} · {svg.percent(used / budget)}" if budget else svg.number(used)
     parts.append(svg.text(BAR_LEFT + BAR_WIDTH + 14, y + 17, said, "figure"))
-    if used and units:
+    if used and len(units) > 1:
         most = max(units, key=lambda u: u["resources"][resource])
         share = most["resources"][resource] / used
         parts.append(svg.text(BAR_LEFT, y + 36, f"largest: {most['name']}, {svg.percent(share)} of the design's", "detail"))
     return svg.group(*parts)
 
 
-def fifo_share(units: list[Mapping[str, Any]], resource: str, used: float) -> float:
+def fifo_share(units: list[dict[str, Any]], resource: str, used: float) -> float:
     """What of a design's total the units do not explain: its FIFOs; 0 where the total does not count them."""
     rest = used - sum(u["resources"][resource] for u in units)
     return float(rest) if rest > 1e-6 * used else 0.0

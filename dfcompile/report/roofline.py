@@ -83,13 +83,14 @@ def _bytes(stream: Stream) -> int:
 
 
 @dataclass(frozen=True)
-class _Axes:
+class Axes:
     """Both axes logarithmic; the ranges are decimal logarithms."""
 
     x: tuple[float, float]
     y: tuple[float, float]
 
     def at(self, intensity: float, rate: float) -> tuple[float, float]:
+        """Place in the picture, at its edge for what lies outside."""
         return self._place(intensity, self.x, LEFT, WIDTH - RIGHT), self._place(rate, self.y, HEIGHT - BOTTOM, TOP)
 
     def _place(self, value: float, ends: tuple[float, float], start: float, stop: float) -> float:
@@ -97,7 +98,7 @@ class _Axes:
         return start + (min(max(math.log10(value), lo), hi) - lo) / (hi - lo) * (stop - start)
 
 
-def _range(values: list[float], below: float, above: float, least: float) -> tuple[float, float]:
+def axis_range(values: list[float], below: float, above: float, least: float) -> tuple[float, float]:
     """Logarithms of the ends of an axis: all values with room around them, and at least so many decades."""
     lo, hi = math.log10(min(values) / below), math.log10(max(values) * above)
     return min(lo, hi - least), hi
@@ -115,15 +116,15 @@ def draw_roofline(r: Roofline) -> Markup:
     slopes = [(r.bandwidth, "board memory", "roof memory")] if r.bandwidth else []
     slopes.append((r.ports, "the design's own ports", "roof ports"))
     knees = [r.compute / b for b, _, _ in slopes]
-    axes = _Axes(
-        _range([r.intensity, r.refetch, *knees], 4, 4, 2),
-        _range([r.compute, r.achieved, r.attainable(r.refetch)], 5, 2.2, 1.5),
+    axes = Axes(
+        axis_range([r.intensity, r.refetch, *knees], 4, 4, 2),
+        axis_range([r.compute, r.achieved, r.attainable(r.refetch)], 5, 2.2, 1.5),
     )
     left, right = axes.at(min(knees), r.compute), WIDTH - RIGHT
     ring = axes.at(r.refetch, r.attainable(r.refetch))
-    lines, labels = _grid(axes), []
+    lines, labels = draw_grid(axes), []
     for bandwidth, name, kind in slopes:
-        roof, label = _slope(axes, r.compute, bandwidth, name, kind, ring)
+        roof, label = draw_slope(axes, r.compute, bandwidth, name, kind, ring)
         lines.append(roof)
         labels.append(label)
     lines.append(svg.line(left[0], left[1], right, left[1], "roof compute"))
@@ -131,7 +132,8 @@ def draw_roofline(r: Roofline) -> Markup:
     return svg.drawing(WIDTH, HEIGHT, [*lines, *_points(axes, r, ring), *labels], "Roofline", "roofline")
 
 
-def _grid(axes: _Axes) -> list[Markup]:
+def draw_grid(axes: Axes) -> list[Markup]:
+    """Grid lines, figures and the names of the axes."""
     base, right = HEIGHT - BOTTOM, WIDTH - RIGHT
     parts = []
     for value in _log_ticks(axes.x):
@@ -147,8 +149,13 @@ def _grid(axes: _Axes) -> list[Markup]:
     return parts
 
 
-def _slope(axes: _Axes, compute: float, bandwidth: float, name: str, kind: str, ring: tuple[float, float]) -> tuple[Markup, Markup]:
-    """A bandwidth roof: from the picture's edge up to the compute roof, and its name along it, away from the ring."""
+def draw_slope(
+    axes: Axes, compute: float, bandwidth: float, name: str, kind: str, ring: tuple[float, float], lift: float = 7.0
+) -> tuple[Markup, Markup]:
+    """A bandwidth roof: from the picture's edge up to the compute roof, and its name along it, away from the ring.
+
+    lift: pixels from the line up to the name, negative for a name below
+    """
     knee = compute / bandwidth
     lo = max(10.0 ** axes.x[0], 10.0 ** axes.y[0] / bandwidth)
     (x0, y0), (x1, y1) = axes.at(lo, lo * bandwidth), axes.at(knee, compute)
@@ -158,11 +165,11 @@ def _slope(axes: _Axes, compute: float, bandwidth: float, name: str, kind: str, 
     x, y = max(places, key=lambda p: math.dist(p, ring))
     angle = math.degrees(math.atan2(y1 - y0, x1 - x0))
     turn = f"rotate({angle:.2f} {svg.coordinate(x)} {svg.coordinate(y)})"
-    label = svg.tag("text", said, x=x, y=y - 7, text_anchor="middle", class_="along", transform=turn)
+    label = svg.tag("text", said, x=x, y=y - lift, text_anchor="middle", class_="along", transform=turn)
     return svg.line(x0, y0, x1, y1, kind), label
 
 
-def _points(axes: _Axes, r: Roofline, ring: tuple[float, float]) -> list[Markup]:
+def _points(axes: Axes, r: Roofline, ring: tuple[float, float]) -> list[Markup]:
     (x, y), (u, v) = axes.at(r.intensity, r.achieved), ring
     anchor, shift = ("end", -12.0) if x > WIDTH - 160 else ("start", 12.0)
     lowered = 46.0 if u + 140 > x + min(shift * 9, 0) and abs(v - y) < 60 else 0.0
