@@ -1,4 +1,4 @@
-"""Unit graphs in the shapes of well-known networks, with random 4-bit weights: ResNet-8, ResNet-18, MobileNet, MLP."""
+"""Unit graphs in the shapes of well-known networks, with random 4-bit weights: ResNet-8, ResNet-18, ResNet-50, MobileNet, MLP."""
 
 from __future__ import annotations
 
@@ -135,6 +135,30 @@ def resnet18() -> Graph:
     return net.graph()
 
 
+def resnet50(size: int = 224) -> Graph:
+    """ResNet-50: size x size x 3, four stages of 3, 4, 6 and 3 bottleneck blocks."""
+    net = Network("resnet50", (size, size, 3))
+    net.conv(64, 7, 2, 3)
+    net.window(3, 2, 1, outer=True)
+    net.put(Pool("max", (*net.shape[:2], 64), 9, CODES, CODES))
+    for stage, (channels, count) in enumerate(((64, 3), (128, 4), (256, 6), (512, 3))):
+        for block in range(count):
+            start = net.last
+            stride = 2 if stage and not block else 1
+            net.conv(channels)
+            net.conv(channels, 3, stride, 1)
+            net.conv(4 * channels)
+            end = net.last
+            if not block:
+                net.last = start
+                net.conv(4 * channels, 1, stride)
+                start, net.last = net.last, end
+            net.add(start)
+    net.pool_all()
+    net.conv(1000)
+    return net.graph()
+
+
 def mobilenet() -> Graph:
     """MobileNet v1: 224x224x3, thirteen depthwise-separable layers."""
     net = Network("mobilenet", (224, 224, 3))
@@ -156,4 +180,4 @@ def mlp() -> Graph:
     return net.graph()
 
 
-NETWORKS = {"mlp": mlp, "resnet8": resnet8, "resnet18": resnet18, "mobilenet": mobilenet}
+NETWORKS = {"mlp": mlp, "resnet8": resnet8, "resnet18": resnet18, "resnet50": resnet50, "mobilenet": mobilenet}

@@ -125,7 +125,8 @@ def build_harness(rtl: Path, top: str, ports: str, fast: bool) -> Path:
         run_tool(link, folder, "linking the harness")
         run_tool(["rm", "-r", "obj"], folder, "cleaning up")
 
-    return cached("rtl", _key(folder_key(rtl, RTL_SUFFIXES), top, ports, level), build) / "harness"
+    bench = [(resource_dir("templates") / "sim" / f"harness.{end}").read_text() for end in ("cpp", "hpp")]
+    return cached("rtl", _key(folder_key(rtl, RTL_SUFFIXES), top, ports, level, *bench), build) / "harness"
 
 
 def build_cocotb(sim: Path, rtl: Path, top: str) -> Path:

@@ -20,6 +20,7 @@ from dfcompile.backend.memory import read_beats, write_beats
 from dfcompile.backend.rtl import emit_rtl
 from dfcompile.backend.sim import emit_sim, frame_cycles, harness_ports, idle_limit
 from dfcompile.dataflow.design import Design
+from dfcompile.dataflow.timing_net import FULL_RATE, Rates
 from dfcompile.errors import CompileError, Problem
 from dfcompile.units.base import Array
 
@@ -97,13 +98,13 @@ def _parse_times(path: Path) -> tuple[NDArray[np.int64], int, int]:
     return np.array(values["frame_done"], np.int64), values["first_take"][0], values["cycles"][0]
 
 
-def run_harness(design: Design, rtl: Path, inputs: Sequence[Array], stalls: float, seed: int) -> RtlRun:
+def run_harness(design: Design, rtl: Path, inputs: Sequence[Array], stalls: float, seed: int, rates: Rates = FULL_RATE) -> RtlRun:
     """Run frames through the project in folder `rtl` with the C++ harness."""
     frames = check_inputs(design, inputs)
     interface = Interface.of(design)
     cycles = frames * frame_cycles(design)
     harness = build_harness(rtl, interface.names.top, harness_ports(design), cycles > FAST_CYCLES)
-    max_idle = idle_limit(design, stalls)
+    max_idle = idle_limit(design, stalls, rates)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
 
@@ -114,7 +115,8 @@ def run_harness(design: Design, rtl: Path, inputs: Sequence[Array], stalls: floa
             write_beats(file(port), port.stream, codes)
         files = [file(p) for p in (*interface.inputs, *interface.outputs)]
         times = folder / "times.txt"
-        command: list[str | Path] = [harness, str(frames), str(stalls), str(seed), str(max_idle), times, *files]
+        command: list[str | Path] = [harness, str(frames), str(stalls), str(seed), str(max_idle)]
+        command += [str(rates.source_gap), str(rates.sink_gap), str(rates.frame_period), times, *files]
         done = subprocess.run(command, cwd=rtl, capture_output=True, text=True, check=False)
         if done.returncode:
             raise _failure(design, done.returncode, done.stdout + done.stderr, times, max_idle)
@@ -122,15 +124,16 @@ def run_harness(design: Design, rtl: Path, inputs: Sequence[Array], stalls: floa
         return RtlRun(outputs, *_parse_times(times))
 
 
-def run_cocotb(design: Design, rtl: Path, inputs: Sequence[Array], stalls: float, seed: int) -> RtlRun:
+def run_cocotb(design: Design, rtl: Path, inputs: Sequence[Array], stalls: float, seed: int, rates: Rates = FULL_RATE) -> RtlRun:
     """Run frames through the project in folder `rtl` with the cocotb bench that builds carry in sim/."""
     check_inputs(design, inputs)
     interface = Interface.of(design)
     with tempfile.TemporaryDirectory() as temporary:
         sim = Path(temporary) / "sim"
-        emit_sim(design, sim, inputs, None, rtl.resolve())
+        emit_sim(design, sim, inputs, None, rtl.resolve(), rates)
         simulator = build_cocotb(sim, rtl, interface.names.top)
         command = ["make", f"PYTHON={sys.executable}", f"SIMULATOR={simulator}", f"STALLS={stalls}", f"SEED={seed + 1}"]
+        command += [f"SOURCE_GAP={rates.source_gap}", f"SINK_GAP={rates.sink_gap}", f"FRAME_PERIOD={rates.frame_period}"]
         done = subprocess.run(command, cwd=sim, capture_output=True, text=True, check=False)
         run = sim / "results" / "run.json"
         if done.returncode or not run.exists():
@@ -149,11 +152,18 @@ def _cocotb_failure(design: Design, text: str) -> CompileError:
 
 
 def run_rtl(
-    design: Design, inputs: Sequence[Array], stalls: float = 0.0, seed: int = 0, rtl: Path | None = None, driver: str = "auto"
+    design: Design,
+    inputs: Sequence[Array],
+    stalls: float = 0.0,
+    seed: int = 0,
+    rtl: Path | None = None,
+    driver: str = "auto",
+    rates: Rates = FULL_RATE,
 ) -> RtlRun:
     """Simulate frames of codes, one array (n, h, w, c) for each input port.
 
     stalls: chance in each cycle that an input pauses between beats or an output is not ready
+    rates:  how fast sources and sinks are, as `solve` takes it
     rtl:    folder of the emitted project; None emits it into a temporary one
     driver: "cpp" (the C++ harness), "cocotb", or "auto": the C++ harness, which is the faster one
     Raises CompileError: deadlock (which ports wait), broken stream protocol, missing tools.
@@ -161,7 +171,7 @@ def run_rtl(
     if rtl is None:
         with tempfile.TemporaryDirectory() as temporary:
             emit_rtl(design, Path(temporary) / "rtl")
-            return run_rtl(design, inputs, stalls, seed, Path(temporary) / "rtl", driver)
+            return run_rtl(design, inputs, stalls, seed, Path(temporary) / "rtl", driver, rates)
     if driver not in ("auto", "cpp", "cocotb"):
         raise ValueError(f"no driver '{driver}': auto, cpp or cocotb")
-    return (run_cocotb if driver == "cocotb" else run_harness)(design, rtl, inputs, stalls, seed)
+    return (run_cocotb if driver == "cocotb" else run_harness)(design, rtl, inputs, stalls, seed, rates)

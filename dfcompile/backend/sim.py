@@ -12,6 +12,7 @@ from dfcompile.backend.interface import Interface, PortView
 from dfcompile.backend.memory import write_beats
 from dfcompile.backend.resource import render, resource_dir
 from dfcompile.dataflow.design import Design
+from dfcompile.dataflow.timing_net import FULL_RATE, Rates
 from dfcompile.units.base import Array
 
 FILES = ("test_frames.py", "harness.cpp", "harness.hpp")
@@ -22,9 +23,9 @@ def frame_cycles(design: Design) -> int:
     return sum(design.unit(n.name).cycles for n in design.nodes) + 64 * (len(design.nodes) + 1)
 
 
-def idle_limit(design: Design, stalls: float = 0.0) -> int:
+def idle_limit(design: Design, stalls: float = 0.0, rates: Rates = FULL_RATE) -> int:
     """Cycles without any transfer after which a simulation is given up."""
-    return 2 * frame_cycles(design) + int(200 / (1 - stalls) ** 2)
+    return 2 * frame_cycles(design) + int(200 / (1 - stalls) ** 2) + max(rates.source_gap, rates.sink_gap, rates.frame_period)
 
 
 def harness_ports(design: Design) -> str:
@@ -40,12 +41,15 @@ def write_vectors(folder: Path, ports: Sequence[PortView], codes: Sequence[Array
         write_beats(folder / f"{port.axis}.hex", port.stream, x)
 
 
-def emit_sim(design: Design, folder: Path, inputs: Sequence[Array], outputs: Sequence[Array] | None, rtl: Path) -> None:
+def emit_sim(
+    design: Design, folder: Path, inputs: Sequence[Array], outputs: Sequence[Array] | None, rtl: Path, rates: Rates = FULL_RATE,
+) -> None:
     """Write the test benches of a design into `folder`.
 
     inputs:  codes (n, h, w, c) of each input port
     outputs: the golden codes of each output port; None makes a bench that only records
     rtl:     folder of the SystemVerilog project, written as a path relative to `folder`
+    rates:   of the slowest ports that the benches are to be run with
     """
     interface = Interface.of(design)
     write_vectors(folder / "vectors", interface.inputs, inputs)
@@ -56,7 +60,7 @@ def emit_sim(design: Design, folder: Path, inputs: Sequence[Array], outputs: Seq
         return [{"name": p.axis, "bits": p.width, "beats": p.beats} for p in ports]
 
     # The benches stall at most 19 cycles of 20.
-    bench = {"top": interface.names.top, "frames": len(inputs[0]), "max_idle": idle_limit(design, 0.95)}
+    bench = {"top": interface.names.top, "frames": len(inputs[0]), "max_idle": idle_limit(design, 0.95, rates)}
     ports = {"inputs": views(interface.inputs), "outputs": views(interface.outputs)}
     (folder / "bench.json").write_text(json.dumps({**bench, **ports}, indent=1) + "\n")
     values = {

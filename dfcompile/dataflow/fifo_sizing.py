@@ -129,10 +129,12 @@ class _Search:
             self.periodic.settle()
 
     def bound(self) -> None:
-        """Give each open FIFO the depth that the present times use."""
+        """Give each open FIFO about the depth that the present times use."""
+        depths = self.periodic.occupancy()
         self.trials += 1
-        loop = self.periodic.change(self.periodic.occupancy())
-        assert loop is None, "the times must fit the depths that they use"
+        while self.periodic.change(depths) is not None:
+            self.trials += 1
+            depths = {t: d + d // 16 + 2 for t, d in depths.items()}
 
     def lower(self) -> None:
         """Lower the depths, most bits first, until none can be lowered alone."""

@@ -8,8 +8,27 @@ from fractions import Fraction
 
 import numpy as np
 
-from dfcompile.dataflow.timing_net import ACTIVE, HI, IN, LO, NEXT_HI, NEXT_LO, OUT, SRC, TOUCHED, WAITS, Ints, Link, Net, Port, System
-from dfcompile.dataflow.timing_periodic import CHAIN, START, fresh, next_round, settle_round, trace
+from dfcompile.dataflow.timing_compact import Layout
+from dfcompile.dataflow.timing_net import (
+    ACTIVE,
+    HI,
+    IN,
+    LO,
+    NEXT_HI,
+    NEXT_LO,
+    OUT,
+    SIZE,
+    SRC,
+    TOUCHED,
+    WAITS,
+    Ints,
+    Link,
+    Net,
+    Port,
+    System,
+)
+from dfcompile.dataflow.timing_periodic import START, Bools, fresh, next_round, settle_round, trace
+from dfcompile.dataflow.timing_reduce import Reduction
 
 _MOST_LOOPS = 1000
 _RADIUS = 4
@@ -44,25 +63,23 @@ class Periodic:
         self.computed = 0
         self.limit: int | None = None
         self.depths: dict[str, int] = {}
-        self._links: list[Link] = []
-        self._net: Net
-        self._use(depths)
-        self._queue = np.zeros(self._net.n + 2, dtype=np.int64)
+        self._reduction = Reduction(system)
+        self._links: list[int] = []
         self._stamp = 0
-        events = len(self._net.gaps)
-        self._seen = np.zeros(events, dtype=np.int64)
+        self._net: Net
+        self._lay_out(self._reduction.compact(depths))
+        self._use(depths)
+        self._left = self._net.sequences
+        self._queue = np.zeros(self._net.n + 2, dtype=np.int64)
+
+    def _lay_out(self, compact: bool) -> None:
+        """Keep runs of beats by their ends, or not."""
+        self._layout = Layout(self.system, self._reduction, compact)
+        events = len(self._layout.gaps)
+        self._seen = np.zeros(events, dtype=np.int32)
         self._causes = np.full(events, START, dtype=np.int32)
         self.times: Ints = np.zeros(events, dtype=np.int64)
         self._before = self.times.copy()
-        self._left = self._net.sequences
-        self._beside: list[set[int]] = [set() for _ in range(self._net.n)]
-        for e in system.edges:
-            self._join(e.producer, e.consumer)
-            if e.write is not None:
-                self._join(e.producer, e.write)
-                self._join(e.write, e.consumer)
-        for x in system.inner:
-            self._join(x.src, x.dst)
 
     def settle(self) -> list[Loop]:
         """Find times for the present depths from the start; empty when they exist, else loops that forbid them."""
@@ -74,14 +91,11 @@ class Periodic:
 
     def relax(self, depths: Mapping[str, int]) -> list[Loop]:
         """Go on from a `settle` that failed, with larger depths; the times found are not the earliest."""
-        left, old, changed = self._left, self._links, self._changed(depths)
-        self._use(depths)
-        place = {link: k for k, link in enumerate(self._links)}
-        moved = np.array([place.get(link, START) for link in old] + [START, CHAIN], dtype=np.int32)  # causes -2 and -1 are last
-        self._causes = moved[self._causes]
+        left, changed = self._left, self._use(depths)
         net = fresh(self._net)
         net.sequences[:, NEXT_LO] = np.minimum(left[:, NEXT_LO], left[:, LO])
         net.sequences[:, NEXT_HI] = np.maximum(left[:, NEXT_HI], left[:, HI])
+        net.sequences[~_linked(net), NEXT_LO] = net.sequences[~_linked(net), SIZE]
         _mark(net, changed)
         return self._ended(net, self._run(net, [range(net.n)], _MOST_LOOPS))
 
@@ -90,9 +104,10 @@ class Periodic:
 
         A loop that forbids them is mostly near what changed: the times far away are looked at last.
         """
+        if self._layout.compact and not self._reduction.compact(depths):
+            self._expand()
         old = self.depths, self._links, self._net
-        changed = self._changed(depths)
-        self._use(depths)
+        changed = self._use(depths)
         net = fresh(self._net)
         _mark(net, changed)
         loops = self._run(net, self._rings(changed), 1)
@@ -105,16 +120,12 @@ class Periodic:
             self.depths, self._links, self._net = old
         return loops[0] if loops else None
 
-    def _changed(self, depths: Mapping[str, int]) -> set[int]:
-        """The sequences at the streams whose depth is another."""
-        ends = ((e.producer, e.consumer, e.write) for e in self.system.edges if depths.get(e.tensor, 0) != self.depths.get(e.tensor, 0))
-        return {p.sequence for ports in ends for p in ports if p is not None}
-
     def _rings(self, start: set[int]) -> list[list[int]]:
         """The sequences by their distance from `start`, in rings whose radius doubles."""
+        beside = self._reduction.neighbours(self._links)
         rings, known, front, radius, distance = [sorted(start)], set(start), start, _RADIUS, 0
         while front:
-            front = {b for a in front for b in self._beside[a]} - known
+            front = {b for a in front for b in beside[a]} - known
             known |= front
             distance += 1
             if distance > radius:
@@ -135,29 +146,54 @@ class Periodic:
         self.interval = Fraction(interval)
 
     def occupancy(self) -> dict[str, int]:
-        """Least depth for which the present times still fit, for every stream that has a FIFO."""
+        """About the least depth for which the present times still fit, for every stream that has a FIFO."""
+        left_out = self._reduction.left_out(self.depths)
+        known: dict[Port, Ints] = {}
         found = {}
         for e in self.system.edges:
-            if self.depths.get(e.tensor, 0) and e.write is not None:
-                found[e.tensor] = _least_depth(self._at(e.write), self._at(e.consumer), self.interval)
+            if self.depths.get(e.tensor, 0):
+                writes = self._beats(e.producer, left_out, known) + e.latency * self.interval.denominator
+                found[e.tensor] = max(1, _least_depth(writes, self._beats(e.consumer, left_out, known), self.interval))
         return found
 
-    def _join(self, a: Port, b: Port) -> None:
-        self._beside[a.sequence].add(b.sequence)
-        self._beside[b.sequence].add(a.sequence)
+    def _beats(self, port: Port, left_out: Mapping[int, list[Link]], known: dict[Port, Ints]) -> Ints:
+        """Times of all beats of a port."""
+        if port.sequence not in left_out:
+            return self._layout.beats(self.times, port, self.interval.denominator)
+        if port not in known:
+            came = []
+            for x in left_out[port.sequence]:
+                frames, beats = divmod(x.shift, port.beats)
+                t = np.roll(self._beats(x.src, left_out, known), beats) + x.delay * self.interval.denominator
+                t[:beats] -= self.interval.numerator
+                came.append(t - frames * self.interval.numerator)
+            known[port] = np.maximum.reduce(came)
+        return known[port]
 
-    def _use(self, depths: Mapping[str, int]) -> None:
+    def _use(self, depths: Mapping[str, int]) -> set[int]:
+        """Take the links of other depths; the sequences that have new ones to wait by."""
+        if self._layout.compact and not self._reduction.compact(depths):
+            self._expand()
+        known = set(self._links)
         self.depths = dict(depths)
-        self._links = self.system.links(self.depths)
-        self._net = self.system.net(self._links)
+        self._links = self._reduction.links(self.depths)
+        self._net = self._layout.net(self._links)
+        return {self._reduction.link(k).dst.sequence for k in self._links if k not in known}
 
-    def _at(self, port: Port) -> Ints:
-        found: Ints = self.times[self._net.first[port.sequence] + self._net.ports[port.offset : port.offset + port.beats]]
-        return found
+    def _expand(self) -> None:
+        """Keep all events from now on."""
+        times = self._layout.all_times(self.times, self.interval.denominator)
+        self._lay_out(False)
+        self.times[:] = times
+        if self._links:
+            self._net = self._layout.net(self._links)
+            net = fresh(self._net)
+            _mark(net, range(net.n))
+            self._ended(net, self._run(net, [range(net.n)], _MOST_LOOPS))
 
     def _run(self, net: Net, rings: Sequence[Iterable[int]], most: int) -> list[Loop]:
         """Raise marked times until all links hold or loops (at most so many) are found; one more ring at a time."""
-        self._queue[:2] = 0
+        self._queue[:] = 0
         patience = _PATIENCE
         for ring in rings:
             net.sequences[list(ring), ACTIVE] = 1
@@ -183,19 +219,20 @@ class Periodic:
         return computed
 
     def _trace(self, net: Net, most: int) -> list[Loop]:
-        used = np.zeros(len(self._links), dtype=np.bool_)
+        place = np.full(max(self._links, default=0) + 1, START, dtype=np.int32)
+        place[self._links] = np.arange(len(self._links))
         found: list[Loop] = []
-        since = self._stamp + 1
-        waiting = np.flatnonzero(net.sequences[:-1, LO] < net.size)
-        starts = [(q, i) for q in waiting for i in (net.sequences[q, LO], net.sequences[q, LO] - 1) if i >= 0]
-        for q, i in starts:
-            self._stamp += 1
-            cycles, frames = trace(*net[:4], self._causes, int(q), int(i), self._seen, since, self._stamp, used)
-            if cycles:
-                found.append(Loop(tuple(self._links[k] for k in np.flatnonzero(used)), cycles, frames))
-                if len(found) == most:
-                    break
+        since, start = self._stamp + 1, 0
+        while len(found) < most:
+            used = np.zeros(len(self._links), dtype=np.bool_)
+            start, self._stamp, cycles, frames = trace(*net[:4], self._causes, place, start, self._seen, since, self._stamp, used)
+            if not cycles:
+                break
+            found.append(self._loop((self._links[k] for k in np.flatnonzero(used)), int(cycles), int(frames)))
         return found
+
+    def _loop(self, numbers: Iterable[int], cycles: int, frames: int) -> Loop:
+        return Loop(tuple(x for k in numbers for x in self._reduction.link(k).whole), cycles, frames)
 
     def _deadlock(self, net: Net) -> Loop:
         """The links that wait for each other."""
@@ -204,13 +241,20 @@ class Periodic:
         while q not in order:
             order.append(q)
             q = int(net.links[net.sequences[q, WAITS], SRC])
-        links = [self._links[net.sequences[s, WAITS]] for s in order[order.index(q) :]]
-        return Loop(tuple(links), sum(x.delay for x in links), 0)
+        numbers = [self._links[net.sequences[s, WAITS]] for s in order[order.index(q) :]]
+        return self._loop(numbers, sum(self._reduction.link(k).delay for k in numbers), 0)
+
+
+def _linked(net: Net) -> Bools:
+    """Sequence -> whether any link joins it (not those that links pass over)."""
+    rows = net.sequences
+    found: Bools = np.append((rows[1:, IN] > rows[:-1, IN]) | (rows[1:, OUT] > rows[:-1, OUT]), False)
+    return found
 
 
 def _mark(net: Net, sequences: Iterable[int]) -> None:
-    """All events of these sequences must be computed, unless nothing links them (writes of FIFOs that are not there)."""
-    linked = (net.sequences[1:, IN] > net.sequences[:-1, IN]) | (net.sequences[1:, OUT] > net.sequences[:-1, OUT])
+    """All events of these sequences must be computed, where links join them."""
+    linked = _linked(net)
     for q in (q for q in sequences if linked[q]):
         net.sequences[q, NEXT_LO], net.sequences[q, NEXT_HI] = 0, net.size[q] - 1
 

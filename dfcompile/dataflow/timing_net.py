@@ -26,6 +26,7 @@ from dfcompile.units.schedule import After, Process
 
 Ints = NDArray[np.int64]
 Shorts = NDArray[np.int32]
+Bools = NDArray[np.bool_]
 UNBOUNDED = -1  # the depth of a FIFO that is never full
 
 
@@ -33,7 +34,7 @@ UNBOUNDED = -1  # the depth of a FIFO that is never full
 FIRST, SIZE, WRAP, IN, OUT, WAITS, DONE, FRAME, STEP = range(9)
 LO, HI, NEXT_LO, NEXT_HI, UNTIL, TOUCHED, ACTIVE = range(9, 16)
 # Columns of Net.links; the last ones are the state of a run.
-SRC, DST, SRC_PORT, DST_PORT, BEATS, DELAY, SHIFT_FRAMES, SHIFT_BEATS, EVENT, CURSOR, BEAT, AGE, OUT_EVENT, OUT_CURSOR = range(14)
+SRC, DST, SRC_PORT, DST_PORT, BEATS, DELAY, SHIFT_FRAMES, SHIFT_BEATS, NUMBER, EVENT, CURSOR, BEAT, AGE, OUT_CURSOR = range(14)
 
 
 class Net(NamedTuple):
@@ -44,7 +45,8 @@ class Net(NamedTuple):
         first of the next frame, first row of links that it waits by, first place in `out` of links that wait for it; state.
         One more row ends the ranges.
     links: a row for each link, in order of who waits: sequence waited for, sequence that waits, offsets of their ports,
-        beats per frame, delay, shift in whole frames (rounded down) and beats; state
+        beats per frame, delay (in compact nets: offset of the delays), shift in whole frames (rounded down) and beats, number
+        among all that may be; state
     ports: events (counted from their sequence's first) of all ports, end to end
     gaps: event -> least cycles after the event before it; for a sequence's first event: least time in frame 0
     out: links in order of who is waited for
@@ -83,6 +85,7 @@ class Link(NamedTuple):
 
     edge: index of the stream that makes the link, -1 inside a unit
     forward: waits for a beat (else for room)
+    parts: the links that it stands for when sequences between them were left out
     """
 
     src: Port
@@ -91,6 +94,12 @@ class Link(NamedTuple):
     shift: int
     edge: int = -1
     forward: bool = True
+    parts: tuple[Link, ...] = ()
+
+    @property
+    def whole(self) -> tuple[Link, ...]:
+        """The links of the system in it."""
+        return self.parts or (self,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +128,8 @@ class System:
     owners: sequence -> name of its unit, "" for sources, FIFOs and sinks
     cycles: sequence -> least cycles per frame
     inner:  links inside units and sources
+    gaps:   sequence -> event -> least cycles after the event before it, the first's from the frame's start
+    wraps:  sequence -> least cycles from its last event to the first of the next frame
     """
 
     design: Design
@@ -127,63 +138,113 @@ class System:
     owners: list[str] = field(default_factory=list)
     cycles: list[int] = field(default_factory=list)
     inner: list[Link] = field(default_factory=list)
-    _gaps: list[Ints] = field(default_factory=list)
-    _wraps: list[int] = field(default_factory=list)
-    _ports: list[Ints] = field(default_factory=list)
+    gaps: list[Shorts] = field(default_factory=list)
+    wraps: list[int] = field(default_factory=list)
+    _ports: list[Shorts] = field(default_factory=list)
     _size: int = 0
+    _every: dict[int, int] = field(default_factory=dict)  # events -> offset of a port of all of them
+    _even: dict[int, Shorts] = field(default_factory=dict)  # events -> their gaps when each step is one
+    _spans: dict[tuple[Port, int], int] = field(default_factory=dict)
     _joined: tuple[Shorts, Shorts] | None = None
 
     def sequence(self, name: str, owner: str, positions: Ints, cycles: int) -> int:
         """Add a sequence whose events come no earlier than at `positions`, repeating every `cycles` at best."""
+        self._add(name, owner, cycles, int(cycles - positions[-1] + positions[0]))
+        self.gaps.append(np.diff(positions, prepend=0).astype(np.int32))
+        return len(self.names) - 1
+
+    def every_cycle(self, name: str, owner: str, steps: int) -> Port:
+        """Add a sequence of so many steps that are all events; its one port. Those of a length share memory."""
+        self._add(name, owner, steps, 1)
+        port = self.port_of_all(len(self.names) - 1, steps)
+        if steps not in self._even:
+            self._even[steps] = np.ones(steps, dtype=np.int32)
+            self._even[steps][0] = 0
+        self.gaps.append(self._even[steps])
+        return port
+
+    def _add(self, name: str, owner: str, cycles: int, wrap: int) -> None:
         self.names.append(name)
         self.owners.append(owner)
         self.cycles.append(cycles)
-        self._gaps.append(np.diff(positions, prepend=0))
-        self._wraps.append(int(cycles - positions[-1] + positions[0]))
-        return len(self.names) - 1
+        self.wraps.append(wrap)
+
+    def passes(self, port: Port) -> bool:
+        """Whether each step of the port's sequence is an event and a beat of it."""
+        return port.beats == len(self.gaps[port.sequence]) == self.cycles[port.sequence]
 
     def port(self, sequence: int, events: Ints) -> Port:
-        self._ports.append(events)
+        self._ports.append(events.astype(np.int32))
         self._size += len(events)
         return Port(sequence, self._size - len(events), len(events))
 
+    def port_of_all(self, sequence: int, events: int) -> Port:
+        """A port whose beats are all events of the sequence. Those of a length share memory."""
+        if events not in self._every:
+            self._every[events] = self.port(sequence, np.arange(events, dtype=np.int64)).offset
+        return Port(sequence, self._every[events], events)
+
+    def span(self, port: Port, beats: int) -> int:
+        """Least cycles from a beat of the port to that so many beats later, as its sequence's own steps have it."""
+        if (port, beats) not in self._spans:
+            steps = np.cumsum(self.gaps[port.sequence], dtype=np.int64)
+            frame = int(steps[-1] - steps[0]) + self.wraps[port.sequence]
+            frames, rest = divmod(beats, port.beats)
+            at = steps[self.events(port)]
+            later = np.concatenate([at[rest:], at[:rest] + frame])
+            self._spans[port, beats] = frames * frame + int((later - at).min())
+        return self._spans[port, beats]
+
+    def events(self, port: Port) -> Shorts:
+        """Of each beat, counted from the sequence's first."""
+        return self.arrays()[0][port.offset : port.offset + port.beats]
+
+    def stream_links(self, edge: int, depth: int) -> list[Link]:
+        """The links of a stream whose FIFO has so many slots (0 is none, UNBOUNDED never full)."""
+        e = self.edges[edge]
+        if depth == 0:
+            room = Link(e.consumer, e.producer, e.credit_delay, e.slots, edge, False)
+            return [Link(e.producer, e.consumer, e.latency, 0, edge), room]
+        if e.write is None:
+            raise ValueError(f"{e.tensor}: the system was built without a FIFO here")
+        found = [Link(e.producer, e.write, e.latency, 0, edge), Link(e.write, e.producer, e.credit_delay, e.slots, edge, False)]
+        found.append(Link(e.write, e.consumer, 1, 0, edge))
+        if depth != UNBOUNDED:
+            found.append(Link(e.consumer, e.write, 1, depth, edge, False))
+        return found
+
     def links(self, depths: Mapping[str, int]) -> list[Link]:
-        """All links, in order of who waits, when the FIFOs have these depths (tensor -> slots, absent is 0, UNBOUNDED never full)."""
+        """All links, in order of who waits, when the FIFOs have these depths (tensor -> slots, absent is 0)."""
         found = list(self.inner)
         for i, e in enumerate(self.edges):
-            depth = depths.get(e.tensor, 0)
-            if depth == 0:
-                found.append(Link(e.producer, e.consumer, e.latency, 0, i))
-                found.append(Link(e.consumer, e.producer, e.credit_delay, e.slots, i, False))
-                continue
-            if e.write is None:
-                raise ValueError(f"{e.tensor}: the system was built without a FIFO here")
-            found.append(Link(e.producer, e.write, e.latency, 0, i))
-            found.append(Link(e.write, e.producer, e.credit_delay, e.slots, i, False))
-            found.append(Link(e.write, e.consumer, 1, 0, i))
-            if depth != UNBOUNDED:
-                found.append(Link(e.consumer, e.write, 1, depth, i, False))
+            found += self.stream_links(i, depths.get(e.tensor, 0))
         return sorted(found, key=lambda x: x.dst.sequence)
 
+    def arrays(self) -> tuple[Shorts, Shorts]:
+        """Net.ports and Net.gaps: the same for all links."""
+        if self._joined is None:
+            self._joined = np.concatenate(self._ports), np.concatenate(self.gaps)
+        return self._joined
+
     def net(self, links: list[Link]) -> Net:
-        sizes = np.array([len(g) for g in self._gaps], dtype=np.int64)
+        """The arrays for these links, in order of who waits."""
+        sizes = np.array([len(g) for g in self.gaps], dtype=np.int64)
         n = len(sizes)
         rows = [
             (x.src.sequence, x.dst.sequence, x.src.offset, x.dst.offset, x.src.beats, x.delay, *divmod(x.shift, x.src.beats))
             for x in links
         ]
         table = np.zeros((len(links), OUT_CURSOR + 1), dtype=np.int32)
-        table[:, :EVENT] = rows
+        if rows:
+            table[:, :NUMBER] = rows
         out = np.argsort(table[:, SRC], kind="stable")
         sequences = np.zeros((n + 1, ACTIVE + 1), dtype=np.int32)
         sequences[:-1, FIRST] = np.cumsum(sizes) - sizes
         sequences[:-1, SIZE] = sizes
-        sequences[:-1, WRAP] = self._wraps
+        sequences[:-1, WRAP] = self.wraps
         sequences[:, IN] = np.searchsorted(table[:, DST], np.arange(n + 1))
         sequences[:, OUT] = np.searchsorted(table[out, SRC], np.arange(n + 1))
-        if self._joined is None:  # the same for all depths
-            self._joined = (np.concatenate(self._ports).astype(np.int32), np.concatenate(self._gaps).astype(np.int32))
-        return Net(sequences, table, *self._joined, out)
+        return Net(sequences, table, *self.arrays(), out)
 
 
 @dataclass(frozen=True)
@@ -198,6 +259,9 @@ class Rates:
     frame_period: int = 0
 
 
+FULL_RATE = Rates()
+
+
 @dataclass(frozen=True)
 class _Giver:
     port: Port
@@ -206,7 +270,7 @@ class _Giver:
     credit_delay: int
 
 
-def build(design: Design, rates: Rates = Rates(), fifos: frozenset[str] | None = None) -> System:
+def build(design: Design, rates: Rates = FULL_RATE, fifos: frozenset[str] | None = None) -> System:
     """The system of a design.
 
     fifos: tensors that may get a FIFO (default: all)
@@ -217,55 +281,77 @@ def build(design: Design, rates: Rates = Rates(), fifos: frozenset[str] | None =
     system = System(design)
     givers: dict[str, _Giver] = {}
     takers: dict[str, Port] = {}
-    for node in design.nodes:
-        _add_unit(system, node.name, node.inputs, node.outputs, givers, takers)
+    writes: dict[str, Port] = {}
     streams = design.streams()
+
+    def give(tensor: str, giver: _Giver) -> None:
+        givers[tensor] = giver
+        if fifos is None or tensor in fifos:
+            writes[tensor] = system.every_cycle(f"FIFO {tensor}", "", giver.port.beats)
+
     for t in design.graph.inputs:
-        givers[t] = _add_source(system, t, streams[t].beats, rates)
+        give(t, _add_source(system, t, streams[t].beats, rates))
+    for node in design.nodes:
+        for t, giver in _add_unit(system, node.name, node.inputs, node.outputs, takers).items():
+            give(t, giver)
     for t in design.graph.outputs:
         beats = streams[t].beats
-        p = system.sequence(f"sink {t}", "", np.arange(beats, dtype=np.int64) * rates.sink_gap, beats * rates.sink_gap)
-        takers[t] = system.port(p, np.arange(beats, dtype=np.int64))
+        takers[t] = _outside(system, f"sink {t}", beats, rates.sink_gap)
     for t, g in givers.items():
         if t not in takers:
             raise ValueError(f"{t} has no reader")
         if g.port.beats != takers[t].beats:
             raise ValueError(f"{t}: given in {g.port.beats} beats a frame, taken in {takers[t].beats}")
-        write = None
-        if fifos is None or t in fifos:
-            p = system.sequence(f"FIFO {t}", "", np.arange(g.port.beats, dtype=np.int64), g.port.beats)
-            write = system.port(p, np.arange(g.port.beats, dtype=np.int64))
-        system.edges.append(Edge(t, g.port, takers[t], g.latency, g.slots, g.credit_delay, write, streams[t].width))
+        system.edges.append(Edge(t, g.port, takers[t], g.latency, g.slots, g.credit_delay, writes.get(t), streams[t].width))
     return system
 
 
 def _add_source(system: System, tensor: str, beats: int, rates: Rates) -> _Giver:
     """A source is a giver of latency 0 that offers a beat `source_gap` after the handshake of the one before."""
-    p = system.sequence(f"source {tensor}", "", np.arange(beats, dtype=np.int64) * rates.source_gap, beats * rates.source_gap)
+    port = _outside(system, f"source {tensor}", beats, rates.source_gap)
     if rates.frame_period:
-        head = system.port(p, np.zeros(1, dtype=np.int64))
+        head = system.port(port.sequence, np.zeros(1, dtype=np.int64))
         system.inner.append(Link(head, head, rates.frame_period, 1))
-    return _Giver(system.port(p, np.arange(beats, dtype=np.int64)), 0, 1, rates.source_gap)
+    return _Giver(port, 0, 1, rates.source_gap)
+
+
+def _outside(system: System, name: str, beats: int, gap: int) -> Port:
+    """A source or sink of a beat every `gap` cycles."""
+    if gap == 1:
+        return system.every_cycle(name, "", beats)
+    return system.port_of_all(system.sequence(name, "", np.arange(beats, dtype=np.int64) * gap, beats * gap), beats)
 
 
 def _add_unit(
-    system: System, name: str, inputs: tuple[str, ...], outputs: tuple[str, ...], givers: dict[str, _Giver], takers: dict[str, Port],
-) -> None:
+    system: System, name: str, inputs: tuple[str, ...], outputs: tuple[str, ...], takers: dict[str, Port],
+) -> dict[str, _Giver]:
+    """The unit's processes and links; its outputs."""
     schedule = system.design.unit(name).schedule()
     waits = [_waits(p.after, schedule) for p in schedule]
-    kept = [[np.array([0, p.steps - 1]), *p.takes.values(), *(g.steps for g in p.gives.values())] for p in schedule]
+    kept = [[*p.takes.values(), *(g.steps for g in p.gives.values())] for p in schedule]
     for dst, found in enumerate(waits):
         for w in found:
             kept[dst].append(w.dst_steps)
             kept[w.process].append(w.src_steps)
-    events = [np.unique(np.concatenate(k)) for k in kept]
-    ids = []
+    ids: list[int] = []
+    places: list[Ints] = []  # step -> events before it
+    givers: dict[str, _Giver] = {}
     for i, p in enumerate(schedule):
         label = name if len(schedule) == 1 else f"{name} (process {i})"
-        ids.append(system.sequence(label, name, events[i], p.steps))
+        is_event = np.zeros(p.steps, dtype=np.bool_)
+        is_event[[0, -1]] = True
+        for steps in kept[i]:
+            is_event[steps] = True
+        places.append(np.cumsum(is_event) - 1)
+        if is_event.all():
+            ids.append(system.every_cycle(label, name, p.steps).sequence)
+        else:
+            ids.append(system.sequence(label, name, np.flatnonzero(is_event), p.steps))
 
     def port(i: int, steps: Ints) -> Port:
-        return system.port(ids[i], np.searchsorted(events[i], steps))
+        if len(steps) > places[i][-1]:
+            return system.port_of_all(ids[i], len(steps))
+        return system.port(ids[i], places[i][steps])
 
     for i, p in enumerate(schedule):
         takers.update((inputs[k], port(i, steps)) for k, steps in p.takes.items())
@@ -273,6 +359,7 @@ def _add_unit(
         for w in waits[i]:
             wanted, waiting = port(w.process, w.src_steps), port(i, w.dst_steps)
             system.inner.append(Link(wanted, waiting, w.delay, -w.frame * waiting.beats))
+    return givers
 
 
 class _Wait(NamedTuple):

@@ -21,19 +21,17 @@ from dfcompile.dataflow.timing_net import (
     BEATS,
     CURSOR,
     DELAY,
-    DONE,
     DST,
     DST_PORT,
-    EVENT,
     FIRST,
     HI,
     IN,
     LO,
     NEXT_HI,
     NEXT_LO,
+    NUMBER,
     OUT,
     OUT_CURSOR,
-    OUT_EVENT,
     SHIFT_BEATS,
     SHIFT_FRAMES,
     SIZE,
@@ -52,6 +50,10 @@ Bools = NDArray[np.bool_]
 Causes = NDArray[np.int32]
 CHAIN = -1  # cause of a time: the event before it in its sequence
 START = -2  # cause of a time: it has not been raised
+_NEVER = np.iinfo(np.int64).min // 2  # before any time
+_MOST = 512  # events computed at a time
+_AHEAD = 4  # beats computed on times of later sequences that may yet rise
+_FEW = 8  # the same where only the last rise leads on
 
 
 def fresh(net: Net) -> Net:
@@ -64,7 +66,9 @@ def fresh(net: Net) -> Net:
     sequences = net.sequences.copy()
     sequences[:, LO] = sequences[:, NEXT_LO] = sequences[:, SIZE]
     sequences[:, HI] = sequences[:, NEXT_HI] = sequences[:, WAITS] = -1
-    return net._replace(sequences=sequences, links=net.links.copy())
+    links = net.links.copy()
+    links[:, CURSOR] = links[:, OUT_CURSOR] = links[:, BEATS]
+    return net._replace(sequences=sequences, links=links)
 
 
 @jit
@@ -81,139 +85,134 @@ def _less(ports: Shorts, offset: int, beats: int, event: int) -> int:
 
 
 @jit
-def _seek(sequences: Shorts, links: Shorts, ports: Shorts, out: Ints, q: int) -> None:
-    """Set the cursors of q's links to its event LO."""
-    i, n = sequences[q, LO], sequences[q, SIZE]
+def _seek(sequences: Shorts, links: Shorts, ports: Shorts, out: Ints, q: int, i: int) -> None:
+    """Set the cursors of q's links to its event i."""
     for k in range(sequences[q, IN], sequences[q + 1, IN]):
-        b = _less(ports, links[k, DST_PORT], links[k, BEATS], i)
-        links[k, CURSOR] = b
-        links[k, EVENT] = ports[links[k, DST_PORT] + b] if b < links[k, BEATS] else n
+        links[k, CURSOR] = _less(ports, links[k, DST_PORT], links[k, BEATS], i)
     for a in range(sequences[q, OUT], sequences[q + 1, OUT]):
         k = out[a]
-        b = _less(ports, links[k, SRC_PORT], links[k, BEATS], i)
-        links[k, OUT_CURSOR] = b
-        links[k, OUT_EVENT] = ports[links[k, SRC_PORT] + b] if b < links[k, BEATS] else n
+        links[k, OUT_CURSOR] = _less(ports, links[k, SRC_PORT], links[k, BEATS], i)
 
 
-@inline
-def _step(sequences: Shorts, links: Shorts, ports: Shorts, out: Ints, q: int, i: int) -> None:
-    """Move the cursors of q's links past its event i."""
-    n = sequences[q, SIZE]
-    for k in range(sequences[q, IN], sequences[q + 1, IN]):
-        if links[k, EVENT] == i:
-            b = links[k, CURSOR] + 1
-            links[k, CURSOR] = b
-            links[k, EVENT] = ports[links[k, DST_PORT] + b] if b < links[k, BEATS] else n
-    for a in range(sequences[q, OUT], sequences[q + 1, OUT]):
-        k = out[a]
-        if links[k, OUT_EVENT] == i:
-            b = links[k, OUT_CURSOR] + 1
-            links[k, OUT_CURSOR] = b
-            links[k, OUT_EVENT] = ports[links[k, SRC_PORT] + b] if b < links[k, BEATS] else n
-
-
-@inline
+@jit
 def _push(sequences: Shorts, queue: Ints, q: int) -> None:
-    """Put q into the ring queue; queue[0] is its head, queue[1] its length."""
-    if not sequences[q, DONE]:
-        n = len(queue) - 2
-        place = queue[0] + queue[1]
-        queue[2 + (place if place < n else place - n)] = q
+    """Put q into the queue: flags from place 2 on; queue[0] is the place to look at next, queue[1] how many are in it."""
+    if not queue[2 + q]:
+        queue[2 + q] = 1
         queue[1] += 1
-        sequences[q, DONE] = 1
+
+
+@inline
+def _seek_out(links: Shorts, ports: Shorts, out: Ints, first: int, end: int, i: int) -> None:
+    """Move the cursors of links that wait (places `first` to `end` of `out`) on to event i."""
+    for a in range(first, end):
+        k = out[a]
+        b, beats, source = links[k, OUT_CURSOR], links[k, BEATS], links[k, SRC_PORT]
+        while b < beats and ports[source + b] < i:
+            b += 1
+        links[k, OUT_CURSOR] = b
+
+
+@inline
+def _open(sequences: Shorts, links: Shorts, ports: Shorts, q: int, end: int) -> int:
+    """The first event of q before `end` that waits for an event of this frame without a time; WAITS and UNTIL say for which."""
+    sequences[q, WAITS] = -1
+    for k in range(sequences[q, IN], sequences[q + 1, IN]):
+        ahead = _AHEAD if links[k, SRC] > q else 0
+        settled, most = links[k, OUT_CURSOR] + links[k, SHIFT_BEATS] + ahead, links[k, BEATS]
+        if links[k, SHIFT_FRAMES] == -1:
+            settled, most = settled - most, links[k, SHIFT_BEATS]
+        elif links[k, SHIFT_FRAMES] != 0:
+            continue
+        b = max(links[k, CURSOR], settled)
+        if b < most and ports[links[k, DST_PORT] + b] < end:
+            end = ports[links[k, DST_PORT] + b]
+            beat = b - links[k, SHIFT_BEATS] - ahead
+            sequences[q, WAITS] = k
+            sequences[q, UNTIL] = ports[links[k, SRC_PORT] + (beat if links[k, SHIFT_FRAMES] == 0 else beat + links[k, BEATS])]
+    return end
+
+
+@inline
+def _gather(
+    sequences: Shorts, links: Shorts, ports: Shorts, y: Ints, late: Ints, why: Causes, q: int, i: int, j: int, interval: int, scale: int,
+) -> None:
+    """The latest that links ask of q's events from i to before j, and which link."""
+    late[: j - i] = _NEVER
+    for k in range(sequences[q, IN], sequences[q + 1, IN]):
+        b, beats, to, back = links[k, CURSOR], links[k, BEATS], links[k, DST_PORT], links[k, SHIFT_BEATS]
+        source, origin = links[k, SRC_PORT] - back, sequences[links[k, SRC], FIRST]
+        delay, before = links[k, DELAY], links[k, SHIFT_FRAMES] * interval
+        while b < beats:
+            e = ports[to + b]
+            if e >= j:
+                break
+            c = y[origin + ports[source + b]] if b >= back else y[origin + ports[source + b + beats]] - interval
+            c += ports[delay + b] * scale - before
+            if c > late[e - i]:
+                late[e - i], why[e - i] = c, links[k, NUMBER]
+            b += 1
+        links[k, CURSOR] = b
+
+
+@inline
+def _raise(
+    sequences: Shorts, gaps: Shorts, y: Ints, causes: Causes, late: Ints, why: Causes, q: int, i: int, j: int, interval: int, scale: int,
+) -> int:
+    """Raise q's events from i to before j, the risen ones keep their time in `late`; the last one that rose, or -1."""
+    base, last = sequences[q, FIRST], -1
+    before = y[base + i - 1] if i else y[base + sequences[q, SIZE] - 1] - interval
+    for e in range(i, j):
+        t = before + (gaps[base + e] if e else sequences[q, WRAP]) * scale
+        cause = CHAIN
+        if late[e - i] > t:
+            t, cause = late[e - i], why[e - i]
+        late[e - i] = _NEVER
+        before = y[base + e]
+        if t > before:
+            y[base + e], causes[base + e], late[e - i] = t, cause, t
+            before, last = t, e
+    return last
 
 
 @inline
 def _spread(
-    sequences: Shorts,
-    links: Shorts,
-    ports: Shorts,
-    out: Ints,
-    queue: Ints,
-    y: Ints,
-    q: int,
-    i: int,
-    interval: int,
+    sequences: Shorts, links: Shorts, ports: Shorts, out: Ints, queue: Ints, y: Ints, late: Ints, q: int, i: int, j: int, interval: int,
     scale: int,
 ) -> None:
-    """Event i of sequence q has risen: mark the events that it raises, in this round or the next."""
-    t = y[sequences[q, FIRST] + i]
-    if i == sequences[q, SIZE] - 1 and t + sequences[q, WRAP] * scale - interval > y[sequences[q, FIRST]]:
-        sequences[q, NEXT_LO] = 0
-        sequences[q, NEXT_HI] = max(sequences[q, NEXT_HI], 0)
+    """q's events from i to before j have risen where `late` has a time: mark what they raise, in this round or the next."""
     for a in range(sequences[q, OUT], sequences[q + 1, OUT]):
         k = out[a]
-        if links[k, OUT_EVENT] != i:
-            continue
-        b, f = links[k, OUT_CURSOR] + links[k, SHIFT_BEATS], links[k, SHIFT_FRAMES]
-        if b >= links[k, BEATS]:
-            b, f = b - links[k, BEATS], f + 1
-        d, e = links[k, DST], ports[links[k, DST_PORT] + b]
-        if f == 0 and sequences[d, LO] <= e <= sequences[d, HI]:
-            continue
-        if t + links[k, DELAY] * scale - f * interval <= y[sequences[d, FIRST] + e]:
-            continue
-        if f or not sequences[d, ACTIVE]:
-            sequences[d, NEXT_LO] = min(sequences[d, NEXT_LO], e)
-            sequences[d, NEXT_HI] = max(sequences[d, NEXT_HI], e)
-            continue
-        if sequences[d, LO] > e:
-            if sequences[d, LO] < sequences[d, SIZE]:
-                sequences[d, HI] = max(sequences[d, HI], sequences[d, LO])
-            sequences[d, LO] = e
-            _seek(sequences, links, ports, out, d)
-            _push(sequences, queue, d)
-        sequences[d, HI] = max(sequences[d, HI], e)
-
-
-@jit
-def _advance(
-    sequences: Shorts,
-    links: Shorts,
-    ports: Shorts,
-    gaps: Shorts,
-    out: Ints,
-    queue: Ints,
-    y: Ints,
-    causes: Causes,
-    q: int,
-    interval: int,
-    scale: int,
-) -> int:
-    """Compute the marked events of q, and those that rise with them, until one must wait or all are settled.
-
-    Returns how many it computed.
-    """
-    base, n, wrap = sequences[q, FIRST], sequences[q, SIZE], sequences[q, WRAP]
-    raised, computed = False, 0
-    while sequences[q, LO] < n and (raised or sequences[q, LO] <= sequences[q, HI]):
-        i = sequences[q, LO]
-        t = y[base + i - 1] + gaps[base + i] * scale if i else y[base + n - 1] + wrap * scale - interval
-        cause = CHAIN
-        for k in range(sequences[q, IN], sequences[q + 1, IN]):
-            if links[k, EVENT] != i:
-                continue
-            b, f = links[k, CURSOR] - links[k, SHIFT_BEATS], -links[k, SHIFT_FRAMES]
-            if b < 0:
-                b, f = b + links[k, BEATS], f - 1
-            s, e = links[k, SRC], ports[links[k, SRC_PORT] + b]
-            if f == 0 and sequences[s, LO] <= e:
-                sequences[q, HI] = max(sequences[q, HI], i)
-                sequences[q, WAITS], sequences[q, UNTIL] = k, e
-                return computed
-            c = y[sequences[s, FIRST] + e] + links[k, DELAY] * scale + f * interval
-            if c > t:
-                t, cause = c, k
-        computed += 1
-        raised = t > y[base + i]
-        sequences[q, LO] = i + 1
-        if raised:
-            y[base + i], causes[base + i] = t, cause
-            sequences[q, TOUCHED] = 1
-            _spread(sequences, links, ports, out, queue, y, q, i, interval, scale)
-        _step(sequences, links, ports, out, q, i)
-    sequences[q, LO], sequences[q, HI], sequences[q, WAITS] = n, -1, -1
-    return computed
+        d, beats, ahead, b = links[k, DST], links[k, BEATS], links[k, SHIFT_BEATS], links[k, OUT_CURSOR]
+        origin, to, source = sequences[d, FIRST], links[k, DST_PORT] + ahead, links[k, SRC_PORT]
+        delay, before = links[k, DELAY] + ahead, links[k, SHIFT_FRAMES] * interval
+        now = links[k, SHIFT_FRAMES] if sequences[d, ACTIVE] else 1
+        low, high = sequences[d, SIZE], -1
+        while b < beats:
+            event = ports[source + b]
+            if event >= j:
+                break
+            t = late[event - i]
+            if t != _NEVER:
+                wraps = b + ahead >= beats
+                back = beats if wraps else 0
+                e = ports[to + b - back]
+                if t + ports[delay + b - back] * scale - before - (interval if wraps else 0) > y[origin + e]:
+                    if now + wraps:
+                        sequences[d, NEXT_LO] = min(sequences[d, NEXT_LO], e)
+                        sequences[d, NEXT_HI] = max(sequences[d, NEXT_HI], e)
+                    else:
+                        low, high = min(low, e), max(high, e)
+            b += 1
+        links[k, OUT_CURSOR] = b
+        if high >= 0:
+            if sequences[d, LO] > low:
+                if sequences[d, LO] < sequences[d, SIZE]:
+                    sequences[d, HI] = max(sequences[d, HI], sequences[d, LO])
+                sequences[d, LO] = low
+                _seek(sequences, links, ports, out, d, low)
+                _push(sequences, queue, d)
+            sequences[d, HI] = max(sequences[d, HI], high)
 
 
 @jit
@@ -221,14 +220,49 @@ def settle_round(
     sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, out: Ints, queue: Ints, y: Ints, causes: Causes, interval: int,
     scale: int, enough: int,
 ) -> int:
-    """Go on with this frame until it is settled, or nothing can go on, or `enough` events were computed; how many were."""
+    """Go on with this frame until it is settled, or nothing can go on, or `enough` events were computed; how many were.
+
+    A sequence computes its marked events, and those that rise with them, as far as the events are settled that it waits for.
+    """
     computed = 0
+    late, why = np.empty(_MOST, dtype=np.int64), np.empty(_MOST, dtype=np.int32)
     while queue[1] > 0 and computed < enough:
-        q = queue[2 + queue[0]]
-        queue[0] = queue[0] + 1 if queue[0] + 3 < len(queue) else 0
+        q = queue[0] if queue[0] >= 0 else ~queue[0]
+        if q + 3 == len(queue) and queue[0] >= 0:
+            queue[0] = ~q
+        elif q == 0 and queue[0] < 0:
+            queue[0] = 0
+        else:
+            queue[0] += 1
+        if not queue[2 + q]:
+            continue
+        queue[2 + q] = 0
         queue[1] -= 1
-        sequences[q, DONE] = 0
-        computed += _advance(sequences, links, ports, gaps, out, queue, y, causes, q, interval, scale)
+        n, last, beyond = sequences[q, SIZE], -1, _FEW
+        while True:
+            i = sequences[q, LO]
+            if i == n or (last < i - 1 and i > sequences[q, HI]):
+                _seek(sequences, links, ports, out, q, n)
+                sequences[q, LO], sequences[q, HI], sequences[q, WAITS] = n, -1, -1
+                break
+            j = sequences[q, HI] + 1
+            if j <= i:
+                j, beyond = i + beyond, 2 * beyond
+            j = _open(sequences, links, ports, q, min(j, i + _MOST, n))
+            if j == i:
+                sequences[q, HI] = max(sequences[q, HI], i)
+                break
+            _gather(sequences, links, ports, y, late, why, q, i, j, interval, scale)
+            last = _raise(sequences, gaps, y, causes, late, why, q, i, j, interval, scale)
+            computed += j - i
+            sequences[q, LO] = j
+            if last < 0:
+                _seek_out(links, ports, out, sequences[q, OUT], sequences[q + 1, OUT], j)
+                continue
+            sequences[q, TOUCHED] = 1
+            if last == n - 1 and y[sequences[q, FIRST] + last] + sequences[q, WRAP] * scale - interval > y[sequences[q, FIRST]]:
+                sequences[q, NEXT_LO], sequences[q, NEXT_HI] = 0, max(sequences[q, NEXT_HI], 0)
+            _spread(sequences, links, ports, out, queue, y, late, q, i, j, interval, scale)
         for a in range(sequences[q, OUT], sequences[q + 1, OUT]):
             k = out[a]
             d = links[k, DST]
@@ -246,21 +280,36 @@ def next_round(sequences: Shorts, links: Shorts, ports: Shorts, out: Ints, queue
             found = True
             sequences[q, LO], sequences[q, HI] = sequences[q, NEXT_LO], sequences[q, NEXT_HI]
             sequences[q, NEXT_LO], sequences[q, NEXT_HI] = sequences[q, SIZE], -1
-            _seek(sequences, links, ports, out, q)
+            _seek(sequences, links, ports, out, q, sequences[q, LO])
             _push(sequences, queue, q)
     return found
 
 
 @jit
-def _back(sequences: Shorts, links: Shorts, ports: Shorts, causes: Causes, q: int, i: int) -> tuple[int, int, int]:
+def _back(sequences: Shorts, links: Shorts, ports: Shorts, causes: Causes, place: Shorts, q: int, i: int) -> tuple[int, int, int]:
     """The event that raised event i of sequence q: (sequence, event, frames back)."""
-    k = causes[sequences[q, FIRST] + i]
-    if k == CHAIN:
+    if causes[sequences[q, FIRST] + i] == CHAIN:
         return (q, i - 1, 0) if i > 0 else (q, sequences[q, SIZE] - 1, 1)
+    k = place[causes[sequences[q, FIRST] + i]]
     b, back = _less(ports, links[k, DST_PORT], links[k, BEATS], i) - links[k, SHIFT_BEATS], links[k, SHIFT_FRAMES]
     if b < 0:
         b, back = b + links[k, BEATS], back + 1
     return links[k, SRC], ports[links[k, SRC_PORT] + b], back
+
+
+@jit
+def _follow(
+    sequences: Shorts, links: Shorts, ports: Shorts, causes: Causes, place: Shorts, q: int, i: int, seen: Shorts, since: int, stamp: int,
+) -> tuple[int, int]:
+    """Follow causes back from event i of sequence q to an event on the loop that they close; (-1, 0) when they close none."""
+    while seen[sequences[q, FIRST] + i] != stamp:
+        event = sequences[q, FIRST] + i
+        cause = causes[event]
+        if cause == START or seen[event] >= since or (cause >= 0 and (cause >= len(place) or place[cause] < 0)):
+            return -1, 0
+        seen[event] = stamp
+        q, i, _ = _back(sequences, links, ports, causes, place, q, i)
+    return q, i
 
 
 @jit
@@ -270,34 +319,39 @@ def trace(
     ports: Shorts,
     gaps: Shorts,
     causes: Causes,
-    q: int,
-    i: int,
-    seen: Ints,
+    place: Shorts,
+    start: int,
+    seen: Shorts,
     since: int,
     stamp: int,
     used: Bools,
-) -> tuple[int, int]:
-    """Follow causes back from event i of sequence q; (cycles, frames) of the loop they close, or (0, 0).
+) -> tuple[int, int, int, int]:
+    """A loop that causes close, met going back from a sequence that is not settled; (next start, stamp, cycles, frames).
 
     A loop of causes takes more cycles than its frames bring (each raised the next above what it was). Its links are
-    flagged in `used`. `seen` holds the stamps of earlier traces; what those from `since` on have seen is not followed again.
+    flagged in `used`. No cycles: there is none from `start` on. `seen` holds the stamps of earlier traces; what those from
+    `since` on have seen is not followed again. `place` is the row of each number of a link.
     """
-    while seen[sequences[q, FIRST] + i] != stamp:
-        event = sequences[q, FIRST] + i
-        if causes[event] == START or seen[event] >= since:
-            return 0, 0
-        seen[event] = stamp
-        q, i, _ = _back(sequences, links, ports, causes, q, i)
-    start_q, start_i, cycles, frames = q, i, 0, 0
-    used[:] = False
-    while True:
-        k = causes[sequences[q, FIRST] + i]
-        if k == CHAIN:
-            cycles += gaps[sequences[q, FIRST] + i] if i > 0 else sequences[q, WRAP]
-        else:
-            cycles += links[k, DELAY]
-            used[k] = True
-        q, i, back = _back(sequences, links, ports, causes, q, i)
-        frames += back
-        if q == start_q and i == start_i:
-            return cycles, frames
+    for at in range(start, 2 * (len(sequences) - 1)):
+        q = at // 2
+        i = sequences[q, LO] - at % 2
+        if sequences[q, LO] >= sequences[q, SIZE] or i < 0:
+            continue
+        stamp += 1
+        start_q, start_i = _follow(sequences, links, ports, causes, place, q, i, seen, since, stamp)
+        if start_q < 0:
+            continue
+        q, i, cycles, frames = start_q, start_i, 0, 0
+        while True:
+            cause = causes[sequences[q, FIRST] + i]
+            if cause == CHAIN:
+                cycles += gaps[sequences[q, FIRST] + i] if i > 0 else sequences[q, WRAP]
+            else:
+                k = place[cause]
+                cycles += ports[links[k, DELAY] + _less(ports, links[k, DST_PORT], links[k, BEATS], i)]
+                used[place[cause]] = True
+            q, i, back = _back(sequences, links, ports, causes, place, q, i)
+            frames += back
+            if q == start_q and i == start_i:
+                return at + 1, stamp, cycles, frames
+    return 2 * (len(sequences) - 1), stamp, 0, 0

@@ -1,7 +1,9 @@
 // Runs frames through a verilated design and writes what came out, and when.
-// usage: harness FRAMES STALLS SEED MAX_IDLE TIMES_FILE INPUT_FILE... OUTPUT_FILE...
+// usage: harness FRAMES STALLS SEED MAX_IDLE SOURCE_GAP SINK_GAP FRAME_PERIOD TIMES_FILE INPUT_FILE... OUTPUT_FILE...
 // Files of beats hold one beat a line in hex. STALLS is the chance, in every cycle, that an input pauses between beats or an output
-// is not ready. After MAX_IDLE cycles without a transfer the run is given up. TIMES_FILE: lines "name value...", see main.
+// is not ready. An input offers a beat SOURCE_GAP cycles after the transfer of the one before, and the first beat of a frame
+// FRAME_PERIOD cycles after it offered that of the frame before, at the earliest; an output is ready SINK_GAP cycles after a
+// transfer (1, 1 and 0: as fast as can be). After MAX_IDLE cycles without a transfer the run is given up. TIMES_FILE: lines "name value...", see main.
 // Exit codes: 0 done, 2 given up (see TIMES_FILE), 3 the design broke the stream protocol, 4 bad usage or files.
 #include <cstdio>
 #include <cstdlib>
@@ -60,21 +62,30 @@ void write_beats(const char* path, const Port& port, const std::vector<uint8_t>&
   std::fclose(file);
 }
 
+struct Rates {
+  uint64_t source_gap, sink_gap, frame_period;
+};
+
 struct Input {
   Port port;
   std::vector<uint8_t> beats;
-  uint64_t count, done = 0;
+  uint64_t count, done = 0, next = 0, next_frame = 0;  // cycles of the next offer and of the next frame's first, at the earliest
   bool offered = false, moves = false;
 
-  void drive(bool stall) {
-    if (offered || done == count || stall) return;
+  void drive(uint64_t cycle, const Rates& rates, bool stall) {
+    if (offered || done == count || stall || cycle < next) return;
+    if (done % port.beats == 0) {
+      if (cycle < next_frame) return;
+      next_frame = cycle + rates.frame_period;
+    }
     std::memcpy(port.data, &beats[done * bytes_of(port)], bytes_of(port));
     *port.valid = 1;
     offered = true;
   }
   bool transfers() const { return offered && *port.ready; }
-  void taken() {
+  void taken(uint64_t cycle, const Rates& rates) {
     offered = false;
+    next = cycle + rates.source_gap;
     *port.valid = 0;
     ++done;
   }
@@ -84,7 +95,7 @@ struct Output {
   Port port;
   uint64_t count;
   std::vector<uint8_t> beats;
-  uint64_t done = 0;
+  uint64_t done = 0, next = 0;  // next: cycle in which it may be ready again
   bool waiting = false;
   std::vector<uint8_t> held;
 
@@ -108,6 +119,7 @@ struct Output {
 
 struct Bench {
   Design design;
+  Rates rates;
   std::vector<Input> inputs;
   std::vector<Output> outputs;
   std::vector<uint64_t> frame_done;  // cycle of each frame's last output transfer, over all ports
@@ -126,8 +138,8 @@ struct Bench {
     *design.reset_n = 1;
   }
   void drive(Random& random, uint64_t threshold) {
-    for (Input& i : inputs) i.drive(threshold && random.below(threshold));
-    for (Output& o : outputs) *o.port.ready = !(threshold && random.below(threshold));
+    for (Input& i : inputs) i.drive(cycle, rates, threshold && random.below(threshold));
+    for (Output& o : outputs) *o.port.ready = !(threshold && random.below(threshold)) && cycle >= o.next;
   }
   // One clock cycle. What transfers is decided before the rising edge; ports change after it.
   void step() {
@@ -140,7 +152,7 @@ struct Bench {
     half(1);
     for (Input& i : inputs) {
       if (!i.moves) continue;
-      i.taken();
+      i.taken(cycle, rates);
       last_move = cycle;
       if (!taken) first_take = cycle;
       taken = true;
@@ -149,6 +161,7 @@ struct Bench {
   }
   void output(Output& o) {
     o.take();
+    o.next = cycle + rates.sink_gap;
     last_move = cycle;
     if (o.done % o.port.beats == 0) frame_done[o.done / o.port.beats - 1] = cycle;
   }
@@ -177,18 +190,19 @@ void write_times(const char* path, const Bench& bench) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 6) fail(4, "usage: harness FRAMES STALLS SEED MAX_IDLE TIMES_FILE INPUT_FILE... OUTPUT_FILE...");
+  if (argc < 9) fail(4, "usage: harness FRAMES STALLS SEED MAX_IDLE SOURCE_GAP SINK_GAP FRAME_PERIOD TIMES_FILE INPUT_FILE... OUTPUT_FILE...");
   Bench bench;
   const uint64_t seed = std::strtoull(argv[3], nullptr, 10);
   bench.design = open_design(seed);
   const uint64_t frames = std::strtoull(argv[1], nullptr, 10), max_idle = std::strtoull(argv[4], nullptr, 10);
   const uint64_t threshold = static_cast<uint64_t>(std::strtod(argv[2], nullptr) * 4294967296.0);
+  bench.rates = {std::strtoull(argv[5], nullptr, 10), std::strtoull(argv[6], nullptr, 10), std::strtoull(argv[7], nullptr, 10)};
   Random random{seed};
-  if (argc != 6 + static_cast<int>(bench.design.inputs.size() + bench.design.outputs.size())) fail(4, "wrong number of files");
-  char** path = argv + 6;
+  if (argc != 9 + static_cast<int>(bench.design.inputs.size() + bench.design.outputs.size())) fail(4, "wrong number of files");
+  char** path = argv + 9;
   for (const Port& p : bench.design.inputs) bench.inputs.push_back({p, read_beats(*path++, p, frames * p.beats), frames * p.beats});
   for (const Port& p : bench.design.outputs) {
-    bench.outputs.push_back({p, frames * p.beats, {}, 0, false, std::vector<uint8_t>(bytes_of(p))});
+    bench.outputs.push_back({p, frames * p.beats, {}, 0, 0, false, std::vector<uint8_t>(bytes_of(p))});
   }
   bench.frame_done.assign(frames, 0);
   bench.reset();
@@ -197,7 +211,7 @@ int main(int argc, char** argv) {
     bench.step();
   }
   const bool finished = bench.finished();
-  write_times(argv[5], bench);
+  write_times(argv[8], bench);
   if (finished) {
     for (int i = 0; i < 32; ++i) bench.drive(random, 0), bench.step();  // a beat too many would show now
   }

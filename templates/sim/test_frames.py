@@ -1,7 +1,8 @@
 """cocotb bench: drives the golden frames into the design and checks what comes out, beat for beat.
 
 bench.json says which ports there are; vectors/<port>.hex holds the beats, one a line. ``+stalls=P`` makes every port pause with
-chance P in a cycle, ``+pause_seed=N`` chooses when. Writes results/<port>.hex and results/run.json.
+chance P in a cycle, ``+pause_seed=N`` chooses when. ``+source_gap=N`` and ``+sink_gap=N`` are the least cycles between two beats of
+a port, ``+frame_period=N`` those between the first offers of two frames. Writes results/<port>.hex and results/run.json.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from cocotb.triggers import FallingEdge, ReadOnly
 HERE = Path(__file__).resolve().parent
 
 
+def _option(name: str, default: int) -> int:
+    return int(cocotb.plusargs.get(name, default))
+
+
 class Input:
     """Offers beats; a beat once offered stays until it is taken."""
 
@@ -26,23 +31,30 @@ class Input:
         self.data, self.valid, self.ready = (getattr(dut, f"{self.name}_{s}") for s in ("tdata", "tvalid", "tready"))
         lines = (HERE / "vectors" / f"{self.name}.hex").read_text().split()
         self.beats = [int(line, 16) for line in lines[: frames * port["beats"]]]
-        self.done = 0
+        self.per_frame = port["beats"]
+        self.gap, self.period = _option("source_gap", 1), _option("frame_period", 0)
+        self.done = self.next = self.next_frame = 0  # the latter: cycles before which it offers no beat, and no new frame
         self.offered = False
         self.valid.value = 0
         self.data.value = 0
 
-    def drive(self, pause: bool) -> None:
+    def drive(self, cycle: int, pause: bool) -> None:
         if not self.offered:
-            self.offered = self.done < len(self.beats) and not pause
+            first = self.done % self.per_frame == 0
+            late = cycle >= (max(self.next, self.next_frame) if first else self.next)
+            self.offered = self.done < len(self.beats) and late and not pause
             self.valid.value = int(self.offered)
             if self.offered:
                 self.data.value = self.beats[self.done]
+                if first:
+                    self.next_frame = cycle + self.period
 
-    def step(self) -> bool:
+    def step(self, cycle: int) -> bool:
         """What happens at the coming rising edge; True when a beat is taken."""
         if not (self.offered and self.ready.value):
             return False
         self.offered = False
+        self.next = cycle + self.gap
         self.done += 1
         return True
 
@@ -65,10 +77,13 @@ class Output:
         self.held: int | None = None
         self.wrong: list[tuple[int, int, int, int]] = []
         self.frame_done: list[int] = []
+        self.gap = _option("sink_gap", 1)
+        self.next = 0  # cycle before which it is not ready
         self.is_ready = False
         self.ready.value = 0
 
-    def drive(self, pause: bool) -> None:
+    def drive(self, cycle: int, pause: bool) -> None:
+        pause = pause or cycle < self.next
         if self.is_ready == pause:
             self.is_ready = not pause
             self.ready.value = int(self.is_ready)
@@ -91,6 +106,7 @@ class Output:
     def take(self, data: int, cycle: int) -> None:
         at = len(self.beats)
         self.beats.append(data)
+        self.next = cycle + self.gap
         if self.golden is not None and data != self.golden[at]:
             self.wrong.append((at // self.per_frame, at % self.per_frame, data, self.golden[at]))
         if (at + 1) % self.per_frame == 0:
@@ -119,10 +135,10 @@ async def run(dut: Any, bench: dict[str, Any], inputs: list[Input], outputs: lis
     cycle, last_move, first_take = 0, 0, -1
     while any(len(o.beats) < o.count for o in outputs):
         for port in (*inputs, *outputs):
-            port.drive(stalls > 0 and chance.random() < stalls)
+            port.drive(cycle, stalls > 0 and chance.random() < stalls)
         await ReadOnly()
         moved = [o.step(cycle) for o in outputs]
-        taken = any([i.step() for i in inputs])
+        taken = any([i.step(cycle) for i in inputs])
         if taken and first_take < 0:
             first_take = cycle
         if taken or any(moved):

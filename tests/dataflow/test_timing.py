@@ -13,6 +13,7 @@ from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.timing import Timing, solve
 from dfcompile.dataflow.timing_interval import Periodic, least_interval
 from dfcompile.dataflow.timing_net import Rates, build
+from dfcompile.dataflow.timing_reduce import Reduction
 from dfcompile.dataflow.timing_run import run
 from dfcompile.errors import CompileError
 from dfcompile.units.schedule import After, Give, Process, one_to_one
@@ -190,7 +191,7 @@ def test_a_unit_may_wait_for_a_later_frame() -> None:
 
 def test_ends_of_a_stream_must_move_the_same_beats() -> None:
     late = Fake((3,), (3,), one_to_one(2, 1, 2))
-    with pytest.raises(ValueError, match="t0: given in 2 beats a frame, taken in 3"):
+    with pytest.raises(ValueError, match="in: given in 3 beats a frame, taken in 2"):
         solve(chain(late))
 
 
@@ -200,3 +201,19 @@ def test_a_large_network_in_little_memory_and_time() -> None:
     timing = solve(Design(made.graph, dict.fromkeys((t for n in made.nodes for t in n.inputs), 4000)))
     assert timing.interval_cycles == timing.ideal_interval_cycles == 28_224
     assert timing.latency_cycles < 2 * timing.interval_cycles
+
+
+def one_block_of_windows() -> Design:
+    """Long runs of beats, branches that meet and units whose lanes differ."""
+    return resnet((1, 1), size=12, interval=4000)
+
+
+@pytest.mark.parametrize("depths", [{}, {"t1_1": 7}, {"t1_1": 40, "t8_0": 1}, {"t1_1": 400, "t6_0": 3}])
+def test_runs_kept_by_their_ends_say_the_same(depths: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    system = build(one_block_of_windows())
+    assert depths.keys() <= {e.tensor for e in system.edges}
+    short, periodic = least_interval(system, depths)
+    monkeypatch.setattr(Reduction, "compact", lambda self, depths: False)
+    full, expanded = least_interval(system, depths)
+    assert short == full
+    assert len(periodic.times) < len(expanded.times)

@@ -12,6 +12,7 @@ from dfcompile.backend.run_rtl import run_rtl
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.fifo_sizing import find_depths
 from dfcompile.dataflow.timing import solve
+from dfcompile.dataflow.timing_net import FULL_RATE, Rates
 from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Node
 from dfcompile.ir.types import IntType
@@ -83,12 +84,12 @@ def two_windows() -> Design:
     return joined("two_windows", nodes, ("x",), ("y",))
 
 
-def measured(design: Design) -> list[int] | None:
+def measured(design: Design, rates: Rates = FULL_RATE, driver: str = "cpp") -> list[int] | None:
     """Cycle of each frame's last output beat after the first input beat; None for a deadlock."""
     rng = np.random.default_rng(0)
     codes = [rng.integers(0, 8, (FRAMES, *design.streams()[t].shape)) for t in design.graph.inputs]
     try:
-        run = run_rtl(design, codes)
+        run = run_rtl(design, codes, rates=rates, driver=driver)
     except CompileError as error:
         assert error.problems[0].code == "deadlock"
         return None
@@ -96,9 +97,9 @@ def measured(design: Design) -> list[int] | None:
     return found
 
 
-def predicted(design: Design) -> list[int] | None:
+def predicted(design: Design, rates: Rates = FULL_RATE) -> list[int] | None:
     try:
-        found: list[int] = solve(design, FRAMES).frame_done.tolist()
+        found: list[int] = solve(design, FRAMES, rates.source_gap, rates.sink_gap, rates.frame_period).frame_done.tolist()
     except CompileError as error:
         assert error.problems[0].code == "deadlock"
         return None
@@ -121,3 +122,35 @@ def test_depths_hold_in_verilator_and_one_slot_less_does_not(make: Callable[[], 
         slow = measured(less)
         assert slow == predicted(less)
         assert slow is None or slow[-1] - slow[-2] > found.interval
+
+
+def chain() -> Design:
+    """Windows of a narrowed stream, behind nothing and before nothing."""
+    return joined("chain", branch("x", (6, 5, 4), (3, 3), 4, 2), ("x",), ("x_out",))
+
+
+SLOW = [Rates(source_gap=g) for g in range(2, 6)] + [Rates(sink_gap=g) for g in range(2, 6)]
+SLOW += [Rates(2, 3), Rates(3, 2), Rates(4, 5), Rates(5, 4), Rates(5, 5), Rates(frame_period=150), Rates(2, 2, 211)]
+
+
+@pytest.mark.parametrize("make", [chain, one_block, row_block, two_blocks, two_windows])
+def test_slow_sources_and_sinks_are_predicted_to_the_cycle(make: Callable[[], Design]) -> None:
+    design = make()
+    sized = replace(design, fifo_depths=find_depths(design).depths)
+    fast = measured(sized)
+    assert fast is not None and fast == predicted(sized)
+    slower = 0
+    for rates in SLOW:
+        done = measured(sized, rates)
+        assert done is not None, rates
+        assert done == predicted(sized, rates), rates
+        steady = solve(sized, 32, rates.source_gap, rates.sink_gap, rates.frame_period)
+        assert steady.interval_cycles == np.diff(steady.frame_done)[-1] or steady.interval_cycles.denominator > 1
+        slower += done[-1] > fast[-1]
+    assert slower, "no rate slowed this design down"
+
+
+def test_the_cocotb_bench_keeps_the_same_gaps() -> None:
+    design = chain()
+    rates = Rates(3, 2, 200)
+    assert measured(design, rates, "cocotb") == predicted(design, rates)
