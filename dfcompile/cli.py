@@ -23,6 +23,9 @@ from dfcompile.errors import CompileError, Problem
 
 F = TypeVar("F", bound=Callable[..., Any])
 ENGINES = ("python", "hls", "rtl")
+ENGINE_COLUMNS = (
+    "pe", "simd", "act_words", "weight_words", "bus_bits", "bound", "cycles", "fps", "ext_bytes", "utilisation", "lut", "bram36", "dsp"
+)
 
 _model = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 _out = click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
@@ -211,7 +214,7 @@ def _verdict(name: str, found: dict[str, Any]) -> str:
 
 
 @cli.command()
-@_model
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--board", required=True, metavar="NAME", help="A board of `dfcompile boards`, or your own as a .toml file.")
 @_mode
 @_clock
@@ -220,23 +223,30 @@ def _verdict(name: str, found: dict[str, Any]) -> str:
 @_quiet
 @_json
 def explore(
-    model: Path, board: str, mode: str | None, clock: float | None, input_type: tuple[str, ...], out: Path | None,
+    models: tuple[Path, ...], board: str, mode: str | None, clock: float | None, input_type: tuple[str, ...], out: Path | None,
     quiet: bool, as_json: bool,
 ) -> None:
-    """The Pareto front of frame rate against resources; for loopback the array-shape heat map."""
+    """The Pareto front of frame rate against resources; for loopback the array-shape heat map, for one MODEL or several on one engine."""
     find_board(board)
     from dfcompile.explore import explore as search
 
     with progress(quiet) as report:
-        found = search(
-            model, board=board, mode=mode or "auto", clock=clock, input_type=input_type or None, out=out, progress=report,
-        )
+        found = search(models, board=board, mode=mode or "auto", clock=clock, input_type=input_type or None, out=out, progress=report)
     if as_json:
         show_json(found)
     elif not quiet:
+        title = f"{', '.join(m.name for m in models)} on {board}, {found['mode']}"
         points: list[dict[str, Any]] = found["points"]
-        columns = list(points[0]) if points else []
-        show_table(f"{model.name} on {board}, {found['mode']}", columns, [list(p.values()) for p in points])
+        columns = ENGINE_COLUMNS if found["mode"] == "loopback" else list(points[0]) if points else []
+        show_table(title, columns, [["" if p[c] is None else p[c] for c in columns] for p in points])
+        if found["mode"] == "loopback":
+            _best_engine(found["best"], found["gap"])
+
+
+def _best_engine(best: dict[str, Any], gap: float) -> None:
+    parameters = ", ".join(f"{k} {best[k]:,}" for k in ENGINE_COLUMNS[:4])
+    proof = f"another may be up to {gap:.1%} faster" if gap else "no other is faster"
+    click.echo(f"best: {parameters}: {best['cycles']:,} cycles; {proof}")
 
 
 @cli.command()

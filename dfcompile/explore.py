@@ -1,27 +1,32 @@
-"""The Pareto front of frame rate against resources: what a board can do, and what less costs."""
+"""What a board can do: the Pareto front of dataflow designs, frame rate against resources; loopback engines of every shape."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dfcompile.boards import Board, find_board
 from dfcompile.build import STAGES, Build
+from dfcompile.config import MODES
 from dfcompile.dataflow.cost import RESOURCES
 from dfcompile.dataflow.fold import Folded, front
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Graph
 from dfcompile.loopback.heatmap import heatmap
-from dfcompile.loopback.sweep import sweep
+from dfcompile.loopback.survey import buffer_sizes, replay_shapes
+from dfcompile.loopback.sweep import EXACT, Point, sweep
+from dfcompile.loopback_build import macs
 
 Progress = Callable[[str], None]
 POINTS = 12
+REPLAYED_MACS = 400_000_000
 
 
 def explore(
-    model: str | Path,
+    model: str | Path | Sequence[str | Path],
     *,
     board: str,
     mode: str = "auto",
@@ -31,22 +36,39 @@ def explore(
     points: int = POINTS,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Cheapest designs from the fastest that the board holds to the slowest.
+    """Cheapest dataflow designs from the fastest that the board holds to the slowest, or loopback engines of every shape.
 
+    model: one network, or in loopback mode several that share an engine
+    mode:  auto is dataflow, and loopback where no dataflow design fits the board or several networks are given
     clock: MHz, default the board's; out: folder for explore.json and explore.svg
-    Returns {"mode", "board", "clock_mhz", "points": [{"fps", "interval", "lut", ..., "used", "cost", "gap"}], "foldings"}: `used` is
-    the fullest resource's share of the board, `foldings` has one entry a point. CompileError when nothing fits.
+    Returns {"mode", "board", "clock_mhz", "points": [...]}. Dataflow: a point is {"fps", "interval", "lut", ..., "used", "cost", "gap"},
+    `used` the fullest resource's share of the board; "foldings" has one entry a point. Loopback: a point is an engine with its cycles,
+    bytes and utilisation; "buffers" has the best array with other memories, "best" the fastest. CompileError when nothing fits.
     """
-    if mode not in ("auto", "dataflow", "loopback"):
+    if mode not in MODES:
         raise CompileError(Problem("bad-option", f"there is nothing to explore in mode '{mode}'", help="modes: dataflow, loopback"))
+    models = [Path(model)] if isinstance(model, str | Path) else [Path(m) for m in model]
     target = find_board(board)
     mhz = clock or target.clock
-    if mode == "loopback":
-        integer = _staged(Path(model), input_type, progress, 2).integer
-        assert integer
-        return explore_loopback([integer.graph], target, mhz, out, progress)
-    units = _staged(Path(model), input_type, progress, 3).units
-    assert units
+    if mode == "dataflow" and len(models) > 1:
+        raise CompileError(
+            Problem("bad-option", "a dataflow design is of one network", help="explore them one by one, or with --mode loopback")
+        )
+    if mode != "loopback" and len(models) == 1:
+        units = _staged(models[0], input_type, progress, 3).units
+        assert units
+        try:
+            return _explore_dataflow(models[0].stem, units, target, mhz, points, out, progress)
+        except CompileError as e:
+            if mode == "dataflow" or {p.code for p in e.problems} != {"does-not-fit"}:
+                raise
+    staged = [_staged(m, input_type, progress, 2).integer for m in models]
+    return explore_loopback([s.graph for s in staged if s], target, mhz, out, progress)
+
+
+def _explore_dataflow(
+    name: str, units: Graph, target: Board, mhz: float, points: int, out: Path | None, progress: Progress | None
+) -> dict[str, Any]:
     rows, foldings = [], []
     for found in front(units, target, points):
         rows.append(_row(found, target, mhz))
@@ -55,9 +77,7 @@ def explore(
             progress(f"explore: {len(rows)} designs")
     result = {"mode": "dataflow", "board": target.name, "clock_mhz": mhz, "points": rows, "foldings": foldings}
     if out:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "explore.json").write_text(json.dumps(result, indent=1) + "\n")
-        (out / "explore.svg").write_text(picture(Path(model).stem, rows))
+        _write(out, result, picture(name, rows))
     return result
 
 
@@ -118,18 +138,37 @@ def _escape(text: str) -> str:
 
 
 def explore_loopback(
-    graphs: Sequence[Graph], board: Board, clock: float, out: Path | None = None, progress: Callable[[str], None] | None = None
+    graphs: Sequence[Graph], board: Board, clock: float, out: Path | None = None, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """The sweep of array shapes for a set of networks: numbers, and explore.json and explore.svg (heat maps) in folder `out`."""
-    found = sweep(graphs, board, clock, progress=progress)
-    points = [p.row() for p in found.points]
+    """The sweep of array shapes and buffer sizes for a set of networks: numbers, and in folder `out` explore.json and explore.svg.
+
+    Up to `REPLAYED_MACS` multiplications for a frame of each, the best is proven and every cell is a replay; above, the search ends
+    after some replays and says how far it may be from the best, and cells that cannot be the best are bounds.
+    """
+    small = sum(macs(g) for g in graphs) <= REPLAYED_MACS
+    found = sweep(graphs, board, clock, sys.maxsize if small else EXACT, progress)
+    buffers: tuple[Point, ...] = ()
+    if small:
+        found = replay_shapes(found, graphs, progress)
+        buffers = buffer_sizes(found, graphs, board, progress)
     result = {
         "mode": "loopback", "board": board.name, "clock_mhz": clock, "networks": [g.name for g in graphs],
-        "points": points, "best": found.best.row(), "gap": found.gap,
+        "points": [_engine_row(p, clock, len(graphs)) for p in found.points],
+        "buffers": [_engine_row(p, clock, len(graphs)) for p in buffers],
+        "best": _engine_row(found.best, clock, len(graphs)), "gap": found.gap,
     }  # fmt: skip
     if out:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "explore.json").write_text(json.dumps(result, indent=1) + "\n")
-        title = f"{', '.join(g.name for g in graphs)} on {board.name} at {clock:g} MHz, a frame of each"
-        (out / "explore.svg").write_text(heatmap(title, found))
+        title = f"{', '.join(g.name for g in graphs)} on {board.name} at {clock:g} MHz{', a frame of each' if len(graphs) > 1 else ''}"
+        _write(out, result, heatmap(title, found, buffers))
     return result
+
+
+def _engine_row(p: Point, clock: float, networks: int) -> dict[str, Any]:
+    """Flat numbers of an engine; frames per second of all networks in turn, where it was replayed."""
+    return {**p.row(), "fps": round(clock * 1e6 * networks / p.cycles, 1) if p.cycles else None}
+
+
+def _write(out: Path, result: Mapping[str, Any], svg: str) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "explore.json").write_text(json.dumps(result, indent=1) + "\n")
+    (out / "explore.svg").write_text(svg)

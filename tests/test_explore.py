@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+import dfcompile as dfc
+from dfcompile import cli
 from dfcompile.boards import USABLE, find_board
 from dfcompile.errors import CompileError
 from dfcompile.explore import explore, picture
 from tests.conftest import ROOT
+from tests.shared import MODELS, needs_models
 
 MODEL = ROOT / "examples" / "digits_cnn_w2a2.onnx"
 
@@ -37,3 +40,29 @@ def test_a_picture_escapes_its_title() -> None:
 def test_an_unknown_mode_is_refused() -> None:
     with pytest.raises(CompileError, match="mode 'sideways'"):
         explore(MODEL, board="pynq-z2", mode="sideways")
+
+
+def test_several_networks_share_an_engine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    models = [MODEL, ROOT / "examples" / "digits_mlp_w1a1.onnx"]
+    options = ["--board", "pynq-z2", "-o", str(tmp_path / "out")]
+    assert cli.main(["explore", *map(str, models), *options, "--mode", "loopback"]) == 0
+    said = capsys.readouterr().out
+    found = json.loads((tmp_path / "out" / "explore.json").read_text())
+    assert found["networks"] == [m.stem for m in models] and found["gap"] == 0
+    best = found["best"]
+    assert f"best: pe {best['pe']}, simd {best['simd']}, " in said and "no other is faster" in said
+    engine = {k: best[k] for k in ("pe", "simd", "act_words", "weight_words", "weight_bits", "bus_bits")}
+    alone = [dfc.build(m, mode="loopback", folding={"engine": engine}, verify=False).timing.latency_cycles for m in models]
+    assert sum(alone) == best["cycles"] and best["fps"] == pytest.approx(2 * 100e6 / best["cycles"], rel=1e-3)
+    assert all(p["cycles"] >= best["cycles"] for p in found["points"])
+    assert cli.main(["explore", *map(str, models), *options[:2], "--mode", "dataflow"]) == 1
+    assert "a dataflow design is of one network" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@needs_models
+def test_loopback_where_no_dataflow_design_fits(tmp_path: Path) -> None:
+    rest = 'part = ""\nfamily = "xc7"\nlut = 17600\nff = 35200\nbram36 = 60\ndsp = 80\nbandwidth = 1.0\nclock = 100\n'
+    (tmp_path / "small.toml").write_text(rest)
+    found = explore(MODELS / "bnnpynq_cnv_2w2a.onnx", board=str(tmp_path / "small.toml"))
+    assert found["mode"] == "loopback" and len({p["cycles"] for p in found["buffers"]}) > 1

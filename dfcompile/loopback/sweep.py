@@ -65,12 +65,14 @@ class Point:
 class Sweep:
     """Every array shape with its largest memories; `best` is optimal when the gap is 0.
 
-    gap: how far below best.cycles the lowest open bound lies, as a share
+    gap:   how far below best.cycles the lowest open bound lies, as a share
+    every: all engines that fit, by their bounds, least first
     """
 
     points: tuple[Point, ...]
     best: Point
     gap: float
+    every: tuple[Point, ...] = ()
 
 
 def bus_bits(board: Board, clock: float) -> int:
@@ -154,7 +156,7 @@ def _point(graphs: Sequence[Graph], config: EngineConfig, board: Board, known: d
     return Point(config, bound, None, outside, act, weight, macs, macs / (steps * config.lanes), energy, *shown, True)
 
 
-def _exact(point: Point, graphs: Sequence[Graph]) -> Point | None:
+def exact(point: Point, graphs: Sequence[Graph]) -> Point | None:
     """The same point with the cycles of the replay; None where a network does not fit its memories."""
     cycles = outside = 0
     try:
@@ -184,7 +186,7 @@ def sweep(
             break
         if tried == most:
             break
-        found = _exact(p, graphs)
+        found = exact(p, graphs)
         if found is None:
             continue
         tried += 1
@@ -198,7 +200,7 @@ def sweep(
         raise CompileError(Problem("does-not-fit", f"no loopback engine runs this on {board.name}", why=why))
     left = [p.bound for p in open_ if p.config not in seen and p.bound < best.cycles]
     gap = (best.cycles - min(left)) / best.cycles if left and tried == most else 0.0
-    return Sweep(_heat(open_, seen), best, gap)
+    return Sweep(_heat(open_, seen), best, gap, tuple(open_))
 
 
 def nearest(graphs: Sequence[Graph], board: Board, clock: float, shapes: int = 3) -> Point:

@@ -195,7 +195,7 @@ def test_verify(built: Path, tmp_path: Path) -> None:
 def test_verify_names_a_fault(built: Path, tmp_path: Path) -> None:
     """It runs the C++ of the folder: a change there is found."""
     shutil.copytree(built, tmp_path / "out")
-    header = tmp_path / "out" / "hls" / "dfc_loopback.hpp"
+    header = tmp_path / "out" / "hls" / "dfc_lb_core.hpp"
     text = header.read_text()
     assert "so_far + dot" in text
     header.write_text(text.replace("so_far + dot", "so_far - dot"))

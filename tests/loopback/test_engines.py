@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from dfcompile.backend.run_loopback import build_hls_engine, build_rtl_engine, r
 from dfcompile.ir.graph import Graph
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.loopback.descriptor import Compute, layout
+from dfcompile.loopback.descriptor import Compute, Unit, layout
 from dfcompile.loopback.engine import Engine, run_program
 from dfcompile.loopback.predict import predict
 from dfcompile.loopback.program import Program
@@ -120,3 +122,22 @@ def test_broken_program_ends_with_an_error(code: str) -> None:
         image[program.program_address] |= 1 << 5  # the first load waits for the array
     _, numbers = run_image(build_rtl_engine(SQUARE), program, image, ["20", "0", "1", "400000"])
     assert ErrorCode(numbers[1]).name == code
+    if code != "BUS":  # a pointer has no bus errors
+        _, (error, _) = run_image(build_hls_engine(SQUARE), program, image, [])
+        assert ErrorCode(error).name == code
+
+
+@needs_gxx
+def test_hls_loads_computes_and_stores_at_once(tmp_path: Path) -> None:
+    """The core takes far fewer steps than its descriptors one after another, and no fewer than the longest queue."""
+    program = compile_program(resnet((1, 1), True, size=40, base=16, classes=10), SQUARE)
+    program.image({"x": np.zeros((1, 40, 40, 3))}).tofile(tmp_path / "image.bin")
+    place = [str(program.program_address), str(len(program.code))]
+    command = [build_hls_engine(SQUARE), tmp_path / "image.bin", tmp_path / "after.bin", *place]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    steps = int(done.stderr.split()[0])
+    work = dict.fromkeys(Unit, 0)
+    for s in program.steps:
+        work[s.unit] += s.descriptor.cycles if isinstance(s.descriptor, Compute) else s.descriptor.beats
+    assert min(work.values()) > 0
+    assert max(work.values()) < steps < 0.8 * sum(work.values())

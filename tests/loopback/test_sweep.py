@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -44,7 +45,16 @@ def test_explore_writes_numbers_and_picture(tmp_path: Path) -> None:
     nets = [CASES[c]() for c in ("convolutions", "flattened")]
     result = explore_loopback([n.graph(*outputs(n)) for n in nets], BOARD, 100.0, tmp_path)
     assert json.loads((tmp_path / "explore.json").read_text()) == result
-    assert (tmp_path / "explore.svg").read_text().count("<rect") == 1 + 4 * len(result["points"])
+    assert (tmp_path / "explore.svg").read_text().count("<rect") == 1 + 4 * len(result["points"]) + 2 * len(result["buffers"])
+    assert all(p["cycles"] >= result["best"]["cycles"] for p in (*result["points"], *result["buffers"]))
+    shapes = {(p["pe"], p["simd"]): p["cycles"] for p in result["points"]}
+    best = result["best"]
+    assert shapes[best["pe"], best["simd"]] == best["cycles"] and len(shapes) > 8 and result["gap"] == 0
+    # A cell by itself: the engine of the row, a frame of each network.
+    row = result["buffers"][0]
+    config = EngineConfig(**{f.name: row[f.name] for f in dataclasses.fields(EngineConfig)})
+    assert (config.pe, config.simd) == (best["pe"], best["simd"]) and config.act_words < best["act_words"]
+    assert row["cycles"] == sum(predict(compile_program(n.graph(*outputs(n)), config)).cycles for n in nets)
 
 
 def test_utilisation_of_wide_convolutions() -> None:

@@ -1,0 +1,41 @@
+// Checks of a descriptor of the loopback engine before it is queued, as in dfc_lb_check.sv.
+#pragma once
+
+#include "dfc_lb_walk.hpp"
+
+namespace dfc {
+
+// Whether a block of external memory may be moved: whole words, inside its memory, aligned.
+template <int Pe, int Simd, int ActWords, int WeightWords, int TreeWords, int WeightBits, int AccBits, int BusBits>
+inline bool lb_block_fits(const LbTransfer& d) {
+  if (d.target > target_tree || d.beats == 0 || d.address % (BusBits / 8) != 0) return false;
+  const unsigned size = d.target == target_act ? ActWords : d.target == target_weight ? WeightWords : TreeWords;
+  const unsigned bits = d.target == target_act ? 8 * Simd : d.target == target_weight ? Pe * Simd * WeightBits : Pe * AccBits;
+  const unsigned beats = bits / BusBits;
+  return d.beats % beats == 0 && d.inner + d.beats / beats <= size;
+}
+
+// Only sums are kept in parts; a product has two factors of one tap, everything else one value a tap.
+inline bool lb_can_join(const LbCompute& d) {
+  if (d.op == acc_op_add) return true;
+  int factors = 1;
+  for (unsigned pass = 1; pass <= 3; pass++) {
+    if (pass <= d.passes && !LbWalk::shifts(d, pass)) factors++;
+  }
+  const bool one_tap = d.kernel_h == 1 && d.kernel_w == 1;
+  return d.op <= acc_op_mul && d.acc_load == 0 && d.acc_store == 0 && (d.op == acc_op_mul ? factors == 2 && one_tap : factors == 1);
+}
+
+// The checks of a compute descriptor, in the order in which the engine reports them.
+template <int Pe, int Simd, int WeightWords, int TreeLevels, int TreeBanks, int WeightBits>
+inline int lb_check(const LbCompute& d) {
+  constexpr int Lanes = Pe < Simd ? Pe : Simd;
+  constexpr int Words = Pe > Simd ? Pe / Simd : 1;
+  if (d.batch == 0 || d.height == 0 || d.width_out == 0 || d.kernel_h == 0 || d.kernel_w == 0 || d.words == 0) return error_code_loop;
+  if (d.levels > TreeLevels || d.bank >= TreeBanks || (d.lookup == 1 && (d.levels == 0 || d.levels == TreeLevels))) return error_code_tree;
+  if ((1 << d.width) > WeightBits || d.weight >= WeightWords) return error_code_weight;
+  if (!lb_can_join(d) || d.writes == 0 || d.writes > Words || d.lane % Lanes != 0 || d.lane >= Simd) return error_code_result;
+  return error_code_none;
+}
+
+}  // namespace dfc

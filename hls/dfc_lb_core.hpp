@@ -1,0 +1,351 @@
+// Core of the loopback engine: tokens, on-chip memories, array. In each step at once: a loaded bus word, an array step, a written
+// result word and a stored bus word. One loop, II = 1; the memories belong to it alone.
+#pragma once
+
+#include "dfc_lb_move.hpp"
+#include "dfc_lb_tokens.hpp"
+#include "dfc_lb_value.hpp"
+
+namespace dfc {
+
+constexpr int LbRecords = 4;      // loads under way
+constexpr int LbTimeout = 65536;  // steps in which nothing moves
+
+using LbTransfers = hls::stream<LbQueued<LbTransfer>>;
+using LbComputes = hls::stream<LbQueued<LbCompute>>;
+using LbBlocks = hls::stream<LbBlock>;
+using LbPulses = hls::stream<ap_uint<1>>;
+template <int BusBits>
+using LbWords = hls::stream<ap_uint<BusBits>>;
+
+// What a run ends with: error code, number of the descriptor it stopped at, steps of the core.
+struct LbStatus {
+  int error;
+  unsigned index, steps;
+};
+
+template <int Pe, int Simd, int ActWords, int WeightWords, int AccWords, int TreeLevels, int TreeBanks, int WeightBits, int AccBits,
+          int BusBits>
+struct LbCore {
+  static_assert(Pe % Simd == 0 || Simd % Pe == 0, "dfc::loopback: one of Pe and Simd must divide the other");
+  static_assert(8 * Simd % BusBits == 0 && Pe * AccBits % BusBits == 0, "dfc::loopback: memory words must be whole bus words");
+  static const int Half = ActWords / 2;
+  static const int ActBeats = 8 * Simd / BusBits;
+  static const int WeightBeats = Pe * Simd * WeightBits / BusBits;
+  static const int TreeBeats = Pe * AccBits / BusBits;
+  static const int BusCodes = BusBits / 8;
+  static const int Lanes = Pe < Simd ? Pe : Simd;
+
+  // The memories, named and sized as in the SystemVerilog engine; the activations in two banks.
+  ap_int<8> act[2][Half][Simd];
+  ap_uint<BusBits> weights[WeightWords][WeightBeats];
+  ap_int<AccBits> tree[TreeBanks << TreeLevels][Pe];
+  ap_int<AccBits> kept[AccWords][Pe];
+
+  LbTokens tokens;
+  int error;
+  unsigned index, steps, still, quiet;
+  bool ended;
+
+  // Loads: requested blocks, and where the next word of the oldest goes.
+  LbHead<LbTransfer> load_head;
+  LbTransfer records[LbRecords];
+  unsigned record_first, record_count, load_done, load_beat, load_word;
+
+  // The tile that is walked; sums, and what the values of taps give so far.
+  LbHead<LbCompute> compute_head;
+  LbCompute d;
+  LbWalk walk;
+  unsigned tile, wait;
+  bool walking;
+  ap_int<AccBits> acc[Pe], best[Pe], joined[Pe];
+  ap_int<14> place[Pe];
+
+  // The result that is written.
+  ap_int<AccBits> values[Pe];
+  ap_uint<24> plane_at, plane_step;
+  ap_uint<3> result_signals;
+  unsigned plane, planes, word, words, lane, result_tile;
+  bool writing, result_last;
+  ap_uint<24> made_at;  // of the output that the array has just completed
+  bool made_last;
+
+  // Stores: the block under way.
+  LbHead<LbTransfer> store_head;
+  LbTransfer store;
+  unsigned store_done, store_beat, store_word;
+  bool storing, closing;
+
+  void start() {
+    tokens.clear();
+    error = error_code_none;
+    index = steps = still = 0;
+    quiet = LbSettle;
+    ended = load_head.valid = compute_head.valid = store_head.valid = walking = writing = storing = closing = false;
+    record_first = record_count = load_done = load_beat = load_word = wait = 0;
+  }
+
+  LbStatus status() const { return LbStatus{error, index, steps}; }
+
+  void fault(int code, unsigned at) {
+    if (error == error_code_none) {
+      error = code;
+      index = at;
+    }
+  }
+
+  // One step; false after the last.
+  // loads, computes, stores: the queues; reads, loaded: blocks to read and their words; writes, stored, written: blocks to write, their
+  // words, and a pulse for each that is complete
+  bool step(LbTransfers& loads, LbComputes& computes, LbTransfers& stores, LbBlocks& reads, LbWords<BusBits>& loaded, LbBlocks& writes,
+            LbWords<BusBits>& stored, LbPulses& written) {
+    DFC_PRAGMA(HLS array_partition variable = act complete dim = 1)
+    DFC_PRAGMA(HLS array_partition variable = act complete dim = 3)
+    DFC_PRAGMA(HLS array_partition variable = weights complete dim = 2)
+    DFC_PRAGMA(HLS array_partition variable = tree complete dim = 2)
+    DFC_PRAGMA(HLS array_partition variable = kept complete dim = 2)
+    // Tokens and drains keep what depends LbSettle steps apart.
+    DFC_NO_DEPENDENCE(act)
+    DFC_NO_DEPENDENCE(weights)
+    DFC_NO_DEPENDENCE(tree)
+    DFC_NO_DEPENDENCE(kept)
+    bool moved = tokens.step();
+    moved |= load_head.fill(loads);
+    moved |= compute_head.fill(computes);
+    moved |= store_head.fill(stores);
+    moved |= take_load(reads);
+    moved |= take_store(writes);
+    moved |= take_compute();
+    const bool stepping = walking && wait == 0, resting = wait > 0;
+    const bool looks = stepping && walk.present(d);
+    const ap_uint<24> address = walk.address();
+    if (looks && address >= ActWords) fault(error_code_act_range, tile);
+
+    // One read of each bank: the array's, else the store's.
+    const int bank = unsigned(address) / Half % 2, store_bank = store_word / Half % 2;
+    ap_int<8> codes[2][Simd];
+    DFC_PARTITION(codes)
+    for (int b = 0; b < 2; b++) {
+      DFC_UNROLL
+      const unsigned row = (looks && bank == b ? unsigned(address) : store_word) % Half;
+      for (int k = 0; k < Simd; k++) {
+        DFC_UNROLL
+        codes[b][k] = act[b][row][k];
+      }
+    }
+    if (storing && !(looks && bank == store_bank)) {
+      send(stored, codes[store_bank]);
+      moved = true;
+    }
+    const bool made = stepping && compute(codes[bank], looks);
+    if (resting) wait--;
+
+    // One write of each bank: the result's, else the load's.
+    const bool puts = writing;
+    const unsigned to = plane_at + ap_uint<24>(word);
+    if (puts) write(to);
+    if (record_count > 0 && !loaded.empty()) {
+      const unsigned at = records[record_first].inner + load_word;
+      if (!(puts && records[record_first].target == target_act && to / Half % 2 == at / Half % 2)) {
+        receive(at, loaded.read());
+        moved = true;
+      }
+    }
+    if (made) finish_output();
+    if (!written.empty()) {
+      written.read();
+      tokens.give(unit_store, store.signals);
+      closing = false;
+      moved = true;
+    }
+    quiet = stepping || puts ? 0 : quiet < LbSettle ? quiet + 1 : quiet;
+    still = moved || stepping || resting || puts ? 0 : still + 1;
+    steps++;
+    const bool more = !over(loads, stores);
+    if (!more) {  // the reader and the writer stop
+      reads.write(LbBlock{0, 0});
+      writes.write(LbBlock{0, 0});
+    }
+    return more;
+  }
+
+ private:
+  // Each queue starts its next descriptor when it may; after a fault it drops them.
+  bool take_load(LbBlocks& blocks) {
+    const bool halt = error != error_code_none;
+    const LbTransfer& next = load_head.queued.descriptor;
+    if (!load_head.valid || !(halt || (record_count < LbRecords && tokens.ready(unit_load, next.waits)))) return false;
+    load_head.valid = false;
+    if (halt) return true;
+    tokens.take(unit_load, next.waits);
+    blocks.write(LbBlock{next.address, next.beats});
+    records[(record_first + record_count) % LbRecords] = next;
+    record_count++;
+    return true;
+  }
+
+  bool take_store(LbBlocks& blocks) {
+    const bool halt = error != error_code_none;
+    const LbTransfer& next = store_head.queued.descriptor;
+    if (!store_head.valid || !(halt || (!closing && tokens.ready(unit_store, next.waits)))) return false;
+    store_head.valid = false;
+    if (halt) return true;
+    tokens.take(unit_store, next.waits);
+    blocks.write(LbBlock{next.address, next.beats});
+    store = next;
+    store_word = next.inner;
+    store_done = store_beat = 0;
+    storing = closing = true;
+    return true;
+  }
+
+  bool take_compute() {
+    const bool halt = error != error_code_none;
+    if (!compute_head.valid || ended || !(halt || (!walking && wait == 0 && may_walk()))) return false;
+    const LbQueued<LbCompute>& next = compute_head.queued;
+    compute_head.valid = false;
+    ended = next.error != error_code_none || next.descriptor.opcode == opcode_finish;
+    if (next.error != error_code_none) fault(next.error, next.index);
+    if (ended || halt) return true;
+    d = next.descriptor;
+    tile = next.index;
+    tokens.take(unit_compute, d.waits);
+    walk.start(d);
+    walking = true;
+    wait = 0;
+    return true;
+  }
+
+  // The end of the program passes; a tile waits for its tokens, and where it reads what tiles before wrote until that has settled.
+  bool may_walk() const {
+    const LbCompute& next = compute_head.queued.descriptor;
+    if (compute_head.queued.error != error_code_none || next.opcode == opcode_finish) return true;
+    return tokens.ready(unit_compute, next.waits) && ((next.drain == 0 && next.acc_load == 0) || quiet >= LbSettle);
+  }
+
+  // One step of the array; whether an output is complete.
+  bool compute(const ap_int<8> (&codes)[Simd], bool inside) {
+    const int below = clog2(WeightBits) - int(d.width);
+    const int at = (d.weight + (walk.weight >> below)) % WeightWords, part = walk.weight & ((1 << below) - 1);
+    const unsigned own = walk.acc_word % AccWords;
+    const bool last = walk.last(d);
+    for (int row = 0; row < Pe; row++) {
+      DFC_UNROLL
+      ap_int<AccBits> dot = 0;
+      for (int k = 0; k < Simd; k++) {
+        DFC_UNROLL
+        const ap_int<8> x = inside ? codes[k] : walk.pad(d);
+        dot += x * lb_weight<Pe * Simd, WeightBits, BusBits>(weights[at], part, row * Simd + k, d.width);
+      }
+      ap_int<AccBits> so_far = acc[row];
+      if (walk.shift(d)) so_far = (so_far << 8) + (d.op == acc_op_mul ? 128 : 0);
+      if (walk.fresh(d)) so_far = lb_start<AccBits>(d, walk, kept[own][row]);
+      acc[row] = so_far + dot;
+      joined[row] = lb_join<AccBits>(d, walk, acc[row], best[row], place[row]);
+      if (last && d.acc_store == 1) kept[own][row] = acc[row];
+    }
+    made_at = walk.dst_j;
+    walk.step(d);
+    made_last = walk.n == d.batch;
+    if (made_last) walking = false;
+    if (last) wait = d.idle;
+    if (last && d.acc_store == 1 && made_last) tokens.give(unit_compute, d.signals);
+    return last && d.acc_store == 0;
+  }
+
+  // The output that the array has just completed goes to the writer.
+  void finish_output() {
+    if (writing) fault(error_code_result, tile);
+    for (int row = 0; row < Pe; row++) {
+      DFC_UNROLL
+      values[row] = lb_result<TreeLevels, AccBits>(d, joined[row], tree, row);
+    }
+    writing = error == error_code_none;
+    result_last = made_last;
+    result_signals = d.signals;
+    result_tile = tile;
+    plane = word = 0;
+    plane_at = made_at;
+    plane_step = d.dst_p;
+    planes = d.planes;
+    words = d.writes;
+    lane = d.lane;
+  }
+
+  // One word of a result: a plane of the codes of `Lanes` rows.
+  void write(unsigned to) {
+    if (to >= ActWords) {
+      fault(error_code_act_range, result_tile);
+      return;
+    }
+    for (int k = 0; k < Lanes; k++) {
+      DFC_UNROLL
+      const ap_uint<8> bits = ap_uint<8>(values[word * Lanes + k] >> (8 * plane));
+      act[to / Half][to % Half][lane + k] = ap_int<8>(plane != planes ? ap_uint<8>(bits ^ 128) : bits);
+    }
+    if (++word < words) return;
+    word = 0;
+    plane_at += plane_step;
+    if (plane++ != planes) return;
+    writing = false;
+    if (result_last) tokens.give(unit_compute, result_signals);
+  }
+
+  // A bus word into the memory that the oldest load fills.
+  void receive(unsigned at, const ap_uint<BusBits>& data) {
+    const LbTransfer& record = records[record_first];
+    unsigned beats = ActBeats;
+    if (record.target == target_act) {
+      for (int k = 0; k < BusCodes; k++) {
+        DFC_UNROLL
+        act[at / Half][at % Half][load_beat * BusCodes + k] = ap_int<8>(element<8>(data, k));
+      }
+    } else if (record.target == target_weight) {
+      beats = WeightBeats;
+      weights[at][load_beat] = data;
+    } else {
+      beats = TreeBeats;
+      for (int k = 0; k < BusBits / AccBits; k++) {
+        DFC_UNROLL
+        tree[at][load_beat * (BusBits / AccBits) + k] = ap_int<AccBits>(element<AccBits>(data, k));
+      }
+    }
+    if (++load_beat == beats) {
+      load_beat = 0;
+      load_word++;
+    }
+    if (++load_done < record.beats) return;
+    tokens.give(unit_load, record.signals);
+    load_done = load_beat = load_word = 0;
+    record_first = (record_first + 1) % LbRecords;
+    record_count--;
+  }
+
+  // A bus word of the block that is stored.
+  void send(LbWords<BusBits>& stored, const ap_int<8> (&codes)[Simd]) {
+    ap_uint<BusBits> data = 0;
+    for (int k = 0; k < BusCodes; k++) {
+      DFC_UNROLL
+      set_element<8>(data, k, ap_uint<8>(codes[store_beat * BusCodes + k]));
+    }
+    stored.write(data);
+    if (++store_beat == ActBeats) {
+      store_beat = 0;
+      store_word++;
+    }
+    storing = ++store_done < store.beats;
+  }
+
+  // Whether the run is over. After a fault what is under way outside is completed and the rest of the program dropped.
+  bool over(LbTransfers& loads, LbTransfers& stores) {
+    if (still == LbTimeout) {
+      fault(error_code_timeout, tile);
+      still = 0;
+    }
+    if (error != error_code_none) walking = writing = false;
+    const bool waiting = load_head.valid || store_head.valid || !loads.empty() || !stores.empty();
+    return ended && !waiting && !walking && !writing && record_count == 0 && !closing;
+  }
+};
+
+}  // namespace dfc

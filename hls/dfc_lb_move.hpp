@@ -1,0 +1,124 @@
+// External memory of the loopback engine: the program reader, and the readers and writers of blocks.
+// Each is a process that takes one step at a time and says whether another follows, so that processes can run beside one another.
+#pragma once
+
+#include "dfc_lb_check.hpp"
+
+namespace dfc {
+
+constexpr int LbBurst = 16;  // bus words of an AXI burst at most
+
+// What a reader or writer does: so many bus words from a byte address on; none: stop.
+struct LbBlock {
+  ap_uint<32> address;
+  ap_uint<24> beats;
+};
+
+// A descriptor on its way to its queue, with its number. The compute queue also carries the end of the program: opcode FINISH, or an error.
+template <class D>
+struct LbQueued {
+  D descriptor;
+  unsigned index;
+  int error;
+};
+
+// Reads the program, checks descriptors, sends them to their queues.
+template <int Pe, int Simd, int ActWords, int WeightWords, int TreeLevels, int TreeBanks, int WeightBits, int AccBits, int BusBits>
+struct LbFetch {
+  unsigned at, end, index;
+
+  LbFetch(unsigned program, unsigned bytes) : at(program / (BusBits / 8)), end(at + bytes / (BusBits / 8)), index(0) {}
+
+  // One descriptor.
+  bool step(const ap_uint<BusBits>* code, hls::stream<LbQueued<LbTransfer>>& loads, hls::stream<LbQueued<LbCompute>>& computes,
+            hls::stream<LbQueued<LbTransfer>>& stores) {
+    ap_uint<LbCompute::Bits> bits = 0;
+    int words = LbTransfer::Bits / BusBits;
+    bool whole = at + words <= end;
+    for (int k = 0; k < words && at < end; k++) {
+      DFC_PIPELINE(1)
+      const ap_uint<BusBits> word = code[at++];
+      set_element<BusBits>(bits, k, word);
+      if (k == 0 && ap_uint<4>(word) == opcode_compute) {
+        words = LbCompute::Bits / BusBits;
+        whole = at + words - 1 <= end;
+      }
+    }
+    const LbTransfer transfer = lb_unpack_transfer(ap_uint<LbTransfer::Bits>(bits));
+    const LbCompute compute = lb_unpack_compute(bits);
+    const int error = whole ? lb_error(transfer, compute) : int(error_code_length);
+    const bool over = error != error_code_none || transfer.opcode == opcode_finish;
+    if (over || transfer.opcode == opcode_compute) {
+      computes.write(LbQueued<LbCompute>{compute, index, error});
+    } else if (transfer.opcode == opcode_load) {
+      loads.write(LbQueued<LbTransfer>{transfer, index, 0});
+    } else {
+      stores.write(LbQueued<LbTransfer>{transfer, index, 0});
+    }
+    index++;
+    return !over;
+  }
+
+  static int lb_error(const LbTransfer& transfer, const LbCompute& compute) {
+    const bool fits = lb_block_fits<Pe, Simd, ActWords, WeightWords, (TreeBanks << TreeLevels), WeightBits, AccBits, BusBits>(transfer);
+    if (transfer.opcode == opcode_finish) return error_code_none;
+    if (transfer.opcode == opcode_compute) return lb_check<Pe, Simd, WeightWords, TreeLevels, TreeBanks, WeightBits>(compute);
+    if (transfer.opcode == opcode_load) return fits ? error_code_none : error_code_transfer;
+    if (transfer.opcode == opcode_store) return fits && transfer.target == target_act ? error_code_none : error_code_transfer;
+    return error_code_opcode;
+  }
+};
+
+// Reads blocks, burst by burst.
+template <int BusBits>
+struct LbReader {
+  unsigned at = 0, left = 0;
+
+  bool step(const ap_uint<BusBits>* memory, hls::stream<LbBlock>& blocks, hls::stream<ap_uint<BusBits>>& words) {
+    if (left == 0) {
+      if (blocks.empty()) return true;
+      const LbBlock block = blocks.read();
+      at = block.address / (BusBits / 8);
+      left = block.beats;
+      if (left == 0) return false;
+    }
+    const unsigned count = left < LbBurst ? left : LbBurst;
+    for (unsigned k = 0; k < count; k++) {
+      DFC_PIPELINE(1)
+      words.write(memory[at + k]);
+    }
+    at += count;
+    left -= count;
+    return true;
+  }
+};
+
+// Writes blocks, burst by burst, and says when one is complete.
+template <int BusBits>
+struct LbWriter {
+  unsigned at = 0, left = 0;
+
+  bool step(ap_uint<BusBits>* memory, hls::stream<LbBlock>& blocks, hls::stream<ap_uint<BusBits>>& words, hls::stream<ap_uint<1>>& written) {
+    if (left == 0) {
+      if (blocks.empty()) return true;
+      const LbBlock block = blocks.read();
+      at = block.address / (BusBits / 8);
+      left = block.beats;
+      if (left == 0) return false;
+    }
+    const unsigned count = left < LbBurst ? left : LbBurst;
+#ifndef __SYNTHESIS__
+    if (words.size() < count) return true;  // one process after the other: a read of what is not there yet would never end
+#endif
+    for (unsigned k = 0; k < count; k++) {
+      DFC_PIPELINE(1)
+      memory[at + k] = words.read();
+    }
+    at += count;
+    left -= count;
+    if (left == 0) written.write(1);
+    return true;
+  }
+};
+
+}  // namespace dfc

@@ -1,0 +1,110 @@
+// Address generator of the loopback engine: the loops of a compute descriptor, as in dfc_lb_walk.sv.
+#pragma once
+
+#include "dfc_lb_descriptor.hpp"
+
+namespace dfc {
+
+// Address generator: the loops of a compute descriptor, innermost last.
+struct LbWalk {
+  unsigned n, i, j, p, ky, kx, g, acc_word, weight;
+  ap_uint<24> src_n, src_i, src_j, tap_y, tap_x, tap, dst_n, dst_i, dst_j;  // tap: word 0 of the tap in this pass
+  ap_int<14> y_i, y, x_j, x;
+
+  void start(const LbCompute& d) {
+    n = i = j = p = ky = kx = g = acc_word = weight = 0;
+    src_n = src_i = src_j = tap_y = tap_x = tap = d.src;
+    dst_n = dst_i = dst_j = d.dst;
+    y_i = y = ap_int<14>(d.y_first);
+    x_j = x = ap_int<14>(d.x_first);
+  }
+  // With ADD the taps of a pass follow one another, else the passes of a tap.
+  static bool inner(const LbCompute& d) { return d.op != acc_op_add; }
+  static bool picks(const LbCompute& d) { return d.op == acc_op_argmax || d.op == acc_op_argmax_last; }
+  static bool shifts(const LbCompute& d, unsigned pass) {
+    return (pass == 1 && d.shift_1 == 1) || (pass == 2 && d.shift_2 == 1) || (pass == 3 && d.shift_3 == 1);
+  }
+  bool first_tap() const { return kx == 0 && ky == 0; }
+  bool fresh(const LbCompute& d) const { return g == 0 && (inner(d) ? !shifts(d, p) : first_tap() && p == 0); }
+  bool shift(const LbCompute& d) const { return g == 0 && (inner(d) || first_tap()) && shifts(d, p); }
+  bool words_last(const LbCompute& d) const { return g + 1 == d.words; }
+  bool ends(const LbCompute& d) const { return words_last(d) && (p == d.passes || !shifts(d, p + 1)); }
+  bool last(const LbCompute& d) const { return words_last(d) && kx + 1 == d.kernel_w && ky + 1 == d.kernel_h && p == d.passes; }
+  bool present(const LbCompute& d) const { return y >= 0 && y < ap_int<15>(d.y_size) && x >= 0 && x < ap_int<15>(d.x_size); }
+  ap_uint<24> address() const { return tap + ap_uint<24>(g); }
+  ap_int<8> pad(const LbCompute& d) const { return ap_int<8>(p == 0 ? d.pad : p == 1 ? d.pad_1 : p == 2 ? d.pad_2 : d.pad_3); }
+
+  void next_output(const LbCompute& d) {
+    p = 0;
+    acc_word++;
+    if (++j < d.width_out) {
+      src_j += d.src_w;
+      dst_j += d.dst_w;
+      x_j += d.x_step;
+    } else {
+      j = 0;
+      x_j = ap_int<14>(d.x_first);
+      if (++i < d.height) {
+        src_i += d.src_h;
+        dst_i += d.dst_h;
+        y_i += d.y_step;
+      } else {
+        i = 0;
+        n++;
+        src_n += d.src_n;
+        dst_n += d.dst_n;
+        src_i = src_n;
+        dst_i = dst_n;
+        y_i = ap_int<14>(d.y_first);
+      }
+      src_j = src_i;
+      dst_j = dst_i;
+    }
+    tap_y = tap_x = tap = src_j;
+    y = y_i;
+    x = x_j;
+  }
+
+  void step(const LbCompute& d) {
+    const ap_uint<24> offset = p == 0 ? d.offset_1 : p == 1 ? d.offset_2 : d.offset_3;
+    const bool ends_words = words_last(d), ends_tap = ends_words && (!inner(d) || p == d.passes);
+    const bool ends_row = ends_tap && kx + 1 == d.kernel_w, ends_taps = ends_row && ky + 1 == d.kernel_h;
+    const bool ends_pass = inner(d) ? ends_words : ends_taps;
+    const bool restart = last(d) || (ends_pass && d.reset == weight_reset_pass) || (ends_words && d.reset == weight_reset_tap) ||
+                         (ends_row && d.reset == weight_reset_row);
+    weight = restart ? 0 : weight + 1;
+    g = ends_words ? 0 : g + 1;
+    if (!ends_tap) {
+      if (ends_words) {
+        tap = tap_x + offset;
+        p++;
+      }
+      return;
+    }
+    if (inner(d)) p = 0;
+    tap = tap_x = tap_x + d.tap_w;
+    x += d.x_tap;
+    if (!ends_row) {
+      kx++;
+      return;
+    }
+    kx = 0;
+    tap = tap_x = tap_y = tap_y + d.tap_h;
+    y += d.y_tap;
+    if (!picks(d)) x = x_j;
+    if (!ends_taps) {
+      ky++;
+      return;
+    }
+    ky = 0;
+    if (inner(d) || p == d.passes) {
+      next_output(d);
+      return;
+    }
+    tap = tap_y = tap_x = src_j + offset;
+    y = y_i;
+    p++;
+  }
+};
+
+}  // namespace dfc
