@@ -130,13 +130,13 @@ class Engine:
 
     def _write(self, d: Compute, results: Ints, index: int) -> None:
         config = self.config
-        place = _grid(d.dst, (d.batch, d.dst_n), (d.height, d.dst_h), (d.width_out, d.dst_w)).reshape(-1)
+        place = result_words(d).reshape(len(results), d.planes + 1, d.writes)
         lanes = min(config.pe, config.simd)
         for plane in range(d.planes + 1):
             stored = (results >> 8 * plane & 255) ^ (128 if plane < d.planes else 0)
             words = stored.astype(np.uint8).view(np.int8).reshape(len(results), -1, lanes)
             for k in range(d.writes):
-                at = (place + plane * d.dst_p + k) & WRAP
+                at = place[:, plane, k]
                 if np.any(at >= config.act_words):
                     raise Fault("ACT_RANGE", index, "a result lies outside the activation memory")
                 self.act[at, d.lane : d.lane + lanes] = words[:, k]
@@ -206,6 +206,12 @@ def _grid(start: int | Ints, *axes: tuple[int, int]) -> Ints:
     for count, step in axes:
         total = total[..., None] + np.arange(count, dtype=np.int64) * step
     return np.asarray(total & WRAP)
+
+
+def result_words(d: Compute) -> Ints:
+    """Addresses that each output is written to, in order: (outputs, planes * words)."""
+    steps = ((d.batch, d.dst_n), (d.height, d.dst_h), (d.width_out, d.dst_w), (d.planes + 1, d.dst_p), (d.writes, 1))
+    return _grid(d.dst, *steps).reshape(d.outputs, -1)
 
 
 def walk(d: Compute) -> tuple[Ints, NDArray[np.bool_]]:

@@ -44,6 +44,12 @@ class Kernel:
         picked = np.take_along_axis(rows, np.clip(index, 0, per - 1)[:, None, None, :], axis=3)
         return np.asarray(np.where(linked[:, None, None, :], picked, 0))
 
+    @property
+    def digits(self) -> int:
+        """Digits of base 256 of a weight, each in -128..127."""
+        lo, hi = int(self.weights.min(initial=0)), int(self.weights.max(initial=0))
+        return next(d for d in range(1, 9) if -128 * ((1 << 8 * d) // 255) <= lo and hi <= 127 * ((1 << 8 * d) // 255))
+
     def sums(self) -> Ints:
         """Sum of each output channel's weights."""
         return np.asarray(self.weights.sum(axis=(1, 2, 3)))

@@ -30,7 +30,7 @@ from dfcompile.loopback.pack import Columns, pack_columns
 from dfcompile.loopback.phase import period, phase
 from dfcompile.loopback.step_function import bounds_of, lookup_parts, threshold_parts
 from dfcompile.loopback.storage import Storage, planes_for, slots_of
-from dfcompile.loopback.tile import passes_of
+from dfcompile.loopback.tile import correction, passes_of
 
 OPS = {"max": AccOp.MAX, "min": AccOp.MIN, "sum": AccOp.ADD}
 
@@ -162,15 +162,24 @@ class _Lowering:
 
     def emit(self, node: Node, layer: Layer) -> None:
         """Append a layer, together with the step function that alone reads it."""
-        dst = layer.dst
-        readers = self.readers[dst]
-        if len(readers) == 1 and dst not in self.graph.outputs and layer.place == (0, 0, 1, 1):
-            steps = self.steps(readers[0])
-            if steps is not None:
-                self.fused.add(readers[0].name)
-                dst = readers[0].outputs[0]
-                layer = layer.with_steps(steps, dst, readers[0].name)
+        readers = self.readers[layer.dst]
+        if len(readers) == 1 and layer.dst not in self.graph.outputs and layer.place == (0, 0, 1, 1):
+            layer = self.fuse(layer, readers[0])
         self.add(layer)
+
+    def fuse(self, layer: Layer, reader: Node) -> Layer:
+        """The layer with the step function that reads it, where that is one. ValueError where its sums are too wide to compare."""
+        steps = self.steps(reader)
+        if steps is None:
+            return layer
+        t = self.tensor(layer.dst)
+        assert t.lo is not None and t.hi is not None
+        above = correction(layer, self.result.storage, t.channels)
+        lo, hi = int(np.min(t.lo - above)), int(np.max(t.hi - above))
+        if lo < -(1 << 31) or hi >= 1 << 31:
+            raise ValueError(f"its sums in [{lo}, {hi}] are wider than 32 bits")
+        self.fused.add(reader.name)
+        return layer.with_steps(steps, reader.outputs[0], reader.name)
 
     def add(self, layer: Layer) -> None:
         """Append a layer. ValueError where its operands take more passes than the engine walks."""
@@ -221,10 +230,8 @@ class _Lowering:
     def _phases(self, node: Node, op: IntConv, layer: Layer, kernel: Kernel) -> None:
         """Zero-stuffed (transposed) convolution: for each phase of the outputs the taps that meet no stuffed zero."""
         readers = self.readers[layer.dst]
-        steps = self.steps(readers[0]) if len(readers) == 1 and layer.dst not in self.graph.outputs else None
-        if steps is not None:
-            self.fused.add(readers[0].name)
-            layer = layer.with_steps(steps, readers[0].outputs[0], readers[0].name)
+        if len(readers) == 1 and layer.dst not in self.graph.outputs:
+            layer = self.fuse(layer, readers[0])
         self.place(layer.dst)
         for a, b in np.ndindex(period(op.window)):
             found = phase(kernel, op.window, layer.size, (a, b))
@@ -288,6 +295,7 @@ class _Lowering:
     def _threshold(self, node: Node, op: ThresholdCode | LookupCode) -> None:
         x, out = node.inputs[0], node.outputs[0]
         h, w, c = self.tensor(out).shape
+        self._comparable(x)
         parts = self.parts(node)
         terms = [out] if len(parts) == 1 else [f"{out}.part{i}" for i in range(len(parts))]
         for t, steps in zip(terms, parts, strict=True):

@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.contention import Banks
 from dfcompile.loopback.descriptor import Compute, Opcode, Target, Transfer, Unit
-from dfcompile.loopback.engine import walk
 from dfcompile.loopback.program import Program, Step
 
 BURST = 16
@@ -110,49 +107,31 @@ class _Fetch:
         self.free = cycle + 1
 
 
-@dataclass
 class _Store:
-    """A store under way: it reads words only in cycles in which the array does not read the same bank."""
+    """A store that may start in cycle `earliest`; a word is read in a free cycle of its bank when at most three others are held."""
 
-    index: int
-    step: Step
-    take: int
-    descriptor: Transfer
+    def __init__(self, index: int, step: Step, earliest: int) -> None:
+        assert isinstance(step.descriptor, Transfer)
+        self.index, self.step, self.descriptor = index, step, step.descriptor
+        self.earliest, self.take, self.word = earliest, -1, 0
 
+    def begin(self, take: int) -> None:
+        self.take = self.ask = take
+        self.last = take + 1
+        self.sent = deque([take] * HELD, maxlen=HELD)
 
-class _Busy:
-    """In which cycles the array reads which bank of the activation memory, over the last descriptors."""
-
-    def __init__(self, half: int) -> None:
-        self.half = half
-        self.recent: deque[tuple[int, Compute]] = deque(maxlen=2)
-        self.known: list[tuple[int, NDArray[np.int8]]] = []
-
-    def add(self, first: int, d: Compute, wanted: bool) -> None:
-        """A descriptor whose first step is in cycle `first`; its walk is only followed while a store is under way."""
-        self.recent.append((first, d))
-        if wanted:
-            self.known.append((first, self._banks(d)))
-
-    def open(self) -> None:
-        self.known = [(first, self._banks(d)) for first, d in self.recent]
-
-    def _banks(self, d: Compute) -> NDArray[np.int8]:
-        """Bank read in each cycle, -1 for none."""
-        address, inside = walk(d)
-        banks = np.where(inside, address // self.half, -1).astype(np.int8)
-        return np.pad(banks, ((0, 0), (0, d.idle)), constant_values=-1).reshape(-1)
-
-    def free(self, cycle: int, bank: int) -> int:
-        """First cycle from `cycle` on in which the bank is not read."""
-        for first, banks in self.known:
-            if first <= cycle < first + len(banks):
-                part = banks[cycle - first :] != bank
-                at = int(part.argmax())
-                if part[at]:
-                    return cycle + at
-                cycle = first + len(banks)
-        return cycle
+    def advance(self, banks: Banks, beats: int, horizon: int | None) -> bool:
+        """Read words in cycles before the horizon, up to which the array is known; whether it is complete."""
+        while self.word < self.descriptor.beats // beats:
+            bank = (self.descriptor.inner + self.word) // banks.half
+            ask = banks.unread(max(self.ask + 1, self.sent[0] + 1), bank)
+            if horizon is not None and ask >= horizon:
+                return False
+            self.ask = ask
+            self.last = max(ask + 2, self.last + 1) + beats - 1
+            self.sent.append(self.last)
+            self.word += 1
+        return True
 
 
 @dataclass
@@ -167,35 +146,47 @@ class _Replay:
     arrival: int = -1
     loads: list[int] = field(default_factory=list)
     written: int = -1
-    store: _Store | None = None
+    stores: deque[_Store] = field(default_factory=deque)  # not yet complete
 
     def run(self) -> Prediction:
         fetch = _Fetch(self.program, self.latency)
-        self.busy = _Busy(self.program.config.act_words // 2)
+        config = self.program.config
+        self.latency_out = config.simd.bit_length() - 1 + config.tree_levels + 6
+        self.banks = Banks(config, self.latency_out)
         end = 0
         for i, step in enumerate(self.program.steps):
             offered = fetch.complete(step.descriptor.BITS)
             if step.descriptor.opcode == Opcode.FINISH:
                 end = offered + 1
                 break
-            takes = self.takes[step.unit]
-            accepted = offered if len(takes) < QUEUE else max(offered, takes[-QUEUE] + 1)
+            accepted = max(offered, self._room(step.unit))
             fetch.accepted(accepted)
             self.runs.append(None)
             self._take(i, step, accepted + 1)
-        self._settle()
+        self._complete(None)
         end = max([end, *(r.done + 1 for r in self.runs if r)])
         return Prediction(end + 1, tuple(r for r in self.runs if r))
+
+    def _room(self, unit: Unit) -> int:
+        """First cycle in which the queue takes another descriptor."""
+        takes = self.takes[unit]
+        count = len(takes)
+        if unit == Unit.STORE:
+            waiting = [s.index for s in self.stores if s.take < 0]
+            count += len(waiting)
+            if count >= QUEUE and count - QUEUE >= len(takes):
+                self._complete(waiting[count - QUEUE - len(takes)])
+        return 0 if count < QUEUE else takes[count - QUEUE] + 1
 
     def _take(self, index: int, step: Step, at: int) -> None:
         d, unit = step.descriptor, step.unit
         at = max(at, self.ready[unit])
         for other in Unit:
             if d.waits >> other & 1:
-                pending = self.tokens[other, unit]
-                if other == Unit.STORE and self.store is not None and self.store.index == pending[0]:
-                    self._settle()
-                run = self.runs[pending.popleft()]
+                source = self.tokens[other, unit].popleft()
+                if self.runs[source] is None:
+                    self._complete(source)
+                run = self.runs[source]
                 assert run is not None
                 at = max(at, run.done + 1)
         if isinstance(d, Compute):
@@ -203,60 +194,62 @@ class _Replay:
         elif unit == Unit.LOAD:
             self._load(index, step, d, at)
         else:
-            self._open_store(index, step, d, at)
+            self.stores.append(_Store(index, step, at))
         for other in Unit:
             if d.signals >> other & 1:
                 self.tokens.setdefault((unit, other), deque()).append(index)
 
     def _compute(self, index: int, step: Step, d: Compute, at: int) -> None:
-        config = self.program.config
         if d.drain:
             at = max(at, self.written + 1)
         last = at + d.cycles - d.idle
         words = 1 if d.acc_store else (d.planes + 1) * d.writes
-        fill = config.simd.bit_length() - 1 + config.tree_levels + 6 + words
-        self.written = last + fill
+        self.written = last + self.latency_out + words
         self.ready[Unit.COMPUTE] = at + d.cycles
-        self.busy.add(at + 1, d, self.store is not None)
+        self.banks.add(at + 1, d)
         self._note(index, Run(Unit.COMPUTE, step.layer, at, at + 1, last, self.written))
+        while self._progress(at + d.cycles + 1):
+            pass
 
     def _load(self, index: int, step: Step, d: Transfer, at: int) -> None:
         if len(self.loads) >= RECORDS:
             at = max(at, self.loads[-RECORDS] + 1)
         sizes = bursts(d.address, d.beats, self.program.config)
+        free = None
+        if d.target == Target.ACT:
+            free = self.banks.unwritten(max(self.arrival + 1, at + 1 + self.latency), d.inner // self.banks.half, d.beats + len(sizes))
         first = -1
         for i, size in enumerate(sizes):
             start = max(self.arrival + 1, at + 1 + i + self.latency)
             first = start if first < 0 else first
-            self.arrival = start + size - 1
+            self.arrival = start + size - 1 if free is None else free.after(start, size)
         self.ready[Unit.LOAD] = at + len(sizes) + 1
         self.loads.append(self.arrival)
         self._note(index, Run(Unit.LOAD, step.layer, at, first, self.arrival, self.arrival))
 
-    def _open_store(self, index: int, step: Step, d: Transfer, at: int) -> None:
-        self._settle()
-        at = max(at, self.ready[Unit.STORE])
-        self.store = _Store(index, step, at, d)
-        self.busy.open()
-        self.takes[Unit.STORE].append(at)
-
-    def _settle(self) -> None:
-        """Complete the store under way: a word is read in a free cycle of its bank when at most three others are held."""
-        s = self.store
-        if s is None:
-            return
-        beats = self.program.config.word_beats
-        ask, last = s.take, s.take + 1
-        sent: deque[int] = deque([s.take] * HELD, maxlen=HELD)
-        for k in range(s.descriptor.beats // beats):
-            bank = (s.descriptor.inner + k) // self.busy.half
-            ask = self.busy.free(max(ask + 1, sent[0] + 1), bank)
-            last = max(ask + 2, last + 1) + beats - 1
-            sent.append(last)
-        done = last + self.latency + 1
+    def _progress(self, horizon: int | None) -> bool:
+        """Move the oldest store on; whether it is complete now."""
+        if not self.stores:
+            return False
+        s = self.stores[0]
+        if s.take < 0:
+            take = max(s.earliest, self.ready[Unit.STORE])
+            if horizon is not None and take >= horizon:
+                return False
+            s.begin(take)
+            self.takes[Unit.STORE].append(take)
+        if not s.advance(self.banks, self.program.config.word_beats, horizon):
+            return False
+        done = s.last + self.latency + 1
         self.ready[Unit.STORE] = done + 1
-        self.runs[s.index] = Run(Unit.STORE, s.step.layer, s.take, s.take + 3, last, done)
-        self.store = None
+        self.runs[s.index] = Run(Unit.STORE, s.step.layer, s.take, s.take + 3, s.last, done)
+        self.stores.popleft()
+        return True
+
+    def _complete(self, index: int | None) -> None:
+        """Complete stores up to one of them, or all, as if the array did nothing more."""
+        while self.stores and (index is None or self.runs[index] is None):
+            self._progress(None)
 
     def _note(self, index: int, run: Run) -> None:
         self.takes[run.unit].append(run.take)

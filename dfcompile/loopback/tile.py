@@ -17,11 +17,14 @@ SUM_MAX = 2**31 - 1
 
 @dataclass(frozen=True)
 class Pass:
-    """One sweep over the taps: plane `plane` of operand `operand`; the sum is multiplied by 256 before it where `shift`."""
+    """One sweep over the taps: plane `plane` of operand `operand` by digit `digit` of its weights; the sum is multiplied by 256 before
+    it where `shift`.
+    """
 
     operand: int
     plane: int
     shift: bool
+    digit: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,22 +49,22 @@ class Tile:
 
 
 def passes_of(layer: Layer, storage: dict[str, Storage]) -> list[Pass]:
-    """Operand planes from the highest digit down. ValueError where there are more than the engine walks."""
+    """Operand planes and weight digits from the highest product down. ValueError where there are more than the engine walks."""
     found: list[Pass] = []
     if layer.op == AccOp.MUL:
         planes = [(i, p) for i, o in enumerate(layer.operands) for p in range(storage[o.tensor].planes - 1, -1, -1)]
         found = [Pass(i, p, p + 1 < storage[layer.operands[i].tensor].planes) for i, p in planes]
         return _bounded(found)
-    highest = max(storage[o.tensor].planes for o in layer.operands)
-    for plane in range(highest - 1, -1, -1):
-        here = [i for i, o in enumerate(layer.operands) if storage[o.tensor].planes > plane]
-        found += [Pass(i, plane, bool(found) and k == 0) for k, i in enumerate(here)]
+    sizes = [(storage[o.tensor].planes, o.kernel.digits) for o in layer.operands]
+    for power in range(max(p + d for p, d in sizes) - 2, -1, -1):
+        here = [(i, k) for i, (planes, digits) in enumerate(sizes) for k in range(planes) if 0 <= power - k < digits]
+        found += [Pass(i, k, bool(found) and first == 0, power - k) for first, (i, k) in enumerate(here)]
     return _bounded(found)
 
 
 def _bounded(found: list[Pass]) -> list[Pass]:
     if len(found) > 4:
-        raise ValueError(f"its operands take {len(found)} bytes a value, the engine walks 4")
+        raise ValueError(f"its operands and weights take {len(found)} products of bytes, the engine walks 4")
     return found
 
 
@@ -114,7 +117,7 @@ def make_tile(layer: Layer, passes: list[Pass], storage: dict[str, Storage], out
         kh, kw = block.shape[1:3]
         blocks.append(block.reshape(config.pe, kh * kw, words, simd).transpose(1, 2, 0, 3))
         first.append(begin)
-    stack = np.stack([blocks[p.operand] for p in passes])
+    stack = np.stack([digit_of(blocks[p.operand], p.digit) for p in passes])
     return _packed(stack, outs, tuple(first), words, config)
 
 
@@ -137,6 +140,13 @@ def _packed(stack: Ints, outs: Ints, first: tuple[int, ...], words: int, config:
     weights = stack.reshape(-1, config.pe, config.simd)
     width = width_of(weights, config)
     return Tile(outs, first, words, weights, reset, width, pack_weights(weights, width, config))
+
+
+def digit_of(weights: Ints, digit: int) -> Ints:
+    """Digit of base 256 in -128..127 of each weight; the last digit of a weight is the weight itself where it has one only."""
+    for _ in range(digit):
+        weights = (weights + 128) >> 8
+    return np.asarray(((weights + 128) & 255) - 128)
 
 
 def width_of(weights: Ints, config: EngineConfig) -> int:

@@ -178,7 +178,7 @@ def tables() -> Net:
 
 
 def wide() -> Net:
-    """Codes of several bytes: padding, maxima and minima."""
+    """Codes of several bytes: padding, maxima and minima; weights of several bytes."""
     n = Net(13, x=((6, 5, 9), -20000, 3000), y=((6, 5, 9), 100, 140))
     window = Window((3, 2), (2, 1), (1, 1, 1, 0))
     a = n.node(IntPool("max", window), "x")
@@ -186,7 +186,9 @@ def wide() -> Net:
     c = n.conv("x", 5, Window((3, 3), (2, 1), (1, 2, 1, 0), (1, 2)), pad=-777, top=3)
     d = n.node(IntPool("max", window), n.node(IntSlice(3, 8), "y"))
     e = n.node(IntPad(Window((1, 1), (1, 1), (1, 2, -1, 0)), -5), "y")
-    n.outs = (a, b, c, d, e)  # type: ignore[attr-defined]
+    f = n.steps(n.conv("y", 6, Window((2, 2)), top=5000), 3)
+    g = n.node(IntAdd((3000, -700), 11), "y", n.steps(n.conv("y", 9), 5))
+    n.outs = (a, b, c, d, e, n.conv(f, 3, top=2_000_000), g)  # type: ignore[attr-defined]
     return n
 
 

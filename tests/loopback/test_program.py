@@ -116,11 +116,16 @@ def test_digits(planes: int, shift: int, lo: int, hi: int) -> None:
     np.testing.assert_array_equal(undigits(digits(codes, planes, shift), shift), codes)
 
 
-def test_weights_too_wide() -> None:
-    n = Net(6, x=((1, 1, 4), 0, 3))
-    n.conv("x", 4, top=5000)
-    with pytest.raises(CompileError, match="are wider than 8 bits"):
-        compile_program(n.graph("n0"), SHAPES["square"])
+@pytest.mark.parametrize(
+    ("top", "config", "why"),
+    [(5000, replace(SHAPES["square"], weight_bits=4), "are wider than 4 bits"), (200_000, SHAPES["square"], "take 6 products of bytes"),
+     (2_000_000_000, SHAPES["square"], "are wider than 32 bits")],
+)  # fmt: skip
+def test_weights_too_wide(top: int, config: EngineConfig, why: str) -> None:
+    n = Net(6, x=((1, 1, 4), 0, 3 if top > 1_000_000 else 3000))
+    n.steps(n.conv("x", 4, top=top), 2)
+    with pytest.raises(CompileError, match=why):
+        compile_program(n.graph("n1"), config)
 
 
 def test_too_large_a_row() -> None:
