@@ -74,7 +74,7 @@ def build_rtl_engine(config: EngineConfig, emitted: Path | None = None) -> Path:
     """The compiled Verilator harness of an engine; any program runs on it. emitted: its SystemVerilog, by default written anew."""
     harness = resource_dir("templates") / "loopback" / "harness.cpp"
     with tempfile.TemporaryDirectory() as temporary:
-        rtl = emitted or Path(temporary)
+        rtl = emitted.resolve() if emitted else Path(temporary)
         if emitted is None:
             emit_rtl_engine(config, rtl)
 
@@ -96,7 +96,7 @@ def build_rtl_engine(config: EngineConfig, emitted: Path | None = None) -> Path:
 def build_hls_engine(config: EngineConfig, emitted: Path | None = None) -> Path:
     """The compiled HLS test bench of an engine. emitted: its C++, by default written anew."""
     with tempfile.TemporaryDirectory() as temporary:
-        hls = emitted or Path(temporary)
+        hls = emitted.resolve() if emitted else Path(temporary)
         if emitted is None:
             emit_hls_engine(config, hls)
 

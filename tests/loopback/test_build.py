@@ -181,8 +181,9 @@ def test_generated_makefiles(part: str, built: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_verify(built: Path, tmp_path: Path) -> None:
-    assert run("verify", built, "--frames", 3, "--json", tmp_path / "v.json", "--quiet") == 0
+def test_verify(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(built.parent)
+    assert run("verify", built.name, "--frames", 3, "--json", tmp_path / "v.json", "--quiet") == 0
     engines = json.loads((tmp_path / "v.json").read_text())["engines"]
     for name in ("hls", "rtl"):
         assert engines[name]["pass"] and engines[name]["frames"] == 3 and engines[name]["mismatches"] == 0
