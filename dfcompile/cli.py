@@ -56,7 +56,8 @@ def cli(debug: bool) -> None:
 @click.option("--fps", type=float, metavar="N", help="Frames per second to reach.")
 @click.option("--interval", type=int, metavar="CYCLES", help="Cycles per frame to reach.")
 @_clock
-@click.option("--folding", type=click.Path(exists=True, dir_okay=False), metavar="FILE.json", help="Folding of each unit.")
+@click.option("--folding", type=click.Path(exists=True, dir_okay=False), metavar="FILE.json",
+              help="Folding of each unit; with --mode loopback the parameters of the engine.")
 @_input_type
 @click.option("--argmax", is_flag=True, default=None, help="Find the largest output in hardware.")
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.toml",
@@ -109,7 +110,10 @@ def _save(made: Any, settings: Config, out: Path) -> None:
 
 def _summary(report: dict[str, Any], out: Path) -> None:
     timing = report["timing"]
-    click.echo(f"{report['model']['name']}: {report['mode']}, {len(report['units'])} units, {report['model']['macs']:,} MACs a frame")
+    parts = f"{len(report['units'])} {'layers' if report['mode'] == 'loopback' else 'units'}"
+    if "engine" in report:
+        parts += " on an array of {pe} x {simd}".format(**report["engine"])
+    click.echo(f"{report['model']['name']}: {report['mode']}, {parts}, {report['model']['macs']:,} MACs a frame")
     click.echo(
         f"  interval {timing['interval_cycles']:,} cycles ({timing['bottleneck']}), latency {timing['latency_cycles']:,} cycles, "
         f"{timing['fps']:,.0f} frames/s at {report['clock_mhz']:g} MHz"

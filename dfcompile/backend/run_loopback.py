@@ -56,17 +56,18 @@ def emit_hls_engine(config: EngineConfig, folder: Path) -> None:
 
 
 def emit_sim(program: Program, codes: Mapping[str, Array], folder: Path) -> None:
-    """Write a simulation that runs by itself: harness, memory image with frames, and what the memory must hold afterwards."""
+    """Write simulations that run by themselves: cocotb bench, harness, memory image with frames, what the memory must hold afterwards."""
     from dfcompile.loopback.engine import Engine
 
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(resource_dir("templates") / "loopback" / "harness.cpp", folder / "harness.cpp")
+    for file in ("harness.cpp", "test_engine.py"):
+        shutil.copyfile(resource_dir("templates") / "loopback" / file, folder / file)
     memory = program.image(codes)
     memory.tofile(folder / "image.bin")
     Engine(program.config, memory).run(program.program_address, len(program.code))
     memory.tofile(folder / "expected.bin")
     values = {"address": program.program_address, "size": len(program.code), "limit": 4 * predict(program, LATENCY).cycles + 100_000}
-    text = render("loopback/Makefile.j2", top=TOP, bus=program.config.bus_bits, **values)
+    text = render("loopback/Makefile.j2", names={"top": TOP}, rtl="../rtl", bus=program.config.bus_bits, **values)
     (folder / "Makefile").write_text(text)
 
 

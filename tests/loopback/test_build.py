@@ -162,22 +162,23 @@ def test_a_board_file_leaves_no_path(examples: Path, tmp_path: Path) -> None:
     assert board.part in (tmp_path / "dataflow" / "hls" / "run_hls.tcl").read_text()
 
 
-def make(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = ["make", "--no-print-directory", f"PYTHON={sys.executable}"]
+def make(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    command = ["make", "--no-print-directory", f"PYTHON={sys.executable}", *more]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["hls", "sim"])
-def test_generated_makefiles(part: str, built: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("part", "target"), [("hls", "run"), ("sim", "cocotb"), ("sim", "fast")])
+def test_generated_makefiles(part: str, target: str, built: Path, tmp_path: Path) -> None:
     """`make` in hls/ and in sim/ runs the saved program; it fails when a byte of the result is wrong."""
     shutil.copytree(built, tmp_path / "out")
-    done = make(tmp_path / "out" / part)
-    assert done.returncode == 0, done.stderr
+    stalls = ["STALLS=0.2"] if part == "sim" else []
+    done = make(tmp_path / "out" / part, target, *stalls)
+    assert done.returncode == 0, done.stdout + done.stderr
     expected = np.fromfile(tmp_path / "out" / "sim" / "expected.bin", np.uint8)
     expected[np.flatnonzero(expected)[-1]] ^= 1
     expected.tofile(tmp_path / "out" / "sim" / "expected.bin")
-    assert make(tmp_path / "out" / part).returncode != 0
+    assert make(tmp_path / "out" / part, target).returncode != 0
 
 
 @pytest.mark.slow

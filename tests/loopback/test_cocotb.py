@@ -35,7 +35,7 @@ def test_axi_memory_with_pauses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     options = ["-Wno-fatal", "--output-split", "0", f"-I{tmp_path / 'rtl'}"]
     sim.build(sources=sources, hdl_toplevel=TOP, build_dir=tmp_path / "build", build_args=options, timescale=("1ns", "1ps"))
     files = [f"+image={tmp_path / 'sim' / 'image.bin'}", f"+expected={tmp_path / 'sim' / 'expected.bin'}"]
-    numbers = [f"+program={program.program_address}", f"+bytes={len(program.code)}", "+pauses=0.3", "+pause_seed=4"]
+    numbers = [f"+program={program.program_address}", f"+bytes={len(program.code)}", "+limit=200000", "+pauses=0.3", "+pause_seed=4"]
     results = sim.test(hdl_toplevel=TOP, test_module="test_engine", build_dir=tmp_path / "build", plusargs=[*files, *numbers])
     total, failed = runner.get_results(results)
     assert (total, failed) == (1, 0)
