@@ -44,7 +44,6 @@ _PLAIN = {
 _ONE_PARAMETER = {
     "LeakyRelu": ("leaky_relu", 0.01),
     "Elu": ("elu", 1.0),
-    "Celu": ("celu", 1.0),
     "ThresholdedRelu": ("thresholded_relu", 1.0),
     "Swish": ("swish", 1.0),
     "QuickGelu": ("swish", 1.702),
@@ -66,9 +65,16 @@ def one_parameter(call: Call) -> Result:
     alpha = call.real("alpha", default)
     if fn == "swish" and alpha == 1.0:
         return call.apply(Unary("silu"), call.value(0))
-    if fn == "celu" and alpha == 0:
-        raise Refusal("bad-attribute", "attribute 'alpha' of 'Celu' is 0")
     return call.apply(Unary(fn, alpha), call.value(0))
+
+
+@converts("Celu")
+def celu(call: Call) -> Result:
+    """A function with the parameter `alpha`, which is not 0."""
+    alpha = call.real("alpha", 1.0)
+    if alpha == 0:
+        raise Refusal("bad-attribute", "attribute 'alpha' of 'Celu' is 0")
+    return call.apply(Unary("celu", alpha), call.value(0))
 
 
 @converts("Selu")

@@ -8,7 +8,7 @@ before the input quantizers, everything behind the last integers.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -33,7 +33,7 @@ from dfcompile.ir.modelop import (
 )
 from dfcompile.streamline import encode_linear, encode_pointwise, encode_window
 from dfcompile.streamline.encode_layout import ordered
-from dfcompile.streamline.encoder import Encoder, InputType, RefusedError, RestartError, default_layout
+from dfcompile.streamline.encoder import Encoder, InputType, RefusedError, RestartError, default_layout, refuse
 from dfcompile.streamline.grid import Grid
 from dfcompile.streamline.step import ELEMENTWISE
 from dfcompile.streamline.value import Const, Host, InputPort, Known, OutputPort, Raw, Value, describe, natural_index
@@ -49,6 +49,7 @@ _HANDLERS: list[tuple[Any, Any]] = [
     (IndexOp, encode_pointwise.encode_index),
 ]
 _HOST_OPS = (Softmax, TopK, ArgMax)
+_NEVER_HOST = (Conv, ConvTranspose, MatMul, MaxPool, AveragePool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +134,8 @@ def _encode_node(enc: Encoder, node: Node) -> None:
         enc.note(node, "constant")
         return
     if any(isinstance(k, Host) for k in operands) or isinstance(node.op, _HOST_OPS):
+        if isinstance(node.op, _NEVER_HOST):
+            _refuse_host(enc, node)
         _to_host(enc, node)
         return
     raws = [k for k in operands if isinstance(k, Raw)]
@@ -162,7 +165,15 @@ def _dispatch(enc: Encoder, node: Node) -> None:
         if isinstance(node.op, kinds):
             handler(enc, node)
             return
-    raise RefusedError(Problem("unsupported-op", f"'{node.op.kind}' has no integer form here", describe(node)))
+    raise RefusedError(
+        Problem(
+            "unsupported-op",
+            f"'{node.op.kind}' has no integer form here",
+            describe(node),
+            "what it computes is no sum of products, window or function of one number",
+            "keep it behind the last quantized layer, where the host runs it, or use an operator of docs/operators.md",
+        )
+    )
 
 
 def _settle(enc: Encoder, node: Node, name: str) -> None:
@@ -178,6 +189,21 @@ def _settle(enc: Encoder, node: Node, name: str) -> None:
         assert value.grid
         enc.model_tensors.setdefault(name, (value.stream, value.index, value.grid))
     enc.known[name] = value
+
+
+def _refuse_host(enc: Encoder, node: Node) -> NoReturn:
+    """A layer behind an operator that only the host has."""
+    makers = {t: n for n in enc.host_nodes for t in n.outputs}
+    first = next(makers[t] for t in node.inputs if t in makers)
+    while before := next((makers[t] for t in first.inputs if t in makers), None):
+        first = before
+    refuse(
+        "host-only",
+        f"'{node.op.kind}' follows '{first.op.kind}', which has no unit",
+        node,
+        f"{describe(first)} and what reads it can run on the host only behind the last layer of the network",
+        f"end the model before '{first.op.kind}', or replace it by a function of one number, such as HardSigmoid",
+    )
 
 
 def _to_host(enc: Encoder, node: Node) -> None:

@@ -27,7 +27,10 @@ def spatial(enc: Encoder, value: Value, node: Node) -> tuple[Value, Array]:
     """The tensor (c', h', w') on a stream of height h' and width w'; and which stream channel each of the c' is."""
     chw = as_chw(value.index)
     if chw.ndim != 3:
-        refuse("bad-layout", f"'{node.op.kind}' needs a tensor of rank 2 to 4", node, f"its shape is {value.index.shape}")
+        refuse(
+            "bad-layout", f"'{node.op.kind}' needs a tensor of rank 2 to 4", node, f"its shape, without the batch, is {value.index.shape}",
+            "reshape it to (batch, channels, height, width) first",
+        )  # fmt: skip
     shape = enc.shape(value.stream)
     _, h, w = chw.shape
     if math.prod(shape) == chw.size and shape[2] != len(chw) and h * w > 1:
@@ -38,9 +41,10 @@ def spatial(enc: Encoder, value: Value, node: Node) -> tuple[Value, Array]:
     if layout is None:
         return permuted(enc, value, node, chw), np.arange(len(chw))
     if not layout.is_whole(shape[0], shape[1]):
-        value = _moved(enc, value, node, layout.rows, layout.cols)
-        if value.stream == "":
-            refuse("bad-layout", f"rows or columns of an operand of '{node.op.kind}' are in an order no unit makes", node)
+        moved = _moved(enc, value, node, layout.rows, layout.cols)
+        if moved.stream == "":
+            return permuted(enc, value, node, chw), np.arange(len(chw))
+        value = moved
     return replace(value, index=_index_of(layout.channels, h, w, shape[2])), layout.channels
 
 
@@ -96,10 +100,10 @@ def permuted(enc: Encoder, value: Value, node: Node, chw: Array) -> Value:
     if size * chw.size > LARGEST_PERMUTATION or not value.is_codes:
         refuse(
             "bad-layout",
-            f"the order of an operand of '{node.op.kind}' mixes rows, columns and channels",
+            f"the order of an operand of '{node.op.kind}' is one that no unit makes",
             node,
-            f"{chw.size} elements would have to be reordered between units",
-            "keep Reshape/Transpose next to the input, the output or a fully connected layer",
+            f"{chw.size} elements would have to be gathered from {size} between units; up to {LARGEST_PERMUTATION} products of the two can",
+            "keep Reshape and Transpose next to the input, the output or a fully connected layer, and pad with a constant",
         )
     flat = enc.view(value, (1, 1, size), node)
     order = np.empty(chw.size, np.int64)
@@ -117,7 +121,10 @@ def _regridded(grid: Grid, order: Array, c: int, node: Node) -> Grid:
     scale = np.broadcast_to(grid.scale, (max(grid.scale.size, grid.offset.size),))[order].reshape(-1, c)
     offset = np.broadcast_to(grid.offset, (max(grid.scale.size, grid.offset.size),))[order].reshape(-1, c)
     if np.any(scale != scale[0]) or np.any(offset != offset[0]):
-        refuse("bad-layout", "per-channel scales are spread over positions by a reshape", node, help="use one scale for this tensor")
+        refuse(
+            "bad-layout", "per-channel scales are spread over positions by a reshape", node, "a stream has one scale per channel",
+            "use one scale for this tensor",
+        )  # fmt: skip
     return Grid(scale[0], offset[0])
 
 
@@ -209,7 +216,10 @@ def joined(enc: Encoder, node: Node, values: list[Value], axis: int) -> Value:
         stream = enc.emit(View((chw[1], chw[2], c)), (stream,), node.source, f"view_{node.name}")
         rows = scale.reshape(-1, c), offset.reshape(-1, c)
         if any(np.any(r != r[0]) for r in rows):
-            refuse("unequal-scales", "tensors of different scales are joined along a spatial axis", node, help="share one quantizer")
+            refuse(
+                "unequal-scales", "tensors of different scales are joined along a spatial axis", node,
+                "a stream has one scale per channel", "share one quantizer",
+            )  # fmt: skip
         scale, offset = rows[0][0], rows[1][0]
     grid = _compact(scale, offset)
     return Value(stream, natural_index(*chw).reshape(shape), grid, (), grid, node.outputs[0])

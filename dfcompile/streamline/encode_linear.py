@@ -43,7 +43,10 @@ def integer_weights(const: Const, node: Node, transform: Any, input_scale: Array
     groups = len(input_scale)
     flat = scale.reshape(oc, ic, -1)
     if not np.all(flat == flat[:, :, :1]):
-        refuse("unsupported-scale", "the weight scale differs within a kernel", node, help="use one scale per output channel")
+        refuse(
+            "unsupported-scale", "the weight scale differs within a kernel", node, "products of different scales cannot be summed as integers",
+            "use one scale per output channel",
+        )  # fmt: skip
     table = flat[:, :, 0]
     if ic == 1 or (bool(np.all(table == table[:, :1])) and all(len(set(row)) == 1 for row in input_scale)):
         total = fractions(table[:, 0]) * np.repeat(input_scale[:, 0], oc // groups)
@@ -91,8 +94,8 @@ def _constant(enc: Encoder, name: str, node: Node) -> Const:
             "unsupported-op",
             f"'{node.op.kind}' of two streams has no unit here",
             node,
-            "both operands depend on the input",
-            "only products with constant weights are mapped",
+            "both operands depend on the input, and weights are memories of a unit",
+            "use constant weights, or an elementwise product of the two",
         )
     assert isinstance(known, Const)
     return known
@@ -195,7 +198,7 @@ def _result(node: Node, stream: str, index: Array, scale: Array, offset: Array) 
     if len(set(scale)) == 1 and len(set(offset)) == 1:
         grid = Grid.of(scale[0], offset[0])
     if not all(scale):
-        refuse("bad-scale", "a weight scale is 0", node)
+        refuse("bad-scale", "a weight scale is 0", node, "codes of scale 0 all mean the same number", "give dead channels any other scale")
     return Value(stream, index, grid, (), grid, node.outputs[0])
 
 
@@ -206,7 +209,10 @@ def encode_matmul(enc: Encoder, node: Node) -> None:
     const = _constant(enc, node.inputs[0 if left else 1], node)
     value = enc.codes(node.inputs[1 if left else 0], node)
     if const.real.ndim > 2 and math.prod(const.real.shape[:-2]) > 1:
-        refuse("unsupported-op", "a batched matrix product has no unit here", node, f"the weights have shape {const.real.shape}")
+        refuse(
+            "unsupported-op", "a batched matrix product has no unit here", node, f"the weights have shape {const.real.shape}",
+            "use weights of two axes, or a grouped convolution",
+        )  # fmt: skip
     index = value.index
     if left:
         index = np.swapaxes(index, -1, -2)

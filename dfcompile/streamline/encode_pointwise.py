@@ -108,7 +108,10 @@ def encode_step(enc: Encoder, node: Node) -> None:
         value = enc.view(value, (1, 1, h * w * c), node)
         params = _parameters(enc, value, node, parameters, shape)
     if params is None:
-        raise refusal("conflicting-parameters", f"'{node.op.kind}' has parameters that differ for copies of one element", node)
+        raise refusal(
+            "conflicting-parameters", f"'{node.op.kind}' has parameters that differ for copies of one element", node,
+            "an element that was repeated is one element of the stream", "apply it before the repetition, with one parameter an element",
+        )  # fmt: skip
     step = Step(node.op, slot, tuple(params))
     enc.known[node.outputs[0]] = replace(value, chain=(*value.chain, step), grid=step.regrid(value.grid))
     enc.note(node, "part of a step function or an affine")
@@ -146,7 +149,8 @@ def encode_binary(enc: Encoder, node: Node) -> None:
         return
     if node.op.fn not in ("add", "sub", "mul"):
         refuse(
-            "unsupported-op", f"'{node.op.fn}' of two streams has no unit here", node, help="use Add or Mul, or make one operand constant"
+            "unsupported-op", f"'{node.op.fn}' of two streams has no unit here", node, "both operands depend on the input",
+            "use Add, Sub or Mul, or make one operand constant",
         )
     left, right = aligned(enc, node, enc.codes(node.inputs[0], node), enc.codes(node.inputs[1], node))
     enc.known[node.outputs[0]] = _multiply(enc, node, left, right) if node.op.fn == "mul" else _add(enc, node, left, right)
@@ -215,7 +219,10 @@ def encode_concat(enc: Encoder, node: Node) -> None:
 
     assert isinstance(node.op, Concat)
     if any(isinstance(enc.known[t], Const | Host) for t in node.inputs):
-        refuse("constant-operand", "a concatenation with a constant has no unit here", node, help="fold the constant into the model")
+        refuse(
+            "constant-operand", "a concatenation with a constant has no unit here", node, "streams are joined, constants are no streams",
+            "add what the constant contributes as a bias of the layer behind",
+        )  # fmt: skip
     enc.known[node.outputs[0]] = joined(enc, node, [enc.codes(t, node) for t in node.inputs], node.op.axis - 1)
     enc.note(node, "streams joined")
 

@@ -39,7 +39,8 @@ def _extreme(enc: Encoder, node: Node, mode: str, window: Window) -> Value:
             "not-quantized",
             f"'{node.op.kind}' follows a function that is not monotone and not quantized",
             node,
-            help="put a quantizer between them",
+            "the largest result is then not that of the largest or smallest code",
+            "put a quantizer between them",
         )
     signs = np.broadcast_to(np.asarray(direction), (c,))
     if np.any(signs < 0) and np.any(signs > 0):
@@ -139,7 +140,8 @@ def encode_reduce(enc: Encoder, node: Node) -> None:
             "unsupported-op",
             f"'{op.fn}' over axes {sorted(axes)} has no unit here",
             node,
-            help="reduce over rows and columns, or over the channels",
+            f"the operand has shape {'x'.join(map(str, enc.model.tensors[node.inputs[0]].shape))}",
+            "reduce over rows and columns, or over the channels",
         )
     if 1 in axes:
         _reduce_channels(enc, node, op)
@@ -163,11 +165,17 @@ def encode_reduce(enc: Encoder, node: Node) -> None:
 def _reduce_channels(enc: Encoder, node: Node, op: Reduce) -> None:
     """Sum or mean over the channels: one output of weights 1."""
     if op.fn not in ("mean", "sum"):
-        refuse("unsupported-op", f"'{op.fn}' over the channels has no unit here", node)
+        refuse(
+            "unsupported-op", f"'{op.fn}' over the channels has no unit here", node, "units reduce channels by weighted sums",
+            "use a sum or mean over the channels, or a maximum over rows and columns",
+        )  # fmt: skip
     value, channels = spatial(enc, enc.codes(node.inputs[0], node), node)
     assert value.grid
     if value.grid.scale.size > 1:
-        refuse("unequal-scales", "channels of different scales are summed", node, help="use one scale for this tensor")
+        refuse(
+            "unequal-scales", "channels of different scales are summed", node, f"the codes mean {value.grid}",
+            "use one scale for this tensor",
+        )  # fmt: skip
     c = enc.shape(value.stream)[2]
     weights = np.isin(np.arange(c), channels).astype(np.int64).reshape(1, 1, 1, c)
     stream = enc.emit(IntConv(), (value.stream,), node.source, f"sum_{node.name}", weights=weights)
@@ -185,7 +193,10 @@ def encode_pad(enc: Encoder, node: Node) -> None:
     assert isinstance(op, Pad)
     rank = len(op.pads) // 2
     if rank not in (3, 4) or op.pads[1] or op.pads[rank + 1]:
-        refuse("unsupported-op", "only rows and columns can be padded", node, f"pads are {op.pads}")
+        refuse(
+            "unsupported-op", "only rows and columns can be padded", node, f"pads are {op.pads}",
+            "leave the channels as they are and pad the weights of the layer behind",
+        )  # fmt: skip
     value, channels = spatial(enc, enc.codes(node.inputs[0], node), node)
     assert value.grid
     codes = set(np.ravel((Fraction(op.value) - value.grid.offset) / value.grid.scale))

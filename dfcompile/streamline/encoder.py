@@ -98,22 +98,20 @@ class Encoder:
     # Reading.
 
     def value(self, name: str, node: Node) -> Value:
-        """The tensor as a stream value; commits a raw input. Refuses constants and host values."""
+        """The tensor as a stream value; commits a raw input. Refuses constants."""
         known = self.known[name]
         if isinstance(known, Raw):
             known = self.commit(name, known, node)
-        if isinstance(known, Host):
+        if not isinstance(known, Value):
             raise RefusedError(
                 Problem(
-                    "host-only",
-                    "an operator that runs on the host feeds one that belongs into hardware",
+                    "constant-operand",
+                    f"'{node.op.kind}' has a constant where a stream belongs",
                     describe(node),
-                    f"tensor {name} is computed behind the accelerator",
-                    "end the model before that operator, or quantize its operands",
+                    f"tensor {name} does not depend on an input of the model",
+                    "fold it into the constants of the model",
                 )
             )
-        if not isinstance(known, Value):
-            raise RefusedError(Problem("constant-operand", f"'{node.op.kind}' has a constant where a stream belongs", describe(node)))
         return known
 
     def codes(self, name: str, node: Node) -> Value:
