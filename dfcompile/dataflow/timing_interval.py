@@ -33,6 +33,7 @@ from dfcompile.dataflow.timing_reduce import Reduction
 _MOST_LOOPS = 1000
 _RADIUS = 4
 _PATIENCE = 20_000  # events computed before loops are looked for
+_TURNS = 8  # the same in a small system, as times that all its events were computed
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +195,7 @@ class Periodic:
     def _run(self, net: Net, rings: Sequence[Iterable[int]], most: int) -> list[Loop]:
         """Raise marked times until all links hold or loops (at most so many) are found; one more ring at a time."""
         self._queue[:] = 0
-        patience = _PATIENCE
+        patience = min(_PATIENCE, _TURNS * len(self.times))
         for ring in rings:
             net.sequences[list(ring), ACTIVE] = 1
             left = patience

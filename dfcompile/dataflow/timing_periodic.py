@@ -326,7 +326,8 @@ def trace(
     stamp: int,
     used: Bools,
 ) -> tuple[int, int, int, int]:
-    """A loop that causes close, met going back from a sequence that is not settled; (next start, stamp, cycles, frames).
+    """A loop that causes close, met going back from a sequence that is not settled, in this frame's round or the next;
+    (next start, stamp, cycles, frames).
 
     A loop of causes takes more cycles than its frames bring (each raised the next above what it was). Its links are
     flagged in `used`. No cycles: there is none from `start` on. `seen` holds the stamps of earlier traces; what those from
@@ -334,8 +335,9 @@ def trace(
     """
     for at in range(start, 2 * (len(sequences) - 1)):
         q = at // 2
-        i = sequences[q, LO] - at % 2
-        if sequences[q, LO] >= sequences[q, SIZE] or i < 0:
+        i = sequences[q, LO] if sequences[q, LO] < sequences[q, SIZE] else sequences[q, NEXT_LO]
+        i -= at % 2
+        if i < 0 or i >= sequences[q, SIZE] - at % 2:
             continue
         stamp += 1
         start_q, start_i = _follow(sequences, links, ports, causes, place, q, i, seen, since, stamp)
