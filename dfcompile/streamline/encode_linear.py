@@ -44,8 +44,8 @@ def integer_weights(const: Const, node: Node, transform: Any, input_scale: Array
     flat = scale.reshape(oc, ic, -1)
     if not np.all(flat == flat[:, :, :1]):
         refuse(
-            "unsupported-scale", "the weight scale differs within a kernel", node, "products of different scales cannot be summed as integers",
-            "use one scale per output channel",
+            "unsupported-scale", "the weight scale differs within a kernel", node,
+            "products of different scales cannot be summed as integers", "use one scale per output channel",
         )  # fmt: skip
     table = flat[:, :, 0]
     if ic == 1 or (bool(np.all(table == table[:, :1])) and all(len(set(row)) == 1 for row in input_scale)):

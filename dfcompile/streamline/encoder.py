@@ -17,7 +17,7 @@ from dfcompile.ir.intop import View
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline.grid import Grid
 from dfcompile.streamline.step import StepFunction
-from dfcompile.streamline.value import Host, InputPort, Known, OutputPort, Raw, Shape3, Value, describe, natural_index
+from dfcompile.streamline.value import InputPort, Known, OutputPort, Raw, Shape3, Value, describe, natural_index
 
 
 @dataclass(frozen=True)
