@@ -247,7 +247,7 @@ def settle_round(
                 break
             j = sequences[q, HI] + 1
             if j <= i:
-                j, beyond = i + beyond, 2 * beyond
+                j, beyond = i + beyond, min(2 * beyond, _MOST)
             j = _open(sequences, links, ports, q, min(j, i + _MOST, n))
             if j == i:
                 sequences[q, HI] = max(sequences[q, HI], i)
