@@ -2,8 +2,8 @@
 
 No depths can beat the interval of unbounded FIFOs. The search starts without any FIFO; a loop of links that loses that
 interval names the streams of which at least one needs room, and one is opened without bound until no loop is left.
-Then the room that a periodic schedule really uses bounds each depth from above, and each is lowered, widest first, by
-trials on the exact model until one slot less anywhere loses the interval.
+Then the room that the earliest or the latest periodic schedule really uses bounds each depth from above, and each is lowered,
+widest first, by trials on the exact model until one slot less anywhere loses the interval.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from fractions import Fraction
 
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.timing_interval import GAVE_UP, Loop, Periodic
+from dfcompile.dataflow.timing_mirror import mirrored
 from dfcompile.dataflow.timing_net import UNBOUNDED, System, build
 
 _BUILD_WORK = 40_000_000  # events of the model that sizing may compute in a build: some 5 seconds
@@ -49,13 +50,13 @@ def find_depths(design: Design, work: int = _WORK) -> FifoSizing:
     Beyond it the depths keep the interval but are not proved minimal.
     """
     system = build(design)
-    search = _Search(system, Fraction(max(system.cycles)), work)
+    search = _Search(system, Fraction(max(system.cycles)))
     search.open()
     if search.depths:
         search.bound()
         search.minimal = work > 0
         if search.minimal:
-            search.lower()
+            search.lower(work)
     depths = {e.tensor: search.depths[e.tensor] for e in system.edges if search.depths.get(e.tensor)}
     bits = sum(search.width[t] * d for t, d in depths.items())
     return FifoSizing(depths, bits, search.periodic.interval, search.trials, search.minimal)
@@ -94,14 +95,14 @@ class Conflict:
 class _Search:
     """The present depths and the times that prove them."""
 
-    def __init__(self, system: System, interval: Fraction, work: int) -> None:
+    def __init__(self, system: System, interval: Fraction) -> None:
         self.system = system
         self.width = {e.tensor: e.width for e in system.edges}
         self.periodic = Periodic(system, {}, interval)
         self.trials = 0
         self.conflicts: list[Conflict] = []
         self.minimal = True
-        self._work = work
+        self._work = 0
 
     @property
     def depths(self) -> dict[str, int]:
@@ -129,15 +130,21 @@ class _Search:
             self.periodic.settle()
 
     def bound(self) -> None:
-        """Give each open FIFO about the depth that the present times use."""
-        depths = self.periodic.occupancy()
-        self.trials += 1
+        """Give each open FIFO about the depth that the earliest or the latest times use, whichever takes fewer bits."""
+        backwards = Periodic(mirrored(self.system), self.depths, self.periodic.interval)
+        loops = backwards.settle()
+        assert not loops, "a system and its mirror image have the same loops"
+        self.periodic.computed += backwards.computed
+        found = self.periodic.occupancy(), backwards.occupancy(backwards=True)
+        depths = min(found, key=lambda d: sum(self.width[t] * d[t] for t in d))
+        self.trials += 2
         while self.periodic.change(depths) is not None:
             self.trials += 1
             depths = {t: d + d // 16 + 2 for t, d in depths.items()}
 
-    def lower(self) -> None:
-        """Lower the depths, most bits first, until none can be lowered alone."""
+    def lower(self, work: int) -> None:
+        """Lower the depths, most bits first, until none can be lowered alone or so many more events were computed."""
+        self._work = self.periodic.computed + work
         before: dict[str, int] = {}
         while self.depths != before:
             before = dict(self.depths)

@@ -146,15 +146,20 @@ class Periodic:
         """Ask for another interval; `settle` must follow."""
         self.interval = Fraction(interval)
 
-    def occupancy(self) -> dict[str, int]:
-        """About the least depth for which the present times still fit, for every stream that has a FIFO."""
+    def occupancy(self, backwards: bool = False) -> dict[str, int]:
+        """About the least depth for which the present times still fit, for every stream that has a FIFO.
+
+        backwards: the system is a mirrored one, the depths are those of the system itself
+        """
         left_out = self._reduction.left_out(self.depths)
         known: dict[Port, Ints] = {}
         found = {}
         for e in self.system.edges:
             if self.depths.get(e.tensor, 0):
-                writes = self._beats(e.producer, left_out, known) + e.latency * self.interval.denominator
-                found[e.tensor] = max(1, _least_depth(writes, self._beats(e.consumer, left_out, known), self.interval))
+                given, taken = (self._beats(p, left_out, known) for p in (e.producer, e.consumer))
+                if backwards:
+                    given, taken = -given[::-1], -taken[::-1]
+                found[e.tensor] = max(1, _least_depth(given + e.latency * self.interval.denominator, taken, self.interval))
         return found
 
     def _beats(self, port: Port, left_out: Mapping[int, list[Link]], known: dict[Port, Ints]) -> Ints:

@@ -226,6 +226,10 @@ class System:
             self._joined = np.concatenate(self._ports), np.concatenate(self.gaps)
         return self._joined
 
+    def events_of(self, ports: Shorts) -> None:
+        """Take other events for all ports."""
+        self._joined = ports, np.concatenate(self.gaps)
+
     def net(self, links: list[Link]) -> Net:
         """The arrays for these links, in order of who waits."""
         sizes = np.array([len(g) for g in self.gaps], dtype=np.int64)
