@@ -112,14 +112,17 @@ module dfc_lb_array #(
     else         {value_q, valid_o} <= {step, value_q && value.last};
   end
   for (genvar p = 0; p < int'(Pe); p++) begin : gen_join
-    logic signed [AccBits-1:0]    now, best, best_q, product;
-    logic signed [FactorBits-1:0] first, second;
-    logic [ColumnBits-1:0]        place, place_q;
-    logic                         better;
+    logic signed [AccBits-1:0]      now, best, best_q;
+    logic signed [FactorBits-1:0]   first, second;
+    logic signed [2*FactorBits-1:0] product;
+    logic [ColumnBits-1:0]          place, place_q;
+    logic                           better;
     assign now     = acc_q[p*AccBits +: AccBits];
     assign first   = best_q[FactorBits-1:0];
     assign second  = now[FactorBits-1:0];
-    assign product = AccBits'(first * second);
+    assign product = first * second;
+    logic unused_high;
+    assign unused_high = ^product;
     always_comb begin
       unique case (value.op)
         3'(`DFC_LB_ACC_OP_MIN):         better = now < best_q;
@@ -135,7 +138,7 @@ module dfc_lb_array #(
       if (value_q && value.ends) {best_q, place_q} <= {best, place};
       unique case (value.op)
         3'(`DFC_LB_ACC_OP_ADD): sums_o[p*AccBits +: AccBits] <= now;
-        3'(`DFC_LB_ACC_OP_MUL): sums_o[p*AccBits +: AccBits] <= product;
+        3'(`DFC_LB_ACC_OP_MUL): sums_o[p*AccBits +: AccBits] <= AccBits'(product);
         3'(`DFC_LB_ACC_OP_ARGMAX), 3'(`DFC_LB_ACC_OP_ARGMAX_LAST): sums_o[p*AccBits +: AccBits] <= AccBits'(signed'(place));
         default:                sums_o[p*AccBits +: AccBits] <= best;
       endcase

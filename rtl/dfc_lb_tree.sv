@@ -27,8 +27,8 @@ module dfc_lb_tree #(
   localparam int unsigned Rows     = BusBits / AccBits;  // rows that one bus word fills
   localparam int unsigned BankBits = TreeBanks > 1 ? $clog2(TreeBanks) : 1;
 
-  if (Pe * AccBits % BusBits != 0 || TreeLevels < 1 || TreeLevels > 8 || TreeBanks > 4) begin : gen_check
-    $fatal(1, "dfc_lb_tree: Pe words must be whole bus words, TreeLevels 1 to 8 and TreeBanks at most 4");
+  if (Pe * AccBits % BusBits != 0 || BusBits % AccBits != 0 || TreeLevels < 1 || TreeLevels > 8 || TreeBanks > 4) begin : gen_check
+    $fatal(1, "dfc_lb_tree: Pe words must be whole bus words, BusBits whole words, TreeLevels 1 to 8 and TreeBanks at most 4");
   end
 
   logic [BankBits-1:0]   load_bank;

@@ -23,6 +23,7 @@ module dfc_lb_write #(
   localparam int unsigned Words  = Pe > Simd ? Pe / Simd : 1;
   localparam int unsigned Groups = Simd > Pe ? Simd / Pe : 1;
   localparam int unsigned Lanes  = Pe < Simd ? Pe : Simd;
+  localparam int unsigned DigitBits = $clog2(AccBits / 8);
   localparam int unsigned WordBits = Words > 1 ? $clog2(Words) : 1;
 
   if (Pe % Lanes != 0 || Simd % Lanes != 0) begin : gen_check
@@ -47,7 +48,7 @@ module dfc_lb_write #(
   for (genvar p = 0; p < int'(Pe); p++) begin : gen_byte
     logic [AccBits/8-1:0][7:0] digits;
     assign digits = values_q[p*AccBits +: AccBits];
-    assign bytes[p/Lanes][8*(p%Lanes) +: 8] = digits[plane_q] ^ {plane_q != info_q.planes, 7'b0};
+    assign bytes[p/Lanes][8*(p%Lanes) +: 8] = digits[DigitBits'(plane_q)] ^ {plane_q != info_q.planes, 7'b0};
   end
   logic [8*Lanes-1:0] word;
   if (Words > 1) begin : gen_words

@@ -28,7 +28,7 @@ def resources(config: EngineConfig, family: str) -> Resources:
     product = 8 + config.weight_bits
     adders = config.pe * (config.simd - 1) * (product + 1)
     sums = config.pe * config.acc_bits * 6.5  # with the best value, its place, and the choice of a result
-    tree = sum(config.pe * (lutram_luts(config.tree_banks << k, 32, family) + 18) for k in range(config.tree_levels))
+    tree = sum(config.pe * (lutram_luts(config.tree_banks << k, config.acc_bits, family) + 18) for k in range(config.tree_levels))
     expand = lanes * config.weight_bits * 0.75
     queues = lutram_luts(QUEUE, 640 + 2 * 128, family)
     writer = 8.0 * config.pe * 2 + 8 * config.simd

@@ -19,7 +19,7 @@ class EngineConfig:
     tree_levels:  most levels of thresholds: 2**tree_levels - 1 thresholds a channel
     tree_banks:   threshold tiles that fit at once
     weight_bits:  widest weight (2, 4 or 8)
-    acc_bits:     width of a sum
+    acc_bits:     width of a sum (32, or 64 where weights and codes are wide)
     bus_bits:     data width of the AXI4 masters (32, 64 or 128)
     """
 
@@ -44,9 +44,11 @@ class EngineConfig:
             value = getattr(self, name)
             if value < 1 or value & (value - 1):
                 return f"{name}={value} must be a power of two"
-        if self.weight_bits not in (2, 4, 8) or self.bus_bits not in (32, 64, 128) or self.acc_bits != 32:
-            return "weight_bits is 2, 4 or 8, bus_bits 32, 64 or 128, and acc_bits 32"
-        if self.bus_bits > min(8 * self.simd, 32 * self.pe, self.pe * self.simd * self.weight_bits):
+        if self.weight_bits not in (2, 4, 8) or self.bus_bits not in (32, 64, 128) or self.acc_bits not in (32, 64):
+            return "weight_bits is 2, 4 or 8, bus_bits 32, 64 or 128, and acc_bits 32 or 64"
+        if self.acc_bits > self.bus_bits:
+            return f"a sum of {self.acc_bits} bits must fit into a bus word of {self.bus_bits}"
+        if self.bus_bits > min(8 * self.simd, self.acc_bits * self.pe, self.pe * self.simd * self.weight_bits):
             return f"a bus word of {self.bus_bits} bits must fit into a word of every memory (simd={self.simd}, pe={self.pe})"
         if max(self.act_words, self.weight_words) >= 1 << (ADDRESS_BITS - 4) or not 1 <= self.tree_levels <= 8 or self.tree_banks > 4:
             return "the memories or the thresholds are larger than descriptors can address"
@@ -78,7 +80,7 @@ class EngineConfig:
     @property
     def tree_beats(self) -> int:
         """Bus words of one threshold for every row."""
-        return 32 * self.pe // self.bus_bits
+        return self.acc_bits * self.pe // self.bus_bits
 
     @property
     def word_writes(self) -> int:

@@ -165,7 +165,7 @@ class Emitter:
         bias = correction(layer, storage, dst.channels)
         if layer.steps is None and dst.planes == 1:
             bias = bias - dst.shift
-        trees = [tree_words(layer.steps, bias, tile.outs, dst.shift if dst.planes == 1 else 0) for _, tile in tiles]
+        trees = [tree_words(layer.steps, bias, tile.outs, dst.shift if dst.planes == 1 else 0, self.config) for _, tile in tiles]
         rows = self._rows(layer, tiles)
         for strip, first in enumerate(range(0, layer.size[0], rows)):
             self._strip(layer, passes, tiles, trees, first, min(rows, layer.size[0] - first), strip)
@@ -217,13 +217,13 @@ class Emitter:
     def _load_tree(self, tree: np.ndarray, levels: int) -> int:
         """Thresholds to the start of a bank, a table to its second half."""
         config, size = self.config, 1 << levels
-        address = self.constants.add(tree.astype("<i4").tobytes())
+        address = self.constants.add(tree.astype(f"<i{config.acc_bits // 8}").tobytes())
         bank, missing = self.trees.find(address, 1)
         if missing:
             local = bank << config.tree_levels
             self.transfer(Opcode.LOAD, Target.TREE, address, local, size, config.tree_beats)
             if len(tree) > size:
-                half, after = local + (1 << (config.tree_levels - 1)), address + 4 * config.pe * size
+                half, after = local + (1 << (config.tree_levels - 1)), address + config.acc_bits // 8 * config.pe * size
                 self.transfer(Opcode.LOAD, Target.TREE, after, half, size, config.tree_beats)
         return bank
 

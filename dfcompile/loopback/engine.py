@@ -26,7 +26,7 @@ class Engine:
         self.config, self.memory = config, memory
         self.act = np.zeros((config.act_words, config.simd), np.int8)
         self.weights = np.zeros(config.weight_words * config.lanes * config.weight_bits // 8, np.uint8)
-        self.tree = np.zeros((config.tree_banks << config.tree_levels, config.pe), np.int32)
+        self.tree = np.zeros((config.tree_banks << config.tree_levels, config.pe), f"<i{config.acc_bits // 8}")
         self.acc = np.zeros((config.acc_words, config.pe), np.int64)
         self._walk: dict[object, Array] = {}
         self._walked = (0, 0)  # words that the kept walk reads
@@ -45,7 +45,7 @@ class Engine:
     def transfer(self, d: Transfer) -> None:
         data = self.memory[d.address : d.address + d.beats * self.config.bus_bytes]
         inside: NDArray[np.uint8] = (self.act, self.weights, self.tree)[d.target].view(np.uint8).reshape(-1)
-        word = (self.config.simd, self.config.lanes * self.config.weight_bits // 8, 4 * self.config.pe)[d.target]
+        word = (self.config.simd, self.config.lanes * self.config.weight_bits // 8, self.config.pe * self.config.acc_bits // 8)[d.target]
         part = inside[d.inner * word : d.inner * word + len(data)]
         if d.opcode == Opcode.LOAD:
             part[:] = data
@@ -104,7 +104,7 @@ class Engine:
         """(outputs, pe) sums, maxima, positions or products."""
         weights = self._weights(d)
         if d.op != AccOp.ADD:
-            return _joined(d, _values(d, x, weights))
+            return _joined(d, _values(d, x, weights, self.config.acc_bits))
         per_pass = d.taps // (d.passes + 1)
         total = np.zeros((len(x), self.config.pe), np.int64)
         shifts = (0, d.shift_1, d.shift_2, d.shift_3)
@@ -154,10 +154,12 @@ def _product(x: Array, weights: Ints) -> Ints:
 
 def _wrapped(values: Ints, bits: int) -> Ints:
     """The lowest bits of integers, read as signed."""
+    if bits == 64:
+        return values
     return np.asarray(((values + (1 << (bits - 1))) & ((1 << bits) - 1)) - (1 << (bits - 1)))
 
 
-def _values(d: Compute, x: Array, weights: Ints) -> list[Ints]:
+def _values(d: Compute, x: Array, weights: Ints, bits: int) -> list[Ints]:
     """Values (outputs, taps, pe) of the taps; with MUL one for each factor."""
     taps, passes = d.kernel_h * d.kernel_w, d.passes + 1
     codes = x.reshape(len(x), taps, passes, -1).transpose(1, 2, 0, 3).astype(np.float64)
@@ -170,7 +172,7 @@ def _values(d: Compute, x: Array, weights: Ints) -> list[Ints]:
             found[-1] = found[-1] * 256 + (128 if d.op == AccOp.MUL else 0) + dot
         else:
             found.append(starts[1] + dot)
-    return [_wrapped(v, 32) for v in found]
+    return [_wrapped(v, bits) for v in found]
 
 
 def _joined(d: Compute, values: list[Ints]) -> Ints:

@@ -176,8 +176,8 @@ class _Lowering:
         assert t.lo is not None and t.hi is not None
         above = correction(layer, self.result.storage, t.channels)
         lo, hi = int(np.min(t.lo - above)), int(np.max(t.hi - above))
-        if lo < -(1 << 31) or hi >= 1 << 31:
-            raise ValueError(f"its sums in [{lo}, {hi}] are wider than 32 bits")
+        if not self._sums_hold(lo, hi):
+            raise ValueError(f"its sums in [{lo}, {hi}] are wider than {self.config.acc_bits} bits")
         self.fused.add(reader.name)
         return layer.with_steps(steps, reader.outputs[0], reader.name)
 
@@ -286,10 +286,14 @@ class _Lowering:
         acc = AccOp.ARGMAX_LAST if op.select_last else AccOp.ARGMAX
         self.emit(node, Layer(node.name, out, (operand,), Window(), (h, w), acc, source=(node.name,)))
 
+    def _sums_hold(self, lo: int, hi: int) -> bool:
+        top = 1 << (self.config.acc_bits - 1)
+        return -top <= lo and hi < top
+
     def _comparable(self, x: str) -> None:
         """ValueError unless stored numbers fit into a sum."""
         (lo, hi), shift = self.bounds(x), self.result.storage[x].shift
-        if lo - shift < -(1 << 31) or hi - shift >= 1 << 31:
+        if not self._sums_hold(lo - shift, hi - shift):
             raise ValueError(f"codes in [{lo}, {hi}] are too wide to compare")
 
     def _threshold(self, node: Node, op: ThresholdCode | LookupCode) -> None:

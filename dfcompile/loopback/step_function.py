@@ -10,9 +10,7 @@ import numpy as np
 from dfcompile.ir.graph import Array
 from dfcompile.loopback.layer import Steps
 from dfcompile.loopback.storage import Ints
-
-NEVER = 2**31 - 1
-"""A threshold that no sum reaches."""
+from dfcompile.loopback.tile import NEVER
 
 
 def bounds_of(steps: Steps) -> tuple[int, int]:

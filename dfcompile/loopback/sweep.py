@@ -11,6 +11,7 @@ import numpy as np
 from dfcompile.boards import Board
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Graph
+from dfcompile.ir.intop import IntAdd
 from dfcompile.loopback.area import fits, resources
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
@@ -81,9 +82,17 @@ def bus_bits(board: Board, clock: float) -> int:
 
 
 def weight_bits(graphs: Sequence[Graph]) -> int:
-    """2, 4 or 8: what the weights of all convolutions need; 8 when some are wider."""
-    worst = max((_bits(g.constants[n.inputs[1]]) for g in graphs for n in g.nodes if n.op.kind == "int_conv"), default=2)
+    """2, 4 or 8: what the weights of all convolutions and the factors of additions need; 8 when some are wider."""
+    convolutions = [g.constants[n.inputs[1]] for g in graphs for n in g.nodes if n.op.kind == "int_conv"]
+    factors = [np.array(n.op.factors) for g in graphs for n in g.nodes if isinstance(n.op, IntAdd)]
+    worst = max((_bits(w) for w in (*convolutions, *factors)), default=2)
     return next((b for b in (2, 4, 8) if b >= worst), 8)
+
+
+def acc_bits(graphs: Sequence[Graph]) -> int:
+    """32, or 64 where sums of some layers need more."""
+    refused = [g for g in graphs if lower(g, EngineConfig(acc_bits=32)).problems]
+    return 64 if any(not lower(g, EngineConfig(acc_bits=64)).problems for g in refused) else 32
 
 
 def _bits(weights: Ints) -> int:
@@ -91,22 +100,22 @@ def _bits(weights: Ints) -> int:
     return 1 + max((-lo - 1).bit_length() if lo < 0 else 0, hi.bit_length() if hi > 0 else 0)
 
 
-def candidates(board: Board, clock: float, bits: int) -> Iterator[EngineConfig]:
+def candidates(board: Board, clock: float, bits: int, acc: int = 32) -> Iterator[EngineConfig]:
     """Engines within what a design may fill of the board: every shape and weight buffer, each with the largest activation memory left."""
     bus = bus_bits(board, clock)
     for pe in SIDES:
         for simd in SIDES:
-            width = max([b for b in (32, 64, 128) if b <= min(bus, 8 * simd, 32 * pe, pe * simd * bits)] or [32])
+            width = max([b for b in (32, 64, 128) if b <= min(max(bus, acc), 8 * simd, acc * pe, pe * simd * bits)] or [32])
             for words in WEIGHT_WORDS:
-                trial = [_config(pe, simd, words, act, bits, width) for act in ACT_WORDS]
+                trial = [_config(pe, simd, words, act, bits, acc, width) for act in ACT_WORDS]
                 fitting = [c for c in trial if c is not None and fits(c, board.family, board.usable)]
                 if fitting:
                     yield fitting[-1]
 
 
-def _config(pe: int, simd: int, words: int, act: int, bits: int, bus: int) -> EngineConfig | None:
+def _config(pe: int, simd: int, words: int, act: int, bits: int, acc: int, bus: int) -> EngineConfig | None:
     try:
-        return EngineConfig(pe=pe, simd=simd, act_words=act, weight_words=words, weight_bits=bits, bus_bits=bus)
+        return EngineConfig(pe=pe, simd=simd, act_words=act, weight_words=words, weight_bits=bits, acc_bits=acc, bus_bits=bus)
     except ValueError:
         return None
 
@@ -176,7 +185,8 @@ def sweep(
 ) -> Sweep:
     """The best engine for a frame of each network. CompileError when none fits the board."""
     known: dict[tuple[int, int], list[_Work]] = {}
-    open_ = [p for c in candidates(board, clock, weight_bits(graphs)) if (p := _point(graphs, c, board, known)) is not None]
+    engines = candidates(board, clock, weight_bits(graphs), acc_bits(graphs))
+    open_ = [p for c in engines if (p := _point(graphs, c, board, known)) is not None]
     open_.sort(key=lambda p: (p.bound, -p.config.act_words * p.config.simd, p.config.weight_words, p.lut))
     best: Point | None = None
     seen: dict[EngineConfig, Point] = {}
@@ -207,7 +217,7 @@ def nearest(graphs: Sequence[Graph], board: Board, clock: float, shapes: int = 3
     """A quick look without replay: the point with the least bound among the largest array shapes. CompileError when none fits."""
     known: dict[tuple[int, int], list[_Work]] = {}
     found: list[Point] = []
-    for c in sorted(candidates(board, clock, weight_bits(graphs)), key=lambda c: (-c.lanes, c.pe, -c.act_words)):
+    for c in sorted(candidates(board, clock, weight_bits(graphs), acc_bits(graphs)), key=lambda c: (-c.lanes, c.pe, -c.act_words)):
         if len(known) == shapes and (c.pe, c.simd) not in known:
             break
         point = _point(graphs, c, board, known)

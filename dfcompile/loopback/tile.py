@@ -12,7 +12,8 @@ from dfcompile.loopback.descriptor import AccOp, WeightReset
 from dfcompile.loopback.layer import Layer, Operand, Steps
 from dfcompile.loopback.storage import GAP, Ints, Storage
 
-SUM_MAX = 2**31 - 1
+NEVER = 1 << 62
+"""A threshold that no sum reaches; its negative is one that every sum passes."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ def levels_of(steps: Steps | None) -> int:
     return 0 if steps is None else max(1, int(steps.thresholds.shape[1]).bit_length())
 
 
-def tree_words(steps: Steps | None, bias: Ints, outs: Ints, shift: int) -> Ints:
+def tree_words(steps: Steps | None, bias: Ints, outs: Ints, shift: int, config: EngineConfig) -> Ints:
     """(2**levels, pe) words of a tile's threshold bank, and after them as many of its table where there is one.
 
     Word 0 is the bias (of a table less the storage shift), or bit 0 of it the flip where there are thresholds; node 2**l + i of
@@ -197,9 +198,10 @@ def tree_words(steps: Steps | None, bias: Ints, outs: Ints, shift: int) -> Ints:
         return np.where(outs >= 0, bias[rows], 0)[None]
     levels = levels_of(steps)
     size = (1 << levels) - 1
-    table = np.full((len(outs), size), SUM_MAX, np.int64)
+    top = (1 << (config.acc_bits - 1)) - 1
+    table = np.full((len(outs), size), top, np.int64)
     source = steps.thresholds[rows if len(steps.thresholds) > 1 else 0 * rows]
-    table[:, : source.shape[1]] = np.clip(source - bias[rows][:, None], -SUM_MAX - 1, SUM_MAX)
+    table[:, : source.shape[1]] = np.clip(source - bias[rows][:, None], -top - 1, top)
     flip = steps.flip[rows if len(steps.flip) > 1 else 0 * rows]
     words = np.empty((1 << levels, len(outs)), np.int64)
     words[0] = flip if steps.table is None else -shift
@@ -224,6 +226,6 @@ def flipped(steps: Steps) -> Steps:
     rows = max(len(steps.thresholds), len(steps.flip))
     wide = np.broadcast_to(steps.thresholds, (rows, steps.thresholds.shape[1]))
     flip = np.broadcast_to(steps.flip, (rows,))[:, None]
-    low = np.where(flip, -SUM_MAX - 1, SUM_MAX) + np.zeros((rows, missing), np.int64)
+    low = np.where(flip, -NEVER, NEVER) + np.zeros((rows, missing), np.int64)
     table = np.sort(np.concatenate([wide, low], axis=1), axis=1)
     return replace(steps, thresholds=table, flip=np.broadcast_to(steps.flip, (rows,)))

@@ -151,12 +151,12 @@ def positions() -> Net:
 
 
 def products() -> Net:
-    n = Net(11, x=((5, 4, 10), -300, 500), y=((5, 4, 10), 0, 255))
+    n = Net(11, x=((5, 4, 10), -300, 500), y=((5, 4, 10), 0, 255), z=((3, 2, 9), -30000, 32767))
     a = n.node(IntMul(), "x", "y")
     b = n.steps(n.node(IntMul(), "y", "y"), 3, -2)
     c = n.node(IntMul(), n.steps(n.conv("x", 10, Window((3, 3), (1, 1), (1, 1, 1, 1)), pad=7), 4), "y")
     d = n.conv(n.node(IntMul(), b, b), 5)
-    n.outs = (a, c, d)  # type: ignore[attr-defined]
+    n.outs = (a, c, d, n.node(IntMul(), "z", n.node(IntAdd((-1, 0)), "z", "z")))  # type: ignore[attr-defined]
     return n
 
 

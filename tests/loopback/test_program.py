@@ -26,6 +26,7 @@ SHAPES = {
     "tall": EngineConfig(pe=32, simd=8, act_words=2048, weight_words=64, acc_words=64),
     "wide": EngineConfig(pe=4, simd=16, act_words=1024, weight_words=64, acc_words=64, tree_banks=4),
     "small": EngineConfig(pe=8, simd=8, act_words=256, weight_words=16, acc_words=64),
+    "deep": EngineConfig(pe=8, simd=8, act_words=1024, weight_words=128, acc_words=64, acc_bits=64),
     "tiny": EngineConfig(pe=8, simd=8, act_words=128, weight_words=32, acc_words=64),
 }
 
@@ -41,7 +42,7 @@ def assert_exact(net: Net, config: EngineConfig, batch: int = 1) -> Program:
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.parametrize("shape", ["square", "tall", "wide"])
+@pytest.mark.parametrize("shape", ["square", "tall", "wide", "deep"])
 @pytest.mark.parametrize("case", CASES)
 def test_exact(case: str, shape: str, batch: int) -> None:
     assert_exact(CASES[case](), SHAPES[shape], batch)
@@ -126,6 +127,21 @@ def test_weights_too_wide(top: int, config: EngineConfig, why: str) -> None:
     n.steps(n.conv("x", 4, top=top), 2)
     with pytest.raises(CompileError, match=why):
         compile_program(n.graph("n1"), config)
+
+
+def wide_sums() -> Net:
+    """Sums of 41 bits, compared with thresholds."""
+    n = Net(6, x=((2, 3, 20), -128, 127))
+    n.steps(n.conv("x", 9, Window((2, 2)), top=2_000_000_000), 4)
+    return n
+
+
+def test_wide_sums() -> None:
+    net = wide_sums()
+    assert int(net.ranges["n0"][1].max()) > 1 << 40
+    assert_exact(net, SHAPES["deep"], 2)
+    with pytest.raises(CompileError, match="are wider than 32 bits"):
+        compile_program(net.graph("n1"), SHAPES["square"])
 
 
 def test_too_large_a_row() -> None:
