@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unuse
 
 from dfcompile import serialize
 from dfcompile.dataflow.design import Design
+from dfcompile.dataflow.share import unit_resources
 from dfcompile.dataflow.timing import Timing, solve
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array
@@ -59,8 +60,8 @@ class Accelerator:
     @cached_property
     def resources(self) -> Resources:
         """Estimated area of all units and FIFOs."""
-        units = (self.design.unit(n.name) for n in self.design.nodes)
-        return sum_of(u.resources(self.family) for u in (*units, *self.design.fifos().values()))
+        units = unit_resources(self.design, self.family).values()
+        return sum_of((*units, *(f.resources(self.family) for f in self.design.fifos().values())))
 
     def run(self, x: Array | Mapping[str, Array]) -> Any:
         """Real numbers in and out: x (n, *shape) in the model's ONNX layout; one array, or a dict where there are several."""

@@ -19,9 +19,10 @@ from dfcompile.config import MODES, parse_input_type
 from dfcompile.dataflow.connect import apply_folding, connect
 from dfcompile.dataflow.cost import Vector, budget, vector
 from dfcompile.dataflow.design import Design
-from dfcompile.dataflow.fifo_sizing import size_fifos
+from dfcompile.dataflow.fifo_sizing import FifoSizing, sized
 from dfcompile.dataflow.fold import Choice, Folded, cheapest, default_interval, fastest, load_folding, read_folding
 from dfcompile.dataflow.lower import lower
+from dfcompile.dataflow.share import share_memories
 from dfcompile.errors import CompileError, Problem
 from dfcompile.frontend.importer import import_model
 from dfcompile.ir.graph import Graph
@@ -55,6 +56,7 @@ class Build:
     units: Graph | None = None
     unfolded: Graph | None = None
     folded: Folded | None = None
+    sizing: FifoSizing | None = None
     design: Design | None = None
     result: Accelerator | None = None
     misfit: Problem | None = None  # why dataflow does not fit the board at the wanted rate
@@ -121,7 +123,7 @@ def _connect(b: Build) -> None:
 def _size_fifos(b: Build) -> None:
     """FIFOs are known only behind the folding: where they no longer fit the board, the units fold again to leave them room."""
     assert b.design and b.unfolded
-    b.design = size_fifos(b.design)
+    b.design, b.sizing = sized(b.design)
     for _ in range(_REFOLDS):
         if not (b.board and b.folded):
             break
@@ -129,7 +131,7 @@ def _size_fifos(b: Build) -> None:
         if (b.folded.solution.area <= budget(b.board, fifos)).all():
             break
         b.folded = _optimum(b, b.unfolded, fifos)
-        b.design = size_fifos(connect(apply_folding(b.unfolded, b.folded.choices)))
+        b.design, b.sizing = sized(connect(apply_folding(b.unfolded, b.folded.choices)))
     b.dump("design", b.design.graph)
 
 
@@ -142,8 +144,9 @@ def _check(b: Build) -> None:
 def _finish(b: Build) -> None:
     assert b.model and b.integer and b.design
     family = b.board.family if b.board else "xc7"
+    b.design = share_memories(b.design, family, b.board)
     accelerator = Accelerator(b.design, b.integer.host, {}, _kept_options(b), family)
-    accelerator.report.update(make_report(accelerator, b.model, b.board, b.folded))
+    accelerator.report.update(make_report(accelerator, b.model, b.board, b.folded, b.sizing))
     b.result = accelerator
 
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dfcompile.boards import Board
+from dfcompile.dataflow.fifo_sizing import FifoSizing
 from dfcompile.dataflow.fold import Folded, macs
+from dfcompile.dataflow.share import saved_by, shared_memories, unit_resources
 from dfcompile.ir.graph import Graph
 from dfcompile.units.base import Resources, Unit
 
@@ -17,12 +19,26 @@ if TYPE_CHECKING:
     from dfcompile.accelerator import Accelerator
 
 
-def make_report(acc: Accelerator, model: Graph, board: Board | None, folded: Folded | None = None) -> dict[str, Any]:
-    """Model size, timing, units, FIFOs and resources (estimates) of a design; `folded` is the proof of its folding."""
+def make_report(
+    acc: Accelerator, model: Graph, board: Board | None, folded: Folded | None = None, sizing: FifoSizing | None = None
+) -> dict[str, Any]:
+    """Model size, timing, units, FIFOs and resources (estimates) of a design; `folded` and `sizing` say what is proved of
+    its folding and its FIFO depths."""
     design, timing = acc.design, acc.timing
     clock = float(acc.options["clock"])
     streams = design.streams()
-    units = [_unit_row(n.name, n.op, n.source, acc.family) for n in design.nodes if isinstance(n.op, Unit)]
+    areas = unit_resources(design, acc.family)
+    units = [_unit_row(n.name, n.op, n.source, areas[n.name]) for n in design.nodes if isinstance(n.op, Unit)]
+    shared = [
+        {
+            "units": list(p.units),
+            "width": p.width,
+            "depth": p.depth,
+            "bram36": p.resources(acc.family).bram36,
+            "saved": dataclasses.asdict(saved_by(p, acc.family)),
+        }
+        for p in shared_memories(design)
+    ]
     slowest = max(units, key=lambda u: u["cycles"], default={"name": "", "cycles": 0})
     fifos = [
         {"edge": t, "depth": d, "width": streams[t].width, "max_occupancy": int(timing.fifo_max_occupancy.get(t, 0))}
@@ -43,6 +59,8 @@ def make_report(acc: Accelerator, model: Graph, board: Board | None, folded: Fol
         },
         "units": units,
         "fifos": fifos,
+        "fifo_sizing": {"total_bits": sizing.total_bits, "minimal": sizing.minimal} if sizing else {"total_bits": None, "minimal": False},
+        "shared_memories": shared,
         "resources": dataclasses.asdict(acc.resources),
         "budget": budget_of(board),
         "folding": folded.report if folded else {"optimal": False, "bound": None, "gap": None},
@@ -56,8 +74,7 @@ def plain(value: Fraction | int) -> int | float:
     return int(value) if value == int(value) else float(value)
 
 
-def _unit_row(name: str, unit: Unit, source: tuple[str, ...], family: str) -> dict[str, Any]:
-    resources: Resources = unit.resources(family)
+def _unit_row(name: str, unit: Unit, source: tuple[str, ...], resources: Resources) -> dict[str, Any]:
     return {
         "name": name,
         "kind": unit.kind,

@@ -12,11 +12,12 @@ from dfcompile.backend.run_loopback import TOP as LOOPBACK_TOP
 from dfcompile.boards import FAMILIES
 from dfcompile.config import did_you_mean
 from dfcompile.dataflow.design import Design
+from dfcompile.dataflow.share import shared_memories, unit_resources
 from dfcompile.errors import CompileError, Problem
 from dfcompile.loopback.area import resources as area_of_engine
 from dfcompile.loopback_accelerator import LoopbackAccelerator
 from dfcompile.saved import load
-from dfcompile.synthesis.unit import synthesise_texts, synthesise_unit
+from dfcompile.synthesis.unit import synthesise_shared, synthesise_texts, synthesise_unit
 from dfcompile.units.base import Resources, Unit
 
 WORKERS = 2  # a synthesis takes one core and up to a gigabyte
@@ -25,6 +26,8 @@ Progress = Callable[[str], None]
 
 def synth(out: Path, tool: str = "yosys", device: str | None = None, progress: Progress | None = None) -> dict[str, Any]:
     """Synthesise every unit and FIFO of the build `out` by itself, or its loopback engine, from the SystemVerilog in ``out/rtl``.
+
+    A block RAM that two units share counts in the first of them.
 
     device: "xc7", "xcup" or "ecp5"; default the build's
     Returns {"tool", "device", "units": [{"name", "kind", "synthesised", "estimated"}], "total": {"synthesised", "estimated"}}.
@@ -43,11 +46,16 @@ def synth(out: Path, tool: str = "yosys", device: str | None = None, progress: P
         real = _engine(library, family)
         return _table(tool, family, [(LOOPBACK_TOP, "loopback", real, area_of_engine(made.config, family))])
     parts = design_parts(made.design)
+    pairs = {p.units[0]: p for p in shared_memories(made.design)}
+    shared = {u for units in made.design.shared for u in units}
     done = 0
 
     def run(part: tuple[str, Unit]) -> Resources:
         nonlocal done
-        found = synthesise_unit(part[1], family, library)
+        name, unit = part
+        found = synthesise_unit(unit, family, library, outside=name in shared)
+        if name in pairs:
+            found = found + synthesise_shared(pairs[name], family, library)
         done += 1
         if progress:
             progress(f"synthesise {done}/{len(parts)}")
@@ -57,8 +65,9 @@ def synth(out: Path, tool: str = "yosys", device: str | None = None, progress: P
         progress(f"synthesise 0/{len(parts)}")
     with ThreadPoolExecutor(WORKERS) as pool:
         areas = list(pool.map(run, parts))
+    estimates = unit_resources(made.design, family)
     found = zip(parts, areas, strict=True)
-    return _table(tool, family, [(name, unit.kind, real, unit.resources(family)) for (name, unit), real in found])
+    return _table(tool, family, [(name, unit.kind, real, estimates.get(name) or unit.resources(family)) for (name, unit), real in found])
 
 
 def _engine(library: Path, family: str) -> Resources:

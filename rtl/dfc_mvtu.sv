@@ -23,11 +23,11 @@ module dfc_mvtu #(
   parameter int unsigned OutSigned       = 0,
   parameter int unsigned Double          = 0,
   parameter int unsigned Arithmetic      = 0,
-  parameter int unsigned WeightsStyle    = 0,
   parameter int unsigned ThresholdsStyle = 0,
   parameter int unsigned Slots           = 4,
-  parameter              WeightsFile     = "",
-  parameter              ThresholdsFile  = ""
+  parameter int unsigned WeightsDepth    = 4,
+  parameter              ThresholdsFile  = "",
+  localparam int unsigned WeightsAddrBits = (WeightsDepth > 1) ? $clog2(WeightsDepth) : 1
 ) (
   input  logic                   clk_i,
   input  logic                   rst_ni,
@@ -36,17 +36,20 @@ module dfc_mvtu #(
   output logic                   in_ready_o,
   output logic [Pe*OutBits-1:0]  out_data_o,
   output logic                   out_valid_o,
-  input  logic                   out_ready_i
+  input  logic                   out_ready_i,
+  // The weights: a memory of WeightsDepth words, read in the cycle after.
+  output logic                   weights_en_o,
+  output logic [WeightsAddrBits-1:0] weights_addr_o,
+  input  logic [Pe*Simd*WeightBits-1:0] weights_data_i
 );
   localparam int unsigned RowFolds  = Mh / Pe;
   localparam int unsigned ColFolds  = Mw / Simd;
   localparam int unsigned Words     = Groups * RowFolds * ColFolds;
   localparam int unsigned InWidth   = Simd * InBits;
-  localparam int unsigned WordWidth = Pe * Simd * WeightBits;
   localparam int unsigned WordBits  = (Words > 1) ? $clog2(Words) : 1;
 
-  if (Vectors < 1 || Mh % Pe != 0 || Mw % Simd != 0) begin : gen_check
-    $fatal(1, "dfc_mvtu: Pe must divide Mh, Simd divide Mw and Vectors be at least 1");
+  if (Vectors < 1 || Mh % Pe != 0 || Mw % Simd != 0 || WeightsDepth != Words) begin : gen_check
+    $fatal(1, "dfc_mvtu: Pe must divide Mh, Simd divide Mw Vectors be at least 1 and WeightsDepth the words that are read");
   end
 
   // A step takes an input beat in the first row fold, and gives an output beat in the last column fold.
@@ -64,10 +67,8 @@ module dfc_mvtu #(
     assign word_q = '0;
   end
 
-  logic [WordWidth-1:0] weights;
-  dfc_rom #(.File(WeightsFile), .FileDepth(Words), .Width(WordWidth), .Style(WeightsStyle)) u_weights (
-    .clk_i, .en_i(step), .addr_i(word_q), .data_o(weights)
-  );
+  assign weights_en_o   = step;
+  assign weights_addr_o = word_q;
 
   logic [InWidth-1:0] inputs;
   dfc_mvtu_inputs #(.Width(InWidth), .RowFolds(RowFolds), .ColFolds(ColFolds)) u_inputs (
@@ -81,7 +82,7 @@ module dfc_mvtu #(
     .OutBits(OutBits), .OutSigned(OutSigned), .Double(Double), .Arithmetic(Arithmetic), .ThresholdsStyle(ThresholdsStyle),
     .Slots(Slots), .ThresholdsFile(ThresholdsFile)
   ) u_mac (
-    .clk_i, .rst_ni, .credit_o(credit), .step_i(step), .last_i(last_col), .inputs_i(inputs), .weights_i(weights),
+    .clk_i, .rst_ni, .credit_o(credit), .step_i(step), .last_i(last_col), .inputs_i(inputs), .weights_i(weights_data_i),
     .out_data_o, .out_valid_o, .out_ready_i
   );
 

@@ -21,11 +21,11 @@ module dfc_vvtu #(
   parameter int unsigned OutSigned       = 0,
   parameter int unsigned Double          = 0,
   parameter int unsigned Arithmetic      = 0,
-  parameter int unsigned WeightsStyle    = 0,
   parameter int unsigned ThresholdsStyle = 0,
   parameter int unsigned Slots           = 4,
-  parameter              WeightsFile     = "",
-  parameter              ThresholdsFile  = ""
+  parameter int unsigned WeightsDepth    = 18,
+  parameter              ThresholdsFile  = "",
+  localparam int unsigned WeightsAddrBits = (WeightsDepth > 1) ? $clog2(WeightsDepth) : 1
 ) (
   input  logic                  clk_i,
   input  logic                  rst_ni,
@@ -34,15 +34,18 @@ module dfc_vvtu #(
   output logic                  in_ready_o,
   output logic [Pe*OutBits-1:0] out_data_o,
   output logic                  out_valid_o,
-  input  logic                  out_ready_i
+  input  logic                   out_ready_i,
+  // The weights: a memory of WeightsDepth words, read in the cycle after.
+  output logic                   weights_en_o,
+  output logic [WeightsAddrBits-1:0] weights_addr_o,
+  input  logic [Pe*WeightBits-1:0] weights_data_i
 );
   localparam int unsigned Folds     = Channels / Pe;
   localparam int unsigned Words     = Folds * Taps;
-  localparam int unsigned WordWidth = Pe * WeightBits;
   localparam int unsigned WordBits  = (Words > 1) ? $clog2(Words) : 1;
 
-  if (Vectors < 1 || Channels % Pe != 0) begin : gen_check
-    $fatal(1, "dfc_vvtu: Pe must divide Channels and Vectors be at least 1");
+  if (Vectors < 1 || Channels % Pe != 0 || WeightsDepth != Words) begin : gen_check
+    $fatal(1, "dfc_vvtu: Pe must divide Channels Vectors be at least 1 and WeightsDepth the words that are read");
   end
 
   logic step, last_tap, credit;
@@ -59,10 +62,8 @@ module dfc_vvtu #(
     assign word_q = '0;
   end
 
-  logic [WordWidth-1:0] weights;
-  dfc_rom #(.File(WeightsFile), .FileDepth(Words), .Width(WordWidth), .Style(WeightsStyle)) u_weights (
-    .clk_i, .en_i(step), .addr_i(word_q), .data_o(weights)
-  );
+  assign weights_en_o   = step;
+  assign weights_addr_o = word_q;
 
   // The input side of a matrix unit whose every row fold is the first.
   logic [Pe*InBits-1:0] inputs;
@@ -80,7 +81,7 @@ module dfc_vvtu #(
     .OutBits(OutBits), .OutSigned(OutSigned), .Double(Double), .Arithmetic(Arithmetic), .ThresholdsStyle(ThresholdsStyle),
     .Slots(Slots), .ThresholdsFile(ThresholdsFile)
   ) u_mac (
-    .clk_i, .rst_ni, .credit_o(credit), .step_i(step), .last_i(last_tap), .inputs_i(inputs), .weights_i(weights),
+    .clk_i, .rst_ni, .credit_o(credit), .step_i(step), .last_i(last_tap), .inputs_i(inputs), .weights_i(weights_data_i),
     .out_data_o, .out_valid_o, .out_ready_i
   );
 

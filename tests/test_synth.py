@@ -39,7 +39,8 @@ def test_a_wrapper_names_every_port_and_memory() -> None:
     for port in ("in0_data_i", "in1_ready_o", "out_valid_o"):
         assert f".{port}" in text
     unit = mvtu("u2", "s2", "u2", 8, 16, 2, 4)
-    assert '.WeightsFile("Weights.mem")' in wrapper(unit) and '.ThresholdsFile("Thresholds.mem")' in wrapper(unit)
+    assert '.File("Weights.mem")' in wrapper(unit) and '.ThresholdsFile("Thresholds.mem")' in wrapper(unit)
+    assert "dfc_rom" not in wrapper(unit, outside=True) and "output logic weights_en_o" in wrapper(unit, outside=True)
 
 
 def test_a_unit_takes_what_its_estimate_says() -> None:

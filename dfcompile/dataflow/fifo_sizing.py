@@ -41,7 +41,13 @@ class FifoSizing:
 
 def size_fifos(design: Design) -> Design:
     """The design with the FIFOs that `find_depths` chooses in a few seconds: the smallest, but for very large designs."""
-    return replace(design, fifo_depths=find_depths(design, _BUILD_WORK).depths)
+    return sized(design)[0]
+
+
+def sized(design: Design) -> tuple[Design, FifoSizing]:
+    """As `size_fifos`, with what is proved of the depths."""
+    found = find_depths(design, _BUILD_WORK)
+    return replace(design, fifo_depths=found.depths), found
 
 
 def find_depths(design: Design, work: int = _WORK) -> FifoSizing:

@@ -8,17 +8,20 @@ from pathlib import Path
 
 from dfcompile.backend.cache import cached, content_key
 from dfcompile.backend.memory import hex_lines
-from dfcompile.backend.name import port_names
+from dfcompile.backend.name import port_names, sanitise
 from dfcompile.backend.resource import library_files, resource_dir
+from dfcompile.backend.rtl import rtl_parameters
+from dfcompile.dataflow.share import SharedMemory
 from dfcompile.synthesis.flow import commands, count
 from dfcompile.synthesis.yosys import read_command, run_yosys, yosys_tool
+from dfcompile.units.area import STYLE_CODES
 from dfcompile.units.base import Resources, Unit
 
 TOP = "unit_top"
 
 
-def wrapper(unit: Unit) -> str:
-    """A module without parameters around the unit's."""
+def wrapper(unit: Unit, outside: bool = False) -> str:
+    """A module without parameters around the unit's and the memory that it reads through ports, or with those ports (`outside`)."""
     ports, links = ["input logic clk_i", "input logic rst_ni"], [".clk_i", ".rst_ni"]
     for name, stream in zip(port_names("in", len(unit.inputs)), unit.inputs, strict=True):
         ports += [f"input logic [{stream.width - 1}:0] {name}_data_i", f"input logic {name}_valid_i", f"output logic {name}_ready_o"]
@@ -26,24 +29,54 @@ def wrapper(unit: Unit) -> str:
     for name, stream in zip(port_names("out", len(unit.outputs)), unit.outputs, strict=True):
         ports += [f"output logic [{stream.width - 1}:0] {name}_data_o", f"output logic {name}_valid_o", f"input logic {name}_ready_i"]
         links += [f".{name}_data_o", f".{name}_valid_o", f".{name}_ready_i"]
-    values = [f".{k}({v})" for k, v in unit.parameters().items()]
-    values += [f'.{m.name}File("{m.name}.mem")' for m in unit.memories()]
+    values = [f".{k}({v})" for k, v in rtl_parameters(unit, lambda m: f"{m.name}.mem")]
+    inside = ""
+    if unit.ported:
+        memory = next(m for m in unit.memories() if m.name == unit.ported)
+        name, bits = sanitise(memory.name), max(1, (memory.depth - 1).bit_length())
+        links += [f".{name}_en_o", f".{name}_addr_o", f".{name}_data_i"]
+        ends = [f"logic {name}_en_o", f"logic [{bits - 1}:0] {name}_addr_o"]
+        if outside:
+            ports += [*(f"output {e}" for e in ends), f"input logic [{memory.width - 1}:0] {name}_data_i"]
+        else:
+            inside = "".join(f"  {e};\n" for e in (*ends, f"logic [{memory.width - 1}:0] {name}_data_i")) + (
+                f'  dfc_rom #(.File("{memory.name}.mem"), .FileDepth({memory.depth}), .Width({memory.width}), '
+                f".Style({STYLE_CODES[memory.style]})) u_{name} (\n    .clk_i, .en_i({name}_en_o), .addr_i({name}_addr_o), "
+                f".data_o({name}_data_i)\n  );\n"
+            )
     return (
-        f"module {TOP} (\n  {(',' + chr(10) + '  ').join(ports)}\n);\n"
+        f"module {TOP} (\n  {(',' + chr(10) + '  ').join(ports)}\n);\n{inside}"
         f"  dfc_{unit.kind} #(\n    {', '.join(values)}\n  ) u_unit (\n    {', '.join(links)}\n  );\nendmodule\n"
     )
 
 
-def synthesise_unit(unit: Unit, family: str, library: Path | None = None, default: bool = False) -> Resources:
+def synthesise_unit(unit: Unit, family: str, library: Path | None = None, default: bool = False, outside: bool = False) -> Resources:
     """Real area of a unit on "xc7", "xcup" or "ecp5".
 
     library: folder with the SystemVerilog modules, default the compiler's own
     default: map logic with the tool's default instead of for area (see `flow`)
+    outside: without the memory that it reads through ports
     """
     folder = library or resource_dir("rtl")
-    files = library_files(folder, [f"dfc_{unit.kind}.sv"])
-    texts = [(f, (folder / f).read_text()) for f in files] + [(f"{TOP}.sv", wrapper(unit))]
-    return synthesise_texts(texts, [(f"{m.name}.mem", hex_lines(m.words, m.width)) for m in unit.memories()], TOP, family, default)
+    files = library_files(folder, [f"dfc_{unit.kind}.sv", *(["dfc_rom.sv"] if unit.ported and not outside else [])])
+    texts = [(f, (folder / f).read_text()) for f in files] + [(f"{TOP}.sv", wrapper(unit, outside))]
+    memories = [m for m in unit.memories() if not (outside and m.name == unit.ported)]
+    return synthesise_texts(texts, [(f"{m.name}.mem", hex_lines(m.words, m.width)) for m in memories], TOP, family, default)
+
+
+def synthesise_shared(memory: SharedMemory, family: str, library: Path | None = None) -> Resources:
+    """Real area of two memories in one."""
+    folder = library or resource_dir("rtl")
+    ports, links = ["input logic clk_i"], [".clk_i"]
+    values = ['.File("shared.mem")']
+    for name, m in (("first", memory.first), ("second", memory.second)):
+        bits = (m.depth - 1).bit_length()
+        ports += [f"input logic {name}_en_i", f"input logic [{bits - 1}:0] {name}_addr_i", f"output logic [{m.width - 1}:0] {name}_data_o"]
+        links += [f".{name}_en_i", f".{name}_addr_i", f".{name}_data_o"]
+        values += [f".{name.capitalize()}Width({m.width})", f".{name.capitalize()}Depth({m.depth})"]
+    top = f"module {TOP} ({', '.join(ports)});\n  dfc_rom_shared #({', '.join(values)}) u_shared ({', '.join(links)});\nendmodule\n"
+    texts = [("dfc_rom_shared.sv", (folder / "dfc_rom_shared.sv").read_text()), (f"{TOP}.sv", top)]
+    return synthesise_texts(texts, [("shared.mem", hex_lines(memory.words, memory.width))], TOP, family)
 
 
 def synthesise_texts(

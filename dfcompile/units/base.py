@@ -117,6 +117,8 @@ class Unit(ABC):
 
     kind: ClassVar[str]
     fold_fields: ClassVar[tuple[str, ...]] = ()
+    ported: ClassVar[str] = ""
+    """Name of the memory, if any, that the SystemVerilog module reads from outside: ``<name>_en_o``, ``_addr_o``, ``_data_i``."""
 
     @property
     @abstractmethod

@@ -45,6 +45,7 @@ class Mvtu(Unit):
 
     kind: ClassVar[str] = "mvtu"
     fold_fields: ClassVar[tuple[str, ...]] = ("pe", "simd")
+    ported: ClassVar[str] = "Weights"
 
     vectors: int
     weights: Array

@@ -42,6 +42,7 @@ class Vvtu(Unit):
 
     kind: ClassVar[str] = "vvtu"
     fold_fields: ClassVar[tuple[str, ...]] = ("pe", "simd")
+    ported: ClassVar[str] = "Weights"
 
     weights: Array
     in_dtype: IntType

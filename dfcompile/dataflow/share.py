@@ -1,0 +1,126 @@
+"""Block RAMs shared by two memories of a design, each behind one of the two read ports.
+
+Units step at their own times, so a memory needs a port of its own; a block RAM has two. A unit names the memory that its
+SystemVerilog module reads from outside (`Unit.ported`), and any two of them may share: two that leave their blocks partly empty,
+one that fits beside another and was in LUTs, two that were in LUTs because a block each was too dear. A matching of greatest
+weight (Edmonds; networkx) over what each pair saves is the best choice of pairs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import combinations
+from math import ceil
+
+import networkx
+import numpy as np
+
+from dfcompile.boards import Board
+from dfcompile.dataflow.cost import rates, vector
+from dfcompile.dataflow.design import Design
+from dfcompile.units.area import mux, rom, sum_of
+from dfcompile.units.base import Memory, Resources
+
+# With two ports of free addresses a block has half the width that it has with one.
+TWO_PORT_SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18))
+
+
+@dataclass(frozen=True, eq=False)
+class SharedMemory:
+    """Two memories in one: the first from address 0 up, the second in the last addresses.
+
+    units: names of the two units
+    """
+
+    units: tuple[str, str]
+    first: Memory
+    second: Memory
+
+    @property
+    def width(self) -> int:
+        return max(self.first.width, self.second.width)
+
+    @property
+    def depth(self) -> int:
+        """A power of two, so that the second memory is reached without an adder."""
+        return 1 << (self.first.depth + self.second.depth - 1).bit_length()
+
+    @property
+    def words(self) -> np.ndarray:
+        """The contents, as in `Memory`; places that neither uses hold 0."""
+        found = np.zeros((self.depth, ceil(self.width / 8)), dtype=np.uint8)
+        found[: self.first.depth, : self.first.words.shape[1]] = self.first.words
+        base = self.depth - (1 << (self.second.depth - 1).bit_length())
+        down = self.depth - 1 - np.arange(self.second.depth)
+        places = base + np.arange(self.second.depth) if base >= self.first.depth else down
+        found[places, : self.second.words.shape[1]] = self.second.words
+        return found
+
+    def resources(self, family: str) -> Resources:
+        """Area of the two together."""
+        places = 1 if family == "ecp5" else 2
+        blocks, banks = min((ceil(self.depth / d) * ceil(self.width / w), ceil(self.depth / d / places)) for d, w in TWO_PORT_SHAPES)
+        chosen = mux(self.first.width, banks, family) + mux(self.second.width, banks, family)
+        return chosen * (banks > 1) + Resources(bram36=blocks / 2)
+
+
+def ported_memory(design: Design, unit: str) -> Memory | None:
+    """The memory that a unit's module reads from outside."""
+    op = design.unit(unit)
+    return next((m for m in op.memories() if m.name == op.ported), None)
+
+
+def shared_memories(design: Design) -> list[SharedMemory]:
+    """The pairs of a design."""
+    found = []
+    for units in design.shared:
+        first, second = (ported_memory(design, u) for u in units)
+        assert first and second
+        found.append(SharedMemory(units, first, second))
+    return found
+
+
+def share_memories(design: Design, family: str, board: Board | None = None) -> Design:
+    """The design with the pairs that save the most on a device family, in LUT equivalents.
+
+    Pairs may take more blocks than their memories did, where those were in LUTs; with a board only when they are there.
+    """
+    memories = {n.name: ported_memory(design, n.name) for n in design.nodes}
+    places = {u: m for u, m in memories.items() if m and m.style != "uram" and m.depth > 1}
+    pairs = [SharedMemory((a, b), places[a], places[b]) for a, b in combinations(places, 2)]
+    found = replace(design, shared=_best(pairs, family, board))
+    if board is None or _block_rams(found, family) <= board.usable["bram36"]:
+        return found
+    return replace(design, shared=_best([p for p in pairs if saved_by(p, family).bram36 >= 0], family, board))
+
+
+def _best(pairs: list[SharedMemory], family: str, board: Board | None) -> tuple[tuple[str, str], ...]:
+    price = rates(family, board)
+    graph = networkx.Graph()
+    for pair in pairs:
+        worth = round(1000 * float(price @ vector(saved_by(pair, family))))
+        if worth > 0:
+            graph.add_edge(*pair.units, weight=worth)
+    chosen = {frozenset(p) for p in networkx.max_weight_matching(graph)}
+    return tuple(p.units for p in pairs if frozenset(p.units) in chosen)
+
+
+def _block_rams(design: Design, family: str) -> float:
+    fifos = (f.resources(family) for f in design.fifos().values())
+    return sum_of((*unit_resources(design, family).values(), *fifos)).bram36
+
+
+def saved_by(pair: SharedMemory, family: str) -> Resources:
+    """Area of the two memories of a pair by themselves, less that of the pair."""
+    apart = (rom(m.depth, m.width, m.style, family) for m in (pair.first, pair.second))
+    return sum_of((*apart, pair.resources(family) * -1))
+
+
+def unit_resources(design: Design, family: str) -> dict[str, Resources]:
+    """Estimated area of each unit; a shared memory counts in the first of its two units."""
+    found = {n.name: design.unit(n.name).resources(family) for n in design.nodes}
+    for pair in shared_memories(design):
+        for unit, memory in zip(pair.units, (pair.first, pair.second), strict=True):
+            found[unit] += rom(memory.depth, memory.width, memory.style, family) * -1
+        found[pair.units[0]] += pair.resources(family)
+    return found
