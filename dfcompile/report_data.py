@@ -59,7 +59,7 @@ def make_report(
         },
         "units": units,
         "fifos": fifos,
-        "fifo_sizing": {"total_bits": sizing.total_bits, "minimal": sizing.minimal} if sizing else {"total_bits": None, "minimal": False},
+        "fifo_sizing": _sizing(sizing),
         "shared_memories": shared,
         "resources": dataclasses.asdict(acc.resources),
         "budget": budget_of(board),
@@ -67,6 +67,12 @@ def make_report(
         "verification": {"streamline": "exact", "simulator": "exact" if acc.options.get("verify", True) else "skipped"},
         "seconds": {},
     }
+
+
+def _sizing(found: FifoSizing | None) -> dict[str, Any]:
+    if found is None:
+        return {"total_bits": None, "minimal": False, "optimal": False}
+    return {"total_bits": found.total_bits, "minimal": found.minimal, "optimal": found.optimal}
 
 
 def plain(value: Fraction | int) -> int | float:

@@ -13,12 +13,15 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from dfcompile.dataflow.design import Design
+from dfcompile.dataflow.fifo_optimum import Conflict, StoppedError, improve
 from dfcompile.dataflow.timing_interval import GAVE_UP, Loop, Periodic
 from dfcompile.dataflow.timing_mirror import mirrored
 from dfcompile.dataflow.timing_net import UNBOUNDED, System, build
 
-_BUILD_WORK = 40_000_000  # events of the model that sizing may compute in a build: some 5 seconds
+_BUILD_WORK = 20_000_000  # events of the model that lowering may compute in a build: some seconds
 _WORK = 2_000_000_000
+_OPTIMUM_WORK = 10_000_000  # the same for looking for an optimum, a second or so
+_ROUNDS = 300
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class FifoSizing:
     interval: cycles per frame with these depths, equal to that of unbounded FIFOs
     evaluations: trials of the exact model
     minimal: proved by trial that any one FIFO with one slot less, or left out, loses the interval
+    optimal: proved that no other depths with fewer bits in all keep the interval
     """
 
     depths: Mapping[str, int]
@@ -37,6 +41,7 @@ class FifoSizing:
     interval: Fraction
     evaluations: int
     minimal: bool
+    optimal: bool
 
 
 def size_fifos(design: Design) -> Design:
@@ -60,42 +65,29 @@ def find_depths(design: Design, work: int = _WORK) -> FifoSizing:
     search.open()
     if search.depths:
         search.bound()
-        search.minimal = work > 0
+        search.minimal = search.optimal = work > 0
         if search.minimal:
             search.lower(work)
+        if search.minimal:
+            search.improve(min(work, _OPTIMUM_WORK))
     depths = {e.tensor: search.depths[e.tensor] for e in system.edges if search.depths.get(e.tensor)}
     bits = sum(search.width[t] * d for t, d in depths.items())
-    return FifoSizing(depths, bits, search.periodic.interval, search.trials, search.minimal)
+    return FifoSizing(depths, bits, search.periodic.interval, search.trials, search.minimal, search.minimal and search.optimal)
 
 
-@dataclass(frozen=True)
-class Conflict:
-    """Depths that lose the interval: all those with no more than `room` on its streams and a FIFO on all of `through`.
-
-    A loop proves it: more room on one of the streams that it comes back by would break the loop, and so would the cycle
-    saved where a FIFO that it passes is left out.
-    """
-
-    room: Mapping[str, int]
-    through: frozenset[str]
-
-    @staticmethod
-    def of(loop: Loop, system: System, depths: Mapping[str, int]) -> Conflict:
-        room, through = {}, set()
-        for x in loop.links:
-            if x.edge < 0:
-                continue
-            e = system.edges[x.edge]
-            if x.src == e.consumer and not x.forward:
-                room[e.tensor] = depths.get(e.tensor, 0)
-            elif x.src == e.write and x.forward:
-                through.add(e.tensor)
-        return Conflict(room, frozenset(through))
-
-    def forbids(self, depths: Mapping[str, int]) -> bool:
-        """Whether the loop is there with these depths."""
-        lacks = all(UNBOUNDED != depths.get(t, 0) <= d for t, d in self.room.items())
-        return lacks and all(depths.get(t, 0) for t in self.through)
+def _conflict(loop: Loop, system: System, depths: Mapping[str, int]) -> Conflict:
+    """What a loop proves: more room on one of the streams that it comes back by would break it, and so would the cycle saved
+    where a FIFO that it passes is left out."""
+    room, through = {}, set()
+    for x in loop.links:
+        if x.edge < 0:
+            continue
+        e = system.edges[x.edge]
+        if x.src == e.consumer and not x.forward:
+            room[e.tensor] = depths.get(e.tensor, 0)
+        elif x.src == e.write and x.forward:
+            through.add(e.tensor)
+    return Conflict(room, frozenset(through))
 
 
 class _Search:
@@ -107,7 +99,7 @@ class _Search:
         self.periodic = Periodic(system, {}, interval)
         self.trials = 0
         self.conflicts: list[Conflict] = []
-        self.minimal = True
+        self.minimal = self.optimal = True
         self._work = 0
 
     @property
@@ -121,14 +113,14 @@ class _Search:
         opened: dict[str, int] = {}
         while loops:
             self.trials += 1
-            alone = [x for x in loops if not Conflict.of(x, self.system, opened).room]
+            alone = [x for x in loops if not _conflict(x, self.system, opened).room]
             if alone:
                 assert all(x.frames for x in alone), "a unit waits for itself"
                 self.periodic.faster(max(Fraction(x.cycles, x.frames) for x in alone))
                 loops = self.periodic.settle()
                 continue
             for x in loops:
-                room = Conflict.of(x, self.system, opened).room
+                room = _conflict(x, self.system, opened).room
                 if not opened.keys() & room.keys():
                     opened[min(sorted(room), key=lambda t: self.width[t])] = UNBOUNDED
             loops = self.periodic.relax(opened)
@@ -160,6 +152,22 @@ class _Search:
                     return
                 self._lower_one(t)
 
+    def improve(self, work: int) -> None:
+        """Look for fewer bits on other streams."""
+        self._work = self.periodic.computed + work
+        best, self.optimal = improve({t: d for t, d in self.depths.items() if d}, self.width, self.conflicts, self._attempt, _ROUNDS)
+        self.periodic.limit = None
+        loop = self.periodic.change(best)
+        assert loop is None, "these depths were proved to keep the interval"
+
+    def _attempt(self, depths: Mapping[str, int]) -> Conflict | None:
+        self.trials += 1
+        self.periodic.limit = self._work
+        loop = self.periodic.change(depths)
+        if loop is GAVE_UP:
+            raise StoppedError
+        return None if loop is None else _conflict(loop, self.system, depths)
+
     def _lower_one(self, t: str) -> None:
         """The least depth of one FIFO: one slot less, none at all, then steps that double while they succeed, then bisection."""
         less = self.depths[t] > 1 and self._fits(t, self.depths[t] - 1)
@@ -188,5 +196,5 @@ class _Search:
         if loop is GAVE_UP:
             self.minimal = False
         elif loop is not None:
-            self.conflicts.append(Conflict.of(loop, self.system, tried))
+            self.conflicts.append(_conflict(loop, self.system, tried))
         return loop is None

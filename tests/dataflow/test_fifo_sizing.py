@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from dfcompile.dataflow.design import Design
-from dfcompile.dataflow.fifo_sizing import find_depths, size_fifos
+from dfcompile.dataflow.fifo_optimum import Conflict, improve
+from dfcompile.dataflow.fifo_sizing import find_depths, sized
 from dfcompile.dataflow.timing import solve
 from dfcompile.dataflow.timing_interval import least_interval
 from dfcompile.dataflow.timing_net import UNBOUNDED, build
@@ -99,14 +100,43 @@ def test_brute_force_finds_nothing_smaller(made: Design) -> None:
     assert fitting == []
 
 
+def cheapest(made: Design, bits: int) -> int:
+    """The fewest bits that keep the interval, by trying all depths of fewer than `bits` bits; `bits` when there are none."""
+    system = build(made)
+    width = {e.tensor: e.width for e in system.edges}
+    interval = least_interval(system, dict.fromkeys(width, UNBOUNDED))[0]
+    sizes = ((sum(width[t] * d for t, d in depths.items()), depths) for depths in all_depths(list(width), bits // min(width.values())))
+    return min((size for size, depths in sizes if size < bits and least_interval(system, depths)[0] == interval), default=bits)
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.one_of(designs(4), diamonds()))
+def test_what_is_called_optimal_is(made: Design) -> None:
+    found = find_depths(made)
+    assume(found.depths and found.optimal and found.total_bits <= 10 and len(made.streams()) <= 7)
+    assert cheapest(made, found.total_bits) == found.total_bits
+
+
+def test_a_stream_further_up_may_be_cheaper() -> None:
+    """A FIFO of a slot on a narrow stream in front of two wide ones does what one on each of them would."""
+    rows = {"narrow": 1, "left": 8, "right": 8}
+    known = [Conflict({"narrow": 0, wide: 0}, frozenset()) for wide in ("left", "right")]
+
+    def attempt(depths: Mapping[str, int]) -> Conflict | None:
+        return None if depths.get("narrow", 0) or (depths.get("left", 0) and depths.get("right", 0)) else known[0]
+
+    assert improve({"left": 1, "right": 1}, rows, list(known), attempt, 10) == ({"narrow": 1}, True)
+
+
 def test_a_chain_at_full_rate_needs_no_fifo() -> None:
-    made = size_fifos(KNOWN[2][0])
+    made, found = sized(KNOWN[2][0])
     assert dict(made.fifo_depths) == {}
+    assert found.optimal
 
 
 def test_the_sized_design_runs_at_the_ideal_interval() -> None:
     made, _ = KNOWN[0]
-    assert solve(size_fifos(made)).interval_cycles == 8
+    assert solve(sized(made)[0]).interval_cycles == 8
 
 
 def test_a_search_cut_short_says_so_and_keeps_the_interval() -> None:
