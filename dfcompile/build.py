@@ -19,7 +19,7 @@ from dfcompile.config import MODES, parse_input_type
 from dfcompile.dataflow.connect import apply_folding, connect
 from dfcompile.dataflow.cost import Vector, budget, vector
 from dfcompile.dataflow.design import Design
-from dfcompile.dataflow.fifo_sizing import FifoSizing, sized
+from dfcompile.dataflow.fifo_sizing import FifoSizing, size_fifos
 from dfcompile.dataflow.fold import Choice, Folded, cheapest, default_interval, fastest, load_folding, read_folding
 from dfcompile.dataflow.lower import lower
 from dfcompile.dataflow.share import share_memories
@@ -123,7 +123,7 @@ def _connect(b: Build) -> None:
 def _size_fifos(b: Build) -> None:
     """FIFOs are known only behind the folding: where they no longer fit the board, the units fold again to leave them room."""
     assert b.design and b.unfolded
-    b.design, b.sizing = sized(b.design)
+    b.design, b.sizing = size_fifos(b.design)
     for _ in range(_REFOLDS):
         if not (b.board and b.folded):
             break
@@ -131,7 +131,7 @@ def _size_fifos(b: Build) -> None:
         if (b.folded.solution.area <= budget(b.board, fifos)).all():
             break
         b.folded = _optimum(b, b.unfolded, fifos)
-        b.design, b.sizing = sized(connect(apply_folding(b.unfolded, b.folded.choices)))
+        b.design, b.sizing = size_fifos(connect(apply_folding(b.unfolded, b.folded.choices)))
     b.dump("design", b.design.graph)
 
 

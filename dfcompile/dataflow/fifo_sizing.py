@@ -44,13 +44,8 @@ class FifoSizing:
     optimal: bool
 
 
-def size_fifos(design: Design) -> Design:
-    """The design with the FIFOs that `find_depths` chooses in a few seconds: the smallest, but for very large designs."""
-    return sized(design)[0]
-
-
-def sized(design: Design) -> tuple[Design, FifoSizing]:
-    """As `size_fifos`, with what is proved of the depths."""
+def size_fifos(design: Design) -> tuple[Design, FifoSizing]:
+    """The design with the FIFOs that `find_depths` chooses in a few seconds, and what is proved of them."""
     found = find_depths(design, _BUILD_WORK)
     return replace(design, fifo_depths=found.depths), found
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.fifo_optimum import Conflict, improve
-from dfcompile.dataflow.fifo_sizing import find_depths, sized
+from dfcompile.dataflow.fifo_sizing import find_depths, size_fifos
 from dfcompile.dataflow.timing import solve
 from dfcompile.dataflow.timing_interval import least_interval
 from dfcompile.dataflow.timing_net import UNBOUNDED, build
@@ -129,14 +129,14 @@ def test_a_stream_further_up_may_be_cheaper() -> None:
 
 
 def test_a_chain_at_full_rate_needs_no_fifo() -> None:
-    made, found = sized(KNOWN[2][0])
+    made, found = size_fifos(KNOWN[2][0])
     assert dict(made.fifo_depths) == {}
     assert found.optimal
 
 
 def test_the_sized_design_runs_at_the_ideal_interval() -> None:
     made, _ = KNOWN[0]
-    assert solve(sized(made)[0]).interval_cycles == 8
+    assert solve(size_fifos(made)[0]).interval_cycles == 8
 
 
 def test_a_search_cut_short_says_so_and_keeps_the_interval() -> None:
