@@ -19,6 +19,7 @@ from dfcompile.units.lookup import Lookup
 from dfcompile.units.multiply import Multiply
 from dfcompile.units.mvtu import Mvtu
 from dfcompile.units.pool import Pool
+from dfcompile.units.repack import Repack
 from dfcompile.units.sliding_window import SlidingWindow
 from dfcompile.units.split import Split
 from dfcompile.units.threshold import Threshold
@@ -187,7 +188,22 @@ def _more() -> Iterator[Unit]:
     yield window(10, 128, 3, "u1", 16)
 
 
+def _padded() -> Iterator[Unit]:
+    """Lanes that do not divide."""
+    yield Repack((4, 4, 10), dtype("u4"), 3, 10, 4, 10)
+    yield Repack((4, 4, 64), dtype("u2"), 22, 64, 16, 0)
+    yield Repack((4, 4, 64), dtype("u4"), 8, 0, 11, 64)
+    yield Repack((2, 2, 64), dtype("u4"), 3, 64, 5, 64)
+    yield Repack((4, 4, 64), dtype("b"), 13, 64, 22, 64)
+    yield Repack((4, 4, 32), dtype("u8"), 1, 0, 7, 32)
+    yield Repack((2, 2, 64), dtype("u4"), 6, 64, 32, 256)
+    yield mvtu("u4", "s4", "u4", 64, 64, 11, 8, weight_style="bram")
+    yield mvtu("b", "b", "b", 64, 64, 11, 22, weight_style="bram")
+    yield mvtu("u2", "s2", "u2", 32, 128, 8, 13, weight_style="bram")
+    yield window(14, 64, 3, "u4", 11, pad=1)
+
+
 def sweep() -> dict[str, Unit]:
     """Name -> unit; the names tell what varies."""
-    units = [*_mvtus(), *_others(), *_movers(), *_more()]
+    units = [*_mvtus(), *_others(), *_movers(), *_more(), *_padded()]
     return {f"{u.kind}{i:02d}": u for i, u in enumerate(units)}

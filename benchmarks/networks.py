@@ -62,6 +62,7 @@ class Network:
 
     def conv(self, channels: int, k: int = 1, stride: int = 1, pad: int = 0) -> None:
         """A convolution with thresholds."""
+        run = self.shape[2]
         if k > 1 or stride > 1:
             self.window(k, stride, pad)
         h, w, columns = self.shape
@@ -69,7 +70,7 @@ class Network:
         reach = int(np.abs(weights).sum(axis=2, dtype=np.int64).max()) * 15
         acc = IntType.holding(-reach, reach)
         thresholds = steps(channels, -reach // 8, reach // 8)
-        self.put(Mvtu(h * w, weights, CODES, WEIGHTS, CODES, acc, thresholds, None, (h, w, columns), (h, w, channels)))
+        self.put(Mvtu(h * w, weights, CODES, WEIGHTS, CODES, acc, thresholds, None, (h, w, columns), (h, w, channels), run=run))
 
     def depthwise(self, stride: int = 1) -> None:
         """A 3x3 depthwise convolution with thresholds."""

@@ -59,7 +59,7 @@ class Difference:
 
 def compare(name: str, stream: Stream, got: Array, wanted: Array) -> Difference | None:
     """Beats of a stream that differ, None when all are equal. Frames are (n, h, w, c)."""
-    lanes = [np.asarray(x).reshape(-1, stream.beats, stream.lanes) for x in (got, wanted)]
+    lanes = [stream.arrange(np.asarray(x)) for x in (got, wanted)]
     wrong = np.argwhere((lanes[0] != lanes[1]).any(axis=2))
     if not len(wrong):
         return None

@@ -39,6 +39,9 @@ constexpr int clog2(long n) { return n <= 1 ? 0 : 1 + clog2((n + 1) / 2); }
 // Bits of an index into n things, at least 1.
 constexpr int index_bits(long n) { return n <= 2 ? 1 : clog2(n); }
 
+// Beats of n elements in so many lanes.
+constexpr int ceil_div(int n, int lanes) { return (n + lanes - 1) / lanes; }
+
 constexpr int max_of(int a, int b) { return a > b ? a : b; }
 constexpr int min_of(int a, int b) { return a < b ? a : b; }
 

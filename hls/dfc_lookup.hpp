@@ -1,5 +1,5 @@
 // Table lookup on a stream: each element becomes the entry of its channel's table at its bit pattern.
-// One call is one frame: Vectors * (Channels/Pe) iterations of one loop at II = 1.
+// One call is one frame: Vectors * folds iterations of one loop at II = 1.
 #pragma once
 
 #include "dfc_common.hpp"
@@ -8,10 +8,10 @@ namespace dfc {
 
 template <int Vectors, int Channels, int Pe, int InBits, int OutBits, int Shared, int TableStyle, int Slots>
 void lookup(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
-            const ap_uint<OutBits> Table[(Shared ? 1 : Channels) << InBits]) {
-  static_assert(Channels % Pe == 0, "dfc::lookup: Pe must divide Channels");
+            const ap_uint<OutBits> Table[(Shared ? 1 : ceil_div(Channels, Pe) * Pe) << InBits]) {
+  static_assert(Pe <= Channels, "dfc::lookup: there are at most Channels lanes");
   DFC_PARTITION_BLOCK(Table, (Shared ? 1 : Pe))
-  constexpr int Folds = Channels / Pe;
+  constexpr int Folds = ceil_div(Channels, Pe);
   int fold = 0;
   for (long step = 0; step < long(Vectors) * Folds; step++) {
     DFC_PIPELINE(1)

@@ -1,21 +1,26 @@
 // Matrix-vector-threshold unit: Mh outputs from each of Groups vectors of Mw inputs at each of Vectors positions.
-// One call is one frame: Vectors * Groups * (Mh/Pe) * (Mw/Simd) iterations of one loop at II = 1.
+// The last fold of rows may hold dummies; columns start again with lane 0 after each Run, and weights of the lanes left over are 0.
+// One call is one frame: Vectors * Groups * row folds * column folds iterations of one loop at II = 1.
 #pragma once
 
 #include "dfc_arithmetic.hpp"
 
 namespace dfc {
 
+constexpr int column_folds(int columns, int simd, int run) { return columns / run * ceil_div(run, simd); }
+
 // The frame, with what becomes of each sum left to `finish(acc, fold, lane)`.
-template <int Vectors, int Groups, int Mh, int Mw, int Pe, int Simd, class P, int InBits, int WeightBits, int AccBits,
-          int AccSigned, int OutBits, class Finish>
+template <int Vectors, int Groups, int Mh, int Mw, int Pe, int Simd, int Run, class P, int Xnor, int InBits, int WeightBits,
+          int AccBits, int AccSigned, int OutBits, class Finish>
 inline void mvtu_frame(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
                        const ap_uint<Pe * Simd * WeightBits> Weights[], const Finish& finish) {
   DFC_INLINE
-  static_assert(Mh % Pe == 0, "dfc::mvtu: Pe must divide Mh");
-  static_assert(Mw % Simd == 0, "dfc::mvtu: Simd must divide Mw");
-  constexpr int RowFolds = Mh / Pe;
-  constexpr int ColFolds = Mw / Simd;
+  static_assert(Pe <= Mh && Simd <= Mw, "dfc::mvtu: there are at most Mh and Mw lanes");
+  static_assert(Mw % Run == 0, "dfc::mvtu: Run must divide Mw");
+  constexpr int RowFolds = ceil_div(Mh, Pe);
+  constexpr int ColFolds = column_folds(Mw, Simd, Run);
+  constexpr int RunFolds = ceil_div(Run, Simd);
+  constexpr int Tail = Run % Simd;
   constexpr int Folds = Groups * RowFolds;
   using Acc = integer<AccBits, AccSigned != 0>;
 
@@ -26,6 +31,7 @@ inline void mvtu_frame(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_u
   int col = 0;   // fold of columns
   int fold = 0;  // fold of rows within all groups
   int word = 0;
+  [[maybe_unused]] int beat = 0;  // of a run
   for (long step = 0; step < long(Vectors) * Folds * ColFolds; step++) {
     DFC_PIPELINE(1)
     DFC_NO_DEPENDENCE(vector)
@@ -39,6 +45,13 @@ inline void mvtu_frame(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_u
     ap_uint<InBits> x[Simd];
     DFC_PARTITION(x)
     unpack<InBits>(inputs, 0, x);
+    if constexpr (Xnor && Tail > 0) {  // there is no weight for nothing: lanes left over get 0, which complements to no count
+      for (int i = Tail; i < Simd; i++) {
+        DFC_UNROLL
+        if (beat == RunFolds - 1) x[i] = 0;
+      }
+      beat = beat == RunFolds - 1 ? 0 : beat + 1;
+    }
     const ap_uint<Pe * Simd * WeightBits>& weights = Weights[word];
     ap_uint<Pe * OutBits> results = 0;
     for (int p = 0; p < Pe; p++) {
@@ -61,30 +74,30 @@ inline void mvtu_frame(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_u
 }
 
 // With thresholds.
-template <int Vectors, int Groups, int Mh, int Mw, int Pe, int Simd, int InBits, int InSigned, int InBipolar, int WeightBits,
-          int WeightSigned, int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshShared, int Flip, int OutBits,
+template <int Vectors, int Groups, int Mh, int Mw, int Pe, int Simd, int Run, int InBits, int InSigned, int InBipolar,
+          int WeightBits, int WeightSigned, int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshShared, int Flip, int OutBits,
           int OutSigned, int Double, int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
 void mvtu(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
-          const ap_uint<Pe * Simd * WeightBits> Weights[Groups * (Mh / Pe) * (Mw / Simd)],
-          const ap_uint<ThreshBits> Thresholds[ThreshShared ? 1 << OutBits : threshold_depth(Pe, Groups * (Mh / Pe), OutBits)]) {
+          const ap_uint<Pe * Simd * WeightBits> Weights[Groups * ceil_div(Mh, Pe) * column_folds(Mw, Simd, Run)],
+          const ap_uint<ThreshBits> Thresholds[ThreshShared ? 1 << OutBits : threshold_depth(Pe, Groups * ceil_div(Mh, Pe), OutBits)]) {
   using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor>;
   DFC_PARTITION_BLOCK(Thresholds, ((ThreshShared ? 1 : Pe) << OutBits))
-  mvtu_frame<Vectors, Groups, Mh, Mw, Pe, Simd, P, InBits, WeightBits, AccBits, AccSigned, OutBits>(
+  mvtu_frame<Vectors, Groups, Mh, Mw, Pe, Simd, Run, P, Xnor, InBits, WeightBits, AccBits, AccSigned, OutBits>(
       in, out, Weights, [&](const integer<AccBits, AccSigned != 0>& acc, int fold, int lane) {
-        return count_thresholds<ThreshShared ? 1 : Groups * (Mh / Pe), AccBits, AccSigned, ThreshBits, Flip, OutBits, OutSigned>(
+        return count_thresholds<ThreshShared ? 1 : Groups * ceil_div(Mh, Pe), AccBits, AccSigned, ThreshBits, Flip, OutBits, OutSigned>(
             acc, Thresholds, ThreshShared ? 0 : fold, ThreshShared ? 0 : lane);
       });
 }
 
 // Without: the outputs are the sums.
-template <int Vectors, int Groups, int Mh, int Mw, int Pe, int Simd, int InBits, int InSigned, int InBipolar, int WeightBits,
-          int WeightSigned, int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshShared, int Flip, int OutBits,
+template <int Vectors, int Groups, int Mh, int Mw, int Pe, int Simd, int Run, int InBits, int InSigned, int InBipolar,
+          int WeightBits, int WeightSigned, int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshShared, int Flip, int OutBits,
           int OutSigned, int Double, int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
 void mvtu(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
-          const ap_uint<Pe * Simd * WeightBits> Weights[Groups * (Mh / Pe) * (Mw / Simd)]) {
+          const ap_uint<Pe * Simd * WeightBits> Weights[Groups * ceil_div(Mh, Pe) * column_folds(Mw, Simd, Run)]) {
   static_assert(ThreshBits == 0, "dfc::mvtu: a unit with thresholds takes their memory");
   using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor>;
-  mvtu_frame<Vectors, Groups, Mh, Mw, Pe, Simd, P, InBits, WeightBits, AccBits, AccSigned, OutBits>(
+  mvtu_frame<Vectors, Groups, Mh, Mw, Pe, Simd, Run, P, Xnor, InBits, WeightBits, AccBits, AccSigned, OutBits>(
       in, out, Weights,
       [](const integer<AccBits, AccSigned != 0>& acc, int, int) { return give_sum<AccBits, AccSigned, OutBits, Double, Mw>(acc); });
 }

@@ -11,11 +11,11 @@ template <int Height, int Width, int Channels, int KernelH, int KernelW, int Str
           int StuffH, int StuffW, int PadTop, int PadLeft, int CropTop, int CropLeft, int OutHeight, int OutWidth, int Groups, int Simd,
           int InBits, int InSigned, int InBipolar, int OutBits, int OutBipolar, int PadValue, int Depth, int RamStyle>
 void sliding_window(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Simd * OutBits>>& out) {
-  static_assert(Channels % (Groups * Simd) == 0, "dfc::sliding_window: Simd must divide the channels of a group");
   static_assert(OutBits >= InBits, "dfc::sliding_window: the output type must hold the input type");
-  using Walk = WindowWalk<Height, Width, Channels / Simd, KernelH, KernelW, StrideH, StrideW, DilationH, DilationW, StuffH, StuffW,
+  constexpr int Fold = Groups * ceil_div(Channels, Groups * Simd);  // the last word of a group may be padded
+  using Walk = WindowWalk<Height, Width, Fold, KernelH, KernelW, StrideH, StrideW, DilationH, DilationW, StuffH, StuffW,
                           CropTop - PadTop, CropLeft - PadLeft, OutHeight, OutWidth, Groups, Depth>;
-  constexpr long Steps = long(OutHeight) * OutWidth * KernelH * KernelW * (Channels / Simd);
+  constexpr long Steps = long(OutHeight) * OutWidth * KernelH * KernelW * Fold;
 
   ap_uint<Simd * OutBits> padding = 0;
   for (int i = 0; i < Simd; i++) {

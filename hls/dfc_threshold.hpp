@@ -1,5 +1,5 @@
 // Thresholds on a stream: each element becomes the code of its channel's thresholds.
-// One call is one frame: Vectors * (Channels/Pe) iterations of one loop at II = 1.
+// One call is one frame: Vectors * folds iterations of one loop at II = 1.
 #pragma once
 
 #include "dfc_arithmetic.hpp"
@@ -9,10 +9,10 @@ namespace dfc {
 template <int Vectors, int Channels, int Pe, int InBits, int InSigned, int ThreshBits, int ThreshShared, int Flip, int OutBits,
           int OutSigned, int ThresholdsStyle, int Slots>
 void threshold(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
-               const ap_uint<ThreshBits> Thresholds[ThreshShared ? 1 << OutBits : threshold_depth(Pe, Channels / Pe, OutBits)]) {
-  static_assert(Channels % Pe == 0, "dfc::threshold: Pe must divide Channels");
+               const ap_uint<ThreshBits> Thresholds[ThreshShared ? 1 << OutBits : threshold_depth(Pe, ceil_div(Channels, Pe), OutBits)]) {
+  static_assert(Pe <= Channels, "dfc::threshold: there are at most Channels lanes");
   DFC_PARTITION_BLOCK(Thresholds, ((ThreshShared ? 1 : Pe) << OutBits))
-  constexpr int Folds = Channels / Pe;
+  constexpr int Folds = ceil_div(Channels, Pe);
   int fold = 0;
   for (long step = 0; step < long(Vectors) * Folds; step++) {
     DFC_PIPELINE(1)

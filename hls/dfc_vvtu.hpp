@@ -1,5 +1,5 @@
 // Vector-vector-threshold unit: each of Channels outputs from its own Taps inputs at each of Vectors positions.
-// One call is one frame: Vectors * (Channels/Pe) * Taps iterations of one loop at II = 1.
+// The last fold of channels may hold dummies. One call is one frame: Vectors * folds * Taps iterations of one loop at II = 1.
 #pragma once
 
 #include "dfc_arithmetic.hpp"
@@ -12,8 +12,8 @@ template <int Vectors, int Channels, int Taps, int Pe, class P, int InBits, int 
 inline void vvtu_frame(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
                        const ap_uint<Pe * WeightBits> Weights[], const Finish& finish) {
   DFC_INLINE
-  static_assert(Channels % Pe == 0, "dfc::vvtu: Pe must divide Channels");
-  constexpr int Folds = Channels / Pe;
+  static_assert(Pe <= Channels, "dfc::vvtu: there are at most Channels lanes");
+  constexpr int Folds = ceil_div(Channels, Pe);
   using Acc = integer<AccBits, AccSigned != 0>;
 
   Acc acc[Pe];
@@ -49,13 +49,13 @@ template <int Vectors, int Channels, int Taps, int Pe, int InBits, int InSigned,
           int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshShared, int Flip, int OutBits, int OutSigned, int Double,
           int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
 void vvtu(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
-          const ap_uint<Pe * WeightBits> Weights[(Channels / Pe) * Taps],
-          const ap_uint<ThreshBits> Thresholds[ThreshShared ? 1 << OutBits : threshold_depth(Pe, Channels / Pe, OutBits)]) {
+          const ap_uint<Pe * WeightBits> Weights[ceil_div(Channels, Pe) * Taps],
+          const ap_uint<ThreshBits> Thresholds[ThreshShared ? 1 << OutBits : threshold_depth(Pe, ceil_div(Channels, Pe), OutBits)]) {
   using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor>;
   DFC_PARTITION_BLOCK(Thresholds, ((ThreshShared ? 1 : Pe) << OutBits))
   vvtu_frame<Vectors, Channels, Taps, Pe, P, InBits, WeightBits, AccBits, AccSigned, OutBits>(
       in, out, Weights, [&](const integer<AccBits, AccSigned != 0>& acc, int fold, int lane) {
-        return count_thresholds<ThreshShared ? 1 : Channels / Pe, AccBits, AccSigned, ThreshBits, Flip, OutBits, OutSigned>(
+        return count_thresholds<ThreshShared ? 1 : ceil_div(Channels, Pe), AccBits, AccSigned, ThreshBits, Flip, OutBits, OutSigned>(
             acc, Thresholds, ThreshShared ? 0 : fold, ThreshShared ? 0 : lane);
       });
 }
@@ -65,7 +65,7 @@ template <int Vectors, int Channels, int Taps, int Pe, int InBits, int InSigned,
           int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshShared, int Flip, int OutBits, int OutSigned, int Double,
           int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
 void vvtu(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
-          const ap_uint<Pe * WeightBits> Weights[(Channels / Pe) * Taps]) {
+          const ap_uint<Pe * WeightBits> Weights[ceil_div(Channels, Pe) * Taps]) {
   static_assert(ThreshBits == 0, "dfc::vvtu: a unit with thresholds takes their memory");
   using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor>;
   vvtu_frame<Vectors, Channels, Taps, Pe, P, InBits, WeightBits, AccBits, AccSigned, OutBits>(

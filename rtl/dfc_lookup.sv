@@ -21,13 +21,13 @@ module dfc_lookup #(
   output logic                  out_valid_o,
   input  logic                  out_ready_i
 );
-  localparam int unsigned Folds     = (Shared != 0) ? 1 : Channels / Pe;
+  localparam int unsigned Folds     = (Shared != 0) ? 1 : (Channels + Pe - 1) / Pe;
   localparam int unsigned FoldBits  = (Folds > 1) ? $clog2(Folds) : 1;
   localparam int unsigned Depth     = Folds << InBits;  // entries of a lane; the file holds lane after lane
   localparam int unsigned AddrBits  = $clog2(Depth);
 
-  if (Vectors < 1 || Channels % Pe != 0) begin : gen_check
-    $fatal(1, "dfc_lookup: Pe must divide Channels and Vectors be at least 1");
+  if (Vectors < 1 || Pe < 1 || Pe > Channels) begin : gen_check
+    $fatal(1, "dfc_lookup: Pe must be 1 to Channels and Vectors be at least 1");
   end
 
   logic step;

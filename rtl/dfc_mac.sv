@@ -47,8 +47,8 @@ module dfc_mac #(
                                       : !Gated ? 1 + TreeLatency : (Simd > 1) ? TreeLatency : 1;
   localparam bit Accumulate           = Terms != Simd;
 
-  if (Pe < 1 || Terms % Simd != 0 || (InputLanes != 1 && InputLanes != Pe)) begin : gen_check
-    $fatal(1, "dfc_mac: Pe must be at least 1, Simd divide Terms and InputLanes be 1 or Pe");
+  if (Pe < 1 || Terms < Simd || (InputLanes != 1 && InputLanes != Pe)) begin : gen_check
+    $fatal(1, "dfc_mac: Pe must be at least 1, Simd at most Terms and InputLanes be 1 or Pe");
   end
 
   // A step and its last flag on their way to the dot products' results: [0] with the operands.

@@ -1,5 +1,6 @@
 // Matrix-vector-threshold unit: Mh outputs from each of Groups vectors of Mw inputs, Pe rows by Simd columns a step.
-// Interval Groups * (Mh/Pe) * (Mw/Simd) cycles a position, without bubbles; latency from the last column step: see dfc_mac.
+// The last fold of rows may hold dummies; columns start again with lane 0 after each Run, and weights of the lanes left over are 0.
+// Interval Groups * RowFolds * ColFolds cycles a position, without bubbles; latency from the last column step: see dfc_mac.
 `include "dfc_assert.svh"
 module dfc_mvtu #(
   parameter int unsigned Vectors         = 1,
@@ -8,6 +9,7 @@ module dfc_mvtu #(
   parameter int unsigned Mw              = 8,
   parameter int unsigned Pe              = 2,
   parameter int unsigned Simd            = 4,
+  parameter int unsigned Run             = 8,
   parameter int unsigned InBits          = 2,
   parameter int unsigned InSigned        = 0,
   parameter int unsigned InBipolar       = 0,
@@ -42,14 +44,15 @@ module dfc_mvtu #(
   output logic [WeightsAddrBits-1:0] weights_addr_o,
   input  logic [Pe*Simd*WeightBits-1:0] weights_data_i
 );
-  localparam int unsigned RowFolds  = Mh / Pe;
-  localparam int unsigned ColFolds  = Mw / Simd;
+  localparam int unsigned RowFolds  = (Mh + Pe - 1) / Pe;
+  localparam int unsigned RunFolds  = (Run + Simd - 1) / Simd;
+  localparam int unsigned ColFolds  = Mw / Run * RunFolds;
   localparam int unsigned Words     = Groups * RowFolds * ColFolds;
   localparam int unsigned InWidth   = Simd * InBits;
   localparam int unsigned WordBits  = (Words > 1) ? $clog2(Words) : 1;
 
-  if (Vectors < 1 || Mh % Pe != 0 || Mw % Simd != 0 || WeightsDepth != Words) begin : gen_check
-    $fatal(1, "dfc_mvtu: Pe must divide Mh, Simd divide Mw Vectors be at least 1 and WeightsDepth the words that are read");
+  if (Vectors < 1 || Pe < 1 || Pe > Mh || Simd < 1 || Simd > Mw || Run < 1 || Mw % Run != 0 || WeightsDepth != Words) begin : gen_check
+    $fatal(1, "dfc_mvtu: Pe must be 1 to Mh, Simd 1 to Mw, Run divide Mw, Vectors be at least 1 and WeightsDepth the words that are read");
   end
 
   // A step takes an input beat in the first row fold, and gives an output beat in the last column fold.
@@ -70,10 +73,25 @@ module dfc_mvtu #(
   assign weights_en_o   = step;
   assign weights_addr_o = word_q;
 
-  logic [InWidth-1:0] inputs;
+  logic [InWidth-1:0] inputs, operands;
   dfc_mvtu_inputs #(.Width(InWidth), .RowFolds(RowFolds), .ColFolds(ColFolds)) u_inputs (
     .clk_i, .rst_ni, .step_i(step), .in_data_i, .first_row_o(first_row), .last_col_o(last_col), .inputs_o(inputs)
   );
+
+  // An XNOR has no weight for nothing: where a run ends within a beat, the lanes left over get 0, which complements to no count.
+  localparam int unsigned Tail = Run % Simd;
+  if (Xnor != 0 && Tail != 0) begin : gen_mask
+    logic tail, tail_q;
+    if (RunFolds == ColFolds) begin : gen_whole
+      assign tail = last_col;
+    end else begin : gen_runs
+      dfc_run_counter #(.Beats(RunFolds)) u_run (.clk_i, .rst_ni, .step_i(step), .last_o(tail));
+    end
+    always_ff @(posedge clk_i) if (step) tail_q <= tail;
+    assign operands = tail_q ? inputs & {{(Simd-Tail)*InBits{1'b0}}, {Tail*InBits{1'b1}}} : inputs;
+  end else begin : gen_mask
+    assign operands = inputs;
+  end
 
   dfc_mac #(
     .Pe(Pe), .Simd(Simd), .InputLanes(1), .Terms(Mw), .Folds(Groups * RowFolds),
@@ -82,7 +100,7 @@ module dfc_mvtu #(
     .OutBits(OutBits), .OutSigned(OutSigned), .Double(Double), .Arithmetic(Arithmetic), .ThresholdsStyle(ThresholdsStyle),
     .Slots(Slots), .ThresholdsFile(ThresholdsFile)
   ) u_mac (
-    .clk_i, .rst_ni, .credit_o(credit), .step_i(step), .last_i(last_col), .inputs_i(inputs), .weights_i(weights_data_i),
+    .clk_i, .rst_ni, .credit_o(credit), .step_i(step), .last_i(last_col), .inputs_i(operands), .weights_i(weights_data_i),
     .out_data_o, .out_valid_o, .out_ready_i
   );
 

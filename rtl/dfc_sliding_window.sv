@@ -39,8 +39,8 @@ module dfc_sliding_window #(
   output logic                    out_valid_o,
   input  logic                    out_ready_i
 );
-  if (Simd < 1 || Groups < 1 || Channels % (Groups * Simd) != 0) begin : gen_check_simd
-    $fatal(1, "dfc_sliding_window: Simd must divide the channels of a group");
+  if (Simd < 1 || Groups < 1 || Channels < Groups) begin : gen_check_simd
+    $fatal(1, "dfc_sliding_window: Simd and Groups must be at least 1, Groups at most Channels");
   end
   if (OutBits < InBits || (InBipolar != 0 && OutBipolar == 0 && OutBits < 2)) begin : gen_check_bits
     $fatal(1, "dfc_sliding_window: the output type must hold the input type");
@@ -49,7 +49,7 @@ module dfc_sliding_window #(
     $fatal(1, "dfc_sliding_window: kernel, stuffing, output and Depth must be at least 1");
   end
 
-  localparam int unsigned Fold  = Channels / Simd;
+  localparam int unsigned Fold  = Groups * ((Channels + Groups * Simd - 1) / (Groups * Simd));  // the last word of a group may be padded
   localparam int unsigned Words = Height * Width * Fold;
   localparam int OriginY = int'(CropTop) - int'(PadTop);
   localparam int OriginX = int'(CropLeft) - int'(PadLeft);

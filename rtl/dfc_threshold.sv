@@ -1,5 +1,5 @@
 // Thresholds on a stream: code = #{k : x >= T_k} with the thresholds of the element's channel, Pe channels a beat.
-// Latency 2 + OutBits cycles, one beat a cycle.
+// The last beat of a pixel may hold dummies. Latency 2 + OutBits cycles, one beat a cycle.
 `include "dfc_assert.svh"
 module dfc_threshold #(
   parameter int unsigned Vectors         = 1,
@@ -25,8 +25,8 @@ module dfc_threshold #(
   output logic                  out_valid_o,
   input  logic                  out_ready_i
 );
-  if (Vectors < 1 || Channels % Pe != 0) begin : gen_check
-    $fatal(1, "dfc_threshold: Pe must divide Channels and Vectors be at least 1");
+  if (Vectors < 1 || Pe < 1 || Pe > Channels) begin : gen_check
+    $fatal(1, "dfc_threshold: Pe must be 1 to Channels and Vectors be at least 1");
   end
 
   logic step, step_q, push;
@@ -38,7 +38,7 @@ module dfc_threshold #(
   always_ff @(posedge clk_i) data_q <= in_data_i;
 
   dfc_threshold_core #(
-    .File(ThresholdsFile), .Lanes(Pe), .Folds(Channels / Pe), .Shared(ThreshShared), .AccBits(InBits), .AccSigned(InSigned),
+    .File(ThresholdsFile), .Lanes(Pe), .Folds((Channels + Pe - 1) / Pe), .Shared(ThreshShared), .AccBits(InBits), .AccSigned(InSigned),
     .ThreshBits(ThreshBits), .OutBits(OutBits), .OutSigned(OutSigned), .Flip(Flip), .Style(ThresholdsStyle)
   ) u_thresholds (.clk_i, .rst_ni, .valid_i(step_q), .acc_i(data_q), .valid_o(push), .codes_o(codes));
 

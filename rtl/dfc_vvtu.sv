@@ -1,5 +1,5 @@
 // Vector-vector-threshold unit: each of Channels outputs from its own Taps inputs; Pe channels, one tap a step.
-// Interval (Channels/Pe) * Taps cycles a position, without bubbles; latency from the last tap's step: see dfc_mac.
+// The last fold of channels may hold dummies. Interval Folds * Taps cycles a position, without bubbles; latency from the last tap's step: see dfc_mac.
 `include "dfc_assert.svh"
 module dfc_vvtu #(
   parameter int unsigned Vectors         = 1,
@@ -40,12 +40,12 @@ module dfc_vvtu #(
   output logic [WeightsAddrBits-1:0] weights_addr_o,
   input  logic [Pe*WeightBits-1:0] weights_data_i
 );
-  localparam int unsigned Folds     = Channels / Pe;
+  localparam int unsigned Folds     = (Channels + Pe - 1) / Pe;
   localparam int unsigned Words     = Folds * Taps;
   localparam int unsigned WordBits  = (Words > 1) ? $clog2(Words) : 1;
 
-  if (Vectors < 1 || Channels % Pe != 0 || WeightsDepth != Words) begin : gen_check
-    $fatal(1, "dfc_vvtu: Pe must divide Channels Vectors be at least 1 and WeightsDepth the words that are read");
+  if (Vectors < 1 || Pe < 1 || Pe > Channels || WeightsDepth != Words) begin : gen_check
+    $fatal(1, "dfc_vvtu: Pe must be 1 to Channels, Vectors be at least 1 and WeightsDepth the words that are read");
   end
 
   logic step, last_tap, credit;

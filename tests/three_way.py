@@ -34,10 +34,10 @@ def random_codes(stream: Stream, frames: int, rng: np.random.Generator) -> Array
 
 def assert_same(what: str, stream: Stream, got: Array, wanted: Array) -> None:
     """AssertionError with the first frame and beat that differ."""
-    wrong = np.argwhere((got != wanted).reshape(-1, stream.beats, stream.lanes).any(axis=2))
+    wrong = np.argwhere(stream.arrange(got != wanted).any(axis=2))
     if len(wrong):
         frame, beat = wrong[0]
-        lanes = [x.reshape(-1, stream.beats, stream.lanes)[frame, beat].astype(int).tolist() for x in (got, wanted)]
+        lanes = [stream.arrange(x)[frame, beat].astype(int).tolist() for x in (got, wanted)]
         raise AssertionError(f"{what}: {len(wrong)} beats differ, first in frame {frame}, beat {beat}: {lanes[0]}, wanted {lanes[1]}")
 
 

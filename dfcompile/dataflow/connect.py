@@ -1,4 +1,7 @@
-"""Folded units --> a design: forks where a stream has several readers, width converters where lanes differ."""
+"""Folded units --> a design: forks where a stream has several readers, converters where layouts differ.
+
+The design's own inputs and outputs have no padding: where a unit's port has, a converter stands between.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from dataclasses import replace
 
 from dfcompile.dataflow.design import Design
 from dfcompile.ir.graph import Graph, Node, Tensor
-from dfcompile.units.base import Stream, Unit
+from dfcompile.ir.types import IntType
+from dfcompile.units.base import Layout, Stream, Unit
 from dfcompile.units.fork import Fork
+from dfcompile.units.repack import Repack
 from dfcompile.units.sliding_window import SlidingWindow
 from dfcompile.units.width_converter import WidthConverter
 
@@ -49,6 +54,13 @@ def _is_tied(source: Node, reader: Node) -> bool:
     return isinstance(source.op, SlidingWindow) and source.op.channels_outer
 
 
+def converter(shape: tuple[int, int, int], dtype: IntType, given: Layout, wanted: Layout) -> Unit:
+    """The unit between two different layouts of one stream."""
+    if given[1] or wanted[1]:
+        return Repack(shape, dtype, *given[:2], *wanted[:2])
+    return WidthConverter(shape, dtype, given[0], wanted[0])
+
+
 class _Connection:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -62,17 +74,20 @@ class _Connection:
         ends = [tensor]
         for i in range(self.readers.get(tensor, 0) - 1):
             copies = (f"{tensor}/{i}a", f"{tensor}/{i}b")
-            self._add(f"fork_{_plain(tensor)}_{i}", Fork(stream.shape, stream.dtype, stream.lanes), (ends.pop(),), copies, source)
+            fork = Fork(stream.shape, stream.dtype, stream.lanes, run=stream.run, taps=stream.taps)
+            self._add(f"fork_{_plain(tensor)}_{i}", fork, (ends.pop(),), copies, source)
             ends += copies
         self.ends[tensor] = [(e, stream) for e in ends]
 
-    def take(self, tensor: str, lanes: int | None, reader: str) -> str:
-        """One end of a stream in the lanes that its reader wants."""
+    def take(self, tensor: str, wanted: Stream | None) -> str:
+        """One end of a stream in the layout that its reader wants; None is the outside."""
         end, stream = self.ends[tensor].pop(0)
-        if lanes is None or stream.lanes == lanes:
+        lanes, run, taps = stream.unpadded.layout if wanted is None else wanted.layout
+        if stream.layout == (lanes, run, taps):
             return end
-        out = f"{end}>{lanes}"
-        self._add(f"width_{_plain(out)}", WidthConverter(stream.shape, stream.dtype, stream.lanes, lanes), (end,), (out,), ())
+        out = f"{end}>{lanes}" + (f".{run}" if run else "")
+        unit = converter(stream.shape, stream.dtype, stream.layout, (lanes, run, taps))
+        self._add(f"{unit.kind.partition('_')[0]}_{_plain(out)}", unit, (end,), (out,), ())
         return out
 
     def _add(self, name: str, unit: Unit, inputs: tuple[str, ...], outputs: tuple[str, ...], source: tuple[str, ...]) -> None:
@@ -82,7 +97,7 @@ class _Connection:
 
     def visit(self, node: Node) -> None:
         assert isinstance(node.op, Unit)
-        inputs = tuple(self.take(t, s.lanes, node.name) for t, s in zip(node.inputs, node.op.inputs, strict=True))
+        inputs = tuple(self.take(t, s) for t, s in zip(node.inputs, node.op.inputs, strict=True))
         self._add(node.name, node.op, inputs, node.outputs, node.source)
         for t, s in zip(node.outputs, node.op.outputs, strict=True):
             self.offer(t, s, node.source)
@@ -93,7 +108,7 @@ def _plain(name: str) -> str:
 
 
 def connect(graph: Graph) -> Design:
-    """The design of a folded unit graph; its inputs have the lanes of their first reader."""
+    """The design of a folded unit graph; its inputs have the lanes of their first reader, or as many as make no more beats."""
     state = _Connection(graph)
     readers = graph.consumers()
     for name in graph.inputs:
@@ -101,15 +116,15 @@ def connect(graph: Graph) -> Design:
         h, w, c = t.shape
         assert t.dtype
         first = readers[name][0] if readers.get(name) else None
-        lanes = 1
+        layout: Layout = (1, 0, 1)
         if first is not None:
             assert isinstance(first.op, Unit)
-            lanes = first.op.inputs[first.inputs.index(name)].lanes
+            layout = first.op.inputs[first.inputs.index(name)].layout
         state.tensors[name] = t
-        state.offer(name, Stream((h, w, c), t.dtype, lanes), ())
+        state.offer(name, Stream((h, w, c), t.dtype, *layout).unpadded, ())
     for node in graph.nodes:
         state.visit(node)
-    outputs = tuple(state.take(t, None, "") for t in graph.outputs)
+    outputs = tuple(state.take(t, None) for t in graph.outputs)
     design = Design(Graph(graph.name, tuple(state.nodes), state.tensors, {}, graph.inputs, outputs).sorted())
     design.check()
     return design

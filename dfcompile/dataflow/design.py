@@ -54,7 +54,7 @@ class Design:
         for tensor, depth in self.fifo_depths.items():
             if depth:
                 s = streams[tensor]
-                found[tensor] = Fifo(s.shape, s.dtype, s.lanes, depth)
+                found[tensor] = Fifo(s.shape, s.dtype, s.lanes, depth, run=s.run, taps=s.taps)
         return found
 
     def check(self) -> None:
@@ -66,7 +66,7 @@ class Design:
             for t, s in zip(n.inputs, n.op.inputs, strict=True):
                 readers[t] = readers.get(t, 0) + 1
                 given = made[t]
-                if (given.elements, given.dtype, given.lanes) != (s.elements, s.dtype, s.lanes):
+                if (given.elements, given.dtype, given.layout) != (s.elements, s.dtype, s.layout):
                     raise ValueError(f"{t}: {n.name} takes {s}, is given {given}")
         for t in self.graph.outputs:
             readers[t] = readers.get(t, 0) + 1

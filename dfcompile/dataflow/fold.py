@@ -236,11 +236,10 @@ def read_folding(source: str | Path | Mapping[str, Any], graph: Graph) -> dict[s
 
 def _wrong_choice(name: str, unit: Unit, choice: Any) -> Problem | None:
     """What is wrong with a given choice of folding and style fields, if anything is."""
-    legal = list(unit.foldings())
     wanted = {**unit.folding, **choice} if isinstance(choice, Mapping) else {}
     folding = {k: v for k, v in wanted.items() if k in unit.fold_fields}
-    values: dict[str, list[Any]] = {f: sorted({c[f] for c in legal}) for f in unit.fold_fields}
-    if folding in legal:
+    values: dict[str, Any] = {}
+    if isinstance(choice, Mapping) and _is_legal(unit, folding):
         styles = [s for family in FAMILIES for s in unit.folded(**folding).styles(family)]
         values = {f: sorted({s[f] for s in styles} | {"auto"}) for f in (styles[0] if styles else {})}
         if all(v in values.get(k, ()) for k, v in wanted.items() if k not in folding):
@@ -249,8 +248,26 @@ def _wrong_choice(name: str, unit: Unit, choice: Any) -> Problem | None:
         "bad-folding",
         f"{choice} is not a folding of {unit.kind} '{name}'",
         f"node {name}",
-        help="legal values: " + ", ".join(f"{f} in {v}" for f, v in values.items()),
+        help="legal values: " + ", ".join(f"{f} in {v}" for f, v in (values or _legal_values(unit)).items()),
     )
+
+
+def _is_legal(unit: Unit, folding: Mapping[str, Any]) -> bool:
+    """Whether the unit takes these values of its folding fields."""
+    try:
+        return all(type(v) is int for v in folding.values()) and bool(unit.folded(**folding))
+    except ValueError:
+        return False
+
+
+def _legal_values(unit: Unit) -> dict[str, str]:
+    """Each folding field's values, the others being as they are."""
+    found = {}
+    for field in unit.fold_fields:
+        best = sorted({c[field] for c in unit.foldings()})
+        every = all(_is_legal(unit, {**unit.folding, field: v}) for v in range(1, best[-1] + 1))
+        found[field] = f"1 to {best[-1]}" if every and best[-1] > 1 else str(best)
+    return found
 
 
 def load_folding(source: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """The folding problem as a mixed-integer linear programme, solved exactly by HiGHS.
 
-One binary for each option of each unit, exactly one of which is 1. For each edge and each pair of lanes at its two ends one
-variable that is 1 when the ends have these lanes: its sums over either side equal the sums of the options with those lanes.
+One binary for each option of each unit, exactly one of which is 1. For each edge and each pair of layouts at its two ends one
+variable that is 1 when the ends have these: its sums over either side equal the sums of the options with those layouts.
 In this form the linear relaxation of a chain or tree without a budget has integer corners, so proofs are quick.
 """
 
@@ -29,7 +29,7 @@ class Solution:
 
     chosen: unit -> its option
     cost:   LUT equivalents; bound: no folding costs less; gap: (cost - bound) / cost
-    area:   of all units, forks and width converters, in the order of cost.MEASURES
+    area:   of all units, forks and converters, in the order of cost.MEASURES
     """
 
     chosen: dict[str, Option]
@@ -87,9 +87,9 @@ def _build(problem: FoldProblem, options: Options) -> tuple[_Programme, list[tup
         left, right, table = edge_tables(problem, options, edge)
         allowed: NDArray[np.bool_] = np.asarray(np.isfinite(table).all(axis=2))
         pairs = {(p, q): lp.column(table[p, q]) for p in range(len(left)) for q in range(len(right)) if allowed[p, q]}
-        for side, (name, place, lanes) in enumerate(((a, i, left), (b, j, right))):
-            for k, n in enumerate(lanes):
-                mine = [(c, 1.0) for c, o in zip(columns[name], options[name], strict=True) if o.lanes[place] == n]
+        for side, (name, place, layouts) in enumerate(((a, i, left), (b, j, right))):
+            for k, layout in enumerate(layouts):
+                mine = [(c, 1.0) for c, o in zip(columns[name], options[name], strict=True) if o.layouts[place] == layout]
                 lp.row(mine + [(c, -1.0) for pq, c in pairs.items() if pq[side] == k], 0.0)
     return lp, named
 
@@ -133,6 +133,6 @@ def evaluate(problem: FoldProblem, chosen: dict[str, Option], rates: Vector) -> 
     area = sum((o.area for o in chosen.values()), np.zeros(len(MEASURES)))
     for edge in problem.joints():
         (a, i), (b, j) = edge.ends
-        area = area + problem.converter(edge, chosen[a].lanes[i], chosen[b].lanes[j])
+        area = area + problem.converter(edge, chosen[a].layouts[i], chosen[b].layouts[j])
     total: NDArray[np.float64] = area
     return float(total @ rates), total

@@ -1,13 +1,18 @@
-"""What a unit may be: every folding with every style of its memories and arithmetic, with cycles and area."""
+"""What a unit may be: its foldings with every style of its memories and arithmetic, with cycles and area.
+
+All dividing foldings within an interval are options. A padded layout is an option where some unit needs it: where fewer of the
+same lanes would take that unit more than the interval. Other units may then have it too, to pass it on or to read it as it comes.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from dfcompile.dataflow.cost import Vector, vector
-from dfcompile.units.base import Unit
+from dfcompile.units.base import Layout, Stream, Unit
 
 Choice = dict[str, Any]
 
@@ -18,14 +23,30 @@ class Option:
 
     choice: folding and style fields
     cycles: per frame
-    lanes:  of its inputs and outputs, in order of (inputs..., outputs...)
+    layouts: of its inputs and outputs, in order of (inputs..., outputs...)
     area:   in the order of cost.MEASURES
     """
 
     choice: Mapping[str, Any]
     cycles: int
-    lanes: tuple[int, ...]
+    layouts: tuple[Layout, ...]
     area: Vector
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """A folding of a unit.
+
+    cycles: per frame
+    until:  fewest cycles with fewer lanes on a padded port; infinite when no port is padded
+    padded: (lanes, run) of its padded ports
+    """
+
+    choice: Choice
+    unit: Unit
+    cycles: int
+    until: float
+    padded: frozenset[tuple[int, int]]
 
 
 class OptionTable:
@@ -33,36 +54,68 @@ class OptionTable:
 
     def __init__(self, family: str) -> None:
         self.family = family
-        self._folded: dict[int, list[tuple[int, Choice, Unit]]] = {}
+        self._folded: dict[int, list[Fold]] = {}
         self._areas: dict[tuple[int, int], list[Option]] = {}
         self._kept: list[Unit] = []  # keeps the units alive whose id is a key
 
-    def foldings(self, unit: Unit) -> list[tuple[int, Choice, Unit]]:
-        """(cycles, folding, folded unit) of every folding."""
+    def foldings(self, unit: Unit) -> list[Fold]:
+        """Every folding worth a thought."""
         if id(unit) not in self._folded:
             self._kept.append(unit)
-            made = [(c, unit.folded(**c) if c else unit) for c in unit.foldings()]
-            self._folded[id(unit)] = [(u.cycles, c, u) for c, u in made]
+            self._folded[id(unit)] = _folds(unit)
         return self._folded[id(unit)]
 
     def fastest(self, unit: Unit) -> int:
         """Fewest cycles of any folding."""
-        return min(cycles for cycles, _, _ in self.foldings(unit))
+        return min(f.cycles for f in self.foldings(unit))
 
-    def options(self, unit: Unit, interval: float) -> list[Option]:
-        """Options with at most `interval` cycles."""
-        found = []
-        for i, (cycles, choice, folded) in enumerate(self.foldings(unit)):
-            if cycles <= interval:
-                key = (id(unit), i)
-                if key not in self._areas:
-                    self._areas[key] = list(_styled(cycles, choice, folded, self.family))
-                found += self._areas[key]
+    def within(self, units: Mapping[str, Unit], interval: float) -> dict[str, list[Option]]:
+        """Options of each unit with at most `interval` cycles."""
+        needed = {n: [f.cycles <= interval < f.until for f in self.foldings(u)] for n, u in units.items()}
+        offered: set[tuple[int, int]] = set()
+        for name, unit in units.items():
+            offered.update(*(f.padded for f, kept in zip(self.foldings(unit), needed[name], strict=True) if kept))
+        found: dict[str, list[Option]] = {}
+        for name, unit in units.items():
+            found[name] = []
+            for i, (f, kept) in enumerate(zip(self.foldings(unit), needed[name], strict=True)):
+                if kept or (f.cycles <= interval and f.padded <= offered):
+                    found[name] += self._options(unit, i, f)
         return found
+
+    def _options(self, unit: Unit, index: int, fold: Fold) -> list[Option]:
+        key = (id(unit), index)
+        if key not in self._areas:
+            self._areas[key] = list(_styled(fold.cycles, fold.choice, fold.unit, self.family))
+        return self._areas[key]
+
+
+def _folds(unit: Unit) -> list[Fold]:
+    """All foldings of a unit; `until` from the next fewer lanes in each field whose port is padded."""
+    made = {tuple(c.items()): unit.folded(**c) if c else unit for c in unit.foldings()}
+    steps = {f: sorted({dict(c)[f] for c in made}) for f in unit.fold_fields}
+    found = []
+    for key, folded in made.items():
+        choice = dict(key)
+        ports = [(s.lanes, s.run) for s in (*folded.inputs, *folded.outputs) if s.run]
+        until = math.inf
+        for field, value in choice.items():
+            if any(s.run for s in _ports(folded, field)):
+                fewer = steps[field][steps[field].index(value) - 1]
+                until = min(until, made[tuple({**choice, field: fewer}.items())].cycles)
+        found.append(Fold(choice, folded, folded.cycles, until, frozenset(ports)))
+    return found
+
+
+def _ports(unit: Unit, field: str) -> tuple[Stream, ...]:
+    """Ports whose lanes a folding field sets: of a matrix unit simd those of its input, pe those of its output."""
+    if unit.fold_fields != ("pe", "simd"):
+        return (*unit.inputs, *unit.outputs)
+    return unit.inputs if field == "simd" else unit.outputs
 
 
 def _styled(cycles: int, choice: Choice, folded: Unit, family: str) -> list[Option]:
-    ports = tuple(s.lanes for s in (*folded.inputs, *folded.outputs))
+    ports = tuple(s.layout for s in (*folded.inputs, *folded.outputs))
     lanes = choice["pe"] * choice["simd"] if hasattr(folded, "weights") else 0
     found = []
     for style in folded.styles(family):

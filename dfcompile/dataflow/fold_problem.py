@@ -1,7 +1,8 @@
-"""The folding problem of a unit graph: options of each unit, and what it costs that neighbours differ in lanes.
+"""The folding problem of a unit graph: options of each unit, and what it costs that neighbours differ in layout.
 
-A design's area is the sum over units, plus a fork for each further reader of a stream (it has its producer's lanes), plus a
-width converter for each reader whose lanes are not the producer's. So the problem is a sum of one-unit and two-unit terms.
+A design's area is the sum over units, plus a fork for each further reader of a stream (it has its producer's layout), plus a
+converter for each reader whose layout is not the producer's, or whose stream comes padded to or from the outside. So the problem
+is a sum of one-unit and two-unit terms.
 """
 
 from __future__ import annotations
@@ -11,14 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfcompile.dataflow.connect import tied_windows
+from dfcompile.dataflow.connect import converter, tied_windows
 from dfcompile.dataflow.cost import MEASURES, Vector, vector
 from dfcompile.dataflow.fold_option import Option, OptionTable
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.types import IntType
-from dfcompile.units.base import Unit
+from dfcompile.units.base import Layout, Stream, Unit
 from dfcompile.units.fork import Fork
-from dfcompile.units.width_converter import WidthConverter
 
 Shape3 = tuple[int, int, int]
 Table = NDArray[np.float64]
@@ -26,26 +26,40 @@ Table = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Edge:
-    """Two ports whose lanes should agree.
+    """Two ports whose layouts should agree.
 
-    ends: (unit, place in Option.lanes) of the stream's producer and of its reader
+    ends: (unit, place in Option.layouts) of the stream's producer and of its reader
     tied: they must agree
+    outside: the stream comes from outside, in the layout of the first port without its padding
     """
 
     ends: tuple[tuple[str, int], tuple[str, int]]
     shape: Shape3
     dtype: IntType
     tied: bool = False
+    outside: bool = False
 
 
 @dataclass(frozen=True)
-class Copies:
-    """Forks of a stream with the lanes of one port."""
+class Border:
+    """A port on a stream of the outside, which has no padding; `count` converters stand there if the port has."""
 
     end: tuple[str, int]
     count: int
     shape: Shape3
     dtype: IntType
+    reads: bool
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Forks of a stream with the layout of one port; `outside`: without its padding."""
+
+    end: tuple[str, int]
+    count: int
+    shape: Shape3
+    dtype: IntType
+    outside: bool
 
 
 class FoldProblem:
@@ -60,7 +74,8 @@ class FoldProblem:
             self.units[node.name] = node.op
         self.edges: list[Edge] = []
         self.copies: list[Copies] = []
-        self._converters: dict[tuple[Shape3, IntType, int, int], Vector] = {}
+        self.borders: list[Border] = []
+        self._converters: dict[tuple[Shape3, IntType, Layout, Layout], Vector] = {}
         self._find_edges(graph)
 
     def _find_edges(self, graph: Graph) -> None:
@@ -74,47 +89,72 @@ class FoldProblem:
             dtype = graph.tensors[name].dtype
             assert dtype
             first, *others = ports.get(name, [("", 0)])
-            self._join(first, others, (h, w, c), dtype, len(others) + graph.outputs.count(name), False)
+            self._join(first, others, (h, w, c), dtype, len(others) + graph.outputs.count(name), outside=True)
+            if first[0]:
+                self.borders.append(Border(first, 1, (h, w, c), dtype, reads=True))
         for node in graph.nodes:
             unit = self.units[node.name]
             for o, (t, s) in enumerate(zip(node.outputs, unit.outputs, strict=True)):
                 readers = ports.get(t, [])
-                count = len(readers) + graph.outputs.count(t) - 1
-                self._join((node.name, len(unit.inputs) + o), readers, s.shape, s.dtype, count, node.name in tied)
+                ends, port = graph.outputs.count(t), (node.name, len(unit.inputs) + o)
+                self._join(port, readers, s.shape, s.dtype, len(readers) + ends - 1, tied=node.name in tied)
+                if ends:
+                    self.borders.append(Border(port, ends, s.shape, s.dtype, reads=False))
 
     def _join(
-        self, source: tuple[str, int], readers: list[tuple[str, int]], shape: Shape3, dtype: IntType, forks: int, tied: bool
+        self,
+        source: tuple[str, int],
+        readers: list[tuple[str, int]],
+        shape: Shape3,
+        dtype: IntType,
+        forks: int,
+        tied: bool = False,
+        outside: bool = False,
     ) -> None:
-        self.edges += [Edge((source, r), shape, dtype, tied) for r in readers]
+        self.edges += [Edge((source, r), shape, dtype, tied, outside) for r in readers]
         if forks > 0:
-            self.copies.append(Copies(source, forks, shape, dtype))
+            self.copies.append(Copies(source, forks, shape, dtype, outside))
 
-    def converter(self, edge: Edge, lanes: int, wanted: int) -> Vector:
-        """Area between `lanes` and `wanted`, in LUT, FF, ...; infinite where the edge is tied."""
-        if lanes == wanted:
-            return np.zeros(len(MEASURES))
-        if edge.tied:
+    def converter(self, edge: Edge, given: Layout, wanted: Layout) -> Vector:
+        """Area between two layouts, in LUT, FF, ...; infinite where the edge is tied."""
+        if edge.outside:
+            given = _unpadded(edge.shape, edge.dtype, given)
+        if edge.tied and given != wanted:
             return np.full(len(MEASURES), np.inf)
-        key = (edge.shape, edge.dtype, lanes, wanted)
+        return self._between(edge.shape, edge.dtype, given, wanted)
+
+    def _between(self, shape: Shape3, dtype: IntType, given: Layout, wanted: Layout) -> Vector:
+        if given == wanted:
+            return np.zeros(len(MEASURES))
+        key = (shape, dtype, given, wanted)
         if key not in self._converters:
-            self._converters[key] = vector(WidthConverter(edge.shape, edge.dtype, lanes, wanted).resources(self.family))
+            self._converters[key] = vector(converter(shape, dtype, given, wanted).resources(self.family))
         return self._converters[key]
 
+    def _border(self, border: Border, layout: Layout) -> Vector:
+        """Area between a port and the outside."""
+        ends = (_unpadded(border.shape, border.dtype, layout), layout)
+        return border.count * self._between(border.shape, border.dtype, *(ends if border.reads else ends[::-1]))
+
     def options(self, interval: float) -> dict[str, list[Option]]:
-        """Options of each unit with at most `interval` cycles; the forks behind a unit count with it."""
-        found = {n: self.table.options(u, interval) for n, u in self.units.items()}
+        """Options of each unit with at most `interval` cycles; forks behind a unit and converters to the outside count with it."""
+        found = self.table.within(self.units, interval)
         for copies in self.copies:
             name, place = copies.end
             if name:
-                found[name] = [self._with_forks(o, copies, o.lanes[place]) for o in found[name]]
+                found[name] = [self._with_forks(o, copies, o.layouts[place]) for o in found[name]]
+        for border in self.borders:
+            name, place = border.end
+            found[name] = [_plus(o, self._border(border, o.layouts[place])) if o.layouts[place][1] else o for o in found[name]]
         for edge in self.edges:
             (a, i), (b, j) = edge.ends
             if a == b:
-                found[a] = [_plus(o, self.converter(edge, o.lanes[i], o.lanes[j])) for o in found[a]]
+                found[a] = [_plus(o, self.converter(edge, o.layouts[i], o.layouts[j])) for o in found[a]]
         return found
 
-    def _with_forks(self, option: Option, copies: Copies, lanes: int) -> Option:
-        fork = Fork(copies.shape, copies.dtype, lanes)
+    def _with_forks(self, option: Option, copies: Copies, layout: Layout) -> Option:
+        lanes, run, taps = _unpadded(copies.shape, copies.dtype, layout) if copies.outside else layout
+        fork = Fork(copies.shape, copies.dtype, lanes, run=run, taps=taps)
         return _plus(option, copies.count * vector(fork.resources(self.family)))
 
     def joints(self) -> list[Edge]:
@@ -128,8 +168,12 @@ class FoldProblem:
     def candidates(self) -> list[int]:
         """All intervals at which the choice may change, rising, from the fastest on."""
         fastest = self.fastest()
-        return sorted({c for u in self.units.values() for c, _, _ in self.table.foldings(u) if c >= fastest})
+        return sorted({c for u in self.units.values() for c in (f.cycles for f in self.table.foldings(u)) if c >= fastest})
 
 
 def _plus(option: Option, area: Vector) -> Option:
-    return Option(option.choice, option.cycles, option.lanes, option.area + area)
+    return Option(option.choice, option.cycles, option.layouts, option.area + area)
+
+
+def _unpadded(shape: Shape3, dtype: IntType, layout: Layout) -> Layout:
+    return Stream(shape, dtype, *layout).unpadded.layout

@@ -189,10 +189,12 @@ class _Lowering:
         fused = self._fused(node.outputs[0], oc)
         depthwise = op.groups == shape[2] and oc == shape[2]
         source = self._stream(node.inputs[0])
+        run = self.tensors[source].shape[2]  # lanes start again where the stream's own do, if that is within a vector
         if not _is_direct(op.window, shape, out_shape, op.groups, depthwise):
             window = _window(shape, op.window, dtype, op.pad_code, groups=1 if depthwise else op.groups, outer=depthwise)
             source, dtype = f"{node.name}_window:0", window.outputs[0].dtype
             self.add(f"{node.name}_window", window, node.inputs[:1], (source,), node.source)
+            run = cg
         out = fused.dtype if fused else acc
         values, flip = (fused.values, fused.flip) if fused else (None, None)
         kind = _weight_type(weights)
@@ -203,7 +205,7 @@ class _Lowering:
             matrix = weights.reshape(op.groups, oc // op.groups, kh * kw * cg)
             positions = out_shape[0] * out_shape[1]
             in_shape = (out_shape[0], out_shape[1], op.groups * kh * kw * cg)
-            unit = Mvtu(positions, matrix, dtype, kind, out, acc, values, flip, in_shape, out_shape)
+            unit = Mvtu(positions, matrix, dtype, kind, out, acc, values, flip, in_shape, out_shape, run=cg if cg % run else run)
         last = fused.node if fused else node
         sources = (*node.source, *(s for s in last.source if s not in node.source))
         self.add(node.name, unit, (source,), last.outputs, sources)

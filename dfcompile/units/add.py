@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dfcompile.ir.types import IntType
 from dfcompile.units import area
-from dfcompile.units.base import Array, Resources, Stream, Unit, divisors
+from dfcompile.units.base import Array, Resources, Stream, Unit, quotients
 from dfcompile.units.carrier import widened
 from dfcompile.units.schedule import Schedule, one_to_one
 
@@ -44,8 +44,8 @@ class Add(Unit):
             raise ValueError(f"{self.sums} does not hold sums from {lo} to {hi}")
         if max(map(abs, (*self.factors, self.offset))) >> _FACTOR_BITS:
             raise ValueError(f"factors {self.factors} and offset {self.offset} must be of at most {_FACTOR_BITS} bits")
-        if self.shape[2] * self.shape[1] * self.shape[0] % self.lanes:
-            raise ValueError(f"{self.lanes} lanes do not divide a frame {self.shape}")
+        if not 1 <= self.lanes <= self.shape[2]:
+            raise ValueError(f"{self.lanes} lanes for {self.shape[2]} channels")
 
     @property
     def sums(self) -> IntType:
@@ -66,11 +66,11 @@ class Add(Unit):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return tuple(Stream(self.shape, t, self.lanes) for t in self.in_dtypes)
+        return tuple(Stream(self.shape, t, self.lanes, self.shape[2]) for t in self.in_dtypes)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.shape, self.sums, self.lanes),)
+        return (Stream(self.shape, self.sums, self.lanes, self.shape[2]),)
 
     def compute(self, *codes: Array) -> tuple[Array, ...]:
         most = sum(abs(f) * max(-t.lo, t.hi) for f, t in zip(self.factors, self.in_dtypes, strict=True)) + abs(self.offset)
@@ -95,7 +95,7 @@ class Add(Unit):
         return found | _number("Offset", self.offset) | {"OutBits": self.sums.bits}
 
     def foldings(self) -> Iterator[dict[str, int]]:
-        for lanes in divisors(self.shape[2]):
+        for lanes in quotients(self.shape[2]):
             yield {"lanes": lanes}
 
     def resources(self, family: str) -> Resources:

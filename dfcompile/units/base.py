@@ -27,13 +27,31 @@ from dfcompile.units.schedule import Schedule
 Array = NDArray[Any]
 
 
+Layout = tuple[int, int, int]
+"""How a stream's elements lie in its beats: (lanes, run, taps) of a `Stream`."""
+
+
 @dataclass(frozen=True)
 class Stream:
-    """Type of a stream: one frame of shape (h, w, c), `lanes` elements a beat (lanes divides h*w*c)."""
+    """Type of a stream: one frame of shape (h, w, c), `lanes` elements a beat.
+
+    run:  elements after which the lanes start again: each run is sent in ceil(run / lanes) beats, and what the lanes of its last
+          beat do not need is padding, which may hold anything. 0: no padding; lanes divides h*w*c
+    taps: with padding, so many elements of each of a run's `run` channels: every group of `lanes` channels, also the last and
+          narrower one, is sent for all taps before the next (what a depthwise unit reads); a run has run * taps elements
+    """
 
     shape: tuple[int, int, int]
     dtype: IntType
     lanes: int
+    run: int = 0
+    taps: int = 1
+
+    def __post_init__(self) -> None:
+        if self.run and self.run % self.lanes == 0:  # the same beats as without runs
+            object.__setattr__(self, "run", 0)
+        if not self.run:
+            object.__setattr__(self, "taps", 1)
 
     @property
     def elements(self) -> int:
@@ -41,25 +59,64 @@ class Stream:
         return h * w * c
 
     @property
+    def layout(self) -> Layout:
+        return self.lanes, self.run, self.taps
+
+    @property
     def beats(self) -> int:
         """Beats per frame."""
-        return self.elements // self.lanes
+        if not self.run:
+            return self.elements // self.lanes
+        return self.elements // self.run * -(-self.run // self.lanes)
 
     @property
     def width(self) -> int:
         """Bits per beat."""
         return self.lanes * self.dtype.bits
 
+    @property
+    def filled(self) -> NDArray[np.int64]:
+        """Elements in each beat of a frame."""
+        if not self.run:
+            return np.full(self.beats, self.lanes)
+        whole, left = divmod(self.run, self.lanes)
+        one = np.repeat([self.lanes, left], [whole * self.taps, self.taps])
+        return np.tile(one, self.elements // (self.run * self.taps))
+
+    @property
+    def unpadded(self) -> Stream:
+        """The same elements without padding in no more beats."""
+        if not self.run:
+            return self
+        most = -(-self.run // self.lanes)
+        return Stream(self.shape, self.dtype, next(d for d in divisors(self.run) if self.run // d <= most))
+
+    def arrange(self, codes: Array, padding: int = 0) -> Array:
+        """Codes of n frames as they lie in beats: (n, h, w, c) -> (n, beats, lanes)."""
+        if not self.run:
+            return codes.reshape(len(codes), self.beats, self.lanes)
+        beats = np.full((len(codes), self.beats, self.lanes), padding, np.int64)
+        beats[:, self._places] = codes.reshape(len(codes), -1)
+        return beats
+
     def pack(self, codes: Array) -> NDArray[np.uint8]:
-        """Codes of n frames to beats: (n, h, w, c) -> (n * beats, ceil(width / 8)) bytes, little-endian."""
-        return pack_words(codes.reshape(-1, self.lanes), self.dtype)
+        """Codes of n frames to beats: (n, h, w, c) -> (n * beats, ceil(width / 8)) bytes, little-endian; padding is the type's maximum."""
+        return pack_words(self.arrange(codes, self.dtype.hi).reshape(-1, self.lanes), self.dtype)
 
     def unpack(self, beats: NDArray[np.uint8]) -> NDArray[np.int64]:
         """The inverse of `pack`."""
         bits = np.unpackbits(beats, axis=1, bitorder="little")[:, : self.width]
         weights = np.uint64(1) << np.arange(self.dtype.bits, dtype=np.uint64)
         patterns = bits.reshape(-1, self.dtype.bits).astype(np.uint64) @ weights
-        return self.dtype.decode(patterns).reshape(-1, *self.shape)
+        codes = self.dtype.decode(patterns)
+        if self.run:
+            codes = codes.reshape(-1, self.beats, self.lanes)[:, self._places]
+        return codes.reshape(-1, *self.shape)
+
+    @property
+    def _places(self) -> NDArray[np.bool_]:
+        """(beats, lanes): where elements are."""
+        return np.arange(self.lanes) < self.filled[:, None]
 
 
 def pack_words(values: Array, dtype: IntType) -> NDArray[np.uint8]:
@@ -194,3 +251,8 @@ def divisors(n: int) -> list[int]:
     """All divisors of n, rising."""
     small = [d for d in range(1, int(n**0.5) + 1) if n % d == 0]
     return sorted({*small, *(n // d for d in small)})
+
+
+def quotients(n: int) -> list[int]:
+    """For each number of folds ceil(n / lanes) the fewest lanes that do it, rising; all divisors are among them."""
+    return sorted({-(-n // folds) for folds in range(1, n + 1)})

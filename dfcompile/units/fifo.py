@@ -16,6 +16,7 @@ class Fifo(Unit):
     cycle after it is read.
 
     style: "auto", "lut" (registers), "lutram", "bram" or "uram"
+    run, taps: as in `Stream`
     """
 
     kind = "fifo"
@@ -25,6 +26,8 @@ class Fifo(Unit):
     lanes: int = 1
     depth: int = 2
     style: str = "auto"
+    run: int = 0
+    taps: int = 1
 
     def __post_init__(self) -> None:
         if self.depth < 1:
@@ -32,7 +35,7 @@ class Fifo(Unit):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.shape, self.dtype, self.lanes),)
+        return (Stream(self.shape, self.dtype, self.lanes, self.run, self.taps),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:

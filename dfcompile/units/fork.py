@@ -14,6 +14,7 @@ from dfcompile.units.schedule import Schedule, one_to_one
 class Fork(Unit):
     """Both outputs get every beat, each at its own time; one may be two beats ahead of the other.
 
+    run, taps: as in `Stream`
     copies: always two; chain forks for more readers
     """
 
@@ -23,6 +24,8 @@ class Fork(Unit):
     dtype: IntType
     lanes: int = 1
     copies: int = 2
+    run: int = 0
+    taps: int = 1
 
     def __post_init__(self) -> None:
         if self.copies != 2:
@@ -30,7 +33,7 @@ class Fork(Unit):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.shape, self.dtype, self.lanes),)
+        return (Stream(self.shape, self.dtype, self.lanes, self.run, self.taps),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from dfcompile.ir.types import IntType
 from dfcompile.units.area import STYLE_CODES, counter, rom, rom_style, stream_out, total
-from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, divisors, pack_words
+from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, pack_words, quotients
 from dfcompile.units.carrier import carrier
 from dfcompile.units.schedule import Schedule, one_to_one
 
@@ -21,7 +21,7 @@ class Lookup(Unit):
 
     table: (channels or 1, entries) integers of out_dtype; base is the code of entry 0
     shape: (H, W, channels)
-    pe:    channels at once, a divisor; every lane has its own copy of its channels' tables
+    pe:    channels at once, at most all; every lane has its own copy of its channels' tables
     """
 
     kind: ClassVar[str] = "lookup"
@@ -36,8 +36,8 @@ class Lookup(Unit):
     table_style: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.pe < 1 or self.shape[2] % self.pe:
-            raise ValueError(f"pe={self.pe} must divide the {self.shape[2]} channels")
+        if not 1 <= self.pe <= self.shape[2]:
+            raise ValueError(f"pe={self.pe} must be 1 to {self.shape[2]}, the channels")
         if len(self.table) not in (1, self.shape[2]):
             raise ValueError(f"a table for {len(self.table)} channels does not serve {self.shape[2]}")
 
@@ -47,15 +47,15 @@ class Lookup(Unit):
 
     @property
     def _folds(self) -> int:
-        return 1 if self._shared else self.shape[2] // self.pe
+        return 1 if self._shared else -(-self.shape[2] // self.pe)
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.shape, self.in_dtype, self.pe),)
+        return (Stream(self.shape, self.in_dtype, self.pe, self.shape[2]),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.shape, self.out_dtype, self.pe),)
+        return (Stream(self.shape, self.out_dtype, self.pe, self.shape[2]),)
 
     def compute(self, *codes: Array) -> tuple[Array, ...]:
         index = codes[0].astype(np.int64) - self.base
@@ -98,6 +98,8 @@ class Lookup(Unit):
         """One memory, an entry a word, at (lane * folds + fold) * 2**in_bits + pattern; one lane and fold for a shared table."""
         entries = self.in_dtype.decode(np.arange(1 << self.in_dtype.bits, dtype=np.uint64)) - self.base
         full = self.table[:, np.clip(entries, 0, self.table.shape[1] - 1)]
+        if not self._shared:
+            full = np.pad(full, ((0, self._folds * self.pe - len(full)), (0, 0)), mode="edge")
         words = full.reshape(self._folds, -1, len(entries)).transpose(1, 0, 2).reshape(-1, 1)
         return (Memory("Table", self.out_dtype.bits, pack_words(words, self.out_dtype), self._style),)
 
@@ -105,7 +107,7 @@ class Lookup(Unit):
         yield from ({"table_style": "lut"}, {"table_style": "bram"})
 
     def foldings(self) -> Iterator[dict[str, int]]:
-        for pe in divisors(self.shape[2]):
+        for pe in quotients(self.shape[2]):
             yield {"pe": pe}
 
     def resources(self, family: str) -> Resources:

@@ -165,6 +165,15 @@ def inputs(width: int, rows: int, columns: int, family: str) -> Resources:
     return total(counters, ram(columns, width, "auto", family), Resources(lut=width, ff=width))
 
 
+def mask(form: MacForm, simd: int, run: int, steps: int, family: str) -> Resources:
+    """What `dfc_mvtu` keeps the padding of a run's last beat out of XNOR products with."""
+    tail = run % simd
+    if not form.xnor or not tail:
+        return Resources()
+    beats = -(-run // simd)
+    return Resources(lut=(simd - tail) * form.x.bits, ff=1) + (counter(beats, family) if beats != steps else Resources())
+
+
 def array(
     form: MacForm, lanes: int, simd: int, steps: int, folds: int, slots: int, output: int, styles: tuple[str, str, str], family: str
 ) -> Resources:

@@ -8,7 +8,7 @@ from math import ceil
 
 from dfcompile.ir.types import IntType
 from dfcompile.units import area
-from dfcompile.units.base import Array, Resources, Stream, Unit, divisors
+from dfcompile.units.base import Array, Resources, Stream, Unit, quotients
 from dfcompile.units.carrier import widened
 from dfcompile.units.schedule import Schedule, one_to_one
 
@@ -35,8 +35,8 @@ class Multiply(Unit):
         lo, hi = self.range
         if self.products.bipolar or self.products.lo > lo or self.products.hi < hi:
             raise ValueError(f"{self.products} does not hold products from {lo} to {hi}")
-        if self.shape[2] * self.shape[1] * self.shape[0] % self.lanes:
-            raise ValueError(f"{self.lanes} lanes do not divide a frame {self.shape}")
+        if not 1 <= self.lanes <= self.shape[2]:
+            raise ValueError(f"{self.lanes} lanes for {self.shape[2]} channels")
 
     @property
     def products(self) -> IntType:
@@ -53,11 +53,11 @@ class Multiply(Unit):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return tuple(Stream(self.shape, t, self.lanes) for t in self.in_dtypes)
+        return tuple(Stream(self.shape, t, self.lanes, self.shape[2]) for t in self.in_dtypes)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.shape, self.products, self.lanes),)
+        return (Stream(self.shape, self.products, self.lanes, self.shape[2]),)
 
     def compute(self, *codes: Array) -> tuple[Array, ...]:
         a, b = (widened(x, *self.range) for x in codes)
@@ -77,7 +77,7 @@ class Multiply(Unit):
         return found | {"OutBits": self.products.bits}
 
     def foldings(self) -> Iterator[dict[str, int]]:
-        for lanes in divisors(self.shape[2]):
+        for lanes in quotients(self.shape[2]):
             yield {"lanes": lanes}
 
     def resources(self, family: str) -> Resources:

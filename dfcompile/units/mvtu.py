@@ -20,7 +20,7 @@ from dfcompile.units.arithmetic import (
     mac_styles,
     sum_bound,
 )
-from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, divisors, pack_words
+from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, divisors, pack_words, quotients
 from dfcompile.units.schedule import Give, Process, Schedule
 from dfcompile.units.thresholding import Thresholding
 
@@ -38,7 +38,9 @@ class Mvtu(Unit):
     thresholds:   (groups*mh or 1, 2**out_dtype.bits - 1), rising; code = lo + #{k : sum >= T_k}; or None
     flip:         (groups*mh,): code = hi - #{k : sum >= T_k} where true; or None
     out_shape:    (H', W', groups*mh), as many positions
-    pe, simd:     rows and columns at once; pe divides mh, simd divides mw
+    pe, simd:     rows and columns at once, at most mh and mw. What the last fold of rows does not need are dummy rows, padding in the
+                  output; columns that do not divide mw start again after each run, or after mw where simd is larger than a run
+    run:          elements of a vector that belong together (a window's tap, a pixel), a divisor of mw; 0: mw
     weight_style, threshold_style: "auto", "lut", "lutram", "bram" or "uram"
     arithmetic:   "auto", "lut" or "dsp"
     """
@@ -62,11 +64,14 @@ class Mvtu(Unit):
     weight_style: str = "auto"
     threshold_style: str = "auto"
     arithmetic: str = "auto"
+    run: int = 0
 
     def __post_init__(self) -> None:
         groups, mh, mw = self.weights.shape
-        if self.pe < 1 or mh % self.pe or self.simd < 1 or mw % self.simd:
-            raise ValueError(f"pe={self.pe} must divide the {mh} rows and simd={self.simd} the {mw} columns")
+        if not 1 <= self.pe <= mh or not 1 <= self.simd <= mw:
+            raise ValueError(f"pe={self.pe} must be 1 to {mh}, the rows, and simd={self.simd} 1 to {mw}, the columns")
+        if self.run and mw % self.run:
+            raise ValueError(f"runs of {self.run} elements do not divide the {mw} columns")
         if self.in_shape[0] * self.in_shape[1] != self.vectors or self.in_shape[2] != groups * mw:
             raise ValueError(f"{self.vectors} vectors of {groups} x {mw} elements do not make a frame of {list(self.in_shape)}")
         if self.out_shape[0] * self.out_shape[1] != self.vectors or self.out_shape[2] != groups * mh:
@@ -76,7 +81,13 @@ class Mvtu(Unit):
     def _folds(self) -> tuple[int, int, int]:
         """(groups, row folds, column folds)."""
         groups, mh, mw = self.weights.shape
-        return groups, mh // self.pe, mw // self.simd
+        return groups, -(-mh // self.pe), mw // self._col_run * -(-self._col_run // self.simd)
+
+    @property
+    def _col_run(self) -> int:
+        """Columns after which the lanes start again."""
+        mw: int = self.weights.shape[2]
+        return self.run if self.run > self.simd and mw % self.simd else mw
 
     @cached_property
     def form(self) -> MacForm:
@@ -86,11 +97,11 @@ class Mvtu(Unit):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.in_shape, self.in_dtype, self.simd),)
+        return (Stream(self.in_shape, self.in_dtype, self.simd, self._col_run),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.out_shape, self.out_dtype, self.pe),)
+        return (Stream(self.out_shape, self.out_dtype, self.pe, self.weights.shape[1]),)
 
     @cached_property
     def _operand(self) -> Array:
@@ -142,7 +153,7 @@ class Mvtu(Unit):
 
     def parameters(self) -> dict[str, int]:
         groups, mh, mw = self.weights.shape
-        dims = {"Vectors": self.vectors, "Groups": groups, "Mh": mh, "Mw": mw, "Pe": self.pe, "Simd": self.simd}
+        dims = {"Vectors": self.vectors, "Groups": groups, "Mh": mh, "Mw": mw, "Pe": self.pe, "Simd": self.simd, "Run": self._col_run}
         styles = {"WeightsStyle": STYLE_CODES[self._weight_style], "ThresholdsStyle": STYLE_CODES[self.threshold_style]}
         arithmetic = {"Arithmetic": ARITHMETIC_CODES[self.arithmetic]}
         return dims | self.form.parameters(self.out_dtype) | arithmetic | styles | {"Slots": self.slots}
@@ -155,11 +166,23 @@ class Mvtu(Unit):
     def memories(self) -> tuple[Memory, ...]:
         groups, nf, sf = self._folds
         w = self.form.w
-        words = self.weights.reshape(groups, nf, self.pe, sf, self.simd).transpose(0, 1, 3, 2, 4)
+        words = self._padded().reshape(groups, nf, self.pe, sf, self.simd).transpose(0, 1, 3, 2, 4)
         stored = pack_words(words.reshape(-1, self.pe * self.simd), BIPOLAR if self.form.xnor else w)
         weights = Memory("Weights", self.pe * self.simd * w.bits, stored, self._weight_style)
         counting = self.form.thresholding
-        return (weights, counting.memory(groups * nf * self.pe, self.pe, self.threshold_style)) if counting else (weights,)
+        return (weights, counting.memory(groups * self.weights.shape[1], self.pe, self.threshold_style, groups)) if counting else (weights,)
+
+    def _padded(self) -> Array:
+        """Weights with dummy rows and columns, (groups, nf * pe, sf * simd).
+
+        Their products are 0: dummy weights are 0, and +1 where the product is an input that the hardware masks to 0.
+        """
+        groups, mh, mw = self.weights.shape
+        _, nf, sf = self._folds
+        runs = self.weights.reshape(groups, mh, mw // self._col_run, self._col_run)
+        rest = sf * self.simd // runs.shape[2] - self._col_run
+        padding = ((0, 0), (0, nf * self.pe - mh), (0, 0), (0, rest))
+        return np.pad(runs, padding, constant_values=int(self.form.xnor)).reshape(groups, nf * self.pe, sf * self.simd)
 
     def folded(self, **choice: Any) -> Self:
         made = super().folded(**choice)
@@ -171,17 +194,21 @@ class Mvtu(Unit):
         return mac_styles(self.form, groups * nf * sf, groups * nf, family)
 
     def foldings(self) -> Iterator[dict[str, int]]:
+        """Dividing rows and columns, and one of the two with the fewest lanes for each number of folds."""
         _, mh, mw = self.weights.shape
-        for pe in divisors(mh):
-            for simd in divisors(mw):
-                yield {"pe": pe, "simd": simd}
+        run = self.run or mw
+        rows, columns = divisors(mh), divisors(mw)
+        for pe in quotients(mh):
+            for simd in sorted({*columns, *quotients(run), *(s for s in quotients(mw) if s > run)}):
+                if pe in rows or simd in columns:
+                    yield {"pe": pe, "simd": simd}
 
     def resources(self, family: str) -> Resources:
         groups, nf, sf = self._folds
         styles = (self._weight_style, self.threshold_style, self.arithmetic)
-        return mac_area.array(
-            self.form, self.pe, self.simd, sf, groups * nf, self.slots, self.out_dtype.bits, styles, family
-        ) + mac_area.inputs(self.simd * self.in_dtype.bits, nf, sf, family)
+        array = mac_area.array(self.form, self.pe, self.simd, sf, groups * nf, self.slots, self.out_dtype.bits, styles, family)
+        masked = mac_area.mask(self.form, self.simd, self._col_run, sf, family)
+        return array + mac_area.inputs(self.simd * self.in_dtype.bits, nf, sf, family) + masked
 
 
 def _products(x: Array, weights: Array, out: Array | None) -> Array:

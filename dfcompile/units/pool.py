@@ -10,7 +10,7 @@ import numpy as np
 
 from dfcompile.ir.types import IntType
 from dfcompile.units import area
-from dfcompile.units.base import Array, Resources, Stream, Unit, divisors
+from dfcompile.units.base import Array, Resources, Stream, Unit, quotients
 from dfcompile.units.carrier import widened
 from dfcompile.units.schedule import Give, Process, Schedule
 
@@ -25,6 +25,7 @@ class Pool(Unit):
     shape_out:      (OH, OW, C)
     channels_outer: the order of a window is (c // pe, k, c % pe), which needs pe accumulators; otherwise (k, c), C
                     accumulators: a global pool reads whole frames so, without a window generator
+    pe:             channels at once; the last group of channels may be narrower
     """
 
     kind = "pool"
@@ -41,8 +42,8 @@ class Pool(Unit):
     def __post_init__(self) -> None:
         if self.mode not in _MODES:
             raise ValueError(f"a pool is one of {', '.join(_MODES)}, not '{self.mode}'")
-        if self.shape_out[2] % self.pe:
-            raise ValueError(f"pe {self.pe} does not divide {self.shape_out[2]} channels")
+        if not 1 <= self.pe <= self.shape_out[2]:
+            raise ValueError(f"pe {self.pe} must be 1 to {self.shape_out[2]}, the channels")
         factor = self.k if self.mode == "sum" else 1
         lo, hi, out = self.dtype.lo * factor, self.dtype.hi * factor, self.out_dtype
         if out.lo > lo or out.hi < hi or (out.bipolar and self.mode == "sum" and self.k > 1):
@@ -51,22 +52,26 @@ class Pool(Unit):
     @property
     def folds(self) -> int:
         """Accumulators of pe lanes."""
-        return 1 if self.channels_outer else self.shape_out[2] // self.pe
+        return 1 if self.channels_outer else self._groups
+
+    @property
+    def _groups(self) -> int:
+        """Beats of a pixel."""
+        return -(-self.shape_out[2] // self.pe)
 
     @property
     def positions(self) -> int:
         """Reductions of `folds` accumulators in a frame."""
-        h, w, c = self.shape_out
-        return h * w * c // (self.pe * self.folds)
+        return self.shape_out[0] * self.shape_out[1] * self._groups // self.folds
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
         h, w, c = self.shape_out
-        return (Stream((h, w, self.k * c), self.dtype, self.pe),)
+        return (Stream((h, w, self.k * c), self.dtype, self.pe, c, self.k if self.channels_outer else 1),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.shape_out, self.out_dtype, self.pe),)
+        return (Stream(self.shape_out, self.out_dtype, self.pe, self.shape_out[2]),)
 
     @property
     def slots(self) -> int:
@@ -74,8 +79,15 @@ class Pool(Unit):
 
     def compute(self, *codes: Array) -> tuple[Array, ...]:
         (x,) = codes
-        outer = self.shape_out[2] // (self.pe * self.folds)
-        windows = x.reshape(len(x), *self.shape_out[:2], outer, self.k, self.pe * self.folds)
+        h, w, c = self.shape_out
+        whole = c // self.pe * self.pe if self.channels_outer else c
+        parts = [self._reduce(x[..., : whole * self.k].reshape(len(x), h, w, -1, self.k, self.pe if self.channels_outer else c))]
+        if whole < c:
+            parts.append(self._reduce(x[..., whole * self.k :].reshape(len(x), h, w, 1, self.k, -1)))
+        return (np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0],)
+
+    def _reduce(self, windows: Array) -> Array:
+        """(n, OH, OW, groups, k, lanes) -> (n, OH, OW, groups * lanes)."""
         if self.mode == "sum":
             windows = widened(windows, self.out_dtype.lo, self.out_dtype.hi)
             found = np.asarray(windows.sum(axis=-2, dtype=windows.dtype))
@@ -83,7 +95,7 @@ class Pool(Unit):
             pick = np.maximum if self.mode == "max" else np.minimum
             # A few large elementwise operations are faster than a reduction over a short inner axis.
             found = reduce(pick, (windows[..., i, :] for i in range(self.k)))
-        return (found.reshape(len(x), *self.shape_out),)
+        return found.reshape(*windows.shape[:3], -1)
 
     def schedule(self) -> Schedule:
         starts = np.arange(self.positions, dtype=np.int64)[:, None] * (self.k * self.folds)
@@ -110,7 +122,7 @@ class Pool(Unit):
         }
 
     def foldings(self) -> Iterator[dict[str, int]]:
-        for pe in divisors(self.shape_out[2]):
+        for pe in quotients(self.shape_out[2]):
             yield {"pe": pe}
 
     def resources(self, family: str) -> Resources:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dfcompile.ir.types import IntType
 from dfcompile.units import area, linebuffer
-from dfcompile.units.base import Array, Resources, Stream, Unit, divisors
+from dfcompile.units.base import Array, Resources, Stream, Unit, quotients
 from dfcompile.units.schedule import Schedule
 
 Steps = NDArray[np.int64]
@@ -109,8 +109,9 @@ class SlidingWindow(Unit):
     """(H, W, C) -> (OH, OW, KH*KW*C): all windows of a frame, each in one of three orders of its elements.
 
     The default order is (ky, kx, c); with `groups` g > 1 it is (group, ky, kx, c of the group); with `channels_outer`
-    it is (c // simd, ky, kx, c % simd), which is groups of simd channels.
+    it is (c // simd, ky, kx, c % simd), which is groups of simd channels, the last perhaps narrower.
 
+    simd:      channels of a group at once; lanes start again after each group's channels
     pads:      top, left, bottom, right; negative ones crop. A kernel of 1x1 makes the unit a plain pad, crop or
                subsampling.
     pad_value: code that stands for real 0
@@ -143,8 +144,8 @@ class SlidingWindow(Unit):
         if self.out_dtype is None:
             object.__setattr__(self, "out_dtype", self.dtype)
         c = self.shape[2]
-        if self.simd < 1 or c % self.simd or self.groups < 1 or c % self.groups or (c // self.groups) % self.simd:
-            raise ValueError(f"simd {self.simd} does not divide the {c} channels in {self.groups} groups")
+        if self.groups < 1 or c % self.groups or not 1 <= self.simd <= c // self.groups:
+            raise ValueError(f"simd {self.simd} must be 1 to the channels of a group, {c} in {self.groups} groups")
         if self.channels_outer and self.groups != 1:
             raise ValueError("channels_outer already makes groups of simd channels")
         if min(*self.kernel, *self.stride, *self.dilation, *self.stuff) < 1 or min(self.out_size) < 1:
@@ -193,24 +194,29 @@ class SlidingWindow(Unit):
 
     @property
     def _real_groups(self) -> int:
-        return self.shape[2] // self.simd if self.channels_outer else self.groups
+        return self._fold if self.channels_outer else self.groups
+
+    @property
+    def _fold(self) -> int:
+        """Words of a pixel."""
+        return self.groups * -(-self.shape[2] // self.groups // self.simd)
 
     @property
     def _geometry(self) -> Geometry:
-        fold = self.shape[2] // self.simd
-        before = self.pads[:2]
+        before, fold = self.pads[:2], self._fold
         return Geometry(
             self.shape[:2], self.kernel, self.stride, before, self.dilation, self.stuff, self.out_size, fold, self._real_groups
         )
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.shape, self.dtype, self.simd),)
+        return (Stream(self.shape, self.dtype, self.simd, self.shape[2] // self.groups),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        elements = self.kernel[0] * self.kernel[1] * self.shape[2]
-        return (Stream((*self.out_size, elements), self.windows, self.simd),)
+        taps = self.kernel[0] * self.kernel[1]
+        shape = (*self.out_size, taps * self.shape[2])
+        return (Stream(shape, self.windows, self.simd, self.shape[2] // self.groups, taps if self.channels_outer else 1),)
 
     @property
     def trace(self) -> tuple[Steps, Steps]:
@@ -227,11 +233,19 @@ class SlidingWindow(Unit):
         return self.depth or self.minimal_depth()
 
     def compute(self, *codes: Array) -> tuple[Array, ...]:
-        (x,) = codes
-        n, (oh, ow), (kh, kw), c = len(x), self.out_size, self.kernel, self.shape[2]
-        picture = self._picture(x)
+        picture, whole = self._picture(codes[0]), self.shape[2]
+        if not self.channels_outer:
+            return (self._windows(picture, self.groups),)
+        whole -= whole % self.simd
+        parts = [self._windows(picture[..., :whole], whole // self.simd)]
+        if whole < self.shape[2]:
+            parts.append(self._windows(picture[..., whole:], 1))
+        return (np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0],)
+
+    def _windows(self, picture: Array, g: int) -> Array:
+        """All windows of a picture (n, height, width, c) in the order (g groups, ky, kx, c of the group)."""
+        n, (oh, ow), (kh, kw), c = len(picture), self.out_size, self.kernel, picture.shape[3]
         s = picture.strides
-        g = self._real_groups
         view = as_strided(
             picture,
             (n, oh, ow, g, kh, kw, c // g),
@@ -243,7 +257,7 @@ class SlidingWindow(Unit):
         )  # fmt: skip
         if self.dilation[1] == 1 and g == 1 and s[2] == s[3] * c:  # a row of a window is one run of memory: a faster copy
             view = as_strided(picture, (n, oh, ow, kh, kw * c), (*view.strides[:3], view.strides[4], s[3]), writeable=False)
-        return (view.reshape(n, oh, ow, kh * kw * c),)
+        return view.reshape(n, oh, ow, kh * kw * c)
 
     def _picture(self, x: Array) -> Array:
         """The frame with its padding and stuffing, or as it is where it has none."""
@@ -304,11 +318,11 @@ class SlidingWindow(Unit):
             yield {"style": style}
 
     def foldings(self) -> Iterator[dict[str, int]]:
-        for simd in divisors(self.shape[2] // self.groups):
+        for simd in quotients(self.shape[2] // self.groups):
             yield {"simd": simd}
 
     def resources(self, family: str) -> Resources:
-        counts = (*self.out_size, *self.kernel, self.shape[2] // self.simd)
+        counts = (*self.out_size, *self.kernel, self._fold)
         counted = sum(area.index_bits(n) for n in counts if n > 1)
         index, padded = area.index_bits(self.inputs[0].beats) + 1, self._has_padding
         # Counters, and sums and comparisons of word numbers: fitted on the calibration sweep.

@@ -13,7 +13,7 @@ from dfcompile.ir.types import IntType
 from dfcompile.units import mac_area
 from dfcompile.units.area import STYLE_CODES, stream_out, total
 from dfcompile.units.arithmetic import threshold_styles
-from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, divisors
+from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, quotients
 from dfcompile.units.schedule import Schedule, one_to_one
 from dfcompile.units.thresholding import Thresholding
 
@@ -25,7 +25,7 @@ class Threshold(Unit):
     thresholds: (channels or 1, 2**out_dtype.bits - 1), rising
     flip:       (channels,): code = hi - #{k : x >= T_k} where true; or None
     shape:      (H, W, channels)
-    pe:         channels at once, a divisor
+    pe:         channels at once, at most all
     """
 
     kind: ClassVar[str] = "threshold"
@@ -40,8 +40,8 @@ class Threshold(Unit):
     threshold_style: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.pe < 1 or self.shape[2] % self.pe:
-            raise ValueError(f"pe={self.pe} must divide the {self.shape[2]} channels")
+        if not 1 <= self.pe <= self.shape[2]:
+            raise ValueError(f"pe={self.pe} must be 1 to {self.shape[2]}, the channels")
 
     @cached_property
     def _counting(self) -> Thresholding:
@@ -56,15 +56,15 @@ class Threshold(Unit):
 
     @property
     def _folds(self) -> int:
-        return self.shape[2] // self.pe
+        return -(-self.shape[2] // self.pe)
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.shape, self.in_dtype, self.pe),)
+        return (Stream(self.shape, self.in_dtype, self.pe, self.shape[2]),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.shape, self.out_dtype, self.pe),)
+        return (Stream(self.shape, self.out_dtype, self.pe, self.shape[2]),)
 
     def compute(self, *codes: Array) -> tuple[Array, ...]:
         return (self._counting.codes(codes[0]),)
@@ -113,7 +113,7 @@ class Threshold(Unit):
             yield {"threshold_style": style}
 
     def foldings(self) -> Iterator[dict[str, int]]:
-        for pe in divisors(self.shape[2]):
+        for pe in quotients(self.shape[2]):
             yield {"pe": pe}
 
     def resources(self, family: str) -> Resources:

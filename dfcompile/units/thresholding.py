@@ -98,17 +98,22 @@ class Thresholding:
             return IntType(max(1, hi.bit_length()))
         return IntType(IntType.holding(min(lo, -1), hi).bits, signed=True)
 
-    def memory(self, channels: int, lanes: int, style: str) -> Memory:
-        """One threshold a word, at (lane * 2**out.bits + node) * folds + fold, folds being channels / lanes padded to a power of two.
+    def memory(self, channels: int, lanes: int, style: str, groups: int = 1) -> Memory:
+        """One threshold a word, at (lane * 2**out.bits + node) * folds + fold, folds being padded to a power of two.
 
+        Each of `groups` groups of channels takes ceil(channels of it / lanes) folds; lanes without a channel hold zeros.
         Nodes are those of the search tree in heap order from 1; node 0 holds the channel's flip bit.
         """
         if self.shared:
-            channels = lanes = 1
+            channels = lanes = groups = 1
         table = np.broadcast_to(self.clipped, (channels, self.clipped.shape[1]))
         flip = self._flip(channels).astype(np.int64)[:, None]
         nodes = np.concatenate([flip, table[:, heap_order(self.out.bits)]], axis=1)
-        folds = channels // lanes
+        size = channels // groups
+        rows = np.zeros((groups, -(-size // lanes) * lanes, nodes.shape[1]), np.int64)
+        rows[:, :size] = nodes.reshape(groups, size, -1)
+        nodes = rows.reshape(-1, nodes.shape[1])
+        folds = len(nodes) // lanes
         words = np.zeros((lanes, nodes.shape[1], 1 << (folds - 1).bit_length()), np.int64)
         words[:, :, :folds] = nodes.reshape(folds, lanes, -1).transpose(1, 2, 0)
         return Memory("Thresholds", self.dtype.bits, pack_words(words.reshape(-1, 1), IntType(self.dtype.bits)), style)

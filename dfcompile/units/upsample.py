@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dfcompile.ir.types import IntType
 from dfcompile.units import area, linebuffer
-from dfcompile.units.base import Array, Resources, Stream, Unit, divisors
+from dfcompile.units.base import Array, Resources, Stream, Unit, quotients
 from dfcompile.units.schedule import Schedule
 
 Steps = NDArray[np.int64]
@@ -52,8 +52,8 @@ class Upsample(Unit):
     style: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.shape[2] % self.lanes:
-            raise ValueError(f"{self.lanes} lanes do not divide {self.shape[2]} channels")
+        if not 1 <= self.lanes <= self.shape[2]:
+            raise ValueError(f"{self.lanes} lanes for {self.shape[2]} channels")
         if min(self.factors) < 1:
             raise ValueError(f"upsampling by {self.factors} is no upsampling")
         if self.depth and self.depth < (least := linebuffer.deadlock_depth(*self._trace)):
@@ -62,7 +62,7 @@ class Upsample(Unit):
     @property
     def fold(self) -> int:
         """Words per pixel."""
-        return self.shape[2] // self.lanes
+        return -(-self.shape[2] // self.lanes)
 
     @property
     def _trace(self) -> tuple[Steps, Steps]:
@@ -75,12 +75,12 @@ class Upsample(Unit):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.shape, self.dtype, self.lanes),)
+        return (Stream(self.shape, self.dtype, self.lanes, self.shape[2]),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
         (h, w, c), (fh, fw) = self.shape, self.factors
-        return (Stream((h * fh, w * fw, c), self.dtype, self.lanes),)
+        return (Stream((h * fh, w * fw, c), self.dtype, self.lanes, c),)
 
     def compute(self, *codes: Array) -> tuple[Array, ...]:
         return (codes[0].repeat(self.factors[0], axis=1).repeat(self.factors[1], axis=2),)
@@ -111,7 +111,7 @@ class Upsample(Unit):
             yield {"style": style}
 
     def foldings(self) -> Iterator[dict[str, int]]:
-        for lanes in divisors(self.shape[2]):
+        for lanes in quotients(self.shape[2]):
             yield {"lanes": lanes}
 
     def resources(self, family: str) -> Resources:

@@ -20,7 +20,7 @@ from dfcompile.units.arithmetic import (
     mac_styles,
     sum_bound,
 )
-from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, divisors, pack_words
+from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, pack_words, quotients
 from dfcompile.units.schedule import Give, Process, Schedule
 from dfcompile.units.thresholding import Thresholding
 
@@ -29,7 +29,7 @@ from dfcompile.units.thresholding import Thresholding
 class Vvtu(Unit):
     """For each position and channel c: weights[c] . (the channel's k window elements), then thresholds.
 
-    The input (OH, OW, k*C) is in the order (channel group of pe, k, lane), so its meaning depends on pe.
+    The input (OH, OW, k*C) is in the order (channel group of pe, k, lane), so its meaning depends on pe; the last group may be narrower.
 
     weights:      (channels, k) integers of weight_dtype
     out_dtype:    type of the codes; without thresholds a type that holds every sum
@@ -37,7 +37,7 @@ class Vvtu(Unit):
     thresholds:   (channels or 1, 2**out_dtype.bits - 1), rising; code = lo + #{k : sum >= T_k}; or None
     flip:         (channels,): code = hi - #{k : sum >= T_k} where true; or None
     out_shape:    (OH, OW, channels)
-    pe:           channels at once, a divisor; simd is 1 (window elements come one after another)
+    pe:           channels at once, at most all; simd is 1 (window elements come one after another)
     """
 
     kind: ClassVar[str] = "vvtu"
@@ -60,8 +60,8 @@ class Vvtu(Unit):
 
     def __post_init__(self) -> None:
         channels, _ = self.weights.shape
-        if self.pe < 1 or channels % self.pe:
-            raise ValueError(f"pe={self.pe} must divide the {channels} channels")
+        if not 1 <= self.pe <= channels:
+            raise ValueError(f"pe={self.pe} must be 1 to {channels}, the channels")
         if self.simd != 1:
             raise ValueError(f"simd={self.simd} must be 1: a depthwise window sends one element of each channel a beat")
         if self.out_shape[2] != channels:
@@ -71,7 +71,7 @@ class Vvtu(Unit):
     def _folds(self) -> tuple[int, int]:
         """(channel groups, elements of a channel's window)."""
         channels, k = self.weights.shape
-        return channels // self.pe, k
+        return -(-channels // self.pe), k
 
     @property
     def _positions(self) -> int:
@@ -85,20 +85,21 @@ class Vvtu(Unit):
     @property
     def inputs(self) -> tuple[Stream, ...]:
         h, w, channels = self.out_shape
-        return (Stream((h, w, channels * self.weights.shape[1]), self.in_dtype, self.pe),)
+        taps = self.weights.shape[1]
+        return (Stream((h, w, channels * taps), self.in_dtype, self.pe, channels, taps),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.out_shape, self.out_dtype, self.pe),)
+        return (Stream(self.out_shape, self.out_dtype, self.pe, self.out_shape[2]),)
 
     def compute(self, *codes: Array) -> tuple[Array, ...]:
-        groups, k = self._folds
-        dtype = exact_dtype(sum_bound(self.weights, self.in_dtype))
-        weights = self.weights.reshape(groups, self.pe, k).transpose(2, 0, 1).astype(dtype)
-        x = codes[0].reshape(-1, groups, k, self.pe)
-        acc = np.zeros((len(x), groups, self.pe), dtype)
-        for tap in range(k):
-            acc += x[:, :, tap] * weights[tap]
+        channels, k = self.weights.shape
+        weights = self.weights.astype(exact_dtype(sum_bound(self.weights, self.in_dtype)))
+        x = codes[0].reshape(-1, channels * k)
+        whole = channels // self.pe * self.pe
+        acc = _sums(x[:, : whole * k].reshape(len(x), -1, k, self.pe), weights[:whole])
+        if whole < channels:
+            acc = np.concatenate([acc, _sums(x[:, None, whole * k :].reshape(len(x), 1, k, -1), weights[whole:])], axis=1)
         frames = acc.reshape(len(codes[0]), *self.out_shape)
         return (frames if self._counting is None else self._counting.codes(frames),)
 
@@ -143,10 +144,11 @@ class Vvtu(Unit):
     def memories(self) -> tuple[Memory, ...]:
         groups, k = self._folds
         w = self.form.w
-        words = self.weights.reshape(groups, self.pe, k).transpose(0, 2, 1).reshape(-1, self.pe)
+        padded = np.pad(self.weights, ((0, groups * self.pe - len(self.weights)), (0, 0)), constant_values=int(self.form.xnor))
+        words = padded.reshape(groups, self.pe, k).transpose(0, 2, 1).reshape(-1, self.pe)
         weights = Memory("Weights", self.pe * w.bits, pack_words(words, BIPOLAR if self.form.xnor else w), self._weight_style)
         counting = self.form.thresholding
-        return (weights, counting.memory(groups * self.pe, self.pe, self.threshold_style)) if counting else (weights,)
+        return (weights, counting.memory(len(self.weights), self.pe, self.threshold_style)) if counting else (weights,)
 
     def folded(self, **choice: Any) -> Self:
         made = super().folded(**choice)
@@ -158,7 +160,7 @@ class Vvtu(Unit):
         return mac_styles(self.form, groups * k, groups, family)
 
     def foldings(self) -> Iterator[dict[str, int]]:
-        for pe in divisors(self.weights.shape[0]):
+        for pe in quotients(self.weights.shape[0]):
             yield {"pe": pe, "simd": 1}
 
     def resources(self, family: str) -> Resources:
@@ -167,3 +169,13 @@ class Vvtu(Unit):
         return mac_area.array(
             self.form, self.pe, 1, k, groups, self.slots, self.out_dtype.bits, styles, family
         ) + mac_area.inputs(self.pe * self.in_dtype.bits, 1, k, family)
+
+
+def _sums(x: Array, weights: Array) -> Array:
+    """(n, groups, k, lanes) inputs by (groups * lanes, k) weights -> (n, groups * lanes) sums over k, in the weights' dtype."""
+    n, groups, k, lanes = x.shape
+    taps = weights.reshape(groups, lanes, k).transpose(2, 0, 1)
+    acc = np.zeros((n, groups, lanes), weights.dtype)
+    for tap in range(k):
+        acc += x[:, :, tap] * taps[tap]
+    return acc.reshape(n, groups * lanes)

@@ -43,6 +43,10 @@ def test_wide_operands() -> None:
     check_exact(Multiply((2, 2, 4), (IntType(9, True), IntType(10)), lanes=2))
 
 
+def test_lanes_that_do_not_divide_the_channels() -> None:
+    check_exact(Multiply((1, 3, 5), (IntType(3, True), IntType(4)), lanes=3))
+
+
 def test_the_type_follows_from_the_range() -> None:
     assert Multiply((1, 1, 1), (BIPOLAR, IntType(3, True))).products == IntType(4, True)
 
@@ -50,5 +54,5 @@ def test_the_type_follows_from_the_range() -> None:
 def test_refusals() -> None:
     with pytest.raises(ValueError, match="does not hold products"):
         Multiply((1, 1, 1), (IntType(4), IntType(4)), IntType(7))
-    with pytest.raises(ValueError, match="3 lanes do not divide"):
-        Multiply((1, 1, 4), (IntType(4), IntType(4)), None, 3)
+    with pytest.raises(ValueError, match="5 lanes for 4 channels"):
+        Multiply((1, 1, 4), (IntType(4), IntType(4)), None, 5)

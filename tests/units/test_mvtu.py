@@ -33,7 +33,7 @@ def oracle(unit: Mvtu, x: Array) -> Array:
 @st.composite
 def mvtus(draw: st.DrawFn, most_bits: int = 8, most_columns: int = 24) -> Mvtu:
     mh, mw, groups = draw(st.integers(1, 8)), draw(st.integers(1, most_columns)), draw(st.integers(1, 3))
-    folding = {"pe": draw(st.sampled_from(divisors(mh))), "simd": draw(st.sampled_from(divisors(mw)))}
+    folding = {"pe": draw(st.integers(1, mh)), "simd": draw(st.integers(1, mw)), "run": draw(st.sampled_from([0, *divisors(mw)]))}
     shape = draw(st.sampled_from([(1, 1), (1, 3), (2, 2)]))
     styles = {
         "arithmetic": draw(st.sampled_from(["auto", "lut", "dsp"])),
@@ -93,6 +93,11 @@ CORNERS: dict[str, tuple[Operands, tuple[Any, ...], dict[str, Any]]] = {
     "wide operands": (Operands(IntType(16), IntType(16, signed=True), None), ((1, 2), 1, 4, 6), {"pe": 2, "simd": 3}),
     "wide operands in LUTs": (Operands(INT8, INT8, UINT2), ((1, 2), 1, 4, 6), {"pe": 2, "simd": 3, "arithmetic": "lut"}),
     "8-bit outputs": (Operands(INT8, INT8, INT8, flip=True), ((1, 2), 1, 6, 9), {"pe": 2, "simd": 9}),
+    "dummy rows and columns": (Operands(UINT4, INT4, UINT4, flip=True), ((1, 2), 2, 7, 10), {"pe": 3, "simd": 4}),
+    "popcount with dummies in each run": (Operands(BIPOLAR, BIPOLAR, BIPOLAR), ((1, 2), 1, 5, 30), {"pe": 4, "simd": 4, "run": 10}),
+    "popcount with dummies, sums": (Operands(BIPOLAR, BIPOLAR, None), ((1, 2), 2, 5, 9), {"pe": 2, "simd": 6}),
+    "bipolar weights with dummies": (Operands(INT8, BIPOLAR, UINT4), ((1, 2), 2, 5, 9), {"pe": 3, "simd": 2, "run": 3}),
+    "bipolar inputs with dummies": (Operands(BIPOLAR, INT4, None), ((1, 2), 1, 5, 9), {"pe": 3, "simd": 7}),
     "three row folds in block RAM": (Operands(UINT4, INT4, UINT4), ((1, 2), 1, 6, 8), {"pe": 2, "simd": 2, "threshold_style": "bram"}),
 }
 
@@ -103,7 +108,8 @@ def test_corners_three_ways(name: str) -> None:
     check_exact(mvtu(np.random.default_rng(7), types, *sizes, **fields), frames=2, stalls=(0.4,))
 
 
-@pytest.mark.parametrize("name", ["one of everything", "full folding", "popcount", "bipolar inputs without thresholds", "8-bit outputs"])
+@pytest.mark.parametrize("name", ["one of everything", "full folding", "popcount", "bipolar inputs without thresholds", "8-bit outputs",
+                                  "dummy rows and columns", "popcount with dummies in each run"])
 def test_lints_and_elaborates(name: str, tmp_path: Path) -> None:
     types, sizes, fields = CORNERS[name]
     lint(mvtu(np.random.default_rng(7), types, *sizes, **fields), tmp_path)
@@ -116,17 +122,31 @@ def test_no_bubbles_between_vectors_and_frames() -> None:
     assert np.diff(run.frame_done).tolist() == [9 * 4 * 4] * 4
 
 
-def test_foldings_are_all_pairs_of_divisors() -> None:
+def test_foldings_are_the_fewest_lanes_for_each_number_of_folds() -> None:
     unit = mvtu(np.random.default_rng(0), Operands(UINT2, INT2, UINT2), (1, 1), 2, 6, 4)
     assert {(f["pe"], f["simd"]) for f in unit.foldings()} == {(p, s) for p in (1, 2, 3, 6) for s in (1, 2, 4)}
     assert unit.folded(pe=3, simd=4).cycles == 2 * 2 * 1
+    unit = mvtu(np.random.default_rng(0), Operands(UINT2, INT2, UINT2), (1, 1), 1, 5, 27, run=9)
+    assert sorted({f["pe"] for f in unit.foldings()}) == [1, 2, 3, 5]
+    assert sorted({f["simd"] for f in unit.foldings()}) == [1, 2, 3, 5, 9, 14, 27]
 
 
-@pytest.mark.parametrize("choice", [{"pe": 4}, {"simd": 3}, {"pe": 0}])
-def test_refuses_a_folding_that_does_not_divide(choice: dict[str, int]) -> None:
+@pytest.mark.parametrize(("simd", "run", "folds"), [(9, 0, 3), (5, 0, 6), (5, 9, 6), (4, 9, 9), (4, 0, 7), (14, 9, 2), (27, 9, 1)])
+def test_columns_start_again_after_each_run(simd: int, run: int, folds: int) -> None:
+    unit = mvtu(np.random.default_rng(0), Operands(UINT2, INT2, UINT2), (1, 1), 1, 5, 27, pe=2, simd=simd, run=run)
+    assert unit.cycles == 3 * folds
+
+
+@pytest.mark.parametrize("choice", [{"pe": 7}, {"simd": 5}, {"pe": 0}])
+def test_refuses_more_lanes_than_there_are(choice: dict[str, int]) -> None:
     unit = mvtu(np.random.default_rng(0), Operands(UINT2, INT2, UINT2), (1, 1), 1, 6, 4)
-    with pytest.raises(ValueError, match=r"must divide the 6 rows and simd=\d the 4 columns"):
+    with pytest.raises(ValueError, match=r"must be 1 to 6, the rows, and simd=\d 1 to 4, the columns"):
         unit.folded(**choice)
+
+
+def test_refuses_runs_that_do_not_divide_a_vector() -> None:
+    with pytest.raises(ValueError, match="runs of 3 elements do not divide the 4 columns"):
+        mvtu(np.random.default_rng(0), Operands(UINT2, INT2, UINT2), (1, 1), 1, 6, 4, run=3)
 
 
 def test_refuses_thresholds_that_fall() -> None:

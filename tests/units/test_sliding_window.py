@@ -93,12 +93,15 @@ def test_hls(unit: SlidingWindow) -> None:
     window((6, 7, 4), 3, pad=1, simd=2),
     window((6, 6, 4), 2, stride=2, simd=2, channels_outer=True),
     window((5, 6, 2), 3, pad=1, dtype=BIPOLAR, out_dtype=IntType(2, True), simd=2),
+    window((5, 6, 5), 3, pad=1, simd=3),
+    window((5, 6, 7), 3, pad=1, simd=3, channels_outer=True),
+    window((4, 4, 6), 3, groups=2, simd=2),
     window((4, 4, 2), 3, pad=2, stuff=(2, 2), simd=1),
     window((6, 6, 4), 1, stride=2, simd=1),
     window((6, 6, 4), 1, pad=-1, simd=4),
     window((1, 1, 3), 1, simd=3),
     dataclasses.replace(window((6, 7, 4), 3, pad=1, simd=2), depth=60, style="bram"),
-], ids=["padded", "pool", "bipolar", "transposed", "subsampled", "cropped", "one pixel", "deep"])
+], ids=["padded", "pool", "bipolar", "dummies", "dummies, pool", "dummies, groups", "transposed", "subsampled", "cropped", "pixel", "deep"])
 def test_kinds_of_use(unit: SlidingWindow) -> None:
     check_exact(unit)
 
@@ -123,7 +126,7 @@ def test_float32_stays_float32() -> None:
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    ({"simd": 3}, "simd 3 does not divide the 4 channels"),
+    ({"simd": 5}, "simd 5 must be 1 to the channels of a group, 4 in 1 groups"),
     ({"kernel": (9, 9)}, "no window: kernel"),
     ({"pad_value": 8}, "int4 has no code 8 to pad with"),
     ({"dtype": BIPOLAR}, "bipolar has no code 0 to pad with"),

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfcompile.ir.types import BIPOLAR, IntType
-from dfcompile.units.base import divisors
 from dfcompile.units.threshold import Threshold
 from dfcompile.units.thresholding import heap_order
 from tests.three_way import check, random_codes
@@ -23,7 +22,7 @@ from tests.units.exact import check_exact
 def thresholds(draw: st.DrawFn, most_out_bits: int = 5) -> Threshold:
     channels = draw(st.integers(1, 8))
     operands = Operands(draw(types(12)), BIPOLAR, draw(types(most_out_bits)), draw(st.booleans()), draw(st.booleans()))
-    fields = {"pe": draw(st.sampled_from(divisors(channels))), "threshold_style": draw(st.sampled_from(["auto", "lut", "bram"]))}
+    fields = {"pe": draw(st.integers(1, channels)), "threshold_style": draw(st.sampled_from(["auto", "lut", "bram"]))}
     rng = np.random.default_rng(draw(st.integers(0, 999)))
     return threshold(rng, operands, (draw(st.integers(1, 2)), 3, channels), **fields)
 
@@ -53,6 +52,7 @@ CORNERS: dict[str, tuple[IntType, IntType, tuple[int, int, int], dict[str, Any]]
     "a bit for a bit": (BIPOLAR, BIPOLAR, (1, 2, 4), {"pe": 2}),
     "as wide out as in": (INT8, INT8, (1, 2, 6), {"pe": 2}),
     "unsigned": (IntType(10), IntType(4), (2, 2, 6), {"pe": 6}),
+    "dummy channels": (INT8, IntType(3), (1, 3, 7), {"pe": 3}),
     "12 output bits": (INT12, IntType(12), (1, 4, 2), {"pe": 1}),
 }
 
@@ -91,6 +91,6 @@ def test_refuses_a_wrong_number_of_thresholds() -> None:
         unit.memories()
 
 
-def test_refuses_a_folding_that_does_not_divide() -> None:
-    with pytest.raises(ValueError, match="must divide the 6 channels"):
-        Threshold(IntType(4), IntType(2), np.zeros((1, 3), np.int64), None, (1, 1, 6), pe=4)
+def test_refuses_more_lanes_than_channels() -> None:
+    with pytest.raises(ValueError, match="must be 1 to 6, the channels"):
+        Threshold(IntType(4), IntType(2), np.zeros((1, 3), np.int64), None, (1, 1, 6), pe=7)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfcompile.ir.types import BIPOLAR, IntType
-from dfcompile.units.base import Array, divisors
+from dfcompile.units.base import Array
 from dfcompile.units.vvtu import Vvtu
 from tests.three_way import check, random_codes
 from tests.units.arithmetic_cases import Operands, count, lint, operands, vvtu
@@ -26,7 +26,8 @@ def oracle(unit: Vvtu, x: Array) -> Array:
     k = unit.weights.shape[1]
     sums = np.zeros((len(x), h, w, channels), np.int64)
     for c in range(channels):
-        places = [(c // unit.pe * k + tap) * unit.pe + c % unit.pe for tap in range(k)]
+        first, lanes = c // unit.pe * unit.pe, min(unit.pe, channels - c // unit.pe * unit.pe)
+        places = [first * k + tap * lanes + c % unit.pe for tap in range(k)]
         sums[..., c] = x[..., places].astype(np.int64) @ unit.weights[c]
     return sums if unit.thresholds is None else count(sums, unit.thresholds, unit.flip, unit.out_dtype)
 
@@ -36,7 +37,7 @@ def vvtus(draw: st.DrawFn, most_bits: int = 8) -> Vvtu:
     channels, k = draw(st.integers(1, 8)), draw(st.integers(1, 9))
     shape = draw(st.sampled_from([(1, 1), (1, 3), (2, 2)]))
     rng = np.random.default_rng(draw(st.integers(0, 999)))
-    fields = {"pe": draw(st.sampled_from(divisors(channels))), "arithmetic": draw(st.sampled_from(["auto", "lut"]))}
+    fields = {"pe": draw(st.integers(1, channels)), "arithmetic": draw(st.sampled_from(["auto", "lut"]))}
     return vvtu(rng, draw(operands(most_bits)), shape, channels, k, **fields)
 
 
@@ -66,6 +67,8 @@ CORNERS: dict[str, tuple[Operands, tuple[Any, ...], dict[str, Any]]] = {
     "bipolar": (Operands(BIPOLAR, BIPOLAR, BIPOLAR, flip=True), ((1, 3), 4, 9), {"pe": 4}),
     "bipolar, without thresholds": (Operands(BIPOLAR, BIPOLAR, None), ((1, 3), 4, 9), {"pe": 4}),
     "bipolar inputs, without thresholds": (Operands(BIPOLAR, INT4, None), ((1, 3), 4, 9), {"pe": 2}),
+    "dummy channels": (Operands(INT8, INT8, UINT4, flip=True), ((2, 2), 7, 4), {"pe": 3}),
+    "dummy channels, bipolar": (Operands(BIPOLAR, BIPOLAR, BIPOLAR), ((1, 3), 5, 9), {"pe": 4}),
     "bipolar weights": (Operands(UINT4, BIPOLAR, UINT4, shared=True), ((1, 3), 4, 9), {"pe": 2}),
 }
 
@@ -76,19 +79,19 @@ def test_corners_three_ways(name: str) -> None:
     check_exact(vvtu(np.random.default_rng(7), types, *sizes, **fields), frames=2, stalls=(0.4,))
 
 
-@pytest.mark.parametrize("name", ["one of everything", "one tap", "bipolar", "bipolar inputs, without thresholds"])
+@pytest.mark.parametrize("name", ["one of everything", "one tap", "bipolar", "bipolar inputs, without thresholds", "dummy channels"])
 def test_lints_and_elaborates(name: str, tmp_path: Path) -> None:
     types, sizes, fields = CORNERS[name]
     lint(vvtu(np.random.default_rng(7), types, *sizes, **fields), tmp_path)
 
 
-def test_foldings_are_the_divisors_of_the_channels() -> None:
-    unit = vvtu(np.random.default_rng(0), Operands(UINT4, INT4, UINT4), (2, 2), 6, 9)
-    assert [f["pe"] for f in unit.foldings()] == [1, 2, 3, 6]
-    assert unit.folded(pe=3).cycles == 4 * 2 * 9
+def test_foldings_are_the_fewest_lanes_for_each_number_of_folds() -> None:
+    unit = vvtu(np.random.default_rng(0), Operands(UINT4, INT4, UINT4), (2, 2), 10, 9)
+    assert [f["pe"] for f in unit.foldings()] == [1, 2, 3, 4, 5, 10]
+    assert unit.folded(pe=4).cycles == 4 * 3 * 9
 
 
-@pytest.mark.parametrize(("choice", "words"), [({"pe": 4}, "must divide the 6 channels"), ({"simd": 3}, "must be 1")])
+@pytest.mark.parametrize(("choice", "words"), [({"pe": 7}, "must be 1 to 6, the channels"), ({"simd": 3}, "must be 1")])
 def test_refuses_other_foldings(choice: dict[str, int], words: str) -> None:
     unit = vvtu(np.random.default_rng(0), Operands(UINT4, INT4, UINT4), (2, 2), 6, 9)
     with pytest.raises(ValueError, match=words):
