@@ -1,7 +1,7 @@
 """Estimated area of an engine, from the structure of the SystemVerilog.
 
 The constants are set by one synthesis (`dfcompile synth` on xc7, pe=8, simd=8, weight_bits=4, act_words=4096, weight_words=512,
-acc_words=512): 16,000 LUT, 8,366 FF, 16 BRAM36, 8 DSP. The same with weight_bits=8: 13,895 LUT, 6,959 FF, 20 BRAM36, 72 DSP.
+acc_words=512): 15,981 LUT, 8,366 FF, 16 BRAM36, 8 DSP. The same with weight_bits=8: 13,895 LUT, 6,959 FF, 20 BRAM36, 72 DSP.
 Other shapes are extrapolated.
 """
 
