@@ -1,20 +1,48 @@
 """Seconds to the optimal folding of networks on boards, with the proof.
 
 python -m benchmarks.folding [--network resnet18] [--board zcu104]
+python -m benchmarks.folding --network mlp --interval 400      the cheapest design, with dividing lanes only and with any
+python -m benchmarks.folding --model cnv.onnx --interval 24000
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
 from benchmarks.networks import NETWORKS
 from dfcompile.boards import find_board
+from dfcompile.build import STAGES, Build
 from dfcompile.console import show_table
-from dfcompile.dataflow.fold import fastest, lanes
+from dfcompile.dataflow import fold_option
+from dfcompile.dataflow.fold import cheapest, fastest, lanes
 from dfcompile.errors import CompileError
+from dfcompile.ir.graph import Graph
 
 BOARDS = ("pynq-z2", "zcu104", "alveo-u250")
+
+
+def lowered(model: Path) -> Graph:
+    """The unit graph of a model."""
+    made = Build(model, {})
+    for _, stage in STAGES[:3]:
+        stage(made)
+    assert made.units
+    return made.units
+
+
+def compare(graphs: dict[str, Graph], interval: int) -> None:
+    """Print the cheapest design at an interval with dividing lanes only, and with any."""
+    every = fold_option.folds
+    rows: list[list[object]] = []
+    for name, graph in graphs.items():
+        for kind, offered in (("dividing", lambda unit: [f for f in every(unit) if not f.padded]), ("any", every)):
+            fold_option.folds = offered
+            found = cheapest(graph, interval)
+            rows.append([name, interval, kind, found.interval, found.value, float(found.solution.area[0]), lanes(graph, found.choices)])
+    fold_option.folds = every
+    show_table("cheapest folding", ["network", "at most", "lanes that", "interval", "cost", "LUT", "lanes"], rows)
 
 
 def main() -> None:
@@ -22,7 +50,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", choices=tuple(NETWORKS), action="append")
     parser.add_argument("--board", action="append")
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--interval", type=int)
     given = parser.parse_args()
+    if given.interval:
+        graphs = {n: NETWORKS[n]() for n in given.network or ()} | ({given.model.stem: lowered(given.model)} if given.model else {})
+        compare(graphs, given.interval)
+        return
     rows: list[list[object]] = []
     for name in given.network or NETWORKS:
         graph = NETWORKS[name]()

@@ -62,7 +62,7 @@ class OptionTable:
         """Every folding worth a thought."""
         if id(unit) not in self._folded:
             self._kept.append(unit)
-            self._folded[id(unit)] = _folds(unit)
+            self._folded[id(unit)] = folds(unit)
         return self._folded[id(unit)]
 
     def fastest(self, unit: Unit) -> int:
@@ -90,7 +90,7 @@ class OptionTable:
         return self._areas[key]
 
 
-def _folds(unit: Unit) -> list[Fold]:
+def folds(unit: Unit) -> list[Fold]:
     """All foldings of a unit; `until` from the next fewer lanes in each field whose port is padded."""
     made = {tuple(c.items()): unit.folded(**c) if c else unit for c in unit.foldings()}
     steps = {f: sorted({dict(c)[f] for c in made}) for f in unit.fold_fields}
