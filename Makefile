@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo_out
 
-.PHONY: demo test test-all lint clean help
+.PHONY: demo test test-quick lint clean help
 
 help:
 	@echo "make demo   install into $(VENV), build the trained digits CNN and prove it in Python, HLS C++ and RTL"
-	@echo "make test   install into $(VENV), run the test suite but for the tests marked slow"
-	@echo "make test-all   the same with the slow tests: every model of the corpus in HLS C++ and RTL, the wheel, synthesis"
+	@echo "make test   install into $(VENV), run the whole test suite"
+	@echo "make test-quick   the same but for the tests marked slow: every model in HLS C++ and RTL, the wheel, synthesis"
 	@echo "make lint   ruff and mypy only"
 	@echo "make clean  remove what the two commands left (not $(VENV))"
 
@@ -29,10 +29,10 @@ demo: $(VENV)/.demo-installed
 	$(BIN)/python examples/demo.py -o $(DEMO)
 
 test: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -n 2 --dist worksteal --quick
-
-test-all: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-quick: $(VENV)/.test-installed
+	$(BIN)/python -m pytest -n 2 --dist worksteal --quick
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff check .
