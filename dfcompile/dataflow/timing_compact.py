@@ -32,6 +32,9 @@ from dfcompile.dataflow.timing_net import (
 from dfcompile.dataflow.timing_reduce import Reduction
 
 
+_ROOM = 24  # numbers in the pool for each event, about what large designs come to
+
+
 class Layout:
     """Where the kept events of each sequence are, and the arcs of each link.
 
@@ -102,7 +105,7 @@ class Layout:
         beats, sources = self._place(x.src)
         kept, targets = self._place(x.dst)
         frames, least = divmod(beats + x.shift, x.src.beats)
-        found = np.searchsorted(kept, least)
+        found = least if len(kept) == x.dst.beats else np.searchsorted(kept, least)
         extra = kept[found] - least
         order = frames * len(kept) + found
         last = np.flatnonzero(np.diff(order, append=np.iinfo(np.int64).max))
@@ -117,7 +120,9 @@ class Layout:
     def _store(self, values: Ints) -> int:
         start, self._used = self._used, self._used + len(values)
         if self._used > len(self._pool):
-            self._pool = np.concatenate([self._pool, np.empty(max(self._used, len(self._pool)), dtype=np.int32)])
+            pool = np.empty(max(2 * self._used, _ROOM * len(self.gaps)), dtype=np.int32)  # memory is taken only where it is written
+            pool[:start] = self._pool[:start]
+            self._pool = pool
         self._pool[start : self._used] = values
         return start
 
