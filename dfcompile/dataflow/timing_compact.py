@@ -31,7 +31,6 @@ from dfcompile.dataflow.timing_net import (
 )
 from dfcompile.dataflow.timing_reduce import Reduction
 
-
 _ROOM = 24  # numbers in the pool for each event, about what large designs come to
 
 
