@@ -201,6 +201,12 @@ def _padded() -> Iterator[Unit]:
     yield mvtu("b", "b", "b", 64, 64, 11, 22, weight_style="bram")
     yield mvtu("u2", "s2", "u2", 32, 128, 8, 13, weight_style="bram")
     yield window(14, 64, 3, "u4", 11, pad=1)
+    for elements, code, lanes, run, out, out_run in (
+        (256, "u4", 4, 0, 6, 32), (512, "u4", 3, 128, 5, 128), (256, "u2", 4, 0, 6, 32), (512, "u1", 3, 128, 5, 128),
+        (128, "u4", 5, 32, 8, 0), (192, "u4", 7, 64, 9, 64), (320, "u8", 3, 20, 2, 0), (256, "u4", 2, 0, 3, 32),
+        (256, "u4", 16, 0, 24, 64), (360, "u4", 7, 36, 5, 36),
+    ):  # fmt: skip
+        yield Repack((1, 1, elements), dtype(code), lanes, run, out, out_run)
 
 
 def sweep() -> dict[str, Unit]:

@@ -53,20 +53,21 @@ module dfc_repack #(
   end
 
   // Elements wait in `hold_q`, from its lowest lane up; above level_q it is 0.
-  logic [Places*StepBits-1:0] hold_q, rest, placed;
-  level_t level_q, need, left;
+  logic [Places*StepBits-1:0] hold_q, placed, all;
+  level_t level_q, need, filled;
   assign need       = out_short ? level_t'(OutTail / Step) : level_t'(OutLanes / Step);
   assign in_ready_o = level_q <= level_t'(Places - InLanes / Step);
   assign take       = in_valid_i && in_ready_o;
   assign give       = credit && level_q >= need;
-  assign left       = give ? level_q - need : level_q;
-  assign rest       = !give ? hold_q : out_short ? hold_q >> (OutTail * Bits) : hold_q >> (OutLanes * Bits);
+  // The beat is placed behind what waits before an output beat leaves: its shifter does not wait for `give`, which comes late.
+  assign filled     = !take ? level_q : level_q + (in_short ? level_t'(InTail / Step) : level_t'(InLanes / Step));
+  assign all        = hold_q | placed;
   always_comb begin
     placed = '0;
     placed[InLanes*Bits-1:0] = in_short ? in_data_i & (InLanes * Bits)'({(InTail * Bits + 1){1'b1}} >> 1) : in_data_i;
     if (!take) placed = '0;
     for (int unsigned i = 0; i < LevelBits; i++) begin
-      if (left[i]) placed = placed << (StepBits << i);
+      if (level_q[i]) placed = placed << (StepBits << i);
     end
   end
   always_ff @(posedge clk_i) begin
@@ -74,8 +75,8 @@ module dfc_repack #(
       level_q <= '0;
       hold_q  <= '0;
     end else begin
-      level_q <= !take ? left : left + (in_short ? level_t'(InTail / Step) : level_t'(InLanes / Step));
-      hold_q  <= rest | placed;
+      level_q <= give ? filled - need : filled;
+      hold_q  <= !give ? all : out_short ? all >> (OutTail * Bits) : all >> (OutLanes * Bits);
     end
   end
 

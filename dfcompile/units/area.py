@@ -167,7 +167,7 @@ def stream_out(width: int, slots: int, family: str) -> Resources:
 
 def shallow(depth: int, width: int, family: str) -> Resources:
     """A memory with an asynchronous read port, of at most some hundred words: registers where that is smaller."""
-    if depth * width <= 24:
+    if depth * width <= (24 if family == "xc7" else 23):
         return registers(depth, width)
     return Resources(lut=lutram_luts(depth, width, family))
 
