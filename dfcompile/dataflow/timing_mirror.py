@@ -31,7 +31,7 @@ def mirrored(system: System) -> System:
     for p in {*ports, *(p for x in system.inner for p in (x.src, x.dst))}:
         place = slice(p.offset, p.offset + p.beats)
         events[place] = len(system.gaps[p.sequence]) - 1 - system.events(p)[::-1]
-    found.events_of(events)
+    found.take_events(events)
     return found
 
 

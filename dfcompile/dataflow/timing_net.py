@@ -226,8 +226,8 @@ class System:
             self._joined = np.concatenate(self._ports), np.concatenate(self.gaps)
         return self._joined
 
-    def events_of(self, ports: Shorts) -> None:
-        """Take other events for all ports."""
+    def take_events(self, ports: Shorts) -> None:
+        """Let the ports, end to end, have these events."""
         self._joined = ports, np.concatenate(self.gaps)
 
     def net(self, links: list[Link]) -> Net:
