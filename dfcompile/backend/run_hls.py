@@ -49,6 +49,7 @@ def build_testbench(hls: Path, fast: bool) -> Path:
     """The compiled test bench of an emitted HLS project; g++ warnings are errors."""
     level = "-O2" if fast else "-O1"
     gxx = require_tool("g++")
+    hls = hls.resolve()  # compilers run in other folders than ours
 
     def build(folder: Path) -> None:
         flags = _flags(level, hls)

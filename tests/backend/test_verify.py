@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from dfcompile.backend import run_hls
 from dfcompile.backend.golden import random_inputs
 from dfcompile.backend.hls import emit_hls
 from dfcompile.backend.rtl import emit_rtl
@@ -48,6 +50,18 @@ def test_a_deadlock_is_a_failure_that_names_the_ports() -> None:
         solve(design)
     with pytest.raises(CompileError, match="deadlock"):
         verify(SimpleNamespace(design=design), engines=["rtl"], frames=2)
+
+
+@pytest.mark.parametrize("whole", [4, 0])  # compiled as one file, and unit by unit
+def test_a_relative_path(whole: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_hls, "UNITY_UNITS", whole)
+    # A name of its own: nothing else has compiled these files, and the cache holds none.
+    design = replace(two_ports(), graph=two_ports().graph.replace(name=f"relative_{whole}"))
+    emit_hls(design, tmp_path / "out" / "hls")
+    emit_rtl(design, tmp_path / "out" / "rtl")
+    monkeypatch.chdir(tmp_path)
+    found = verify(SimpleNamespace(design=design), engines=["hls", "rtl"], frames=2, folder=Path("out"))["engines"]
+    assert found["hls"]["pass"] and found["rtl"]["pass"]
 
 
 def test_the_saved_files_are_what_runs(tmp_path: Path) -> None:
