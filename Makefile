@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo_out
 
-.PHONY: demo test test-quick lint clean help
+.PHONY: demo test test-all test-quick lint clean help
 
 help:
 	@echo "make demo   install into $(VENV), build the trained digits CNN and prove it in Python, HLS C++ and RTL"
-	@echo "make test   install into $(VENV), run the whole test suite"
+	@echo "make test   install into $(VENV), run the test suite: at most half an hour on two cores"
+	@echo "make test-all   the same with the tests marked full, and 2,000 examples for each property: hours"
 	@echo "make test-quick   the same but for the tests marked slow: every model in HLS C++ and RTL, the wheel, synthesis"
 	@echo "make lint   ruff and mypy only"
 	@echo "make clean  remove what the two commands left (not $(VENV))"
@@ -30,6 +31,9 @@ demo: $(VENV)/.demo-installed
 
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-all: $(VENV)/.test-installed
+	$(BIN)/python -m pytest -n 2 --dist worksteal --full
 
 test-quick: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n 2 --dist worksteal --quick

@@ -23,13 +23,23 @@ ROOT = Path(__file__).resolve().parent.parent
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files from the present results")
     parser.addoption("--quick", action="store_true", help="leave out the tests marked slow")
+    parser.addoption("--full", action="store_true", help="run the tests marked full too, with 2,000 examples for each property")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--quick"):
-        for item in items:
-            if item.get_closest_marker("slow"):
-                item.add_marker(pytest.mark.skip(reason="slow, and --quick is given"))
+    left_out = {"slow"} if config.getoption("--quick") else set()
+    if not config.getoption("--full"):
+        left_out.add("full")
+    kept, dropped = [], []
+    for item in items:
+        (dropped if any(item.get_closest_marker(m) for m in left_out) else kept).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=dropped)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--full"):
+        settings.load_profile("nightly")
 
 
 @pytest.fixture
