@@ -15,33 +15,10 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from tests import integer_oracle
+from tests.exact_arithmetic import conv, each, rational, rounded, windows
+
 getcontext().prec = 60
-HALF = Fraction(1, 2)
-
-
-def rational(a: Any) -> Any:
-    array = np.asarray(a)
-    if array.dtype.kind != "f":
-        return array
-    return np.array([Fraction(float(v)) for v in array.ravel()], object).reshape(array.shape)
-
-
-def each(function: Any, *arrays: Any) -> Any:
-    return np.vectorize(function, otypes=[object])(*arrays)
-
-
-def rounded(x: Fraction, mode: str) -> int:
-    sign, size = (1, x) if x >= 0 else (-1, -x)
-    return {
-        "ROUND": lambda: round(x),
-        "HALF_EVEN": lambda: round(x),
-        "CEIL": lambda: math.ceil(x),
-        "FLOOR": lambda: math.floor(x),
-        "UP": lambda: sign * math.ceil(size),
-        "DOWN": lambda: sign * math.floor(size),
-        "HALF_UP": lambda: sign * math.floor(size + HALF),
-        "HALF_DOWN": lambda: sign * math.ceil(size - HALF),
-    }[mode]()
 
 
 def quant(node: Any, a: dict[str, Any], x: Any, scale: Any, zero: Any, bits: Any, stored: Any) -> Any:
@@ -58,26 +35,6 @@ def quant(node: Any, a: dict[str, Any], x: Any, scale: Any, zero: Any, bits: Any
     else:
         codes = each(lambda v: rounded(min(max(v, Fraction(lo)), Fraction(hi)), mode), x / scale + zero)
     return (codes - zero) * scale
-
-
-def windows(x: Any, kernel: Any, strides: Any, pads: Any, dilations: Any, fill: Any) -> Any:
-    """(n, c, h, w) -> (n, c, oh, ow, kh, kw)."""
-    x = np.pad(x, ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])), constant_values=fill)
-    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
-    v = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(2, 3))
-    return v[:, :, :: strides[0], :: strides[1], :: dilations[0], :: dilations[1]]
-
-
-def conv(x: Any, w: Any, a: dict[str, Any]) -> Any:
-    g, k = a.get("group", 1), w.shape[2:]
-    v = windows(x, k, a.get("strides", [1, 1]), a.get("pads", [0] * 4), a.get("dilations", [1, 1]), Fraction(0))
-    n, _, oh, ow = v.shape[:4]
-    parts = []
-    for i in range(g):
-        vi = v[:, i * w.shape[1] : (i + 1) * w.shape[1]].transpose(0, 2, 3, 1, 4, 5).reshape(n * oh * ow, -1)
-        wi = w[i * (len(w) // g) : (i + 1) * (len(w) // g)].reshape(len(w) // g, -1)
-        parts.append(np.dot(vi, wi.T).reshape(n, oh, ow, -1))
-    return np.concatenate(parts, axis=3).transpose(0, 3, 1, 2)
 
 
 def batch_norm(x: Any, s: Any, b: Any, m: Any, v: Any, eps: float) -> Any:
@@ -107,6 +64,8 @@ UNARY = {
 
 def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
     x, op = ins[0], n.op_type
+    if op in integer_oracle.OPERATORS:
+        return integer_oracle.OPERATORS[op](a, *ins)
     if op in UNARY:
         return UNARY[op](x, a)
     if op == "Quant":
@@ -115,7 +74,7 @@ def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
         return each(lambda v: Fraction(1 if v >= 0 else -1), x) * ins[1]
     if op == "Conv":
         y = conv(x, ins[1], a)
-        return y + ins[2].reshape(1, -1, 1, 1) if len(ins) > 2 else y
+        return y + ins[2].reshape(1, -1, *(1,) * (y.ndim - 2)) if len(ins) > 2 else y
     if op == "MatMul":
         return np.dot(x, ins[1])
     if op == "BatchNormalization":
@@ -124,6 +83,8 @@ def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
         return {"Add": x.__add__, "Sub": x.__sub__, "Mul": x.__mul__, "Div": x.__truediv__}[op](ins[1])
     if op == "Clip":
         return each(lambda v: min(max(v, ins[1].item()), ins[2].item()), x)
+    if op == "MaxPool" and x.ndim == 3:
+        return run_node(n, {k: [1, *a[k]] for k in ("kernel_shape", "strides")}, [x[:, :, None]], stored)[:, :, 0]
     if op == "MaxPool":
         v = windows(x, a["kernel_shape"], a.get("strides", [1, 1]), a.get("pads", [0] * 4), a.get("dilations", [1, 1]), Fraction(-(10**9)))
         return v.reshape(*v.shape[:4], -1).max(axis=-1)
