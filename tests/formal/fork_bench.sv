@@ -1,0 +1,27 @@
+// dfc_fork: each of its outputs under a stream checker of its own, with a mark of its own.
+module fork_bench (
+  input logic       clk_i,
+  input logic       reset_i,
+  input logic [1:0] mark_i,
+  input logic [1:0] in_data_i,
+  input logic       in_valid_i,
+  input logic [1:0] out_ready_i
+);
+  logic started_q = 1'b0, rst_n, in_ready;
+  logic [1:0] out_valid;
+  logic [1:0][1:0] out_data;
+  always_ff @(posedge clk_i) started_q <= 1'b1;
+  assign rst_n = started_q && !reset_i;
+
+  dfc_fork #(.Width(2)) dut (
+    .clk_i, .rst_ni(rst_n), .in_data_i, .in_valid_i, .in_ready_o(in_ready),
+    .out0_data_o(out_data[0]), .out0_valid_o(out_valid[0]), .out0_ready_i(out_ready_i[0]),
+    .out1_data_o(out_data[1]), .out1_valid_o(out_valid[1]), .out1_ready_i(out_ready_i[1])
+  );
+  for (genvar i = 0; i < 2; i++) begin : gen_reader
+    stream_checker #(.Most(2)) u_checker (
+      .clk_i, .rst_ni(rst_n), .mark_i(mark_i[i]), .lane_i('0), .stalled_i((out_valid & ~out_ready_i) != '0),
+      .in_data_i, .in_valid_i, .in_ready_i(in_ready), .out_data_i(out_data[i]), .out_valid_i(out_valid[i]), .out_ready_i(out_ready_i[i])
+    );
+  end
+endmodule
