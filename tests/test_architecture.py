@@ -9,6 +9,9 @@ from pathlib import Path
 
 import networkx as nx
 import pytest
+from hypothesis import settings
+
+from tests.examples import examples, simulated
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "dfcompile"
@@ -172,3 +175,18 @@ def test_every_unit_has_its_header_and_module() -> None:
         if not p.exists()
     ]
     assert all_units() and missing == []
+
+
+def test_property_counts_follow_full() -> None:
+    """A count that a test sets by itself would hold under --full too."""
+    own = re.compile(r"max_examples\s*=|@settings\((?!suppress_health_check=list\(HealthCheck\)\))")
+    files = [p for p in sources("tests") if p.name not in ("conftest.py", "examples.py", "test_architecture.py")]
+    assert [f"{p.relative_to(ROOT)}: {m[0]}" for p in files for m in own.finditer(p.read_text(encoding="utf-8"))] == []
+    before = settings.get_current_profile_name()
+    try:
+        settings.load_profile("suite")
+        assert (examples(25).max_examples, simulated(8).max_examples) == (25, 8)
+        settings.load_profile("nightly")
+        assert (examples(25).max_examples, simulated(8).max_examples, settings().max_examples) == (2000, 200, 2000)
+    finally:
+        settings.load_profile(before)

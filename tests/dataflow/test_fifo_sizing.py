@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 
 from dfcompile.dataflow.design import Design
@@ -18,8 +18,9 @@ from dfcompile.dataflow.timing_net import UNBOUNDED, build
 from dfcompile.units.schedule import one_to_one
 from tests.dataflow.networks import resnet
 from tests.dataflow.synthetic import Fake, design, designs, simple, units
+from tests.examples import examples
 
-SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = examples(150, suppress_health_check=list(HealthCheck))
 
 
 @st.composite
@@ -109,7 +110,7 @@ def cheapest(made: Design, bits: int) -> int:
     return min((size for size, depths in sizes if size < bits and least_interval(system, depths)[0] == interval), default=bits)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(120, suppress_health_check=list(HealthCheck))
 @given(st.one_of(designs(4), diamonds()))
 def test_what_is_called_optimal_is(made: Design) -> None:
     found = find_depths(made)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.networks import Network, mobilenet, resnet8
@@ -21,6 +21,7 @@ from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Graph
 from dfcompile.units.area import sum_of
 from dfcompile.units.base import Resources, Unit
+from tests.examples import examples
 from tests.shared import MODELS, needs_models
 
 PUBLISHED = ((16, 3), (32, 32), (16, 32), (16, 32), (4, 32), (1, 32), (1, 4), (1, 8), (5, 1))
@@ -124,7 +125,7 @@ graphs = st.one_of(
 )
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(graph=graphs, slack=st.sampled_from((1.0, 1.5, 4.0)), family=st.sampled_from(("xc7", "ecp5")))
 def test_the_cheapest_folding_is_that_of_brute_force(graph: Graph, slack: float, family: str) -> None:
     interval = int(slack * max(min(unit.folded(**f).cycles for f in unit.foldings()) for _, unit in units_of(graph)))
@@ -143,7 +144,7 @@ two_layers = st.one_of(
 )
 
 
-@settings(max_examples=8)
+@examples(8, full=200)
 @given(graph=two_layers, data=st.data(), family=st.sampled_from(("xc7", "ecp5")))
 def test_no_lanes_at_all_make_a_cheaper_design(graph: Graph, data: st.DataObject, family: str) -> None:
     """The options that the optimiser looks at lose nothing against all lanes of all units, at any interval, with and without a budget."""
@@ -155,7 +156,7 @@ def test_no_lanes_at_all_make_a_cheaper_design(graph: Graph, data: st.DataObject
     assert float(area_of(graph, found.choices, family) @ rates(family)) == pytest.approx(found.value, rel=1e-9)
 
 
-@settings(max_examples=10)
+@examples(10, full=500)
 @given(graph=graphs, share=st.floats(0.5, 1.2))
 def test_within_a_budget_the_optimum_is_that_of_brute_force(graph: Graph, share: float) -> None:
     interval = 4 * max(min(unit.folded(**f).cycles for f in unit.foldings()) for _, unit in units_of(graph))
@@ -170,7 +171,7 @@ def test_within_a_budget_the_optimum_is_that_of_brute_force(graph: Graph, share:
         assert cheapest(graph, interval, board=board).value == pytest.approx(expected, rel=1e-9)
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(graph=graphs)
 def test_the_fastest_folding_is_the_first_interval_that_fits(graph: Graph) -> None:
     slow = cheapest(graph, 1 << 30, board=find_board("pynq-z2"))

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from dfcompile.dataflow.design import Design
@@ -20,8 +20,9 @@ from dfcompile.units.schedule import After, Give, Process, one_to_one
 from tests.dataflow.networks import resnet
 from tests.dataflow.oracle import Outcome, simulate
 from tests.dataflow.synthetic import Fake, design, designs, simple, steps
+from tests.examples import examples
 
-SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = examples(150, suppress_health_check=list(HealthCheck))
 GAPS = st.integers(1, 3)
 FRAMES = 4
 

@@ -1,6 +1,6 @@
 """Random quantized networks: the compiled units give exactly what the model means.
 
-More graphs: ``pytest tests/streamline/test_random_graphs.py --hypothesis-profile=nightly``
+More graphs: ``pytest tests/streamline/test_random_graphs.py --full``
 """
 
 from __future__ import annotations

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.add import Add
+from tests.examples import simulated
 from tests.three_way import check, random_codes
 from tests.units.exact import check_exact
 
@@ -31,13 +32,13 @@ def test_values(unit: Add, dtype: type) -> None:
         assert int(got) == unit.factors[0] * x + unit.factors[1] * y + unit.offset
 
 
-@settings(max_examples=8, deadline=None, derandomize=True)
+@simulated(8)
 @given(adds())
 def test_add_three_ways(unit: Add) -> None:
     check_exact(unit, hls=False)
 
 
-@settings(max_examples=6, deadline=None, derandomize=True)
+@simulated(6)
 @given(adds())
 def test_hls(unit: Add) -> None:
     check(unit, rtl=False)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.argmax import Argmax
 from dfcompile.units.base import divisors
+from tests.examples import simulated
 from tests.three_way import check, random_codes
 from tests.units.exact import check_exact
 
@@ -35,13 +36,13 @@ def test_values(unit: Argmax) -> None:
         assert found[place].item() == (last if unit.select_last else first)
 
 
-@settings(max_examples=10, deadline=None, derandomize=True)
+@simulated(10)
 @given(argmaxes())
 def test_argmax_three_ways(unit: Argmax) -> None:
     check_exact(unit, hls=False)
 
 
-@settings(max_examples=6, deadline=None, derandomize=True)
+@simulated(6)
 @given(argmaxes())
 def test_hls(unit: Argmax) -> None:
     check(unit, rtl=False)

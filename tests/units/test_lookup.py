@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dfcompile.ir.types import IntType
 from dfcompile.units.lookup import Lookup
+from tests.examples import simulated
 from tests.three_way import check, random_codes
 from tests.units.arithmetic_cases import lint, lookup, types
 from tests.units.exact import check_exact
@@ -35,7 +36,7 @@ def test_values(unit: Lookup, dtype: type) -> None:
     assert np.array_equal(unit.compute(x.astype(dtype))[0], wanted)
 
 
-@settings(max_examples=10, deadline=None, derandomize=True)
+@simulated(10)
 @given(lookups())
 def test_three_ways(unit: Lookup) -> None:
     check_exact(unit)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.multiply import Multiply
+from tests.examples import simulated
 from tests.three_way import check, random_codes
 from tests.units.exact import check_exact
 
@@ -27,13 +28,13 @@ def test_values(unit: Multiply, dtype: type) -> None:
     assert [int(v) for v in found.ravel()] == [x * y for x, y in zip(a.ravel().tolist(), b.ravel().tolist(), strict=True)]
 
 
-@settings(max_examples=6, deadline=None, derandomize=True)
+@simulated(6)
 @given(multiplies())
 def test_multiply_three_ways(unit: Multiply) -> None:
     check_exact(unit, hls=False)
 
 
-@settings(max_examples=6, deadline=None, derandomize=True)
+@simulated(6)
 @given(multiplies())
 def test_hls(unit: Multiply) -> None:
     check(unit, rtl=False)

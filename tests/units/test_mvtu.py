@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.base import Array, divisors
 from dfcompile.units.mvtu import Mvtu
+from tests.examples import examples, simulated
 from tests.three_way import check, random_codes
 from tests.units.arithmetic_cases import Operands, count, lint, mvtu, operands
 from tests.units.exact import check_exact
@@ -44,7 +45,7 @@ def mvtus(draw: st.DrawFn, most_bits: int = 8, most_columns: int = 24) -> Mvtu:
     return mvtu(rng, draw(operands(most_bits)), shape, groups, mh, mw, **folding, **styles)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(mvtus(12, 70), st.sampled_from([np.float32, np.float64, np.int16, np.int64]))
 def test_values(unit: Mvtu, dtype: type) -> None:
     x = random_codes(unit.inputs[0], 2, np.random.default_rng(0))
@@ -65,13 +66,13 @@ def test_input_may_be_a_strided_view() -> None:
     assert np.array_equal(unit.compute(view)[0], oracle(unit, view))
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@simulated(25)
 @given(mvtus())
 def test_hls(unit: Mvtu) -> None:
     check(unit, frames=2, rtl=False)
 
 
-@settings(max_examples=14, deadline=None, derandomize=True)
+@simulated(14)
 @given(mvtus())
 def test_rtl_and_schedule(unit: Mvtu) -> None:
     check_exact(unit, hls=False)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.base import Array
 from dfcompile.units.pool import Pool
+from tests.examples import simulated
 from tests.three_way import check, random_codes
 from tests.units.exact import check_exact
 
@@ -53,13 +54,13 @@ def test_values(unit: Pool, dtype: type) -> None:
     assert np.array_equal(unit.compute(x.astype(dtype))[0], oracle(unit, x))
 
 
-@settings(max_examples=10, deadline=None, derandomize=True)
+@simulated(10)
 @given(pools())
 def test_pool_three_ways(unit: Pool) -> None:
     check_exact(unit, hls=False)
 
 
-@settings(max_examples=8, deadline=None, derandomize=True)
+@simulated(8)
 @given(pools())
 def test_hls(unit: Pool) -> None:
     check(unit, rtl=False)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dfcompile.dataflow.timing import solve
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.base import divisors
 from dfcompile.units.repack import Repack
+from tests.examples import examples, simulated
 from tests.three_way import check, one_unit
 from tests.units.exact import check_exact
 
@@ -32,7 +33,7 @@ def repacks(draw: st.DrawFn, most: int = 24) -> Repack:
     return unit
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(repacks(60))
 def test_the_longer_side_sets_the_rate(unit: Repack) -> None:
     """Neither side waits for the other: frames follow each other after max(beats in, beats out) cycles."""
@@ -53,13 +54,13 @@ def test_repack_three_ways(sides: tuple[int, int, int, int]) -> None:
     check_exact(Repack((2, 2, channels), INT3, *sides), hls=sides[0] in (3, 6, 20))
 
 
-@settings(max_examples=6, deadline=None, derandomize=True)
+@simulated(6)
 @given(repacks())
 def test_any_pair_of_layouts_under_stalls(unit: Repack) -> None:
     check_exact(unit, hls=False, stalls=(0.5,))
 
 
-@settings(max_examples=6, deadline=None, derandomize=True)
+@simulated(6)
 @given(repacks())
 def test_hls(unit: Repack) -> None:
     check(unit, rtl=False)

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units import linebuffer
 from dfcompile.units.schedule import Process
 from dfcompile.units.sliding_window import SlidingWindow
+from tests.examples import examples, simulated
 from tests.three_way import check, random_codes
 from tests.units.exact import check_exact
 from tests.units.windows import INT4, oracle, windows
@@ -25,7 +26,7 @@ def window(shape: tuple[int, int, int], kernel: int, stride: int = 1, pad: int =
     return SlidingWindow(shape, (kernel, kernel), (stride, stride), (pad,) * 4, **rest)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(windows(), st.sampled_from([np.float32, np.int8, np.int64]))
 def test_values(unit: SlidingWindow, dtype: type) -> None:
     x = random_codes(unit.inputs[0], 2, np.random.default_rng(0))
@@ -57,7 +58,7 @@ def _advance(process: Process, own: list[int], other: list[int], peer: Process) 
     return True
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(windows())
 def test_the_least_line_buffer_loses_no_cycle_and_less_does(unit: SlidingWindow) -> None:
     assert interval(unit) == unit.cycles
@@ -68,7 +69,7 @@ def test_the_least_line_buffer_loses_no_cycle_and_less_does(unit: SlidingWindow)
     assert slower is None or slower > unit.cycles
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(windows())
 def test_no_word_dies_that_is_still_read(unit: SlidingWindow) -> None:
     reads, lows = unit.trace
@@ -77,13 +78,13 @@ def test_no_word_dies_that_is_still_read(unit: SlidingWindow) -> None:
     assert (np.diff(lows) >= 0).all() and (lows <= np.minimum(needed, words + lows[0])).all()
 
 
-@settings(max_examples=20, deadline=None, derandomize=True)
+@simulated(20)
 @given(windows())
 def test_sliding_window_three_ways(unit: SlidingWindow) -> None:
     check_exact(unit, hls=False)
 
 
-@settings(max_examples=8, deadline=None, derandomize=True)
+@simulated(8)
 @given(windows())
 def test_hls(unit: SlidingWindow) -> None:
     check(unit, rtl=False, frames=2)

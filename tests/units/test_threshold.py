@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.threshold import Threshold
 from dfcompile.units.thresholding import heap_order
+from tests.examples import examples, simulated
 from tests.three_way import check, random_codes
 from tests.units.arithmetic_cases import Operands, count, lint, threshold, types
 from tests.units.exact import check_exact
@@ -27,20 +28,20 @@ def thresholds(draw: st.DrawFn, most_out_bits: int = 5) -> Threshold:
     return threshold(rng, operands, (draw(st.integers(1, 2)), 3, channels), **fields)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(thresholds(8), st.sampled_from([np.float32, np.float64, np.int16, np.int64]))
 def test_values(unit: Threshold, dtype: type) -> None:
     x = random_codes(unit.inputs[0], 2, np.random.default_rng(0))
     assert np.array_equal(unit.compute(x.astype(dtype))[0], count(x, unit.thresholds, unit.flip, unit.out_dtype))
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@simulated(15)
 @given(thresholds(9))
 def test_hls(unit: Threshold) -> None:
     check(unit, frames=2, rtl=False)
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
+@simulated(12)
 @given(thresholds())
 def test_rtl_and_schedule(unit: Threshold) -> None:
     check_exact(unit, hls=False)

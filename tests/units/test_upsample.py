@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dfcompile.ir.types import IntType
 from dfcompile.units.upsample import Upsample
+from tests.examples import simulated
 from tests.three_way import check, random_codes
 from tests.units.exact import check_exact
 
@@ -29,13 +30,13 @@ def test_values(unit: Upsample) -> None:
         assert found[n, y, z, c] == x[n, y // unit.factors[0], z // unit.factors[1], c]
 
 
-@settings(max_examples=10, deadline=None, derandomize=True)
+@simulated(10)
 @given(upsamples())
 def test_upsample_three_ways(unit: Upsample) -> None:
     check_exact(unit, hls=False)
 
 
-@settings(max_examples=6, deadline=None, derandomize=True)
+@simulated(6)
 @given(upsamples())
 def test_hls(unit: Upsample) -> None:
     check(unit, rtl=False)

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.base import Array
 from dfcompile.units.vvtu import Vvtu
+from tests.examples import examples, simulated
 from tests.three_way import check, random_codes
 from tests.units.arithmetic_cases import Operands, count, lint, operands, vvtu
 from tests.units.exact import check_exact
@@ -41,20 +42,20 @@ def vvtus(draw: st.DrawFn, most_bits: int = 8) -> Vvtu:
     return vvtu(rng, draw(operands(most_bits)), shape, channels, k, **fields)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(vvtus(12), st.sampled_from([np.float32, np.float64, np.int16, np.int64]))
 def test_values(unit: Vvtu, dtype: type) -> None:
     x = random_codes(unit.inputs[0], 2, np.random.default_rng(0))
     assert np.array_equal(unit.compute(x.astype(dtype))[0], oracle(unit, x))
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@simulated(15)
 @given(vvtus())
 def test_hls(unit: Vvtu) -> None:
     check(unit, frames=2, rtl=False)
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
+@simulated(12)
 @given(vvtus())
 def test_rtl_and_schedule(unit: Vvtu) -> None:
     check_exact(unit, hls=False)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import divisors
 from dfcompile.units.width_converter import WidthConverter
+from tests.examples import simulated
 from tests.three_way import check
 from tests.units.exact import check_exact
 
@@ -21,7 +22,7 @@ def test_width_converter_three_ways(few: int, many: int) -> None:
     check_exact(WidthConverter((1, 5, 12), IntType(3, signed=True), few, many), hls=(few, many) in ((2, 3), (12, 5)))
 
 
-@settings(max_examples=8, deadline=None, derandomize=True)
+@simulated(8)
 @given(st.sampled_from(LANES), st.sampled_from(LANES), st.integers(1, 9))
 def test_hls_of_any_ratio(in_lanes: int, out_lanes: int, bits: int) -> None:
     check(WidthConverter((1, 5, 12), IntType(bits), in_lanes, out_lanes), rtl=False)
