@@ -221,11 +221,5 @@ def joined(enc: Encoder, node: Node, values: list[Value], axis: int) -> Value:
                 "a stream has one scale per channel", "share one quantizer",
             )  # fmt: skip
         scale, offset = rows[0][0], rows[1][0]
-    grid = _compact(scale, offset)
+    grid = Grid(scale, offset).compact()
     return Value(stream, natural_index(*chw).reshape(shape), grid, (), grid, node.outputs[0])
-
-
-def _compact(scale: Array, offset: Array) -> Grid:
-    if len(set(scale)) == 1 and len(set(offset)) == 1:
-        return Grid.of(scale[0], offset[0])
-    return Grid(scale, offset)

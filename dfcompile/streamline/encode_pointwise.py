@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from dfcompile.ir.graph import Array, Node
-from dfcompile.ir.intop import IntAdd, IntConv, IntMul, Window
+from dfcompile.ir.intop import IntMul
 from dfcompile.ir.modelop import Binary, Bipolar, Concat, Dequantize, IndexOp, MultiThreshold, Quantize, Unary
 from dfcompile.streamline.encode_layout import aligned, as_chw
 from dfcompile.streamline.encoder import Encoder, refusal, refuse
-from dfcompile.streamline.grid import Grid, are_integers, common_scale
+from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, are_integers
 from dfcompile.streamline.step import Join, Step
-from dfcompile.streamline.value import Const, Host, Known, Raw, Value
+from dfcompile.streamline.value import Addend, Const, Host, Known, Raw, Value
 
-WIDEST_FACTOR = 2**31 - 1
+SMALL_FACTOR = 64  # of an addend, so small that nothing is gained by looking for a smaller one
 
 
 def encode_constant(node: Node, operands: list[Const]) -> list[Known]:
@@ -141,7 +141,7 @@ def encode_binary(enc: Encoder, node: Node) -> None:
     """An elementwise operator of two streams, or of two chains of one stream."""
     assert isinstance(node.op, Binary)
     a, b = (enc.value(t, node) for t in node.inputs)
-    same = a.stream == b.stream and np.array_equal(a.index, b.index)
+    same = a.stream == b.stream and np.array_equal(a.index, b.index) and not (a.addends or b.addends)
     if same and not (node.op.fn in ("add", "sub") and a.grid and b.grid):
         chain = (Join(node.op, a.chain, b.chain),)
         enc.known[node.outputs[0]] = replace(a, chain=chain, grid=None)
@@ -157,41 +157,19 @@ def encode_binary(enc: Encoder, node: Node) -> None:
 
 
 def _add(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
+    """A sum of codes where the scales have a small common measure, else one to be made when its reader is known."""
     assert a.grid and b.grid and isinstance(node.op, Binary)
     if node.op.fn == "sub":
         negated = b.grid.affine(-1, 0)
         assert negated
         b = replace(b, grid=negated)
-    c = enc.shape(a.stream)[2]
-    assert b.grid
-    ga, gb = a.grid.per_channel(c), b.grid.per_channel(c)
-    scales, factors = zip(*(common_scale(pair) for pair in zip(ga.scale, gb.scale, strict=True)), strict=True)
-    if max(abs(n) for pair in factors for n in pair) > WIDEST_FACTOR:
-        refuse(
-            "unequal-scales",
-            "the scales of two added tensors have no common measure",
-            node,
-            f"{ga} and {gb}: as integers, one operand would be multiplied by {max(abs(n) for p in factors for n in p):.3g}",
-            "quantize both operands with the same scale (one shared quantizer), or with scales whose ratio is a small fraction",
-        )
-    streams = [a.stream, b.stream]
-    pair = (factors[0][0], factors[0][1])
-    if any((f[0], f[1]) != pair for f in factors):
-        streams = [_scaled_stream(enc, node, s, [f[i] for f in factors]) for i, s in enumerate(streams)]
-        pair = (1, 1)
-    stream = enc.emit(IntAdd(pair), tuple(streams), node.source, f"add_{node.name}")
-    grid = Grid(np.array(scales, object), np.asarray(ga.offset + gb.offset, object))
-    if len(set(grid.scale)) == 1 and len(set(grid.offset)) == 1:
-        grid = Grid.of(grid.scale[0], grid.offset[0])
-    enc.note(node, f"adder, factors {pair[0]} and {pair[1]}")
-    return Value(stream, a.index, grid, (), grid, node.outputs[0])
-
-
-def _scaled_stream(enc: Encoder, node: Node, stream: str, factors: list[int]) -> str:
-    if all(f == 1 for f in factors):
-        return stream
-    weights = np.array(factors, np.int64).reshape(-1, 1, 1, 1)
-    return enc.emit(IntConv(Window(), len(factors)), (stream,), node.source, f"scale_{node.name}", weights=weights)
+    lazy = Value(a.stream, a.index, a.grid, (), None, a.anchor, (Addend(b.stream, b.grid),))  # type: ignore[arg-type]
+    grid, factors = enc.common(lazy)
+    widest = max(abs(n) for pair in factors for n in pair)
+    if widest <= SMALL_FACTOR:
+        return replace(enc.summed(lazy, node), anchor=node.outputs[0])
+    enc.note(node, "sum of two streams, part of the step function behind it")
+    return replace(lazy, grid=Grid(grid.scale, grid.offset, pure=False)) if widest <= WIDEST_FACTOR else lazy
 
 
 def _multiply(enc: Encoder, node: Node, a: Value, b: Value) -> Value:

@@ -31,6 +31,8 @@ def _extreme(enc: Encoder, node: Node, mode: str, window: Window) -> Value:
     value = enc.value(node.inputs[0], node)
     if value.grid is not None:
         value = enc.codes(node.inputs[0], node)
+    elif value.addends:
+        value = enc.summed(value, node)
     value, channels = spatial(enc, value, node)
     direction = chain_direction(value.base, value.chain)
     c = enc.shape(value.stream)[2]

@@ -13,11 +13,11 @@ import numpy as np
 
 from dfcompile.errors import Problem
 from dfcompile.ir.graph import Array, Graph, Node, Op, Tensor
-from dfcompile.ir.intop import View
+from dfcompile.ir.intop import IntAdd, IntConv, View, Window
 from dfcompile.ir.types import BIPOLAR, IntType
-from dfcompile.streamline.grid import Grid
+from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, common_scale
 from dfcompile.streamline.step import StepFunction
-from dfcompile.streamline.value import InputPort, Known, OutputPort, Raw, Shape3, Value, describe, natural_index
+from dfcompile.streamline.value import Addend, InputPort, Known, OutputPort, Raw, Shape3, Value, describe, natural_index
 
 
 @dataclass(frozen=True)
@@ -140,13 +140,57 @@ class Encoder:
                 )
             )
         plain = Grid(target.scale, target.offset)
-        function = StepFunction(value.base, value.chain, plain)
+        if value.addends and not _is_joinable(value, plain):
+            value = self.summed(value, node)
+            if value.is_codes:
+                done = Value(value.stream, value.index, plain, (), plain, name)
+                self.model_tensors.setdefault(name, (done.stream, done.index, plain))
+                return done
+        function = StepFunction(value.base, value.chain, plain, tuple(a.grid for a in value.addends))
         made = self.model.producers().get(name)
         source = made.source if made else node.source
-        stream = self.emit(function, (value.stream,), source, "steps_" + (made.name if made else name))
+        stream = self.emit(function, (value.stream, *(a.stream for a in value.addends)), source, "steps_" + (made.name if made else name))
         done = Value(stream, value.index, plain, (), plain, name)
         self.model_tensors.setdefault(name, (stream, value.index, plain))
         return done
+
+    def common(self, value: Value) -> tuple[Grid, list[tuple[int, int]]]:
+        """The grid of a value and its addend in units of the common measure of their scales, and each channel's two factors."""
+        (addend,) = value.addends
+        c = self.shape(value.stream)[2]
+        a, b = value.base.per_channel(c), addend.grid.per_channel(c)
+        found = [common_scale(pair) for pair in zip(a.scale, b.scale, strict=True)]
+        grid = Grid(np.array([scale for scale, _ in found], object), np.asarray(a.offset + b.offset, object))
+        return grid.compact(), [(n1, n2) for _, (n1, n2) in found]
+
+    def summed(self, value: Value, node: Node) -> Value:
+        """The sum of a value and its addend on a stream, in units of the common measure of their scales."""
+        base, factors = self.common(value)
+        widest = max(abs(n) for pair in factors for n in pair)
+        if widest > WIDEST_FACTOR:
+            refuse(
+                "unequal-scales",
+                "the scales of two added tensors have no common measure",
+                node,
+                f"{value.base} and {value.addends[0].grid}: as integers, one operand would be multiplied by {widest:.3g}",
+                "quantize the sum, or both operands by one shared quantizer, or by scales whose ratio is a small fraction",
+            )
+        streams, pair = [value.stream, value.addends[0].stream], factors[0]
+        if any(f != pair for f in factors):
+            streams = [self._scaled(node, s, [f[i] for f in factors]) for i, s in enumerate(streams)]
+            pair = (1, 1)
+        stream = self.emit(IntAdd(pair), tuple(streams), node.source, f"add_{node.name}")
+        grid: Grid | None = base
+        for step in value.chain:
+            grid = step.regrid(grid)
+        self.note(node, f"adder, factors {pair[0]} and {pair[1]}")
+        return replace(value, stream=stream, base=base, grid=grid, addends=())
+
+    def _scaled(self, node: Node, stream: str, factors: list[int]) -> str:
+        if all(f == 1 for f in factors):
+            return stream
+        weights = np.array(factors, np.int64).reshape(-1, 1, 1, 1)
+        return self.emit(IntConv(Window(), len(factors)), (stream,), node.source, f"scale_{node.name}", weights=weights)
 
     def commit(self, name: str, raw: Raw, node: Node) -> Value:
         """Make the input stream of a raw tensor that has become integers."""
@@ -193,7 +237,10 @@ class Encoder:
         stream = self.emit(View(shape), (value.stream,), node.source, f"view_{node.name}")
         chain = tuple(s.tiled(times, old[2]) for s in value.chain)
         grid = value.grid.tiled(times, old[2]) if value.grid else None
-        return replace(value, stream=stream, base=value.base.tiled(times, old[2]), chain=chain, grid=grid)
+        base = value.base.tiled(times, old[2])
+        seen = [self.emit(View(shape), (a.stream,), node.source, f"view_{node.name}") for a in value.addends]
+        addends = tuple(Addend(s, a.grid.tiled(times, old[2])) for s, a in zip(seen, value.addends, strict=True))
+        return replace(value, stream=stream, base=base, chain=chain, grid=grid, addends=addends)
 
     def to_channels(self, value: Value, parameter: Array, shape: tuple[int, ...]) -> Array | None:
         """A parameter that broadcasts to a tensor (1, *shape) as () or (c,) by stream channel; None when it varies by position."""
@@ -212,6 +259,13 @@ class Encoder:
         if not np.array_equal(np.where(used, rows, first), np.broadcast_to(first, rows.shape), equal_nan=True):
             return None
         return np.asarray(np.where(np.isnan(first), first[~np.isnan(first)][0], first))
+
+
+def _is_joinable(value: Value, target: Grid) -> bool:
+    """Whether a sum not made yet ends in a monotone function with jumps, and its scales keep one ratio in all channels."""
+    function = StepFunction(value.base, value.chain, target, tuple(a.grid for a in value.addends))
+    ratios = set(np.ravel(value.base.scale / value.addends[0].grid.scale))
+    return len(ratios) == 1 and function.direction() is not None and any(s.jumps for s in value.chain)
 
 
 def default_layout(shape: tuple[int, ...]) -> tuple[Shape3, Array]:

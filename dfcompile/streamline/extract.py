@@ -13,8 +13,10 @@ import numpy as np
 
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array, Graph, Node, Tensor
-from dfcompile.ir.intop import IntConv, LookupCode, ThresholdCode
+from dfcompile.ir.intop import IntAdd, IntConv, LookupCode, ThresholdCode
 from dfcompile.ir.types import BIPOLAR, IntType
+from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, common_scale
+from dfcompile.streamline.joint import join
 from dfcompile.streamline.ranges import output_ranges
 from dfcompile.streamline.step import StepFunction
 from dfcompile.streamline.value import describe
@@ -64,8 +66,15 @@ class _Extraction:
         if any(t not in self.ranges and t not in self.constants for t in node.inputs):
             return
         if isinstance(node.op, StepFunction):
-            self._step(node, node.op)
+            if not node.op.addends:
+                self._step(node, node.op)
+            elif not self._joined(node, node.op):
+                self._summed(node, node.op)
             return
+        self._integer(node)
+
+    def _integer(self, node: Node) -> bool:
+        """An integer operator, its result's range proven; False where that is too wide."""
         lo, hi = output_ranges(node, self.ranges, self.constants, self.tensors)
         if max(-float(lo.min()), float(hi.max())) >= WIDEST:
             self.problems.append(
@@ -77,9 +86,56 @@ class _Extraction:
                     "use scales with a simple ratio, or fewer bits",
                 )
             )
-            return
+            return False
         self.nodes.append(node)
+        self.made[node.outputs[0]] = node
         self._declare(node.outputs[0], lo, hi)
+        return True
+
+    def _joined(self, node: Node, function: StepFunction) -> bool:
+        """A step function of two streams as thresholds on a sum with the smallest factors that change no code."""
+        if len(function.addends) > 1:
+            return False
+        found = join(function, self.ranges[node.inputs[0]], self.ranges[node.inputs[1]])
+        if found is None:
+            return False
+        total = self._add_up(node, found.factors)
+        if total is None:
+            return True
+        table = finished(found.dtype, found.thresholds, found.falling, found.lowest)
+        lo, hi = self.ranges[total.outputs[0]]
+        rows = len(table.thresholds)
+        low, high = (lo, hi) if rows > 1 else (np.array([lo.min()]), np.array([hi.max()]))
+        self._threshold(replace(node, inputs=total.outputs), table, low, high)
+        return True
+
+    def _add_up(self, node: Node, factors: tuple[int, int]) -> Node | None:
+        """The sum of a node's two operands; None where it is too wide."""
+        name = f"{node.name}_sum"
+        total = Node(name, IntAdd(factors), node.inputs, (f"{name}:0",), node.source)
+        self.tensors[total.outputs[0]] = Tensor(self.tensors[node.inputs[0]].shape)
+        return total if self._integer(total) else None
+
+    def _summed(self, node: Node, function: StepFunction) -> None:
+        """A step function of two streams as one of their sum, in units of the common measure of the two scales."""
+        first, second = function.base, function.addends[0]
+        _, (n1, n2) = common_scale((first.pick(0)[0], second.pick(0)[0]))
+        if max(abs(n1), abs(n2)) > WIDEST_FACTOR:
+            self.problems.append(
+                Problem(
+                    "unequal-scales",
+                    "the scales of two added tensors have no common measure",
+                    describe(node),
+                    f"{first} and {second}: as integers, one operand would be multiplied by {max(abs(n1), abs(n2)):.3g}, "
+                    "and there are too many pairs of codes to look for smaller factors",
+                    "quantize one of the operands to fewer bits, or both with one shared quantizer",
+                )
+            )
+            return
+        total = self._add_up(node, (n1, n2))
+        if total is not None:
+            base = Grid(np.asarray(first.scale / n1, object), np.asarray(first.offset + second.offset, object))
+            self._step(replace(node, inputs=total.outputs), StepFunction(base, function.chain, function.grid))
 
     def _declare(self, name: str, lo: Array, hi: Array, dtype: IntType | None = None) -> None:
         lo, hi = lo.astype(np.int64), hi.astype(np.int64)
@@ -101,7 +157,7 @@ class _Extraction:
 
     def _step(self, node: Node, function: StepFunction) -> None:
         lo, hi = self.ranges[node.inputs[0]]
-        channels = len(lo) if function._per_channel() else 1
+        channels = len(lo) if function.per_channel() else 1
         low = lo if channels > 1 else np.array([lo.min()])
         high = hi if channels > 1 else np.array([hi.max()])
         size = int((high - low).max()) + 1
@@ -266,8 +322,12 @@ def monotone_table(function: StepFunction, direction: Array, lo: Array, hi: Arra
         open_ = high - low > 1
         high = np.where(open_ & reached, middle, high)
         low = np.where(open_ & ~reached, middle, low)
-    thresholds = np.ascontiguousarray(np.maximum(high, lo).T)
-    if dtype == IntType(2, signed=True) and ends.min() == -1 and np.all(_never_zero(thresholds, falling)):
+    return finished(dtype, np.ascontiguousarray(np.maximum(high, lo).T), falling, int(ends.min()))
+
+
+def finished(dtype: IntType, thresholds: Array, falling: Array, lowest: int) -> Table:
+    """The table of a function whose least code is `lowest`; one threshold where its codes are -1 and 1."""
+    if dtype == IntType(2, signed=True) and lowest == -1 and np.all(_never_zero(thresholds, falling)):
         column = np.where(falling, thresholds[:, 1], thresholds[:, 2])
         return Table(BIPOLAR, column[:, None], falling.copy())
     return Table(dtype, thresholds, falling.copy())

@@ -13,6 +13,8 @@ import numpy as np
 
 from dfcompile.ir.graph import Array
 
+WIDEST_FACTOR = 2**31 - 1  # that an addend is multiplied by
+
 
 def fractions(values: Any) -> Array:
     """Numbers (float64 values are taken exactly) to an object array of Fraction, shape () or (c,)."""
@@ -118,6 +120,12 @@ class Grid:
             return np.tile(a, positions) if a.size == channels and a.ndim else a
 
         return Grid(tile(self.scale), tile(self.offset), self.pure)
+
+    def compact(self) -> Grid:
+        """The same grid with one entry where all channels have the same."""
+        if len(set(np.ravel(self.scale))) > 1 or len(set(np.ravel(self.offset))) > 1:
+            return self
+        return Grid.of(self.scale.ravel()[0], self.offset.ravel()[0], self.pure)
 
     def __str__(self) -> str:
         def show(a: Array) -> str:

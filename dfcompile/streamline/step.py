@@ -74,6 +74,14 @@ class Step:
 
         return Step(self.op, self.slot, tuple(tile(p) for p in self.params))
 
+    def of_channel(self, c: int) -> Step:
+        """The step of one channel, its parameters scalars."""
+
+        def pick(p: Array) -> Array:
+            return p[c if len(p) > 1 else 0 :][:1] if p.ndim > 1 else np.asarray(p[c if p.size > 1 else 0] if p.ndim else p)
+
+        return Step(self.op, self.slot, tuple(pick(p) for p in self.params))
+
     def apply(self, x: Array, doubt: Doubt) -> Array:
         """The operator on (..., c) in float64; `doubt` follows what rounding may have done."""
         jump = self._jump_distance(x, doubt)
@@ -124,6 +132,11 @@ class Step:
             return quotient_is_inexact(x, self.params[0])
         keeps = (isinstance(op, Unary) and op.fn in ("relu", "clip", "abs", "neg")) or (isinstance(op, Binary) and op.fn in ("min", "max"))
         return not keeps
+
+    @property
+    def jumps(self) -> bool:
+        """Whether its results lie on a grid of its own, whatever the argument."""
+        return self.regrid(None) is not None
 
     def exact(self, x: Fraction, c: int) -> Fraction:
         """The operator on one value of channel c, in exact rationals (irrational functions: rounded to float64)."""
@@ -200,6 +213,9 @@ class Join:
 
         return Join(self.op, tile(self.left), tile(self.right))
 
+    def of_channel(self, c: int) -> Join:
+        return Join(self.op, tuple(s.of_channel(c) for s in self.left), tuple(s.of_channel(c) for s in self.right))
+
     def apply(self, x: Array, doubt: Doubt) -> Array:
         left, right = x, x
         other = Doubt(doubt.near, doubt.inexact)
@@ -218,6 +234,10 @@ class Join:
         for s in self.right:
             right = s.exact(right, c)
         return exact.binary(self.op.fn, left, right)
+
+    @property
+    def jumps(self) -> bool:
+        return False
 
     def direction(self) -> Array | None:
         return None
@@ -242,23 +262,28 @@ def chain_direction(base: Grid, chain: Chain) -> Array | None:
 
 @dataclass(frozen=True, eq=False)
 class StepFunction:
-    """Integer codes to integer codes, through real numbers: (chain(base(code)) - grid.offset) / grid.scale."""
+    """Integer codes to integer codes, through real numbers: (chain(base(code)) - grid.offset) / grid.scale.
+
+    addends: grids of further operands, streams of the same shape, whose real numbers are added to the first's
+    """
 
     kind: ClassVar[str] = "step_function"
     base: Grid
     chain: Chain
     grid: Grid
+    addends: tuple[Grid, ...] = ()
 
     def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         return (Tensor(inputs[0].shape),)
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
-        codes = np.asarray(inputs[0], np.float64)
-        scale, offset = self.base.floats()
-        doubt = Doubt(
-            np.zeros(codes.shape, bool), product_is_inexact(codes, scale) | sum_is_inexact(codes * scale, offset) | self.base.is_rounded
-        )
-        x = self.base.real(codes)
+        codes = [np.asarray(x, np.float64) for x in inputs]
+        x, inexact = _real(self.base, codes[0])
+        for grid, more in zip(self.addends, codes[1:], strict=True):
+            y, rounded = _real(grid, more)
+            inexact = inexact | rounded | sum_is_inexact(x, y)
+            x = x + y
+        doubt = Doubt(np.zeros(x.shape, bool), inexact)
         for step in self.chain:
             x = step.apply(x, doubt)
         scale, offset = self.grid.floats()
@@ -268,24 +293,28 @@ class StepFunction:
             result[doubt.near] = self._exactly(codes, doubt.near)
         return (result,)
 
-    def _exactly(self, codes: Array, near: Array) -> Array:
+    def _exactly(self, codes: list[Array], near: Array) -> Array:
         where = np.nonzero(near)
-        pairs = np.stack([codes[near].astype(np.int64), where[-1] if self._per_channel() else 0 * where[-1]])
-        unique, inverse = np.unique(pairs, axis=1, return_inverse=True)
-        values = [self.exact(int(a), int(c)) for a, c in unique.T]
+        rows = [np.broadcast_to(c, near.shape)[near].astype(np.int64) for c in codes]
+        tuples = np.stack([where[-1] if self.per_channel() else 0 * where[-1], *rows])
+        unique, inverse = np.unique(tuples, axis=1, return_inverse=True)
+        values = [self.exact(c, *each) for c, *each in unique.T.tolist()]
         return np.asarray(values, np.float64)[inverse.ravel()]
 
-    def _per_channel(self) -> bool:
+    def per_channel(self) -> bool:
+        """Whether the function differs between channels."""
+
         def varies(step: Step | Join) -> bool:
             if isinstance(step, Join):
                 return any(map(varies, step.left + step.right))
             return any(p.size > 1 for p in step.params)
 
-        return self.base.scale.size > 1 or self.base.offset.size > 1 or self.grid.scale.size > 1 or any(map(varies, self.chain))
+        grids = (self.base, self.grid, *self.addends)
+        return any(g.scale.size > 1 or g.offset.size > 1 for g in grids) or any(map(varies, self.chain))
 
-    def exact(self, code: int, channel: int) -> int:
-        """The code that follows from `code` in `channel`, in exact arithmetic."""
-        x = self.base.exact(code, channel)
+    def exact(self, channel: int, *codes: int) -> int:
+        """The code that follows from the operands' codes in `channel`, in exact arithmetic."""
+        x = sum((g.exact(code, channel) for g, code in zip((self.base, *self.addends), codes, strict=True)), Fraction(0))
         for step in self.chain:
             x = step.exact(x, channel)
         scale, offset = self.grid.pick(channel)
@@ -299,6 +328,13 @@ class StepFunction:
     def __str__(self) -> str:
         names = [getattr(s.op, "fn", s.op.kind) for s in self.chain]
         return f"step_function<{' '.join(names)}>"
+
+
+def _real(grid: Grid, codes: Array) -> tuple[Array, Array]:
+    """What codes mean in float64, and where that is rounded."""
+    scale, offset = grid.floats()
+    inexact = product_is_inexact(codes, scale) | sum_is_inexact(codes * scale, offset) | grid.is_rounded
+    return grid.real(codes), inexact
 
 
 def _pick(a: Array, c: int) -> Any:

@@ -41,8 +41,18 @@ class Host:
 
 
 @dataclass(frozen=True, eq=False)
+class Addend:
+    """A further stream of a sum, of the same shape and order as the first, and what its codes mean."""
+
+    stream: str
+    grid: Grid
+
+
+@dataclass(frozen=True, eq=False)
 class Value:
     """A tensor that lives on a stream: real = chain(base(codes)), re-indexed.
+
+    With addends it is chain(base(codes) + sum of addend.grid(codes of addend.stream)): a sum not made yet.
 
     stream: tensor of the integer graph, shape (h, w, c)
     index:  int32 array of the tensor's shape without batch: position of each element in the flattened stream
@@ -58,6 +68,7 @@ class Value:
     chain: Chain = ()
     grid: Grid | None = None
     anchor: str = ""
+    addends: tuple[Addend, ...] = ()
 
     @property
     def is_codes(self) -> bool:
