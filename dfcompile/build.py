@@ -83,6 +83,7 @@ def _import(b: Build) -> None:
 def _streamline(b: Build) -> None:
     assert b.model
     b.integer = streamline(b.model, b.input_types, bool(b.options.get("argmax")), b.dump)
+    b.input_types = b.integer.input_types
 
 
 def _lower(b: Build) -> None:

@@ -34,7 +34,7 @@ def multi_threshold(call: Call) -> Result:
     return to_channels_last(call, call.apply(op, to_channels_first(call, x), table, elem="float32"))
 
 
-@converts("MaxPoolNHWC")
+@converts("MaxPoolNHWC", "NhwcMaxPool")
 def max_pool_nhwc(call: Call) -> Result:
     """MaxPool of (batch, height, width, channel)."""
     x, kernel = to_channels_first(call, batched(call, call.value(0))), call.ints("kernel_shape")

@@ -193,20 +193,28 @@ def _keeps_batch(a: Value, b: Value) -> bool:
 @converts("Gemm")
 def gemm(call: Call) -> Result:
     """``alpha * A B + beta * C`` with A and B perhaps transposed."""
-    a, b = call.value(0), call.value(1)
-    if len(onnx_shape(a)) != 2 or len(onnx_shape(b)) != 2:
-        raise ValueError(f"'Gemm' multiplies matrices, not tensors of shapes {call.shape(a)} and {call.shape(b)}")
-    a = call.builder.transpose(a, (1, 0)) if call.flag("transA") else a
-    b = call.builder.transpose(b, (1, 0)) if call.flag("transB") else b
-    result = product(call, a, b)
-    if call.real("alpha", 1.0) != 1:
-        result = binary(call, "mul", result, call.const(call.real("alpha"), "alpha"))
+    result = scaled(call, matrices(call, call.value(0), call.value(1)))
     if not call.has(2):
         return result
     c = call.value(2)
     if call.real("beta", 1.0) != 1:
         c = binary(call, "mul", c, call.const(call.real("beta"), "beta"))
     return binary(call, "add", result, c)
+
+
+def matrices(call: Call, a: Value, b: Value) -> Value:
+    """Product of two matrices, transposed as `transA` and `transB` say."""
+    if len(onnx_shape(a)) != 2 or len(onnx_shape(b)) != 2:
+        raise ValueError(f"'{call.node.op_type}' multiplies matrices, not tensors of shapes {call.shape(a)} and {call.shape(b)}")
+    a = call.builder.transpose(a, (1, 0)) if call.flag("transA") else a
+    b = call.builder.transpose(b, (1, 0)) if call.flag("transB") else b
+    return product(call, a, b)
+
+
+def scaled(call: Call, x: Value) -> Value:
+    """x times the attribute `alpha`."""
+    alpha = call.real("alpha", 1.0)
+    return x if alpha == 1 else binary(call, "mul", x, call.const(alpha, "alpha"))
 
 
 @converts("FusedConv", "FusedGemm", "FusedMatMul")
@@ -247,12 +255,17 @@ def pool(call: Call) -> Result:
 @converts("GlobalAveragePool", "GlobalMaxPool")
 def global_pool(call: Call) -> Result:
     """Mean or maximum over all spatial axes."""
-    x = batched(call, call.value(0))
+    return over_space(call, call.value(0), "mean" if "Average" in call.node.op_type else "max")
+
+
+def over_space(call: Call, x: Value, fn: str) -> Value:
+    """A reduction of x over all its spatial axes, which stay with size 1."""
+    x = batched(call, x)
     rank = len(onnx_shape(x))
     if rank < 3:
         raise ValueError(f"'{call.node.op_type}' needs spatial axes, its input has shape {call.shape(x)}")
     moved, axes = call.along(x, *range(2, rank))
-    return call.run(Reduce("mean" if "Average" in call.node.op_type else "max", axes), moved)
+    return call.run(Reduce(fn, axes), moved)
 
 
 _REDUCE = {
@@ -270,13 +283,17 @@ _REDUCE = {
 def reduce(call: Call) -> Result:
     """Reductions over axes given as attribute or input; none means all, or with `noop_with_empty_axes` nothing."""
     x, name = call.value(0), call.node.op_type
-    rank = len(onnx_shape(x))
     axes = call.numbers(1, "axes") if call.has(1) else call.ints("axes", ())
     if name == "ReduceL1":
         x = call.apply(Unary("abs"), x)
     elif name in ("ReduceL2", "ReduceSumSquare"):
         x = call.apply(Binary("mul"), x, x)
     if axes or not call.flag("noop_with_empty_axes"):
-        moved, places = call.along(x, *(axes or range(rank)))
-        x = call.run(Reduce(_REDUCE[name], tuple(sorted(set(places))), call.flag("keepdims", True)), moved)
+        x = reduced(call, x, _REDUCE[name], axes)
     return call.apply(Unary("sqrt"), x) if name == "ReduceL2" else x
+
+
+def reduced(call: Call, x: Value, fn: str, axes: Sizes) -> Value:
+    """A reduction of x over these axes of ONNX, all when there are none; they stay with size 1 unless `keepdims` is 0."""
+    moved, places = call.along(x, *(axes or range(len(onnx_shape(x)))))
+    return call.run(Reduce(fn, tuple(sorted(set(places))), call.flag("keepdims", True)), moved)

@@ -261,19 +261,22 @@ def batched(call: Call, x: Value) -> Value:
     return x
 
 
+def softmax_of(call: Call, x: Value, opset: int) -> Value:
+    """Softmax of x by the node's `axis`, as this opset means it: before 13 over all axes from `axis` on."""
+    shape = onnx_shape(x)
+    if opset >= 13:
+        moved, (axis,) = call.along(x, call.integer("axis", -1))
+        return call.run(Softmax(axis), moved)
+    start = call.integer("axis", 1) % max(1, len(shape))
+    flat = call.reshape(x, (math.prod(shape[:start]), math.prod(shape[start:])))
+    moved, (axis,) = call.along(flat, 1)
+    return call.reshape(call.run(Softmax(axis), moved), shape)
+
+
 @converts("Softmax", "LogSoftmax")
 def softmax(call: Call) -> Result:
     """Along one axis; before opset 13 over all axes from `axis` on."""
-    x = call.value(0)
-    shape = onnx_shape(x)
-    if call.opset >= 13:
-        moved, (axis,) = call.along(x, call.integer("axis", -1))
-        result = call.run(Softmax(axis), moved)
-    else:
-        start = call.integer("axis", 1) % max(1, len(shape))
-        flat = call.reshape(x, (math.prod(shape[:start]), math.prod(shape[start:])))
-        moved, (axis,) = call.along(flat, 1)
-        result = call.reshape(call.run(Softmax(axis), moved), shape)
+    result = softmax_of(call, call.value(0), call.opset)
     return call.apply(Unary("log"), result) if call.node.op_type == "LogSoftmax" else result
 
 

@@ -229,14 +229,25 @@ def float_quant(call: Call) -> Result:
     )
 
 
-@converts("DynamicQuantizeLinear")
+@converts("DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM")
 def dynamic_quantize(call: Call) -> Result:
     """Refused: its scale is found at run time."""
     raise Refusal(
         "unsupported-op",
-        "'DynamicQuantizeLinear' finds its scale at run time",
+        f"'{call.node.op_type}' finds its scale at run time",
         "hardware needs a constant scale",
-        "use static quantization (QuantizeLinear)",
+        "use static quantization (QuantizeLinear, or quantize_static of onnxruntime)",
+    )
+
+
+@converts("QAttention", "QMoE", "QEmbedLayerNormalization")
+def quantized_block(call: Call) -> Result:
+    """Refused: a whole block in one operator, whose inner tensors are real numbers quantized at run time or not at all."""
+    raise Refusal(
+        "unsupported-op",
+        f"'{call.node.op_type}' holds a whole block whose inner tensors have no quantizers",
+        "what it computes inside are real numbers, found at run time",
+        "quantize the model before ONNX Runtime fuses it, statically and operator by operator",
     )
 
 

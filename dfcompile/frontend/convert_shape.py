@@ -230,11 +230,17 @@ def tile(call: Call) -> Result:
 @converts("Concat")
 def concat(call: Call) -> Result:
     """Tensors joined; those that are constant or lack the batch axis are brought to the form of the others."""
-    values = [call.value(i) for i in range(len(call.inputs))]
+    return concatenated(call, [call.value(i) for i in range(len(call.inputs))])
+
+
+def concatenated(call: Call, values: list[Value]) -> Value:
+    """The values joined along the attribute `axis`."""
     if not values:
-        raise Refusal("missing-input", "'Concat' has no inputs")
+        raise Refusal("missing-input", f"'{call.node.op_type}' has no inputs")
     axis, rank = call.integer("axis"), len(onnx_shape(values[0]))
     _check_axes(call, (axis,), rank)
+    if len(values) == 1:
+        return values[0]
     if not any(isinstance(v, Act) for v in values):
         return _joined(call, values, axis)
     if axis % rank == 0 or any(isinstance(v, Act) and v.unbatched for v in values):

@@ -23,6 +23,7 @@ from dfcompile.frontend.value import Act, Const, Refusal, Unknown, Value, Weight
 from dfcompile.ir import Graph, Tensor
 from dfcompile.ir.modelop import Bipolar, Dequantize, MultiThreshold, Quantize, Unsupported
 from dfcompile.ir.modelop_base import TooLargeError, shown_shape, sized
+from dfcompile.ir.types import IntType
 
 for _module in pkgutil.iter_modules(frontend.__path__):
     if _module.name.startswith("convert_"):
@@ -36,13 +37,11 @@ _SUGGESTIONS = {
     "GRU": "recurrent networks are not supported",
     "RNN": "recurrent networks are not supported",
     "Einsum": "write it as MatMul, Transpose and Reshape",
-    "Where": "use Clip, Relu or Max, Min instead of a selection by condition",
     "LpPool": "use AveragePool or MaxPool",
     "GlobalLpPool": "use GlobalAveragePool",
     "LRN": "use BatchNormalization",
     "GroupNormalization": "use BatchNormalization",
     "Hardmax": "use ArgMax",
-    "MatMulNBits": "use DequantizeLinear and MatMul",
 }
 
 _FREE_DOMAINS = (
@@ -170,7 +169,7 @@ class _Importer:
         except ValueError as e:
             self.problem("too-large", "an input is too large", where, str(e))
             return Unknown()
-        self.builder.tensors[v.name] = Tensor(shape)
+        self.builder.tensors[v.name] = Tensor(shape, _integer_type(v.elem))
         return Act(v.name, shape, v.elem, unbatched=alone)
 
     def _read_constants(self) -> None:
@@ -351,7 +350,7 @@ class _Importer:
         known = set(b.constants) | {a.name for _, a in self.made if isinstance(a, Weight)}
         dependent = self._dependent()
         tensors: Mapping[str, Tensor] = {
-            t: Tensor((1, *x.shape[1:])) if b.batch != 1 and t in dependent and t not in known else x for t, x in b.tensors.items()
+            t: replace(x, shape=(1, *x.shape[1:])) if b.batch != 1 and t in dependent - known else x for t, x in b.tensors.items()
         }
         inputs = tuple(v.name for v in self.model.inputs)
         graph = Graph(self.model.name, tuple(b.nodes), tensors, b.constants, inputs, outputs).without_dead()
@@ -377,3 +376,8 @@ class _Importer:
                 why="it has no Quant, BipolarQuant, QuantizeLinear or MultiThreshold node",
                 help="train it with quantized weights and activations (brevitas, QKeras) and export QONNX or QCDQ",
             )
+
+
+def _integer_type(elem: str) -> IntType | None:
+    """What codes an input of this element type carries, None for real numbers."""
+    return None if elem in FLOATS else IntType(1) if elem == "bool" else IntType.parse(elem)

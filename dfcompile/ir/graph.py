@@ -24,7 +24,7 @@ class Tensor:
     """What is known of a tensor.
 
     shape: model stage: as in ONNX, batch axis included and equal to 1; later stages: (height, width, channels)
-    dtype: integer type of the codes, None for real numbers
+    dtype: integer type of the codes, None for real numbers; model stage: that of a graph input of integers
     lo, hi: proven range of the codes, scalars or one per channel (last axis); None for real numbers
     """
 

@@ -59,6 +59,7 @@ class Encoded:
     graph: integer operators; its inputs and outputs are streams, in the order of `inputs` and `outputs`
     tail:  model graph from the tensors of `outputs` to the model's outputs
     model_tensors: model tensor -> (stream, index, grid) wherever codes stand for it
+    input_types: the declared types, and those that inputs of integers have by themselves
     """
 
     graph: Graph
@@ -67,6 +68,7 @@ class Encoded:
     tail: Graph
     fates: dict[str, str]
     model_tensors: dict[str, tuple[str, Array, Grid]]
+    input_types: dict[str, InputType]
 
 
 def encode(
@@ -81,7 +83,7 @@ def encode(
             outputs = _finish(enc) if not enc.problems else None
             break
         except RestartError:
-            layouts = enc.layouts
+            layouts, input_types = enc.layouts, enc.input_types
     if outputs is None or enc.problems:
         return None, tuple(enc.problems), enc.fates
     graph = Graph(
@@ -95,7 +97,7 @@ def encode(
     live = {p.tensor for p in enc.outputs}
     tail = Graph(f"{model.name}_tail", tuple(enc.host_nodes), model.tensors, model.constants, tuple(live), model.outputs)
     known = {t: v for t, v in enc.model_tensors.items() if v[0] in graph.tensors}
-    encoded = Encoded(graph, tuple(enc.inputs), tuple(enc.outputs), tail.without_dead(), enc.fates, known)
+    encoded = Encoded(graph, tuple(enc.inputs), tuple(enc.outputs), tail.without_dead(), enc.fates, known, enc.input_types)
     return encoded, (), enc.fates
 
 

@@ -19,6 +19,9 @@ from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, common_scale
 from dfcompile.streamline.step import StepFunction
 from dfcompile.streamline.value import Addend, InputPort, Known, OutputPort, Raw, Shape3, Value, describe, natural_index
 
+WIDEST_INPUT = 16
+"""Bits of an integer type of ONNX that are taken for those of the stream; wider ones hold far more than a model's numbers."""
+
 
 @dataclass(frozen=True)
 class InputType:
@@ -38,7 +41,7 @@ class RefusedError(Exception):
 
 
 class RestartError(Exception):
-    """The layout of a graph input was chosen wrong; walk again with the one in `Encoder.layouts`."""
+    """The layout or the type of a graph input was chosen wrong; walk again with those in the `Encoder`."""
 
 
 @dataclass(eq=False)
@@ -195,20 +198,29 @@ class Encoder:
     def commit(self, name: str, raw: Raw, node: Node) -> Value:
         """Make the input stream of a raw tensor that has become integers."""
         if raw.lo is None or raw.hi is None:
-            raise RefusedError(
-                Problem(
-                    "no-input-type",
-                    f"input '{raw.input}' reaches '{node.op.kind}' without a quantizer",
-                    describe(node),
-                    "the compiler does not know which integers the input stream carries",
-                    f"declare it: --input-type {raw.input}=uint8:1/255 (TYPE[:scale[:offset]]), or quantize the input in the model",
-                )
-            )
+            self._take_own_type(raw.input, node)
         dtype = BIPOLAR if raw.bipolar else IntType.holding(raw.lo, raw.hi)
         head = self.model.replace(inputs=(raw.input,), outputs=(name,)).without_dead()
         value = self.open_input(raw.input, name, dtype, Grid.of(1, 0), (raw.lo, raw.hi), head)
         self.known[name] = value
         return value
+
+    def _take_own_type(self, name: str, node: Node) -> NoReturn:
+        """A graph input without a quantizer carries the integers of its ONNX type, if that is one and narrow enough."""
+        own = self.model.tensors[name]
+        if own.dtype is not None and own.dtype.bits <= WIDEST_INPUT:
+            self.input_types = {**self.input_types, name: InputType(own.dtype)}
+            raise RestartError
+        picture = own.dtype is None and len(own.shape) == 4 and own.shape[1] in (1, 3, 4)
+        example = "uint8:1/255" if picture else "int8:1/128" if own.dtype is None else f"{'' if own.dtype.signed else 'u'}int{WIDEST_INPUT}"
+        raise refusal(
+            "no-input-type",
+            f"input '{name}' reaches '{node.op.kind}' without a quantizer",
+            node,
+            "the compiler does not know which integers the input stream carries"
+            + (f" (all {own.dtype.bits} bits of its type are too many)" if own.dtype else ""),
+            f"declare it: --input-type {name}={example} (TYPE[:scale[:offset]]), or quantize the input in the model",
+        )
 
     def open_input(self, graph_input: str, tensor: str, dtype: IntType, grid: Grid, bounds: tuple[int, int], head: Graph | None) -> Value:
         """Declare an input stream for a tensor of the model, in the layout an earlier walk asked for or the natural one."""

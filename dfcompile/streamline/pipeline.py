@@ -27,11 +27,12 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
 
 @dataclass(frozen=True, eq=False)
 class Streamlined:
-    """The integer graph of a model, the host's side, and what became of each node of the model."""
+    """The integer graph of a model, the host's side, what became of each node of the model, and what its raw inputs carry."""
 
     graph: Graph
     host: HostSide
     fates: dict[str, str]
+    input_types: dict[str, InputType]
 
 
 def streamline(
@@ -45,7 +46,7 @@ def streamline(
     if dump:
         dump("encode", encoded.graph)
     host = _host(model, encoded)
-    feeds = probe_inputs(model, input_types)
+    feeds = probe_inputs(model, encoded.input_types)
     check_encoding(model, encoded, host, feeds)
     graph, codes = encoded.graph, host.encode(feeds)
     wanted = graph.execute(codes)
@@ -57,7 +58,7 @@ def streamline(
         graph = after
         if dump:
             dump(run.__name__, graph)
-    return Streamlined(graph, replace(host, streams=_streams(graph)), fates)
+    return Streamlined(graph, replace(host, streams=_streams(graph)), fates, encoded.input_types)
 
 
 def _host(model: Graph, encoded: Encoded) -> HostSide:

@@ -262,3 +262,34 @@ def test_empty_constants_in_the_arithmetic_of_pads(tmp_path: Path) -> None:
     ]
     held = constants(none=np.asarray([0]), flat=np.asarray([-1]), pads=np.asarray([0, 1, 0, 2]))
     assert graph_of(model(nodes, {"x": (1, 4)}, ["y"], held), tmp_path).tensors["y"].shape == (1, 7)
+
+
+@pytest.mark.parametrize("op", ["Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal"])
+@pytest.mark.parametrize("held", [0.5, random(1, 1, 5), random(3, 1)])
+@pytest.mark.parametrize("inputs", [["x", "held"], ["held", "x"]])
+def test_comparisons(tmp_path: Path, op: str, held: Any, inputs: list[str]) -> None:
+    x = np.asarray([[[-1, 0, 0.5, 0.75, 2]] * 2 + [np.ravel(random(5))]], np.float32)  # 0.5, and a row's own numbers, are met exactly
+    proto = model([node(op, inputs, ["y"])], {"x": (1, 3, 5)}, ["y"], {"held": held}, opset=16, types={"y": TensorProto.BOOL})
+    check_against_onnxruntime(proto, {"x": x}, tmp_path, 0)
+
+
+def test_selection_by_computed_conditions(tmp_path: Path) -> None:
+    nodes = [
+        node("Greater", ["x", "half"], ["a"]),
+        node("Less", ["x", "v"], ["b"]),
+        node("And", ["a", "b"], ["c"]),
+        node("Not", ["c"], ["d"]),
+        node("Or", ["d", "held"], ["e"]),
+        node("Where", ["e", "x", "two"], ["f"]),
+        node("Where", ["held", "f", "v"], ["y"]),
+    ]
+    held = {"half": 0.5, "two": random(1, 4, 1), "held": np.asarray([True, False, False, True])}
+    proto = model(nodes, {"x": (1, 4, 4), "v": (1, 4, 4)}, ["y"], held)
+    check_against_onnxruntime(proto, {"x": random(1, 4, 4), "v": random(1, 4, 4)[:, ::-1]}, tmp_path)
+
+
+def test_selection_of_minus_infinity_has_a_reason_of_its_own(tmp_path: Path) -> None:
+    nodes = [quant("x", "q"), node("Where", ["held", "q", "low"], ["y"])]
+    held = constants(held=np.asarray([True, False]), low=np.float32(-np.inf))
+    (problem,) = imported(model(nodes, {"x": (1, 2)}, ["y"], held), tmp_path).problems
+    assert problem.code == "not-finite" and "minus infinity" in problem.why

@@ -1,0 +1,113 @@
+"""What exporters write, compiled in both modes, against exact rationals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+import dfcompile.build as compiler
+from dfcompile.accelerator import Accelerator
+from tests.exact_codes import Array, codes, exact, quantized, real
+from tests.frontend.make import model
+
+MS = "com.microsoft"
+MODES = pytest.mark.parametrize("mode", ["dataflow", "loopback"])
+X = (np.float32(0.031), np.uint8(128))
+H = (np.float32(0.27), np.uint8(61))
+W = (np.float32(0.017), np.int8(0))
+
+
+def node(op: str, inputs: str, outputs: str, domain: str = "", **attributes: Any) -> onnx.NodeProto:
+    """Tensor names divided by blanks."""
+    return helper.make_node(op, inputs.split(), outputs.split(), name=f"/net/{op}_{outputs}", domain=domain, **attributes)
+
+
+def compiled(proto: onnx.ModelProto, folder: Path, mode: str = "dataflow", **options: Any) -> Accelerator:
+    path = folder / "exported.onnx"
+    path.write_bytes(proto.SerializeToString())
+    return compiler.build(path, mode=mode, **options)
+
+
+def same(found: Array, want: Array) -> None:
+    """Equal in float32, the host's last step; a code more or less is far from that."""
+    want = np.asarray(want).astype(float)
+    np.testing.assert_allclose(found, want, rtol=2e-7, atol=2e-7 * np.abs(want).max())
+
+
+def params(**pairs: tuple[Any, Any]) -> dict[str, Any]:
+    """xs, xz for a pair (scale, zero-point) called x."""
+    return {f"{k}{end}": np.asarray(v) for k, pair in pairs.items() for end, v in zip("sz", pair, strict=True)}
+
+
+def test_operators_on_codes(tmp_path: Path) -> None:
+    w1, w2, bias, chosen = codes(np.int8, 6, 5), codes(np.int8, 3, 6, seed=2), np.arange(6) * 400 - 999, np.arange(6) % 3 > 0
+    nodes = [
+        node("QuantizeLinear", "x xs xz", "q"),
+        node("QGemm", "q xs xz w1 ws wz bias hs hz", "a", MS, transB=1, alpha=0.75),
+        node("QLinearLeakyRelu", "a hs hz hs hz", "b", MS, alpha=0.125),
+        node("QLinearWhere", "chosen b hs hz five hs hz hs hz", "c", MS),
+        node("QGemm", "c hs hz w2 ws wz", "y", MS, transB=1),
+    ]
+    held = {"w1": w1, "w2": w2, "bias": bias.astype(np.int32), "chosen": chosen, "five": np.full((1, 1), 77, np.uint8)}
+    proto = model(nodes, {"x": (1, 5)}, ["y"], {**held, **params(x=X, h=H, w=W)}, domains={MS: 1})
+    x = codes(np.uint8, 4, 5, seed=3)
+    first = (np.dot(real(x, *X), real(w1, *W).T) + exact(bias) * exact(X[0]) * exact(W[0])) * exact(0.75)
+    a = real(quantized(first, *H), *H)
+    b = real(quantized(np.where(a < 0, a / 8, a), *H), *H)
+    c = np.where(chosen, b, real(np.full(6, 77), *H))
+    found = compiled(proto, tmp_path).run(real(x, *X).astype(np.float32))
+    same(found, np.dot(c, real(w2, *W).T))
+
+
+def test_softmax_on_codes_is_the_hosts(tmp_path: Path) -> None:
+    w, y = codes(np.int8, 5, 4), (np.float32(1 / 256), np.uint8(0))
+    nodes = [
+        node("QuantizeLinear", "x xs xz", "q"),
+        node("QGemm", "q xs xz w ws wz  hs hz", "a", MS),
+        node("QLinearSoftmax", "a hs hz ys yz", "b", MS, opset=13),
+        node("DequantizeLinear", "b ys yz", "y"),
+    ]
+    nodes[1].input[:] = ["q", "xs", "xz", "w", "ws", "wz", "", "hs", "hz"]
+    proto = model(nodes, {"x": (1, 5)}, ["y"], {"w": w, **params(x=X, h=H, w=W, y=y)}, domains={MS: 1})
+    x = codes(np.uint8, 4, 5, seed=3)
+    logits = real(quantized(np.dot(real(x, *X), real(w, *W)), *H), *H).astype(float)
+    powers = np.exp(logits)
+    want = np.clip(np.rint(powers / powers.sum(axis=1, keepdims=True) * 256), 0, 255) / 256
+    np.testing.assert_array_equal(compiled(proto, tmp_path).run(real(x, *X).astype(np.float32)), want)
+
+
+@MODES
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16])
+def test_inputs_of_integers_need_no_declared_type(tmp_path: Path, mode: str, dtype: Any) -> None:
+    w, zero = codes(np.int8, 5, 4), np.asarray(7, dtype)
+    nodes = [node("DequantizeLinear", "x xs xz", "r"), node("DequantizeLinear", "w ws wz", "wr"), node("MatMul", "r wr", "y")]
+    kinds = {"x": helper.np_dtype_to_tensor_dtype(np.dtype(dtype))}
+    proto = model(nodes, {"x": (1, 5)}, ["y"], {"w": w, **params(x=(X[0], zero), w=W)}, types=kinds, opset=21)
+    x = codes(dtype, 4, 5)
+    same(compiled(proto, tmp_path, mode).run(x), np.dot(real(x, X[0], zero), real(w, *W)))
+
+
+def test_a_truth_value_as_input(tmp_path: Path) -> None:
+    nodes = [node("QuantizeLinear", "v xs xz", "q"), node("DequantizeLinear", "q xs xz", "r"), node("Where", "x r five", "y")]
+    proto = model(
+        nodes, {"v": (1, 6), "x": (1, 6)}, ["y"], {"five": np.float32(0), **params(x=X)}, types={"x": TensorProto.BOOL}
+    )  # fmt: skip
+    v, chosen = codes(np.uint8, 4, 6), codes(np.uint8, 4, 6, seed=2) > 99
+    found = compiled(proto, tmp_path).run({"v": real(v, *X).astype(np.float32), "x": chosen})
+    same(found, np.where(chosen, real(v, *X), 0))
+
+
+def test_the_example_of_an_input_type_fits_the_input(tmp_path: Path) -> None:
+    real_type, whole = TensorProto.FLOAT, TensorProto.INT64
+    for shape, kind, example in (((1, 3, 8, 8), real_type, "uint8:1/255"), ((1, 8), real_type, "int8:1/128"), ((1, 8), whole, "int16")):
+        nodes = [node("DequantizeLinear", "w ws wz", "wr"), node("MatMul", "x wr", "y")]
+        proto = model(nodes, {"x": shape}, ["y"], {"w": codes(np.int8, 8, 4), **params(w=W)}, types={"x": kind})
+        path = tmp_path / "raw.onnx"
+        path.write_bytes(proto.SerializeToString())
+        (problem,) = compiler.check(path)
+        assert problem.code == "no-input-type" and f"--input-type x={example} " in problem.help
