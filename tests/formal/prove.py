@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dfcompile.synthesis.yosys import run_yosys
 from dfcompile.toolchain import require_tool
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,14 +26,6 @@ PASSES = (
     "opt_expr", "opt_merge", "setundef -anyseq", "aigmap", "opt_clean", "tee -q -o asserts.txt select -list t:$assert",
     "write_aiger -zinit out.aig",
 )  # fmt: skip
-# An error of Yosys ends its process.
-SCRIPT = """
-import sys
-from pyosys import libyosys as ys
-design = ys.Design()
-for command in sys.argv[1:]:
-    ys.run_pass(command, design)
-"""
 
 
 @dataclass(frozen=True)
@@ -46,18 +38,6 @@ class Verdict:
 
     falls: str = ""
     frame: int = 0
-
-
-def run(command: Sequence[str | Path], folder: Path, seconds: float = 600) -> str:
-    """Output of a command; AssertionError with the end of it when it fails."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=seconds)
-    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
-    return done.stdout + done.stderr
-
-
-def yosys(passes: Sequence[str], folder: Path) -> str:
-    """Run passes of Yosys in a process of its own; what it said."""
-    return run([sys.executable, "-c", SCRIPT, *passes], folder)
 
 
 def mutated(folder: Path, module: str, old: str, new: str) -> Path:
@@ -81,10 +61,10 @@ def prove(bench: str, parameters: Mapping[str, int], folder: Path, sources: Sequ
     folder:  where the tools run: the bench's memory files lie there, and what the tools write is left there
     sources: files that stand for modules of the library
     """
-    yosys([read(bench, parameters, [*sources, HERE / f"{bench}.sv"]), *PASSES], folder)
+    run_yosys([read(bench, parameters, [*sources, HERE / f"{bench}.sv"]), *PASSES], folder)
     asserts = [line.partition("/")[2] for line in (folder / "asserts.txt").read_text().split()]
     abc = require_tool("pyosys").path / "yosys-abc"
-    said = run([abc, "-c", "read_aiger out.aig; strash; pdr"], folder)
+    said = subprocess.run([abc, "-c", "read_aiger out.aig; strash; pdr"], cwd=folder, capture_output=True, text=True, check=True).stdout
     if "Property proved" in said:
         assert asserts
         return Verdict()
