@@ -56,8 +56,9 @@ inline ap_int<AccBits> lb_result(const LbCompute& d, const ap_int<AccBits>& sum,
     if (level < d.levels) count = 2 * count + (sum >= tree[bank + (1 << level) + count][row] ? 1 : 0);
   }
   if (d.lookup == 1) return ap_int<AccBits>(tree[bank + Half + count][row] + tree[bank][row]);
-  if (tree[bank][row][0]) count ^= (1u << d.levels) - 1;
-  return ap_int<AccBits>((count << d.twice) + d.lowest);
+  const ap_int<AccBits> root = tree[bank][row];  // twice the least code, and the flip
+  if (root[0]) count ^= (1u << d.levels) - 1;
+  return ap_int<AccBits>((root >> 1) + (count << d.twice));
 }
 
 }  // namespace dfc

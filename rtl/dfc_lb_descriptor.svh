@@ -51,7 +51,7 @@ typedef struct packed {
 } dfc_lb_transfer_t;
 
 typedef struct packed {
-  logic [5:0] unused_bits;
+  logic [13:0] unused_bits;
   logic [17:0] start_2;
   logic [17:0] start_1;
   logic [7:0] idle;
@@ -90,7 +90,6 @@ typedef struct packed {
   logic [7:0] pad_2;
   logic [7:0] pad_1;
   logic [7:0] pad;
-  logic [7:0] lowest;
   logic [0:0] shift_3;
   logic [0:0] shift_2;
   logic [0:0] shift_1;

@@ -14,7 +14,7 @@ module dfc_lb_tree #(
   input  logic                  clk_i,
   input  logic                  rst_ni,
   input  logic                  load_i,
-  input  logic [23:0]           load_addr_i,  // bank * 2**TreeLevels + node; node 0: bias or flip
+  input  logic [23:0]           load_addr_i,  // bank * 2**TreeLevels + node; node 0: bias, or twice the least code plus the flip
   input  logic [BeatBits-1:0]   load_beat_i,
   input  logic [BusBits-1:0]    load_data_i,
   input  logic                  valid_i,
@@ -77,18 +77,19 @@ module dfc_lb_tree #(
   assign info = result_q[TreeLevels];
   for (genvar p = 0; p < int'(Pe); p++) begin : gen_value
     logic [AccBits-1:0]    roots [TreeBanks];
-    logic [AccBits-1:0]    root;
+    logic [AccBits-1:0]    root, least;
     logic [TreeLevels-1:0] mask, pattern;
     logic [8:0]            code;
     always_ff @(posedge clk_i) begin
       if (load_i && load_node == '0 && load_beat_i == BeatBits'(p / Rows)) roots[load_bank] <= load_data_i[(p%Rows)*AccBits +: AccBits];
     end
     assign root    = roots[BankBits'(info.bank)];
+    assign least   = {root[AccBits-1], root[AccBits-1:1]};
     assign mask    = ~({TreeLevels{1'b1}} << info.levels);
     assign pattern = root[0] ? mask ^ count_q[TreeLevels][p] : count_q[TreeLevels][p];
     assign code    = info.twice ? {8'(pattern), 1'b0} : 9'(pattern);
     always_ff @(posedge clk_i) begin
-      values_o[p*AccBits +: AccBits] <= (info.levels == '0 || info.lookup) ? sums_q[TreeLevels][p*AccBits +: AccBits] + root : AccBits'(code + 9'(info.lowest));
+      values_o[p*AccBits +: AccBits] <= (info.levels == '0 || info.lookup) ? sums_q[TreeLevels][p*AccBits +: AccBits] + root : AccBits'(code) + least;
     end
   end
   always_ff @(posedge clk_i) begin

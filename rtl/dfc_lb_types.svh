@@ -27,7 +27,6 @@ typedef struct packed {
   logic [1:0]  bank;
   logic        twice;
   logic        lookup;
-  logic [7:0]  lowest;
   logic [1:0]  planes;
   logic [5:0]  writes;
   logic [6:0]  lane;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dfcompile.errors import CompileError
+from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Graph
 from dfcompile.loopback.allocate import allocate
 from dfcompile.loopback.config import EngineConfig
@@ -35,6 +35,9 @@ def compile_program(graph: Graph, config: EngineConfig, batch: int = 1) -> Progr
     low = lower(graph, config)
     if low.problems:
         raise CompileError(low.problems)
+    if not low.layers:
+        what, why = "the network has no layer for the loopback engine to run", "its outputs are its inputs, or parts of them"
+        raise CompileError(Problem("not-loopback", what, why=why, help="build it with --mode dataflow"))
     if batch > 1:
         _equal_images(low)
     placement = allocate(low, config, batch)

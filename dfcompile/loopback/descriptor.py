@@ -123,7 +123,7 @@ class Compute(Header):
     width:      log2 of the bits of a weight; 0: one bit that means -1 or +1
     levels:     thresholds 2**levels - 1, 0: the sum itself plus the tile's bias is the result
     bank:       threshold bank of the tile
-    twice:      code = 2 * count + lowest instead of count + lowest
+    twice:      code = least + 2 * count instead of least + count
     lookup:     the result is word 2**(tree_levels - 1) + count of the bank, plus the bias; 0 < levels < tree_levels
     planes:     bytes of a result, less one: plane k is byte k, all but the last with its top bit inverted
     passes:     number of passes, less one
@@ -154,7 +154,6 @@ class Compute(Header):
     shift_1: int = bits(1)
     shift_2: int = bits(1)
     shift_3: int = bits(1)
-    lowest: int = bits(8)
     pad: int = bits(8)
     pad_1: int = bits(8)
     pad_2: int = bits(8)

@@ -9,7 +9,7 @@ import numpy as np
 from dfcompile.errors import CompileError, Problem
 from dfcompile.loopback.allocate import Placement, source_rows, strip_planes
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.loopback.descriptor import AccOp, Compute, Opcode, Target, Transfer, WeightReset
+from dfcompile.loopback.descriptor import AccOp, Compute, Opcode, Target, Transfer, WeightReset, pack
 from dfcompile.loopback.layer import Layer
 from dfcompile.loopback.lower import Lowered
 from dfcompile.loopback.program import Interval, Step
@@ -92,6 +92,8 @@ class Emitter:
         self.layer = -1
 
     def run(self) -> None:
+        """Descriptors of all layers. CompileError with every layer that this engine cannot run."""
+        problems: list[Problem] = []
         for tensor in self.low.inputs:
             self.resident(tensor, Opcode.LOAD)
         last = {self.low.storage[layer.dst].buffer: i for i, layer in enumerate(self.low.layers)}
@@ -100,13 +102,19 @@ class Emitter:
             try:
                 self.emit_layer(layer)
             except ValueError as e:
-                raise CompileError(Problem("not-loopback", f"layer {layer.name} does not run on this engine", why=str(e))) from e
+                what = f"layer {layer.name} does not run on this engine"
+                where = f"nodes {', '.join(layer.source)}" if layer.source else ""
+                problems.append(Problem("not-loopback", what, where, str(e), "give the engine other parameters, or build with --mode dataflow"))
             for tensor in dict.fromkeys(self.low.outputs):
                 if last.get(self.low.storage[tensor].buffer) == i:
                     self.resident(tensor, Opcode.STORE)
         self.add(Step(Transfer(opcode=Opcode.FINISH)))
+        if problems:
+            raise CompileError(problems)
 
     def add(self, step: Step) -> None:
+        """Append a step. ValueError where its descriptor has no bits for its numbers."""
+        pack(step.descriptor)
         self.steps.append(replace(step, layer=self.layer))
 
     def transfer(self, opcode: Opcode, target: Target, address: int, local: int, words: int, word_beats: int) -> None:
@@ -159,8 +167,6 @@ class Emitter:
         if layer.steps is not None:
             steps = flipped(layer.steps)
             layer = replace(layer, steps=steps)
-            if dst.planes > 1 and steps.table is None:
-                raise ValueError("codes by thresholds beside wider ones in one concatenation")
         tiles = [(slot, make_tile(layer, passes, storage, outs, self.config)) for slot, outs in tile_outs(dst.slots, layer, self.config)]
         bias = correction(layer, storage, dst.channels)
         if layer.steps is None and dst.planes == 1:
@@ -289,7 +295,7 @@ class Emitter:
         writes = min(config.word_writes, s.words(config.simd) - slot // config.simd, used)
         codes = {"lookup": 1} if layer.steps and layer.steps.table is not None else {}
         if layer.steps and not codes:
-            codes = {"lowest": layer.steps.lowest - s.shift, "twice": int(layer.steps.step == 2)}
+            codes = {"twice": int(layer.steps.step == 2)}
         return codes | {
             "planes": s.planes - 1, "dst": at, "dst_n": dst.image, "dst_h": layer.place[2] * s.row, "dst_w": layer.place[3] * s.col,
             "dst_p": s.plane if s.planes > 1 else 0, "writes": writes, "lane": slot % config.simd if config.pe < config.simd else 0,

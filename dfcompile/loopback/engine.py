@@ -126,7 +126,7 @@ class Engine:
         if d.lookup:
             return np.asarray(bank[(1 << (self.config.tree_levels - 1)) + count, rows] + bank[0])
         count = np.where(bank[0] & 1, (1 << d.levels) - 1 - count, count)
-        return np.asarray((count << d.twice) + d.lowest)
+        return np.asarray((bank[0] >> 1) + (count << d.twice))
 
     def _write(self, d: Compute, results: Ints, index: int) -> None:
         config = self.config

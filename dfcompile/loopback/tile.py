@@ -190,8 +190,8 @@ def levels_of(steps: Steps | None) -> int:
 def tree_words(steps: Steps | None, bias: Ints, outs: Ints, shift: int, config: EngineConfig) -> Ints:
     """(2**levels, pe) words of a tile's threshold bank, and after them as many of its table where there is one.
 
-    Word 0 is the bias (of a table less the storage shift), or bit 0 of it the flip where there are thresholds; node 2**l + i of
-    level l follows at its own index.
+    Word 0 is the bias (of a table less the storage shift), or where there are thresholds twice the least stored number, plus the flip;
+    node 2**l + i of level l follows at its own index. ValueError for codes too wide to double.
     """
     rows = np.maximum(outs, 0)
     if steps is None:
@@ -203,8 +203,10 @@ def tree_words(steps: Steps | None, bias: Ints, outs: Ints, shift: int, config: 
     source = steps.thresholds[rows if len(steps.thresholds) > 1 else 0 * rows]
     table[:, : source.shape[1]] = np.clip(source - bias[rows][:, None], -top - 1, top)
     flip = steps.flip[rows if len(steps.flip) > 1 else 0 * rows]
+    if steps.table is None and not -top - 1 <= 2 * (steps.lowest - shift) < top:
+        raise ValueError(f"its codes from {steps.lowest} on are wider than {config.acc_bits - 1} bits")
     words = np.empty((1 << levels, len(outs)), np.int64)
-    words[0] = flip if steps.table is None else -shift
+    words[0] = 2 * (steps.lowest - shift) + flip if steps.table is None else -shift
     for level in range(levels):
         at = ((2 * np.arange(1 << level) + 1) << (levels - 1 - level)) - 1
         words[1 << level : 2 << level] = table[:, at].T

@@ -51,11 +51,13 @@ class Net:
             self.tensors[f"{name}.{key}"] = Tensor(value.shape)
         made = Node(name, op, (*inputs, *(f"{name}.{k}" for k in constants)), (name,))  # type: ignore[arg-type]
         shape = op.infer(*(self.tensors[t] for t in made.inputs))[0].shape  # type: ignore[attr-defined]
-        if isinstance(op, ThresholdCode | LookupCode):
-            table = constants.get("table")
-            top = (2**op.bits - 1) * op.step + op.lowest if isinstance(op, ThresholdCode) else 0
-            lo, hi = (int(table.min()), int(table.max())) if table is not None else (op.lowest, top)  # type: ignore[union-attr]
-            self._declare(name, shape, np.full(shape[2], lo), np.full(shape[2], hi))
+        if isinstance(op, LookupCode):
+            table = constants["table"]
+            self._declare(name, shape, np.full(shape[2], table.min()), np.full(shape[2], table.max()))
+        elif isinstance(op, ThresholdCode):
+            ends = np.stack(self.ranges[inputs[0]])[:, None, None, :]  # a step function of the ends is what it reaches between them
+            reached = op.execute(ends, constants["t"], constants["f"])[0].reshape(2, -1)
+            self._declare(name, shape, reached.min(axis=0), reached.max(axis=0))
         else:
             self.nodes.append(made)
             lo_, hi_ = output_ranges(made, self.ranges, self.constants, self.tensors)
@@ -192,7 +194,20 @@ def wide() -> Net:
     return n
 
 
-MAKERS = (convolutions, branches, pools, flattened, transposed, positions, products, tables, wide)
+def least_codes() -> Net:
+    """Thresholds whose least code is never reached: its stored number lies below a byte. Beside wide codes, and of few channels."""
+    n = Net(14, x=((4, 3, 9), 0, 255), y=((4, 3, 4), -3000, 3000))
+    below, rises = np.tile(np.arange(-90, 165), (9, 1)), np.zeros(9, bool)
+    a = n.node(ThresholdCode(8, 0), "x", t=below, f=rises)
+    b = n.node(ThresholdCode(8, -100), "x", t=below, f=~rises)
+    c = n.conv(n.node(IntConcat(), n.node(ThresholdCode(8, 1000), "x", t=below, f=rises), n.conv("y", 3)), 4, top=1)
+    d = n.conv(n.node(LookupCode(0), "x", table=np.sort(n.rng.integers(500, 720, (9, 256)), axis=1)), 5)
+    e = n.conv(a, 5, Window((3, 3), (1, 1), (1, 1, 1, 1)), pad=-700)
+    n.outs = (a, b, c, d, e)  # type: ignore[attr-defined]
+    return n
+
+
+MAKERS = (convolutions, branches, pools, flattened, transposed, positions, products, tables, wide, least_codes)
 CASES: dict[str, Callable[[], Net]] = {f.__name__: f for f in MAKERS}
 
 

@@ -76,7 +76,7 @@ def test_corrupt_program_ends_with_an_error(change: dict[str, int], code: str) -
         assert ErrorCode(numbers[-2]).name == code, engine
 
 
-FUZZED = "op reset lookup levels bank twice passes shift_1 shift_2 shift_3 acc_load pad pad_1 pad_2 pad_3 start_1 start_2 lowest x_tap"
+FUZZED = "op reset lookup levels bank twice passes shift_1 shift_2 shift_3 acc_load pad pad_1 pad_2 pad_3 start_1 start_2 x_tap"
 ELSEWHERE = {"bank", "passes", "reset"}
 """Fields that make a tile read what its tokens do not cover: words that a load may be writing at that time."""
 
