@@ -12,6 +12,10 @@ from dfcompile.loopback.program import Port, Program
 from dfcompile.loopback.token import add_tokens, prove_tokens
 
 PAGE = 4096
+NO_LAYER = Problem(
+    "not-loopback", "the network has no layer for the loopback engine to run", why="its outputs are its inputs, or parts of them",
+    help="build it with --mode dataflow",
+)  # fmt: skip
 
 
 def _up(size: int) -> int:
@@ -36,8 +40,7 @@ def compile_program(graph: Graph, config: EngineConfig, batch: int = 1) -> Progr
     if low.problems:
         raise CompileError(low.problems)
     if not low.layers:
-        what, why = "the network has no layer for the loopback engine to run", "its outputs are its inputs, or parts of them"
-        raise CompileError(Problem("not-loopback", what, why=why, help="build it with --mode dataflow"))
+        raise CompileError(NO_LAYER)
     if batch > 1:
         _equal_images(low)
     placement = allocate(low, config, batch)

@@ -104,7 +104,8 @@ class Emitter:
             except ValueError as e:
                 what = f"layer {layer.name} does not run on this engine"
                 where = f"nodes {', '.join(layer.source)}" if layer.source else ""
-                problems.append(Problem("not-loopback", what, where, str(e), "give the engine other parameters, or build with --mode dataflow"))
+                help_ = "give the engine other parameters, or build with --mode dataflow"
+                problems.append(Problem("not-loopback", what, where, str(e), help_))
             for tensor in dict.fromkeys(self.low.outputs):
                 if last.get(self.low.storage[tensor].buffer) == i:
                     self.resident(tensor, Opcode.STORE)

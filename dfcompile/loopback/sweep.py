@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.intop import IntAdd
 from dfcompile.loopback.area import fits, resources
-from dfcompile.loopback.compile import compile_program
+from dfcompile.loopback.compile import NO_LAYER, compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.lower import Lowered, lower
 from dfcompile.loopback.predict import predict
@@ -146,15 +147,57 @@ def _work(low: Lowered, config: EngineConfig) -> _Work:
     return _Work(steps, sum(layer.macs for layer in low.layers), constants, frame)
 
 
-def _point(graphs: Sequence[Graph], config: EngineConfig, board: Board, known: dict[tuple[int, int], list[_Work]]) -> Point | None:
-    """A point by its bounds; None where the engine cannot run a network."""
-    shape = (config.pe, config.simd)
-    if shape not in known:
-        lows = [lower(g, config) for g in graphs]
-        known[shape] = [] if any(low.problems for low in lows) else [_work(low, config) for low in lows]
-    works = known[shape]
-    if not works:
-        return None
+def _works(graphs: Sequence[Graph], config: EngineConfig) -> list[_Work]:
+    """Work of each network. CompileError with every node that the engine cannot run."""
+    lows = [lower(g, config) for g in graphs]
+    problems = [p for low in lows for p in (low.problems or ([] if low.layers else [NO_LAYER]))]
+    if problems:
+        raise CompileError(problems)
+    return [_work(low, config) for low in lows]
+
+
+@dataclass
+class _Looks:
+    """Points by their bounds, and what each engine was refused for."""
+
+    graphs: Sequence[Graph]
+    board: Board
+    works: dict[tuple[int, int], list[_Work] | CompileError] = field(default_factory=dict)
+    refused: list[tuple[EngineConfig, CompileError]] = field(default_factory=list)
+
+    def point(self, config: EngineConfig) -> Point | None:
+        """A point by its bounds; None where the engine cannot run a network."""
+        shape = (config.pe, config.simd)
+        if shape not in self.works:
+            try:
+                self.works[shape] = _works(self.graphs, config)
+            except CompileError as e:
+                self.works[shape] = e
+        works = self.works[shape]
+        if isinstance(works, CompileError):
+            self.refused.append((config, works))
+            return None
+        return _bounded(works, config, self.board)
+
+    def nothing(self, engines: int) -> CompileError:
+        """Why no engine is left of those that the board holds: what each was refused for, and the least of the problems."""
+        if not engines:
+            why = f"not even an array of {SIDES[0]} x {SIDES[0]} with the smallest memories is within its budget"
+            help_ = "take a larger board"
+            return CompileError(Problem("does-not-fit", f"no loopback engine fits {self.board.name}", why=why, help=help_))
+        counts = Counter(p.why or p.what for _, e in self.refused for p in {p.what + p.why: p for p in e.problems}.values())
+        config, fewest = min(self.refused, key=lambda r: (len(r[1].problems), -r[0].act_words * r[0].simd))
+        texts = [f"{n} of {engines} engines: {text}" for text, n in counts.most_common(3)]
+        nearest_ = f"the nearest has an array of {config.pe} x {config.simd} and {config.act_words:,} activation words"
+        first = Problem(
+            "does-not-fit", f"no loopback engine runs this on {self.board.name}", why="; ".join([*texts, nearest_]),
+            help="mend what follows, take a larger board, or build with --mode dataflow",
+        )  # fmt: skip
+        return CompileError([first, *fewest.problems])
+
+
+def _bounded(works: Sequence[_Work], config: EngineConfig, board: Board) -> Point:
+    """A point by its bounds."""
     bound = sum(max(w.steps, (w.constant_bytes + w.frame_bytes) // config.bus_bytes) for w in works)
     steps, macs = sum(w.steps for w in works), sum(w.macs for w in works)
     outside = sum(w.constant_bytes + w.frame_bytes for w in works)
@@ -167,15 +210,20 @@ def _point(graphs: Sequence[Graph], config: EngineConfig, board: Board, known: d
 
 def exact(point: Point, graphs: Sequence[Graph]) -> Point | None:
     """The same point with the cycles of the replay; None where a network does not fit its memories."""
-    cycles = outside = 0
     try:
-        for g in graphs:
-            program = compile_program(g, point.config)
-            found = predict(program)
-            cycles += found.cycles
-            outside += sum(x.constant_bytes + x.act_bytes for x in layer_traffic(program, found))
+        return replayed(point, graphs)
     except CompileError:
         return None
+
+
+def replayed(point: Point, graphs: Sequence[Graph]) -> Point:
+    """The same point with the cycles of the replay. CompileError where a network does not fit its memories."""
+    cycles = outside = 0
+    for g in graphs:
+        program = compile_program(g, point.config)
+        found = predict(program)
+        cycles += found.cycles
+        outside += sum(x.constant_bytes + x.act_bytes for x in layer_traffic(program, found))
     energy = point.energy_uj + (outside - point.ext_bytes) / 8 * PJ_DRAM * 1e-6
     return dataclasses.replace(point, cycles=cycles, ext_bytes=outside, energy_uj=energy)
 
@@ -184,9 +232,9 @@ def sweep(
     graphs: Sequence[Graph], board: Board, clock: float, most: int = EXACT, progress: Callable[[str], None] | None = None
 ) -> Sweep:
     """The best engine for a frame of each network. CompileError when none fits the board."""
-    known: dict[tuple[int, int], list[_Work]] = {}
-    engines = candidates(board, clock, weight_bits(graphs), acc_bits(graphs))
-    open_ = [p for c in engines if (p := _point(graphs, c, board, known)) is not None]
+    looks = _Looks(graphs, board)
+    engines = list(candidates(board, clock, weight_bits(graphs), acc_bits(graphs)))
+    open_ = [p for c in engines if (p := looks.point(c)) is not None]
     open_.sort(key=lambda p: (p.bound, -p.config.act_words * p.config.simd, p.config.weight_words, p.lut))
     best: Point | None = None
     seen: dict[EngineConfig, Point] = {}
@@ -196,8 +244,10 @@ def sweep(
             break
         if tried == most:
             break
-        found = exact(p, graphs)
-        if found is None:
+        try:
+            found = replayed(p, graphs)
+        except CompileError as e:
+            looks.refused.append((p.config, e))
             continue
         tried += 1
         if progress:
@@ -206,8 +256,7 @@ def sweep(
         if best is None or best.cycles is None or (found.cycles or 0) < best.cycles:
             best = found
     if best is None or best.cycles is None:
-        why = "no array shape with its memories is within the budget" if not open_ else "the activation memory is too small for a row"
-        raise CompileError(Problem("does-not-fit", f"no loopback engine runs this on {board.name}", why=why))
+        raise looks.nothing(len(engines))
     left = [p.bound for p in open_ if p.config not in seen and p.bound < best.cycles]
     gap = (best.cycles - min(left)) / best.cycles if left and tried == most else 0.0
     return Sweep(_heat(open_, seen), best, gap, tuple(open_))
@@ -215,15 +264,15 @@ def sweep(
 
 def nearest(graphs: Sequence[Graph], board: Board, clock: float, shapes: int = 3) -> Point:
     """A quick look without replay: the point with the least bound among the largest array shapes. CompileError when none fits."""
-    known: dict[tuple[int, int], list[_Work]] = {}
+    looks = _Looks(graphs, board)
     found: list[Point] = []
-    for c in sorted(candidates(board, clock, weight_bits(graphs), acc_bits(graphs)), key=lambda c: (-c.lanes, c.pe, -c.act_words)):
-        if len(known) == shapes and (c.pe, c.simd) not in known:
-            break
-        point = _point(graphs, c, board, known)
+    engines = sorted(candidates(board, clock, weight_bits(graphs), acc_bits(graphs)), key=lambda c: (-c.lanes, c.pe, -c.act_words))
+    looked = [c for c in engines if (c.pe, c.simd) in list(dict.fromkeys((c.pe, c.simd) for c in engines))[:shapes]]
+    for c in looked:
+        point = looks.point(c)
         found += [point] if point else []
     if not found:
-        raise CompileError(Problem("does-not-fit", f"no loopback engine runs this on {board.name}"))
+        raise looks.nothing(len(looked))
     return min(found, key=lambda p: p.bound)
 
 

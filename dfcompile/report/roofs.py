@@ -110,8 +110,10 @@ def _flat_name(flat: Roof, y: float, labels: _Labels) -> list[Markup]:
 
 
 def draw_choice(report: Mapping[str, Any]) -> Markup:
-    """Both modes of `mode_choice` under their roofs."""
-    choice, macs, board = report["mode_choice"], max(report["model"]["macs"], 1), report["budget"]
+    """Both modes of `mode_choice` under their roofs; nothing for a network without multiplications, which has no roof."""
+    choice, macs, board = report["mode_choice"], report["model"]["macs"], report["budget"]
+    if not macs:
+        return Markup("")
     flats, slopes, points = [], [Roof(f"memory of {board['board']}", board["bandwidth"] * 1e9, "roof memory")], []
     for mode in ("dataflow", "loopback"):
         side = choice[mode]

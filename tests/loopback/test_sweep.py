@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from dfcompile import serialize
-from dfcompile.boards import find_board
+from dfcompile.boards import Board, find_board
+from dfcompile.errors import CompileError
 from dfcompile.explore import explore_loopback
+from dfcompile.ir.intop import Window
 from dfcompile.loopback.area import resources
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
@@ -23,7 +25,7 @@ from dfcompile.loopback.traffic import layer_traffic
 from dfcompile.loopback_accelerator import LoopbackAccelerator, from_parts
 from dfcompile.loopback_build import build_loopback, loopback_roofline, make_report
 from dfcompile.streamline.host import HostSide
-from tests.loopback.cases import CASES, outputs
+from tests.loopback.cases import CASES, Net, outputs
 from tests.loopback.resnet import resnet
 from tests.loopback.test_program import SHAPES
 
@@ -55,6 +57,37 @@ def test_explore_writes_numbers_and_picture(tmp_path: Path) -> None:
     config = EngineConfig(**{f.name: row[f.name] for f in dataclasses.fields(EngineConfig)})
     assert (config.pe, config.simd) == (best["pe"], best["simd"]) and config.act_words < best["act_words"]
     assert row["cycles"] == sum(predict(compile_program(n.graph(*outputs(n)), config)).cycles for n in nets)
+
+
+def tiny_board(tmp_path: Path, lut: int) -> Board:
+    path = tmp_path / "tiny.toml"
+    path.write_text(f'family = "xc7"\nlut = {lut}\nff = 90000\nbram36 = 12\ndsp = 90\nbandwidth = 1.0\nclock = 100\n')
+    return find_board(str(path))
+
+
+def test_why_no_engine_is_left(tmp_path: Path) -> None:
+    """A board too small for any, a network that none computes, a row that fits no memory: each reason, with how many engines it stops."""
+    flat = CASES["flattened"]()
+    with pytest.raises(CompileError) as small:
+        sweep([flat.graph(*outputs(flat))], tiny_board(tmp_path, 900), 100.0)
+    assert "not even an array of 4 x 4" in small.value.problems[0].why
+    wide = Net(1, x=((2, 2, 4), 0, 15))
+    graph = wide.graph(wide.conv(wide.conv("x", 4, top=1 << 14), 4, top=1 << 14))
+    with pytest.raises(CompileError) as sums:
+        sweep([graph], BOARD, 100.0)
+    count = len(list(candidates(BOARD, 100.0, 8)))
+    first, *rest = sums.value.problems
+    assert first.code == "does-not-fit" and f"{count} of {count} engines: " in first.why
+    assert {p.code for p in rest} == {"not-loopback"} and "n1" in str(sums.value)
+    row = Net(2, x=((3, 9000, 8), 0, 15))
+    with pytest.raises(CompileError) as long:
+        sweep([row.graph(row.conv("x", 4, Window((2, 2))))], tiny_board(tmp_path, 20000), 100.0)
+    assert "does not fit into the activation memory" in str(long.value)
+    none = Net(3, x=((2, 2, 4), 0, 15))
+    with pytest.raises(CompileError, match="has no layer for the loopback engine"):
+        sweep([none.graph("x")], BOARD, 100.0)
+    with pytest.raises(CompileError, match="has no layer for the loopback engine"):
+        compile_program(none.graph("x"), SHAPES["square"])
 
 
 def test_utilisation_of_wide_convolutions() -> None:
