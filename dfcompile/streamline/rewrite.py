@@ -47,7 +47,7 @@ def _takes(pad: IntPad, reader: Node) -> bool:
 
 def drop_views(graph: Graph) -> Graph:
     """view(view(x)) --> view(x); a view to the shape it already has --> nothing."""
-    made = graph.producers()
+    made: dict[str, Node] = {}
     renamed: dict[str, str] = {}
     nodes: list[Node] = []
     for node in graph.nodes:
@@ -55,9 +55,10 @@ def drop_views(graph: Graph) -> Graph:
         if isinstance(node.op, View):
             source = made.get(node.inputs[0])
             if source is not None and isinstance(source.op, View):
-                node = replace(node, inputs=(renamed.get(source.inputs[0], source.inputs[0]),))
+                node = replace(node, inputs=source.inputs)
             if graph.tensors[node.inputs[0]].shape == graph.tensors[node.outputs[0]].shape and node.outputs[0] not in graph.outputs:
                 renamed[node.outputs[0]] = node.inputs[0]
                 continue
+        made[node.outputs[0]] = node
         nodes.append(node)
     return graph.replace(nodes=tuple(nodes)).without_dead()
