@@ -9,7 +9,8 @@ import numpy as np
 
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array, Graph, Node
-from dfcompile.ir.modelop import Bipolar, Quantize
+from dfcompile.ir.modelop import Bipolar, IndexOp, MultiThreshold, Quantize
+from dfcompile.ir.modelop_pointwise import per_channel
 from dfcompile.streamline.encode import Encoded
 from dfcompile.streamline.encoder import InputType
 from dfcompile.streamline.host import HostSide
@@ -66,26 +67,47 @@ def check_encoding(model: Graph, encoded: Encoded, host: HostSide, feeds: Mappin
             values[name] = result
             _track_ties(node, name, values, tie)
             if name in encoded.model_tensors:
-                values[name] = _compare(node, name, result, encoded, codes, tie.get(name))
+                values[name] = _compare(node, name, result, encoded, codes, tie.pop(name, None))
 
 
 def _track_ties(node: Node, name: str, values: dict[str, Array], tie: dict[str, Array]) -> None:
-    """Where float64 cannot tell the side of a jump: near a rounding step, or behind such a place."""
-    op, x = node.op, values[node.inputs[0]]
-    before = [tie[t] for t in node.inputs if t in tie]
-    near = None
-    if isinstance(op, Quantize) and not op.weight:
-        u = 2 * (x / values[node.inputs[1]] + values[node.inputs[2]])
-        near = np.abs(u - np.rint(u)) <= 1e-7 * (1 + np.abs(u))
-    elif isinstance(op, Bipolar) or getattr(op, "fn", "") == "sign":
-        near = np.abs(x) <= 1e-7 * np.max(np.abs(x), initial=0)
-    elif getattr(op, "fn", "") in ("floor", "ceil", "round") or op.kind == "multi_threshold":
-        near = np.ones(x.shape, bool)
-    for b in before:
-        spread = b if b.shape == values[name].shape else np.full(values[name].shape, bool(b.any()))
-        near = spread if near is None else near | spread
-    if near is not None:
+    """Where float64 cannot tell the side of a jump: close to one, or behind such a place on the way to the next comparison."""
+    near = _near_jump(node, values)
+    for t in node.inputs:
+        if t not in tie:
+            continue
+        behind = _spread(node, tie[t], values[name].shape)
+        near = behind if near is None else near | behind
+    if near is not None and near.any():
         tie[name] = near
+
+
+def _near_jump(node: Node, values: dict[str, Array]) -> Array | None:
+    """Arguments within 1e-7 of a jump of the operator; None for an operator without jumps."""
+    op, x = node.op, values[node.inputs[0]]
+    fn = getattr(op, "fn", "")
+    if isinstance(op, Quantize) and not op.weight:
+        return _near_step(x / values[node.inputs[1]] + values[node.inputs[2]], op.rounding)
+    if isinstance(op, Bipolar) or fn == "sign":
+        return np.asarray(np.abs(x) <= 1e-7 * np.max(np.abs(x), initial=0))
+    if fn in ("floor", "ceil", "round"):
+        return _near_step(x, "ROUND" if fn == "round" else "FLOOR")
+    if isinstance(op, MultiThreshold):
+        columns = (per_channel(column, x.ndim) for column in values[node.inputs[1]].T)
+        return np.asarray(np.any([np.abs(x - t) <= 1e-7 * (1 + np.abs(t)) for t in columns], axis=0))
+    return None
+
+
+def _near_step(u: Array, rounding: str) -> Array:
+    v = u - (0.0 if rounding in ("CEIL", "FLOOR", "UP", "DOWN") else 0.5)
+    return np.asarray(np.abs(v - np.rint(v)) <= 1e-7 * (1 + np.abs(u)))
+
+
+def _spread(node: Node, behind: Array, shape: tuple[int, ...]) -> Array:
+    """Results that depend on marked elements; all of them where the operator is not followed element by element."""
+    if isinstance(node.op, IndexOp):
+        return node.op.execute(behind)[0]
+    return behind if behind.shape == shape else np.full(shape, bool(behind.any()))
 
 
 def _compare(node: Node, name: str, real: Array, encoded: Encoded, codes: Mapping[str, Array], tie: Array | None) -> Array:

@@ -40,7 +40,7 @@ def test_a_chain_is_its_meaning(seed: int, length: int) -> None:
     function, wanted = function_of(base, links), table_of(base, links, CODES)
     np.testing.assert_array_equal(function.execute(ALL)[0], wanted)
     for n in (-40, -1, 0, 7):
-        assert [function.exact(n, c) for c in range(CHANNELS)] == wanted[n + 40].tolist()
+        assert [function.exact(c, n) for c in range(CHANNELS)] == wanted[n + 40].tolist()
 
 
 @examples(100)
