@@ -32,6 +32,7 @@ from dfcompile.dataflow.timing_net import (
 from dfcompile.dataflow.timing_reduce import Reduction
 
 _ROOM = 24  # numbers in the pool for each event, about what large designs come to
+_NO_ROWS: Shorts = np.empty((0, NUMBER + 1), dtype=np.int32)
 
 
 class Layout:
@@ -46,7 +47,7 @@ class Layout:
         self._reduction = reduction
         self._kept = reduction.kept if compact else [np.ones(len(g), dtype=np.bool_) for g in system.gaps]
         self._places: dict[Port, tuple[Ints, Ints]] = {}
-        self._rows: dict[int, tuple[int, ...]] = {}
+        self._rows: Shorts = _NO_ROWS  # number -> row of Net.links, its NUMBER below 0 until it is known
         self._pool: Shorts = np.empty(1 << 16, dtype=np.int32)
         self._used = self._after_clean = 0
         gaps = [np.diff(np.cumsum(g, dtype=np.int64)[k], prepend=0) for g, k in zip(system.gaps, self._kept, strict=True)]
@@ -54,15 +55,18 @@ class Layout:
         self.size = np.array([len(g) for g in gaps], dtype=np.int64)
         self.first: Ints = np.cumsum(self.size) - self.size
 
-    def net(self, numbers: list[int]) -> Net:
+    def net(self, numbers: Ints) -> Net:
         """The arrays for these links of the reduction, in order of who waits."""
         if self._used > 3 * self._after_clean + (1 << 22):  # mostly rows of links that are not there any more
-            self._rows, self._pool, self._used = {}, np.empty(1 << 16, dtype=np.int32), 0
-        clean = not self._rows
+            self._rows, self._pool, self._used = _NO_ROWS, np.empty(1 << 16, dtype=np.int32), 0
+        clean = not len(self._rows)
         n = len(self.size)
+        if len(numbers) and len(self._rows) <= numbers.max():
+            self._rows = np.concatenate([self._rows, np.full((numbers.max() + 1, NUMBER + 1), -1, dtype=np.int32)])
+        for k in numbers[self._rows[numbers, NUMBER] < 0].tolist():
+            self._rows[k] = self._row(k)
         table = np.zeros((len(numbers), OUT_CURSOR + 1), dtype=np.int32)
-        if numbers:
-            table[:, : NUMBER + 1] = [self._row(k) for k in numbers]
+        table[:, : NUMBER + 1] = self._rows[numbers]
         if clean:
             self._after_clean = self._used
         out = np.argsort(table[:, SRC], kind="stable")
@@ -91,13 +95,10 @@ class Layout:
         return self._places[port]
 
     def _row(self, number: int) -> tuple[int, ...]:
-        if number not in self._rows:
-            x = self._reduction.link(number)
-            sources, targets, delays, frames, beats = self._arcs(x)
-            places = [self._store(a) for a in (sources, targets, delays)]
-            row = (x.src.sequence, x.dst.sequence, places[0], places[1], len(sources), places[2], frames, beats, number)
-            self._rows[number] = row
-        return self._rows[number]
+        x = self._reduction.link(number)
+        sources, targets, delays, frames, beats = self._arcs(x)
+        places = [self._store(a) for a in (sources, targets, delays)]
+        return (x.src.sequence, x.dst.sequence, places[0], places[1], len(sources), places[2], frames, beats, number)
 
     def _arcs(self, x: Link) -> tuple[Ints, Ints, Ints, int, int]:
         """Events waited for and events that wait, both rising, delays by the latter, shift in frames and arcs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -11,6 +11,7 @@ import numpy as np
 from dfcompile.dataflow.timing_compact import Layout
 from dfcompile.dataflow.timing_net import (
     ACTIVE,
+    DST,
     HI,
     IN,
     LO,
@@ -27,7 +28,7 @@ from dfcompile.dataflow.timing_net import (
     Port,
     System,
 )
-from dfcompile.dataflow.timing_periodic import START, Bools, fresh, next_round, settle_round, trace
+from dfcompile.dataflow.timing_periodic import SETTLED, START, STUCK, Bools, fresh, settle, trace
 from dfcompile.dataflow.timing_reduce import Reduction
 
 _MOST_LOOPS = 1000
@@ -65,8 +66,8 @@ class Periodic:
         self.limit: int | None = None
         self.depths: dict[str, int] = {}
         self._reduction = Reduction(system)
-        self._links: list[int] = []
-        self._stamp = 0
+        self._links: Ints = np.empty(0, dtype=np.int64)
+        self._stamp = self._last = 0
         self._net: Net
         self._lay_out(self._reduction.compact(depths))
         self._use(depths)
@@ -111,7 +112,7 @@ class Periodic:
         changed = self._use(depths)
         net = fresh(self._net)
         _mark(net, changed)
-        loops = self._run(net, self._rings(changed), 1)
+        loops = self._run(net, self._rings(net, changed), 1)
         source, target = (self._before, self.times) if loops else (self.times, self._before)
         for q in np.flatnonzero(net.sequences[:, TOUCHED]):
             part = slice(net.first[q], net.first[q] + net.size[q])
@@ -121,19 +122,19 @@ class Periodic:
             self.depths, self._links, self._net = old
         return loops[0] if loops else None
 
-    def _rings(self, start: set[int]) -> list[list[int]]:
+    def _rings(self, net: Net, start: set[int]) -> Iterator[list[int]]:
         """The sequences by their distance from `start`, in rings whose radius doubles."""
-        beside = self._reduction.neighbours(self._links)
-        rings, known, front, radius, distance = [sorted(start)], set(start), start, _RADIUS, 0
+        ring, known, front, radius, distance = sorted(start), set(start), start, _RADIUS, 0
         while front:
-            front = {b for a in front for b in beside[a]} - known
+            front = {b for a in front for b in neighbours(net, a)} - known
             known |= front
             distance += 1
             if distance > radius:
-                rings.append([])
+                yield ring
+                ring = []
                 radius *= 2
-            rings[-1] += sorted(front)
-        return rings
+            ring += sorted(front)
+        yield ring
 
     def _ended(self, net: Net, loops: list[Loop]) -> list[Loop]:
         self._left = net.sequences
@@ -180,52 +181,55 @@ class Periodic:
         """Take the links of other depths; the sequences that have new ones to wait by."""
         if self._layout.compact and not self._reduction.compact(depths):
             self._expand()
-        known = set(self._links)
+        old, self._links = self._links, self._reduction.links(depths)
         self.depths = dict(depths)
-        self._links = self._reduction.links(self.depths)
         self._net = self._layout.net(self._links)
-        return {self._reduction.link(k).dst.sequence for k in self._links if k not in known}
+        new = ~np.isin(self._links, old, assume_unique=True)
+        return set(self._net.links[new, DST].tolist())
 
     def _expand(self) -> None:
         """Keep all events from now on."""
         times = self._layout.all_times(self.times, self.interval.denominator)
         self._lay_out(False)
         self.times[:] = times
-        if self._links:
+        if len(self._links):
             self._net = self._layout.net(self._links)
             net = fresh(self._net)
             _mark(net, range(net.n))
             self._ended(net, self._run(net, [range(net.n)], _MOST_LOOPS))
 
-    def _run(self, net: Net, rings: Sequence[Iterable[int]], most: int) -> list[Loop]:
+    def _run(self, net: Net, rings: Iterable[Iterable[int]], most: int) -> list[Loop]:
         """Raise marked times until all links hold or loops (at most so many) are found; one more ring at a time."""
         self._queue[:] = 0
         patience = min(_PATIENCE, _TURNS * len(self.times))
         for ring in rings:
             net.sequences[list(ring), ACTIVE] = 1
             left = patience
-            while next_round(net.sequences, net.links, net.ports, net.out, self._queue):
-                while self._queue[1]:
-                    left -= self._settle_round(net, left)
-                    if self.limit is not None and self.computed > self.limit:
-                        return [GAVE_UP]
-                    if left <= 0:
-                        if loops := self._trace(net, most):
-                            return loops
-                        left = patience = patience + patience // 2
-                if (net.sequences[:-1, LO] < net.size).any():
+            while (state := self._settle(net, left)) != SETTLED:
+                if state == STUCK:
                     return [self._deadlock(net)]
+                if self.limit is not None and self.computed > self.limit:
+                    return [GAVE_UP]
+                left -= self._last
+                if left <= 0:
+                    if loops := self._trace(net, most):
+                        return loops
+                    left = patience = patience + patience // 2
+            if not (net.sequences[:-1, NEXT_LO] < net.size).any():  # nothing to do further away
+                break
         return []
 
-    def _settle_round(self, net: Net, most: int) -> int:
-        """At most about so many events of this round; how many."""
+    def _settle(self, net: Net, most: int) -> int:
+        """Go on for about so many events; how it ended."""
+        if self.limit is not None:
+            most = max(1, min(most, self.limit + 1 - self.computed))
         period, scale = self.interval.numerator, self.interval.denominator
-        computed: int = settle_round(*net, self._queue, self.times, self._causes, period, scale, most)
-        self.computed += computed
-        return computed
+        self._last, state = settle(*net, self._queue, self.times, self._causes, period, scale, most)
+        self.computed += self._last
+        return int(state)
 
     def _trace(self, net: Net, most: int) -> list[Loop]:
-        place = np.full(max(self._links, default=0) + 1, START, dtype=np.int32)
+        place = np.full(self._links.max(initial=0) + 1, START, dtype=np.int32)
         place[self._links] = np.arange(len(self._links))
         found: list[Loop] = []
         since, start = self._stamp + 1, 0
@@ -247,7 +251,7 @@ class Periodic:
         while q not in order:
             order.append(q)
             q = int(net.links[net.sequences[q, WAITS], SRC])
-        numbers = [self._links[net.sequences[s, WAITS]] for s in order[order.index(q) :]]
+        numbers = [int(self._links[net.sequences[s, WAITS]]) for s in order[order.index(q) :]]
         return self._loop(numbers, sum(self._reduction.link(k).delay for k in numbers), 0)
 
 
@@ -255,6 +259,14 @@ def _linked(net: Net) -> Bools:
     """Sequence -> whether any link joins it (not those that links pass over)."""
     rows = net.sequences
     found: Bools = np.append((rows[1:, IN] > rows[:-1, IN]) | (rows[1:, OUT] > rows[:-1, OUT]), False)
+    return found
+
+
+def neighbours(net: Net, q: int) -> list[int]:
+    """The sequences that links join to one."""
+    rows = net.sequences
+    before = net.links[rows[q, IN] : rows[q + 1, IN], SRC]
+    found: list[int] = [*before.tolist(), *net.links[net.out[rows[q, OUT] : rows[q + 1, OUT]], DST].tolist()]
     return found
 
 

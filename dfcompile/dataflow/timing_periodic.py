@@ -50,6 +50,7 @@ Bools = NDArray[np.bool_]
 Causes = NDArray[np.int32]
 CHAIN = -1  # cause of a time: the event before it in its sequence
 START = -2  # cause of a time: it has not been raised
+SETTLED, STUCK, STOPPED = range(3)  # how `settle` ended
 _NEVER = np.iinfo(np.int64).min // 2  # before any time
 _MOST = 512  # events computed at a time
 _AHEAD = 4  # beats computed on times of later sequences that may yet rise
@@ -216,7 +217,7 @@ def _spread(
 
 
 @jit
-def settle_round(
+def _settle_round(
     sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, out: Ints, queue: Ints, y: Ints, causes: Causes, interval: int,
     scale: int, enough: int,
 ) -> int:
@@ -272,7 +273,7 @@ def settle_round(
 
 
 @jit
-def next_round(sequences: Shorts, links: Shorts, ports: Shorts, out: Ints, queue: Ints) -> bool:
+def _next_round(sequences: Shorts, links: Shorts, ports: Shorts, out: Ints, queue: Ints) -> bool:
     """Begin the next frame's round; whether there is anything to do."""
     found = False
     for q in range(len(sequences) - 1):
@@ -283,6 +284,29 @@ def next_round(sequences: Shorts, links: Shorts, ports: Shorts, out: Ints, queue
             _seek(sequences, links, ports, out, q, sequences[q, LO])
             _push(sequences, queue, q)
     return found
+
+
+@jit
+def settle(
+    sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, out: Ints, queue: Ints, y: Ints, causes: Causes, interval: int,
+    scale: int, enough: int,
+) -> tuple[int, int]:
+    """Go on frame by frame until all is settled, or sequences wait for each other, or `enough` was computed; (computed, state).
+
+    Computed are events, and for each round a sixteenth of the sequences, which it looks at.
+    """
+    computed = 0
+    while True:
+        if queue[1] == 0:
+            for q in range(len(sequences) - 1):
+                if sequences[q, LO] < sequences[q, SIZE]:
+                    return computed, STUCK
+            computed += len(sequences) // 16
+            if not _next_round(sequences, links, ports, out, queue):
+                return computed, SETTLED
+        computed += _settle_round(sequences, links, ports, gaps, out, queue, y, causes, interval, scale, enough - computed)
+        if computed >= enough:
+            return computed, STOPPED
 
 
 @jit

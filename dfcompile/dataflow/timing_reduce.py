@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dfcompile.dataflow.timing_net import Bools, Link, Port, System
+from dfcompile.dataflow.timing_net import Bools, Ints, Link, Port, System
 
 _MOST_LINKS = 24  # that may take the place of a sequence
+_MOST_STREAMS = 16  # of a cluster: a change of one depth does all of it again
 
 
 class _Reduced(NamedTuple):
@@ -35,7 +36,7 @@ class _Cluster:
     """Streams that meet in simple sequences: what their FIFO depths make of the links depends on no other stream."""
 
     edges: list[int]
-    sequences: set[int]
+    sequences: list[int]
     known: dict[tuple[int, ...], _Reduced] = field(default_factory=dict)
 
 
@@ -46,32 +47,26 @@ class Reduction:
         self.system = system
         ports = [p for e in system.edges for p in (e.producer, e.consumer, e.write) if p is not None]
         bound = {p.sequence for x in system.inner for p in (x.src, x.dst)} | {p.sequence for p in ports if not system.passes(p)}
-        self.simple = {p.sequence for p in ports} - bound
-        self.kept = _kept(system, self.simple)
-        self._clusters = self._join()
+        simple = {p.sequence for p in ports} - bound
+        self.kept = _kept(system, simple)
+        self._clusters = _clusters(system, simple)
+        self._of = {system.edges[i].tensor: c for c, cluster in enumerate(self._clusters) for i in cluster.edges}
         self._partial: dict[Port, bool] = {}
         self._numbers: dict[Link, int] = {}
         self._all: list[Link] = []
         self._inner = self._numbered(system.inner)
+        self._depths: dict[str, int] = {}
+        self._now = [self._reduced(c, {}) for c in self._clusters]
 
-    def links(self, depths: Mapping[str, int]) -> list[int]:
+    def links(self, depths: Mapping[str, int]) -> Ints:
         """Their numbers, in order of who waits. A link has the same number whatever the depths."""
-        found = list(self._inner)
-        for c in self._clusters:
-            found += self._reduced(c, depths).links
-        return sorted(found, key=lambda k: (self._all[k].dst.sequence, k))
+        self._take(depths)
+        found = [self._all[k].dst.sequence << 32 | k for part in (self._inner, *(c.links for c in self._now)) for k in part]
+        return np.sort(np.array(found, dtype=np.int64)) & 0xFFFFFFFF
 
     def link(self, number: int) -> Link:
         """With the links of the system that it stands for."""
         return self._all[number]
-
-    def neighbours(self, numbers: Iterable[int]) -> list[set[int]]:
-        """Sequence -> those that links join to it."""
-        beside: list[set[int]] = [set() for _ in self.system.names]
-        for a, b in ((self._all[k].src.sequence, self._all[k].dst.sequence) for k in numbers):
-            beside[a].add(b)
-            beside[b].add(a)
-        return beside
 
     def _numbered(self, links: Iterable[Link]) -> list[int]:
         found = []
@@ -83,30 +78,19 @@ class Reduction:
 
     def compact(self, depths: Mapping[str, int]) -> bool:
         """Whether dropped beats of no port would pass anything on that the links do not say themselves."""
-        return all(self._reduced(c, depths).compact for c in self._clusters)
+        self._take(depths)
+        return all(c.compact for c in self._now)
 
     def left_out(self, depths: Mapping[str, int]) -> dict[int, list[Link]]:
         """Sequence that was left out -> the links it waits by, of sequences that stay or come before it here."""
-        return {q: ins for c in self._clusters for q, ins in reversed(self._reduced(c, depths).gone)}
+        self._take(depths)
+        return {q: ins for c in self._now for q, ins in reversed(c.gone)}
 
-    def _join(self) -> list[_Cluster]:
-        """Streams that share a simple sequence come together."""
-        owner: dict[int, _Cluster] = {}
-        clusters: dict[int, _Cluster] = {}
-        for i, e in enumerate(self.system.edges):
-            ports = (e.producer, e.consumer, e.write)
-            touched = {p.sequence for p in ports if p is not None} & self.simple
-            old = {id(owner[q]): owner[q] for q in touched if q in owner}
-            whole = _Cluster([i], touched)
-            for c in old.values():
-                whole.edges += c.edges
-                whole.sequences |= c.sequences
-                del clusters[id(c)]
-            clusters[id(whole)] = whole
-            owner.update(dict.fromkeys(whole.sequences, whole))
-        for c in clusters.values():
-            c.edges.sort()
-        return list(clusters.values())
+    def _take(self, depths: Mapping[str, int]) -> None:
+        """Reduce the clusters of the streams whose depth is another than before."""
+        old, self._depths = self._depths, {t: d for t, d in depths.items() if d}
+        for c in sorted({self._of[t] for t, _ in self._depths.items() ^ old.items()}):
+            self._now[c] = self._reduced(self._clusters[c], depths)
 
     def _reduced(self, cluster: _Cluster, depths: Mapping[str, int]) -> _Reduced:
         key = tuple(depths.get(self.system.edges[i].tensor, 0) for i in cluster.edges)
@@ -142,40 +126,104 @@ class Reduction:
         return True
 
 
+def _clusters(system: System, simple: set[int]) -> list[_Cluster]:
+    """Streams that share a simple sequence come together, those of most steps first, as long as clusters stay small."""
+    of = list(range(len(system.edges)))  # edge -> one of its cluster
+    members = {i: [i] for i in of}
+    touching: dict[int, list[int]] = {}
+    for i, e in enumerate(system.edges):
+        for p in {p.sequence for p in (e.producer, e.consumer, e.write) if p is not None} & simple:
+            touching.setdefault(p, []).append(i)
+    gone: list[int] = []
+    for q in sorted(touching, key=lambda q: (-system.cycles[q], q)):
+        joined = sorted({of[i] for i in touching[q]})
+        if sum(len(members[c]) for c in joined) > _MOST_STREAMS:
+            continue
+        gone.append(q)
+        for c in joined[1:]:
+            for i in members[c]:
+                of[i] = joined[0]
+            members[joined[0]] += members.pop(c)
+    left_out: dict[int, list[int]] = {c: [] for c in members}
+    for q in sorted(gone):
+        left_out[of[touching[q][0]]].append(q)
+    return [_Cluster(sorted(members[c]), left_out[c]) for c in sorted(members)]
+
+
 Gone = list[tuple[int, list[Link]]]
 
 
-def _eliminate(system: System, links: list[Link], simple: Iterable[int]) -> tuple[list[Link], Gone]:
-    left_out: Gone = []
-    waiting = set(simple)
-    while waiting:
-        ins: dict[int, list[Link]] = {q: [] for q in waiting}
-        outs: dict[int, list[Link]] = {q: [] for q in waiting}
+class _Links:
+    """Links between ports, none of which another one implies, by the sequences that they join."""
+
+    def __init__(self, system: System, links: Iterable[Link], simple: Iterable[int]) -> None:
+        self.system = system
+        self.between: dict[tuple[Port, Port], list[Link]] = {}
+        self.at: dict[int, dict[tuple[Port, Port], None]] = {q: {} for q in simple}
         for x in links:
-            if x.dst.sequence in ins:
-                ins[x.dst.sequence].append(x)
-            if x.src.sequence in outs:
-                outs[x.src.sequence].append(x)
-        may = [q for q in waiting if ins[q] and _may_go(system, q, ins[q], outs[q])]
-        if not may:
-            break
-        q = min(may, key=lambda q: (len(ins[q]) * len(outs[q]), q))
-        waiting.remove(q)
-        before = [x for x in ins[q] if x.src.sequence != q]
-        after = [x for x in outs[q] if x.dst.sequence != q]
+            self.add(x)
+
+    def add(self, x: Link) -> None:
+        """Unless another link, or the order of a sequence's own steps, implies it."""
+        pair = x.src, x.dst
+        if x.src == x.dst and _implied(self.system, x):
+            return
+        same = self.between.get(pair, [])
+        if not any(y.delay >= x.delay and y.shift <= x.shift for y in same):
+            self.between[pair] = [y for y in same if not (x.delay >= y.delay and x.shift <= y.shift)] + [x]
+            for p in pair:
+                if p.sequence in self.at:
+                    self.at[p.sequence][pair] = None
+
+    def ins(self, q: int) -> list[Link]:
+        """Those by which q waits for other sequences."""
+        return [x for a, b in self.at[q] if b.sequence == q != a.sequence for x in self.between[a, b]]
+
+    def outs(self, q: int) -> list[Link]:
+        return [x for a, b in self.at[q] if a.sequence == q != b.sequence for x in self.between[a, b]]
+
+    def has_own(self, q: int) -> bool:
+        """Whether q waits for itself, by more than the order of its steps."""
+        return any(a.sequence == b.sequence for a, b in self.at[q])
+
+    def drop(self, q: int) -> set[int]:
+        """Remove a sequence; its neighbours."""
+        beside = set()
+        for pair in self.at.pop(q):
+            del self.between[pair]
+            for p in pair:
+                if p.sequence in self.at:
+                    del self.at[p.sequence][pair]
+                    beside.add(p.sequence)
+        return beside
+
+
+def _eliminate(system: System, links: Iterable[Link], simple: Iterable[int]) -> tuple[list[Link], Gone]:
+    """The links without the simple sequences, the one that makes fewest links first; each with the links it waits by."""
+    left_out: Gone = []
+    left = _Links(system, links, simple)
+    price = {q: _price(left, q) for q in left.at}
+    while may := [(p, q) for q, p in price.items() if p is not None]:
+        _, q = min(may)
+        before, after = left.ins(q), left.outs(q)
         left_out.append((q, before))
-        rest = [x for x in links if q not in (x.src.sequence, x.dst.sequence)]
-        links = _needed(system, rest + [_through(a, b) for a in before for b in after])
-    return links, left_out
+        del price[q]
+        changed = left.drop(q)
+        for a in before:
+            for b in after:
+                left.add(_through(a, b))
+        price |= {n: _price(left, n) for n in sorted(changed)}
+    return [x for same in left.between.values() for x in same], left_out
 
 
-def _may_go(system: System, q: int, ins: list[Link], outs: list[Link]) -> bool:
-    """Whether leaving q out makes few links, and none by which a port waits for itself."""
-    if any(x.src.sequence == q and not _implied(system, x) for x in ins) or len(ins) * len(outs) > _MOST_LINKS:
-        return False
-    before = [x for x in ins if x.src.sequence != q]
-    after = [x for x in outs if x.dst.sequence != q]
-    return bool(before) and all(_implied(system, _through(a, b)) for a in before for b in after if a.src == b.dst)
+def _price(links: _Links, q: int) -> int | None:
+    """How many links leaving q out makes; None when they are too many, or a port would wait for itself."""
+    before, after = links.ins(q), links.outs(q)
+    if links.has_own(q) or not before or len(before) * len(after) > _MOST_LINKS:
+        return None
+    if not all(_implied(links.system, _through(a, b)) for a in before for b in after if a.src == b.dst):
+        return None
+    return len(before) * len(after)
 
 
 def _implied(system: System, x: Link) -> bool:
@@ -185,19 +233,6 @@ def _implied(system: System, x: Link) -> bool:
 
 def _through(a: Link, b: Link) -> Link:
     return Link(a.src, b.dst, a.delay + b.delay, a.shift + b.shift, -2, False, (*a.whole, *b.whole))
-
-
-def _needed(system: System, links: list[Link]) -> list[Link]:
-    """Without those that another link, or the order of a sequence's own steps, implies."""
-    found: dict[tuple[Port, Port], list[Link]] = {}
-    for x in links:
-        if x.src == x.dst and _implied(system, x):
-            continue
-        same = found.setdefault((x.src, x.dst), [])
-        if not any(y.delay >= x.delay and y.shift <= x.shift for y in same):
-            same[:] = [y for y in same if not (x.delay >= y.delay and x.shift <= y.shift)]
-            same.append(x)
-    return [x for same in found.values() for x in same]
 
 
 def _kept(system: System, simple: set[int]) -> list[Bools]:
