@@ -6,6 +6,7 @@ the user's own is a TOML file with the same keys.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
@@ -97,6 +98,8 @@ def _board(name: str, table: dict[str, Any], path: Path) -> Board:
             raise _wrong(f"{key} = {values[key]!r}", f"give a value of type {kind}, not below 0", path)
     if values["family"] not in FAMILIES:
         raise _wrong(f"family '{values['family']}' is not known", did_you_mean(values["family"], FAMILIES), path)
+    if not re.fullmatch(r"[\w.+-]*", values["part"], re.ASCII):
+        raise _wrong(f"part = {values['part']!r}", "give the maker's name of the device, e.g. xc7z020clg400-1", path)
     return Board(name=name, **values)
 
 

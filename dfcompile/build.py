@@ -35,6 +35,7 @@ from dfcompile.report_data import make_report
 from dfcompile.streamline.check import check_units, probe_inputs
 from dfcompile.streamline.encoder import InputType
 from dfcompile.streamline.pipeline import Streamlined, streamline
+from dfcompile.text import one_line
 from dfcompile.units.area import sum_of
 from dfcompile.units.base import Unit
 
@@ -67,7 +68,7 @@ class Build:
         if self.options.get("dump_ir"):
             folder = Path(self.options["dump_ir"])
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{len(list(folder.glob('*.txt'))):02d}_{stage}.txt").write_text(f"{graph}\n")
+            (folder / f"{len(list(folder.glob('*.txt'))):02d}_{stage}.txt").write_text(f"{graph}\n", encoding="utf-8")
 
 
 def _import(b: Build) -> None:
@@ -75,7 +76,7 @@ def _import(b: Build) -> None:
     b.fates.update(found.fates)
     if found.problems or found.graph is None:
         raise CompileError(found.problems)
-    b.model = found.graph.replace(name=b.path.stem)
+    b.model = found.graph.replace(name=one_line(b.path.stem))
     b.dump("import", b.model)
     b.input_types = parse_input_types(b.options.get("input_type"), b.model)
 

@@ -20,6 +20,7 @@ from dfcompile.boards import find_board
 from dfcompile.config import MODES, Config, SettingError, read_config
 from dfcompile.console import progress, show_bug, show_json, show_problems, show_table
 from dfcompile.errors import CompileError, Problem
+from dfcompile.text import one_line
 
 F = TypeVar("F", bound=Callable[..., Any])
 ENGINES = ("python", "hls", "rtl")
@@ -127,7 +128,7 @@ def _summary(report: dict[str, Any], out: Path) -> None:
     if proof.get("objective"):
         what = "cycles" if proof["objective"] == "interval" else "LUT equivalents"
         click.echo(f"  folding: {proof['value']:,.0f} {what}, none has fewer than {proof['bound']:,.0f}, gap {proof['gap']:.2%}")
-    click.echo(f"  written to {out}")
+    click.echo(f"  written to {one_line(str(out))}")
 
 
 @cli.command()
@@ -144,7 +145,7 @@ def check(model: Path, input_type: tuple[str, ...], as_json: bool) -> int:
     elif problems:
         show_problems(problems)
     else:
-        click.echo(f"{model.name}: no problems")
+        click.echo(f"{one_line(model.name)}: no problems")
     return 1 if problems else 0
 
 

@@ -96,7 +96,8 @@ def _line(name: str, value: Any) -> str:
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """A TOML basic string: what does not print, line ends among it, as escapes."""
+    return '"' + "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in text) + '"'
 
 
 def read_toml(path: Path) -> dict[str, Any]:

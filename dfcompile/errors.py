@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from dfcompile.text import one_line
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -28,13 +30,13 @@ class Problem:
     help: str = ""
 
     def __str__(self) -> str:
-        lines = [f"error[{self.code}]: {self.what}"]
+        lines = [f"error[{self.code}]: {one_line(self.what)}"]
         if self.where:
-            lines.append(f"  --> {self.where}")
-        if self.why:
-            lines.append(f"  why: {self.why}")
+            lines.append(f"  --> {one_line(self.where)}")
+        if self.why:  # what a tool said has several lines
+            lines.append(f"  why: {chr(10).join(map(one_line, self.why.splitlines()))}")
         if self.help:
-            lines.append(f"  help: {self.help}")
+            lines.append(f"  help: {one_line(self.help)}")
         return "\n".join(lines)
 
 

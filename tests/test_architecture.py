@@ -18,6 +18,7 @@ PACKAGE = ROOT / "dfcompile"
 
 # Lowest first. A module may import from layers below its own; inside a layer only from its own package, unless listed in SIDEWAYS.
 LAYERS = (
+    {"text"},
     {"__init__", "errors"},
     {"ir"},
     {"config", "boards", "toolchain"},

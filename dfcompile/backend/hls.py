@@ -53,7 +53,7 @@ def _unit_view(node: Node, interface: Interface) -> dict[str, Any]:
     return {
         "name": name,
         "kind": unit.kind,
-        "text": " ".join(f"{node.name}: {', '.join(node.source) or unit.kind}".split()),
+        "text": f"{node.name}: {', '.join(node.source) or unit.kind}",
         "parameters": list(unit.parameters().items()),
         "ports": ports,
         "signature": _signature(ports, (*unit.inputs, *unit.outputs)),

@@ -34,9 +34,13 @@ RESERVED = frozenset(
 )
 
 
+LONGEST = 80
+"""Most characters of an identifier, but for a number at its end."""
+
+
 def sanitise(text: str) -> str:
-    """The nearest lower_snake_case identifier; no double underscore, which C++ and Verilator keep for themselves."""
-    word = re.sub(r"_+", "_", re.sub(r"\W", "_", text, flags=re.ASCII)).strip("_").lower() or "unnamed"
+    """The nearest lower_snake_case identifier, short enough for a file's name; no double underscore, which C++ and Verilator keep."""
+    word = re.sub(r"_+", "_", re.sub(r"\W", "_", text, flags=re.ASCII)).strip("_").lower()[:LONGEST].rstrip("_") or "unnamed"
     return f"n_{word}" if word[0].isdigit() or word in RESERVED or word.startswith("dfc_") else word
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 
 import dfcompile
+from dfcompile.text import comment, word
 
 LIBRARY_FILE = re.compile(r'^\s*[`#]include\s+"(dfc_\w+\.\w+)"|\b(dfc_\w+)\b', re.MULTILINE)
 
@@ -27,7 +28,7 @@ def resource_dir(name: str) -> Path:
 
 @functools.cache
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(resource_dir("templates")),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -35,10 +36,12 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
+    made.filters |= {"comment": comment, "word": word}
+    return made
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill in ``templates/<template>``; an undefined name is an error."""
+    """Fill in ``templates/<template>``; an undefined name is an error. Names of the user's pass the filters of `dfcompile.text` there."""
     return _environment().get_template(template).render(**values)
 
 

@@ -64,7 +64,7 @@ def _unit_view(node: Node, interface: Interface) -> dict[str, Any]:
     return {
         "name": name,
         "kind": unit.kind,
-        "text": " ".join(f"{node.name}: {', '.join(node.source) or unit.kind}".split()),
+        "text": f"{node.name}: {', '.join(node.source) or unit.kind}",
         "parameters": rtl_parameters(unit, lambda m: memory_file(name, m)),
         "memory": sanitise(unit.ported) if unit.ported else "",
         "inputs": list(inputs),

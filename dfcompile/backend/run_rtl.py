@@ -129,8 +129,9 @@ def run_cocotb(design: Design, rtl: Path, inputs: Sequence[Array], stalls: float
     check_inputs(design, inputs)
     interface = Interface.of(design)
     with tempfile.TemporaryDirectory() as temporary:
-        sim = Path(temporary) / "sim"
-        emit_sim(design, sim, inputs, None, rtl.resolve(), rates)
+        sim, link = Path(temporary) / "sim", Path(temporary) / "rtl"
+        link.symlink_to(rtl.resolve(), target_is_directory=True)  # make reads no path of the user's
+        emit_sim(design, sim, inputs, None, link, rates)
         simulator = build_cocotb(sim, rtl, interface.names.top)
         command = ["make", f"PYTHON={sys.executable}", f"SIMULATOR={simulator}", f"STALLS={stalls}", f"SEED={seed + 1}"]
         command += [f"SOURCE_GAP={rates.source_gap}", f"SINK_GAP={rates.sink_gap}", f"FRAME_PERIOD={rates.frame_period}"]

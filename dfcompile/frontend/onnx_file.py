@@ -20,6 +20,7 @@ from onnx import AttributeProto, TensorProto, numpy_helper
 from dfcompile.errors import CompileError, Problem
 from dfcompile.frontend.model import INTEGERS, OnnxModel, OnnxNode, Stored, Subgraph, ValueInfo, stored
 from dfcompile.ir.modelop import MAX_ELEMENTS
+from dfcompile.text import one_line
 
 _MALFORMED = (ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError, EOFError, OSError, RuntimeError)
 """What the onnx package raises on nonsense inside a file that is protobuf all the same."""
@@ -179,8 +180,7 @@ class _Reader:
 
 def _text(value: str | bytes) -> str:
     """A name as one printable line; protobuf gives bytes where a file's text is not valid UTF-8."""
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-    return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return one_line(value.decode("utf-8", "replace") if isinstance(value, bytes) else value)
 
 
 def _count(dims: Iterable[int]) -> int:

@@ -1,4 +1,4 @@
-// fc: MatMul_0, MultiThreshold_0
+// Unit fc: MatMul_0, MultiThreshold_0
 #include "dfc_mvtu.hpp"
 #include "dfc_top.hpp"
 #include "dense.hpp"

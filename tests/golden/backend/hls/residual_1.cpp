@@ -1,4 +1,4 @@
-// Residual-1: units and the streams between them. One call is one frame.
+// Design Residual-1: units and the streams between them. One call is one frame.
 #include "residual_1.hpp"
 
 #include "dfc_top.hpp"

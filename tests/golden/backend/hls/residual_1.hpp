@@ -1,4 +1,4 @@
-// Residual-1: the design and each of its units as C++ functions. One call is one frame.
+// Design Residual-1: the design and each of its units as C++ functions. One call is one frame.
 #pragma once
 
 #include "dfc_common.hpp"

@@ -1,4 +1,4 @@
-// Residual-1 with AXI4-Stream ports: beats padded to bytes, tlast on the last beat of an output frame.
+// Design Residual-1 with AXI4-Stream ports: beats padded to bytes, tlast on the last beat of an output frame.
 // Adds no cycle: only the tlast counters are registers.
 module residual_1 (
   input  logic aclk,

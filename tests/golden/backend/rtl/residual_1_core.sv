@@ -1,4 +1,4 @@
-// Residual-1: units and the streams between them.
+// Design Residual-1: units and the streams between them.
 // Frames go in and come out as plain valid/ready streams, channels-last, lane 0 in the lowest bits.
 module residual_1_core (
   input  logic clk_i,
@@ -63,7 +63,7 @@ module residual_1_core (
     .out_ready_i(windows_fifo_ready)
   );
 
-  // split up: fork
+  // Unit split up: fork
   dfc_fork #(
     .Beats(36),
     .Width(6)
@@ -81,7 +81,7 @@ module residual_1_core (
     .out1_ready_i(n_short_ready)
   );
 
-  // Window/3x3: Conv_0
+  // Unit Window/3x3: Conv_0
   dfc_sliding_window #(
     .Height(6),
     .Width(6),
@@ -121,7 +121,7 @@ module residual_1_core (
     .out_ready_i(windows_ready)
   );
 
-  // pool: pool
+  // Unit pool: pool
   dfc_pool #(
     .Mode(0),
     .Positions(36),
@@ -144,7 +144,7 @@ module residual_1_core (
     .out_ready_i(largest_ready)
   );
 
-  // add: add
+  // Unit add: add
   dfc_add #(
     .Beats(36),
     .Lanes(2),

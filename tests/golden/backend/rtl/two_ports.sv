@@ -1,4 +1,4 @@
-// two_ports with AXI4-Stream ports: beats padded to bytes, tlast on the last beat of an output frame.
+// Design two_ports with AXI4-Stream ports: beats padded to bytes, tlast on the last beat of an output frame.
 // Adds no cycle: only the tlast counters are registers.
 module two_ports (
   input  logic aclk,
