@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dfcompile.frontend.call import Call, Result, converts
-from dfcompile.frontend.model import INTEGERS
+from dfcompile.frontend.model import INTEGERS, MINIFLOATS, Array
 from dfcompile.frontend.onnx_types import ELEMENTS
 from dfcompile.frontend.value import Act, Const, Refusal, Value, onnx_shape
 from dfcompile.ir.modelop import ROUNDINGS, Binary, Bipolar, Dequantize, Quantize, Unary
@@ -55,15 +55,24 @@ def rounding_of(call: Call, default: str) -> str:
 
 def bits_of(call: Call, i: int) -> int:
     """The bit width at input i."""
-    widths = np.unique(call.array(i, "bit width"))
+    widths = widths_of(call, i)
     if widths.size != 1:
         raise Refusal("bad-quantizer", f"'{call.node.op_type}' has several bit widths", help="use one bit width for the tensor")
-    bits = float(widths[0])
-    if not bits.is_integer() or not 1 <= bits <= MAX_BITS:
+    return int(widths)
+
+
+def widths_of(call: Call, i: int) -> Array:
+    """The bit widths at input i, int64: shape () where they are all the same."""
+    widths = call.array(i, "bit width")
+    wrong = widths[(widths != np.floor(widths)) | (widths < 1) | (widths > MAX_BITS)]
+    if wrong.size:
         raise Refusal(
-            "bad-quantizer", f"'{call.node.op_type}' has a bit width of {bits:g}", help=f"use a whole number of bits from 1 to {MAX_BITS}"
+            "bad-quantizer",
+            f"'{call.node.op_type}' has a bit width of {float(wrong.flat[0]):g}",
+            help=f"use a whole number of bits from 1 to {MAX_BITS}",
         )
-    return int(bits)
+    first = widths.ravel()[:1]
+    return first.astype(np.int64).reshape(()) if widths.size and np.all(widths == first) else widths.astype(np.int64)
 
 
 def code_range(bits: int, signed: bool, narrow: bool) -> tuple[int, int]:
@@ -102,15 +111,30 @@ def quant(call: Call) -> Result:
     x, scale, zero = call.value(0), scale_of(call, 1), zero_of(call, 2)
     x = fitted(x, scale, zero)
     scale, zero = batchless(call, x, scale), batchless(call, x, zero)
-    bits, signed = bits_of(call, 3), call.flag("signed", True)
-    rounding = rounding_of(call, "ROUND")
+    widths, signed, narrow = widths_of(call, 3), call.flag("signed", True), call.flag("narrow", False)
+    bits, rounding = int(widths.max()), rounding_of(call, "ROUND")
     if bits == 1 and signed:
         return _one_bit(call, x, scale, zero)
-    low, high = code_range(bits, signed, call.flag("narrow", False))
+    low, high = code_range(bits, signed, narrow)
     if low >= high:
         raise Refusal("bad-quantizer", f"'{call.node.op_type}' has one code only", f"{bits} bit, narrow", "clear `narrow` or use more bits")
     codes = call.apply(Quantize(low, high, rounding, weight=is_weight(x, scale)), x, scale, zero, elem="float32")
-    return call.apply(Dequantize(), codes, scale, zero)
+    return call.apply(Dequantize(), _narrowed(call, codes, widths, signed, narrow), scale, zero)
+
+
+def _narrowed(call: Call, codes: Value, widths: Array, signed: bool, narrow: bool) -> Value:
+    """Codes of the widest width clipped to those of each width: rounding keeps integers, so that it may come before the bounds."""
+    if not widths.ndim:
+        return codes
+    if signed and widths.min() == 1:
+        why = "1 signed bit means -1 and +1, without 0"
+        raise Refusal("bad-quantizer", f"'{call.node.op_type}' has widths of 1 and of more bits", why, "use 2 bits")
+    ends = zip(*(code_range(int(w), signed, narrow) for w in widths.ravel()), strict=True)
+    for fn, end in zip(("max", "min"), ends, strict=True):
+        bounds = Const(np.array(end, np.float64).reshape(widths.shape), "float32", "bound")
+        fitted(codes, bounds)
+        codes = call.apply(Binary(fn), codes, batchless(call, codes, bounds))
+    return codes
 
 
 def _one_bit(call: Call, x: Value, scale: Const, zero: Const) -> Value:
@@ -210,9 +234,9 @@ def quantize_linear(call: Call) -> Result:
 
 @converts("DequantizeLinear")
 def dequantize_linear(call: Call) -> Result:
-    """Codes to real numbers; a bare one on stored integers is a weight."""
+    """Codes to real numbers; a bare one on stored integers or 8-bit floats is a weight."""
     x = call.value(0)
-    if x.elem not in INTEGERS:
+    if x.elem not in INTEGERS and not (isinstance(x, Const) and x.elem in MINIFLOATS):
         raise Refusal("unsupported-type", f"'DequantizeLinear' of {x.elem} is not supported", help="give it integers")
     scale, zero = qdq_parameters(call, x)
     return call.apply(Dequantize(), x, scale, zero, elem="float32")

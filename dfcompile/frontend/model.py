@@ -21,6 +21,9 @@ INTEGERS: dict[str, tuple[int, int]] = {
 FLOATS = ("float32", "float64", "float16", "bfloat16")
 """Element types that are read as real numbers."""
 
+MINIFLOATS = {"float8e4m3fn": 8, "float8e4m3fnuz": 8, "float8e5m2": 8, "float8e5m2fnuz": 8, "float4e2m1": 4}
+"""Element types of stored tensors only, with their bits: as real numbers they are exact, but no activation is rounded to them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Stored:
@@ -93,4 +96,4 @@ class OnnxModel:
 def stored(data: Array, elem: str) -> Stored:
     """A value in the precision the compiler keeps: real numbers in float64, integers as they are."""
     with np.errstate(invalid="ignore"):  # a NaN may be in a file; who uses it, finds it
-        return Stored(np.asarray(data).astype(np.float64) if elem in FLOATS else np.asarray(data), elem)
+        return Stored(np.asarray(data).astype(np.float64) if elem in FLOATS or elem in MINIFLOATS else np.asarray(data), elem)

@@ -18,14 +18,16 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped,u
 from onnx import AttributeProto, TensorProto, numpy_helper
 
 from dfcompile.errors import CompileError, Problem
-from dfcompile.frontend.model import INTEGERS, OnnxModel, OnnxNode, Stored, Subgraph, ValueInfo, stored
+from dfcompile.frontend.model import INTEGERS, MINIFLOATS, OnnxModel, OnnxNode, Stored, Subgraph, ValueInfo, stored
 from dfcompile.ir.modelop import MAX_ELEMENTS
 from dfcompile.text import one_line
 
 _MALFORMED = (ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError, EOFError, OSError, RuntimeError)
 """What the onnx package raises on nonsense inside a file that is protobuf all the same."""
 
-_BITS = {**{k: int(k.lstrip("uint")) for k in INTEGERS}, "float32": 32, "float64": 64, "float16": 16, "bfloat16": 16, "bool": 8}
+_BITS = {
+    **{k: int(k.lstrip("uint")) for k in INTEGERS}, **MINIFLOATS, "float32": 32, "float64": 64, "float16": 16, "bfloat16": 16, "bool": 8,
+}  # fmt: skip
 
 
 def read_model(path: Path) -> tuple[OnnxModel, list[Problem]]:

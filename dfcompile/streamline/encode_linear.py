@@ -16,6 +16,7 @@ from dfcompile.streamline.encode_layout import gathered, permuted, spatial
 from dfcompile.streamline.encoder import Encoder, refuse
 from dfcompile.streamline.grid import Grid, common_scale, fractions
 from dfcompile.streamline.value import Const, Value, find_layout, natural_index
+from dfcompile.streamline.weight_step import LARGEST_EXACT, LARGEST_NARROW, exact_grid, is_narrow
 
 WIDEST_WEIGHT = 2**40
 
@@ -67,24 +68,22 @@ def integer_weights(const: Const, node: Node, transform: Any, input_scale: Array
 
 def _measured(real: Array, node: Node) -> tuple[Array, Array]:
     """Integers of stored real weights that lie on a coarse grid per output channel; refuses others."""
-    rows = real.reshape(len(real), -1)
-    if np.array_equal(rows, np.rint(rows)):
+    if np.array_equal(real, np.rint(real)):
         return real.astype(np.int64), np.ones(real.shape)
-    codes, scales = np.empty(rows.shape, np.int64), np.empty(rows.shape, object)
-    for i, row in enumerate(rows):
-        levels = np.unique(np.abs(row))
-        scale, numbers = common_scale(fractions(levels)) if len(levels) <= 2**12 and levels.any() else (Fraction(1), [0])
-        if max(numbers) > 2**16 or len(levels) > 2**12:
+    most = LARGEST_NARROW if is_narrow(real) else LARGEST_EXACT
+    codes, scales = np.empty(real.shape, np.int64), np.empty(real.shape, object)
+    for i, row in enumerate(real):
+        found = exact_grid(row, most)
+        if found is None:
             refuse(
                 "not-quantized",
                 f"the weights of '{node.op.kind}' are not quantized",
                 node,
-                f"output channel {i} holds {len(levels)} different magnitudes without a common step",
+                f"output channel {i} holds {len(np.unique(np.abs(row)))} different magnitudes without a common step",
                 "put a Quant (or QuantizeLinear/DequantizeLinear) on the weights",
             )
-        codes[i] = np.sign(row) * np.array(numbers)[np.searchsorted(levels, np.abs(row))]
-        scales[i] = scale
-    return codes.reshape(real.shape), scales.reshape(real.shape)
+        scales[i], codes[i] = found
+    return codes, scales
 
 
 def _constant(enc: Encoder, name: str, node: Node) -> Const:

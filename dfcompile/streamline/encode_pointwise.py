@@ -15,6 +15,7 @@ from dfcompile.streamline.encoder import Encoder, refusal, refuse
 from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, are_integers
 from dfcompile.streamline.step import Join, Step
 from dfcompile.streamline.value import Addend, Const, Host, Known, Raw, Value
+from dfcompile.streamline.weight_step import LARGEST_NARROW, exact_grid
 
 SMALL_FACTOR = 64  # of an addend, so small that nothing is gained by looking for a smaller one
 
@@ -38,6 +39,8 @@ def _constant_codes(node: Node, operands: list[Const], real: Array) -> tuple[Any
         codes = [np.asarray(c.codes) for c in operands]
         scales = [np.broadcast_to(np.asarray(c.scale), k.shape) for c, k in zip(operands, codes, strict=True)]
         return op.execute(*codes)[0], op.execute(*scales)[0]
+    if isinstance(op, Dequantize) and x.codes is None:
+        x = _stored_codes(x)
     if x.codes is None or x.scale is None:
         return (None, None) if len(operands) < 2 else _scaled(op, operands, real)
     if isinstance(op, Dequantize):
@@ -51,9 +54,18 @@ def _constant_codes(node: Node, operands: list[Const], real: Array) -> tuple[Any
     if isinstance(op, IndexOp):
         scale = x.scale if x.scale.size == 1 else op.execute(np.broadcast_to(x.scale, x.codes.shape))[0]
         return op.execute(x.codes)[0], scale.reshape(one.shape) if scale.size == 1 else scale
-    if isinstance(op, Unary) and np.all(x.scale == 1) and np.array_equal(real, np.rint(real)):
+    keeps = isinstance(op, Unary) or (isinstance(op, Binary) and op.fn in ("min", "max"))
+    if keeps and np.all(x.scale == 1) and np.array_equal(real, np.rint(real)):
         return real.astype(np.int64), one
     return _scaled(op, operands, real)
+
+
+def _stored_codes(x: Const) -> Const:
+    """Integers that the file holds, or numbers of a narrow format as integers of their common measure."""
+    if x.real.dtype.kind in "iu" or np.array_equal(x.real, np.rint(x.real)):
+        return replace(x, codes=x.real.astype(np.int64), scale=np.ones((1,) * x.real.ndim))
+    found = exact_grid(x.real, LARGEST_NARROW)
+    return x if found is None else replace(x, codes=found[1], scale=np.full((1,) * x.real.ndim, float(found[0])))
 
 
 def _scaled(op: Any, operands: list[Const], real: Array) -> tuple[Any, Any]:

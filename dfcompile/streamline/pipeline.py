@@ -17,6 +17,7 @@ from dfcompile.streamline.host import HostSide
 from dfcompile.streamline.rewrite import drop_views, merge_pads
 from dfcompile.streamline.step import StepFunction
 from dfcompile.streamline.value import Shape3
+from dfcompile.streamline.weight_step import recover_weight_steps
 
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
     drop_views,
@@ -39,7 +40,9 @@ def streamline(
     model: Graph, input_types: dict[str, InputType], argmax: bool = False, dump: Callable[[str, Graph], None] | None = None
 ) -> Streamlined:
     """Run all passes; CompileError with every problem, or naming the pass that changed the numbers."""
+    model, notes = recover_weight_steps(model)
     encoded, problems, fates = encode(model, input_types, argmax)
+    fates.update((k, f"{fates[k]}; {text}") for k, text in notes.items() if k in fates)
     if encoded is None or problems:
         raise CompileError(problems)
     encoded.graph.verify((*INTEGER_OPS, StepFunction))

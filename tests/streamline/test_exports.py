@@ -44,7 +44,8 @@ def params(**pairs: tuple[Any, Any]) -> dict[str, Any]:
     return {f"{k}{end}": np.asarray(v) for k, pair in pairs.items() for end, v in zip("sz", pair, strict=True)}
 
 
-def test_operators_on_codes(tmp_path: Path) -> None:
+@MODES
+def test_operators_on_codes(tmp_path: Path, mode: str) -> None:
     w1, w2, bias, chosen = codes(np.int8, 6, 5), codes(np.int8, 3, 6, seed=2), np.arange(6) * 400 - 999, np.arange(6) % 3 > 0
     nodes = [
         node("QuantizeLinear", "x xs xz", "q"),
@@ -60,7 +61,7 @@ def test_operators_on_codes(tmp_path: Path) -> None:
     a = real(quantized(first, *H), *H)
     b = real(quantized(np.where(a < 0, a / 8, a), *H), *H)
     c = np.where(chosen, b, real(np.full(6, 77), *H))
-    found = compiled(proto, tmp_path).run(real(x, *X).astype(np.float32))
+    found = compiled(proto, tmp_path, mode).run(real(x, *X).astype(np.float32))
     same(found, np.dot(c, real(w2, *W).T))
 
 
