@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -52,11 +52,12 @@ def graph_steps(graph: Graph, arrays: Arrays) -> list[dict[str, Any]]:
     return [_step(graph, node, constants, arrays) for node in graph.nodes]
 
 
-def _port(name: str, shape: Shape3, t: IntType, index: Array, arrays: Arrays) -> dict[str, Any]:
-    return {
-        "name": name, "shape": list(shape),
-        "bits": t.bits, "signed": t.signed, "bipolar": t.bipolar, "index": arrays.add(np.asarray(index, np.int32)),
-    }
+def _port(name: str, shape: Shape3, t: IntType) -> dict[str, Any]:
+    return {"name": name, "shape": list(shape), "bits": t.bits, "signed": t.signed, "bipolar": t.bipolar}
+
+
+def _index(port: InputPort | OutputPort, arrays: Arrays) -> str:
+    return arrays.add(np.asarray(port.index, np.int32))
 
 
 def input_data(port: InputPort, shape: Shape3, dtype: IntType, arrays: Arrays) -> dict[str, Any]:
@@ -64,29 +65,43 @@ def input_data(port: InputPort, shape: Shape3, dtype: IntType, arrays: Arrays) -
     steps = graph_steps(port.head, arrays) if port.head else []
     result = port.head.outputs[0] if port.head else port.input
     affine = {"scale": 1.0, "offset": 0.0} if port.head else {"scale": port.scale, "offset": port.offset}
-    return {**_port(port.stream, shape, dtype, port.index, arrays), "input": port.input, "steps": steps, "result": result, **affine}
+    source = {"index": _index(port, arrays), "input": port.input, "steps": steps, "result": result}
+    return {**_port(port.stream, shape, dtype), **source, **affine}
 
 
-def output_data(port: OutputPort, shape: Shape3, dtype: IntType, arrays: Arrays) -> dict[str, Any]:
-    """What the driver needs to make real numbers of the codes of an output stream."""
-    affines = {"scale": arrays.add(np.asarray(port.scale, np.float64)), "offset": arrays.add(np.asarray(port.offset, np.float64))}
-    return {**_port(port.stream, shape, dtype, port.index, arrays), "tensor": port.tensor, **affines}
+def output_data(ports: Sequence[OutputPort], shape: Shape3, dtype: IntType, arrays: Arrays) -> dict[str, Any]:
+    """What the driver needs to make real numbers of the codes of an output stream: `ports` are the tensors that lie on it."""
+    tensors = [
+        {
+            "tensor": p.tensor, "index": _index(p, arrays),
+            "scale": arrays.add(np.asarray(p.scale, np.float64)), "offset": arrays.add(np.asarray(p.offset, np.float64)),
+        }
+        for p in ports
+    ]  # fmt: skip
+    return {**_port(ports[0].stream, shape, dtype), "tensors": tensors}
+
+
+def by_stream(ports: Sequence[OutputPort]) -> dict[str, list[OutputPort]]:
+    """Outputs by their stream, in order: several tensors of the model may lie on one."""
+    found: dict[str, list[OutputPort]] = {}
+    for p in ports:
+        found.setdefault(p.stream, []).append(p)
+    return found
 
 
 def driver_data(design: Design, host: HostSide) -> tuple[dict[str, Any], dict[str, Array]]:
     """What driver.json and driver.npz hold: ports in the design's order, preprocessing, affines, what is left to compute."""
     arrays = Arrays()
     streams = design.streams()
-    by_stream = {p.stream: p for p in host.inputs}
+    sources = {p.stream: p for p in host.inputs}
     inputs = []
     for tensor in design.graph.inputs:
         s = streams[tensor]
-        inputs.append({**input_data(by_stream[tensor], s.shape, s.dtype, arrays), "name": tensor, "lanes": s.lanes})
+        inputs.append({**input_data(sources[tensor], s.shape, s.dtype, arrays), "name": tensor, "lanes": s.lanes})
     outputs = []
-    names = dict(zip(dict.fromkeys(p.stream for p in host.outputs), design.graph.outputs, strict=True))
-    for out in host.outputs:
-        s = streams[names[out.stream]]
-        outputs.append({**output_data(out, s.shape, s.dtype, arrays), "lanes": s.lanes})
+    for ports, tensor in zip(by_stream(host.outputs).values(), design.graph.outputs, strict=True):
+        s = streams[tensor]
+        outputs.append({**output_data(ports, s.shape, s.dtype, arrays), "lanes": s.lanes})
     data = {
         "name": design.name, "inputs": inputs, "outputs": outputs,
         "tail": graph_steps(host.tail, arrays), "results": list(host.tail.outputs),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dfcompile.backend.driver import Arrays, graph_steps, input_data, output_data, write_driver
+from dfcompile.backend.driver import Arrays, by_stream, graph_steps, input_data, output_data, write_driver
 from dfcompile.backend.hls import Target
 from dfcompile.backend.resource import render
 from dfcompile.backend.run_loopback import TOP, emit_hls_engine, emit_rtl_engine, emit_sim
@@ -71,7 +71,7 @@ def driver_data(program: Program, host: HostSide, streams: Streams, name: str) -
     data = {
         "name": name, "batch": program.batch,
         "inputs": [input_data(p, *streams[p.stream], arrays) | images[p.stream] for p in host.inputs],
-        "outputs": [output_data(p, *streams[p.stream], arrays) | images[p.stream] for p in host.outputs],
+        "outputs": [output_data(ports, *streams[s], arrays) | images[s] for s, ports in by_stream(host.outputs).items()],
         "tail": graph_steps(host.tail, arrays), "results": list(host.tail.outputs),
         "program": {"address": program.program_address, "bytes": len(program.code)},
         "descriptors": {

@@ -134,6 +134,58 @@ def test_an_error_of_the_engine_is_told(mlp: tuple[LoopbackAccelerator, Path]) -
         driver.run(inputs_of(mlp[0], 1))
 
 
+class Memory(np.ndarray):
+    """Memory behind a cache: what the driver wrote reaches the engine by flush, what the engine wrote the driver by invalidate."""
+
+    engine: np.ndarray
+
+    def flush(self) -> None:
+        self.engine[:] = self
+
+    def invalidate(self) -> None:
+        self[:] = self.engine
+
+
+class Slow(Registers):
+    """Starts when it is told, is done after a few looks at its status, and touches the memory only in between."""
+
+    def write(self, offset: int, value: int) -> None:
+        self.values[offset] = value
+        if NAMES[offset] == "control":
+            assert value == 1 and self.values[REGISTERS["program"]] and self.values[REGISTERS["bytes"]], "started without a program"
+            self.looks, self.values[REGISTERS["status"]] = 0, 1
+
+    def read(self, offset: int) -> int:
+        if NAMES[offset] == "status":
+            self.looks += 1
+            if self.looks == 4:
+                super().write(REGISTERS["control"], 1)
+        return self.values[offset]
+
+
+def test_waits_until_the_engine_is_done(mlp: tuple[LoopbackAccelerator, Path]) -> None:
+    made, folder = mlp
+    driver = load(folder).Driver()
+    memory = np.zeros(len(driver.image), np.uint8).view(Memory)
+    memory.engine = np.full(len(memory), 0x5A, np.uint8)
+    engine = Slow(made.config, memory.engine, 4096)
+    driver.attach(engine, memory, 4096)
+    x = inputs_of(made, 2)
+    np.testing.assert_array_equal(np.float32(driver.run(x)), made.run(x))
+    assert engine.runs == 2 and engine.looks == 4
+
+
+def test_an_engine_that_is_never_done(mlp: tuple[LoopbackAccelerator, Path]) -> None:
+    driver = load(mlp[1]).Driver()
+    engine = Slow(mlp[0].config, np.zeros(len(driver.image), np.uint8), 0)
+    driver.attach(engine, np.zeros(len(driver.image), np.uint8))
+    engine.write(REGISTERS["program"], 1)
+    engine.write(REGISTERS["bytes"], 1)
+    engine.read = lambda offset: 1  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match=r"not done after 0\.01 seconds"):
+        driver.execute(seconds=0.01)
+
+
 def test_registers_are_those_of_the_hardware(root: Path) -> None:
     """The harness that runs the SystemVerilog reads and writes them at the same addresses."""
     text = (root / "templates" / "loopback" / "harness.cpp").read_text()
