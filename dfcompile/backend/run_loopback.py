@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dfcompile.backend.cache import cached, content_key, folder_key
-from dfcompile.backend.compile import MODEL, STANDARD, Command, run_tool, verilate
+from dfcompile.backend.compile import MODEL, STANDARD, Command, run_tool, verilate, verilated_runtime
 from dfcompile.backend.resource import copy_library, render, resource_dir
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array
@@ -83,10 +83,9 @@ def build_rtl_engine(config: EngineConfig, emitted: Path | None = None) -> Path:
             include = verilator_root() / "include"
             obj = folder / "obj"
             verilate(rtl, TOP, obj, ["--output-split", "0"])
-            runtime = [include / "verilated.cpp", include / "verilated_threads.cpp"]
             flags = [STANDARD, *MODEL, f"-I{include}", f"-I{include / 'vltstd'}", f"-I{obj}", f"-DBUS_BITS={config.bus_bits}", "-O2"]
             gxx = require_tool("g++").path
-            sources = [*sorted(obj.glob("*.cpp")), *runtime, harness]
+            sources = [*sorted(obj.glob("*.cpp")), *verilated_runtime(), harness]
             run_tool([gxx, *flags, *sources, "-pthread", "-o", folder / "harness"], folder, "compiling the loopback engine")
             shutil.rmtree(obj)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles
+from cocotb.triggers import ClockCycles, FallingEdge
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam, AxiRamRead, AxiReadBus
 
 POLL = 200
@@ -35,6 +35,30 @@ def pause_all(ram: AxiRam, code: AxiRamRead, chance: float, seed: int) -> None:
     channels = [write.aw_channel, write.w_channel, write.b_channel, read.ar_channel, read.r_channel, code.ar_channel, code.r_channel]
     for k, channel in enumerate(channels):
         channel.set_pause_generator(pauses(chance, seed + k))
+
+
+async def watch(dut: Any, channel: str, payload: tuple[str, ...], beats: bool = False) -> None:
+    """What a channel offers stays, unchanged, until it is taken; no burst crosses a border of 4 KiB."""
+    valid, ready, *signals = (getattr(dut, f"m_axi_{channel}{s}") for s in ("valid", "ready", *payload))
+    held = None
+    while True:
+        await FallingEdge(dut.clk_i)
+        if not dut.rst_ni.value:
+            held = None
+            continue
+        offered = [int(s.value) for s in signals] if valid.value else None
+        assert held in (None, offered), f"{channel}: an offer changed before it was taken"
+        held = None if ready.value else offered
+        if offered and beats:
+            size = (offered[1] + 1) * (len(dut.m_axi_data_wdata) // 8)
+            assert offered[0] % 4096 + size <= 4096, f"{channel}: a burst crosses a border of 4 KiB"
+
+
+def watch_all(dut: Any) -> None:
+    """Watch every channel that the engine drives."""
+    for channel in ("program_ar", "data_ar", "data_aw"):
+        cocotb.start_soon(watch(dut, channel, ("addr", "len"), beats=True))
+    cocotb.start_soon(watch(dut, "data_w", ("data", "strb", "last")))
 
 
 async def wait_done(control: AxiLiteMaster, cycles: float) -> int:
@@ -63,6 +87,7 @@ async def memory_is_as_expected(dut: Any) -> None:
         part.log.setLevel(logging.WARNING)
     chance = float(str(given["pauses"]))
     pause_all(ram, code, chance, int(str(given["pause_seed"])))
+    watch_all(dut)
     dut.rst_ni.value = 0
     await ClockCycles(dut.clk_i, 5)
     dut.rst_ni.value = 1
