@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
@@ -22,7 +19,9 @@ from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.share import unit_resources
 from dfcompile.dataflow.timing import Timing, solve
 from dfcompile.errors import CompileError, Problem
+from dfcompile.files import writing
 from dfcompile.ir.graph import Array
+from dfcompile.output import BUILD_FILES, new_folder
 from dfcompile.streamline.host import HostSide, checked_codes
 from dfcompile.units.area import sum_of
 from dfcompile.units.base import Resources
@@ -112,15 +111,31 @@ class Accelerator:
         return {k: np.concatenate([r[k] for r in results]) for k in results[0]}
 
     def save(self, out: str | Path) -> None:
-        """Write the build folder, whole or not at all; an older build in its place is replaced."""
+        """Write the build folder, whole or not at all; an older build in its place is replaced, what the user has put there stays."""
+        save(self, out)
+
+    def write(self, folder: Path) -> None:
+        """Write the files of the build into a folder."""
         from dfcompile.backend.project import write_project
         from dfcompile.report.page import render_report
 
-        with new_folder(Path(out)) as folder:
-            serialize.write(folder, design=self.design, host=self.host, options=self.options, family=self.family)
-            (folder / "report.json").write_text(json.dumps(self.report, indent=1) + "\n")
-            (folder / "report.html").write_text(render_report(self), encoding="utf-8")
-            write_project(self, folder)
+        serialize.write(folder, design=self.design, host=self.host, options=self.options, family=self.family)
+        (folder / "report.json").write_text(json.dumps(self.report, indent=1) + "\n")
+        (folder / "report.html").write_text(render_report(self), encoding="utf-8")
+        write_project(self, folder)
+
+
+class Writable(Protocol):
+    """A build that can be written into a folder."""
+
+    def write(self, folder: Path) -> None:
+        """Write the files of the build into a folder."""
+
+
+def save(build: Writable, out: str | Path) -> None:
+    """Make `out` the build's folder. CompileError where that cannot be done without loss (see `new_folder`)."""
+    with new_folder(out, BUILD_FILES) as folder, writing(out):
+        build.write(folder)
 
 
 def check_engine(engine: str) -> None:
@@ -133,18 +148,3 @@ def as_results(outputs: Mapping[str, Array]) -> Any:
     """Real outputs as float32: one array, or a dict where there are several."""
     results = {k: v.astype(np.float32) if v.dtype.kind == "f" else v for k, v in outputs.items()}
     return next(iter(results.values())) if len(results) == 1 else results
-
-
-@contextlib.contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
-    """An empty folder that becomes `target` when the block ends without an error; an older build there is replaced."""
-    if target.exists() and (not target.is_dir() or (any(target.iterdir()) and not (target / "design.json").exists())):
-        raise CompileError(Problem("bad-output", f"'{target.name}' exists and is not a build folder", help="choose another -o OUT"))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".dfcompile-") as scratch:
-        folder = Path(scratch) / "out"
-        folder.mkdir()
-        yield folder
-        if target.exists():
-            shutil.rmtree(target)
-        folder.rename(target)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfcompile.errors import CompileError, Problem
+from dfcompile.files import writing
 
 Array = NDArray[Any]
 
@@ -36,14 +38,16 @@ def name_frames(frames: Sequence[Array], names: Sequence[str]) -> dict[str, Arra
     return dict(zip(names, frames, strict=True))
 
 
-def write_frames(results: Array | Mapping[str, Array], paths: Sequence[Path]) -> None:
-    """Write each output as float32; CompileError when the number of files is not the number of outputs."""
+def write_frames(results: Array | Mapping[str, Array], files: Mapping[Path, BinaryIO]) -> None:
+    """Write each output as float32 into an open file; CompileError when their number is not that of the outputs, or a file is full."""
     arrays = list(results.values()) if isinstance(results, Mapping) else [results]
-    if len(arrays) != len(paths):
-        raise _wrong(f"the model has {len(arrays)} outputs, {len(paths)} files are given", "give -o once for each output")
-    for array, path in zip(arrays, paths, strict=True):
-        with path.open("wb") as file:
-            np.save(file, np.asarray(array, np.float32))
+    if len(arrays) != len(files):
+        raise _wrong(f"the model has {len(arrays)} outputs, {len(files)} files are given", "give -o once for each output")
+    for array, (path, file) in zip(arrays, files.items(), strict=True):
+        data = io.BytesIO()  # numpy cannot save into a pipe
+        np.save(data, np.asarray(array, np.float32))
+        with writing(path):
+            file.write(data.getbuffer())
 
 
 def _wrong(what: str, why: str) -> CompileError:

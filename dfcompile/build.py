@@ -5,6 +5,7 @@ model file -> model graph -> integer graph -> unit graph -> folded units -> desi
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 import types
@@ -24,6 +25,7 @@ from dfcompile.dataflow.fold import Choice, Folded, cheapest, default_interval, 
 from dfcompile.dataflow.lower import lower
 from dfcompile.dataflow.share import share_memories
 from dfcompile.errors import CompileError, Problem
+from dfcompile.files import writing
 from dfcompile.frontend.importer import import_model
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.types import IntType
@@ -31,6 +33,7 @@ from dfcompile.loopback.mode import Roofline
 from dfcompile.loopback_accelerator import LoopbackAccelerator
 from dfcompile.loopback_build import build_loopback, check_program, loopback_roofline, too_slow
 from dfcompile.mode_choice import FITTING, best_dataflow, compare, dataflow_side, estimate_loopback, over_budget
+from dfcompile.output import new_folder
 from dfcompile.report_data import make_report
 from dfcompile.streamline.check import check_units, probe_inputs
 from dfcompile.streamline.encoder import InputType
@@ -62,13 +65,13 @@ class Build:
     result: Accelerator | None = None
     misfit: Problem | None = None  # why dataflow does not fit the board at the wanted rate
     seconds: dict[str, float] = field(default_factory=dict)
+    dumps: Path | None = None  # folder for the graph after each pass
 
     def dump(self, stage: str, graph: Graph) -> None:
         """Write a stage's graph as text where --dump-ir asks for it."""
-        if self.options.get("dump_ir"):
-            folder = Path(self.options["dump_ir"])
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{len(list(folder.glob('*.txt'))):02d}_{stage}.txt").write_text(f"{graph}\n", encoding="utf-8")
+        if self.dumps:
+            with writing(self.options["dump_ir"]):
+                (self.dumps / f"{len(list(self.dumps.iterdir())):02d}_{stage}.txt").write_text(f"{graph}\n", encoding="utf-8")
 
 
 def _import(b: Build) -> None:
@@ -172,8 +175,8 @@ def _make_loopback(b: Build) -> LoopbackAccelerator:
 
 def _kept_options(b: Build) -> dict[str, Any]:
     """The options as a build keeps them: no paths, so that its bytes do not depend on where the user's files lie."""
-    kept = {k: v for k, v in b.options.items() if k != "dump_ir"}
-    return kept | ({"board": b.board.name, "part": b.board.part} if b.board else {})
+    board = {"board": b.board.name, "part": b.board.part} if b.board else {}
+    return {k: v for k, v in b.options.items() if k != "dump_ir"} | board
 
 
 STAGES: tuple[tuple[str, Callable[[Build], None]], ...] = (
@@ -278,6 +281,7 @@ def build(
     folding: JSON file or dict, unit -> {pe, simd, ...}; units not named keep their automatic folding. In loopback mode
         {"engine": {pe, simd, ..., batch}}, as report.json names them
     input_type: "[input=]TYPE[:scale[:offset]]", what a raw input stream carries
+    dump_ir: folder for the graph after each pass, as far as the build comes; one of an earlier build is replaced
     """
     chosen = find_board(board) if board else None
     options = {
@@ -294,7 +298,8 @@ def build(
     }
     _check_options(options)
     b = Build(Path(model), options, chosen)
-    _run_mode(b, progress)
+    with new_folder(dump_ir, inputs=[model], always=True) if dump_ir else contextlib.nullcontext() as b.dumps:
+        _run_mode(b, progress)
     assert b.result
     b.result.report["seconds"] = {k: round(v, 3) for k, v in b.seconds.items()}
     return b.result
@@ -324,7 +329,10 @@ def wanted_interval(options: Mapping[str, Any], board: Board | None) -> int | No
 
 def check(model: str | Path, input_type: str | tuple[str, ...] | None = None) -> tuple[Problem, ...]:
     """Everything that stops a model from compiling; empty when nothing does."""
-    b = Build(Path(model), {"input_type": input_type})
+    return _problems(Build(Path(model), {"input_type": input_type}))
+
+
+def _problems(b: Build) -> tuple[Problem, ...]:
     try:
         for _, stage in STAGES[:3]:
             stage(b)
@@ -349,13 +357,7 @@ class Explanation:
 def explain(model: str | Path, input_type: str | tuple[str, ...] | None = None) -> Explanation:
     """Where every ONNX node went, also when the model cannot be compiled."""
     b = Build(Path(model), {"input_type": input_type})
-    problems: tuple[Problem, ...] = ()
-    try:
-        for _, stage in STAGES[:3]:
-            stage(b)
-    except CompileError as e:
-        problems = e.problems
-    rows = []
+    problems, rows = _problems(b), []
     encoded = b.integer.fates if b.integer else {}
     by_source: dict[str, list[str]] = {}
     for node in b.model.nodes if b.model else ():

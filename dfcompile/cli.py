@@ -6,9 +6,12 @@ the commands that need them, so that `--help` is immediate.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,10 +23,14 @@ from dfcompile.boards import find_board
 from dfcompile.config import MODES, Config, SettingError, read_config
 from dfcompile.console import progress, show_bug, show_json, show_problems, show_table
 from dfcompile.errors import CompileError, Problem
+from dfcompile.files import new_files, writing
+from dfcompile.output import BUILD_FILES, new_folder, refuse_inputs
 from dfcompile.text import one_line
 
 F = TypeVar("F", bound=Callable[..., Any])
 ENGINES = ("python", "hls", "rtl")
+SETTINGS = "build.toml"
+RESERVED = (*BUILD_FILES, SETTINGS)
 ENGINE_COLUMNS = (
     "pe", "simd", "act_words", "weight_words", "bus_bits", "bound", "cycles", "fps", "ext_bytes", "utilisation", "lut", "bram36", "dsp"
 )
@@ -51,7 +58,7 @@ def cli(debug: bool) -> None:
 
 @cli.command()
 @_model
-@click.option("-o", "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Build folder to write.")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Build folder to write.")
 @_mode
 @_board
 @click.option("--fps", type=float, metavar="N", help="Frames per second to reach.")
@@ -72,12 +79,17 @@ def build(model: Path, out: Path, config: Path | None, dump_ir: Path | None, qui
     settings = Config().merged(read_config(config) if config else {}).merged(given)
     if settings.board:
         find_board(settings.board)
-    from dfcompile.build import build as compile_model
+    copied = _copied(settings)
+    if dump_ir:
+        refuse_inputs(dump_ir, [out])
+    inputs = [model, *filter(None, (config, dump_ir)), *copied.values()]
+    with progress(quiet) as report, new_folder(out, (*RESERVED, *(f.name for f in copied.values())), inputs) as folder:
+        from dfcompile.build import build as compile_model
 
-    with progress(quiet) as report:
         made = compile_model(model, **_arguments(settings), dump_ir=dump_ir, progress=report)
         report("write")
-        _save(made, settings, out)
+        with writing(out):
+            _write(made, settings, copied, folder)
     if as_json:
         show_json(made.report)
     elif not quiet:
@@ -91,22 +103,25 @@ def _arguments(settings: Config) -> dict[str, Any]:
     return found
 
 
-def _save(made: Any, settings: Config, out: Path) -> None:
-    """Write the build folder, and in it ``build.toml``: every value in effect, the chosen ones too.
-
-    A board or folding file is copied beside it, so that the folder alone repeats the build.
-    """
-    chosen = settings.merged({"mode": made.report["mode"], "clock": made.report["clock_mhz"]})
-    named = {"board": chosen.board or "", "folding": chosen.folding or ""}
+def _copied(settings: Config) -> dict[str, Path]:
+    """Board and folding files, by option: a build folder holds copies of them, so that it alone repeats the build."""
+    named = {"board": settings.board or "", "folding": settings.folding or ""}
     files = {k: Path(v) for k, v in named.items() if v.endswith((".toml", ".json"))}
-    try:
-        texts = {k: f.read_bytes() for k, f in files.items()}  # before the folder is replaced: they may lie in it
-        made.save(out)
-        for key, file in files.items():
-            (out / file.name).write_bytes(texts[key])
-        (out / "build.toml").write_text(chosen.merged({k: f.name for k, f in files.items()}).toml(), encoding="utf-8")
-    except OSError as e:
-        raise CompileError(Problem("cannot-write", f"'{out}' cannot be written", why=str(e.strerror), help="choose another folder")) from e
+    for key, file in files.items():
+        if file.name in RESERVED:
+            what = f"the {key} file may not be called '{file.name}'"
+            why = "it is copied into the build folder, which has a file of this name"
+            raise SettingError(Problem("bad-option", what, why=why, help="rename it"))
+    return files
+
+
+def _write(made: Any, settings: Config, copied: dict[str, Path], folder: Path) -> None:
+    """Write the build into an empty folder, and in it ``build.toml``: every value in effect, the chosen ones too."""
+    made.write(folder)
+    for file in copied.values():
+        (folder / file.name).write_bytes(file.read_bytes())
+    chosen = settings.merged({"mode": made.report["mode"], "clock": made.report["clock_mhz"]})
+    (folder / SETTINGS).write_text(chosen.merged({k: f.name for k, f in copied.items()}).toml(), encoding="utf-8")
 
 
 def _summary(report: dict[str, Any], out: Path) -> None:
@@ -178,11 +193,11 @@ def simulate(out: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], eng
     from dfcompile.saved import load
 
     frames = [read_frames(path) for path in inputs]
-    with progress(quiet) as report:
+    with new_files(outputs) as files, progress(quiet) as report:
         made = load(out)
         report(f"simulate ({engine})")
         results = made.simulate(name_frames(frames, tuple(made.host.input_shapes)), engine=engine)
-    write_frames(results, outputs)
+        write_frames(results, dict(zip(outputs, files, strict=True)))
 
 
 @cli.command()
@@ -199,12 +214,15 @@ def verify(out: Path, engines: tuple[str, ...], frames: int | None, stalls: floa
     from dfcompile.saved import load
     from dfcompile.verify import verify as run
 
-    with progress(quiet) as report:
+    aside = str(json_file) == "-"
+    with new_files([json_file] if json_file and not aside else []) as files, progress(quiet) as report:
         result = run(load(out), engines or ENGINES[1:], frames, stalls, report, folder=out)
-    if json_file:
-        with click.open_file(str(json_file), "w") as file:
-            file.write(json.dumps(result, indent=2) + "\n")
-    if not quiet and str(json_file) != "-":
+        for file in files:
+            with writing(str(json_file)):
+                file.write(json.dumps(result, indent=2).encode() + b"\n")
+    if aside:
+        show_json(result)
+    elif not quiet:
         for name, found in result["engines"].items():
             click.echo(_verdict(name, found))
     return 0 if all(found["pass"] for found in result["engines"].values()) else 1
@@ -324,17 +342,43 @@ def doctor(as_json: bool) -> None:
         show_table("", ["found", "tool", "version", "used for", "install with"], rows)
 
 
+class Terminated(BaseException):
+    """The system asks the process to end."""
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise Terminated(number)
+
+
+@contextlib.contextmanager
+def _orderly() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the block as an exception, so that nothing half-made is left behind."""
+    names = [getattr(signal, n) for n in ("SIGTERM", "SIGHUP") if hasattr(signal, n)]
+    if threading.current_thread() is not threading.main_thread():
+        names = []
+    before = {n: signal.signal(n, _terminate) for n in names if signal.getsignal(n) is signal.SIG_DFL}
+    try:
+        yield
+    finally:
+        for n, handler in before.items():
+            signal.signal(n, handler)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        return int(cli.main(arguments, prog_name="dfcompile", standalone_mode=False) or 0)
+        with _orderly():
+            return int(cli.main(arguments, prog_name="dfcompile", standalone_mode=False) or 0)
     except click.ClickException as e:
         e.show()
         return 2
     except (click.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return 130
+    except Terminated as e:
+        print("terminated", file=sys.stderr)
+        return 128 + int(e.args[0])
     except SettingError as e:
         show_problems(e.problems)
         return 2

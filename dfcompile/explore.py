@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,14 +15,17 @@ from dfcompile.config import MODES
 from dfcompile.dataflow.cost import RESOURCES
 from dfcompile.dataflow.fold import Folded, front
 from dfcompile.errors import CompileError, Problem
+from dfcompile.files import writing
 from dfcompile.ir.graph import Graph
 from dfcompile.loopback.heatmap import heatmap
 from dfcompile.loopback.survey import buffer_sizes, replay_shapes
 from dfcompile.loopback.sweep import EXACT, Point, sweep
 from dfcompile.loopback_build import macs
+from dfcompile.output import add_files
 
 Progress = Callable[[str], None]
 POINTS = 12
+FILES = ("explore.json", "explore.svg")
 REPLAYED_MACS = 400_000_000
 
 
@@ -40,11 +44,19 @@ def explore(
 
     model: one network, or in loopback mode several that share an engine
     mode:  auto is dataflow, and loopback where no dataflow design fits the board or several networks are given
-    clock: MHz, default the board's; out: folder for explore.json and explore.svg
+    clock: MHz, default the board's; out: folder for explore.json and explore.svg; those of an earlier run are replaced
     Returns {"mode", "board", "clock_mhz", "points": [...]}. Dataflow: a point is {"fps", "interval", "lut", ..., "used", "cost", "gap"},
     `used` the fullest resource's share of the board; "foldings" has one entry a point. Loopback: a point is an engine with its cycles,
     bytes and utilisation; "buffers" has the best array with other memories, "best" the fastest. CompileError when nothing fits.
     """
+    with add_files(out, FILES) if out else contextlib.nullcontext() as folder:
+        return _explore(model, board, mode, clock, input_type, folder, points, progress)
+
+
+def _explore(
+    model: str | Path | Sequence[str | Path], board: str, mode: str, clock: float | None, input_type: str | tuple[str, ...] | None,
+    out: Path | None, points: int, progress: Progress | None,
+) -> dict[str, Any]:
     if mode not in MODES:
         raise CompileError(Problem("bad-option", f"there is nothing to explore in mode '{mode}'", help="modes: dataflow, loopback"))
     models = [Path(model)] if isinstance(model, str | Path) else [Path(m) for m in model]
@@ -169,6 +181,6 @@ def _engine_row(p: Point, clock: float, networks: int) -> dict[str, Any]:
 
 
 def _write(out: Path, result: Mapping[str, Any], svg: str) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "explore.json").write_text(json.dumps(result, indent=1) + "\n")
-    (out / "explore.svg").write_text(svg)
+    with writing(out):
+        for name, text in zip(FILES, (json.dumps(result, indent=1) + "\n", svg), strict=True):
+            (out / name).write_text(text, encoding="utf-8")

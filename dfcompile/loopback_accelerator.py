@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dfcompile import serialize
-from dfcompile.accelerator import as_results, check_engine, new_folder
+from dfcompile.accelerator import as_results, check_engine, save
 from dfcompile.backend.project import target_of
 from dfcompile.ir.graph import Array, Graph
 from dfcompile.ir.types import IntType
@@ -116,11 +116,11 @@ class LoopbackAccelerator:
         return run_loopback(self.program, codes, engine).outputs
 
     def save(self, out: str | Path) -> None:
-        """Write the build folder, whole or not at all; an older build in its place is replaced."""
-        with new_folder(Path(out)) as folder:
-            self._write(folder)
+        """Write the build folder, whole or not at all; an older build in its place is replaced, what the user has put there stays."""
+        save(self, out)
 
-    def _write(self, folder: Path) -> None:
+    def write(self, folder: Path) -> None:
+        """Write the files of the build into a folder."""
         from dfcompile.backend.loopback_project import write_loopback_project
         from dfcompile.report.loopback_page import render_loopback
 

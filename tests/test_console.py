@@ -10,6 +10,7 @@ import pytest
 from dfcompile.arrays import name_frames, read_frames, write_frames
 from dfcompile.console import progress, show_table
 from dfcompile.errors import CompileError
+from dfcompile.files import new_files
 
 Capture = pytest.CaptureFixture[str]
 
@@ -45,11 +46,13 @@ def test_tables_fold_nothing_in_a_pipe(capsys: Capture) -> None:
 
 def test_frames_are_written_as_float32(tmp_path: Path) -> None:
     paths = [tmp_path / "a.npy", tmp_path / "b.npy"]
-    write_frames({"logits": np.eye(2), "label": np.array([[1], [0]])}, paths)
+    with new_files(paths) as files:
+        write_frames({"logits": np.eye(2), "label": np.array([[1], [0]])}, dict(zip(paths, files, strict=True)))
     assert [read_frames(p).dtype for p in paths] == [np.float32, np.float32]
     np.testing.assert_array_equal(read_frames(paths[1]), [[1], [0]])
-    with pytest.raises(CompileError, match="the model has 1 outputs, 2 files are given"):
-        write_frames(np.eye(2), paths)
+    with pytest.raises(CompileError, match="the model has 1 outputs, 2 files are given"), new_files(paths) as files:
+        write_frames(np.eye(2), dict(zip(paths, files, strict=True)))
+    assert sorted(tmp_path.iterdir()) == paths
 
 
 def test_frames_are_named_in_order() -> None:
