@@ -29,6 +29,7 @@
 #define DFC_BIND_ROM(Array, Impl) DFC_PRAGMA(HLS bind_storage variable = Array type = rom_np impl = Impl)
 #define DFC_BIND_RAM(Array, Impl) DFC_PRAGMA(HLS bind_storage variable = Array type = ram_2p impl = Impl)
 #define DFC_NO_DEPENDENCE(Array) DFC_PRAGMA(HLS dependence variable = Array inter false)
+#define DFC_DISTANCE(Array, Count) DFC_PRAGMA(HLS dependence variable = Array type = inter direction = RAW distance = Count dependent = true)
 #define DFC_BIND_MUL(Variable, Impl) DFC_PRAGMA(HLS bind_op variable = Variable op = mul impl = Impl)
 
 namespace dfc {

@@ -20,6 +20,7 @@ inline bool lb_can_join(const LbCompute& d) {
   if (d.op == acc_op_add) return true;
   int factors = 1;
   for (unsigned pass = 1; pass <= 3; pass++) {
+    DFC_UNROLL
     if (pass <= d.passes && !LbWalk::shifts(d, pass)) factors++;
   }
   const bool one_tap = d.kernel_h == 1 && d.kernel_w == 1;

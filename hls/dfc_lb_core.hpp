@@ -104,6 +104,11 @@ struct LbCore {
     DFC_PRAGMA(HLS array_partition variable = weights complete dim = 2)
     DFC_PRAGMA(HLS array_partition variable = tree complete dim = 2)
     DFC_PRAGMA(HLS array_partition variable = kept complete dim = 2)
+    DFC_PARTITION(acc)
+    DFC_PARTITION(best)
+    DFC_PARTITION(joined)
+    DFC_PARTITION(place)
+    DFC_PARTITION(values)
     // Tokens and drains keep what depends LbSettle steps apart.
     DFC_NO_DEPENDENCE(act)
     DFC_NO_DEPENDENCE(weights)

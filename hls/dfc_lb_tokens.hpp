@@ -43,6 +43,8 @@ struct LbTokens {
   }
   // Returns whether a token arrived or is on its way.
   bool step() {
+    DFC_PARTITION(count)
+    DFC_PARTITION(coming)
     bool moved = false;
     for (int i = 0; i < 9; i++) {
       DFC_UNROLL

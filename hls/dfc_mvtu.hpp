@@ -34,7 +34,7 @@ inline void mvtu_frame(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_u
   [[maybe_unused]] int beat = 0;  // of a run
   for (long step = 0; step < long(Vectors) * Folds * ColFolds; step++) {
     DFC_PIPELINE(1)
-    DFC_NO_DEPENDENCE(vector)
+    DFC_DISTANCE(vector, ColFolds)  // read again in the next fold of rows
     ap_uint<Simd * InBits> inputs;
     if (row == 0) {
       inputs = in.read();

@@ -17,6 +17,7 @@
 #define DFC_AXIS_OF(Port)
 #endif
 
+#ifndef __SYNTHESIS__
 namespace dfc {
 
 // Words made from 64-bit limbs, the highest limb first. Synthesis (and -DDFC_LITERALS) reads the words as literals instead; other compilers
@@ -37,3 +38,4 @@ struct Rom {
 };
 
 }  // namespace dfc
+#endif

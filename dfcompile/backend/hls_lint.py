@@ -8,6 +8,7 @@ Ordinary compilers know no HLS pragma, so a misspelt one would pass every test a
 * no dynamic memory, exceptions, virtual functions, goto, floating point or standard containers
 * no variable at namespace scope but constants
 * a header starts with ``#pragma once``; every static_assert says a sentence
+* loops and arrays have the pragmas they need (`hls_loops`)
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from dfcompile.backend.hls_loops import breaches, synthesised
 
 # Test benches are ordinary programs.
 EXEMPT = ("dfc_testbench.hpp", "testbench.cpp")
@@ -156,6 +159,8 @@ def lint_text(name: str, source: str, known: set[str]) -> list[Finding]:
         return []
     text = strip(source)
     found = [*_pragmas(name, text), *_macro_uses(name, text.splitlines(), known), *_constructs(name, text), *_scope(name, text)]
+    built = synthesised(text)
+    found += [Finding(name, _line(built, at), sentence) for at, sentence in breaches(built)]
     first = next((line for line in text.splitlines() if line.strip()), "")
     if name.endswith(".hpp") and first != "#pragma once":
         found.append(Finding(name, 1, "a header must start with #pragma once"))

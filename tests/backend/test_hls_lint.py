@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,80 @@ ALLOWED = [
 @pytest.mark.parametrize("text", ALLOWED, ids=lambda t: t[:24])
 def test_allowed(text: str, root: Path) -> None:
     assert lint_text("unit.cpp", text + "\n", macros(root / "hls")) == []
+
+
+UNIT = """
+void f(hls::stream<ap_uint<8>>& in, const ap_uint<8> Table[4]) {
+  DFC_PARTITION_BLOCK(Table, 2)
+  int acc[2];
+  DFC_PARTITION(acc)
+  for (int i = 0; i < 9; i++) {
+    DFC_PIPELINE(1)
+    const ap_uint<8> beat = in.read();
+    for (int p = 0; p < 2; p++) {
+      DFC_UNROLL
+      acc[p] += beat;
+    }
+  }
+}
+"""
+PRAGMAS = {
+    "    DFC_PIPELINE(1)\n": "begins neither with DFC_PIPELINE nor with DFC_UNROLL",
+    "      DFC_UNROLL\n": "inside a pipelined or unrolled one does not begin with DFC_UNROLL",
+    "  DFC_PARTITION(acc)\n": "array acc is indexed by an unrolled loop and not partitioned",
+    "  DFC_PARTITION_BLOCK(Table, 2)\n": "memory Table is read by all lanes and not partitioned",
+}
+
+
+@pytest.mark.parametrize("pragma", PRAGMAS, ids=str.strip)
+def test_a_pragma_that_is_missing(pragma: str, root: Path) -> None:
+    assert lint_text("unit.cpp", UNIT, macros(root / "hls")) == []
+    found = lint_text("unit.cpp", UNIT.replace(pragma, ""), macros(root / "hls"))
+    assert any(PRAGMAS[pragma] in f.text for f in found), found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("DFC_PIPELINE(1)", "DFC_UNROLL", "a loop that moves beats does not begin with DFC_PIPELINE"),
+        ("      DFC_UNROLL", "      DFC_PIPELINE(1)", "does not begin with DFC_UNROLL"),
+        ("acc[2];", "acc[2];\n  DFC_NO_DEPENDENCE(acc)", "nothing says why iterations do not depend on one another through acc"),
+        ("DFC_PARTITION(acc)", "DFC_PARTITION(more)", "array acc is indexed"),
+        ("int acc[2];", "int more[2], acc[3][2];", ""),
+        ("acc[p]", "acc[0]", ""),
+    ],
+)
+def test_a_wrong_pragma(old: str, new: str, message: str, root: Path) -> None:
+    found = lint_text("unit.cpp", UNIT.replace(old, new), macros(root / "hls"))
+    assert [message in f.text for f in found] == ([True] if message else [])
+
+
+def test_every_pragma_of_the_library_is_needed(root: Path) -> None:
+    """Each taken away by itself is a breach, so that none can get lost: loops of all units, arrays, memories, processes."""
+    known, missed, count = macros(root / "hls"), [], 0
+    for path in sorted((root / "hls").glob("dfc_*.hpp")):
+        lines = path.read_text().splitlines()
+        for i, line in enumerate(lines):
+            if re.match(r"\s+DFC_(PIPELINE|UNROLL|PARTITION)", line):
+                count += 1
+                if not lint_text(path.name, "\n".join(lines[:i] + lines[i + 1 :]), known):
+                    missed.append(f"{path.name}:{i + 1}: {line.strip()}")
+    assert count > 60 and missed == []
+
+
+@pytest.mark.parametrize("macro", ["PIPELINE", "UNROLL", "PARTITION", "PARTITION_BLOCK", "INLINE", "BIND_ROM", "BIND_RAM", "DISTANCE"])
+def test_macros_are_the_pragmas(macro: str, root: Path, golden: Callable[[str, str], None]) -> None:
+    """A macro that lost its meaning would pass everything else."""
+    text = (root / "hls" / "dfc_common.hpp").read_text()
+    (line,) = re.findall(rf"#define DFC_{macro}(?:\(.*?\))? (DFC_PRAGMA\(.*\))\n", text)
+    golden(f"backend/pragma_{macro.lower()}.txt", line)
+
+
+@pytest.mark.parametrize("name", ["lb_core", "loopback"])
+def test_pragmas_of_the_engine(name: str, root: Path, golden: Callable[[str, str], None]) -> None:
+    """Dimensions and depths, which nothing but a synthesis would miss."""
+    lines = (root / "hls" / f"dfc_{name}.hpp").read_text().splitlines()
+    golden(f"backend/pragmas_{name}.txt", "\n".join(line.strip() for line in lines if re.match(r"\s+DFC_", line)))
 
 
 def test_header_guard() -> None:

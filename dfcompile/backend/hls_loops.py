@@ -1,0 +1,114 @@
+"""Holds loops and arrays of the C++ library to the pragmas without which a tool builds slow or wrong hardware.
+
+No C++ simulation sees these pragmas, so the source is read:
+
+* a loop that moves beats is pipelined: its first line is ``DFC_PIPELINE``
+* a loop inside a pipelined one is unrolled, and so is any other of an inlined function: its first line is ``DFC_UNROLL``
+* an array that an unrolled loop indexes by its variable is partitioned in the same file
+* a memory of a unit that all lanes read at once (every array parameter but ``Weights``, one word a step) is partitioned by lane
+* ``DFC_NO_DEPENDENCE`` is a promise to the tool: only for an array of `INDEPENDENT`, which says why it holds
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+INDEPENDENT = {
+    "buffer": "dfc_sliding_window.hpp: a word is read at least Lag iterations after it was written",
+    "act": "dfc_lb_core.hpp: tokens keep a write and the read of it LbSettle or LbArrive steps apart",
+    "weights": "dfc_lb_core.hpp: as act",
+    "tree": "dfc_lb_core.hpp: as act",
+    "kept": "dfc_lb_core.hpp: a tile that reads what others wrote waits until LbSettle quiet steps have passed",
+}
+_LOOP = re.compile(r"\b(for|while) (?=\()")
+_DIMENSIONS = r"(?:\[[^\]]+\])+"
+_ARRAY = re.compile(rf"^\s*(?:static\s+)?[A-Za-z_][\w:<>*+ ,]*?[\w>] (\w+{_DIMENSIONS}(?:, \w+{_DIMENSIONS})*)(?: = [^;]*)?;", re.MULTILINE)
+_PARAMETER = re.compile(rf"const ap_uint<[^()]*?> (\w+){_DIMENSIONS}[,)]")
+_SPLIT = re.compile(r"DFC_PARTITION(?:_BLOCK)?\((\w+)|array_partition variable = (\w+)")
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A loop with braces: where it and its body stand in the text, its variable, and the pragma on its first line."""
+
+    start: int
+    body: int
+    end: int
+    variable: str
+    pragma: str
+
+
+def _closing(text: str, at: int) -> int:
+    """Place of the bracket that closes the one at `at`."""
+    depth, pairs = 0, {"(": 1, "{": 1, ")": -1, "}": -1}
+    for i in range(at, len(text)):
+        depth += pairs.get(text[i], 0)
+        if not depth:
+            return i
+    return len(text)
+
+
+def loops(text: str) -> list[Loop]:
+    """All loops with braces, in order."""
+    found = []
+    for match in _LOOP.finditer(text):
+        head_end = _closing(text, match.end())
+        opened = re.compile(r"\s*\{").match(text, head_end + 1)
+        if not opened:
+            continue
+        named = re.match(r"\((?:const )?\w+ (\w+) =", text[match.end() :])
+        first = re.compile(r"\s*(DFC_\w+)").match(text, opened.end())
+        end = _closing(text, opened.end() - 1)
+        found.append(Loop(match.start(), opened.end(), end, named[1] if named else "", first[1] if first else ""))
+    return found
+
+
+def synthesised(text: str) -> str:
+    """The text without what only a simulation compiles, line for line."""
+    kept, stack = [], list[tuple[bool, bool]]()  # of each condition: whether only a simulation takes this branch, and the other one
+    for line in text.splitlines():
+        word = line.strip()
+        if word.startswith("#if"):
+            without = word == "#ifndef __SYNTHESIS__"
+            stack.append((without, "__SYNTHESIS__" in word and not without))
+        elif word.startswith("#else"):
+            stack.append((stack.pop()[1], False))
+        elif word.startswith("#endif"):
+            stack.pop()
+        kept.append("" if any(own for own, _ in stack) else line)
+    return "\n".join(kept)
+
+
+def breaches(text: str) -> Iterator[tuple[int, str]]:
+    """Place and sentence of each breach, in a text without comments."""
+    found = loops(text)
+    inlined = [(m.end(), _closing(text, text.rindex("{", 0, m.end()))) for m in re.finditer(r"\{\s*DFC_INLINE\b", text)]
+    for loop in found:
+        inside = any(o.pragma and o.body <= loop.start < o.end for o in found)
+        moves = re.search(r"\.(read|write)\(", text[loop.body : loop.end]) is not None
+        if inside and loop.pragma != "DFC_UNROLL":
+            yield loop.start, "a loop inside a pipelined or unrolled one does not begin with DFC_UNROLL"
+        elif loop.pragma not in ("DFC_PIPELINE", "DFC_UNROLL"):
+            yield loop.start, "a loop begins neither with DFC_PIPELINE nor with DFC_UNROLL"
+        elif moves and loop.pragma != "DFC_PIPELINE":
+            yield loop.start, "a loop that moves beats does not begin with DFC_PIPELINE"
+        elif loop.pragma == "DFC_PIPELINE" and not moves and any(a <= loop.start < b for a, b in inlined):
+            yield loop.start, "a loop of an inlined function is pipelined by itself"
+    yield from _arrays(text, found)
+
+
+def _arrays(text: str, found: list[Loop]) -> Iterator[tuple[int, str]]:
+    split = {name for pair in _SPLIT.findall(text) for name in pair if name}
+    declared = {n: m.start() for m in _ARRAY.finditer(text) for n in re.findall(r"(\w+)\[", re.sub(r"\[[^\]]*\]", "[", m[1]))}
+    unrolled = [(loop.variable, text[loop.body : loop.end]) for loop in found if loop.pragma == "DFC_UNROLL" and loop.variable]
+    for name, at in declared.items():
+        if name not in split and any(re.search(rf"\b{name}(\[[^\]]*\])*\[[^\]]*\b{v}\b", body) for v, body in unrolled):
+            yield at, f"array {name} is indexed by an unrolled loop and not partitioned"
+    for match in _PARAMETER.finditer(text):
+        if match[1] not in {"Weights", *split}:
+            yield match.start(), f"memory {match[1]} is read by all lanes and not partitioned"
+    for match in re.finditer(r"^(?!#).*DFC_NO_DEPENDENCE\((\w+)\)", text, re.MULTILINE):
+        if match[1] not in INDEPENDENT:
+            yield match.start(), f"nothing says why iterations do not depend on one another through {match[1]}"
