@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-pytest.register_assert_rewrite("tests.golden", "tests.three_way")
+pytest.register_assert_rewrite("tests.golden", "tests.three_way", "tests.frontend.make", "tests.streamline.exactly")
 
 from tests.golden import check_golden  # noqa: E402  the rewrite must be registered first
 

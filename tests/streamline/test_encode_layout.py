@@ -1,0 +1,69 @@
+"""Elements in other orders: crops, strides, repeats, permutations of rows, columns and channels, each against exact arithmetic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import helper
+
+from tests.frontend.make import model
+from tests.frontend.small import constants, quant, random
+from tests.streamline.exactly import ops, streamlined
+
+SHAPE = (1, 3, 4, 6)
+
+
+def node(op: str, *inputs: str, out: str = "y", **attributes: Any) -> Any:
+    return helper.make_node(op, list(inputs), [out], name=f"{op}_{out}", **attributes)
+
+
+def moved(tmp_path: Path, *nodes: Any, **held: Any) -> list[str]:
+    """x --> quantizer --> q --> nodes --> m --> convolution --> y; a second reader of q pins the order of the stream."""
+    layers = [quant("x", "q"), *nodes, quant("w", "wq"), node("Conv", "m", "wq"), node("Conv", "q", "wq", out="o")]
+    held = constants(w=random(2, 3, 1, 1), **held)
+    return ops(streamlined(model(layers, {"x": SHAPE}, ["y", "o"], held), tmp_path))
+
+
+@pytest.mark.parametrize("step", [1, 2])
+@pytest.mark.parametrize("axis", [2, 3])
+def test_slices(axis: int, step: int, tmp_path: Path) -> None:
+    held = {k: np.array([v]) for k, v in {"from": 1, "upto": 4, "ax": axis, "st": step}.items()}
+    assert "int_pad" in moved(tmp_path, *_slice_with_steps(axis, step), **{k: held[k] for k in ("from", "upto", "ax")})
+
+
+def _slice_with_steps(axis: int, step: int) -> tuple[Any, ...]:
+    """The oracle knows slices without steps; a step is a 1x1 pool of that stride."""
+    cut = node("Slice", "q", "from", "upto", "ax", out="m" if step == 1 else "c")
+    strides = [step, 1] if axis == 2 else [1, step]
+    return (cut,) if step == 1 else (cut, node("MaxPool", "c", out="m", kernel_shape=[1, 1], strides=strides))
+
+
+def test_repeats(tmp_path: Path) -> None:
+    resize = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    assert "int_upsample" in moved(tmp_path, node("Resize", "q", "", "by", out="m", **resize), by=np.array([1, 1, 3, 2], np.float32))
+
+
+def test_a_transposed_picture(tmp_path: Path) -> None:
+    moved(tmp_path, node("Transpose", "q", out="m", perm=[0, 1, 3, 2]))
+
+
+def test_channels_from_rows(tmp_path: Path) -> None:
+    """(3, 4, 6) seen as (3, 8, 3) after an exchange of axes."""
+    moved(tmp_path, node("Transpose", "q", out="t", perm=[0, 2, 1, 3]), node("Reshape", "t", "to", out="m"), to=np.array([1, 3, 8, 3]))
+
+
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_split_and_joined_the_other_way_round(axis: int, tmp_path: Path) -> None:
+    size = SHAPE[axis]
+    split = helper.make_node("Split", ["q", "parts"], ["a", "e"], name="split", axis=axis)
+    moved(tmp_path, split, node("Concat", "e", "a", out="m", axis=axis), parts=np.array([1, size - 1]))
+
+
+def test_a_shuffle_of_channels(tmp_path: Path) -> None:
+    nodes = [quant("x", "q"), node("Reshape", "q", "five", out="a"), node("Transpose", "a", out="e", perm=[0, 2, 1, 3, 4])]
+    nodes += [node("Reshape", "e", "four", out="c"), node("MaxPool", "c", kernel_shape=[2, 2])]
+    held = constants(five=np.array([1, 2, 3, 4, 6]), four=np.array([1, 6, 4, 6]))
+    streamlined(model(nodes, {"x": (1, 6, 4, 6)}, ["y"], held), tmp_path)

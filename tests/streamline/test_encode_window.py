@@ -1,0 +1,84 @@
+"""Pools, reductions and pads in codes: chains that rise, fall or do either by channel, pads that count and pads that do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from dfcompile.errors import CompileError
+from dfcompile.ir.intop import IntPool
+from tests.frontend.make import model
+from tests.frontend.small import constants, quant, random
+from tests.streamline.exactly import ops, streamlined
+
+SHAPE = (1, 3, 5, 6)
+
+
+def net(*nodes: onnx.NodeProto, **held: Any) -> onnx.ModelProto:
+    """x --> quantizer --> q --> nodes --> y"""
+    return model([quant("x", "q"), *nodes], {"x": SHAPE}, ["y"], constants(w=random(4, 3, 1, 1), **held))
+
+
+def node(op: str, *inputs: str, out: str = "y", **attributes: Any) -> onnx.NodeProto:
+    return helper.make_node(op, list(inputs), [out], name=f"{op}_{out}", **attributes)
+
+
+POOL = {"kernel_shape": [2, 3], "strides": [2, 1], "pads": [1, 0, 0, 2]}
+CHAINS: dict[str, tuple[Any, list[str]]] = {
+    "rises": (0.5, ["max"]),
+    "falls": (-0.5, ["min"]),
+    "either": (np.array([0.5, -0.25, -1.0], np.float32).reshape(1, 3, 1, 1), ["max"]),
+}
+
+
+@pytest.mark.parametrize("case", CHAINS)
+def test_a_maximum_behind_a_chain(case: str, tmp_path: Path) -> None:
+    """The largest result of a falling function is that of the smallest code."""
+    gain, modes = CHAINS[case]
+    made = streamlined(net(node("Mul", "q", "k", out="m"), node("MaxPool", "m", **POOL), k=gain), tmp_path)
+    assert [n.op.mode for n in made.graph.nodes if isinstance(n.op, IntPool)] == modes
+
+
+@pytest.mark.parametrize("gain", [0.3, -0.7, np.array([0.5, 0.0, -1.0, -0.2], np.float32).reshape(1, 4, 1, 1)], ids=str)
+def test_a_maximum_between_a_sum_and_its_quantizer(gain: float, tmp_path: Path) -> None:
+    layers = (quant("w", "wq"), node("Conv", "q", "wq", out="c"), node("Mul", "c", "k", out="m"))
+    streamlined(net(*layers, node("MaxPool", "m", out="p", **POOL), quant("p", "y"), k=gain), tmp_path)
+
+
+def test_a_maximum_behind_what_is_not_monotone(tmp_path: Path) -> None:
+    layers = (quant("w", "wq"), node("Conv", "q", "wq", out="c"), node("Abs", "c", out="a"), node("MaxPool", "a", out="p", **POOL))
+    with pytest.raises(CompileError, match="not monotone"):
+        streamlined(net(*layers, quant("p", "y")), tmp_path)
+
+
+@pytest.mark.parametrize("include", [0, 1])
+@pytest.mark.parametrize("pads", [[0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 1, 0]])
+@pytest.mark.parametrize("shift", [0.0, 0.75])
+def test_averages(include: int, pads: list[int], shift: float, tmp_path: Path) -> None:
+    """With and without an offset of the codes, of which a pad has none."""
+    layers = (node("Add", "q", "k", out="a"), node("AveragePool", "a", kernel_shape=[2, 2], pads=pads, count_include_pad=include, out="p"))
+    streamlined(net(*layers, quant("p", "y"), k=shift), tmp_path)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.75])
+def test_global_average(shift: float, tmp_path: Path) -> None:
+    made = streamlined(net(node("Add", "q", "k", out="a"), node("GlobalAveragePool", "a"), k=shift), tmp_path)
+    assert ops(made) == ["int_pool"]
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.75])
+def test_pads_mean_the_number_zero(shift: float, tmp_path: Path) -> None:
+    layers = (node("Add", "q", "k", out="a"), node("Pad", "a", "to", out="p"), quant("w", "wq"))
+    streamlined(net(*layers, node("Conv", "p", "wq"), k=shift, to=np.array([0, 0, 1, 0, 0, 0, 2, 1])), tmp_path)
+
+
+@pytest.mark.parametrize("zero", [0.0, 3.0])
+def test_pads_of_a_convolution_mean_the_number_zero(zero: float, tmp_path: Path) -> None:
+    """Unsigned codes with a zero-point: the pad code is not 0."""
+    nodes = [quant("x", "q", zero="zp", signed=0), quant("v", "vq"), node("Conv", "q", "vq", pads=[1, 0, 2, 1], strides=[1, 2])]
+    streamlined(model(nodes, {"x": SHAPE}, ["y"], constants(v=random(2, 3, 3, 2), zp=zero)), tmp_path)
