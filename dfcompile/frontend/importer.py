@@ -36,7 +36,6 @@ _SUGGESTIONS = {
     "LSTM": "recurrent networks are not supported",
     "GRU": "recurrent networks are not supported",
     "RNN": "recurrent networks are not supported",
-    "Einsum": "write it as MatMul, Transpose and Reshape",
     "LpPool": "use AveragePool or MaxPool",
     "GlobalLpPool": "use GlobalAveragePool",
     "LRN": "use BatchNormalization",

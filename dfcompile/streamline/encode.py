@@ -14,18 +14,21 @@ import numpy as np
 
 from dfcompile.errors import Problem
 from dfcompile.ir.graph import Array, Graph, Node
-from dfcompile.ir.intop import ArgMaxCode
+from dfcompile.ir.intop import ArgMaxCode, IntAdd, IntConv, IntMul
 from dfcompile.ir.modelop import (
     ArgMax,
     AveragePool,
     Binary,
+    Bipolar,
     Concat,
     Conv,
     ConvTranspose,
     IndexOp,
     MatMul,
     MaxPool,
+    MultiThreshold,
     Pad,
+    Quantize,
     Reduce,
     Softmax,
     TopK,
@@ -49,6 +52,7 @@ _HANDLERS: list[tuple[Any, Any]] = [
     (IndexOp, encode_pointwise.encode_index),
 ]
 _HOST_OPS = (Softmax, TopK, ArgMax)
+_ROUNDING = (Quantize, Bipolar, MultiThreshold)
 _NEVER_HOST = (Conv, ConvTranspose, MatMul, MaxPool, AveragePool)
 
 
@@ -148,9 +152,32 @@ def _encode_node(enc: Encoder, node: Node) -> None:
             enc.known[node.outputs[0]] = stays
             enc.note(node, "on the host, before the accelerator")
             return
-    _dispatch(enc, node)
+    real = any(isinstance(k, Value) and _is_real(enc, k) for k in operands)
+    if real and not isinstance(node.op, (*ELEMENTWISE, IndexOp, *_NEVER_HOST)) and _is_tail(enc, node):
+        _to_host(enc, node)
+        return
+    try:
+        _dispatch(enc, node)
+    except RefusedError as e:
+        _end_on_host(enc, node, e)
+        return
     for t in node.outputs:
         _settle(enc, node, t)
+
+
+def _end_on_host(enc: Encoder, node: Node, refused: RefusedError) -> None:
+    """What has no unit runs on the host where it is part of a tail; else the refusal."""
+    if not _is_tail(enc, node):
+        raise refused
+    try:
+        _to_host(enc, node)
+    except RefusedError:
+        raise refused from None
+
+
+def _is_tail(enc: Encoder, node: Node) -> bool:
+    """Whether neither a layer nor a quantizer follows: the host's float64 rounds nothing there that integers would decide."""
+    return not isinstance(node.op, _NEVER_HOST) and not enc.feeds(node, (*_NEVER_HOST, *_ROUNDING))
 
 
 def _host_may(node: Node, raws: list[Raw]) -> bool:
@@ -185,7 +212,7 @@ def _settle(enc: Encoder, node: Node, name: str) -> None:
         return
     if value.grid is None:
         return
-    forks = not value.is_codes and enc.readers.get(name, 0) > 1
+    forks = not value.is_codes and enc.readers.get(name, 0) > 1 and not _is_real(enc, value)
     value = enc.materialize(value, node, name) if forks else replace(value, anchor=name)
     if value.is_codes:
         assert value.grid
@@ -222,9 +249,8 @@ def _expose(enc: Encoder, name: str, node: Node | None) -> None:
     known = enc.known[name]
     if isinstance(known, Const | Host):
         return
-    anchor = known.anchor if isinstance(known, Value) and known.grid is None else name
-    if isinstance(known, Value) and known.grid is None:
-        for t in _between(enc, anchor, name):
+    if isinstance(known, Value) and _is_real(enc, known):
+        for t in _between(enc, name):
             _expose(enc, t, node)
         return
     reader = node or enc.model.producers().get(name) or Node(f"output_{name}", IDENTITY, (name,), ())
@@ -236,6 +262,14 @@ def _expose(enc: Encoder, name: str, node: Node | None) -> None:
     enc.outputs.append(OutputPort(value.stream, name, value.index, scale, offset))
 
 
+def _is_real(enc: Encoder, value: Value) -> bool:
+    """Whether sums are still to be made real numbers, none of them rounded: what the host does as exactly, without thresholds."""
+    if value.grid is None or value.is_codes or value.addends or any(s.jumps for s in value.chain):
+        return value.grid is None
+    made = next((n.op for n in reversed(enc.nodes) if value.stream in n.outputs), None)
+    return isinstance(made, IntConv | IntAdd | IntMul)
+
+
 class _Identity:
     kind = "output"
 
@@ -243,7 +277,7 @@ class _Identity:
 IDENTITY: Any = _Identity()
 
 
-def _between(enc: Encoder, anchor: str, name: str) -> list[str]:
+def _between(enc: Encoder, name: str) -> list[str]:
     """Put the nodes that lead to `name` from tensors with a grid on the host; returns those tensors."""
     made = enc.model.producers()
     wanted, needed, frontier = [], [name], []

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
 from dfcompile.ir.graph import Array, Node
 from dfcompile.ir.intop import IntConcat, IntConv, IntPad, IntSlice, IntUpsample, View, Window
+from dfcompile.ir.modelop import Binary
 from dfcompile.streamline.encoder import Encoder, RestartError, refuse
-from dfcompile.streamline.grid import Grid
+from dfcompile.streamline.grid import Grid, are_integers, fractions
+from dfcompile.streamline.step import Step, StepFunction
 from dfcompile.streamline.value import Shape3, Value, find_layout, natural_index
 
 LARGEST_PERMUTATION = 2**24
@@ -178,6 +181,31 @@ def ordered(enc: Encoder, value: Value, node: Node) -> Value:
     if len(channels) == c and np.array_equal(channels, np.arange(c)):
         return value
     return gathered(enc, value, channels, node)
+
+
+def recentred(enc: Encoder, node: Node, value: Value, real: Fraction) -> Value | None:
+    """The value on codes whose 0 means `real` in every channel; None where `real` has no code in one."""
+    assert value.grid
+    if not any(np.ravel(value.grid.offset - real)):
+        return value
+    if not are_integers((value.grid.offset - real) / value.grid.scale):
+        return None
+    return enc.materialize(value, node, value.anchor, Grid(value.grid.scale, fractions(real)))
+
+
+def constant_stream(enc: Encoder, node: Node, like: Value, codes: Array) -> str:
+    """A stream of constant codes (c, h, w), one frame with each frame of another stream: 1 times weights."""
+    h, w, _ = enc.shape(like.stream)
+    even = codes.shape[1:] == (h, w) and bool(np.all(codes == codes[:, :1, :1]))
+    stream = like.stream if even else enc.view(replace(like, chain=()), (1, 1, math.prod(enc.shape(like.stream))), node).stream
+    if enc.shape(stream)[2] > 1:
+        stream = enc.emit(IntSlice(0, 1), (stream,), node.source, f"slice_{node.name}")
+    one = (Step(Binary("mul"), 0, (np.array(0.0),)), Step(Binary("add"), 0, (np.array(1.0),)))
+    stream = enc.emit(StepFunction(Grid.of(1, 0), one, Grid.of(1, 0)), (stream,), node.source, f"one_{node.name}")
+    weights = (codes[:, 0, 0] if even else codes.transpose(1, 2, 0).ravel()).reshape(-1, 1, 1, 1)
+    stream = enc.emit(IntConv(), (stream,), node.source, f"constant_{node.name}", weights=weights)
+    c, rows, cols = codes.shape
+    return stream if even else enc.emit(View((rows, cols, c)), (stream,), node.source, f"view_{node.name}")
 
 
 def aligned(enc: Encoder, node: Node, a: Value, b: Value) -> tuple[Value, Value]:

@@ -12,7 +12,7 @@ import numpy as np
 from dfcompile.ir.graph import Array, Node
 from dfcompile.ir.intop import IntConv, Window
 from dfcompile.ir.modelop import Conv, ConvTranspose, MatMul
-from dfcompile.streamline.encode_layout import gathered, permuted, spatial
+from dfcompile.streamline.encode_layout import gathered, permuted, recentred, spatial
 from dfcompile.streamline.encoder import Encoder, refuse
 from dfcompile.streamline.grid import Grid, common_scale, fractions
 from dfcompile.streamline.value import Const, Value, find_layout, natural_index
@@ -153,22 +153,10 @@ def _convolved(
     if groups > 1 and not (len(channels) == c and np.array_equal(channels, np.arange(c))):
         value = gathered(enc, value, channels, node)
         channels, c = np.arange(len(channels)), len(channels)
+    value, pad_code = _padded(enc, node, value) if window.has_pads else (value, 0)
     assert value.grid
     grid = value.grid.per_channel(c)
     scale, offset = grid.scale[channels], grid.offset[channels]
-    pad_code = 0
-    if window.has_pads:
-        zero = value.grid.of_zero()
-        if zero is None:
-            refuse(
-                "no-code-for-zero",
-                f"zero padding of '{node.op.kind}' needs a code for real 0",
-                node,
-                f"the operand's codes mean {value.grid}",
-                "use a quantizer whose grid contains 0, or no padding",
-            )
-        assert zero is not None
-        pad_code = zero
     found = integer_weights(const, node, transform, scale.reshape(groups, -1))
     codes = found.codes.transpose(0, 2, 3, 1)
     shift = _offsets(codes, offset.reshape(groups, -1), scale.reshape(groups, -1), found.scale)
@@ -180,6 +168,24 @@ def _convolved(
     )
     h, w, oc = enc.shape(stream)
     return _result(node, stream, natural_index(oc, h, w).reshape(shape), found.scale, shift)
+
+
+def _padded(enc: Encoder, node: Node, value: Value) -> tuple[Value, int]:
+    """The value on codes of which one means real 0 in every channel, and that code."""
+    assert value.grid
+    zero = value.grid.of_zero()
+    if zero is not None:
+        return value, zero
+    found = recentred(enc, node, value, Fraction(0))
+    if found is None:
+        refuse(
+            "no-code-for-zero",
+            f"zero padding of '{node.op.kind}' needs a code for real 0",
+            node,
+            f"the operand's codes mean {value.grid}",
+            "use a quantizer whose grid contains 0, or no padding",
+        )
+    return found, 0
 
 
 def _offsets(codes: Array, offset: Array, scale: Array, out_scale: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,11 @@ import numpy as np
 from dfcompile.ir.graph import Array, Node
 from dfcompile.ir.intop import IntMul
 from dfcompile.ir.modelop import Binary, Bipolar, Concat, Dequantize, IndexOp, MultiThreshold, Quantize, Unary
-from dfcompile.streamline.encode_layout import aligned, as_chw
+from dfcompile.streamline.encode_layout import aligned, as_chw, constant_stream, joined, recentred
 from dfcompile.streamline.encoder import Encoder, refusal, refuse
-from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, are_integers
+from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, are_integers, fractions
 from dfcompile.streamline.step import Join, Step
-from dfcompile.streamline.value import Addend, Const, Host, Known, Raw, Value
+from dfcompile.streamline.value import Addend, Const, Known, Raw, Value, natural_index
 from dfcompile.streamline.weight_step import LARGEST_NARROW, exact_grid
 
 SMALL_FACTOR = 64  # of an addend, so small that nothing is gained by looking for a smaller one
@@ -195,26 +196,40 @@ def _multiply(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
 
 def _without_offset(enc: Encoder, node: Node, value: Value) -> Value:
     """Codes whose 0 means real 0."""
-    assert value.grid
-    if not any(np.ravel(value.grid.offset)):
-        return value
-    if not are_integers(value.grid.offset / value.grid.scale):
+    found = recentred(enc, node, value, Fraction(0))
+    if found is None:
         refuse("no-code-for-zero", "an operand of a product has no code for real 0", node, str(value.grid), "use an integer zero-point")
-    return enc.materialize(value, node, value.anchor, Grid(value.grid.scale, Grid.of(0, 0).offset))
+    return found
 
 
 def encode_concat(enc: Encoder, node: Node) -> None:
-    """Streams joined along an axis."""
-    from dfcompile.streamline.encode_layout import joined
-
+    """Streams joined along an axis; a constant becomes a stream beside the first operand that is none."""
     assert isinstance(node.op, Concat)
-    if any(isinstance(enc.known[t], Const | Host) for t in node.inputs):
-        refuse(
-            "constant-operand", "a concatenation with a constant has no unit here", node, "streams are joined, constants are no streams",
-            "add what the constant contributes as a bias of the layer behind",
-        )  # fmt: skip
-    enc.known[node.outputs[0]] = joined(enc, node, [enc.codes(t, node) for t in node.inputs], node.op.axis - 1)
+    axis, known = node.op.axis - 1, [enc.known[t] for t in node.inputs]
+    like = enc.codes(next(t for t, k in zip(node.inputs, known, strict=True) if not isinstance(k, Const)), node)
+    parts = [
+        _constant_operand(enc, node, like, k.real[0], axis) if isinstance(k, Const) else enc.codes(t, node)
+        for t, k in zip(node.inputs, known, strict=True)
+    ]
+    enc.known[node.outputs[0]] = joined(enc, node, parts, axis)
     enc.note(node, "streams joined")
+
+
+def _constant_operand(enc: Encoder, node: Node, like: Value, real: Array, axis: int) -> Value:
+    """A constant as codes on the grid of a stream; beside its channels also as codes 0 with an offset for each channel."""
+    assert like.grid
+    scale, offset = like.grid.pick(0)
+    chw, grid = as_chw(real), Grid.of(scale, offset)
+    steps = (fractions(chw) - offset) / scale
+    if not are_integers(steps) or grid.scale.size + like.grid.offset.size > 2:
+        if axis > 0 or np.any(chw != chw[:, :1, :1]):
+            refuse(
+                "constant-operand", "a constant beside other positions needs codes of their grid", node,
+                f"the codes mean {like.grid}", "quantize the constant as the other operands are",
+            )  # fmt: skip
+        steps, grid = np.zeros(chw.shape, object), Grid(np.full(len(chw), scale, object), fractions(chw[:, 0, 0]))
+    stream = constant_stream(enc, node, like, steps.astype(np.int64))
+    return Value(stream, natural_index(*chw.shape).reshape(real.shape), grid, (), grid, node.outputs[0])
 
 
 __all__ = ["as_chw", "encode_binary", "encode_concat", "encode_constant", "encode_index", "encode_raw", "encode_step"]

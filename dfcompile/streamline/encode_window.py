@@ -12,7 +12,7 @@ import numpy as np
 from dfcompile.ir.graph import Array, Node
 from dfcompile.ir.intop import IntConv, IntPad, IntPool, Window
 from dfcompile.ir.modelop import AveragePool, MaxPool, Pad, Reduce
-from dfcompile.streamline.encode_layout import as_chw, spatial
+from dfcompile.streamline.encode_layout import as_chw, recentred, spatial
 from dfcompile.streamline.encode_linear import pair, quad
 from dfcompile.streamline.encoder import Encoder, refuse
 from dfcompile.streamline.grid import Grid
@@ -204,9 +204,11 @@ def encode_pad(enc: Encoder, node: Node) -> None:
     codes = set(np.ravel((Fraction(op.value) - value.grid.offset) / value.grid.scale))
     code = codes.pop()
     if codes or code.denominator != 1:
-        refuse(
-            "no-code-for-zero", f"the pad value {op.value:g} has no code", node, f"the codes mean {value.grid}", "pad before the quantizer"
-        )
+        found = recentred(enc, node, value, Fraction(op.value))
+        if found is None:
+            what = f"the pad value {op.value:g} has no code"
+            refuse("no-code-for-zero", what, node, f"the codes mean {value.grid}", "pad before the quantizer")
+        value, code = found, Fraction(0)
     pads = quad((*op.pads[2:rank], *op.pads[rank + 2 :]), rank - 2)
     stream = enc.emit(IntPad(Window(pads=pads), int(code)), (value.stream,), node.source, f"pad_{node.name}")
     enc.known[node.outputs[0]] = _on(enc, node, value, stream, channels)

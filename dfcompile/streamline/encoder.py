@@ -71,6 +71,16 @@ class Encoder:
         self.model_tensors: dict[str, tuple[str, Array, Grid]] = {}
         self.readers = {t: len(c) + self.model.outputs.count(t) for t, c in self.model.consumers().items()}
 
+    def feeds(self, node: Node, kinds: tuple[type, ...]) -> bool:
+        """Whether the results of a node, or what is made of them, go into an operator of these kinds."""
+        reached = set(node.outputs)
+        for n in self.model.nodes:
+            if reached.intersection(n.inputs):
+                if isinstance(n.op, kinds):
+                    return True
+                reached.update(n.outputs)
+        return False
+
     # Emission.
 
     def emit(self, op: Op, inputs: tuple[str, ...], source: tuple[str, ...], hint: str, **constants: Array) -> str:

@@ -293,3 +293,42 @@ def test_selection_of_minus_infinity_has_a_reason_of_its_own(tmp_path: Path) -> 
     held = constants(held=np.asarray([True, False]), low=np.float32(-np.inf))
     (problem,) = imported(model(nodes, {"x": (1, 2)}, ["y"], held), tmp_path).problems
     assert problem.code == "not-finite" and "minus infinity" in problem.why
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("btd,de->bte", [(1, 3, 4), (4, 5)]),
+        ("btd,ed->bte", [(1, 3, 4), (5, 4)]),
+        ("btd,dhe->bhte", [(1, 3, 4), (4, 2, 5)]),
+        ("bthd,hde->bte", [(1, 3, 2, 4), (2, 4, 5)]),
+        ("...d,de->...e", [(1, 3, 4), (4, 5)]),
+        ("b...d, d -> b...", [(1, 3, 4), (4,)]),
+        ("st,btd->bsd", [(5, 3), (1, 3, 4)]),
+        ("bcij,c->bij", [(1, 3, 2, 4), (3,)]),
+        ("btd,de", [(1, 3, 4), (4, 5)]),
+        ("bij,bjk->bik", [(1, 3, 4), (1, 4, 5)]),
+        ("bhid,bhjd->bhij", [(1, 2, 3, 4), (1, 2, 5, 4)]),
+        ("btd->bdt", [(1, 3, 4)]),
+        ("btd->bd", [(1, 3, 4)]),
+        ("btde,de->bt", [(1, 3, 2, 4), (2, 4)]),
+    ],
+)
+@pytest.mark.parametrize("held", [0, 1, 2])
+def test_einsum(tmp_path: Path, equation: str, shapes: list[tuple[int, ...]], held: int) -> None:
+    if held < len(shapes) and (len(shapes) == 1 or shapes[1 - held][0] != 1):
+        return  # what is left has no batch axis
+    names = ["x", "v"][: len(shapes)]
+    values = {n: random(*s) for n, s in zip(names, shapes, strict=True)}
+    inputs = {n: s for i, (n, s) in enumerate(zip(names, shapes, strict=True)) if i != held and s[0] == 1}
+    held_values = {n: v for n, v in values.items() if n not in inputs}
+    proto = model([node("Einsum", names, ["y"], equation=equation)], inputs, ["y"], held_values)
+    check_against_onnxruntime(proto, {n: values[n] for n in inputs}, tmp_path)
+
+
+@pytest.mark.parametrize("equation", ["bii->bi", "bij,jk,kl->bil", "bij->bik"])
+def test_einsum_beyond_one_product(tmp_path: Path, equation: str) -> None:
+    names = ["x", "v", "w"][: equation.count(",") + 1]
+    proto = model([node("Einsum", names, ["y"], equation=equation)], {"x": (1, 3, 3)}, ["y"], {n: random(3, 3) for n in names[1:]})
+    (problem,) = [p for p in imported(proto, tmp_path).problems if p.code != "not-quantized"]
+    assert problem.code in ("unsupported-op", "invalid-node") and "Einsum" in str(problem)

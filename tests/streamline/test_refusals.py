@@ -137,12 +137,6 @@ def quotient_of_two_streams() -> onnx.ModelProto:
 
 
 @refused
-def concatenation_with_a_constant() -> onnx.ModelProto:
-    layers = (node("Concat", ["q", "k"], ["c"], axis=1), quant("w", "wq"), node("Conv", ["c", "wq"], ["y"]))
-    return net(*layers, k=np.ones((1, 1, 6, 6), np.float32), w=random(3, 5, 3, 3))
-
-
-@refused
 def several_problems_at_once() -> onnx.ModelProto:
     layers = (
         quant("x", "p", "t"), node("Add", ["q", "p"], ["a"]), quant("a", "aq"), node("Conv", ["aq", "w"], ["c"]), quant("c", "cq"),
