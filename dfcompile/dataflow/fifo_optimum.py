@@ -5,18 +5,29 @@
 
 A conflict says: of these streams one needs more room than it had, or a FIFO that the loop passes is left out. Before it is
 kept, the room in it is raised stream by stream as far as the depths still fail, so that each row excludes many depths.
+
+Conflicts that share no stream are problems of their own (`_parts`): the cheapest depths of all rows are those of each part, side
+by side. A part whose cheapest depths keep the interval, beside what the other streams have, has reached its bound and is done
+until a new conflict joins it to others. When all parts are done, the depths cost what every row together asks for: nothing
+cheaper keeps the interval.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import networkx as nx
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import lil_matrix
+from scipy.sparse import coo_array
 
+Array = NDArray[Any]
 Depths = Mapping[str, int]
+_SOLVED, _IMPOSSIBLE = 0, 2  # what milp ends with when it has a proof
+_NODE = 1000  # work of a node of the solver for each row and column: about as long as so many events of the model
 
 
 @dataclass(frozen=True)
@@ -39,26 +50,61 @@ class StoppedError(Exception):
     """The search may not go on."""
 
 
-def improve(best: Depths, width: Mapping[str, int], known: list[Conflict], attempt: Try, rounds: int) -> tuple[dict[str, int], bool]:
+@dataclass
+class Allowance:
+    """Work that may yet be done, in events of the model: a count, so that results do not depend on the machine's speed."""
+
+    left: int
+
+    def spend(self, work: int) -> None:
+        """StoppedError when nothing is left."""
+        self.left -= work
+        if self.left < 0:
+            raise StoppedError
+
+
+def improve(
+    best: Depths, width: Mapping[str, int], known: list[Conflict], attempt: Try, allowance: Allowance,
+) -> tuple[dict[str, int], bool]:
     """Depths of fewest bits, and whether that is proved.
 
     best: depths that keep the interval; width: bits of a beat of every stream that may have a FIFO
     attempt: whether depths keep the interval, or why not; raises StoppedError when it may do no more
     known: conflicts; new ones are added
     """
-    for _ in range(rounds):
-        bits = _bits(best, width)
-        found = _cheapest(width, known, bits)
-        if found is None or _bits(found, width) >= bits:
-            return dict(best), True
-        try:
-            conflict = attempt(found)
-            if conflict is None:
-                return found, True
-            known.append(_raised(found, conflict, width, bits, attempt))
-        except StoppedError:
-            return dict(best), False
-    return dict(best), False
+    now = {t: d for t, d in best.items() if d}
+    done: set[tuple[int, ...]] = set()
+    try:
+        while left := [p for p in _parts(known, now) if p not in done]:
+            for part in left:
+                rows = [known[i] for i in part]
+                streams = _streams(rows) if rows else now.keys() - _streams(known)
+                mine = {t: now[t] for t in now if t in streams}
+                bits = _bits(mine, width)
+                found = _cheapest(width, rows, bits, allowance)
+                done.add(part)
+                if found is None or _bits(found, width) >= bits:
+                    continue
+                tried = {t: d for t, d in now.items() if t not in streams} | found
+                conflict = attempt(tried)
+                if conflict is not None:
+                    known.append(_raised(tried, conflict, width, bits, attempt))
+                    break
+                now = tried
+    except StoppedError:
+        return now, False
+    return now, True
+
+
+def _streams(rows: Iterable[Conflict]) -> set[str]:
+    return {t for c in rows for t in (*c.room, *c.through)}
+
+
+def _parts(known: Sequence[Conflict], depths: Depths) -> list[tuple[int, ...]]:
+    """Numbers of the conflicts that hang together by the streams they name; none for FIFOs that no conflict names."""
+    graph = nx.Graph((i, t) for i, c in enumerate(known) for t in (*c.room, *c.through))
+    found = sorted(tuple(sorted(x for x in part if isinstance(x, int))) for part in nx.connected_components(graph))
+    return found + ([()] if any(t not in graph for t in depths) else [])
 
 
 def _bits(depths: Depths, width: Mapping[str, int]) -> int:
@@ -81,41 +127,54 @@ def _raised(depths: Depths, conflict: Conflict, width: Mapping[str, int], bits: 
     return conflict
 
 
-def _cheapest(width: Mapping[str, int], known: Iterable[Conflict], bits: int) -> dict[str, int] | None:
+def _cheapest(width: Mapping[str, int], conflicts: Sequence[Conflict], bits: int, allowance: Allowance) -> dict[str, int] | None:
     """The depths of fewest bits that no conflict forbids; None when all take `bits` or more.
 
     One binary for each stream and room of a conflict: whether the depth is larger.
     """
-    conflicts = list(known)
     levels = sorted({(t, d) for c in conflicts for t, d in [*c.room.items(), *((t, 0) for t in c.through)] if width[t] * (d + 1) < bits})
     place = {level: i for i, level in enumerate(levels)}
     costs = np.zeros(len(levels))
-    rows = lil_matrix((len(conflicts) + len(levels), len(levels)))
-    least = np.full(rows.shape[0], -np.inf)
-    for (t, d), i in place.items():
-        before = max((e for s, e in levels if s == t and e < d), default=None)
+    cells: list[tuple[int, int, int]] = []  # row, column, factor
+    least: list[int] = []
+    for i, (t, d) in enumerate(levels):
+        before = levels[i - 1][1] if i and levels[i - 1][0] == t else None
         costs[i] = width[t] * (d + 1 if before is None else d - before)
         if before is not None:  # deeper than d is deeper than before
-            rows[len(conflicts) + i, place[t, before]], rows[len(conflicts) + i, i], least[len(conflicts) + i] = 1, -1, 0
-    for r, c in enumerate(conflicts):
+            cells += [(len(least), i - 1, 1), (len(least), i, -1)]
+            least.append(0)
+    for c in conflicts:
         ways = [place[t, d] for t, d in c.room.items() if (t, d) in place]
         out = [place[t, 0] for t in c.through if (t, 0) in place]
         if len(out) < len(c.through):
             continue  # a single slot is too dear already: that FIFO is always left out
         if not ways and not out:
             return None
-        for i in ways:
-            rows[r, i] = 1
-        for i in out:
-            rows[r, i] = -1
-        least[r] = 1 - len(out)
-    if not levels:
-        return {}
-    found = milp(costs, integrality=np.ones(len(levels)), bounds=Bounds(0, 1), constraints=LinearConstraint(rows.tocsr(), least))
-    if found.x is None:
+        cells += [*((len(least), i, 1) for i in ways), *((len(least), i, -1) for i in out)]
+        least.append(1 - len(out))
+    chosen = _solve(costs, cells, least, allowance)
+    if chosen is None:
         return None
     depths: dict[str, int] = {}
-    for (t, d), i in place.items():
-        if found.x[i] > 0.5:
+    for (t, d), x in zip(levels, chosen, strict=True):
+        if x:
             depths[t] = max(depths.get(t, 0), d + 1)
     return depths
+
+
+def _solve(costs: Array, cells: Sequence[tuple[int, int, int]], least: Sequence[int], allowance: Allowance) -> Array | None:
+    """Binaries of least cost whose rows reach at least `least`; None when there are none."""
+    if not least:
+        return np.zeros(len(costs), dtype=np.bool_)
+    row, column, factor = np.array(cells).T
+    price = _NODE * (len(costs) + len(least))
+    limit = LinearConstraint(coo_array((factor, (row, column)), shape=(len(least), len(costs))).tocsr(), least)
+    allowance.spend(price)
+    found = milp(
+        costs, integrality=np.ones(len(costs)), bounds=Bounds(0, 1), constraints=limit,
+        options={"node_limit": 1 + allowance.left // price},
+    )  # fmt: skip
+    allowance.spend(price * max(0, (found.mip_node_count or 1) - 1))
+    if found.status not in (_SOLVED, _IMPOSSIBLE):
+        raise StoppedError
+    return None if found.x is None else np.asarray(found.x > 0.5)

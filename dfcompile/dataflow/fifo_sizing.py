@@ -13,15 +13,15 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from dfcompile.dataflow.design import Design
-from dfcompile.dataflow.fifo_optimum import Conflict, StoppedError, improve
+from dfcompile.dataflow.fifo_optimum import Allowance, Conflict, StoppedError, improve
 from dfcompile.dataflow.timing_interval import GAVE_UP, Loop, Periodic
 from dfcompile.dataflow.timing_mirror import mirrored
 from dfcompile.dataflow.timing_net import UNBOUNDED, System, build
 
-_BUILD_WORK = 20_000_000  # events of the model that lowering may compute in a build: some seconds
-_WORK = 2_000_000_000
-_OPTIMUM_WORK = 10_000_000  # the same for looking for an optimum, a second or so
-_ROUNDS = 300
+_BUILD_WORK = 60_000_000  # events of the model that lowering may compute in a build, or other work as long: some seconds
+_WORK = 4_000_000_000
+_OPTIMUM_WORK = 30_000_000  # the same for looking for an optimum
+_PASSES = 20  # times that the events of a frame may be computed to open FIFOs, in whole
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class FifoSizing:
     total_bits: sum of depth * stream width
     interval: cycles per frame with these depths, equal to that of unbounded FIFOs
     evaluations: trials of the exact model
+    work: what the search came to, in events of the model
     minimal: proved by trial that any one FIFO with one slot less, or left out, loses the interval
     optimal: proved that no other depths with fewer bits in all keep the interval
     """
@@ -40,6 +41,7 @@ class FifoSizing:
     total_bits: int
     interval: Fraction
     evaluations: int
+    work: int
     minimal: bool
     optimal: bool
 
@@ -57,17 +59,15 @@ def find_depths(design: Design, work: int = _WORK) -> FifoSizing:
     """
     system = build(design)
     search = _Search(system, Fraction(max(system.cycles)))
-    search.open()
+    search.open(work)
     if search.depths:
         search.bound()
-        search.minimal = search.optimal = work > 0
-        if search.minimal:
-            search.lower(work)
-        if search.minimal:
-            search.improve(min(work, _OPTIMUM_WORK))
+        search.minimal = search.lower(work)
+        search.optimal = search.minimal and search.improve(min(work, _OPTIMUM_WORK))
     depths = {e.tensor: search.depths[e.tensor] for e in system.edges if search.depths.get(e.tensor)}
     bits = sum(search.width[t] * d for t, d in depths.items())
-    return FifoSizing(depths, bits, search.periodic.interval, search.trials, search.minimal, search.minimal and search.optimal)
+    computed = search.periodic.computed
+    return FifoSizing(depths, bits, search.periodic.interval, search.trials, computed, search.minimal, search.optimal)
 
 
 def _conflict(loop: Loop, system: System, depths: Mapping[str, int]) -> Conflict:
@@ -95,14 +95,19 @@ class _Search:
         self.trials = 0
         self.conflicts: list[Conflict] = []
         self.minimal = self.optimal = True
-        self._work = 0
+        self._about: dict[str, list[Conflict]] = {}  # stream -> conflicts that name it as short of room
+        self._allowance = Allowance(0)
 
     @property
     def depths(self) -> dict[str, int]:
         return self.periodic.depths
 
-    def open(self) -> None:
-        """Give unbounded FIFOs to as few streams as needed, and slow down to what no FIFO can better."""
+    def open(self, work: int) -> None:
+        """Give unbounded FIFOs to as few streams as needed, and slow down to what no FIFO can better.
+
+        To all streams when that takes more than `work` and some passes over all events.
+        """
+        most = work + _PASSES * len(self.periodic.times)
         self.trials += 1
         loops = self.periodic.settle()
         opened: dict[str, int] = {}
@@ -118,6 +123,8 @@ class _Search:
                 room = _conflict(x, self.system, opened).room
                 if not opened.keys() & room.keys():
                     opened[min(sorted(room), key=lambda t: self.width[t])] = UNBOUNDED
+            if self.periodic.computed > most:
+                opened = dict.fromkeys(self.width, UNBOUNDED)
             loops = self.periodic.relax(opened)
         if opened:
             self.periodic.settle()
@@ -135,30 +142,35 @@ class _Search:
             self.trials += 1
             depths = {t: d + d // 16 + 2 for t, d in depths.items()}
 
-    def lower(self, work: int) -> None:
-        """Lower the depths, most bits first, until none can be lowered alone or so many more events were computed."""
-        self._work = self.periodic.computed + work
+    def lower(self, work: int) -> bool:
+        """Lower the depths, most bits first; whether that went on until none can be lowered alone."""
+        self._allowance = Allowance(work)
         before: dict[str, int] = {}
-        while self.depths != before:
-            before = dict(self.depths)
-            for t in sorted((t for t, d in before.items() if d), key=lambda t: (-self.width[t] * before[t], t)):
-                if self.periodic.computed > self._work:
-                    self.minimal = False
-                    return
-                self._lower_one(t)
+        try:
+            while self.depths != before:
+                before = dict(self.depths)
+                for t in sorted((t for t, d in before.items() if d), key=lambda t: (-self.width[t] * before[t], t)):
+                    self._lower_one(t)
+        except StoppedError:
+            return False
+        return True
 
-    def improve(self, work: int) -> None:
-        """Look for fewer bits on other streams."""
-        self._work = self.periodic.computed + work
-        best, self.optimal = improve({t: d for t, d in self.depths.items() if d}, self.width, self.conflicts, self._attempt, _ROUNDS)
+    def improve(self, work: int) -> bool:
+        """Look for fewer bits on other streams; whether there are none."""
+        self._allowance = Allowance(work)
+        best, optimal = improve(self.depths, self.width, self.conflicts, self._attempt, self._allowance)
         self.periodic.limit = None
         loop = self.periodic.change(best)
         assert loop is None, "these depths were proved to keep the interval"
+        return optimal
 
     def _attempt(self, depths: Mapping[str, int]) -> Conflict | None:
+        """Why depths lose the interval, kept for later trials; where they keep it they are the present ones now."""
         self.trials += 1
-        self.periodic.limit = self._work
+        before = self.periodic.computed
+        self.periodic.limit = before + max(0, self._allowance.left)
         loop = self.periodic.change(depths)
+        self._allowance.spend(self.periodic.computed - before)
         if loop is GAVE_UP:
             raise StoppedError
         return None if loop is None else _conflict(loop, self.system, depths)
@@ -178,18 +190,13 @@ class _Search:
                 low, step = tried, 0
 
     def _fits(self, t: str, depth: int) -> bool:
-        """Try one FIFO at another depth; the change stays when the interval does."""
+        """Try one FIFO at less depth; the change stays when the interval does."""
         tried = {**self.depths, t: depth}
-        if any(c.forbids(tried) for c in self.conflicts):
+        if any(c.forbids(tried) for c in self._about.get(t, ())):
             return False
-        if self.periodic.computed > self._work:
-            self.minimal = False
-            return False
-        self.trials += 1
-        self.periodic.limit = self._work
-        loop = self.periodic.change(tried)
-        if loop is GAVE_UP:
-            self.minimal = False
-        elif loop is not None:
-            self.conflicts.append(_conflict(loop, self.system, tried))
-        return loop is None
+        conflict = self._attempt(tried)
+        if conflict is not None:
+            self.conflicts.append(conflict)
+            for other in conflict.room:
+                self._about.setdefault(other, []).append(conflict)
+        return conflict is None

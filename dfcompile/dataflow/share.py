@@ -3,13 +3,14 @@
 Units step at their own times, so a memory needs a port of its own; a block RAM has two. A unit names the memory that its
 SystemVerilog module reads from outside (`Unit.ported`), and any two of them may share: two that leave their blocks partly empty,
 one that fits beside another and was in LUTs, two that were in LUTs because a block each was too dear. A matching of greatest
-weight (Edmonds; networkx) over what each pair saves is the best choice of pairs.
+weight (Edmonds; networkx) over what each pair saves is the best choice of pairs. Its time grows with the cube of the memories:
+where very many pairs would save something, those that save most are taken first instead, at least half of the best saving.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, combinations_with_replacement, product
 from math import ceil
 
 import networkx
@@ -23,6 +24,7 @@ from dfcompile.units.base import Memory, Resources
 
 # With two ports of free addresses a block has half the width that it has with one.
 TWO_PORT_SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18))
+_MOST_PAIRS = 5000  # among which the best matching is looked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,22 +89,50 @@ def share_memories(design: Design, family: str, board: Board | None = None) -> D
     """
     memories = {n.name: ported_memory(design, n.name) for n in design.nodes}
     places = {u: m for u, m in memories.items() if m and m.style != "uram" and m.depth > 1}
-    pairs = [SharedMemory((a, b), places[a], places[b]) for a, b in combinations(places, 2)]
-    found = replace(design, shared=_best(pairs, family, board))
+    found = replace(design, shared=_best(places, family, board, more=True))
     if board is None or _block_rams(found, family) <= board.usable["bram36"]:
         return found
-    return replace(design, shared=_best([p for p in pairs if saved_by(p, family).bram36 >= 0], family, board))
+    return replace(design, shared=_best(places, family, board, more=False))
 
 
-def _best(pairs: list[SharedMemory], family: str, board: Board | None) -> tuple[tuple[str, str], ...]:
+def _best(places: dict[str, Memory], family: str, board: Board | None, more: bool) -> tuple[tuple[str, str], ...]:
+    """Pairs of units; `more`: a pair may take more blocks than its memories did."""
     price = rates(family, board)
+    order = {u: i for i, u in enumerate(places)}
+    alike: dict[tuple[int, int, str], list[str]] = {}
+    for u, m in places.items():
+        alike.setdefault((m.depth, m.width, m.style), []).append(u)
+    worth: list[tuple[int, list[str], list[str]]] = []  # what a pair of one memory of each list saves
+    for ours, theirs in combinations_with_replacement(alike.values(), 2):
+        a, b = (ours[0], theirs[0]) if ours is not theirs else (ours[0], ours[-1])
+        saved = saved_by(SharedMemory((a, b), places[a], places[b]), family)
+        value = round(1000 * float(price @ vector(saved)))
+        if a != b and value > 0 and (more or saved.bram36 >= 0):
+            worth.append((value, ours, theirs))
+    several = sum(len(ours) * len(theirs) for _, ours, theirs in worth) > _MOST_PAIRS
+    chosen = _greedy(worth) if several else _matching(worth)
+    units = list(places)
+    return tuple((units[i], units[j]) for i, j in sorted(sorted(order[u] for u in pair) for pair in chosen))
+
+
+def _matching(worth: list[tuple[int, list[str], list[str]]]) -> set[frozenset[str]]:
+    """The pairs that save the most in all."""
     graph = networkx.Graph()
-    for pair in pairs:
-        worth = round(1000 * float(price @ vector(saved_by(pair, family))))
-        if worth > 0:
-            graph.add_edge(*pair.units, weight=worth)
-    chosen = {frozenset(p) for p in networkx.max_weight_matching(graph)}
-    return tuple(p.units for p in pairs if frozenset(p.units) in chosen)
+    for value, ours, theirs in worth:
+        pairs = combinations(ours, 2) if ours is theirs else product(ours, theirs)
+        graph.add_weighted_edges_from((a, b, value) for a, b in pairs)
+    return {frozenset(p) for p in networkx.max_weight_matching(graph)}
+
+
+def _greedy(worth: list[tuple[int, list[str], list[str]]]) -> set[frozenset[str]]:
+    """The pairs that save the most each, one after the other."""
+    free = {id(units): list(units) for _, *both in worth for units in both}
+    found = set()
+    for _, ours, theirs in sorted(worth, key=lambda w: -w[0]):
+        a, b = free[id(ours)], free[id(theirs)]
+        while a and b and (a is not b or len(a) > 1):
+            found.add(frozenset((a.pop(0), b.pop(0))))
+    return found
 
 
 def _block_rams(design: Design, family: str) -> float:

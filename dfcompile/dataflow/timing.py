@@ -120,6 +120,9 @@ def _timing(system: System, net: Net, times: Ints, depths: Mapping[str, int], in
         if e.write is not None and e.tensor in depths:
             fifos[e.tensor] = (_at(net, times, e.write).ravel(), _at(net, times, e.consumer).ravel())
     outputs = _done(system, net, times)
+    owned: dict[str, list[int]] = {}
+    for q, owner in enumerate(system.owners):
+        owned.setdefault(owner, []).append(q)
     done = np.maximum.reduce(list(outputs.values()))
     slowest = max(design.nodes, key=lambda n: design.unit(n.name).cycles)
     return Timing(
@@ -129,7 +132,7 @@ def _timing(system: System, net: Net, times: Ints, depths: Mapping[str, int], in
         slowest.name,
         done,
         outputs,
-        {n.name: _unit_frames(system, net, times, n.name) for n in design.nodes},
+        {n.name: _unit_frames(net, times, owned[n.name]) for n in design.nodes},
         {t: int(max_occupancy(w, r)) for t, (w, r) in fifos.items()},
         fifos,
     )
@@ -140,8 +143,7 @@ def max_occupancy(writes: Ints, reads: Ints) -> int:
     return int((np.arange(1, len(writes) + 1) - np.searchsorted(reads, writes)).max(initial=0))
 
 
-def _unit_frames(system: System, net: Net, times: Ints, name: str) -> Ints:
-    own = [q for q, owner in enumerate(system.owners) if owner == name]
+def _unit_frames(net: Net, times: Ints, own: list[int]) -> Ints:
     first = np.minimum.reduce([times[:, net.first[q]] for q in own])
     last = np.maximum.reduce([times[:, net.first[q] + net.size[q] - 1] for q in own])
     return np.stack([first, last], axis=1)

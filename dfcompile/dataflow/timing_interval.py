@@ -33,6 +33,7 @@ from dfcompile.dataflow.timing_reduce import Reduction
 
 _MOST_LOOPS = 1000
 _RADIUS = 4
+_TRIAL = 10_000  # events that could be computed while a trial gets ready, and one more for each link
 _PATIENCE = 20_000  # events computed before loops are looked for
 _TURNS = 8  # the same in a small system, as times that all its events were computed
 
@@ -55,7 +56,7 @@ class Periodic:
 
     depths:   tensor -> slots for which `times` was last proved to fit
     interval: cycles per frame asked for; times are multiples of 1 / its denominator
-    computed: events computed so far, a measure of work
+    computed: events computed so far, and what else took as long: a measure of work
     limit:    where `computed` ends a trial: `change` then undoes it and returns `GAVE_UP`
     """
 
@@ -108,6 +109,7 @@ class Periodic:
         """
         if self._layout.compact and not self._reduction.compact(depths):
             self._expand()
+        self.computed += _TRIAL + len(self._links)
         old = self.depths, self._links, self._net
         changed = self._use(depths)
         net = fresh(self._net)

@@ -20,13 +20,15 @@ from dfcompile.dataflow.timing_net import Bools, Ints, Link, Port, System
 
 _MOST_LINKS = 24  # that may take the place of a sequence
 _MOST_STREAMS = 16  # of a cluster: a change of one depth does all of it again
+_BITS = 32
+_NUMBERS = (1 << _BITS) - 1
 
 
 class _Reduced(NamedTuple):
-    """Numbers of the links that are left, each sequence left out with the links it waited by, and whether runs may be
-    kept by their ends."""
+    """The links that are left, as `Reduction._numbered` has them, each sequence left out with the links it waited by, and
+    whether runs may be kept by their ends."""
 
-    links: list[int]
+    links: Ints
     gone: list[tuple[int, list[Link]]]
     compact: bool
 
@@ -61,20 +63,21 @@ class Reduction:
     def links(self, depths: Mapping[str, int]) -> Ints:
         """Their numbers, in order of who waits. A link has the same number whatever the depths."""
         self._take(depths)
-        found = [self._all[k].dst.sequence << 32 | k for part in (self._inner, *(c.links for c in self._now)) for k in part]
-        return np.sort(np.array(found, dtype=np.int64)) & 0xFFFFFFFF
+        return np.sort(np.concatenate([self._inner, *(c.links for c in self._now)])) & _NUMBERS
 
     def link(self, number: int) -> Link:
         """With the links of the system that it stands for."""
         return self._all[number]
 
-    def _numbered(self, links: Iterable[Link]) -> list[int]:
+    def _numbered(self, links: Iterable[Link]) -> Ints:
+        """Their numbers, and above them who waits."""
         found = []
         for x in links:
-            found.append(self._numbers.setdefault(x, len(self._all)))
-            if found[-1] == len(self._all):
+            number = self._numbers.setdefault(x, len(self._all))
+            if number == len(self._all):
                 self._all.append(x)
-        return found
+            found.append(x.dst.sequence << _BITS | number)
+        return np.array(found, dtype=np.int64)
 
     def compact(self, depths: Mapping[str, int]) -> bool:
         """Whether dropped beats of no port would pass anything on that the links do not say themselves."""

@@ -56,18 +56,24 @@ def arrange(wires: list[Wire], names: list[str]) -> Layout:
     count = max(layer.values(), default=-1) + 1
     made = Layout(columns=2 * count)
     lanes: dict[int, list[int]] = {i: [] for i in range(len(wires))}
+    arriving: dict[str, list[int]] = {}
+    open_: list[int] = []  # wires that pass the present column or the next ones
+    starting: dict[int, list[int]] = {}
+    for i, w in enumerate(wires):
+        arriving.setdefault(w.target, []).append(i)
+        starting.setdefault(2 * layer[w.source] + 1, []).append(i)
+    standing: dict[int, list[tuple[int, str]]] = {}
+    for k, n in enumerate(names):
+        standing.setdefault(2 * layer[n], []).append((k, n))
     for column in range(2 * count):
         wanted: list[tuple[tuple[int, bool, int], Hashable]] = []
-        at = column // 2
-        if column % 2 == 0:
-            for k, n in enumerate(names):
-                if layer[n] == at:
-                    arriving = [lanes[i][-1] for i, w in enumerate(wires) if w.target == n]
-                    wanted.append(((min(arriving, default=0), False, k), n))
-        for i, w in enumerate(wires):
-            if 2 * layer[w.source] < column < 2 * layer[w.target]:
-                here = lanes[i][-1] if lanes[i] else made.vertices[w.source][1]
-                wanted.append(((here, layer[w.target] - layer[w.source] > 1, w.source_port), i))
+        for k, n in standing.get(column, ()):
+            wanted.append(((min((lanes[i][-1] for i in arriving.get(n, ())), default=0), False, k), n))
+        open_ = sorted([i for i in open_ if column < 2 * layer[wires[i].target]] + starting.get(column, []))
+        for i in open_:
+            w = wires[i]
+            here = lanes[i][-1] if lanes[i] else made.vertices[w.source][1]
+            wanted.append(((here, layer[w.target] - layer[w.source] > 1, w.source_port), i))
         _settle(column, sorted(wanted, key=lambda item: item[0]), made, lanes)
     made.wires = [(w, lanes[i]) for i, w in enumerate(wires)]
     return made

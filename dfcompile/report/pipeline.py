@@ -36,7 +36,8 @@ def draw_pipeline(design: Design, rows: Mapping[str, Mapping[str, Any]], interva
     layout = arrange(wires, [*ends, *(n.name for n in design.nodes)])
     lines, height = _rows(layout, set(ends))
     streams = design.streams()
-    parts = [_wire(w, lanes, layout, lines, _ports(wires)) for w, lanes in layout.wires]
+    ports = _ports(wires)
+    parts = [_wire(w, lanes, layout, lines, ports) for w, lanes in layout.wires]
     parts += _returns(layout, lines)
     for w, lanes in layout.wires:
         column = layout.vertices[w.source][0] + 1
@@ -147,14 +148,16 @@ def _returns(layout: Layout, lines: list[Row]) -> list[Markup]:
     """Lines from the end of a row to the beginning of the next: down at the right, along between the rows, down at the left."""
     found = []
     ports = _ports([w for w, _ in layout.wires])
+    passing: list[list[tuple[Wire, list[int]]]] = [[] for _ in lines]
+    for w, lanes in layout.wires:
+        for r in range((layout.vertices[w.source][0] + 1) // (2 * PER_ROW), layout.vertices[w.target][0] // (2 * PER_ROW)):
+            passing[r].append((w, lanes))
     for r in range(len(lines) - 1):
         column = 2 * PER_ROW * (r + 1)
         crossing = []
-        for w, lanes in layout.wires:
+        for w, lanes in passing[r]:
             start = layout.vertices[w.source][0] + 1
             end = layout.vertices[w.target]
-            if not start <= column - 1 < end[0]:
-                continue
             if end[0] == column:
                 to = _at_port(_middle(column, end[1], lines), w.target_port, ports[w.target][0])
             else:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 
 from dfcompile.dataflow.design import Design
-from dfcompile.dataflow.fifo_optimum import Conflict, improve
+from dfcompile.dataflow.fifo_optimum import Allowance, Conflict, improve
 from dfcompile.dataflow.fifo_sizing import find_depths, size_fifos
 from dfcompile.dataflow.timing import solve
 from dfcompile.dataflow.timing_interval import least_interval
@@ -126,7 +126,7 @@ def test_a_stream_further_up_may_be_cheaper() -> None:
     def attempt(depths: Mapping[str, int]) -> Conflict | None:
         return None if depths.get("narrow", 0) or (depths.get("left", 0) and depths.get("right", 0)) else known[0]
 
-    assert improve({"left": 1, "right": 1}, rows, list(known), attempt, 10) == ({"narrow": 1}, True)
+    assert improve({"left": 1, "right": 1}, rows, list(known), attempt, Allowance(10**9)) == ({"narrow": 1}, True)
 
 
 def test_a_chain_at_full_rate_needs_no_fifo() -> None:
