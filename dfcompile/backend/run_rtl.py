@@ -98,7 +98,9 @@ def _parse_times(path: Path) -> tuple[NDArray[np.int64], int, int]:
     return np.array(values["frame_done"], np.int64), values["first_take"][0], values["cycles"][0]
 
 
-def run_harness(design: Design, rtl: Path, inputs: Sequence[Array], stalls: float, seed: int, rates: Rates = FULL_RATE) -> RtlRun:
+def run_harness(
+    design: Design, rtl: Path, inputs: Sequence[Array], stalls: float, seed: int, rates: Rates = FULL_RATE, reset_at: int = 0
+) -> RtlRun:
     """Run frames through the project in folder `rtl` with the C++ harness."""
     frames = check_inputs(design, inputs)
     interface = Interface.of(design)
@@ -116,7 +118,7 @@ def run_harness(design: Design, rtl: Path, inputs: Sequence[Array], stalls: floa
         files = [file(p) for p in (*interface.inputs, *interface.outputs)]
         times = folder / "times.txt"
         command: list[str | Path] = [harness, str(frames), str(stalls), str(seed), str(max_idle)]
-        command += [str(rates.source_gap), str(rates.sink_gap), str(rates.frame_period), times, *files]
+        command += [str(rates.source_gap), str(rates.sink_gap), str(rates.frame_period), str(reset_at), times, *files]
         done = subprocess.run(command, cwd=rtl, capture_output=True, text=True, check=False)
         if done.returncode:
             raise _failure(design, done.returncode, done.stdout + done.stderr, times, max_idle)
@@ -124,7 +126,9 @@ def run_harness(design: Design, rtl: Path, inputs: Sequence[Array], stalls: floa
         return RtlRun(outputs, *_parse_times(times))
 
 
-def run_cocotb(design: Design, rtl: Path, inputs: Sequence[Array], stalls: float, seed: int, rates: Rates = FULL_RATE) -> RtlRun:
+def run_cocotb(
+    design: Design, rtl: Path, inputs: Sequence[Array], stalls: float, seed: int, rates: Rates = FULL_RATE, reset_at: int = 0
+) -> RtlRun:
     """Run frames through the project in folder `rtl` with the cocotb bench that builds carry in sim/."""
     check_inputs(design, inputs)
     interface = Interface.of(design)
@@ -135,6 +139,7 @@ def run_cocotb(design: Design, rtl: Path, inputs: Sequence[Array], stalls: float
         simulator = build_cocotb(sim, rtl, interface.names.top)
         command = ["make", f"PYTHON={sys.executable}", f"SIMULATOR={simulator}", f"STALLS={stalls}", f"SEED={seed + 1}"]
         command += [f"SOURCE_GAP={rates.source_gap}", f"SINK_GAP={rates.sink_gap}", f"FRAME_PERIOD={rates.frame_period}"]
+        command += [f"RESET_AT={reset_at}"]
         done = subprocess.run(command, cwd=sim, capture_output=True, text=True, check=False)
         run = sim / "results" / "run.json"
         if done.returncode or not run.exists():
@@ -145,7 +150,7 @@ def run_cocotb(design: Design, rtl: Path, inputs: Sequence[Array], stalls: float
 
 
 def _cocotb_failure(design: Design, text: str) -> CompileError:
-    found = re.findall(r"AssertionError: (.*)", text)
+    found = re.findall(r"(?:AssertionError|%Error): (.*)", text)
     why = found[0] if found else "\n       ".join(text.splitlines()[-8:])
     if "nothing moved" in why:
         return _deadlock(design, why)
@@ -160,11 +165,13 @@ def run_rtl(
     rtl: Path | None = None,
     driver: str = "auto",
     rates: Rates = FULL_RATE,
+    reset_at: int = 0,
 ) -> RtlRun:
     """Simulate frames of codes, one array (n, h, w, c) for each input port.
 
     stalls: chance in each cycle that an input pauses between beats or an output is not ready
     rates:  how fast sources and sinks are, as `solve` takes it
+    reset_at: cycle in which the design is reset, to start all over again; 0: none
     rtl:    folder of the emitted project; None emits it into a temporary one
     driver: "cpp" (the C++ harness), "cocotb", or "auto": the C++ harness, which is the faster one
     Raises CompileError: deadlock (which ports wait), broken stream protocol, missing tools.
@@ -172,7 +179,7 @@ def run_rtl(
     if rtl is None:
         with tempfile.TemporaryDirectory() as temporary:
             emit_rtl(design, Path(temporary) / "rtl")
-            return run_rtl(design, inputs, stalls, seed, Path(temporary) / "rtl", driver, rates)
+            return run_rtl(design, inputs, stalls, seed, Path(temporary) / "rtl", driver, rates, reset_at)
     if driver not in ("auto", "cpp", "cocotb"):
         raise ValueError(f"no driver '{driver}': auto, cpp or cocotb")
-    return (run_cocotb if driver == "cocotb" else run_harness)(design, rtl, inputs, stalls, seed, rates)
+    return (run_cocotb if driver == "cocotb" else run_harness)(design, rtl, inputs, stalls, seed, rates, reset_at)

@@ -1,9 +1,9 @@
 // Runs frames through a verilated design and writes what came out, and when.
-// usage: harness FRAMES STALLS SEED MAX_IDLE SOURCE_GAP SINK_GAP FRAME_PERIOD TIMES_FILE INPUT_FILE... OUTPUT_FILE...
+// usage: harness FRAMES STALLS SEED MAX_IDLE SOURCE_GAP SINK_GAP FRAME_PERIOD RESET_AT TIMES_FILE INPUT_FILE... OUTPUT_FILE...
 // Files of beats hold one beat a line in hex. STALLS is the chance, in every cycle, that an input pauses between beats or an output
 // is not ready. An input offers a beat SOURCE_GAP cycles after the transfer of the one before, and the first beat of a frame
 // FRAME_PERIOD cycles after it offered that of the frame before, at the earliest; an output is ready SINK_GAP cycles after a
-// transfer (1, 1 and 0: as fast as can be). After MAX_IDLE cycles without a transfer the run is given up. TIMES_FILE: lines "name value...", see main.
+// transfer (1, 1 and 0: as fast as can be). Unless RESET_AT is 0 the design is reset in that cycle, and all starts again. After MAX_IDLE cycles without a transfer the run is given up. TIMES_FILE: lines "name value...", see main.
 // Exit codes: 0 done, 2 given up (see TIMES_FILE), 3 the design broke the stream protocol, 4 bad usage or files.
 #include <cstdio>
 #include <cstdlib>
@@ -72,6 +72,11 @@ struct Input {
   uint64_t count, done = 0, next = 0, next_frame = 0;  // cycles of the next offer and of the next frame's first, at the earliest
   bool offered = false, moves = false;
 
+  void start() {
+    done = next = next_frame = 0;
+    offered = moves = false;
+    *port.valid = 0;
+  }
   void drive(uint64_t cycle, const Rates& rates, bool stall) {
     if (offered || done == count || stall || cycle < next) return;
     if (done % port.beats == 0) {
@@ -99,6 +104,12 @@ struct Output {
   bool waiting = false;
   std::vector<uint8_t> held;
 
+  void start() {
+    beats.clear();
+    done = next = 0;
+    waiting = false;
+    *port.ready = 0;
+  }
   const uint8_t* data() const { return static_cast<const uint8_t*>(port.data); }
   // The rules of the stream: an offered beat stays, unchanged; tlast marks the last beat of a frame.
   void check(uint64_t cycle) {
@@ -130,12 +141,16 @@ struct Bench {
     *design.clock = level;
     eval_design();
   }
-  void reset() {
+  // Four cycles of reset; then nothing has happened yet.
+  void reset(uint64_t frames) {
     *design.reset_n = 0;
-    for (Port& p : design.inputs) *p.valid = 0;
-    for (Port& p : design.outputs) *p.ready = 0;
+    for (Input& i : inputs) i.start();
+    for (Output& o : outputs) o.start();
     for (int i = 0; i < 4; ++i) half(0), half(1);
     *design.reset_n = 1;
+    frame_done.assign(frames, 0);
+    cycle = first_take = last_move = 0;
+    taken = false;
   }
   void drive(Random& random, uint64_t threshold) {
     for (Input& i : inputs) i.drive(cycle, rates, threshold && random.below(threshold));
@@ -190,30 +205,35 @@ void write_times(const char* path, const Bench& bench) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 9) fail(4, "usage: harness FRAMES STALLS SEED MAX_IDLE SOURCE_GAP SINK_GAP FRAME_PERIOD TIMES_FILE INPUT_FILE... OUTPUT_FILE...");
+  if (argc < 10) fail(4, "usage: harness FRAMES STALLS SEED MAX_IDLE SOURCE_GAP SINK_GAP FRAME_PERIOD RESET_AT TIMES_FILE INPUT_FILE... OUTPUT_FILE...");
   Bench bench;
   const uint64_t seed = std::strtoull(argv[3], nullptr, 10);
   bench.design = open_design(seed);
   const uint64_t frames = std::strtoull(argv[1], nullptr, 10), max_idle = std::strtoull(argv[4], nullptr, 10);
   const uint64_t threshold = static_cast<uint64_t>(std::strtod(argv[2], nullptr) * 4294967296.0);
   bench.rates = {std::strtoull(argv[5], nullptr, 10), std::strtoull(argv[6], nullptr, 10), std::strtoull(argv[7], nullptr, 10)};
-  Random random{seed};
-  if (argc != 9 + static_cast<int>(bench.design.inputs.size() + bench.design.outputs.size())) fail(4, "wrong number of files");
-  char** path = argv + 9;
+  if (argc != 10 + static_cast<int>(bench.design.inputs.size() + bench.design.outputs.size())) fail(4, "wrong number of files");
+  char** path = argv + 10;
   for (const Port& p : bench.design.inputs) bench.inputs.push_back({p, read_beats(*path++, p, frames * p.beats), frames * p.beats});
   for (const Port& p : bench.design.outputs) {
     bench.outputs.push_back({p, frames * p.beats, {}, 0, 0, false, std::vector<uint8_t>(bytes_of(p))});
   }
-  bench.frame_done.assign(frames, 0);
-  bench.reset();
-  while (!bench.finished() && bench.cycle - bench.last_move <= max_idle) {
-    bench.drive(random, threshold);
-    bench.step();
-  }
+  const auto run = [&](uint64_t until) {
+    Random random{seed};
+    bench.reset(frames);
+    while (!bench.finished() && bench.cycle - bench.last_move <= max_idle && bench.cycle < until) {
+      bench.drive(random, threshold);
+      bench.step();
+    }
+  };
+  const uint64_t reset_at = std::strtoull(argv[8], nullptr, 10);
+  if (reset_at) run(reset_at);
+  run(~uint64_t{0});
   const bool finished = bench.finished();
-  write_times(argv[8], bench);
+  write_times(argv[9], bench);
   if (finished) {
-    for (int i = 0; i < 32; ++i) bench.drive(random, 0), bench.step();  // a beat too many would show now
+    Random none{0};
+    for (int i = 0; i < 32; ++i) bench.drive(none, 0), bench.step();  // a beat too many would show now
   }
   for (const Output& o : bench.outputs) write_beats(*path++, o.port, o.beats);
   close_design();

@@ -2,7 +2,8 @@
 
 bench.json says which ports there are; vectors/<port>.hex holds the beats, one a line. ``+stalls=P`` makes every port pause with
 chance P in a cycle, ``+pause_seed=N`` chooses when. ``+source_gap=N`` and ``+sink_gap=N`` are the least cycles between two beats of
-a port, ``+frame_period=N`` those between the first offers of two frames. Writes results/<port>.hex and results/run.json.
+a port, ``+frame_period=N`` those between the first offers of two frames. ``+reset_at=N`` resets the design in that
+cycle and starts all over again. Writes results/<port>.hex and results/run.json.
 """
 
 from __future__ import annotations
@@ -128,12 +129,21 @@ async def reset(dut: Any) -> None:
     dut.aresetn.value = 1
 
 
-async def run(dut: Any, bench: dict[str, Any], inputs: list[Input], outputs: list[Output]) -> tuple[int, int]:
-    """All frames; the cycle of the first beat taken and the cycles of the run."""
+async def quiet(outputs: list[Output], clock: Any) -> None:
+    """Nothing is offered after the last frame."""
+    for cycle in range(32):
+        await ReadOnly()
+        for output in outputs:
+            output.step(cycle)
+        await FallingEdge(clock)
+
+
+async def run(dut: Any, bench: dict[str, Any], inputs: list[Input], outputs: list[Output], until: int | None) -> tuple[int, int]:
+    """All frames, or what comes before a cycle; the cycle of the first beat taken and the cycles of the run."""
     stalls = float(cocotb.plusargs.get("stalls", 0))
     chance = random.Random(int(cocotb.plusargs.get("pause_seed", 1)))
     cycle, last_move, first_take = 0, 0, -1
-    while any(len(o.beats) < o.count for o in outputs):
+    while any(len(o.beats) < o.count for o in outputs) and cycle != until:
         for port in (*inputs, *outputs):
             port.drive(cycle, stalls > 0 and chance.random() < stalls)
         await ReadOnly()
@@ -154,11 +164,14 @@ async def run(dut: Any, bench: dict[str, Any], inputs: list[Input], outputs: lis
 async def frames(dut: Any) -> None:
     """The golden frames, with pauses when +stalls is given."""
     bench = json.loads((HERE / "bench.json").read_text())
-    inputs = [Input(dut, p, bench["frames"]) for p in bench["inputs"]]
-    outputs = [Output(dut, p, bench["frames"]) for p in bench["outputs"]]
     Clock(dut.aclk, 10, unit="ns").start()
-    await reset(dut)
-    first_take, cycles = await run(dut, bench, inputs, outputs)
+    reset_at = _option("reset_at", 0)
+    for until in [reset_at, None] if reset_at else [None]:
+        inputs = [Input(dut, p, bench["frames"]) for p in bench["inputs"]]
+        outputs = [Output(dut, p, bench["frames"]) for p in bench["outputs"]]
+        await reset(dut)
+        first_take, cycles = await run(dut, bench, inputs, outputs, until)
+    await quiet(outputs, dut.aclk)
     done = [max(frame) for frame in zip(*(o.frame_done for o in outputs), strict=True)]
     for output in outputs:
         output.write()

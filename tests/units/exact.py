@@ -104,7 +104,10 @@ def predict(unit: Unit, frames: int, stalls: float, seed: int) -> list[int]:
 
 
 def check_exact(unit: Unit, *, frames: int = 3, seed: int = 0, hls: bool = True, stalls: tuple[float, ...] = (0.2, 0.6)) -> None:
-    """`check`, then the RTL under stalls: same beats, and every frame complete in the very cycle that the schedule says."""
+    """`check`, then the RTL under stalls: same beats, and every frame complete in the very cycle that the schedule says.
+
+    So too after a reset at any moment of the run.
+    """
     rng = np.random.default_rng(seed)
     codes = [random_codes(s, frames, rng) for s in unit.inputs]
     wanted = unit.compute(*codes)
@@ -112,9 +115,10 @@ def check_exact(unit: Unit, *, frames: int = 3, seed: int = 0, hls: bool = True,
     assert unstalled is not None
     ideal = unit.cycles
     assert unstalled.interval_cycles == ideal or unit.kind == "fifo", f"{unit}: interval {unstalled.interval_cycles}, ideal {ideal}"
-    for part in stalls:
-        run = run_rtl(one_unit(unit), codes, part, seed)
+    resets = [0, *rng.integers(1, unstalled.cycles, 2).tolist()]
+    for part, reset_at in ((p, at) for p in stalls for at in resets):
+        run = run_rtl(one_unit(unit), codes, part, seed, reset_at=reset_at)
         for stream, got, want in zip(unit.outputs, run.outputs, wanted, strict=True):
-            assert_same(f"RTL {unit} with stalls {part}", stream, got, want)
+            assert_same(f"RTL {unit} with stalls {part}, reset at {reset_at}", stream, got, want)
         measured = [run.first_take, *run.frame_done.tolist()]
-        assert measured == predict(unit, frames, part, seed), f"{unit} with stalls {part}"
+        assert measured == predict(unit, frames, part, seed), f"{unit} with stalls {part}, reset at {reset_at}"
