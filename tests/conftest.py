@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 pytest.register_assert_rewrite("tests.golden", "tests.three_way", "tests.frontend.make", "tests.streamline.exactly")
 
@@ -16,6 +16,7 @@ from tests.golden import check_golden  # noqa: E402  the rewrite must be registe
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
 settings.register_profile("nightly", deadline=None, max_examples=2000)
+settings.register_profile("planted", phases=(Phase.explicit, Phase.generate))  # tools/mutate.py: failures are not shrunk
 
 ROOT = Path(__file__).resolve().parent.parent
 

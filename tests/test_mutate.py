@@ -44,7 +44,7 @@ def fault(old: str, new: str, *tests: str, survives: str = "") -> mutate.Fault:
 
 def test_verdicts(small: Path) -> None:
     faults = [fault("a + b", "a * b"), fault("a - b", "b - a"), fault("def add", "def plus"), fault("def sub", "def ("), fault("+", "-")]
-    found = list(mutate.run(faults, small))
+    found = list(mutate.run(faults, small, ()))
     assert [v.word for v in found] == ["killed", "survived", "killed", "broken", "killed"]
     assert [v.is_as_wanted for v in found] == [True, False, True, False, True]
     assert found[0].first == "test_sums.py::test_add" and "SyntaxError" in found[3].first
@@ -52,14 +52,14 @@ def test_verdicts(small: Path) -> None:
 
 
 def test_an_explained_survivor_must_survive(small: Path) -> None:
-    found = list(mutate.run([fault("a - b", "b - a", survives="nobody calls it"), fault("+", "-", survives="wrong")], small))
+    found = list(mutate.run([fault("a - b", "b - a", survives="nobody calls it"), fault("+", "-", survives="wrong")], small, ()))
     assert [v.is_as_wanted for v in found] == [True, False]
 
 
 def test_tests_that_fail_without_the_fault_are_an_error(small: Path) -> None:
     (small / "test_sums.py").write_text("def test_add():\n    assert False\n")
     with pytest.raises(RuntimeError, match="do not pass without it"):
-        list(mutate.run([fault("a + b", "a * b")], small))
+        list(mutate.run([fault("a + b", "a * b")], small, ()))
 
 
 @pytest.mark.parametrize("old", ["a", "nowhere"])

@@ -38,6 +38,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LISTS = ROOT / "tools" / "faults"
 SLOWEST = 1200  # seconds; a hung test, on any machine
 PASSED, FAILED = 0, 1  # exit codes of pytest
+OPTIONS = ("--hypothesis-profile=planted",)  # of pytest: a failure needs no smallest example here
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,8 @@ def load(folder: Path = LISTS) -> list[Fault]:
 class Tree:
     """A copy of the checkout in which faults are planted and tests run."""
 
-    def __init__(self, root: Path, folder: Path) -> None:
-        self.folder = folder / "tree"
+    def __init__(self, root: Path, folder: Path, options: Sequence[str] = OPTIONS) -> None:
+        self.folder, self.options = folder / "tree", options
         shutil.copytree(root, self.folder, ignore=shutil.ignore_patterns(".*", "__pycache__", "demo_out", "build", "dist"))
         self._stamps = itertools.count(int(time.time()))
 
@@ -139,7 +140,7 @@ class Tree:
 
     def run(self, tests: Sequence[str]) -> tuple[int | None, str]:
         """Exit code of pytest (None: it hung) and what it said."""
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *self.options, *tests]
         env = {**os.environ, "PYTHONPATH": str(self.folder)}
         try:
             done = subprocess.run(
@@ -160,11 +161,11 @@ def judge(tree: Tree, fault: Fault) -> Verdict:
     return Verdict(fault, word, time.monotonic() - start, said if word == "broken" else first)
 
 
-def run(faults: Sequence[Fault], root: Path = ROOT) -> Iterator[Verdict]:
+def run(faults: Sequence[Fault], root: Path = ROOT, options: Sequence[str] = OPTIONS) -> Iterator[Verdict]:
     """A verdict for each fault, as they come. RuntimeError when the tests of one fail without it."""
     sound: set[tuple[str, ...]] = set()
     with tempfile.TemporaryDirectory() as folder:
-        tree = Tree(root, Path(folder))
+        tree = Tree(root, Path(folder), options)
         for fault in faults:
             if fault.tests not in sound:
                 code, said = tree.run(fault.tests)

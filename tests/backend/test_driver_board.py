@@ -44,15 +44,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Accelerator, Path]:
     return accelerator, folder
 
 
-def board_of(accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch, names: list[str] = DMAS) -> Board:
-    """A board whose accelerator is the Python engine: input and output i on DMA i."""
+def board_of(accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch, inputs: list[str] = DMAS, outputs: list[str] = DMAS) -> Board:
+    """A board whose accelerator is the Python engine, with the DMAs of its inputs and of its outputs."""
     graph, streams = accelerator.design.graph, accelerator.design.streams()
 
     def run(beats: list[np.ndarray]) -> list[np.ndarray]:
         codes = graph.execute({t: streams[t].unpack(b) for t, b in zip(graph.inputs, beats, strict=True)})
         return [streams[t].pack(codes[t]) for t in graph.outputs]
 
-    board = Board(names, names[: len(graph.inputs)], names[: len(graph.outputs)], run)
+    board = Board([*inputs, *outputs], inputs, outputs, run)
     board.install(monkeypatch)
     return board
 
@@ -68,10 +68,10 @@ def assert_equal(found: Any, wanted: Any) -> None:
         np.testing.assert_array_equal(np.float32(found[name]), wanted[name])
 
 
-@pytest.mark.parametrize("names", [None, ["left", "right", "left", "right"]])
+@pytest.mark.parametrize("names", [None, ["left", "right", "left", "right"], ["first", "second", "third", "fourth"]])
 def test_frames_in_and_out(names: list[str] | None, made: tuple[Accelerator, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     accelerator, folder = made
-    board = board_of(accelerator, monkeypatch, names[:2] if names else DMAS)
+    board = board_of(accelerator, monkeypatch, *((names[:2], names[2:]) if names else ()))
     driver = load(folder).Driver()
     driver.open("design.bit", names)
     feeds = feeds_of(accelerator, 3)
@@ -117,7 +117,7 @@ def test_a_tensor_that_is_two_outputs_is_one_stream(tmp_path: Path, monkeypatch:
     accelerator = dfc.build(tmp_path / "one.onnx")
     assert len(accelerator.design.graph.outputs) == 1
     emit_driver(accelerator.design, accelerator.host, tmp_path)
-    board_of(accelerator, monkeypatch, DMAS[:1])
+    board_of(accelerator, monkeypatch, DMAS[:1], DMAS[:1])
     driver = load(tmp_path).Driver()
     driver.open("design.bit")
     feeds = feeds_of(accelerator, 2)

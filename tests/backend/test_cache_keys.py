@@ -1,0 +1,84 @@
+"""What a compiled test bench or simulator is made of is in its key: every file of the project, and the tools."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dfcompile.backend import compile as compiling
+from dfcompile.backend import run_hls
+from dfcompile.backend.hls import emit_hls
+from dfcompile.backend.rtl import emit_rtl
+from dfcompile.toolchain import require_tool
+from tests.backend.designs import dense
+
+Key = Callable[[], str]
+
+
+def keys_of(module: Any, build: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> Key:
+    """The key under which `build` would keep its result; nothing is compiled."""
+
+    def key() -> str:
+        asked: list[str] = []
+
+        def cached(kind: str, key: str, *rest: Any) -> Path:
+            asked.append(f"{kind}/{key}")
+            return Path("nowhere")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "cached", cached)
+            build()
+        return asked[-1]
+
+    return key
+
+
+@pytest.fixture
+def hls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Key]:
+    emit_hls(dense(), tmp_path)
+    return tmp_path, keys_of(run_hls, lambda: run_hls.build_testbench(tmp_path, False), monkeypatch)
+
+
+@pytest.fixture
+def rtl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Key]:
+    emit_rtl(dense(), tmp_path)
+    return tmp_path, keys_of(compiling, lambda: compiling.build_harness(tmp_path, "top", "ports", False), monkeypatch)
+
+
+@pytest.mark.parametrize(("project", "suffixes"), [("hls", {".cpp", ".hpp", ".inc"}), ("rtl", {".sv", ".svh", ".f"})])
+def test_every_file_that_is_compiled(project: str, suffixes: set[str], request: pytest.FixtureRequest) -> None:
+    folder, key = request.getfixturevalue(project)
+    before = key()
+    assert before == key()
+    files = sorted(p for p in folder.rglob("*") if p.suffix in suffixes)
+    assert {p.suffix for p in files} == suffixes
+    for path in files:
+        good = path.read_bytes()
+        path.write_bytes(good + b"\n")
+        assert key() != before, f"{path.name} is not in the key"
+        path.write_bytes(good)
+    files[0].rename(files[0].with_stem("renamed"))
+    assert key() != before
+
+
+def test_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    emit_rtl(dense(), tmp_path)
+    calls = [("top", "ports", False), ("other", "ports", False), ("top", "other", False), ("top", "ports", True)]
+    found = {keys_of(compiling, lambda c=c: compiling.build_harness(tmp_path, *c), monkeypatch)() for c in calls}  # type: ignore[misc]
+    assert len(found) == len(calls)
+
+
+@pytest.mark.parametrize("tool", ["g++", "ap_int"])
+def test_tools_of_hls(tool: str, hls: tuple[Path, Key], monkeypatch: pytest.MonkeyPatch) -> None:
+    before = hls[1]()
+
+    def newer(name: str) -> Any:
+        found = require_tool(name)
+        return dataclasses.replace(found, version="99") if name == tool else found
+
+    monkeypatch.setattr(run_hls, "require_tool", newer)
+    assert hls[1]() != before

@@ -1,0 +1,153 @@
+"""Integer operators as units: the same codes, in the units that are meant for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dfcompile.dataflow.connect import connect
+from dfcompile.dataflow.lower import lower
+from dfcompile.ir.graph import Graph
+from dfcompile.ir.intop import (
+    ArgMaxCode,
+    IntAdd,
+    IntConcat,
+    IntConv,
+    IntMul,
+    IntPad,
+    IntPool,
+    IntSlice,
+    IntUpsample,
+    LookupCode,
+    ThresholdCode,
+    View,
+    Window,
+)
+from dfcompile.ir.types import BIPOLAR
+from dfcompile.streamline.extract import extract_thresholds
+from tests.streamline.graphs import Builder, assert_same
+
+RNG = np.random.default_rng(4)
+SHAPE = (4, 5, 4)
+
+
+def weights(oc: int, kh: int, kw: int, c: int) -> Any:
+    return RNG.integers(-3, 4, (oc, kh, kw, c))
+
+
+def lowered(b: Builder, *outputs: str) -> list[str]:
+    """Kinds of the units, after units and connected design were found to give the integer graph's codes."""
+    typed: Graph = extract_thresholds(b.graph(*outputs))
+    units, _ = lower(typed)
+    assert_same(typed, units)
+    assert_same(typed, connect(units).graph)
+    return [n.op.kind for n in units.nodes]
+
+
+def one(op: Any, shape: tuple[int, int, int] = SHAPE, lo: int = -3, hi: int = 4, dtype: Any = None, **constants: Any) -> list[str]:
+    b = Builder()
+    return lowered(b, b.op(op, b.input(shape, lo, hi, dtype), **constants))
+
+
+def test_dense_convolutions() -> None:
+    assert one(IntConv(), weights=weights(3, 1, 1, 4)) == ["mvtu"]
+    assert one(IntConv(Window((2, 2))), weights=weights(3, 2, 2, 4)) == ["sliding_window", "mvtu"]
+    assert one(IntConv(Window((4, 5))), weights=weights(3, 4, 5, 4)) == ["mvtu"], "one window over the whole frame, in its own order"
+
+
+@pytest.mark.parametrize("pad_code", [0, 4, 7, -5])
+def test_a_pad_code_beyond_the_type(pad_code: int) -> None:
+    assert one(IntConv(Window((2, 2), pads=(1, 0, 1, 1)), pad_code=pad_code), weights=weights(3, 2, 2, 4)) == ["sliding_window", "mvtu"]
+    assert one(IntPad(Window(pads=(1, 0, 1, 1)), pad_code)) == ["sliding_window"]
+
+
+def test_groups_and_depthwise() -> None:
+    assert one(IntConv(Window((2, 2)), 2), weights=weights(6, 2, 2, 2)) == ["sliding_window", "mvtu"]
+    assert one(IntConv(Window((2, 2), (2, 1)), 4), weights=weights(4, 2, 2, 1)) == ["sliding_window", "vvtu"]
+
+
+@pytest.mark.parametrize("mode", ["max", "min", "sum"])
+@pytest.mark.parametrize("pads", [(0, 0, 0, 0), (1, 1, 0, 0)])
+@pytest.mark.parametrize(("lo", "hi"), [(-3, 4), (1, 6), (-8, -2)])
+def test_pools(mode: str, pads: tuple[int, int, int, int], lo: int, hi: int) -> None:
+    """A pad is smaller than every code of a maximum, larger than every one of a minimum, `pad_code` in a sum."""
+    assert one(IntPool(mode, Window((2, 2), (1, 2), pads), 2), lo=lo, hi=hi) == ["sliding_window", "pool"]
+
+
+def test_a_pool_of_the_whole_picture() -> None:
+    assert one(IntPool("sum", Window((4, 5)))) == ["pool"]
+
+
+def thresholds(b: Builder, x: str, channels: int = 3) -> str:
+    rows = np.sort(RNG.integers(-9, 9, (channels, 3)), axis=1)
+    return b.op(ThresholdCode(2, 0), x, thresholds=rows, flip=np.array([False, True, False][:channels]))
+
+
+def test_thresholds_go_into_the_layer_in_front() -> None:
+    b = Builder()
+    conv = b.op(IntConv(), b.input(SHAPE, -3, 4), weights=weights(3, 1, 1, 4))
+    y = thresholds(b, conv)
+    b.tensors[y] = type(b.tensors[y])(b.tensors[y].shape, None, np.zeros(3), np.full(3, 3))
+    assert lowered(b, y) == ["mvtu"]
+
+
+@pytest.mark.parametrize("other", ["reader", "output"])
+def test_thresholds_stay_where_the_sums_have_another_reader(other: str) -> None:
+    b = Builder()
+    conv = b.op(IntConv(), b.input(SHAPE, -3, 4), weights=weights(3, 1, 1, 4))
+    y = thresholds(b, conv)
+    b.tensors[y] = type(b.tensors[y])(b.tensors[y].shape, None, np.zeros(3), np.full(3, 3))
+    second = b.op(IntPool("max", Window((2, 2))), conv) if other == "reader" else conv
+    assert lowered(b, y, second)[:2] == ["mvtu", "threshold"]
+
+
+def test_sums_products_and_movers() -> None:
+    b = Builder()
+    x, z = b.input(SHAPE, -3, 4), b.input(SHAPE, 0, 9)
+    assert lowered(b, b.op(IntAdd((-2, 3), 5), x, z), b.op(IntMul(), z, x)) == ["add", "multiply"]
+    assert one(IntUpsample((2, 3))) == ["upsample"]
+    assert one(ArgMaxCode()) == one(ArgMaxCode(select_last=True)) == ["argmax"]
+    assert one(View((5, 4, 4))) == ["fifo"] == one(View(SHAPE))
+
+
+def test_an_output_that_is_an_input_has_a_unit() -> None:
+    b = Builder()
+    x = b.input(SHAPE, -3, 4)
+    assert lowered(b, x, b.op(IntPool("max", Window((2, 2))), x)) == ["sliding_window", "pool", "fifo"]
+
+
+def test_concatenation_of_unlike_types() -> None:
+    b = Builder()
+    parts = [b.input((2, 3, c), lo, hi) for c, lo, hi in ((4, -1, 1), (2, 0, 200), (6, -40, 3))]
+    assert lowered(b, b.op(IntConcat(), *parts)) == ["concat", "concat"]
+
+
+def test_bipolar_codes_keep_their_meaning() -> None:
+    b = Builder()
+    parts = [b.input((2, 3, 2), -1, 1, BIPOLAR), b.input((2, 3, 2), -1, 1, BIPOLAR)]
+    assert lowered(b, b.op(IntConcat(), *parts)) == ["concat"]
+    assert one(IntConv(Window((2, 2), pads=(1, 1, 0, 0)), pad_code=0), lo=-1, hi=1, dtype=BIPOLAR, weights=weights(3, 2, 2, 4))
+    assert one(IntConv(Window((2, 2), pads=(1, 1, 0, 0)), pad_code=-1), lo=-1, hi=1, dtype=BIPOLAR, weights=weights(3, 2, 2, 4))
+    assert one(IntPool("max", Window((2, 2), pads=(1, 1, 0, 0))), lo=-1, hi=1, dtype=BIPOLAR) == ["sliding_window", "pool"]
+
+
+def test_slices_that_cover_a_stream_are_one_split() -> None:
+    b = Builder()
+    x = b.input(SHAPE, -3, 4)
+    assert lowered(b, *(b.op(IntSlice(*edges), x) for edges in ((2, 3), (0, 2), (3, 4)))) == ["split", "split"]
+
+
+@pytest.mark.parametrize("edges", [((1, 3),), ((0, 2), (1, 4)), ((0, 2), (3, 4))])
+def test_other_slices_select(edges: tuple[tuple[int, int], ...]) -> None:
+    b = Builder()
+    x = b.input(SHAPE, -3, 4)
+    assert lowered(b, *(b.op(IntSlice(*e), x) for e in edges)) == ["mvtu"] * len(edges)
+
+
+def test_tables() -> None:
+    b = Builder()
+    y = b.op(LookupCode(-3), b.input(SHAPE, -3, 4), table=RNG.integers(-9, 9, (4, 8)))
+    b.tensors[y] = type(b.tensors[y])(SHAPE, None, np.full(4, -9), np.full(4, 8))
+    assert lowered(b, y) == ["lookup"]
