@@ -23,7 +23,7 @@ from dfcompile.boards import find_board
 from dfcompile.config import MODES, Config, SettingError, read_config
 from dfcompile.console import progress, show_bug, show_json, show_problems, show_table
 from dfcompile.errors import CompileError, Problem
-from dfcompile.files import new_files, writing
+from dfcompile.files import FULL, new_files, reason, writing
 from dfcompile.output import BUILD_FILES, new_folder, refuse_inputs
 from dfcompile.text import one_line
 
@@ -384,6 +384,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except CompileError as e:
         show_problems(e.problems)
+        return 1
+    except OSError as e:
+        if e.errno not in FULL:
+            show_bug(e, debug="--debug" in arguments)
+            return 3
+        show_problems([Problem("disk", "a file cannot be written", why=reason(e), help="free some space where it lies, and try again")])
         return 1
     except Exception as e:
         show_bug(e, debug="--debug" in arguments)

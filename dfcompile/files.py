@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import functools
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,8 +28,16 @@ except ImportError:  # Windows: no locks, so two processes must not write the sa
 
 PREFIX = ".dfcompile-"
 LOCK = "lock"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of errors that say that nothing more can be written."""
 _EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h
 _HERE = -100  # AT_FDCWD
+
+
+@functools.cache
+def note(text: str) -> None:
+    """Say something on stderr, once."""
+    print(f"note: {text}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -47,7 +57,7 @@ def reason(error: OSError) -> str:
 
 
 def _way_out(error: OSError, path: Path) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno in FULL:
         return "free some space, or choose a place on another disk"
     if not path.absolute().parent.is_dir():
         return f"make the folder '{path.parent}' first, or choose another place"

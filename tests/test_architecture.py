@@ -20,7 +20,7 @@ PACKAGE = ROOT / "dfcompile"
 LAYERS = (
     {"text"},
     {"__init__", "errors"},
-    {"files", "marker", "output"},
+    {"files", "marker", "output", "jit"},
     {"ir"},
     {"config", "boards", "toolchain"},
     {"frontend", "streamline", "units"},
@@ -45,7 +45,7 @@ LAYERS = (
     },
     {"cli", "console", "arrays", "doctor", "__main__"},
 )
-SIDEWAYS = ({"files", "marker", "output"}, {"config", "boards"}, LAYERS[-2], LAYERS[-1])
+SIDEWAYS = ({"files", "marker", "output", "jit"}, {"config", "boards"}, LAYERS[-2], LAYERS[-1])
 
 
 def sources(*folders: str) -> list[Path]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from dfcompile.backend.cache import cached, content_key, folder_key
 from dfcompile.backend.resource import resource_dir
 from dfcompile.errors import CompileError, Problem
+from dfcompile.marker import MARKER
 from dfcompile.toolchain import require_tool, verilator_root
 
 Command = Sequence[str | Path]
@@ -24,6 +25,7 @@ UNITY_BYTES = 400_000
 SPLIT = 10_000  # operations, as Verilator counts them, in one file
 VERILATED = '#include "verilated.h"\n#include "verilated_types.h"\n'
 RTL_SUFFIXES = (".sv", ".svh", ".f")
+TRANSLATE = "--cc --assert -Wall -O3 --x-assign unique --x-initial unique --prefix Vdut".split()
 
 
 def run_tool(command: Command, folder: Path, what: str) -> str:
@@ -56,18 +58,23 @@ def _gxx() -> Path:
 
 
 @functools.cache
-def _key(*more: str) -> str:
-    return content_key([require_tool("g++").version, require_tool("verilator").version, str(verilator_root()), *more])
+def tool_key(*names: str) -> str:
+    """Key of what tools make of the same input: their versions and places, and the headers that they carry."""
+    parts = []
+    for tool in map(require_tool, names):
+        headers = {"ap_int": tool.path, "verilator": tool.path.parent.parent / "include"}.get(tool.name)
+        parts += [tool.name, tool.version, str(tool.path), folder_key(headers) if headers else ""]
+    return content_key(parts)
 
 
-def precompiled(name: str, text: str, flags: Sequence[str]) -> Path:
-    """A header of this text, precompiled with `flags`: use it with ``-include``."""
+def precompiled(name: str, text: str, flags: Sequence[str], tools: Sequence[str]) -> Path:
+    """A header of this text, precompiled with `flags`: use it with ``-include``. tools: whose headers it includes."""
 
     def build(folder: Path) -> None:
         (folder / f"{name}.hpp").write_text(text)
         run_tool([_gxx(), *flags, "-x", "c++-header", f"{name}.hpp", "-o", f"{name}.hpp.gch"], folder, "precompiling headers")
 
-    return cached("headers", content_key([require_tool("g++").version, text, *flags]), build) / f"{name}.hpp"
+    return cached("headers", content_key([tool_key("g++", *tools), text, *flags]), build) / f"{name}.hpp"
 
 
 def _runtime(sources: Sequence[Path], level: str) -> Path:
@@ -79,7 +86,7 @@ def _runtime(sources: Sequence[Path], level: str) -> Path:
         parallel(commands, folder, "compiling the simulation runtime")
 
     texts = [p.read_text() for s in sources for p in (s, s.with_suffix(".hpp")) if p.exists()]
-    return cached("runtime", _key(level, *texts), build)
+    return cached("runtime", content_key([tool_key("g++", "verilator"), *_verilator_flags(), level, *texts]), build)
 
 
 def verilated_runtime(*more: Path) -> list[Path]:
@@ -93,12 +100,15 @@ def _cocotb_runtime() -> Path:
     return _runtime([include / f"verilated{part}.cpp" for part in ("", "_threads", "_vpi")], "-O1")
 
 
+def simulator_key(rtl: Path) -> list[str]:
+    """What a simulator of the project in `rtl` depends on, but for its test bench."""
+    return [tool_key("g++", "verilator"), *TRANSLATE, *_verilator_flags(), folder_key(rtl, RTL_SUFFIXES)]
+
+
 def verilate(rtl: Path, top: str, folder: Path, options: Sequence[str] = ()) -> None:
     """Translate the project in `rtl` to C++ in `folder`; any warning of -Wall is an error."""
-    command: list[str | Path] = [
-        require_tool("verilator").path, "--cc", "--assert", "-Wall", "-O3", "--x-assign", "unique", "--x-initial", "unique",
-        "--prefix", "Vdut", "--top-module", top, "--Mdir", folder, *options, "-f", "files.f",
-    ]
+    command: list[str | Path] = [require_tool("verilator").path, *TRANSLATE, "--top-module", top, "--Mdir", folder, *options]
+    command += ["-f", "files.f"]
     run_tool(["env", f"VERILATOR_ROOT={verilator_root()}", *command], rtl, "Verilator")
 
 
@@ -127,22 +137,20 @@ def build_harness(rtl: Path, top: str, ports: str, fast: bool) -> Path:
         run_tool(["rm", "-r", "obj"], folder, "cleaning up")
 
     bench = [harness.with_suffix(end).read_text() for end in (".cpp", ".hpp")]
-    return cached("rtl", _key(folder_key(rtl, RTL_SUFFIXES), top, ports, level, *bench), build) / "harness"
+    return cached("rtl", content_key([*simulator_key(rtl), str(SPLIT), str(UNITY_BYTES), top, ports, level, *bench]), build) / "harness"
 
 
 def build_cocotb(sim: Path, rtl: Path, top: str) -> Path:
     """The simulator that the Makefile of an emitted sim/ folder builds for cocotb."""
-    cocotb = require_tool("cocotb")
-
     def build(folder: Path) -> None:
         # make finds these objects newer than their sources and does not compile them again
-        shutil.copytree(_cocotb_runtime(), sim / "build" / "cocotb")
+        shutil.copytree(_cocotb_runtime(), sim / "build" / "cocotb", ignore=shutil.ignore_patterns(MARKER))
         command: Command = [require_tool("make").path, f"-j{JOBS}", f"PYTHON={sys.executable}", "build/cocotb/simulator"]
         run_tool(command, sim, "building the cocotb bench")
         shutil.move(sim / "build" / "cocotb" / "simulator", folder / "simulator")
 
     makefile = (resource_dir("templates") / "sim" / "Makefile.j2").read_text()
-    key = _key(cocotb.version, str(cocotb.path), folder_key(rtl, RTL_SUFFIXES), top, makefile)
+    key = content_key([tool_key("cocotb"), *simulator_key(rtl), top, makefile])
     return cached("cocotb", key, build) / "simulator"
 
 
@@ -156,6 +164,6 @@ def _compile_model(obj: Path, level: str) -> None:
     commands: list[Command] = []
     for source in sources:
         flags = [*common, "-O0" if "Slow" in source.name else level]
-        header = precompiled("verilated", VERILATED, [f for f in flags if f != "-I."])
+        header = precompiled("verilated", VERILATED, [f for f in flags if f != "-I."], ["verilator"])
         commands.append([_gxx(), *flags, "-include", header, "-c", source.name, "-o", f"{source.stem}.o"])
     parallel(commands, obj, "compiling the verilated design")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfcompile.backend.cache import cached, content_key, folder_key
-from dfcompile.backend.compile import STANDARD, Command, parallel, precompiled, run_tool
+from dfcompile.backend.compile import STANDARD, Command, parallel, precompiled, run_tool, tool_key
 from dfcompile.backend.hls import emit_hls
 from dfcompile.backend.interface import Interface
 from dfcompile.backend.memory import read_beats, write_beats
@@ -23,7 +23,7 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.toolchain import require_tool
 from dfcompile.units.base import Array
 
-SUFFIXES = (".cpp", ".hpp", ".inc")
+SUFFIXES = (".cpp", ".hpp", ".h", ".inc")
 # Headers worth precompiling, after the setting of dfc_common.hpp that they depend on.
 SETTINGS = re.compile(r"^#define AP_INT_MAX_W .*$", re.MULTILINE)
 HEADERS = ("ap_int.h", "hls_stream.h", "cstdint", "cstdio", "cstdlib", "string", "vector")
@@ -42,7 +42,7 @@ def _flags(level: str, folder: Path) -> list[str]:
 def _headers(hls: Path, level: str) -> Path:
     settings = SETTINGS.findall((hls / "dfc_common.hpp").read_text())
     text = "".join(f"{line}\n" for line in [*settings, *(f"#include <{h}>" for h in HEADERS)])
-    return precompiled("ap_int", text, [STANDARD, level, "-isystem", str(require_tool("ap_int").path)])
+    return precompiled("ap_int", text, [STANDARD, level, "-isystem", str(require_tool("ap_int").path)], ["ap_int"])
 
 
 def build_testbench(hls: Path, fast: bool) -> Path:
@@ -65,7 +65,7 @@ def build_testbench(hls: Path, fast: bool) -> Path:
         for file in objects:
             file.unlink()
 
-    key = content_key([gxx.version, require_tool("ap_int").version, level, folder_key(hls, SUFFIXES)])
+    key = content_key([tool_key("g++", "ap_int"), *_flags(level, Path()), *HEADERS, str(UNITY_UNITS), folder_key(hls, SUFFIXES)])
     return cached("hls", key, build) / "testbench"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dfcompile.backend.cache import cached, content_key, folder_key
-from dfcompile.backend.compile import MODEL, STANDARD, Command, run_tool, verilate, verilated_runtime
+from dfcompile.backend.compile import MODEL, STANDARD, Command, run_tool, simulator_key, tool_key, verilate, verilated_runtime
 from dfcompile.backend.resource import copy_library, render, resource_dir
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array
@@ -79,18 +79,18 @@ def build_rtl_engine(config: EngineConfig, emitted: Path | None = None) -> Path:
         if emitted is None:
             emit_rtl_engine(config, rtl)
 
+        include, split = verilator_root() / "include", ["--output-split", "0"]
+        flags = [STANDARD, *MODEL, f"-I{include}", f"-I{include / 'vltstd'}", f"-DBUS_BITS={config.bus_bits}", "-O2"]
+
         def build(folder: Path) -> None:
-            include = verilator_root() / "include"
             obj = folder / "obj"
-            verilate(rtl, TOP, obj, ["--output-split", "0"])
-            flags = [STANDARD, *MODEL, f"-I{include}", f"-I{include / 'vltstd'}", f"-I{obj}", f"-DBUS_BITS={config.bus_bits}", "-O2"]
+            verilate(rtl, TOP, obj, split)
             gxx = require_tool("g++").path
             sources = [*sorted(obj.glob("*.cpp")), *verilated_runtime(), harness]
-            run_tool([gxx, *flags, *sources, "-pthread", "-o", folder / "harness"], folder, "compiling the loopback engine")
+            run_tool([gxx, *flags, f"-I{obj}", *sources, "-pthread", "-o", folder / "harness"], folder, "compiling the loopback engine")
             shutil.rmtree(obj)
 
-        key = content_key([folder_key(rtl, (".sv", ".svh", ".f")), harness.read_text(), require_tool("verilator").version])
-        return cached("loopback_rtl", key, build) / "harness"
+        return cached("loopback_rtl", content_key([*simulator_key(rtl), *split, *flags, harness.read_text()]), build) / "harness"
 
 
 def build_hls_engine(config: EngineConfig, emitted: Path | None = None) -> Path:
@@ -100,14 +100,15 @@ def build_hls_engine(config: EngineConfig, emitted: Path | None = None) -> Path:
         if emitted is None:
             emit_hls_engine(config, hls)
 
+        flags = [STANDARD, "-Wall", "-Wextra", "-Werror", "-O2", "-isystem", str(require_tool("ap_int").path)]
+
         def build(folder: Path) -> None:
-            warnings = ["-Wall", "-Wextra", "-Werror"]
-            flags: list[str | Path] = [STANDARD, *warnings, "-O2", f"-I{hls}", "-isystem", require_tool("ap_int").path]
-            sources = [hls / "top.cpp", hls / "testbench.cpp"]
-            command: Command = [require_tool("g++").path, *flags, *sources, "-o", folder / "testbench"]
+            command: Command = [
+                require_tool("g++").path, *flags, f"-I{hls}", hls / "top.cpp", hls / "testbench.cpp", "-o", folder / "testbench",
+            ]
             run_tool(command, folder, "compiling the loopback engine")
 
-        key = content_key([folder_key(hls, (".cpp", ".hpp")), require_tool("g++").version])
+        key = content_key([tool_key("g++", "ap_int"), *flags, folder_key(hls, (".cpp", ".hpp"))])
         return cached("loopback_hls", key, build) / "testbench"
 
 

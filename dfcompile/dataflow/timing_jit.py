@@ -1,13 +1,13 @@
-"""One typed door to numba."""
+"""Functions of the timing model, compiled."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-import numba
+from dfcompile.jit import compiled
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,7 +26,7 @@ _SOURCES = _sources()
 def _compiled(function: F, **options: Any) -> F:
     # The cache on disk goes by a function's name and file, but machine code also holds constants from other files.
     function.__qualname__ += f"_{_SOURCES}"
-    return cast(F, numba.njit(cache=True, nogil=True, **options)(function))
+    return compiled(function, **options)
 
 
 def jit(function: F) -> F:

@@ -83,12 +83,12 @@ def synthesise_texts(
     sources: Sequence[tuple[str, str]], memories: Sequence[tuple[str, str]], top: str, family: str, default: bool = False
 ) -> Resources:
     """Real area of module `top` from (file name, text) of its SystemVerilog, dependencies first, and of the memories that it reads."""
-    script = commands(family, top, default)
+    script = [read_command([f for f, _ in sources if f.endswith(".sv")], top), *commands(family, top, default)]
 
     def build(work: Path) -> None:
         for name, text in (*sources, *memories):
             (work / name).write_text(text)
-        run_yosys([read_command([f for f, _ in sources if f.endswith(".sv")], top), *script], work)
+        run_yosys(script, work)
         for path in work.iterdir():
             if path.name not in ("stat.json", f"{top}.sv"):
                 path.unlink()

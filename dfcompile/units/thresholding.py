@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from dfcompile.ir.types import IntType
+from dfcompile.jit import compiled
 from dfcompile.units.base import Memory, pack_words
 from dfcompile.units.carrier import widened
 
@@ -23,7 +23,7 @@ Array = NDArray[Any]
 _SCAN_LIMIT = 15  # thresholds a channel up to which comparing with all of them beats the binary search
 
 
-@numba.njit(cache=True, nogil=True, fastmath=False)
+@compiled
 def _scan(acc: Array, steps: Array, base: Array, slope: Array, out: Array) -> None:
     """out[m, c] = base[c] + slope[c] * #{k : acc[m, c] >= steps[k, c]}."""
     rows, channels = acc.shape
@@ -36,7 +36,7 @@ def _scan(acc: Array, steps: Array, base: Array, slope: Array, out: Array) -> No
                 out[m, c] += slope[c] if acc[m, c] >= steps[k, c] else nothing
 
 
-@numba.njit(cache=True, nogil=True, fastmath=False)
+@compiled
 def _search(acc: Array, steps: Array, base: Array, slope: Array, out: Array) -> None:
     """As `_scan`, by binary search; steps is (channels, 2**bits - 1)."""
     rows, channels = acc.shape

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from dfcompile import toolchain
-from dfcompile.backend import cache
 from dfcompile.backend.resource import library_files, render, resource_dir
 from dfcompile.errors import CompileError
 from dfcompile.toolchain import TOOLS, ToolKind, find_tool, require_tool
@@ -56,32 +54,3 @@ def test_library_files_come_after_what_they_need(tmp_path: Path) -> None:
 def test_an_undefined_name_in_a_template_is_an_error() -> None:
     with pytest.raises(Exception, match="is undefined"):
         render("rtl/core.sv.j2")
-
-
-def test_cache_builds_once_and_trims_the_oldest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "cache_dir", lambda: tmp_path)
-    built: list[str] = []
-
-    def build(folder: Path) -> None:
-        built.append(folder.name)
-        (folder / "file").write_bytes(bytes(1000))
-
-    first = cache.cached("kind", "ffff-first", build)
-    assert cache.cached("kind", "ffff-first", build) == first and len(built) == 1
-    second = cache.cached("kind", "ffff-second", build)
-    assert sorted(p.name for p in (tmp_path / "kind").iterdir()) == ["ffff-first", "ffff-second"]
-    os.utime(first, (1, 1))
-    cache.trim(tmp_path / "kind", kept=1500)
-    assert not first.exists() and second.exists()
-
-
-def test_a_failed_build_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "cache_dir", lambda: tmp_path)
-
-    def build(folder: Path) -> None:
-        (folder / "half").write_text("")
-        raise RuntimeError("no")
-
-    with pytest.raises(RuntimeError, match="no"):
-        cache.cached("kind", "ffff", build)
-    assert list((tmp_path / "kind").iterdir()) == []

@@ -1,10 +1,14 @@
-"""A disk that is full."""
+"""A disk that is full, and one that may not be written."""
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+NOBODY = 65534
 
 
 @contextmanager
@@ -16,3 +20,18 @@ def small_files(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
+def ordinary(folder: Path) -> Iterator[None]:
+    """Run the block as a user whom permissions hold back, the owner of `folder`."""
+    if os.geteuid():
+        yield
+        return
+    for path in (folder, *folder.rglob("*")):
+        os.lchown(path, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)

@@ -201,6 +201,15 @@ def test_results_that_cannot_be_written(built: Path, tmp_path: Path, monkeypatch
     assert json.loads((tmp_path / "v.json").read_text()) == {"engines": {}} and names(tmp_path) == ["v.json"]
 
 
+def test_a_disk_that_is_full_anywhere(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    def fail() -> None:
+        raise OSError(28, "No space left on device", "/tmp/x")
+
+    monkeypatch.setattr("dfcompile.doctor.examine", fail)
+    assert run("doctor") == 1
+    assert capsys.readouterr().err.startswith("error[disk]: a file cannot be written\n  why: No space left on device: /tmp/x\n  help: ")
+
+
 def test_a_folder_of_explore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     import dfcompile.explore as module
 

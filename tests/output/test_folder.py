@@ -6,8 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,11 +17,10 @@ from dfcompile.errors import CompileError
 from dfcompile.files import PREFIX, claim, exchange, release
 from dfcompile.marker import MARKER, collisions, read_marker
 from tests.conftest import ROOT
-from tests.output.disk import small_files
+from tests.output.disk import ordinary, small_files
 from tests.output.killed import ADDED, NEW, OLD, USERS, add, fill, found, litter, save, users_there, whole
 
 SCENARIOS = ("first", "exchange", "aside", "inside", "no_links", "add")
-NOBODY = 65534
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # thousands of files, which a disk would write out one by one
 Text = dict[str, str]
 
@@ -175,21 +173,6 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     for place in (tmp_path / "file" / "out", Path("/proc/out")):
         with pytest.raises(CompileError, match=r"error\[cannot-write\]"), output.new_folder(place):
             raise AssertionError("the build has started")
-
-
-@contextmanager
-def ordinary(folder: Path) -> Iterator[None]:
-    """Run the block as a user whom permissions hold back, the owner of `folder`."""
-    if os.geteuid():
-        yield
-        return
-    for path in (folder, *folder.rglob("*")):
-        os.lchown(path, NOBODY, NOBODY)
-    os.setresuid(NOBODY, NOBODY, 0)
-    try:
-        yield
-    finally:
-        os.setresuid(0, 0, 0)
 
 
 def test_folders_that_are_read_only() -> None:

@@ -1,0 +1,73 @@
+"""One typed door to numba: functions compiled at their first call, the machine code kept on disk.
+
+numba's own cache ends a program where no folder can be written, where a disk is full, and where a file of it has been damaged, and may run
+what is left of damaged code. This one takes what it cannot trust for missing, and compiles.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+from numba.core import caching as numba_caching
+
+from dfcompile.files import note, reason
+
+F = TypeVar("F", bound=Callable[..., Any])
+caching: Any = numba_caching  # it carries no types
+_HASH = hashlib.sha256().digest_size
+
+
+class _Sealed(caching.IndexDataCacheFile):  # type: ignore[misc]
+    """Files that end with the hash of what is before it; pickle does not read on behind its end."""
+
+    def _dump(self, obj: Any) -> bytes:
+        data: bytes = super()._dump(obj)
+        return data + hashlib.sha256(data).digest()
+
+    def _load_data(self, name: str) -> Any:
+        data = Path(self._data_path(name)).read_bytes()
+        if hashlib.sha256(data[:-_HASH]).digest() != data[-_HASH:]:
+            raise ValueError(f"{name} is damaged")
+        return super()._load_data(name)
+
+
+class _Cache(caching.FunctionCache):  # type: ignore[misc]
+    """numba's cache of one function, whose failures are no failures of the program."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        stamp, base = self._impl.locator.get_source_stamp(), self._impl.filename_base
+        self._cache_file = _Sealed(self._cache_path, base, stamp)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # whatever pickle makes of a damaged file
+            with contextlib.suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError as e:
+            _not_kept(reason(e))
+
+
+def _not_kept(why: str) -> None:
+    note(f"machine code cannot be kept ({why}): every run compiles the timing model again, which takes seconds")
+
+
+def compiled(function: F, **options: Any) -> F:
+    """The function compiled by numba without Python objects; options are those of `numba.njit`."""
+    made = numba.njit(nogil=True, **options)(function)
+    try:
+        made._cache = _Cache(function)
+    except (RuntimeError, OSError):
+        _not_kept("no folder for it can be written")
+    return cast(F, made)

