@@ -116,10 +116,21 @@ def _walk(enc: Encoder) -> None:
         try:
             _encode_node(enc, node)
         except RefusedError as e:
-            if str(e.problem) not in map(str, enc.problems):
-                enc.problems.append(e.problem)
+            problem = _outside(enc, node, e.problem)
+            if str(problem) not in map(str, enc.problems):
+                enc.problems.append(problem)
         except ValueError as e:
             enc.problems.append(Problem("bad-shape", f"'{node.op.kind}' does not fit its operands", describe(node), str(e)))
+
+
+def _outside(enc: Encoder, node: Node, problem: Problem) -> Problem:
+    """A problem between parts of one ONNX node, in words that do not ask for something inside of it."""
+    made = enc.model.producers()
+    inside = any(t in made and made[t].source == node.source != () for t in node.inputs)
+    if not inside or problem.code not in ("not-quantized", "unsupported-op"):
+        return problem
+    what = f"{', '.join(node.source)} has no integer form here: {problem.what}"
+    return replace(problem, what=what, help="end the model before it, where the host runs it, or replace it by operators that have one")
 
 
 def _open(enc: Encoder, name: str) -> Known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -9,15 +10,16 @@ from typing import Any
 import numpy as np
 
 from dfcompile.ir.graph import Array, Node
-from dfcompile.ir.intop import IntMul
+from dfcompile.ir.intop import IntConcat, IntMul, IntPool, View, Window
 from dfcompile.ir.modelop import Binary, Bipolar, Concat, Dequantize, IndexOp, MultiThreshold, Quantize, Unary
 from dfcompile.streamline.encode_layout import aligned, as_chw, constant_stream, joined, recentred
 from dfcompile.streamline.encoder import Encoder, refusal, refuse
-from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, are_integers, fractions
+from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, are_integers, common_scale, fractions
 from dfcompile.streamline.step import Join, Step
 from dfcompile.streamline.value import Addend, Const, Known, Raw, Value, natural_index
 from dfcompile.streamline.weight_step import LARGEST_NARROW, exact_grid
 
+WIDEST_PRODUCT = 2**40  # of a code that is multiplied, where real 0 has none
 SMALL_FACTOR = 64  # of an addend, so small that nothing is gained by looking for a smaller one
 
 
@@ -155,18 +157,19 @@ def encode_binary(enc: Encoder, node: Node) -> None:
     assert isinstance(node.op, Binary)
     a, b = (enc.value(t, node) for t in node.inputs)
     same = a.stream == b.stream and np.array_equal(a.index, b.index) and not (a.addends or b.addends)
-    if same and not (node.op.fn in ("add", "sub") and a.grid and b.grid):
-        chain = (Join(node.op, a.chain, b.chain),)
-        enc.known[node.outputs[0]] = replace(a, chain=chain, grid=None)
+    if same and not (node.op.fn in ("add", "sub") and a.is_codes and b.is_codes):
+        join = Join(node.op, a.chain, b.chain)
+        enc.known[node.outputs[0]] = replace(a, chain=(join,), grid=join.regrid(a.base))
         enc.note(node, "part of a step function of one stream")
         return
-    if node.op.fn not in ("add", "sub", "mul"):
+    handler = _TWO_STREAMS.get(node.op.fn)
+    if handler is None:
         refuse(
             "unsupported-op", f"'{node.op.fn}' of two streams has no unit here", node, "both operands depend on the input",
-            "use Add, Sub or Mul, or make one operand constant",
+            "use Add, Sub, Mul, Min or Max, or make one operand constant",
         )
     left, right = aligned(enc, node, enc.codes(node.inputs[0], node), enc.codes(node.inputs[1], node))
-    enc.known[node.outputs[0]] = _multiply(enc, node, left, right) if node.op.fn == "mul" else _add(enc, node, left, right)
+    enc.known[node.outputs[0]] = handler(enc, node, left, right)
 
 
 def _add(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
@@ -195,11 +198,45 @@ def _multiply(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
 
 
 def _without_offset(enc: Encoder, node: Node, value: Value) -> Value:
-    """Codes whose 0 means real 0."""
+    """Codes whose 0 means real 0; in units of the common measure of scale and offset where real 0 has no code."""
     found = recentred(enc, node, value, Fraction(0))
-    if found is None:
+    if found is not None:
+        return found
+    assert value.grid
+    finer, counts = common_scale([value.grid.scale.ravel()[0], value.grid.offset.ravel()[0]])
+    if value.grid.scale.size + value.grid.offset.size > 2 or max(map(abs, counts)) > WIDEST_PRODUCT:
         refuse("no-code-for-zero", "an operand of a product has no code for real 0", node, str(value.grid), "use an integer zero-point")
-    return found
+    return enc.materialize(value, node, value.anchor, Grid.of(finer, 0))
+
+
+def _extreme(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
+    """The larger or smaller of two streams: side by side, then a pool over each pair."""
+    assert isinstance(node.op, Binary) and a.grid and b.grid
+    if not (np.all(a.grid.scale == b.grid.scale) and np.all(a.grid.offset == b.grid.offset)):
+        parts = [recentred(enc, node, v, Fraction(0)) for v in (a, b)]
+        if not np.all(a.grid.scale == b.grid.scale) or any(v is None for v in parts):
+            refuse(
+                "unequal-scales", f"'{node.op.fn}' compares codes of different scales", node, f"they mean {a.grid} and {b.grid}",
+                "quantize both operands with one shared quantizer",
+            )  # fmt: skip
+        a, b = (v for v in parts if v is not None)
+    assert a.grid
+    h, w, c = enc.shape(a.stream)
+    stream = enc.emit(IntConcat(), (a.stream, b.stream), node.source, f"pair_{node.name}")
+    stream = enc.emit(View((h, 2 * w, c)), (stream,), node.source, f"view_{node.name}")
+    mode, grid = node.op.fn, a.grid
+    if np.any(grid.scale < 0):
+        if np.any(grid.scale > 0):
+            refuse("unequal-scales", f"'{mode}' of codes that fall in some channels", node, f"they mean {grid}", "use scales above 0")
+        mode = "min" if mode == "max" else "max"
+    stream = enc.emit(IntPool(mode, Window((1, 2), (1, 2))), (stream,), node.source, f"{mode}_{node.name}")
+    enc.note(node, f"pool ({mode}) over the two streams")
+    return Value(stream, a.index, grid, (), grid, node.outputs[0])
+
+
+_TWO_STREAMS: dict[str, Callable[[Encoder, Node, Value, Value], Value]] = {
+    "add": _add, "sub": _add, "mul": _multiply, "min": _extreme, "max": _extreme,
+}  # fmt: skip
 
 
 def encode_concat(enc: Encoder, node: Node) -> None:

@@ -29,7 +29,8 @@ def encode_max_pool(enc: Encoder, node: Node) -> None:
 
 def _extreme(enc: Encoder, node: Node, mode: str, window: Window) -> Value:
     value = enc.value(node.inputs[0], node)
-    if value.grid is not None:
+    unrounded = not (value.is_codes or value.addends or any(s.jumps for s in value.chain))
+    if value.grid is not None and not (unrounded and chain_direction(value.base, value.chain) is not None):
         value = enc.codes(node.inputs[0], node)
     elif value.addends:
         value = enc.summed(value, node)

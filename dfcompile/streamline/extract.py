@@ -169,7 +169,7 @@ class _Extraction:
         if direction is not None and reach.bits > WIDEST_CODE and size > LARGEST_TABLE:
             self._refuse_width(node, function, reach)
             return
-        if direction is not None:
+        if direction is not None and reach.bits <= WIDEST_CODE:
             table = monotone_table(function, np.broadcast_to(direction, (channels,)), low, high)
             if linear or size > table.thresholds.shape[1] or table.dtype.bits == 1:
                 self._threshold(node, table, low, high)

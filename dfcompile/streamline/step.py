@@ -7,7 +7,6 @@ arithmetic, so that no result depends on rounding errors.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
@@ -18,6 +17,7 @@ from dfcompile.ir.graph import Array, Op, Tensor
 from dfcompile.ir.modelop import BatchNorm, Binary, Bipolar, Dequantize, MultiThreshold, Quantize, Unary
 from dfcompile.streamline import exact
 from dfcompile.streamline.grid import Grid
+from dfcompile.streamline.regrid import binary_grid, exact_values, joined_grid, unary_grid
 from dfcompile.streamline.rounding import product_is_inexact, quotient_is_inexact, sum_is_inexact
 
 ELEMENTWISE = (BatchNorm, Binary, Bipolar, Dequantize, MultiThreshold, Quantize, Unary)
@@ -188,15 +188,15 @@ class Step:
         if grid is None:
             return None
         if isinstance(op, Dequantize):
-            return grid.affine(self.params[0], -_exact(self.params[1]) * _exact(self.params[0]))
+            return grid.affine(self.params[0], -exact_values(self.params[1]) * exact_values(self.params[0]))
         if isinstance(op, BatchNorm):
             scale, bias, mean, var = self.params
             gain = scale / np.sqrt(var + op.epsilon)
-            return grid.affine(gain, _exact(bias) - _exact(mean) * _exact(gain))
+            return grid.affine(gain, exact_values(bias) - exact_values(mean) * exact_values(gain))
         if isinstance(op, Binary):
-            return _binary_grid(op.fn, self.slot, self.params[0], grid)
+            return binary_grid(op.fn, self.slot, self.params[0], grid)
         assert isinstance(op, Unary)
-        return _unary_grid(op, grid)
+        return unary_grid(op, grid)
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,7 +243,12 @@ class Join:
         return None
 
     def regrid(self, grid: Grid | None) -> Grid | None:
-        return None
+        left, right = grid, grid
+        for s in self.left:
+            left = s.regrid(left)
+        for s in self.right:
+            right = s.regrid(right)
+        return joined_grid(self.op.fn, left, right)
 
 
 Chain = tuple[Step | Join, ...]
@@ -343,10 +348,6 @@ def _pick(a: Array, c: int) -> Any:
     return Fraction(float(a[c if a.size > 1 else 0] if a.ndim else a))
 
 
-def _exact(a: Array) -> Any:
-    return np.vectorize(lambda v: Fraction(float(v)), otypes=[object])(a)
-
-
 def _near_jump(u: Array, rounding: str) -> Array:
     shift = 0.0 if rounding in ("CEIL", "FLOOR", "UP", "DOWN") else 0.5
     v = u - shift
@@ -364,33 +365,4 @@ def _binary_direction(fn: str, slot: int, p: Array) -> Array | None:
         return np.array(1)
     if fn == "pow" and slot == 0 and p.size == 1 and float(p) > 0 and float(p) % 2 == 1:
         return np.array(1)
-    return None
-
-
-def _binary_grid(fn: str, slot: int, p: Array, grid: Grid) -> Grid | None:
-    match fn, slot:
-        case ("add", _):
-            return grid.affine(1, _exact(p))
-        case ("sub", 0):
-            return grid.affine(1, -_exact(p))
-        case ("sub", 1):
-            return grid.affine(-1, _exact(p))
-        case ("mul", _):
-            return grid.affine(p, 0)
-        case ("div", 0):
-            return grid.affine(1 / _exact(p), 0) if np.all(p) else None
-        case ("min", _):
-            return grid.clipped(-math.inf, p)
-        case ("max", _):
-            return grid.clipped(p, math.inf)
-    return None
-
-
-def _unary_grid(op: Unary, grid: Grid) -> Grid | None:
-    if op.fn == "relu":
-        return grid.clipped(0, math.inf)
-    if op.fn == "clip":
-        return grid.clipped(op.alpha, op.beta)
-    if op.fn == "neg":
-        return grid.affine(-1, 0)
     return None

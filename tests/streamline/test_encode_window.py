@@ -50,8 +50,17 @@ def test_a_maximum_between_a_sum_and_its_quantizer(gain: float, tmp_path: Path) 
     streamlined(net(*layers, node("MaxPool", "m", out="p", **POOL), quant("p", "y"), k=gain), tmp_path)
 
 
+@pytest.mark.parametrize("fn", ["Relu", "Abs"])
+def test_a_maximum_of_integers_without_a_quantizer(fn: str, tmp_path: Path) -> None:
+    """What rises waits behind the pool; of what does not, the codes are found first."""
+    layers = (quant("w", "wq"), node("Conv", "q", "wq", out="c"), node(fn, "c", out="a"), node("MaxPool", "a", out="p", **POOL))
+    made = streamlined(net(*layers, quant("p", "y")), tmp_path)
+    assert ops(made).index("int_pool") == (1 if fn == "Relu" else 2)
+
+
 def test_a_maximum_behind_what_is_not_monotone(tmp_path: Path) -> None:
-    layers = (quant("w", "wq"), node("Conv", "q", "wq", out="c"), node("Abs", "c", out="a"), node("MaxPool", "a", out="p", **POOL))
+    layers = (quant("w", "wq"), node("Conv", "q", "wq", out="c"), node("Abs", "c", out="e"), node("Tanh", "e", out="a"))
+    layers = (*layers, node("MaxPool", "a", out="p", **POOL))
     with pytest.raises(CompileError, match="not monotone"):
         streamlined(net(*layers, quant("p", "y")), tmp_path)
 

@@ -109,6 +109,17 @@ def test_several_real_heads_in_one_output(tmp_path: Path, mode: str) -> None:
     same(compiled(proto, tmp_path, mode).run(x.astype(np.float32)), want)
 
 
+def test_a_normalization_at_the_end(tmp_path: Path) -> None:
+    nodes = [*quantized_input(), node("DequantizeLinear", "w ws wz", "wr"), node("MatMul", "r wr", "m")]
+    nodes.append(node("LayerNormalization", "m gain", "y", epsilon=0.25))
+    w, gain = codes(np.int8, 5, 4), np.array([1, 2, -0.5, 0.25], np.float32)
+    x = real(codes(np.uint8, 3, 5), *X)
+    m = np.dot(x, real(w, *W)).astype(float)
+    want = (m - m.mean(1, keepdims=True)) / np.sqrt(m.var(1, keepdims=True) + 0.25) * gain
+    proto = model(nodes, {"x": (1, 5)}, ["y"], {"w": w, "gain": gain, **params(x=X, w=W)}, opset=17)
+    same(compiled(proto, tmp_path).run(x.astype(np.float32)), want)
+
+
 def test_no_real_operator_before_a_layer_goes_to_the_host(tmp_path: Path) -> None:
     nodes = [*quantized_input(), *layer("r")[:1], node("Conv", "r wr", "c"), node("Sigmoid", "c", "a"), node("Tanh", "c", "b")]
     nodes += [node("Concat", "a b", "d", axis=1), node("QuantizeLinear", "d xs xz", "y")]
