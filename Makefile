@@ -30,10 +30,10 @@ demo: $(VENV)/.demo-installed
 	$(BIN)/python examples/demo.py -o $(DEMO)
 
 test: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal --fuzz 20
 
 test-all: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -n 2 --dist worksteal --full
+	$(BIN)/python -m pytest -n 2 --dist worksteal --full --fuzz 600
 
 test-quick: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n 2 --dist worksteal --quick

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +27,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files from the present results")
     parser.addoption("--quick", action="store_true", help="leave out the tests marked slow")
     parser.addoption("--full", action="store_true", help="run the tests marked full too, with 2,000 examples for each property")
+    parser.addoption("--fuzz", type=float, metavar="S", default=0, help="end with S processor seconds of the fuzzers (tests/fuzz.py)")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The fuzzers' slice, in a process of its own: whatever it meets, the exit status stays that of the tests."""
+    if not config.getoption("--fuzz"):
+        return
+    command = [sys.executable, "-m", "tests.fuzz", "--seconds", str(config.getoption("--fuzz"))]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60 + 20 * config.getoption("--fuzz"), check=False)
+        text = done.stdout + (done.stderr if done.returncode not in (0, 1) else "")
+    except subprocess.TimeoutExpired as e:
+        text = f"the slice was not done after {e.timeout:g} seconds: {' '.join(command[1:])}"
+    terminalreporter.section("fuzz")
+    terminalreporter.write_line(text.rstrip())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
