@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from dfcompile.errors import CompileError, Problem
 from dfcompile.files import writing
+from dfcompile.schema import SchemaError
+from dfcompile.serialize import read_array
 
 Array = NDArray[Any]
 
@@ -22,13 +24,11 @@ def read_frames(path: Path) -> Array:
         start = file.read(6)
     if start[:2] == b"PK":
         raise _wrong(f"'{path.name}' holds several arrays", "it is an .npz archive")
-    if start != b"\x93NUMPY":
-        raise _wrong(f"'{path.name}' is not a NumPy array file", "it does not begin like one")
     try:
-        found: Array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as e:
+        with path.open("rb") as file:
+            return read_array(file, path.stat().st_size, path.name)
+    except SchemaError as e:
         raise _wrong(f"'{path.name}' is not a NumPy array file", str(e)) from e
-    return found
 
 
 def name_frames(frames: Sequence[Array], names: Sequence[str]) -> dict[str, Array]:

@@ -31,6 +31,7 @@ from dfcompile.streamline.value import Shape3
 from dfcompile.units.base import Resources
 
 LATENCY = 20
+MOST_BATCH = 255
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,11 @@ def random_codes(graph: Graph, tensor: str, count: int) -> Array:
 
 
 def from_parts(parts: dict[str, Any], report: dict[str, Any]) -> LoopbackAccelerator:
-    """A saved build, from what `serialize.read` gives."""
-    rest = {k: v for k, v in parts.items() if k not in ("mode", "config")}
+    """A saved build, from what `serialize.read` gives. ValueError for an engine or a batch that there is not."""
+    rest = {k: v for k, v in parts.items() if k != "config"}
+    names = {f.name for f in dataclasses.fields(EngineConfig)}
+    if set(parts["config"]) != names:
+        raise ValueError(f"config: its parameters are not {', '.join(sorted(names))}")
+    if not 1 <= parts["batch"] <= MOST_BATCH:
+        raise ValueError(f"batch: {parts['batch']} frames, not from 1 to {MOST_BATCH}")
     return LoopbackAccelerator(config=EngineConfig(**parts["config"]), report=report, **rest)

@@ -18,12 +18,11 @@ from dfcompile.loopback.engine import run_program
 from dfcompile.loopback.mode import Roofline, roofline
 from dfcompile.loopback.sweep import acc_bits, sweep, weight_bits
 from dfcompile.loopback.traffic import layer_traffic
-from dfcompile.loopback_accelerator import LoopbackAccelerator
+from dfcompile.loopback_accelerator import MOST_BATCH, LoopbackAccelerator
 from dfcompile.report_data import budget_of
 from dfcompile.streamline.host import HostSide
 
 LARGE_MACS = 4_000_000_000
-MOST_BATCH = 255
 
 
 def macs(graph: Graph) -> int:

@@ -17,6 +17,7 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.loopback.area import resources as area_of_engine
 from dfcompile.loopback_accelerator import LoopbackAccelerator
 from dfcompile.saved import load
+from dfcompile.serialize import part_of
 from dfcompile.synthesis.unit import synthesise_shared, synthesise_texts, synthesise_unit
 from dfcompile.units.base import Resources, Unit
 
@@ -39,7 +40,7 @@ def synth(out: Path, tool: str = "yosys", device: str | None = None, progress: P
     family = device or made.family
     if family not in FAMILIES:
         raise CompileError(Problem("bad-option", f"there is no device family '{family}'", help=did_you_mean(family, FAMILIES)))
-    library = Path(out) / "rtl"
+    library = part_of(Path(out), "rtl")
     if isinstance(made, LoopbackAccelerator):
         if progress:
             progress("synthesise the engine")

@@ -23,6 +23,7 @@ from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Graph, Node
 from dfcompile.loopback_accelerator import LoopbackAccelerator
 from dfcompile.report_data import plain
+from dfcompile.serialize import part_of
 from dfcompile.toolchain import find_tool
 from dfcompile.units.base import Array, Stream, Unit
 from dfcompile.verify_loopback import verify_loopback
@@ -201,7 +202,7 @@ def verify(
             if folder is None:
                 (emit_hls if engine == "hls" else emit_rtl)(design, place / engine)
             if engine == "hls":
-                results[engine] = verify_hls(design, frozen, place / "hls")
+                results[engine] = verify_hls(design, frozen, part_of(place, "hls"))
             else:
-                results[engine] = verify_rtl(design, frozen, place / "rtl", stalls)
+                results[engine] = verify_rtl(design, frozen, part_of(place, "rtl"), stalls)
     return {"engines": results}

@@ -15,6 +15,7 @@ from dfcompile.ir.graph import Array
 from dfcompile.loopback.engine import run_program
 from dfcompile.loopback_accelerator import LATENCY, LoopbackAccelerator, random_codes
 from dfcompile.report_data import plain
+from dfcompile.serialize import part_of
 
 Progress = Callable[[str], None]
 Codes = Mapping[str, Array]
@@ -35,7 +36,7 @@ def verify_loopback(
     for engine in engines:
         if progress:
             progress(f"verify ({engine})")
-        emitted = folder / engine if folder else None
+        emitted = part_of(folder, engine) if folder else None
         try:
             run = run_loopback(acc.program, codes, engine, LATENCY, emitted=emitted)
             result = _compare(run.outputs, wanted)

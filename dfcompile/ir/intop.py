@@ -7,6 +7,7 @@ range analysis refuses anything wider. Constants (weights, thresholds, tables) a
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -32,6 +33,13 @@ class Window:
     pads: Quad = (0, 0, 0, 0)
     dilation: Pair = (1, 1)
     stuff: Pair = (1, 1)
+
+    @classmethod
+    def check_fields(cls, values: Mapping[str, Any]) -> None:
+        """ValueError for a window from outside without a size or with sizes that no frame has."""
+        sizes = [n for k, v in values.items() if k != "pads" for n in v]
+        if min(sizes) < 1 or max(sizes) > 2**28 or max(map(abs, values["pads"])) > 2**28:
+            raise ValueError(f"there is no window of sizes {sizes} and pads {values['pads']}")
 
     def size(self, height: int, width: int) -> Pair:
         """Output height and width; ValueError when no window fits."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+WIDEST = 64
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,12 @@ class IntType:
     def __post_init__(self) -> None:
         if self.bits < 1 or (self.bipolar and (self.bits != 1 or not self.signed)):
             raise ValueError(f"no such integer type: bits={self.bits} signed={self.signed} bipolar={self.bipolar}")
+
+    @classmethod
+    def check_fields(cls, values: Mapping[str, int]) -> None:
+        """ValueError for a type from outside that is wider than what is ever made."""
+        if values["bits"] > WIDEST:
+            raise ValueError(f"a type of {values['bits']} bits (limit {WIDEST})")
 
     @property
     def lo(self) -> int:

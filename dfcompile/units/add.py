@@ -28,6 +28,7 @@ class Add(Unit):
 
     kind = "add"
     fold_fields = ("lanes",)
+    signed_fields = ("factors", "offset")
 
     shape: tuple[int, int, int]
     in_dtypes: tuple[IntType, IntType]

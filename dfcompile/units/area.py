@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, expm1, log1p
 
-from dfcompile.units.base import Resources
+from dfcompile.units.base import STYLES, Resources
 
-STYLE_CODES = {"auto": 0, "lut": 1, "lutram": 2, "bram": 3, "uram": 4}
+STYLE_CODES = {style: i for i, style in enumerate(STYLES)}
 BRAM18_SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))
 URAM_SHAPE = (4096, 72)
 # LUTs that one would spend to save an 18-kbit block RAM: about the ratio of the two on a mid-range device.

@@ -165,6 +165,10 @@ def exact_dtype(bound: int) -> np.dtype[Any]:
     return np.dtype(np.float64 if bound < 1 << 53 else np.int64)
 
 
+ARITHMETIC = ("auto", "lut", "dsp")
+"""What multiplies: chosen by the widths, LUTs, DSP slices."""
+
+
 def sum_bound(rows: Array, x: IntType) -> int:
     """Largest magnitude of any partial sum of x times the rows' weights, and of x."""
     most = max(-x.lo, x.hi)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -26,6 +26,9 @@ from dfcompile.units.schedule import Schedule
 
 Array = NDArray[Any]
 
+
+STYLES = ("auto", "lut", "lutram", "bram", "uram")
+"""Where a memory lies: chosen by its size, or in LUTs, distributed RAM, block RAM, UltraRAM."""
 
 Layout = tuple[int, int, int]
 """How a stream's elements lie in its beats: (lanes, run, taps) of a `Stream`."""
@@ -174,6 +177,8 @@ class Unit(ABC):
 
     kind: ClassVar[str]
     fold_fields: ClassVar[tuple[str, ...]] = ()
+    signed_fields: ClassVar[tuple[str, ...]] = ()
+    """Integers that are no sizes."""
     ported: ClassVar[str] = ""
     """Name of the memory, if any, that the SystemVerilog module reads from outside: ``<name>_en_o``, ``_addr_o``, ``_data_i``."""
 
@@ -232,6 +237,17 @@ class Unit(ABC):
         """Ideal cycles per frame: the longest process."""
         return max(p.steps for p in self.schedule())
 
+    @classmethod
+    def check_fields(cls, values: Mapping[str, Any]) -> None:
+        """ValueError for values from outside that no unit of this kind is made of: sizes below 1 (0 where that is a default), styles."""
+        defaults = {f.name: f.default for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        for name, value in values.items():
+            least = 0 if defaults[name] == 0 else 1
+            if name not in cls.signed_fields and not all(least <= n < 2**31 for n in _integers(value)):
+                raise ValueError(f"{cls.kind}: {name} = {value} is no size")
+            if name.endswith("style") and value not in STYLES:
+                raise ValueError(f"{cls.kind}: there is no {name} '{value}'")
+
     # The unit as an operator of a Graph.
     def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         for tensor, stream in zip(inputs, self.inputs, strict=True):
@@ -245,6 +261,23 @@ class Unit(ABC):
 
     def __str__(self) -> str:
         return f"{self.kind}<{', '.join(f'{k}={v}' for k, v in self.parameters().items())}>"
+
+
+def _integers(value: Any) -> list[int]:
+    """The integers of a field: itself, or of tuples in it."""
+    if isinstance(value, tuple):
+        return [n for v in value for n in _integers(v)]
+    return [value] if isinstance(value, int) and not isinstance(value, bool) else []
+
+
+def check_codes(codes: Array, dtype: IntType, shape: tuple[int | None, ...], what: str) -> None:
+    """ValueError unless an array holds codes of a type; shape: sizes of its axes, None where any will do."""
+    if codes.ndim != len(shape) or any(w not in (n, None) for n, w in zip(codes.shape, shape, strict=True)):
+        raise ValueError(f"{what} of shape {codes.shape}")
+    if codes.size and (not np.array_equal(codes, np.rint(codes)) or codes.min() < dtype.lo or codes.max() > dtype.hi):
+        raise ValueError(f"{what} that are not codes of {dtype}")
+    if dtype.bipolar and np.any(codes == 0):
+        raise ValueError(f"{what} with a 0, which {dtype} lacks")
 
 
 def divisors(n: int) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from dfcompile.ir.types import IntType
 from dfcompile.units.area import STYLE_CODES, counter, rom, rom_style, stream_out, total
-from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, pack_words, quotients
+from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, check_codes, pack_words, quotients
 from dfcompile.units.carrier import carrier
 from dfcompile.units.schedule import Schedule, one_to_one
 
@@ -26,6 +26,7 @@ class Lookup(Unit):
 
     kind: ClassVar[str] = "lookup"
     fold_fields: ClassVar[tuple[str, ...]] = ("pe",)
+    signed_fields: ClassVar[tuple[str, ...]] = ("base",)
 
     in_dtype: IntType
     out_dtype: IntType
@@ -40,6 +41,10 @@ class Lookup(Unit):
             raise ValueError(f"pe={self.pe} must be 1 to {self.shape[2]}, the channels")
         if len(self.table) not in (1, self.shape[2]):
             raise ValueError(f"a table for {len(self.table)} channels does not serve {self.shape[2]}")
+
+    def check_constants(self) -> None:
+        """ValueError unless what is stored of the unit is what its types and sizes say."""
+        check_codes(self.table, self.out_dtype, (None, None), "a table")
 
     @property
     def _shared(self) -> bool:

@@ -124,6 +124,7 @@ class SlidingWindow(Unit):
 
     kind = "sliding_window"
     fold_fields = ("simd",)
+    signed_fields = ("pads", "pad_value")
 
     shape: tuple[int, int, int]
     kernel: tuple[int, int]

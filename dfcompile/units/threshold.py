@@ -15,7 +15,7 @@ from dfcompile.units.area import STYLE_CODES, stream_out, total
 from dfcompile.units.arithmetic import threshold_styles
 from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, quotients
 from dfcompile.units.schedule import Schedule, one_to_one
-from dfcompile.units.thresholding import Thresholding
+from dfcompile.units.thresholding import Thresholding, check_steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +42,10 @@ class Threshold(Unit):
     def __post_init__(self) -> None:
         if not 1 <= self.pe <= self.shape[2]:
             raise ValueError(f"pe={self.pe} must be 1 to {self.shape[2]}, the channels")
+
+    def check_constants(self) -> None:
+        """ValueError unless what is stored of the unit is what its types and sizes say."""
+        check_steps(self.thresholds, self.flip, self.out_dtype, self.shape[2])
 
     @cached_property
     def _counting(self) -> Thresholding:

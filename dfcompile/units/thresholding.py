@@ -53,6 +53,17 @@ def _search(acc: Array, steps: Array, base: Array, slope: Array, out: Array) -> 
             out[m, c] = base[c] + slope[c] * count
 
 
+def check_steps(thresholds: Array | None, flip: Array | None, out: IntType, channels: int) -> None:
+    """ValueError unless thresholds and flips, where there are any, are integers for so many channels."""
+    if flip is not None and (thresholds is None or flip.shape != (channels,)):
+        raise ValueError(f"flips of shape {flip.shape} for {channels} channels")
+    if thresholds is None:
+        return
+    if thresholds.ndim != 2 or len(thresholds) not in (1, channels) or not np.array_equal(thresholds, np.rint(thresholds)):
+        raise ValueError(f"thresholds of shape {thresholds.shape} for {channels} channels, or no integers")
+    Thresholding(out, out, thresholds, flip)
+
+
 @dataclass(frozen=True, eq=False)
 class Thresholding:
     """Thresholds of one unit.

@@ -13,6 +13,7 @@ from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units import mac_area
 from dfcompile.units.area import STYLE_CODES, rom_style
 from dfcompile.units.arithmetic import (
+    ARITHMETIC,
     ARITHMETIC_CODES,
     MacForm,
     exact_dtype,
@@ -20,9 +21,9 @@ from dfcompile.units.arithmetic import (
     mac_styles,
     sum_bound,
 )
-from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, pack_words, quotients
+from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, check_codes, pack_words, quotients
 from dfcompile.units.schedule import Give, Process, Schedule
-from dfcompile.units.thresholding import Thresholding
+from dfcompile.units.thresholding import Thresholding, check_steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,13 @@ class Vvtu(Unit):
             raise ValueError(f"simd={self.simd} must be 1: a depthwise window sends one element of each channel a beat")
         if self.out_shape[2] != channels:
             raise ValueError(f"weights of {channels} channels do not make a frame of {list(self.out_shape)}")
+
+    def check_constants(self) -> None:
+        """ValueError unless what is stored of the unit is what its types and sizes say."""
+        check_codes(self.weights, self.weight_dtype, (None, None), "weights")
+        check_steps(self.thresholds, self.flip, self.out_dtype, self.out_shape[2])
+        if self.arithmetic not in ARITHMETIC:
+            raise ValueError(f"there is no arithmetic '{self.arithmetic}'")
 
     @property
     def _folds(self) -> tuple[int, int]:
