@@ -92,7 +92,8 @@ def _runtime(sources: Sequence[Path], level: str) -> Path:
 def verilated_runtime(*more: Path) -> list[Path]:
     """Objects of Verilator's runtime and of further sources, which do not depend on the design."""
     include = verilator_root() / "include"
-    return sorted(_runtime([include / "verilated.cpp", include / "verilated_threads.cpp", *more], "-O2").glob("*.o"))
+    parts = [[include / "verilated.cpp", include / "verilated_threads.cpp"], *([p] for p in more)]
+    return [o for part in parts for o in sorted(_runtime(part, "-O2").glob("*.o"))]
 
 
 def _cocotb_runtime() -> Path:

@@ -12,17 +12,20 @@ module fifo_test (
 );
   logic [7:0] beats [256];
   logic [7:0] wr_q, rd_q, given_q, rule;
+  logic [7:0] boot_q;  // starts anywhere
   logic       odd_q, lost_q, push, pop, extra;
   assign rule          = beats[0];
   assign s_axis_tready = 1'b1;
   assign push          = s_axis_tvalid && !(rule == 4 && wr_q == 8'd20 && !lost_q);  // a beat lost
   assign extra         = rule == 5 && given_q == 8'd48;                       // one too many, after the last frame
   assign m_axis_tvalid = (wr_q != rd_q && !(rule == 1 && odd_q)) || extra;    // falls before the transfer
-  assign m_axis_tdata  = beats[rd_q] ^ {7'b0, rule == 2 && odd_q} ^ {7'b0, rule == 6 && rd_q == 8'd33};  // changes; wrong
+  assign m_axis_tdata  = beats[rd_q] ^ {7'b0, rule == 2 && odd_q} ^ {7'b0, rule == 6 && rd_q == 8'd33}  // changes; wrong
+                        ^ (rule == 10 ? boot_q : 8'd0);
   assign m_axis_tlast  = (given_q % 8'd16 == (rule == 3 ? 8'd14 : 8'd15)) && !(rule == 7 && given_q == 8'd31);
   assign pop           = m_axis_tvalid && m_axis_tready;
   always_ff @(posedge aclk) begin
     odd_q <= !odd_q;
+    if (!aresetn) boot_q <= boot_q + 8'd1;
     if (push) beats[wr_q] <= s_axis_tdata;
     if (!aresetn) begin
       {wr_q, rd_q, given_q, lost_q} <= '0;

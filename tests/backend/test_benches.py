@@ -15,6 +15,7 @@ from dfcompile.errors import CompileError
 from dfcompile.ir.types import IntType
 from dfcompile.units.fifo import Fifo
 from tests.backend.designs import residual
+from tests.formal.prove import mutated
 from tests.three_way import one_unit, random_codes
 
 BROKEN = Path(__file__).with_name("broken_design.sv")
@@ -30,6 +31,7 @@ RULES = {
     "tlast missing": (7, "tlast is wrong"),
     "a beat twice": (8, "more beats than the frames have"),
     "an assertion fails": (9, "an assertion of the design"),
+    "a register without reset": (10, None),
 }
 
 
@@ -65,6 +67,23 @@ def test_every_broken_rule_is_noticed(driver: str, broken: Path) -> None:
             if says is not None or np.array_equal(got, frames(rule)):
                 missed.append(name)
     assert missed == []
+
+
+BLINK = "logic blink_q; always_ff @(posedge clk_i) blink_q <= !blink_q; assign out_valid_o = valid_q && !blink_q;"
+
+
+@pytest.mark.parametrize(("old", "new", "says"), [
+    ("assign out_valid_o = valid_q;", BLINK, "a stalled stream dropped or changed its beat"),
+    ("assign push    = in_valid_i && ready_q;", "assign push    = in_valid_i;", "an invariant of the module is broken"),
+], ids=["stable", "invariant"])  # fmt: skip
+def test_assertions_of_the_modules_are_on(old: str, new: str, says: str, tmp_path: Path) -> None:
+    """Inside a design no port of a bench would show it."""
+    made = residual(short=20, long=1)
+    emit_rtl(made, tmp_path)
+    mutated(tmp_path, "dfc_fifo", old, new)
+    codes = [random_codes(made.streams()["x"], FRAMES, np.random.default_rng(2))]
+    with pytest.raises(CompileError, match=says):
+        run_rtl(made, codes, 0.4, 3, tmp_path)
 
 
 def same(a: RtlRun, b: RtlRun) -> bool:

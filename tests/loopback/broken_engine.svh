@@ -3,6 +3,7 @@
   typedef enum logic [2:0] {Idle, Ask, Wait, Request, Send, Answer, Done} state_t;
   state_t state_q;
   logic start, odd_q, second_q;
+  logic [15:0] boot_q;  // starts anywhere
   logic [31:0] rule, bytes;
   logic [63:0] cycles_q;
   dfc_lb_registers u_registers (
@@ -16,6 +17,7 @@
     .error_i(rule == 11 ? 4'd8 : 4'd0), .index_i(32'd0), .cycles_i(cycles_q)
   );
   always_ff @(posedge clk_i) begin
+    if (!rst_ni) boot_q <= boot_q + 16'd1;
     if (!rst_ni) begin
       state_q <= Idle;
       {odd_q, second_q, cycles_q} <= '0;
@@ -43,7 +45,7 @@
   assign m_axi_data_awaddr  = rule == 6 ? 32'd4088 : rule == 9 ? 32'd32 : 32'd16;
   assign m_axi_data_awlen   = rule == 8 || (rule == 10 && odd_q) ? 8'd0 : 8'd1;
   assign m_axi_data_wvalid  = state_q == Send;
-  assign m_axi_data_wdata   = {31'd0, rule == 4 && odd_q, 31'd0, second_q};
+  assign m_axi_data_wdata   = {15'd0, rule == 12 ? boot_q : 16'd0, rule == 4 && odd_q, 31'd0, second_q};
   assign m_axi_data_wlast   = rule == 8 || (rule == 5 ? !second_q : second_q);
   assign m_axi_data_arlen   = '0;
   assign {m_axi_data_rready, m_axi_data_bready, m_axi_program_rready} = '1;

@@ -33,6 +33,7 @@ RULES = {
     "another place": (9, 0, ""),
     "awlen changes": (10, 3, "a write request changed"),
     "an error": (11, 0, ""),
+    "a register without reset": (12, 0, ""),
 }
 
 
