@@ -52,6 +52,11 @@ def test_a_wide_logit() -> None:
     check_exact(Argmax((1, 1, 10), IntType(24, signed=True), pe=2))
 
 
+@pytest.mark.parametrize("last", [False, True])
+def test_ties(last: bool) -> None:
+    check_exact(Argmax((1, 4, 12), IntType(1), None, 3, last))
+
+
 def test_refusals() -> None:
     with pytest.raises(ValueError, match="does not divide 10"):
         Argmax((1, 1, 10), IntType(4), pe=3)
