@@ -83,7 +83,7 @@ module stream_checker #(
   logic                     held_q, waits, refuses;
   logic [OutLanes*Bits-1:0] beat_q;
   logic [Count-1:0]         waits_q, refuses_q;
-  assign waits   = level_q >= out_count && !out_valid_i;
+  assign waits   = level_q >= out_count && !out_valid_i && !(Waits != 0 && stalled_i);
   assign refuses = in_valid_i && !in_ready_i && !stalled_i;
   always_ff @(posedge clk_i) begin
     beat_q <= out_data_i;

@@ -26,6 +26,12 @@ def test_fork(tmp_path: Path) -> None:
     assert prove("fork_bench", {}, tmp_path) == PROVED
 
 
+@pytest.mark.parametrize("folds", [(1, 1), (1, 2), (2, 1), (3, 2)], ids=str)
+@pytest.mark.parametrize("unit", ["split", "concat"])
+def test_turns(unit: str, folds: tuple[int, int], tmp_path: Path) -> None:
+    assert prove(f"{unit}_bench", {"Folds0": folds[0], "Folds1": folds[1]}, tmp_path) == PROVED
+
+
 @pytest.mark.parametrize(("slots", "delay"), [(1, 0), (2, 0), (1, 1), (2, 1), (3, 1), (3, 2)])
 def test_output_buffer(slots: int, delay: int, tmp_path: Path) -> None:
     assert prove("stream_out_bench", {"Slots": slots, "Delay": delay}, tmp_path) == PROVED
@@ -81,6 +87,9 @@ FAULTS: list[tuple[str, dict[str, int], str, str, str]] = [
     ("fifo", BLOCK, "dfc_fifo", "assign around = push && wr_q == rd_d;", "assign around = 1'b0;"),
     ("fork", {}, "dfc_fork", "credit_q <= !fill_d[0][1] && !fill_d[1][1];", "credit_q <= !fill_d[0][1];"),
     ("fork", {}, "dfc_fork", "rd_q[i]    <= rd_q[i] ^ pop[i];", "rd_q[i]    <= rd_q[i] ^ pop[0];"),
+    ("split", {}, "dfc_split", "second ? credit1 : credit0;", "credit0;"),
+    ("concat", {}, "dfc_concat", "second ? beat1 : beat0", "beat1"),
+    ("concat", {"Folds0": 3}, "dfc_turns", "Bits'(Folds0 - 1)", "Bits'(Folds1 - 1)"),
     ("stream_out", {"Slots": 3, "Delay": 1}, "dfc_stream_out", "- count_t'(issue_i)", "- count_t'(push_i)"),
     ("stream_out", {"Slots": 2, "Delay": 0}, "dfc_stream_out", "free_q   <= count_t'(Slots);", "free_q   <= count_t'(1);"),
     ("queue", {"Depth": 2}, "dfc_lb_queue", "out_valid_o = tail_q != head_q", "out_valid_o = tail_q[Bits-1:0] != head_q[Bits-1:0]"),
