@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dfcompile.ir.requantization import requantize
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.add import Add
 from dfcompile.units.argmax import Argmax
@@ -83,6 +84,16 @@ def threshold(x: str, out: str, channels: int, pe: int) -> Threshold:
     rng = np.random.default_rng(channels)
     table = _thresholds(rng, dtype(x).lo, dtype(x).hi, channels, dtype(out))
     return Threshold(dtype(x), dtype(out), table, None, (2, 2, channels), pe)
+
+
+def scaled(x: str, out: str, channels: int, pe: int, style: str, shared: bool = False) -> Threshold:
+    """Thresholds on a line of random slope in each channel, or on one, done by products."""
+    rng, kind, steps = np.random.default_rng(channels), dtype(x), (1 << dtype(out).bits) - 1
+    slope = rng.uniform(0.5, 1.0, (1 if shared else channels, 1)) * steps / (kind.hi - kind.lo)
+    middle = rng.uniform(kind.lo / 2, kind.hi / 2, slope.shape)
+    table = np.ceil((np.arange(1, steps + 1) - steps / 2) / slope + middle).astype(np.int64)
+    scaling = requantize(table, None, np.full(channels, kind.lo), np.full(channels, kind.hi))
+    return Threshold(kind, dtype(out), table, None, (2, 2, channels), pe, style, scaling)
 
 
 def lookup(x: str, out: str, channels: int, pe: int, shared: bool) -> Lookup:
@@ -209,7 +220,18 @@ def _padded() -> Iterator[Unit]:
         yield Repack((1, 1, elements), dtype(code), lanes, run, out, out_run)
 
 
+def _scaled() -> Iterator[Unit]:
+    """Requantization."""
+    for style in ("multiply", "shift_add"):
+        yield scaled("s14", "s8", 16, 1, style)
+        yield scaled("s20", "u8", 64, 4, style)
+        yield scaled("s12", "u4", 32, 8, style)
+        yield scaled("s17", "s8", 8, 8, style)
+        yield scaled("s17", "s8", 16, 1, style, shared=True)
+    yield scaled("s26", "s16", 8, 1, "multiply")
+
+
 def sweep() -> dict[str, Unit]:
     """Name -> unit; the names tell what varies."""
-    units = [*_mvtus(), *_others(), *_movers(), *_more(), *_padded()]
+    units = [*_mvtus(), *_others(), *_movers(), *_more(), *_padded(), *_scaled()]
     return {f"{u.kind}{i:02d}": u for i, u in enumerate(units)}

@@ -45,8 +45,14 @@ inline integer<AccBits, AccSigned != 0> dot(const ap_uint<InBits> (&inputs)[Simd
   return sum;
 }
 
-// Entries of the threshold memory of so many lanes and folds.
-constexpr int threshold_depth(int lanes, int folds, int out_bits) { return lanes << out_bits << clog2(folds); }
+// Styles from 5 on multiply instead of comparing.
+constexpr bool is_scaled(int style) { return style >= 5; }
+
+// Entries of the threshold memory of so many lanes and folds: a tree each, or a multiplier with its offset.
+template <int Style, int OutBits>
+constexpr int threshold_depth(int lanes, int folds) {
+  return lanes << (is_scaled(Style) ? 0 : OutBits) << clog2(folds);
+}
 
 // Code of an accumulator by binary search. `thresholds` holds each lane's search tree in heap order (node 0: the flip bit),
 // each node once for every fold: entry (lane * 2**OutBits + node) * folds + fold, folds padded to a power of two.
@@ -69,6 +75,36 @@ inline ap_uint<OutBits> count_thresholds(
     if (flip[0]) code = ~code;
   }
   return code;
+}
+
+// Code of an accumulator by multiply, add, shift and clip. A word holds the multiplier and above it the offset, both signed.
+template <int Folds, int AccBits, int AccSigned, int WordBits, int FactorBits, int Shift, int OutBits, int OutSigned>
+inline ap_uint<OutBits> requantized(const integer<AccBits, AccSigned != 0>& acc, const ap_uint<WordBits> words[], int fold, int lane) {
+  DFC_INLINE
+  constexpr int OffsetBits = WordBits - FactorBits;
+  constexpr int ProductBits = AccBits + 1 + FactorBits;
+  constexpr int SumBits = (ProductBits > OffsetBits ? ProductBits : OffsetBits) + 1;
+  const ap_uint<WordBits> word = words[(lane << clog2(Folds)) + fold];
+  const ap_int<FactorBits> factor = as_integer<true>(ap_uint<FactorBits>(word));
+  const ap_int<OffsetBits> offset = as_integer<true>(ap_uint<OffsetBits>(word >> FactorBits));
+  const ap_int<ProductBits> product = ap_int<AccBits + 1>(acc) * factor;
+  const ap_int<SumBits> sum = ap_int<SumBits>(product) + ap_int<SumBits>(offset);
+  const ap_int<SumBits> steps = sum >> Shift;
+  ap_uint<OutBits> code = steps < 0 ? ap_uint<OutBits>(0) : steps >> OutBits != 0 ? ap_uint<OutBits>(~ap_uint<OutBits>(0)) : ap_uint<OutBits>(steps);
+  if (OutSigned) code ^= ap_uint<OutBits>(1) << (OutBits - 1);
+  return code;
+}
+
+// Code of an accumulator, in the way that the style says.
+template <int Folds, int AccBits, int AccSigned, int ThreshBits, int FactorBits, int Shift, int Flip, int OutBits, int OutSigned, int Style>
+inline ap_uint<OutBits> threshold_code(
+    const integer<AccBits, AccSigned != 0>& acc, const ap_uint<ThreshBits> thresholds[], int fold, int lane) {
+  DFC_INLINE
+  if constexpr (is_scaled(Style)) {
+    return requantized<Folds, AccBits, AccSigned, ThreshBits, FactorBits, Shift, OutBits, OutSigned>(acc, thresholds, fold, lane);
+  } else {
+    return count_thresholds<Folds, AccBits, AccSigned, ThreshBits, Flip, OutBits, OutSigned>(acc, thresholds, fold, lane);
+  }
 }
 
 // The sum itself as an output; Double: 2 * sum - Terms, of bipolar products counted as bits.

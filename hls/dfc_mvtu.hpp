@@ -75,23 +75,27 @@ inline void mvtu_frame(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_u
 
 // With thresholds.
 template <int Vectors, int Groups, int Mh, int Mw, int Pe, int Simd, int Run, int InBits, int InSigned, int InBipolar,
-          int WeightBits, int WeightSigned, int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshShared, int Flip, int OutBits,
+          int WeightBits, int WeightSigned, int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshFactorBits, int ThreshShift,
+          int ThreshShared, int Flip, int OutBits,
           int OutSigned, int Double, int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
 void mvtu(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
           const ap_uint<Pe * Simd * WeightBits> Weights[Groups * ceil_div(Mh, Pe) * column_folds(Mw, Simd, Run)],
-          const ap_uint<ThreshBits> Thresholds[ThreshShared ? 1 << OutBits : threshold_depth(Pe, Groups * ceil_div(Mh, Pe), OutBits)]) {
+          const ap_uint<ThreshBits> 
+              Thresholds[threshold_depth<ThresholdsStyle, OutBits>(ThreshShared ? 1 : Pe, ThreshShared ? 1 : Groups * ceil_div(Mh, Pe))]) {
   using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor>;
-  DFC_PARTITION_BLOCK(Thresholds, ((ThreshShared ? 1 : Pe) << OutBits))
+  DFC_PARTITION_BLOCK(Thresholds, (threshold_depth<ThresholdsStyle, OutBits>(ThreshShared ? 1 : Pe, 1)))
   mvtu_frame<Vectors, Groups, Mh, Mw, Pe, Simd, Run, P, Xnor, InBits, WeightBits, AccBits, AccSigned, OutBits>(
       in, out, Weights, [&](const integer<AccBits, AccSigned != 0>& acc, int fold, int lane) {
-        return count_thresholds<ThreshShared ? 1 : Groups * ceil_div(Mh, Pe), AccBits, AccSigned, ThreshBits, Flip, OutBits, OutSigned>(
+        return threshold_code<ThreshShared ? 1 : Groups * ceil_div(Mh, Pe), AccBits, AccSigned, ThreshBits, ThreshFactorBits,
+                              ThreshShift, Flip, OutBits, OutSigned, ThresholdsStyle>(
             acc, Thresholds, ThreshShared ? 0 : fold, ThreshShared ? 0 : lane);
       });
 }
 
 // Without: the outputs are the sums.
 template <int Vectors, int Groups, int Mh, int Mw, int Pe, int Simd, int Run, int InBits, int InSigned, int InBipolar,
-          int WeightBits, int WeightSigned, int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshShared, int Flip, int OutBits,
+          int WeightBits, int WeightSigned, int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshFactorBits, int ThreshShift,
+          int ThreshShared, int Flip, int OutBits,
           int OutSigned, int Double, int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
 void mvtu(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
           const ap_uint<Pe * Simd * WeightBits> Weights[Groups * ceil_div(Mh, Pe) * column_folds(Mw, Simd, Run)]) {

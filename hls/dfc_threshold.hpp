@@ -6,12 +6,14 @@
 
 namespace dfc {
 
-template <int Vectors, int Channels, int Pe, int InBits, int InSigned, int ThreshBits, int ThreshShared, int Flip, int OutBits,
+template <int Vectors, int Channels, int Pe, int InBits, int InSigned, int ThreshBits, int ThreshFactorBits, int ThreshShift,
+          int ThreshShared, int Flip, int OutBits,
           int OutSigned, int ThresholdsStyle, int Slots>
 void threshold(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
-               const ap_uint<ThreshBits> Thresholds[ThreshShared ? 1 << OutBits : threshold_depth(Pe, ceil_div(Channels, Pe), OutBits)]) {
+               const ap_uint<ThreshBits> 
+              Thresholds[threshold_depth<ThresholdsStyle, OutBits>(ThreshShared ? 1 : Pe, ThreshShared ? 1 : ceil_div(Channels, Pe))]) {
   static_assert(Pe <= Channels, "dfc::threshold: there are at most Channels lanes");
-  DFC_PARTITION_BLOCK(Thresholds, ((ThreshShared ? 1 : Pe) << OutBits))
+  DFC_PARTITION_BLOCK(Thresholds, (threshold_depth<ThresholdsStyle, OutBits>(ThreshShared ? 1 : Pe, 1)))
   constexpr int Folds = ceil_div(Channels, Pe);
   int fold = 0;
   for (long step = 0; step < long(Vectors) * Folds; step++) {
@@ -20,7 +22,8 @@ void threshold(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * O
     ap_uint<Pe * OutBits> results = 0;
     for (int p = 0; p < Pe; p++) {
       DFC_UNROLL
-      const ap_uint<OutBits> code = count_thresholds<ThreshShared ? 1 : Folds, InBits, InSigned, ThreshBits, Flip, OutBits, OutSigned>(
+      const ap_uint<OutBits> code = threshold_code<ThreshShared ? 1 : Folds, InBits, InSigned, ThreshBits, ThreshFactorBits,
+                              ThreshShift, Flip, OutBits, OutSigned, ThresholdsStyle>(
           as_integer<InSigned != 0>(element<InBits>(inputs, p)), Thresholds, ThreshShared ? 0 : fold, ThreshShared ? 0 : p);
       set_element<OutBits>(results, p, code);
     }

@@ -46,23 +46,27 @@ inline void vvtu_frame(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uin
 
 // With thresholds.
 template <int Vectors, int Channels, int Taps, int Pe, int InBits, int InSigned, int InBipolar, int WeightBits, int WeightSigned,
-          int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshShared, int Flip, int OutBits, int OutSigned, int Double,
+          int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshFactorBits, int ThreshShift,
+          int ThreshShared, int Flip, int OutBits, int OutSigned, int Double,
           int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
 void vvtu(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
           const ap_uint<Pe * WeightBits> Weights[ceil_div(Channels, Pe) * Taps],
-          const ap_uint<ThreshBits> Thresholds[ThreshShared ? 1 << OutBits : threshold_depth(Pe, ceil_div(Channels, Pe), OutBits)]) {
+          const ap_uint<ThreshBits> 
+              Thresholds[threshold_depth<ThresholdsStyle, OutBits>(ThreshShared ? 1 : Pe, ThreshShared ? 1 : ceil_div(Channels, Pe))]) {
   using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor>;
-  DFC_PARTITION_BLOCK(Thresholds, ((ThreshShared ? 1 : Pe) << OutBits))
+  DFC_PARTITION_BLOCK(Thresholds, (threshold_depth<ThresholdsStyle, OutBits>(ThreshShared ? 1 : Pe, 1)))
   vvtu_frame<Vectors, Channels, Taps, Pe, P, InBits, WeightBits, AccBits, AccSigned, OutBits>(
       in, out, Weights, [&](const integer<AccBits, AccSigned != 0>& acc, int fold, int lane) {
-        return count_thresholds<ThreshShared ? 1 : ceil_div(Channels, Pe), AccBits, AccSigned, ThreshBits, Flip, OutBits, OutSigned>(
+        return threshold_code<ThreshShared ? 1 : ceil_div(Channels, Pe), AccBits, AccSigned, ThreshBits, ThreshFactorBits,
+                              ThreshShift, Flip, OutBits, OutSigned, ThresholdsStyle>(
             acc, Thresholds, ThreshShared ? 0 : fold, ThreshShared ? 0 : lane);
       });
 }
 
 // Without: the outputs are the sums.
 template <int Vectors, int Channels, int Taps, int Pe, int InBits, int InSigned, int InBipolar, int WeightBits, int WeightSigned,
-          int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshShared, int Flip, int OutBits, int OutSigned, int Double,
+          int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshFactorBits, int ThreshShift,
+          int ThreshShared, int Flip, int OutBits, int OutSigned, int Double,
           int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
 void vvtu(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
           const ap_uint<Pe * WeightBits> Weights[ceil_div(Channels, Pe) * Taps]) {

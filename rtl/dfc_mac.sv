@@ -16,6 +16,8 @@ module dfc_mac #(
   parameter int unsigned AccBits         = 8,
   parameter int unsigned AccSigned       = 1,
   parameter int unsigned ThreshBits      = 8,  // 0: no thresholds
+  parameter int unsigned ThreshFactorBits = 0,
+  parameter int unsigned ThreshShift     = 0,
   parameter int unsigned ThreshShared    = 0,
   parameter int unsigned Flip            = 0,
   parameter int unsigned OutBits         = 2,
@@ -102,7 +104,8 @@ module dfc_mac #(
   if (ThreshBits != 0) begin : gen_thresholds
     dfc_threshold_core #(
       .File(ThresholdsFile), .Lanes(Pe), .Folds(Folds), .Shared(ThreshShared), .AccBits(AccBits), .AccSigned(AccSigned),
-      .ThreshBits(ThreshBits), .OutBits(OutBits), .OutSigned(OutSigned), .Flip(Flip), .Style(ThresholdsStyle)
+      .ThreshBits(ThreshBits), .FactorBits(ThreshFactorBits), .Shift(ThreshShift), .OutBits(OutBits), .OutSigned(OutSigned),
+      .Flip(Flip), .Style(ThresholdsStyle)
     ) u_thresholds (.clk_i, .rst_ni, .valid_i(acc_valid), .acc_i(acc), .valid_o(push), .codes_o(results));
   end else begin : gen_sums
     assign push = acc_valid;
@@ -116,7 +119,7 @@ module dfc_mac #(
       assign results[p*OutBits +: OutBits] = (Double != 0) ? (extended << 1) - OutBits'(Terms) : extended;
     end
     logic unused;
-    assign unused = ^{Folds, ThreshShared, Flip, OutSigned, ThresholdsStyle, ThresholdsFile == ""};
+    assign unused = ^{Folds, ThreshFactorBits, ThreshShift, ThreshShared, Flip, OutSigned, ThresholdsStyle, ThresholdsFile == ""};
   end
 
   dfc_stream_out #(.Width(Pe * OutBits), .Slots(Slots)) u_out (

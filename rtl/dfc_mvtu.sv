@@ -19,6 +19,8 @@ module dfc_mvtu #(
   parameter int unsigned AccBits         = 8,
   parameter int unsigned AccSigned       = 1,
   parameter int unsigned ThreshBits      = 8,
+  parameter int unsigned ThreshFactorBits = 0,
+  parameter int unsigned ThreshShift     = 0,
   parameter int unsigned ThreshShared    = 0,
   parameter int unsigned Flip            = 0,
   parameter int unsigned OutBits         = 2,
@@ -96,7 +98,8 @@ module dfc_mvtu #(
   dfc_mac #(
     .Pe(Pe), .Simd(Simd), .InputLanes(1), .Terms(Mw), .Folds(Groups * RowFolds),
     .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar), .WeightBits(WeightBits), .WeightSigned(WeightSigned), .Xnor(Xnor),
-    .AccBits(AccBits), .AccSigned(AccSigned), .ThreshBits(ThreshBits), .ThreshShared(ThreshShared), .Flip(Flip),
+    .AccBits(AccBits), .AccSigned(AccSigned), .ThreshBits(ThreshBits), .ThreshFactorBits(ThreshFactorBits), .ThreshShift(ThreshShift),
+    .ThreshShared(ThreshShared), .Flip(Flip),
     .OutBits(OutBits), .OutSigned(OutSigned), .Double(Double), .Arithmetic(Arithmetic), .ThresholdsStyle(ThresholdsStyle),
     .Slots(Slots), .ThresholdsFile(ThresholdsFile)
   ) u_mac (

@@ -8,6 +8,8 @@ module dfc_threshold #(
   parameter int unsigned InBits          = 8,
   parameter int unsigned InSigned        = 1,
   parameter int unsigned ThreshBits      = 8,
+  parameter int unsigned ThreshFactorBits = 0,
+  parameter int unsigned ThreshShift     = 0,
   parameter int unsigned ThreshShared    = 0,
   parameter int unsigned Flip            = 0,
   parameter int unsigned OutBits         = 2,
@@ -39,7 +41,8 @@ module dfc_threshold #(
 
   dfc_threshold_core #(
     .File(ThresholdsFile), .Lanes(Pe), .Folds((Channels + Pe - 1) / Pe), .Shared(ThreshShared), .AccBits(InBits), .AccSigned(InSigned),
-    .ThreshBits(ThreshBits), .OutBits(OutBits), .OutSigned(OutSigned), .Flip(Flip), .Style(ThresholdsStyle)
+    .ThreshBits(ThreshBits), .FactorBits(ThreshFactorBits), .Shift(ThreshShift), .OutBits(OutBits), .OutSigned(OutSigned),
+    .Flip(Flip), .Style(ThresholdsStyle)
   ) u_thresholds (.clk_i, .rst_ni, .valid_i(step_q), .acc_i(data_q), .valid_o(push), .codes_o(codes));
 
   dfc_stream_out #(.Width(Pe * OutBits), .Slots(Slots)) u_out (

@@ -2,6 +2,8 @@
 // Latency OutBits cycles, one beat of Lanes accumulators a cycle; never stalls.
 // The file holds each lane's search tree in heap order (node 0: the flip bit), each node once for every fold, padded to a
 // power of two: entry (lane * 2**OutBits + node) * 2**FoldBits + fold. Folds come in turn.
+// Styles 5 and 6: code = clip((multiplier * acc + offset) >> Shift) by a DSP slice or in LUTs; an entry for each lane and fold,
+// the offset above the multiplier, both signed.
 module dfc_threshold_core #(
   parameter              File       = "",
   parameter int unsigned Lanes      = 1,
@@ -9,11 +11,13 @@ module dfc_threshold_core #(
   parameter int unsigned Shared     = 0,  // one row of one lane serves all folds and lanes
   parameter int unsigned AccBits    = 8,
   parameter int unsigned AccSigned  = 1,
-  parameter int unsigned ThreshBits = 8,
+  parameter int unsigned ThreshBits = 8,  // of an entry
+  parameter int unsigned FactorBits = 0,  // of the multiplier in it
+  parameter int unsigned Shift      = 0,
   parameter int unsigned OutBits    = 2,
   parameter int unsigned OutSigned  = 0,
   parameter int unsigned Flip       = 0,
-  parameter int unsigned Style      = 0   // 0: LUTs up to 1023 entries a stage and lane, then block RAM
+  parameter int unsigned Style      = 0   // 0: LUTs up to 1023 entries a stage and lane, then block RAM; 5, 6: products instead
 ) (
   input  logic                     clk_i,
   input  logic                     rst_ni,
@@ -25,7 +29,7 @@ module dfc_threshold_core #(
   localparam int unsigned Rows      = (Shared != 0) ? 1 : Folds;
   localparam int unsigned FoldBits  = (Rows > 1) ? $clog2(Rows) : 1;
   localparam int unsigned RowDepth  = 1 << $clog2(Rows);
-  localparam int unsigned FileDepth = (((Shared != 0) ? 1 : Lanes) << OutBits) * RowDepth;
+  localparam int unsigned FileDepth = (((Shared != 0) ? 1 : Lanes) << ((Style >= 5) ? 0 : OutBits)) * RowDepth;
   localparam int unsigned CmpBits   = (AccBits > ThreshBits) ? AccBits : ThreshBits;
 
   if (Lanes < 1 || Folds < 1 || OutBits < 1) begin : gen_check
@@ -53,68 +57,124 @@ module dfc_threshold_core #(
     else         valid[OutBits:1] <= valid[OutBits-1:0];
   end
 
-  for (genvar l = 0; l < int'(Lanes); l++) begin : gen_lane
-    localparam int unsigned Base = (((Shared != 0) ? 0 : l) << OutBits) * RowDepth;
-    logic [OutBits:0][AccBits-1:0] acc;  // the accumulator on its way through the stages
-    logic [OutBits-1:0] count_q;
-    logic flip;
+  if (Style >= 5) begin : gen_scale
+    localparam int unsigned OffsetBits  = ThreshBits - FactorBits;
+    localparam int unsigned ProductBits = AccBits + 1 + FactorBits;
+    localparam int unsigned SumBits     = ((ProductBits > OffsetBits) ? ProductBits : OffsetBits) + 1;
+    if (OutBits < 3 || FactorBits < 1 || FactorBits >= ThreshBits || Shift >= SumBits) begin : gen_check
+      $fatal(1, "dfc_threshold_core: a product takes three stages, a multiplier, an offset and a shift within their sum");
+    end
 
-    assign acc[0] = acc_i[l*AccBits +: AccBits];
-    always_ff @(posedge clk_i) acc[OutBits:1] <= acc[OutBits-1:0];
-
-    for (genvar j = 0; j < int'(OutBits); j++) begin : gen_stage
-      localparam int unsigned Depth = RowDepth << j;
-      localparam int unsigned AddrBits = (Depth > 1) ? $clog2(Depth) : 1;
-      logic [ThreshBits-1:0] threshold;
-      logic [CmpBits-1:0] lhs, rhs;
-      logic [AddrBits-1:0] addr;
-      logic [j:0] found;  // the code's leading bits, this stage's lowest
-
+    for (genvar l = 0; l < int'(Lanes); l++) begin : gen_lane
+      logic [ThreshBits-1:0] word;
       dfc_rom #(
-        .File(File), .FileDepth(FileDepth), .Width(ThreshBits), .Base(Base + Depth), .Depth(Depth),
-        .Style((Style != 0) ? Style : (Depth >= 1024) ? 3 : 1)
-      ) u_thresholds (.clk_i, .en_i(1'b1), .addr_i(addr), .data_o(threshold));
+        .File(File), .FileDepth(FileDepth), .Width(ThreshBits), .Base(((Shared != 0) ? 0 : l) * RowDepth), .Depth(RowDepth),
+        .Style((RowDepth >= 1024) ? 3 : 1)
+      ) u_words (.clk_i, .en_i(1'b1), .addr_i(fold_d), .data_o(word));
 
-      // Comparing two's-complement numbers is comparing them unsigned with inverted sign bits.
-      if (AccSigned != 0) begin : gen_signed
-        assign lhs = CmpBits'(signed'(acc[j])) ^ (CmpBits'(1) << (CmpBits - 1));
-        assign rhs = CmpBits'(signed'(threshold)) ^ (CmpBits'(1) << (CmpBits - 1));
-      end else begin : gen_unsigned
-        assign lhs = CmpBits'(acc[j]);
-        assign rhs = CmpBits'(threshold);
+      logic signed [AccBits:0]      acc;
+      logic signed [FactorBits-1:0] factor;
+      assign acc    = (AccSigned != 0) ? (AccBits + 1)'(signed'(acc_i[l*AccBits +: AccBits])) : {1'b0, acc_i[l*AccBits +: AccBits]};
+      assign factor = word[FactorBits-1:0];
+
+      logic signed [ProductBits-1:0] product;
+      if (Style == 5) begin : gen_multiply
+        (* use_dsp = "yes" *) logic signed [ProductBits-1:0] product_q;
+        always_ff @(posedge clk_i) product_q <= ProductBits'(acc * factor);
+        assign product = product_q;
+      end else begin : gen_shift_add
+        // Bit by bit of the multiplier, its sign bit subtracted: no tool sees a product to put into a DSP slice.
+        logic signed [ProductBits-1:0] sum, sum_q;
+        always_comb begin
+          sum = '0;
+          for (int unsigned j = 0; j < FactorBits; j++) begin
+            if (factor[j]) sum = (j == FactorBits - 1) ? sum - (ProductBits'(acc) <<< j) : sum + (ProductBits'(acc) <<< j);
+          end
+        end
+        always_ff @(posedge clk_i) sum_q <= sum;
+        assign product = sum_q;
       end
-      assign found[0] = lhs >= rhs;
 
-      if (j == 0) begin : gen_first
-        assign addr = AddrBits'(fold_d);
-      end else begin : gen_next
-        logic [j-1:0] leading_q;
-        always_ff @(posedge clk_i) leading_q <= gen_stage[j-1].found;
-        assign found[j:1] = leading_q;
-        if (Rows > 1) begin : gen_fold
-          assign addr = {gen_stage[j-1].found, fold[j-1]};
-        end else begin : gen_no_fold
-          assign addr = gen_stage[j-1].found;
+      logic signed [OffsetBits-1:0] offset_q;
+      logic signed [SumBits-1:0] sum_q, steps;
+      logic [OutBits-1:0] code_d;
+      logic [OutBits-1:2][OutBits-1:0] code_q;  // [2]: with the third stage
+      always_ff @(posedge clk_i) offset_q <= word[ThreshBits-1:FactorBits];
+      always_ff @(posedge clk_i) sum_q <= SumBits'(product) + SumBits'(offset_q);
+      assign steps  = sum_q >>> Shift;
+      assign code_d = (steps < 0) ? '0 : (|(steps >> OutBits)) ? '1 : OutBits'(steps);
+      always_ff @(posedge clk_i) begin
+        code_q[2] <= code_d ^ (OutBits'(OutSigned) << (OutBits - 1));
+        for (int unsigned j = 3; j < OutBits; j++) code_q[j] <= code_q[j-1];
+      end
+      assign codes_o[l*OutBits +: OutBits] = code_q[OutBits-1];
+    end
+    logic unused_search;
+    assign unused_search = ^{fold, Flip != 0, CmpBits};
+  end else begin : gen_search
+    for (genvar l = 0; l < int'(Lanes); l++) begin : gen_lane
+      localparam int unsigned Base = (((Shared != 0) ? 0 : l) << OutBits) * RowDepth;
+      logic [OutBits:0][AccBits-1:0] acc;  // the accumulator on its way through the stages
+      logic [OutBits-1:0] count_q;
+      logic flip;
+
+      assign acc[0] = acc_i[l*AccBits +: AccBits];
+      always_ff @(posedge clk_i) acc[OutBits:1] <= acc[OutBits-1:0];
+
+      for (genvar j = 0; j < int'(OutBits); j++) begin : gen_stage
+        localparam int unsigned Depth = RowDepth << j;
+        localparam int unsigned AddrBits = (Depth > 1) ? $clog2(Depth) : 1;
+        logic [ThreshBits-1:0] threshold;
+        logic [CmpBits-1:0] lhs, rhs;
+        logic [AddrBits-1:0] addr;
+        logic [j:0] found;  // the code's leading bits, this stage's lowest
+
+        dfc_rom #(
+          .File(File), .FileDepth(FileDepth), .Width(ThreshBits), .Base(Base + Depth), .Depth(Depth),
+          .Style((Style != 0) ? Style : (Depth >= 1024) ? 3 : 1)
+        ) u_thresholds (.clk_i, .en_i(1'b1), .addr_i(addr), .data_o(threshold));
+
+        // Comparing two's-complement numbers is comparing them unsigned with inverted sign bits.
+        if (AccSigned != 0) begin : gen_signed
+          assign lhs = CmpBits'(signed'(acc[j])) ^ (CmpBits'(1) << (CmpBits - 1));
+          assign rhs = CmpBits'(signed'(threshold)) ^ (CmpBits'(1) << (CmpBits - 1));
+        end else begin : gen_unsigned
+          assign lhs = CmpBits'(acc[j]);
+          assign rhs = CmpBits'(threshold);
+        end
+        assign found[0] = lhs >= rhs;
+
+        if (j == 0) begin : gen_first
+          assign addr = AddrBits'(fold_d);
+        end else begin : gen_next
+          logic [j-1:0] leading_q;
+          always_ff @(posedge clk_i) leading_q <= gen_stage[j-1].found;
+          assign found[j:1] = leading_q;
+          if (Rows > 1) begin : gen_fold
+            assign addr = {gen_stage[j-1].found, fold[j-1]};
+          end else begin : gen_no_fold
+            assign addr = gen_stage[j-1].found;
+          end
         end
       end
-    end
-    always_ff @(posedge clk_i) count_q <= gen_stage[OutBits-1].found;
+      always_ff @(posedge clk_i) count_q <= gen_stage[OutBits-1].found;
 
-    if (Flip != 0) begin : gen_flip
-      logic [ThreshBits-1:0] entry;
-      dfc_rom #(
-        .File(File), .FileDepth(FileDepth), .Width(ThreshBits), .Base(Base), .Depth(RowDepth), .Style(1)
-      ) u_flip (.clk_i, .en_i(1'b1), .addr_i(fold[OutBits-1]), .data_o(entry));
-      assign flip = entry[0];
-      logic unused_bits;
-      assign unused_bits = ^entry;
-    end else begin : gen_no_flip
-      assign flip = 1'b0;
-    end
-    assign codes_o[l*OutBits +: OutBits] = count_q ^ {OutBits{flip}} ^ (OutBits'(OutSigned) << (OutBits - 1));
+      if (Flip != 0) begin : gen_flip
+        logic [ThreshBits-1:0] entry;
+        dfc_rom #(
+          .File(File), .FileDepth(FileDepth), .Width(ThreshBits), .Base(Base), .Depth(RowDepth), .Style(1)
+        ) u_flip (.clk_i, .en_i(1'b1), .addr_i(fold[OutBits-1]), .data_o(entry));
+        assign flip = entry[0];
+        logic unused_bits;
+        assign unused_bits = ^entry;
+      end else begin : gen_no_flip
+        assign flip = 1'b0;
+      end
+      assign codes_o[l*OutBits +: OutBits] = count_q ^ {OutBits{flip}} ^ (OutBits'(OutSigned) << (OutBits - 1));
 
-    logic unused;
-    assign unused = ^acc[OutBits];
+      logic unused;
+      assign unused = ^acc[OutBits];
+    end
   end
   logic unused;
   assign unused = ^{fold[OutBits], fold_d};

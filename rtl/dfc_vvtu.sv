@@ -15,6 +15,8 @@ module dfc_vvtu #(
   parameter int unsigned AccBits         = 8,
   parameter int unsigned AccSigned       = 1,
   parameter int unsigned ThreshBits      = 8,
+  parameter int unsigned ThreshFactorBits = 0,
+  parameter int unsigned ThreshShift     = 0,
   parameter int unsigned ThreshShared    = 0,
   parameter int unsigned Flip            = 0,
   parameter int unsigned OutBits         = 2,
@@ -77,7 +79,8 @@ module dfc_vvtu #(
   dfc_mac #(
     .Pe(Pe), .Simd(1), .InputLanes(Pe), .Terms(Taps), .Folds(Folds),
     .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar), .WeightBits(WeightBits), .WeightSigned(WeightSigned), .Xnor(Xnor),
-    .AccBits(AccBits), .AccSigned(AccSigned), .ThreshBits(ThreshBits), .ThreshShared(ThreshShared), .Flip(Flip),
+    .AccBits(AccBits), .AccSigned(AccSigned), .ThreshBits(ThreshBits), .ThreshFactorBits(ThreshFactorBits), .ThreshShift(ThreshShift),
+    .ThreshShared(ThreshShared), .Flip(Flip),
     .OutBits(OutBits), .OutSigned(OutSigned), .Double(Double), .Arithmetic(Arithmetic), .ThresholdsStyle(ThresholdsStyle),
     .Slots(Slots), .ThresholdsFile(ThresholdsFile)
   ) u_mac (

@@ -29,6 +29,7 @@ from dfcompile.ir.intop import (
     View,
     Window,
 )
+from dfcompile.ir.requantization import Requantization, requantize
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline.value import describe
 from dfcompile.units.add import Add
@@ -43,6 +44,7 @@ from dfcompile.units.pool import Pool
 from dfcompile.units.sliding_window import SlidingWindow
 from dfcompile.units.split import Split
 from dfcompile.units.threshold import Threshold
+from dfcompile.units.thresholding import SCALED_BITS
 from dfcompile.units.upsample import Upsample
 from dfcompile.units.vvtu import Vvtu
 
@@ -57,6 +59,7 @@ class Thresholds:
     values: Array
     flip: Array | None
     node: Node
+    scaling: Requantization | None
 
 
 def lower(graph: Graph) -> tuple[Graph, dict[str, str]]:
@@ -172,12 +175,17 @@ class _Lowering:
         values, flip = (self.graph.constants[t] for t in node.inputs[1:])
         dtype = self.graph.tensors[node.outputs[0]].dtype
         assert dtype
-        return Thresholds(dtype, values, np.broadcast_to(flip, (channels,)).copy() if flip.any() else None, node)
+        falls = np.broadcast_to(flip, (channels,)).copy() if flip.any() else None
+        scaling = None
+        if dtype.bits >= SCALED_BITS:
+            source = self.graph.tensors[node.inputs[0]]
+            scaling = requantize(values, falls, *(np.broadcast_to(np.asarray(b), (channels,)) for b in (source.lo, source.hi)))
+        return Thresholds(dtype, values, falls, node, scaling)
 
     def _threshold(self, node: Node) -> None:
         shape = self._shape(node.inputs[0])
         t = self._thresholds(node, shape[2])
-        unit = Threshold(self._type(node.inputs[0]), t.dtype, t.values, t.flip, shape)
+        unit = Threshold(self._type(node.inputs[0]), t.dtype, t.values, t.flip, shape, scaling=t.scaling)
         self.add(node.name, unit, node.inputs[:1], node.outputs, node.source)
 
     def _conv(self, node: Node, op: IntConv) -> None:
@@ -196,16 +204,18 @@ class _Lowering:
             self.add(f"{node.name}_window", window, node.inputs[:1], (source,), node.source)
             run = cg
         out = fused.dtype if fused else acc
-        values, flip = (fused.values, fused.flip) if fused else (None, None)
+        values, flip, scaling = (fused.values, fused.flip, fused.scaling) if fused else (None, None, None)
         kind = _weight_type(weights)
         unit: Unit
         if depthwise:
-            unit = Vvtu(weights.reshape(oc, kh * kw), dtype, kind, out, acc, values, flip, out_shape)
+            unit = Vvtu(weights.reshape(oc, kh * kw), dtype, kind, out, acc, values, flip, out_shape, scaling=scaling)
         else:
             matrix = weights.reshape(op.groups, oc // op.groups, kh * kw * cg)
             positions = out_shape[0] * out_shape[1]
             in_shape = (out_shape[0], out_shape[1], op.groups * kh * kw * cg)
-            unit = Mvtu(positions, matrix, dtype, kind, out, acc, values, flip, in_shape, out_shape, run=cg if cg % run else run)
+            unit = Mvtu(
+                positions, matrix, dtype, kind, out, acc, values, flip, in_shape, out_shape, run=cg if cg % run else run, scaling=scaling
+            )  # fmt: skip
         last = fused.node if fused else node
         sources = (*node.source, *(s for s in last.source if s not in node.source))
         self.add(node.name, unit, (source,), last.outputs, sources)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from dfcompile.ir.graph import Array
+from dfcompile.ir.requantization import straightened
 from dfcompile.ir.types import IntType
 from dfcompile.streamline.grid import Grid
 from dfcompile.streamline.step import StepFunction
@@ -96,9 +97,15 @@ def join(function: StepFunction, first: Range, second: Range) -> Joint | None:
     lines = [_lines(function, grids, ranges, c, sign, bool(falling[c]), dtype) for c in range(channels)]
     wide, narrow = _cheapest(lines, abs(ratio))
     top = max(wide * x.hi + narrow * int(x.narrow.max()) for x in lines) + 1
-    thresholds = np.stack([np.minimum(x.extremes(wide, narrow)[0], top) for x in lines])
+    thresholds = np.stack([np.minimum(_thresholds(*x.extremes(wide, narrow)[:2]), top) for x in lines])
     factors = (sign * narrow, wide) if swap else (wide, sign * narrow)
     return Joint(factors, dtype, thresholds, falling.copy(), int(ends.min()))
+
+
+def _thresholds(reached: Array, missed: Array) -> Array:
+    """One threshold between the sums that miss a code and those that reach it: on a line where there is one, for requantization."""
+    straight = straightened(missed, reached)
+    return reached if straight is None else straight
 
 
 def _span(bounds: Range) -> int:

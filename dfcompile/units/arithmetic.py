@@ -23,7 +23,7 @@ import numpy as np
 
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array
-from dfcompile.units.thresholding import Thresholding
+from dfcompile.units.thresholding import SCALED, SCALED_BITS, Thresholding
 
 PLANE_LIMIT = 6
 ARITHMETIC_CODES = {"auto": 0, "lut": 1, "dsp": 2}
@@ -73,9 +73,10 @@ class MacForm:
             return False
         return family == "ecp5" or sum(self.factors) >= _DSP_PRODUCT_BITS
 
-    def parameters(self, out: IntType) -> dict[str, int]:
+    def parameters(self, out: IntType, threshold_style: str) -> dict[str, int]:
         """The part of a unit's parameters that says how it multiplies, adds and compares; `out` is its output's type."""
-        counting = self.thresholding
+        none = {"ThreshBits": 0, "ThreshFactorBits": 0, "ThreshShift": 0, "ThreshShared": 0, "Flip": 0}
+        counting = self.thresholding.parameters(threshold_style) if self.thresholding else none
         return {
             "InBits": self.x.bits,
             "InSigned": int(self.x.signed),
@@ -85,9 +86,7 @@ class MacForm:
             "Xnor": int(self.xnor),
             "AccBits": self.acc.bits,
             "AccSigned": int(self.acc.signed),
-            "ThreshBits": counting.dtype.bits if counting else 0,
-            "ThreshShared": int(counting.shared) if counting else 0,
-            "Flip": int(counting.flips) if counting else 0,
+            **counting,
             "OutBits": out.bits,
             "OutSigned": int(out.signed and not out.bipolar),
             "Double": int(self.double),
@@ -106,13 +105,12 @@ class MacForm:
         return 2 + self.dot_latency(simd) + (steps > 1) + threshold
 
 
-def mac_form(rows: Array, x: IntType, w: IntType, acc: IntType, out: IntType, thresholds: Array | None, flip: Array | None) -> MacForm:
-    """The form for integer weight rows (channels, k); `acc` holds every sum, `out` is the type of the outputs."""
-    if thresholds is None:
+def mac_form(rows: Array, x: IntType, w: IntType, acc: IntType, counting: Thresholding | None) -> MacForm:
+    """The form for integer weight rows (channels, k); `acc` holds every sum, `counting` is what becomes of it."""
+    if counting is None:
         if x.bipolar and w.bipolar:
             return MacForm(IntType(1), w, True, IntType.holding(0, rows.shape[1]), None, True)
         return MacForm(x, IntType(2, signed=True) if w.bipolar else w, False, acc, None, False)
-    counting = Thresholding(acc, out, thresholds, flip)
     if w.bipolar:
         return _xnor_form(rows, x, acc, counting)
     if x.bipolar:
@@ -134,9 +132,10 @@ def _xnor_form(rows: Array, x: IntType, acc: IntType, counting: Thresholding) ->
 
 
 def threshold_styles(counting: Thresholding, folds: int) -> tuple[str, ...]:
-    """Styles worth comparing for the memories of a threshold core; "auto" is LUTs but for very deep stages."""
+    """Styles worth comparing for a threshold core: its memories in LUTs ("auto": but for very deep stages), or a product instead."""
     deepest = (1 if counting.shared else folds) << (counting.out.bits - 1)
-    return ("auto", "bram") if deepest >= _DEEP_STAGE else ("auto",)
+    compared = ("auto", "bram") if deepest >= _DEEP_STAGE else ("auto",)
+    return compared + (SCALED if counting.scaling and counting.out.bits >= SCALED_BITS else ())
 
 
 def mac_styles(form: MacForm, words: int, folds: int, family: str) -> Iterator[dict[str, str]]:

@@ -27,8 +27,8 @@ from dfcompile.units.schedule import Schedule
 Array = NDArray[Any]
 
 
-STYLES = ("auto", "lut", "lutram", "bram", "uram")
-"""Where a memory lies: chosen by its size, or in LUTs, distributed RAM, block RAM, UltraRAM."""
+STYLES = ("auto", "lut", "lutram", "bram", "uram", "multiply", "shift_add")
+"""Where a memory lies: chosen by its size, or in LUTs, distributed RAM, block RAM, UltraRAM; for thresholds also how a product does it."""
 
 Layout = tuple[int, int, int]
 """How a stream's elements lie in its beats: (lanes, run, taps) of a `Stream`."""

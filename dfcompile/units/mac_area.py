@@ -10,9 +10,12 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from dfcompile.ir.requantization import Requantization
 from dfcompile.units.area import compare, counter, distinct, index_bits, ram, rom, rom_style, stream_out, total
 from dfcompile.units.base import Resources
-from dfcompile.units.thresholding import Thresholding
+from dfcompile.units.thresholding import SCALED, Thresholding
 
 if TYPE_CHECKING:
     from dfcompile.units.arithmetic import MacForm
@@ -135,6 +138,8 @@ def dot(form: MacForm, simd: int, arithmetic: str, fixed: int, family: str) -> R
 def thresholds(counting: Thresholding, folds: int, lanes: int, style: str, family: str) -> Resources:
     """`dfc_threshold_core`: for each lane and stage a comparator and a memory of folds * 2**stage thresholds."""
     bits, out, acc = counting.dtype.bits, counting.out.bits, counting.acc.bits
+    if counting.scaling and style in SCALED:
+        return scaled(counting.scaling, acc + 1, out, folds, lanes, style, family)
     rows = 1 if counting.shared else folds
     lane = Resources(ff=(out - 1) * acc + out * (out + 1) / 2)
     memories = []
@@ -150,6 +155,34 @@ def thresholds(counting: Thresholding, folds: int, lanes: int, style: str, famil
         memories.append(rom(rows, lanes, "lut", family) + Resources(lut=out * lanes))
     fold = counter(rows, family) + Resources(ff=index_bits(rows) * (out - 1) if rows > 1 else 0)
     return total(lane * lanes, *memories, fold, Resources(ff=out))
+
+
+def scaled(scaling: Requantization, acc: int, out: int, folds: int, lanes: int, style: str, family: str) -> Resources:
+    """`dfc_threshold_core` by a product of `acc` bits with the multiplier, an adder, and the clip, in each lane."""
+    factor, offset, cost = scaling.factor_bits, scaling.offset_bits, COSTS[family]
+    rows = 1 if scaling.shared else folds
+    product = acc + factor
+    bits = max(product, offset) + 1
+    memory = rom(rows, (factor + offset) * lanes, "bram" if rows >= 1024 else "lut", family)
+    waiting = out * (out - 2) if family == "ecp5" else 2 * out  # codes on their way, elsewhere in shift registers
+    lane = Resources(lut=1.5 * out + 4, ff=bits - scaling.shift + waiting)
+    adder = Resources(lut=bits * cost.adder * (1.0 if rows > 1 or family == "ecp5" else 0.65))
+    if style == "multiply":
+        columns = {"xc7": 25, "xcup": 27, "ecp5": 18}[family]
+        slices = ceil(max(acc, factor) / columns) * ceil(min(acc, factor) / 18)
+        lane = lane + Resources(dsp=slices)
+        if slices == 1 and family == "xc7":  # the slice's registers are the memory's too, and it adds an offset that is no constant
+            memory = replace(memory, ff=0)
+            lane = lane + Resources(lut=adder.lut if rows == 1 else 0, ff=scaling.shift - bits)
+        else:
+            parts = 1.8 * product if slices >= 4 else 0  # what joins the partial products
+            lane = lane + adder + Resources(lut=parts * cost.adder, ff=product)
+    else:
+        digits = sum((int(m) ^ 3 * int(m)).bit_count() for m in np.abs(scaling.multiplier)) / len(scaling.multiplier)
+        gates = 1.25 if rows > 4 else 0.9  # bits of few multipliers are often alike
+        terms = (digits - 1 if rows == 1 else gates * factor) * (1.7 if family == "ecp5" else 1.0)
+        lane = lane + adder + Resources(lut=product * terms * cost.adder, ff=product)
+    return total(lane * lanes, memory, counter(rows, family), Resources(ff=out))
 
 
 def accumulator(form: MacForm, family: str) -> Resources:

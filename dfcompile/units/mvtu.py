@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units import mac_area
 from dfcompile.units.area import STYLE_CODES, rom_style
@@ -42,8 +43,9 @@ class Mvtu(Unit):
     pe, simd:     rows and columns at once, at most mh and mw. What the last fold of rows does not need are dummy rows, padding in the
                   output; columns that do not divide mw start again after each run, or after mw where simd is larger than a run
     run:          elements of a vector that belong together (a window's tap, a pixel), a divisor of mw; 0: mw
-    weight_style, threshold_style: "auto", "lut", "lutram", "bram" or "uram"
+    weight_style, threshold_style: "auto", "lut", "lutram", "bram" or "uram"; thresholds with a scaling also "multiply" or "shift_add"
     arithmetic:   "auto", "lut" or "dsp"
+    scaling:      the thresholds as a requantization, equal to them on every sum that occurs; or None
     """
 
     kind: ClassVar[str] = "mvtu"
@@ -66,6 +68,7 @@ class Mvtu(Unit):
     threshold_style: str = "auto"
     arithmetic: str = "auto"
     run: int = 0
+    scaling: Requantization | None = None
 
     def __post_init__(self) -> None:
         groups, mh, mw = self.weights.shape
@@ -101,7 +104,7 @@ class Mvtu(Unit):
     def form(self) -> MacForm:
         """How the hardware multiplies and what it compares with."""
         rows = self.weights.reshape(-1, self.weights.shape[2])
-        return mac_form(rows, self.in_dtype, self.weight_dtype, self.acc_dtype, self.out_dtype, self.thresholds, self.flip)
+        return mac_form(rows, self.in_dtype, self.weight_dtype, self.acc_dtype, self._counting)
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
@@ -136,7 +139,7 @@ class Mvtu(Unit):
         """Thresholds on the sums themselves."""
         if self.thresholds is None:
             return None
-        return Thresholding(self.acc_dtype, self.out_dtype, self.thresholds, self.flip)
+        return Thresholding(self.acc_dtype, self.out_dtype, self.thresholds, self.flip, self.scaling)
 
     @property
     def slots(self) -> int:
@@ -164,7 +167,7 @@ class Mvtu(Unit):
         dims = {"Vectors": self.vectors, "Groups": groups, "Mh": mh, "Mw": mw, "Pe": self.pe, "Simd": self.simd, "Run": self._col_run}
         styles = {"WeightsStyle": STYLE_CODES[self._weight_style], "ThresholdsStyle": STYLE_CODES[self.threshold_style]}
         arithmetic = {"Arithmetic": ARITHMETIC_CODES[self.arithmetic]}
-        return dims | self.form.parameters(self.out_dtype) | arithmetic | styles | {"Slots": self.slots}
+        return dims | self.form.parameters(self.out_dtype, self.threshold_style) | arithmetic | styles | {"Slots": self.slots}
 
     @property
     def _weight_style(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import IntType
 from dfcompile.units import mac_area
 from dfcompile.units.area import STYLE_CODES, stream_out, total
@@ -26,6 +27,7 @@ class Threshold(Unit):
     flip:       (channels,): code = hi - #{k : x >= T_k} where true; or None
     shape:      (H, W, channels)
     pe:         channels at once, at most all
+    scaling:    the thresholds as a requantization, equal to them on every element that occurs; or None
     """
 
     kind: ClassVar[str] = "threshold"
@@ -38,6 +40,7 @@ class Threshold(Unit):
     shape: tuple[int, int, int]
     pe: int = 1
     threshold_style: str = "auto"
+    scaling: Requantization | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.pe <= self.shape[2]:
@@ -49,7 +52,7 @@ class Threshold(Unit):
 
     @cached_property
     def _counting(self) -> Thresholding:
-        return Thresholding(self.in_dtype, self.out_dtype, self.thresholds, self.flip)
+        return Thresholding(self.in_dtype, self.out_dtype, self.thresholds, self.flip, self.scaling)
 
     @cached_property
     def _stored(self) -> Thresholding:
@@ -95,9 +98,7 @@ class Threshold(Unit):
             "Pe": self.pe,
             "InBits": stored.acc.bits,
             "InSigned": int(stored.acc.signed),
-            "ThreshBits": stored.dtype.bits,
-            "ThreshShared": int(stored.shared),
-            "Flip": int(stored.flips),
+            **stored.parameters(self.threshold_style),
             "OutBits": self.out_dtype.bits,
             "OutSigned": int(self.out_dtype.signed and not self.out_dtype.bipolar),
             "ThresholdsStyle": STYLE_CODES[self.threshold_style],

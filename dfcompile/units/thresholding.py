@@ -14,12 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import IntType
 from dfcompile.jit import compiled
 from dfcompile.units.base import Memory, pack_words
 from dfcompile.units.carrier import widened
 
 Array = NDArray[Any]
+SCALED = ("multiply", "shift_add")
+"""Styles that multiply by a DSP slice or by shifts and adds, add, shift and clip: three of the search's stages."""
+SCALED_BITS = 3  # least bits of a code for them
 _SCAN_LIMIT = 15  # thresholds a channel up to which comparing with all of them beats the binary search
 
 
@@ -72,12 +76,14 @@ class Thresholding:
     out:        type of the codes
     thresholds: (channels or 1, 2**out.bits - 1), rising along the second axis; one row serves all channels
     flip:       (channels,) true where the function falls, or None
+    scaling:    the same as a product, where there is one: what the styles of SCALED do instead of comparing
     """
 
     acc: IntType
     out: IntType
     thresholds: Array
     flip: Array | None = None
+    scaling: Requantization | None = None
 
     def __post_init__(self) -> None:
         steps = (1 << self.out.bits) - 1
@@ -109,12 +115,38 @@ class Thresholding:
             return IntType(max(1, hi.bit_length()))
         return IntType(IntType.holding(min(lo, -1), hi).bits, signed=True)
 
+    def parameters(self, style: str) -> dict[str, int]:
+        """What a word of the memory is: a threshold, or a multiplier with an offset above it."""
+        if style in SCALED:
+            assert self.scaling is not None
+            bits, offset = self.scaling.factor_bits, self.scaling.offset_bits
+            found = {"ThreshBits": bits + offset, "ThreshFactorBits": bits, "ThreshShift": self.scaling.shift}
+            return found | {"ThreshShared": int(self.scaling.shared), "Flip": 0}
+        found = {"ThreshBits": self.dtype.bits, "ThreshFactorBits": 0, "ThreshShift": 0}
+        return found | {"ThreshShared": int(self.shared), "Flip": int(self.flips)}
+
+    def _scaled_memory(self, scaling: Requantization, channels: int, lanes: int, groups: int) -> Memory:
+        """One multiplier and offset a word, at lane * folds + fold, folds being padded to a power of two."""
+        if scaling.shared:
+            channels = lanes = groups = 1
+        size = channels // groups
+        folds = -(-size // lanes)
+        width, depth = scaling.factor_bits + scaling.offset_bits, 1 << (groups * folds - 1).bit_length()
+        image = np.zeros((lanes * depth, -(-width // 8)), np.uint8)
+        for c, word in enumerate(scaling.words(channels)):
+            group, row = divmod(c, size)
+            image[row % lanes * depth + group * folds + row // lanes] = list(word.to_bytes(image.shape[1], "little"))
+        return Memory("Thresholds", width, image)
+
     def memory(self, channels: int, lanes: int, style: str, groups: int = 1) -> Memory:
         """One threshold a word, at (lane * 2**out.bits + node) * folds + fold, folds being padded to a power of two.
 
         Each of `groups` groups of channels takes ceil(channels of it / lanes) folds; lanes without a channel hold zeros.
         Nodes are those of the search tree in heap order from 1; node 0 holds the channel's flip bit.
         """
+        if style in SCALED:
+            assert self.scaling is not None
+            return self._scaled_memory(self.scaling, channels, lanes, groups)
         if self.shared:
             channels = lanes = groups = 1
         table = np.broadcast_to(self.clipped, (channels, self.clipped.shape[1]))
@@ -136,7 +168,8 @@ class Thresholding:
 
     def rows(self, channels: int) -> Thresholding:
         """The same with one row a channel."""
-        return Thresholding(self.acc, self.out, np.repeat(self.thresholds, channels // len(self.thresholds), axis=0), self.flip)
+        full = np.repeat(self.thresholds, channels // len(self.thresholds), axis=0)
+        return Thresholding(self.acc, self.out, full, self.flip, self.scaling)
 
     def affine(self, scale: int, offset: Array, acc: IntType) -> Thresholding:
         """The same on a carrier b of type `acc`, where a = scale * b + offset (scale > 0; offset one or a channel each).
@@ -144,7 +177,8 @@ class Thresholding:
         a >= T is b >= ceil((T - offset) / scale).
         """
         full = self if len(offset) == 1 else self.rows(len(offset))
-        return Thresholding(acc, self.out, -((offset[:, None] - full.thresholds) // scale), self.flip)
+        scaling = self.scaling.affine(scale, offset) if self.scaling else None
+        return Thresholding(acc, self.out, -((offset[:, None] - full.thresholds) // scale), self.flip, scaling)
 
     @cached_property
     def _tables(self) -> dict[tuple[np.dtype[Any], int], tuple[Array, Array, Array]]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units import mac_area
 from dfcompile.units.area import STYLE_CODES, rom_style
@@ -39,6 +40,7 @@ class Vvtu(Unit):
     flip:         (channels,): code = hi - #{k : sum >= T_k} where true; or None
     out_shape:    (OH, OW, channels)
     pe:           channels at once, at most all; simd is 1 (window elements come one after another)
+    scaling:      the thresholds as a requantization, equal to them on every sum that occurs; or None
     """
 
     kind: ClassVar[str] = "vvtu"
@@ -58,6 +60,7 @@ class Vvtu(Unit):
     weight_style: str = "auto"
     threshold_style: str = "auto"
     arithmetic: str = "auto"
+    scaling: Requantization | None = None
 
     def __post_init__(self) -> None:
         channels, _ = self.weights.shape
@@ -88,7 +91,7 @@ class Vvtu(Unit):
     @cached_property
     def form(self) -> MacForm:
         """How the hardware multiplies and what it compares with."""
-        return mac_form(self.weights, self.in_dtype, self.weight_dtype, self.acc_dtype, self.out_dtype, self.thresholds, self.flip)
+        return mac_form(self.weights, self.in_dtype, self.weight_dtype, self.acc_dtype, self._counting)
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
@@ -116,7 +119,7 @@ class Vvtu(Unit):
         """Thresholds on the sums themselves."""
         if self.thresholds is None:
             return None
-        return Thresholding(self.acc_dtype, self.out_dtype, self.thresholds, self.flip)
+        return Thresholding(self.acc_dtype, self.out_dtype, self.thresholds, self.flip, self.scaling)
 
     @property
     def slots(self) -> int:
@@ -142,7 +145,7 @@ class Vvtu(Unit):
         dims = {"Vectors": self._positions, "Channels": channels, "Taps": k, "Pe": self.pe}
         styles = {"WeightsStyle": STYLE_CODES[self._weight_style], "ThresholdsStyle": STYLE_CODES[self.threshold_style]}
         arithmetic = {"Arithmetic": ARITHMETIC_CODES[self.arithmetic]}
-        return dims | self.form.parameters(self.out_dtype) | arithmetic | styles | {"Slots": self.slots}
+        return dims | self.form.parameters(self.out_dtype, self.threshold_style) | arithmetic | styles | {"Slots": self.slots}
 
     @property
     def _weight_style(self) -> str:

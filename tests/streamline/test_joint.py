@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfcompile.ir.modelop import Binary, Quantize, Unary
+from dfcompile.ir.requantization import requantize
 from dfcompile.streamline import joint
 from dfcompile.streamline.grid import Grid
 from dfcompile.streamline.joint import Joint, join
@@ -77,6 +78,9 @@ def test_factors_of_float_scales_are_short() -> None:
     """int8 + int8 by scales with full float32 mantissas: factors of at most 10 bits, where the common measure takes 24."""
     found = check(residual(float(np.float32(0.0234567)), float(np.float32(0.0191919)), 0.031), (-128, 127), (-128, 127))
     assert max(map(abs, found.factors)) < 2**10
+    most = 128 * sum(map(abs, found.factors))
+    straight = requantize(found.thresholds, None, np.array([-most]), np.array([most]))
+    assert straight is not None, "thresholds of a plain quantizer lie on a line"
 
 
 def test_no_cheaper_factors_serve() -> None:
