@@ -166,14 +166,15 @@ def scaled(scaling: Requantization, acc: int, out: int, folds: int, lanes: int, 
     memory = rom(rows, (factor + offset) * lanes, "bram" if rows >= 1024 else "lut", family)
     waiting = out * (out - 2) if family == "ecp5" else 2 * out  # codes on their way, elsewhere in shift registers
     lane = Resources(lut=1.5 * out + 4, ff=bits - scaling.shift + waiting)
-    adder = Resources(lut=bits * cost.adder * (1.0 if rows > 1 or family == "ecp5" else 0.65))
+    constant = {"xc7": 0.5, "xcup": 0.65, "ecp5": 1.0}[family]  # of an adder that is left where the offset is one
+    adder = Resources(lut=bits * cost.adder * (1.0 if rows > 1 else constant))
     if style == "multiply":
         columns = {"xc7": 25, "xcup": 27, "ecp5": 18}[family]
         slices = ceil(max(acc, factor) / columns) * ceil(min(acc, factor) / 18)
         lane = lane + Resources(dsp=slices)
-        if slices == 1 and family == "xc7":  # the slice's registers are the memory's too, and it adds an offset that is no constant
-            memory = replace(memory, ff=0)
-            lane = lane + Resources(lut=adder.lut if rows == 1 else 0, ff=scaling.shift - bits)
+        if slices == 1 and family == "xc7":  # the slice's registers are the input's, and it adds an offset that is no constant
+            memory = memory if rows > 4 else replace(memory, lut=0.6 * memory.lut, ff=0)
+            lane = lane + Resources(lut=adder.lut if rows == 1 else 0, ff=scaling.shift - bits - (acc - 1))
         else:
             parts = 1.8 * product if slices >= 4 else 0  # what joins the partial products
             lane = lane + adder + Resources(lut=parts * cost.adder, ff=product)
