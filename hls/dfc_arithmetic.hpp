@@ -48,10 +48,10 @@ inline integer<AccBits, AccSigned != 0> dot(const ap_uint<InBits> (&inputs)[Simd
 // Styles from 5 on multiply instead of comparing.
 constexpr bool is_scaled(int style) { return style >= 5; }
 
-// Entries of the threshold memory of so many lanes and folds: a tree each, or a multiplier with its offset.
-template <int Style, int OutBits>
+// Entries of the threshold memory of so many lanes and folds: a tree each, or a multiplier with its offset; one for all if Shared.
+template <int Style, int OutBits, int Shared>
 constexpr int threshold_depth(int lanes, int folds) {
-  return lanes << (is_scaled(Style) ? 0 : OutBits) << clog2(folds);
+  return (Shared ? 1 : lanes << clog2(folds)) << (is_scaled(Style) ? 0 : OutBits);
 }
 
 // Code of an accumulator by binary search. `thresholds` holds each lane's search tree in heap order (node 0: the flip bit),

@@ -80,10 +80,9 @@ template <int Vectors, int Groups, int Mh, int Mw, int Pe, int Simd, int Run, in
           int OutSigned, int Double, int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
 void mvtu(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
           const ap_uint<Pe * Simd * WeightBits> Weights[Groups * ceil_div(Mh, Pe) * column_folds(Mw, Simd, Run)],
-          const ap_uint<ThreshBits> 
-              Thresholds[threshold_depth<ThresholdsStyle, OutBits>(ThreshShared ? 1 : Pe, ThreshShared ? 1 : Groups * ceil_div(Mh, Pe))]) {
+          const ap_uint<ThreshBits> Thresholds[threshold_depth<ThresholdsStyle, OutBits, ThreshShared>(Pe, Groups * ceil_div(Mh, Pe))]) {
   using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor>;
-  DFC_PARTITION_BLOCK(Thresholds, (threshold_depth<ThresholdsStyle, OutBits>(ThreshShared ? 1 : Pe, 1)))
+  DFC_PARTITION_BLOCK(Thresholds, (threshold_depth<ThresholdsStyle, OutBits, ThreshShared>(Pe, 1)))
   mvtu_frame<Vectors, Groups, Mh, Mw, Pe, Simd, Run, P, Xnor, InBits, WeightBits, AccBits, AccSigned, OutBits>(
       in, out, Weights, [&](const integer<AccBits, AccSigned != 0>& acc, int fold, int lane) {
         return threshold_code<ThreshShared ? 1 : Groups * ceil_div(Mh, Pe), AccBits, AccSigned, ThreshBits, ThreshFactorBits,

@@ -10,10 +10,9 @@ template <int Vectors, int Channels, int Pe, int InBits, int InSigned, int Thres
           int ThreshShared, int Flip, int OutBits,
           int OutSigned, int ThresholdsStyle, int Slots>
 void threshold(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
-               const ap_uint<ThreshBits> 
-              Thresholds[threshold_depth<ThresholdsStyle, OutBits>(ThreshShared ? 1 : Pe, ThreshShared ? 1 : ceil_div(Channels, Pe))]) {
+               const ap_uint<ThreshBits> Thresholds[threshold_depth<ThresholdsStyle, OutBits, ThreshShared>(Pe, ceil_div(Channels, Pe))]) {
   static_assert(Pe <= Channels, "dfc::threshold: there are at most Channels lanes");
-  DFC_PARTITION_BLOCK(Thresholds, (threshold_depth<ThresholdsStyle, OutBits>(ThreshShared ? 1 : Pe, 1)))
+  DFC_PARTITION_BLOCK(Thresholds, (threshold_depth<ThresholdsStyle, OutBits, ThreshShared>(Pe, 1)))
   constexpr int Folds = ceil_div(Channels, Pe);
   int fold = 0;
   for (long step = 0; step < long(Vectors) * Folds; step++) {

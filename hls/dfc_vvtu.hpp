@@ -51,10 +51,9 @@ template <int Vectors, int Channels, int Taps, int Pe, int InBits, int InSigned,
           int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
 void vvtu(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
           const ap_uint<Pe * WeightBits> Weights[ceil_div(Channels, Pe) * Taps],
-          const ap_uint<ThreshBits> 
-              Thresholds[threshold_depth<ThresholdsStyle, OutBits>(ThreshShared ? 1 : Pe, ThreshShared ? 1 : ceil_div(Channels, Pe))]) {
+          const ap_uint<ThreshBits> Thresholds[threshold_depth<ThresholdsStyle, OutBits, ThreshShared>(Pe, ceil_div(Channels, Pe))]) {
   using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor>;
-  DFC_PARTITION_BLOCK(Thresholds, (threshold_depth<ThresholdsStyle, OutBits>(ThreshShared ? 1 : Pe, 1)))
+  DFC_PARTITION_BLOCK(Thresholds, (threshold_depth<ThresholdsStyle, OutBits, ThreshShared>(Pe, 1)))
   vvtu_frame<Vectors, Channels, Taps, Pe, P, InBits, WeightBits, AccBits, AccSigned, OutBits>(
       in, out, Weights, [&](const integer<AccBits, AccSigned != 0>& acc, int fold, int lane) {
         return threshold_code<ThreshShared ? 1 : ceil_div(Channels, Pe), AccBits, AccSigned, ThreshBits, ThreshFactorBits,
