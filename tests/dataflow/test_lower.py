@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfcompile.dataflow.connect import connect
+from dfcompile.dataflow.connect import apply_folding, connect
 from dfcompile.dataflow.lower import lower
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.intop import (
@@ -78,6 +78,16 @@ def test_pools(mode: str, pads: tuple[int, int, int, int], lo: int, hi: int) -> 
 
 def test_a_pool_of_the_whole_picture() -> None:
     assert one(IntPool("sum", Window((4, 5)))) == ["pool"]
+
+
+@pytest.mark.parametrize("pe", [1, 2, 4])
+def test_a_depthwise_window_has_the_lanes_of_its_reader(pe: int) -> None:
+    """Its elements come channels outermost, lanes by lanes: another folding is another order, which no converter mends."""
+    b = Builder()
+    typed = extract_thresholds(b.graph(b.op(IntConv(Window((2, 2)), 4), b.input(SHAPE, -3, 4), weights=weights(4, 2, 2, 1))))
+    units = apply_folding(lower(typed)[0], {"n0": {"pe": pe}})
+    assert [n.op.inputs[0].lanes for n in units.nodes] == [pe, pe]
+    assert_same(typed, connect(units).graph)
 
 
 def thresholds(b: Builder, x: str, channels: int = 3) -> str:
