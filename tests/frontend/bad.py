@@ -205,7 +205,7 @@ def float_quant() -> onnx.ModelProto:
 def several_unsupported_operators() -> onnx.ModelProto:
     nodes = [
         node("LSTM", ["q", "s", "s"], ["a"], name="memory"),
-        node("Einsum", ["q", "q"], ["c"], name="", equation="bij,bij->bi"),
+        node("GridSample", ["q", "q"], ["c"], name=""),
         node("Convv", ["q"], ["d"]),
         node("DynamicQuantizeLinear", ["q"], ["e", "f", "g"]),
         node("Relu", ["q"], ["h"], domain="my.company"),
@@ -271,7 +271,7 @@ def batch_axis_merged_in_a_fixed_batch() -> onnx.ModelProto:
 
 @bad
 def linear_resize() -> onnx.ModelProto:
-    return after_quant(node("Resize", ["q", "", "scales"], ["y"], mode="linear"), scales=np.asarray([1, 1, 2, 2], np.float32))
+    return after_quant(node("Resize", ["q", "", "scales"], ["y"], mode="linear"), scales=np.asarray([1, 1, 2, 1.5], np.float32))
 
 
 @bad

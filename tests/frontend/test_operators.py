@@ -231,6 +231,21 @@ MOVE = [
     *(Case("DepthToSpace", (1, 12, 2, 3), attributes={"blocksize": 2, "mode": m}, note=m) for m in ("DCR", "CRD")),
     Case("SpaceToDepth", (1, 3, 4, 6), attributes={"blocksize": 2}),
     Case("Upsample", SHAPE, (np.asarray([1, 1, 2, 3], np.float32),), {"mode": "nearest"}, 9),
+    *(
+        Case(
+            "Resize",
+            SHAPE,
+            (None, np.asarray([1, 1, *f], np.float32)),
+            {"mode": "linear", "coordinate_transformation_mode": t},
+            13,
+            note=f"linear {t} {f}",
+        )
+        for t in ("half_pixel", "asymmetric", "pytorch_half_pixel")
+        for f in ((2, 2), (3, 4), (1, 5), (0.5, 2), (1, 0.25), (0.5, 0.5))
+    ),
+    Case("Resize", SHAPE, (None, None, ints(1, 6, 1, 14)), {"mode": "linear"}, 13, note="linear sizes"),
+    Case("Resize", (1, 4, 6), (None, np.asarray([1, 1, 0.5], np.float32)), {"mode": "linear"}, 13, note="linear rows"),
+    Case("Upsample", SHAPE, (np.asarray([1, 1, 2, 3], np.float32),), {"mode": "linear"}, 9, note="linear"),
     Case("Resize", SHAPE, (np.asarray([1, 1, 2, 3], np.float32),), {}, 10),
 ]
 RESIZE = (

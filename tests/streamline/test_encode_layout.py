@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from tests.frontend.make import model
+from dfcompile.streamline.pipeline import streamline
+from tests.frontend.make import graph_of, model
 from tests.frontend.small import constants, quant, random
 from tests.streamline.exactly import ops, streamlined
 
@@ -67,3 +69,33 @@ def test_a_shuffle_of_channels(tmp_path: Path) -> None:
     nodes += [node("Reshape", "e", "four", out="c"), node("MaxPool", "c", kernel_shape=[2, 2])]
     held = constants(five=np.array([1, 2, 3, 4, 6]), four=np.array([1, 6, 4, 6]))
     streamlined(model(nodes, {"x": (1, 6, 4, 6)}, ["y"], held), tmp_path)
+
+
+@pytest.mark.parametrize("scales", [(2, 2), (3, 1), (0.5, 2), (1, 4)])
+@pytest.mark.parametrize("coordinates", ["half_pixel", "asymmetric"])
+def test_linear_interpolation_by_whole_factors(scales: tuple[float, float], coordinates: str, tmp_path: Path) -> None:
+    """Against rational weights of the two neighbours of each coordinate, clamped to the edges."""
+    attributes = {"mode": "linear", "coordinate_transformation_mode": coordinates}
+    layers = [quant("x", "q"), helper.make_node("Resize", ["q", "", "f"], ["r"], **attributes), quant("r", "y", "t")]
+    held = constants(f=np.array([1, 1, *scales], np.float32), t=np.float32(0.0625))
+    graph = graph_of(model(layers, {"x": (1, 2, 4, 6)}, ["y"], held), tmp_path)
+    made = streamline(graph, {})
+    x = np.random.default_rng(8).integers(-8, 8, (2, 2, 4, 6)) / 4
+    found = made.host.decode(made.graph.execute(made.host.encode({"x": x})))["y"]
+    want = np.vectorize(Fraction, otypes=[object])(x)
+    for axis, scale in zip((2, 3), scales, strict=True):
+        want = interpolated(want, axis, Fraction(scale), coordinates == "half_pixel")
+    codes = np.vectorize(lambda v: min(max(round(v * 16), -8), 7), otypes=[float])(want)
+    np.testing.assert_array_equal(found, codes / 16)
+
+
+def interpolated(x: Any, axis: int, scale: Fraction, centred: bool) -> Any:
+    size = x.shape[axis]
+    rows = []
+    for i in range(int(size * scale)):
+        place = (i + Fraction(1, 2)) / scale - Fraction(1, 2) if centred else i / scale
+        place = min(max(place, Fraction(0)), Fraction(size - 1))
+        low = int(place)
+        high = min(low + 1, size - 1)
+        rows.append(x.take(low, axis) * (1 - (place - low)) + x.take(high, axis) * (place - low))
+    return np.stack(rows, axis)
