@@ -22,7 +22,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from dfcompile.errors import CompileError, Problem
-from dfcompile.files import LOCK, PREFIX, claim, exchange, release, sweep, working_name, writing
+from dfcompile.files import LOCK, PREFIX, claim, exchange, release, sweep, uninterrupted, working_name, writing
 from dfcompile.marker import MARKER, Marker, collisions, digest, entries, parents, read_marker
 
 BUILD_FILES = ("design.json", "design.npz", "report.json", "report.html")
@@ -82,9 +82,7 @@ def _install(commit: Path, place: Path) -> None:
     for name in entries(place):
         if name not in kept and name != MARKER and old.lists(place, name):
             (place / name).unlink()
-            for parent in reversed(parents(name)):
-                with contextlib.suppress(OSError):  # not empty
-                    (place / parent).rmdir()
+            _prune(place / p for p in reversed(parents(name)))
     for name in sorted(entries(commit), key=lambda n: n == MARKER):
         target = place / name
         if (commit / name).is_dir():
@@ -246,7 +244,7 @@ def _foreign(place: Path, target: str | Path) -> CompileError:
 def _put(work: Path, place: Path, target: str | Path, adding: bool = False) -> None:
     """Make ``new`` ready to replace `place`, or to be added to it, and let it where that is one step; `_recover` does the rest."""
     new = work / "new"
-    with writing(target):
+    with uninterrupted(), writing(target):
         found = {n: digest(new / n) for n in entries(new) if (new / n).is_file()}
         users = _users(place, target, found, adding)
         ((read_marker(place) or Marker()).joined(found) if adding else Marker(found)).write(new)
@@ -270,23 +268,31 @@ def _movable(place: Path) -> bool:
 def _working(place: Path, target: str | Path) -> Iterator[Path]:
     """The locked working folder of `place`, after what dead processes left has been brought in order."""
     missing = [p for p in place.parents if not p.exists()]
-    with writing(target):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        work, lock = _claim(place, target)
-    try:
-        sweep(place.parent, _recover)
-        if place.is_dir():
-            sweep(place, _recover)
+    with contextlib.ExitStack() as stack:
+        with uninterrupted(), writing(target):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            stack.callback(_prune, missing)
+            work, lock = _claim(place, target)
+            stack.callback(_finish, work, lock, target)
+            sweep(place.parent, _recover)
+            if place.is_dir():
+                sweep(place, _recover)
         yield work
-    finally:
+
+
+def _finish(work: Path, lock: int, target: str | Path) -> None:
+    with uninterrupted():
         try:
             with writing(target):
                 _recover(work)
         finally:
             release(work, lock)
-        for folder in missing:
-            with contextlib.suppress(OSError):  # not empty
-                folder.rmdir()
+
+
+def _prune(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):  # not empty
+            folder.rmdir()
 
 
 def _claim(place: Path, target: str | Path) -> tuple[Path, int]:

@@ -8,6 +8,7 @@ Prints what it found wrong, a line each, and last the number of steps.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -26,6 +27,9 @@ OLD = {"design.json": "old", "report.json": "old", "rtl/same.sv": "same", "rtl/o
 NEW = {"design.json": "new", "report.json": "new", "rtl/same.sv": "same", "rtl/new.sv": "new", "came/y": "new", "file/folder": "new"}
 USERS = {"thesis.tex": "mine", "rtl/notes.txt": "mine", "mine/deep/data": "mine", "gone/kept": "mine"}
 ADDED = {"report.json": "added", "board/x.bit": "added"}
+
+
+GOT_IT = 7
 
 
 class Stop(Exception):
@@ -73,26 +77,38 @@ def set_up(scenario: str, out: Path) -> Callable[[], None]:
     return lambda: save_here(out) if scenario == "inside" else save(out, NEW)
 
 
-def killed(work: Callable[[], None], step: int) -> bool:
-    """Whether the work, in a process of its own, was killed before that step; False when it has fewer."""
+class Interrupted(BaseException):
+    """What the handler of a signal raises."""
+
+
+def interrupt(number: int, frame: object) -> None:
+    raise Interrupted
+
+
+def killed(work: Callable[[], None], step: int, by: signal.Signals = signal.SIGKILL) -> bool:
+    """Whether the work, in a process of its own, got a signal before that step; False when it has fewer."""
     child = os.fork()
     if child == 0:
         count = 0
+        if by != signal.SIGKILL:
+            signal.signal(by, interrupt)
 
         def hook(event: str, _: object) -> None:
             nonlocal count
             if event in STEPS:
                 count += 1
                 if count == step:
-                    os.kill(os.getpid(), signal.SIGKILL)
+                    os.kill(os.getpid(), by)
 
         sys.addaudithook(hook)
-        work()
-        os._exit(0)
+        with contextlib.suppress(Interrupted):
+            work()
+        os._exit(GOT_IT if by != signal.SIGKILL and count >= step else 0)
     _, status = os.waitpid(child, 0)
-    if not os.WIFSIGNALED(status) and os.waitstatus_to_exitcode(status):
+    code = os.waitstatus_to_exitcode(status)
+    if code not in (0, GOT_IT, -signal.SIGKILL):
         raise RuntimeError(f"step {step}: the work failed by itself")
-    return os.WIFSIGNALED(status)
+    return code != 0
 
 
 def whole(out: Path, trees: list[dict[str, str]]) -> bool:
@@ -135,7 +151,7 @@ def check(scenario: str, out: Path, when: str, done: dict[str, str]) -> list[str
 
 
 def main(scenario: str, place: Path) -> list[str]:
-    """Everything that is wrong after a kill before any step, and after a second kill while the next run brings things in order."""
+    """Everything that is wrong after an interruption or a kill before any step, and after a second kill of the next run in between."""
     out = place / "around" / "out"
     done = {**OLD, **ADDED} if scenario == "add" else NEW
     if scenario == "aside":
@@ -147,13 +163,18 @@ def main(scenario: str, place: Path) -> list[str]:
 
         os.link = link
     wrong, step = [], 1
+    while killed(set_up(scenario, out), step, signal.SIGTERM):
+        if litter(out) or not (whole(out, [OLD, done]) or not out.exists()) or not (scenario == "first" or users_there(out)):
+            wrong.append(f"interrupted before step {step}: {litter(out)}, {found(out)}")
+        step += 1
+    step = 1
     while killed(set_up(scenario, out), step):
-        again = 1 + 7 * step % 23  # the step of the next run before which it is killed too
         wrong += check(scenario, out, f"killed before step {step}", done)
         if step % 3 == 0:
             killed(set_up(scenario, out), step)
-        if step % 3 == 0 and killed(lambda: save(out, NEW), again):
-            wrong += check(scenario, out, f"killed before step {step}, and the next run before step {again}", done)
+            again = 1 + 7 * step % 23
+            if killed(lambda: save(out, NEW), again):
+                wrong += check(scenario, out, f"killed before step {step}, and the next run before step {again}", done)
         step += 1
     return [*wrong, str(step - 1)]
 
