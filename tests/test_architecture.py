@@ -112,6 +112,11 @@ def test_one_file_imports_onnx() -> None:
     assert len(found) == 1 and found[0].startswith("dfcompile.frontend."), found
 
 
+def test_one_file_imports_numba() -> None:
+    """numba's own cache on disk ends the program where it cannot be read or written."""
+    assert [module_name(p) for p in sources("dfcompile") if any(re.match(r"numba(\.|$)", name) for name in imports(p))] == ["dfcompile.jit"]
+
+
 def test_no_environment_variables() -> None:
     pattern = re.compile(r"os\.environ|os\.getenv|\bgetenv\(")
     assert [f"{p.relative_to(ROOT)}: {m[0]}" for p in sources("dfcompile") for m in pattern.finditer(p.read_text(encoding="utf-8"))] == []

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
 from dfcompile.ir.graph import Array
 from dfcompile.ir.types import IntType
+from dfcompile.jit import compiled
 
 LARGEST_SHIFT = 61
 _NOWHERE = 2**60
@@ -198,7 +198,7 @@ def _corners(x: Array, y: Array, up: bool) -> Points:
     return list(zip(x[kept].tolist(), y[kept].tolist(), strict=True))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _hull(x: Array, y: Array) -> Array:
     """Indices of the corners of the upper hull, x rising (points of one x: the highest counts)."""
     kept = np.empty(len(x), np.int64)
