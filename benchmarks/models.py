@@ -25,6 +25,7 @@ class Model:
         self.nodes: list[onnx.NodeProto] = []
         self.held: list[TensorProto] = []
         self.inputs: list[onnx.ValueInfoProto] = []
+        self.domains: tuple[str, ...] = ()
 
     def constant(self, value: Array) -> str:
         name = f"c{len(self.held)}"
@@ -68,7 +69,8 @@ class Model:
         results = [helper.make_tensor_value_info(t, TensorProto.FLOAT, None) for t in outputs]
         graph = helper.make_graph(self.nodes, self.name, self.inputs, results, self.held)
         path = folder / f"{self.name}.onnx"
-        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+        opsets = [helper.make_opsetid("", 13), *(helper.make_opsetid(d, 1) for d in self.domains)]
+        onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
         return path
 
 

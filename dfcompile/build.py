@@ -35,7 +35,7 @@ from dfcompile.loopback_build import build_loopback, check_program, loopback_roo
 from dfcompile.mode_choice import FITTING, best_dataflow, compare, dataflow_side, estimate_loopback, over_budget
 from dfcompile.output import new_folder
 from dfcompile.report_data import make_report
-from dfcompile.streamline.check import check_units, probe_inputs
+from dfcompile.streamline.check import check_units
 from dfcompile.streamline.encoder import InputType
 from dfcompile.streamline.pipeline import Streamlined, streamline
 from dfcompile.text import one_line
@@ -141,9 +141,9 @@ def _size_fifos(b: Build) -> None:
 
 
 def _check(b: Build) -> None:
-    assert b.model and b.integer and b.design
+    assert b.integer and b.design
     if b.options.get("verify", True):
-        check_units(b.integer, b.design.graph, probe_inputs(b.model, b.input_types))
+        check_units(b.integer.probes, b.design.graph)
 
 
 def _finish(b: Build) -> None:
@@ -168,7 +168,7 @@ def _make_loopback(b: Build) -> LoopbackAccelerator:
     assert b.model and b.integer
     made = build_loopback(b.integer.graph, b.integer.host, b.model, _kept_options(b), b.board)
     if b.options.get("verify", True):
-        check_program(made, b.integer.host.encode(probe_inputs(b.model, b.input_types)))
+        check_program(made, b.integer.probes.inputs)
         made.report["verification"]["simulator"] = "exact"
     return made
 

@@ -1,7 +1,8 @@
 """Operators of the integer stage: integer codes on channels-last frames (height, width, channels).
 
-Arrays are (n, h, w, c) of integers held in float64, exact while every partial sum stays below 2**53; the
-range analysis refuses anything wider. Constants (weights, thresholds, tables) are inputs, as in ONNX.
+Arrays are (n, h, w, c) of integers held in float32 where every partial sum stays below 2**24, else in float64, exact below
+2**53; the range analysis refuses anything wider. Constants (weights, thresholds, tables) are inputs, as in ONNX, of any
+integer dtype.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from dfcompile.ir.blocks import CACHED, MANY_PASSES, UNFOLDED, counts, dense, depthwise, largest, reduced, row_blocks
 from dfcompile.ir.graph import Array, Tensor
+from dfcompile.ir.types import exact_dtype
 
 Pair = tuple[int, int]
 Quad = tuple[int, int, int, int]
@@ -105,13 +108,24 @@ class IntConv:
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         x, weights = inputs
         oc, kh, kw, cg = weights.shape
+        dtype = exact_dtype(self._bound(x, weights))
         view = self.window.view(x, self.pad_code)
         n, oh, ow = view.shape[:3]
-        grouped = view.reshape(n, oh, ow, self.groups, cg, kh, kw) if self.groups > 1 else view[:, :, :, None]
-        flat = np.ascontiguousarray(grouped.transpose(3, 0, 1, 2, 5, 6, 4), np.float64).reshape(self.groups, n * oh * ow, -1)
-        rows = weights.reshape(self.groups, oc // self.groups, -1).astype(np.float64)
-        out = np.matmul(flat, rows.transpose(0, 2, 1))
-        return (out.transpose(1, 0, 2).reshape(n, oh, ow, oc),)
+        out = np.empty((n, oh, ow, oc), dtype)
+        if cg == 1 and oc == self.groups:
+            taps = weights.reshape(oc, kh, kw).astype(dtype)
+            for rows in row_blocks(out.shape, ow * oc, CACHED):
+                depthwise(view[rows], taps, out[rows])
+            return (out,)
+        matrices = np.ascontiguousarray(weights.reshape(self.groups, oc // self.groups, -1).transpose(0, 2, 1), dtype)
+        for rows in row_blocks(out.shape, ow * self.groups * kh * kw * cg, UNFOLDED):
+            dense(view[rows], matrices, out[rows])
+        return (out,)
+
+    def _bound(self, x: Array, weights: Array) -> int:
+        """Largest magnitude of any partial sum of these products, and of any operand."""
+        most = max(largest(x), abs(self.pad_code))
+        return max(most, largest(weights), int(np.abs(weights).sum(axis=(1, 2, 3), dtype=np.float64).max()) * most)
 
     def __str__(self) -> str:
         return f"int_conv<{self.window} groups={self.groups} pad_code={self.pad_code}>"
@@ -131,10 +145,15 @@ class IntPool:
         return (Tensor((*self.window.size(h, w), c)),)
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
+        x = inputs[0]
         fill = {"max": -math.inf, "min": math.inf, "sum": float(self.pad_code)}[self.mode]
-        view = self.window.view(inputs[0].astype(np.float64), fill)
-        reduce: Any = {"max": np.max, "min": np.min, "sum": np.sum}[self.mode]
-        return (reduce(view, axis=(-2, -1)),)
+        most = max(largest(x), abs(self.pad_code)) * (math.prod(self.window.kernel) if self.mode == "sum" else 1)
+        view = self.window.view(x.astype(exact_dtype(most), copy=False), fill)
+        join: np.ufunc = {"max": np.maximum, "min": np.minimum, "sum": np.add}[self.mode]
+        out = np.empty(view.shape[:4], view.dtype)
+        for rows in row_blocks(out.shape, math.prod(view.shape[2:4]), CACHED):
+            reduced(join, view[rows], out[rows])
+        return (out,)
 
     def __str__(self) -> str:
         return f"int_pool<{self.mode} {self.window}>"
@@ -171,7 +190,8 @@ class IntAdd:
         return (Tensor(inputs[0].shape),)
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
-        a, b = (x.astype(np.float64) for x in inputs)
+        most = sum(max(abs(f), 1) * largest(x) for f, x in zip(self.factors, inputs, strict=True)) + abs(self.offset)
+        a, b = (x.astype(exact_dtype(most), copy=False) for x in inputs)
         return (self.factors[0] * a + self.factors[1] * b + self.offset,)
 
     def __str__(self) -> str:
@@ -205,7 +225,7 @@ class IntConcat:
         return (Tensor((h, w, sum(t.shape[2] for t in inputs))),)
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
-        return (np.concatenate([x.astype(np.float64) for x in inputs], axis=3),)
+        return (np.concatenate(inputs, axis=3),)
 
     def __str__(self) -> str:
         return "int_concat"
@@ -303,16 +323,19 @@ class ThresholdCode:
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         x, thresholds, flip = inputs
-        count = np.zeros(x.shape, np.float64)
-        if thresholds.shape[1] <= 15:
-            for column in thresholds.T:
-                count += x >= column
+        steps = thresholds.shape[1]
+        out = np.empty(x.shape, exact_dtype(steps * self.step + abs(self.lowest)))
+        if steps <= MANY_PASSES:
+            counts(x.reshape(-1, x.shape[-1]), thresholds, out.reshape(-1, x.shape[-1]))
         else:
-            rows = np.broadcast_to(thresholds, (x.shape[-1], thresholds.shape[1]))
-            for c, row in enumerate(rows):
-                count[..., c] = np.searchsorted(row, x[..., c], side="right")
-        count = np.where(flip, thresholds.shape[1] - count, count)
-        return (count * self.step + self.lowest,)
+            for c, row in enumerate(np.broadcast_to(thresholds, (x.shape[-1], steps))):
+                out[..., c] = np.searchsorted(row, x[..., c], side="right")
+        falls = np.broadcast_to(flip, (x.shape[-1],))
+        if falls.any():
+            out[..., falls] = steps - out[..., falls]
+        out *= self.step
+        out += self.lowest
+        return (out,)
 
     def __str__(self) -> str:
         return f"threshold<bits={self.bits} lowest={self.lowest}>"
@@ -331,9 +354,10 @@ class LookupCode:
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         x, table = inputs
         index = x.astype(np.int64) - self.base
+        held = table.astype(exact_dtype(largest(table)))
         if len(table) == 1:
-            return (table[0][index].astype(np.float64),)
-        return (table[np.arange(x.shape[-1]), index].astype(np.float64),)
+            return (np.take(held[0], index),)
+        return (held[np.arange(x.shape[-1]), index],)
 
     def __str__(self) -> str:
         return f"lookup<base={self.base}>"

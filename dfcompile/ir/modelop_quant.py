@@ -10,6 +10,10 @@ import numpy as np
 
 from dfcompile.ir.graph import Tensor
 from dfcompile.ir.modelop_base import Array, ModelOp, broadcast_shape, sized
+from dfcompile.ir.types import signed_dtype
+
+_BLOCK = 2**20
+"""Weights that are quantized at once."""
 
 
 def _away(x: Array, up: Callable[[Array], Array]) -> Array:
@@ -71,12 +75,21 @@ class Quantize(ModelOp):
 
 
 def quantize_weight(op: Quantize, x: Array, scale: Array, zero: Array) -> Array:
-    """Codes (int64) of a stored weight, rounded in float32 as the exporter's runtime does.
+    """Codes (in a narrow integer dtype) of a stored weight, rounded in float32 as the exporter's runtime does.
 
     A trained weight can sit so near the middle of two codes that float64 finds the other one.
     """
-    narrow = np.float32
-    return op.codes(x.astype(narrow) / scale.astype(narrow), zero.astype(narrow)).astype(np.int64)
+    scale, zero = (p.astype(np.float32) for p in (scale, zero))
+    codes = np.empty(x.shape, signed_dtype(op.lo, op.hi))
+    rows = max(1, _BLOCK * len(x) // x.size) if x.ndim else 1
+
+    def part(p: Array, first: int) -> Array:
+        return p[first : first + rows] if p.ndim == x.ndim and p.ndim and len(p) > 1 else p
+
+    for first in range(0, len(x) if x.ndim else 1, rows):
+        where = slice(first, first + rows) if x.ndim else ...
+        codes[where] = op.codes(x[where].astype(np.float32) / part(scale, first), part(zero, first))
+    return codes
 
 
 @dataclass(frozen=True)
@@ -103,7 +116,8 @@ class Dequantize(ModelOp):
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         x, scale, zero = inputs
-        return (np.asarray((x - zero) * scale),)
+        shifted = np.asarray(x - zero, np.float64)
+        return (np.multiply(shifted, scale, out=shifted if shifted.ndim else None),)
 
 
 def _like_first(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,3 +84,20 @@ class IntType:
 
 
 BIPOLAR = IntType(1, signed=True, bipolar=True)
+
+
+def exact_dtype(bound: int) -> np.dtype[Any]:
+    """The fastest numpy dtype in which sums of integers are exact while every partial sum stays within +-bound."""
+    if bound < 1 << 24:
+        return np.dtype(np.float32)
+    return np.dtype(np.float64 if bound < 1 << 53 else np.int64)
+
+
+def signed_dtype(lo: int, hi: int) -> np.dtype[Any]:
+    """The narrowest signed numpy dtype that holds [lo, hi] and the negatives of it."""
+    return np.result_type(np.min_scalar_type(-max(-lo, hi, 0) - 1), np.int8)
+
+
+def narrowed(values: NDArray[Any]) -> NDArray[Any]:
+    """Integers in the narrowest signed dtype that holds them and their negatives."""
+    return values.astype(signed_dtype(int(values.min(initial=0)), int(values.max(initial=0))), copy=False)

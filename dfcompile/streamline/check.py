@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from dfcompile.errors import CompileError, Problem
+from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Array, Graph, Node
 from dfcompile.ir.modelop import Bipolar, IndexOp, MultiThreshold, Quantize
 from dfcompile.ir.modelop_pointwise import per_channel
 from dfcompile.streamline.encode import Encoded
 from dfcompile.streamline.encoder import InputType
+from dfcompile.streamline.grid import Grid
 from dfcompile.streamline.host import HostSide
+from dfcompile.streamline.lockstep import Lockstep, mismatch
 
 PROBES = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Probes:
+    """The probes' codes: of the input streams, and the wanted ones of the output streams, by stream (n, h, w, c)."""
+
+    inputs: Mapping[str, Array]
+    outputs: Mapping[str, Array]
 
 
 def probe_inputs(model: Graph, input_types: Mapping[str, InputType]) -> dict[str, Array]:
@@ -50,24 +61,35 @@ def _quantizer_range(model: Graph, name: str) -> tuple[float, float]:
     return -1.0, 1.0
 
 
-def check_encoding(model: Graph, encoded: Encoded, host: HostSide, feeds: Mapping[str, Array]) -> None:
-    """Integer graph against the model, tensor by tensor.
+def check_encoding(
+    model: Graph, encoded: Encoded, host: HostSide, feeds: Mapping[str, Array], passes: Sequence[tuple[str, Graph]] = ()
+) -> Probes:
+    """Integer graph against the model, tensor by tensor; and its versions after further passes against it (see `Lockstep`).
 
     Wherever codes stand for a tensor of the model, the model goes on with what the codes mean: so each stretch
     between two of them is compared by itself. A difference is let pass only where float64 stands on a tie.
+    A tensor is kept no longer than until its last reader is done.
     """
-    codes = encoded.graph.execute(host.encode(feeds), keep=[v[0] for v in encoded.model_tensors.values()])
+    codes = host.encode(feeds)
+    versions = Lockstep([("encode", encoded.graph), *passes], codes, [v[0] for v in encoded.model_tensors.values()])
     values: dict[str, Array] = {**model.constants, **feeds}
     tie: dict[str, Array] = {}
+    uses = Counter(t for n in model.nodes for t in n.inputs)
     for node in model.nodes:
-        if any(t not in values for t in node.inputs):
-            continue
-        results = node.op.execute(*(values[t] for t in node.inputs))
-        for name, result in zip(node.outputs, results, strict=True):
-            values[name] = result
-            _track_ties(node, name, values, tie)
-            if name in encoded.model_tensors:
-                values[name] = _compare(node, name, result, encoded, codes, tie.pop(name, None))
+        if all(t in values for t in node.inputs):
+            results = node.op.execute(*(values[t] for t in node.inputs))
+            for name, result in zip(node.outputs, results, strict=True):
+                values[name] = result
+                _track_ties(node, name, values, tie)
+                if name in encoded.model_tensors:
+                    stream, index, grid = encoded.model_tensors[name]
+                    values[name] = _compare(node, name, result, _meant(versions.take(stream), index, grid), tie.pop(name, None))
+        uses.subtract(node.inputs)
+        for t in (*node.inputs, *node.outputs):
+            if not uses[t]:
+                values.pop(t, None)
+                tie.pop(t, None)
+    return Probes(codes, versions.finish())
 
 
 def _track_ties(node: Node, name: str, values: dict[str, Array], tie: dict[str, Array]) -> None:
@@ -110,11 +132,12 @@ def _spread(node: Node, behind: Array, shape: tuple[int, ...]) -> Array:
     return behind if behind.shape == shape else np.full(shape, bool(behind.any()))
 
 
-def _compare(node: Node, name: str, real: Array, encoded: Encoded, codes: Mapping[str, Array], tie: Array | None) -> Array:
-    stream, index, grid = encoded.model_tensors[name]
-    frame = codes[stream]
-    scale, offset = (a[index.ravel() % frame.shape[-1]] if a.size > 1 else a for a in grid.floats())
-    meant = (frame.reshape(len(frame), -1)[:, index.ravel()] * scale + offset).reshape(-1, *index.shape)
+def _meant(frames: Array, index: Array, grid: Grid) -> Array:
+    """The real numbers that the codes of a stream mean, as a tensor of the model."""
+    return np.take(grid.real(frames).reshape(len(frames), -1), index.ravel(), axis=1).reshape(-1, *index.shape)
+
+
+def _compare(node: Node, name: str, real: Array, meant: Array, tie: Array | None) -> Array:
     size = float(max(np.max(np.abs(meant), initial=0), np.max(np.abs(real), initial=0), 1e-30))
     wrong = ~(np.abs(meant - real) <= 1e-9 * size)
     if tie is not None:
@@ -122,49 +145,21 @@ def _compare(node: Node, name: str, real: Array, encoded: Encoded, codes: Mappin
     if wrong.any():
         at = tuple(int(i[0]) for i in np.nonzero(wrong))
         raise CompileError(
-            Problem(
-                "pass-mismatch",
-                "pass encode changed the numbers: this is a bug in dfcompile",
+            mismatch(
+                "pass encode changed the numbers",
                 f"node {node.name}, tensor {name}, element {at}",
                 f"the model gives {float(real[at]):.9g}, the codes mean {float(meant[at]):.9g} "
                 f"({int(wrong.sum())} of {wrong.size} elements differ)",
-                "please report it with the model",
             )
         )
     return meant
 
 
-def check_pass(name: str, wanted: Mapping[str, Array], after: Graph, feeds: Mapping[str, Array]) -> None:
-    """An integer graph behind a pass on the probes' codes: outputs must be the wanted ones."""
-    made = after.execute(feeds)
-    for stream, codes in wanted.items():
-        wrong = codes.reshape(len(codes), -1) != made[stream].reshape(len(codes), -1)
+def check_units(probes: Probes, units: Graph) -> None:
+    """The unit graph on the probes' codes: every output code must be the wanted one."""
+    made = units.execute(probes.inputs)
+    for (stream, wanted), output in zip(probes.outputs.items(), units.outputs, strict=True):
+        wrong = np.ravel(wanted) != np.ravel(made[output])
         if wrong.any():
-            frame, element = (int(i[0]) for i in np.nonzero(wrong))
-            raise CompileError(
-                Problem(
-                    "pass-mismatch",
-                    f"pass {name} changed the numbers: this is a bug in dfcompile",
-                    f"output {stream}, frame {frame}, element {element}",
-                    f"{int(wrong.sum())} of {wrong.size} codes differ",
-                    "please report it with the model",
-                )
-            )
-
-
-def check_units(streamlined: Any, units: Graph, feeds: Mapping[str, Array]) -> None:
-    """The unit graph against the integer graph on the probes: every output code equal."""
-    codes = streamlined.host.encode(feeds)
-    old, new = streamlined.graph.execute(codes), units.execute(codes)
-    for stream, made in zip(streamlined.graph.outputs, units.outputs, strict=True):
-        wrong = old[stream].reshape(-1) != new[made].reshape(-1)
-        if wrong.any():
-            raise CompileError(
-                Problem(
-                    "pass-mismatch",
-                    "the units do not compute what the integer graph does: this is a bug in dfcompile",
-                    f"output {stream}",
-                    f"{int(wrong.sum())} of {wrong.size} codes differ",
-                    "please report it with the model",
-                )
-            )
+            what, why = "the units do not compute what the integer graph does", f"{int(wrong.sum())} of {wrong.size} codes differ"
+            raise CompileError(mismatch(what, f"output {stream}", why))

@@ -152,7 +152,7 @@ def choose_input_layout(enc: Encoder, value: Value, wanted: Array) -> None:
     where = np.empty(port.index.size, np.int64)
     where[port.index.ravel()] = np.arange(port.index.size)
     source = where[wanted.ravel()]
-    if len(np.unique(source)) != port.index.size:
+    if not _covers(source, port.index.size):
         return
     index = np.empty(port.index.size, np.int32)
     index[source] = natural_index(c, h, w).ravel()
@@ -213,11 +213,18 @@ def aligned(enc: Encoder, node: Node, a: Value, b: Value) -> tuple[Value, Value]
     shape = np.broadcast_shapes(a.index.shape, b.index.shape)
     a, b = (replace(v, index=np.ascontiguousarray(np.broadcast_to(v.index, shape))) for v in (a, b))
     same = enc.shape(a.stream) == enc.shape(b.stream) and np.array_equal(a.index, b.index)
-    if same and len(np.unique(a.index)) == math.prod(enc.shape(a.stream)):
+    if same and _covers(a.index, math.prod(enc.shape(a.stream))):
         return a, b
     a, b = (ordered(enc, v, node) for v in (a, b))
     index = a.index.reshape(shape)
     return replace(a, index=index), replace(b, index=index)
+
+
+def _covers(index: Array, size: int) -> bool:
+    """Whether every one of `size` elements is in an index array."""
+    found = np.zeros(size, bool)
+    found[index.ravel()] = True
+    return bool(found.all())
 
 
 def joined(enc: Encoder, node: Node, values: list[Value], axis: int) -> Value:

@@ -12,6 +12,7 @@ import numpy as np
 from dfcompile.ir.graph import Array, Node
 from dfcompile.ir.intop import IntConv, Window
 from dfcompile.ir.modelop import Conv, ConvTranspose, MatMul
+from dfcompile.ir.types import narrowed
 from dfcompile.streamline.encode_layout import gathered, permuted, recentred, spatial
 from dfcompile.streamline.encoder import Encoder, refuse
 from dfcompile.streamline.grid import Grid, common_scale, fractions
@@ -42,16 +43,15 @@ def integer_weights(const: Const, node: Node, transform: Any, input_scale: Array
         codes, scale = transform(codes), transform(np.broadcast_to(scale, codes.shape))
     oc, ic = codes.shape[:2]
     groups = len(input_scale)
-    flat = scale.reshape(oc, ic, -1)
-    if not np.all(flat == flat[:, :, :1]):
+    if not np.all(scale == scale[:, :, :1, :1]):
         refuse(
             "unsupported-scale", "the weight scale differs within a kernel", node,
             "products of different scales cannot be summed as integers", "use one scale per output channel",
         )  # fmt: skip
-    table = flat[:, :, 0]
+    table = scale[:, :, 0, 0]
     if ic == 1 or (bool(np.all(table == table[:, :1])) and all(len(set(row)) == 1 for row in input_scale)):
         total = fractions(table[:, 0]) * np.repeat(input_scale[:, 0], oc // groups)
-        return Weights(codes.astype(np.int64), np.array(total, object))
+        return Weights(codes, np.array(total, object))
     pairs = [common_scale(row) for row in fractions(table) * np.repeat(input_scale, oc // groups, axis=0)]
     factors = np.array([n for _, n in pairs], object)
     widest = max(abs(n) for row in factors for n in row) * int(max(1, np.abs(codes).max(initial=0)))
@@ -63,13 +63,13 @@ def integer_weights(const: Const, node: Node, transform: Any, input_scale: Array
             f"as integers the weights would reach {widest:.3g}, beyond {WIDEST_WEIGHT:.3g}",
             "use one activation scale per tensor before a dense operator, or scales that are powers of two",
         )
-    return Weights(codes.astype(np.int64) * factors.astype(np.int64)[:, :, None, None], np.array([s for s, _ in pairs], object))
+    return Weights(narrowed(codes * factors.astype(np.int64)[:, :, None, None]), np.array([s for s, _ in pairs], object))
 
 
 def _measured(real: Array, node: Node) -> tuple[Array, Array]:
     """Integers of stored real weights that lie on a coarse grid per output channel; refuses others."""
     if np.array_equal(real, np.rint(real)):
-        return real.astype(np.int64), np.ones(real.shape)
+        return narrowed(real), np.broadcast_to(1.0, real.shape)
     most = LARGEST_NARROW if is_narrow(real) else LARGEST_EXACT
     codes, scales = np.empty(real.shape, np.int64), np.empty(real.shape, object)
     for i, row in enumerate(real):
@@ -83,7 +83,7 @@ def _measured(real: Array, node: Node) -> tuple[Array, Array]:
                 "put a Quant (or QuantizeLinear/DequantizeLinear) on the weights",
             )
         scales[i], codes[i] = found
-    return codes, scales
+    return narrowed(codes), scales
 
 
 def _constant(enc: Encoder, name: str, node: Node) -> Const:
@@ -115,8 +115,8 @@ def encode_conv(enc: Encoder, node: Node) -> None:
     op = node.op
     assert isinstance(op, Conv | ConvTranspose)
     const = _constant(enc, node.inputs[1], node)
-    rank = const.real.ndim - 2
-    kernel = pair(const.real.shape[2:], rank)
+    rank = len(const.shape) - 2
+    kernel = pair(const.shape[2:], rank)
     strides, dilation = pair(op.strides, rank), pair(op.dilations, rank)
     pads = quad(op.pads, rank)
     if isinstance(op, ConvTranspose):
@@ -161,8 +161,7 @@ def _convolved(
     codes = found.codes.transpose(0, 2, 3, 1)
     shift = _offsets(codes, offset.reshape(groups, -1), scale.reshape(groups, -1), found.scale)
     if groups == 1 and not (len(channels) == c and np.array_equal(channels, np.arange(c))):
-        select = (channels[:, None] == np.arange(c)).astype(np.float64)
-        codes = np.rint(codes.astype(np.float64) @ select).astype(np.int64)
+        codes = _spread(codes, channels, c)
     stream = enc.emit(
         IntConv(window, groups, pad_code), (value.stream,), node.source, f"conv_{node.name}", weights=np.ascontiguousarray(codes)
     )
@@ -186,6 +185,18 @@ def _padded(enc: Encoder, node: Node, value: Value) -> tuple[Value, int]:
             "use a quantizer whose grid contains 0, or no padding",
         )
     return found, 0
+
+
+def _spread(codes: Array, channels: Array, count: int) -> Array:
+    """Weights (oc, kh, kw, features) of features that are these of `count` channels, as weights of all channels."""
+    once = len(np.unique(channels)) == len(channels)
+    found = np.zeros((*codes.shape[:3], count), codes.dtype if once else np.int64)
+    if once:
+        found[..., channels] = codes
+    else:
+        for i, channel in enumerate(channels):
+            found[..., channel] += codes[..., i]
+    return narrowed(found)
 
 
 def _offsets(codes: Array, offset: Array, scale: Array, out_scale: Array) -> Array:
@@ -213,9 +224,9 @@ def encode_matmul(enc: Encoder, node: Node) -> None:
     left = isinstance(enc.known[node.inputs[0]], Const)
     const = _constant(enc, node.inputs[0 if left else 1], node)
     value = enc.codes(node.inputs[1 if left else 0], node)
-    if const.real.ndim > 2 and math.prod(const.real.shape[:-2]) > 1:
+    if len(const.shape) > 2 and math.prod(const.shape[:-2]) > 1:
         refuse(
-            "unsupported-op", "a batched matrix product has no unit here", node, f"the weights have shape {const.real.shape}",
+            "unsupported-op", "a batched matrix product has no unit here", node, f"the weights have shape {const.shape}",
             "use weights of two axes, or a grouped convolution",
         )  # fmt: skip
     index = value.index
@@ -240,16 +251,17 @@ def _vectors(enc: Encoder, node: Node, value: Value, rows: Array, weights: tuple
     """The product for each row of an index array (positions, features)."""
     h, w, c = enc.shape(value.stream)
     positions, features = rows.shape
+    outputs = math.prod(weights[0].shape) // features
     if positions == 1:
         flat = enc.view(value, (1, 1, h * w * c), node)
         if len(np.unique(rows)) < features:
             flat = gathered(enc, flat, rows[0], node)
             rows = np.arange(features)[None]
-        return _convolved(enc, node, flat, rows[0], Window(), 1, weights, (len(weights[1](weights[0].real)),))
+        return _convolved(enc, node, flat, rows[0], Window(), 1, weights, (outputs,))
     layout = find_layout(rows.T[:, None, :], (1, h * w, c))
     if layout is None or not layout.is_whole(1, h * w):
         value = permuted(enc, value, node, np.ascontiguousarray(rows.T)[:, None, :])
         layout = find_layout(value.index, enc.shape(value.stream))
     assert layout
-    oc = len(weights[1](weights[0].real))
-    return _convolved(enc, node, value, layout.channels, Window(), 1, weights, (oc, 1, positions) if h == 1 else (oc, h, w))
+    shape = (outputs, 1, positions) if h == 1 else (outputs, h, w)
+    return _convolved(enc, node, value, layout.channels, Window(), 1, weights, shape)

@@ -12,6 +12,8 @@ import numpy as np
 from dfcompile.ir.graph import Array, Node
 from dfcompile.ir.intop import IntConcat, IntMul, IntPool, View, Window
 from dfcompile.ir.modelop import Binary, Bipolar, Concat, Dequantize, IndexOp, MultiThreshold, Quantize, Unary
+from dfcompile.ir.modelop_quant import quantize_weight
+from dfcompile.ir.types import narrowed
 from dfcompile.streamline.encode_layout import aligned, as_chw, constant_stream, joined, recentred
 from dfcompile.streamline.encoder import Encoder, refusal, refuse
 from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, are_integers, common_scale, fractions
@@ -24,63 +26,71 @@ SMALL_FACTOR = 64  # of an addend, so small that nothing is gained by looking fo
 
 
 def encode_constant(node: Node, operands: list[Const]) -> list[Known]:
-    """An operator all of whose operands are constants: its value, with integer codes and scale where it has them."""
-    results = node.op.execute(*(c.real for c in operands))
-    if len(results) != 1:
-        return [Const(np.asarray(r)) for r in results]
-    real = np.asarray(results[0], np.float64)
-    codes, scale = _constant_codes(node, operands, real)
-    return [Const(real if codes is None else codes * scale, codes, scale)]
-
-
-def _constant_codes(node: Node, operands: list[Const], real: Array) -> tuple[Any, Any]:
+    """An operator all of whose operands are constants: integer codes and scale where it has them, else its real numbers."""
     op, x = node.op, operands[0]
-    one = np.ones((1,) * real.ndim)
+    coded = _constant_codes(op, operands)
+    if coded is not None:
+        return [coded]
+    results = [np.asarray(r, np.float64) for r in op.execute(*(c.real for c in operands))]
+    keeps = isinstance(op, Unary) or (isinstance(op, Binary) and op.fn in ("min", "max"))
+    if keeps and x.scale is not None and np.all(x.scale == 1) and np.array_equal(results[0], np.rint(results[0])):
+        return [_coded(results[0], 1)]
+    return [Const(r) for r in results]
+
+
+def _coded(codes: Array, scale: Any) -> Const:
+    """A quantized constant; the scale gets the codes' number of axes."""
+    scale = np.asarray(scale, np.float64)
+    return Const(None, narrowed(codes), scale.reshape((1,) * (codes.ndim - scale.ndim) + scale.shape))
+
+
+def _constant_codes(op: Any, operands: list[Const]) -> Const | None:
+    """The result where it follows from the codes of the operands, without their real numbers."""
+    x = operands[0]
+    if isinstance(op, Quantize) and op.weight:
+        return _coded(quantize_weight(op, *(c.real for c in operands)), 1)
     if isinstance(op, Quantize | Bipolar):
-        return real.astype(np.int64), one
+        return _coded(np.asarray(op.execute(*(c.real for c in operands))[0]), 1)
     if isinstance(op, Concat) and all(c.codes is not None and c.scale is not None for c in operands):
         codes = [np.asarray(c.codes) for c in operands]
         scales = [np.broadcast_to(np.asarray(c.scale), k.shape) for c, k in zip(operands, codes, strict=True)]
-        return op.execute(*codes)[0], op.execute(*scales)[0]
-    if isinstance(op, Dequantize) and x.codes is None:
-        x = _stored_codes(x)
-    if x.codes is None or x.scale is None:
-        return (None, None) if len(operands) < 2 else _scaled(op, operands, real)
+        return _coded(op.execute(*codes)[0], op.execute(*scales)[0])
+    if isinstance(op, Binary):
+        return _scaled(op, *operands)
     if isinstance(op, Dequantize):
-        zero = operands[2].real
-        whole = np.rint(zero)
-        if not np.array_equal(zero, whole):
-            return None, None
-        return np.broadcast_to(x.codes - whole.astype(np.int64), real.shape), np.asarray(operands[1].real * x.scale).reshape(
-            np.broadcast_shapes(one.shape, operands[1].real.shape)
-        )
-    if isinstance(op, IndexOp):
-        scale = x.scale if x.scale.size == 1 else op.execute(np.broadcast_to(x.scale, x.codes.shape))[0]
-        return op.execute(x.codes)[0], scale.reshape(one.shape) if scale.size == 1 else scale
-    keeps = isinstance(op, Unary) or (isinstance(op, Binary) and op.fn in ("min", "max"))
-    if keeps and np.all(x.scale == 1) and np.array_equal(real, np.rint(real)):
-        return real.astype(np.int64), one
-    return _scaled(op, operands, real)
+        return _dequantized(_stored_codes(x), operands[1].real, operands[2].real)
+    if isinstance(op, IndexOp) and x.codes is not None and x.scale is not None:
+        scale = x.scale.reshape(()) if x.scale.size == 1 else op.execute(np.broadcast_to(x.scale, x.codes.shape))[0]
+        return _coded(op.execute(x.codes)[0], scale)
+    return None
 
 
 def _stored_codes(x: Const) -> Const:
     """Integers that the file holds, or numbers of a narrow format as integers of their common measure."""
-    if x.real.dtype.kind in "iu" or np.array_equal(x.real, np.rint(x.real)):
-        return replace(x, codes=x.real.astype(np.int64), scale=np.ones((1,) * x.real.ndim))
-    found = exact_grid(x.real, LARGEST_NARROW)
-    return x if found is None else replace(x, codes=found[1], scale=np.full((1,) * x.real.ndim, float(found[0])))
+    if x.given is None:
+        return x
+    if x.given.dtype.kind in "iu" or np.array_equal(x.given, np.rint(x.given)):
+        return _coded(x.given, 1)
+    found = exact_grid(x.given, LARGEST_NARROW)
+    return x if found is None else _coded(found[1], float(found[0]))
 
 
-def _scaled(op: Any, operands: list[Const], real: Array) -> tuple[Any, Any]:
+def _dequantized(x: Const, scale: Array, zero: Array) -> Const | None:
+    whole = np.rint(zero)
+    if x.codes is None or x.scale is None or not np.array_equal(zero, whole):
+        return None
+    codes = x.codes - whole.astype(np.int64) if whole.any() else x.codes
+    return _coded(np.broadcast_to(codes, np.broadcast_shapes(codes.shape, scale.shape)), scale * x.scale)
+
+
+def _scaled(op: Binary, a: Const, b: Const) -> Const | None:
     """Codes times or over another constant."""
-    if not isinstance(op, Binary) or op.fn not in ("mul", "div"):
-        return None, None
-    a, b = operands
-    if a.codes is not None and a.scale is not None and a.codes.shape == real.shape:
-        return a.codes, a.scale * b.real if op.fn == "mul" else a.scale / b.real
-    if op.fn == "mul" and b.codes is not None and b.scale is not None and b.codes.shape == real.shape:
-        return b.codes, b.scale * a.real
-    return None, None
+    shape = np.broadcast_shapes(a.shape, b.shape)
+    if op.fn in ("mul", "div") and a.codes is not None and a.scale is not None and a.shape == shape:
+        return _coded(a.codes, a.scale * b.real if op.fn == "mul" else a.scale / b.real)
+    if op.fn == "mul" and b.codes is not None and b.scale is not None and b.shape == shape:
+        return _coded(b.codes, b.scale * a.real)
+    return None
 
 
 def encode_raw(enc: Encoder, node: Node, raw: Raw) -> Known | None:

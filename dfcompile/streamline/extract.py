@@ -6,7 +6,7 @@ the range behind a step function is what the function really reaches.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from dfcompile.ir.intop import IntAdd, IntConv, LookupCode, ThresholdCode
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, common_scale
 from dfcompile.streamline.joint import join
+from dfcompile.streamline.monotone import Table, evaluate, finished, monotone_table, table_of, type_of, values_of
 from dfcompile.streamline.ranges import output_ranges
 from dfcompile.streamline.step import StepFunction
 from dfcompile.streamline.value import describe
@@ -25,15 +26,6 @@ LARGEST_TABLE = 4096
 LARGEST_SEARCH = 2**25
 WIDEST = 2**53
 WIDEST_CODE = 16
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """A step function as thresholds: pattern = count of thresholds <= a, complemented where flip is set."""
-
-    dtype: IntType
-    thresholds: Array
-    flip: Array
 
 
 def extract_thresholds(graph: Graph) -> Graph:
@@ -165,7 +157,7 @@ class _Extraction:
         linear = node.inputs[0] in self.made and isinstance(self.made[node.inputs[0]].op, IntConv)
         if self._is_identity(node, function, low, high):
             return
-        reach = _type_of(_call(function, np.stack([low, high])))
+        reach = type_of(evaluate(function, np.stack([low, high])))
         if direction is not None and reach.bits > WIDEST_CODE and size > LARGEST_TABLE:
             self._refuse_width(node, function, reach)
             return
@@ -180,15 +172,15 @@ class _Extraction:
         if size > LARGEST_TABLE:
             self._segments(node, function, low, high)
         else:
-            self._from_values(node, _values(function, low, high), low, linear)
+            self._from_values(node, values_of(function, low, high), low, linear)
 
     def _is_identity(self, node: Node, function: StepFunction, lo: Array, hi: Array) -> bool:
         """Whether the function gives every code back; then its readers read its input."""
         small = int((hi - lo).max()) < LARGEST_TABLE and node.outputs[0] not in self.outputs
-        if not small or not np.array_equal(_call(function, np.stack([lo, hi])), np.stack([lo, hi])):
+        if not small or not np.array_equal(evaluate(function, np.stack([lo, hi])), np.stack([lo, hi])):
             return False
         codes = np.minimum(lo + np.arange(int((hi - lo).max()) + 1)[:, None], hi)
-        if not np.array_equal(_call(function, codes), codes):
+        if not np.array_equal(evaluate(function, codes), codes):
             return False
         self.renamed[node.outputs[0]] = node.inputs[0]
         return True
@@ -244,8 +236,8 @@ class _Extraction:
     def _from_values(self, node: Node, values: Array, lo: Array, linear: bool) -> None:
         """A function given by all its values (channels, range): thresholds if monotone, else a table."""
         rises, falls = np.all(np.diff(values) >= 0, axis=1), np.all(np.diff(values) <= 0, axis=1)
-        if np.all(rises | falls) and (linear or values.shape[1] > 2 ** _type_of(values).bits):
-            self._threshold(node, _table_of(values, rises, lo), lo, lo + values.shape[1] - 1)
+        if np.all(rises | falls) and (linear or values.shape[1] > 2 ** type_of(values).bits):
+            self._threshold(node, table_of(values, rises, lo), lo, lo + values.shape[1] - 1)
         else:
             self._lookup(node, values, lo, node.inputs[0])
 
@@ -261,7 +253,7 @@ class _Extraction:
         self._append(node, LookupCode(base), {"table": table}, source=source)
         c = self.tensors[node.outputs[0]].channels
         low, high = np.broadcast_to(values.min(axis=1), (c,)), np.broadcast_to(values.max(axis=1), (c,))
-        self._declare(node.outputs[0], low, high, _type_of(values))
+        self._declare(node.outputs[0], low, high, type_of(values))
 
     def _segments(self, node: Node, function: StepFunction, lo: Array, hi: Array) -> None:
         """Wide and not monotone: thresholds number the pieces of constant value, a table gives the values."""
@@ -290,7 +282,7 @@ def _pieces(function: StepFunction, lo: Array, hi: Array) -> tuple[list[Array], 
     chunk = max(1, 2**18 // len(lo))
     for start in range(0, size, chunk):
         codes = np.minimum(lo + np.arange(start, min(start + chunk, size))[:, None], hi)
-        for c, column in enumerate(_call(function, codes).T):
+        for c, column in enumerate(evaluate(function, codes).T):
             if not values[c]:
                 values[c].append(int(column[0]))
             whole = np.concatenate([[values[c][-1]], column])
@@ -300,61 +292,3 @@ def _pieces(function: StepFunction, lo: Array, hi: Array) -> tuple[list[Array], 
             if len(values[c]) > LARGEST_TABLE:
                 return None
     return [np.array(j, np.int64) for j in jumps], [np.array(v, np.int64) for v in values]
-
-
-def monotone_table(function: StepFunction, direction: Array, lo: Array, hi: Array) -> Table:
-    """Thresholds of a monotone function over [lo, hi] per channel, by bisection of all channels and codes at once."""
-    ends = np.stack([_call(function, lo), _call(function, hi)])
-    dtype = IntType.holding(int(ends.min()), int(ends.max()))
-    falling = direction < 0
-    levels = np.arange(1, dtype.hi - dtype.lo + 1)[:, None]
-    steps = dtype.hi - dtype.lo
-
-    def height(a: Array) -> Array:
-        pattern = _call(function, a) - dtype.lo
-        return np.asarray(np.where(falling, steps - pattern, pattern))
-
-    low, high = np.broadcast_to(lo - 1, levels.shape[:1] + lo.shape).copy(), np.broadcast_to(hi + 1, levels.shape[:1] + lo.shape).copy()
-    while np.any(high - low > 1):
-        middle = low + (high - low) // 2
-        inside = np.clip(middle, lo, hi)
-        reached = height(inside) >= levels
-        open_ = high - low > 1
-        high = np.where(open_ & reached, middle, high)
-        low = np.where(open_ & ~reached, middle, low)
-    return finished(dtype, np.ascontiguousarray(np.maximum(high, lo).T), falling, int(ends.min()))
-
-
-def finished(dtype: IntType, thresholds: Array, falling: Array, lowest: int) -> Table:
-    """The table of a function whose least code is `lowest`; one threshold where its codes are -1 and 1."""
-    if dtype == IntType(2, signed=True) and lowest == -1 and np.all(_never_zero(thresholds, falling)):
-        column = np.where(falling, thresholds[:, 1], thresholds[:, 2])
-        return Table(BIPOLAR, column[:, None], falling.copy())
-    return Table(dtype, thresholds, falling.copy())
-
-
-def _never_zero(thresholds: Array, falling: Array) -> Array:
-    """For codes -2..1 by three thresholds: whether code 0 is never taken (and -2 neither, as the ends say)."""
-    return np.asarray(np.where(falling, thresholds[:, 0] == thresholds[:, 1], thresholds[:, 1] == thresholds[:, 2]))
-
-
-def _call(function: StepFunction, codes: Array) -> Array:
-    return np.asarray(function.execute(codes)[0]).astype(np.int64)
-
-
-def _values(function: StepFunction, lo: Array, hi: Array) -> Array:
-    """All values of a function: (channels, largest range); beyond a channel's own range its last value."""
-    size = int((hi - lo).max()) + 1
-    return _call(function, np.minimum(lo + np.arange(size)[:, None], hi)).T
-
-
-def _type_of(values: Array) -> IntType:
-    return IntType.holding(int(values.min()), int(values.max()))
-
-
-def _table_of(values: Array, rises: Array, lo: Array) -> Table:
-    dtype = _type_of(values)
-    steps = dtype.hi - dtype.lo
-    heights = np.where(rises[:, None], values - dtype.lo, steps - (values - dtype.lo))
-    rows = [np.searchsorted(h, np.arange(1, steps + 1)) for h in heights]
-    return Table(dtype, np.stack(rows) + lo[:, None], ~rises)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -23,6 +24,8 @@ from dfcompile.ir.intop import (
 )
 
 Range = tuple[Array, Array]
+_BLOCK = 2**20
+"""Weights whose products are held at once."""
 
 
 def output_ranges(node: Node, ranges: Mapping[str, Range], constants: Mapping[str, Array], tensors: Mapping[str, Tensor]) -> Range:
@@ -67,12 +70,17 @@ def conv_range(op: IntConv, weights: Array, lo: Array, hi: Array) -> Range:
     if op.window.has_pads:
         lo, hi = np.minimum(lo, op.pad_code), np.maximum(hi, op.pad_code)
     oc, _, _, ic = weights.shape
-    w = weights.reshape(op.groups, oc // op.groups, -1, ic).astype(np.float64)
-    low, high = (x.reshape(op.groups, 1, 1, ic).astype(np.float64) for x in (lo, hi))
-    return (
-        np.minimum(w * low, w * high).sum(axis=(2, 3)).reshape(-1),
-        np.maximum(w * low, w * high).sum(axis=(2, 3)).reshape(-1),
-    )
+    per_group = oc // op.groups
+    low, high = np.empty(oc), np.empty(oc)
+    step = max(1, _BLOCK // math.prod(weights.shape[1:]))
+    for group in range(op.groups):
+        part = slice(group * ic, (group + 1) * ic)
+        for first in range(group * per_group, (group + 1) * per_group, step):
+            rows = slice(first, min(first + step, (group + 1) * per_group))
+            w = weights[rows].astype(np.float64)
+            a, b = w * lo[part], w * hi[part]
+            low[rows], high[rows] = np.minimum(a, b).sum(axis=(1, 2, 3)), np.maximum(a, b).sum(axis=(1, 2, 3))
+    return low, high
 
 
 def _product(factor: Array, bounds: Range) -> Range:

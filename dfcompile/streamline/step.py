@@ -16,6 +16,7 @@ import numpy as np
 from dfcompile.ir.graph import Array, Op, Tensor
 from dfcompile.ir.modelop import BatchNorm, Binary, Bipolar, Dequantize, MultiThreshold, Quantize, Unary
 from dfcompile.streamline import exact
+from dfcompile.streamline.doubt import ERROR, NEAR, Doubt, most, near_jump
 from dfcompile.streamline.grid import Grid
 from dfcompile.streamline.regrid import binary_grid, exact_values, joined_grid, unary_grid
 from dfcompile.streamline.rounding import product_is_inexact, quotient_is_inexact, sum_is_inexact
@@ -39,20 +40,8 @@ _RISING = {
     "round",
 }
 _RISING_IF_ALPHA = {"leaky_relu", "elu", "celu", "hard_sigmoid", "thresholded_relu"}
-_NEAR = 1e-9
-
-
-@dataclass(eq=False)
-class Doubt:
-    """near: elements that a rounding error may have put on the wrong side of a jump; inexact: values that are rounded."""
-
-    near: Array
-    inexact: Array
-
-    def decide(self, close: Array) -> None:
-        """A jump: rounded values close to it are in doubt, all others are decided, and exact from here on."""
-        self.near = self.near | (close & self.inexact)
-        self.inexact = np.zeros(self.near.shape, bool)
+_BLOCK = 2**15
+"""Arguments that a step function takes at once: what it keeps beside them stays in cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,13 +80,32 @@ class Step:
             doubt.inexact = doubt.inexact | self._rounds(x)
         if isinstance(self.op, BatchNorm):
             scale, bias, mean, var = self.params
-            return np.asarray((x - mean) / np.sqrt(var + self.op.epsilon) * scale + bias)
-        if isinstance(self.op, MultiThreshold):
+            result = (x - mean) / np.sqrt(var + self.op.epsilon) * scale + bias
+        elif isinstance(self.op, MultiThreshold):
             count = sum((x >= column).astype(np.float64) for column in self.params[0].T)
-            return np.asarray(self.op.out_scale * count + self.op.out_bias)
-        args = list(self.params)
-        args.insert(self.slot, x)
-        return np.asarray(self.op.execute(*args)[0])
+            result = self.op.out_scale * count + self.op.out_bias
+        else:
+            args = list(self.params)
+            args.insert(self.slot, x)
+            result = self.op.execute(*args)[0]
+        doubt.reach = self._reach(doubt.reach, result)
+        return np.asarray(result)
+
+    def _reach(self, before: float, result: Array) -> float:
+        """`Doubt.reach` behind the operator."""
+        op, p = self.op, self.params
+        if isinstance(op, BatchNorm):
+            scale, bias, mean, var = p
+            return (before + most(mean)) * most(scale / np.sqrt(var + op.epsilon)) + most(bias)
+        if isinstance(op, Dequantize):
+            return (before + most(p[1])) * most(p[0])
+        if isinstance(op, Binary) and op.fn in ("add", "sub"):
+            return before + most(p[0])
+        if isinstance(op, Binary) and op.fn == "mul":
+            return before * most(p[0])
+        if isinstance(op, Binary) and op.fn == "div" and self.slot == 0:
+            return before / float(np.min(np.abs(p[0])))
+        return most(result) if isinstance(op, Quantize | Bipolar | MultiThreshold) else max(before, most(result))
 
     def _jump_distance(self, x: Array, doubt: Doubt) -> Any:
         """Where an argument is close to a jump of the operator; None for an operator without jumps."""
@@ -109,13 +117,14 @@ class Step:
             if not op.zero_after:
                 doubt.inexact = doubt.inexact | sum_is_inexact(steps, zero)
                 steps = steps + zero
-            return _near_jump(steps, op.rounding)
+            return near_jump(steps, op.rounding, ERROR * doubt.reach / scale)
         if isinstance(op, Bipolar) or (isinstance(op, Unary) and op.fn == "sign"):
-            return np.abs(x) <= _NEAR * max(1e-300, float(np.max(np.abs(x), initial=0)))
+            return np.abs(x) <= max(1e-300, NEAR * doubt.reach)
         if isinstance(op, Unary) and op.fn in ("floor", "ceil", "round"):
-            return _near_jump(x, "ROUND" if op.fn == "round" else "FLOOR")
+            return near_jump(x, "ROUND" if op.fn == "round" else "FLOOR", ERROR * doubt.reach)
         if isinstance(op, MultiThreshold):
-            return np.any([np.abs(x - t) <= _NEAR * (1 + np.abs(t)) for t in self.params[0].T], axis=0)
+            error = ERROR * doubt.reach
+            return np.any([np.abs(x - t) <= NEAR * (1 + np.abs(t)) + error for t in self.params[0].T], axis=0)
         return None
 
     def _rounds(self, x: Array) -> Any:
@@ -218,14 +227,17 @@ class Join:
 
     def apply(self, x: Array, doubt: Doubt) -> Array:
         left, right = x, x
-        other = Doubt(doubt.near, doubt.inexact)
+        other = Doubt(doubt.near, doubt.inexact, doubt.reach)
         for s in self.left:
             left = s.apply(left, doubt)
         for s in self.right:
             right = s.apply(right, other)
         doubt.near = doubt.near | other.near
         doubt.inexact = np.ones(x.shape, bool)
-        return np.asarray(self.op.execute(left, right)[0])
+        result = np.asarray(self.op.execute(left, right)[0])
+        terms = doubt.reach * other.reach if self.op.fn == "mul" else doubt.reach + other.reach
+        doubt.reach = max(terms, most(result))
+        return result
 
     def exact(self, x: Fraction, c: int) -> Fraction:
         left, right = x, x
@@ -282,13 +294,22 @@ class StepFunction:
         return (Tensor(inputs[0].shape),)
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
+        if inputs[0].size <= _BLOCK:
+            return (self._block(*inputs),)
+        operands = [np.broadcast_to(x, inputs[0].shape).reshape(-1, inputs[0].shape[-1]) for x in inputs]
+        out = np.empty(operands[0].shape)
+        size = max(1, _BLOCK // out.shape[1])
+        for first in range(0, len(out), size):
+            out[first : first + size] = self._block(*(x[first : first + size] for x in operands))
+        return (out.reshape(inputs[0].shape),)
+
+    def _block(self, *inputs: Array) -> Array:
         codes = [np.asarray(x, np.float64) for x in inputs]
-        x, inexact = _real(self.base, codes[0])
+        x, doubt = _real(self.base, codes[0])
         for grid, more in zip(self.addends, codes[1:], strict=True):
-            y, rounded = _real(grid, more)
-            inexact = inexact | rounded | sum_is_inexact(x, y)
+            y, other = _real(grid, more)
+            doubt.add(other, sum_is_inexact(x, y))
             x = x + y
-        doubt = Doubt(np.zeros(x.shape, bool), inexact)
         for step in self.chain:
             x = step.apply(x, doubt)
         scale, offset = self.grid.floats()
@@ -296,7 +317,7 @@ class StepFunction:
             result = np.rint((x - offset) / scale)
         if doubt.near.any():
             result[doubt.near] = self._exactly(codes, doubt.near)
-        return (result,)
+        return result
 
     def _exactly(self, codes: list[Array], near: Array) -> Array:
         where = np.nonzero(near)
@@ -335,23 +356,17 @@ class StepFunction:
         return f"step_function<{' '.join(names)}>"
 
 
-def _real(grid: Grid, codes: Array) -> tuple[Array, Array]:
-    """What codes mean in float64, and where that is rounded."""
+def _real(grid: Grid, codes: Array) -> tuple[Array, Doubt]:
+    """What codes mean in float64, and what rounding has done to it."""
     scale, offset = grid.floats()
     inexact = product_is_inexact(codes, scale) | sum_is_inexact(codes * scale, offset) | grid.is_rounded
-    return grid.real(codes), inexact
+    return grid.real(codes), Doubt(np.zeros(inexact.shape, bool), inexact, most(codes * scale) + most(offset))
 
 
 def _pick(a: Array, c: int) -> Any:
     if a.ndim > 1:
         return None
     return Fraction(float(a[c if a.size > 1 else 0] if a.ndim else a))
-
-
-def _near_jump(u: Array, rounding: str) -> Array:
-    shift = 0.0 if rounding in ("CEIL", "FLOOR", "UP", "DOWN") else 0.5
-    v = u - shift
-    return np.asarray(np.abs(v - np.rint(v)) <= _NEAR * (1 + np.abs(u)))
 
 
 def _binary_direction(fn: str, slot: int, p: Array) -> Array | None:

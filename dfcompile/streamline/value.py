@@ -15,14 +15,29 @@ Shape3 = tuple[int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class Const:
-    """A constant: its real numbers, and where it is quantized real = scale * codes.
+    """A constant: its real numbers, or where it is quantized its integers: real = scale * codes.
 
-    codes: int64 of the same shape; scale: float64, broadcastable to it (products of exported float32 scales are exact)
+    given: real numbers, None where there are codes
+    codes: integers, in a narrow dtype; scale: float64, broadcastable to them (products of exported float32 scales are exact)
     """
 
-    real: Array
+    given: Array | None
     codes: Array | None = None
     scale: Array | None = None
+
+    @property
+    def real(self) -> Array:
+        """The real numbers; of a quantized constant they are made each time, as they take far more room than its codes."""
+        if self.given is not None:
+            return self.given
+        assert self.codes is not None and self.scale is not None
+        return np.asarray(self.codes * self.scale)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        found = self.given if self.codes is None else self.codes
+        assert found is not None
+        return found.shape
 
 
 @dataclass(frozen=True, eq=False)

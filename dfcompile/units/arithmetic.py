@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from math import ceil
-from typing import Any
 
 import numpy as np
 
@@ -155,13 +154,6 @@ def clog2(n: int) -> int:
 def popcount_latency(terms: int) -> int:
     """Cycles of `dfc_popcount`: threes of bits, threes of those, then pairs."""
     return 1 + (terms > 3) + clog2(ceil(terms / 9))
-
-
-def exact_dtype(bound: int) -> np.dtype[Any]:
-    """The fastest numpy dtype in which sums of integers are exact while every partial sum stays within +-bound."""
-    if bound < 1 << 24:
-        return np.dtype(np.float32)
-    return np.dtype(np.float64 if bound < 1 << 53 else np.int64)
 
 
 ARITHMETIC = ("auto", "lut", "dsp")

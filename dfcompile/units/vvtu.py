@@ -10,14 +10,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from dfcompile.ir.requantization import Requantization
-from dfcompile.ir.types import BIPOLAR, IntType
+from dfcompile.ir.types import BIPOLAR, IntType, exact_dtype
 from dfcompile.units import mac_area
 from dfcompile.units.area import STYLE_CODES, rom_style
 from dfcompile.units.arithmetic import (
     ARITHMETIC,
     ARITHMETIC_CODES,
     MacForm,
-    exact_dtype,
     mac_form,
     mac_styles,
     sum_bound,
