@@ -206,6 +206,13 @@ struct Bench {
     dut.m_axi_program_rvalid = dut.m_axi_data_rvalid = dut.m_axi_data_bvalid = 0;
     for (int i = 0; i < 4; i++) half(0), half(1);
     dut.rst_ni = 1;
+    dut.s_axi_control_araddr = 0x04;
+    dut.s_axi_control_arvalid = dut.s_axi_control_rready = 1;
+    half(0), half(1);
+    dut.s_axi_control_arvalid = 0;
+    half(0);
+    if (!dut.s_axi_control_rvalid || dut.s_axi_control_rdata) broken("the status is not 0 after reset");
+    half(1);
     code = data = Reader();
     writer = Writer();
   }
