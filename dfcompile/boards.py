@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dfcompile.config import SettingError, did_you_mean, read_toml
+from dfcompile.config import SettingError, did_you_mean, read_toml, wrong_number
 from dfcompile.errors import Problem
 
 USABLE: Mapping[str, float] = {"lut": 0.8, "ff": 0.8, "bram36": 0.95, "uram": 0.95, "dsp": 1.0}
@@ -98,6 +98,8 @@ def _board(name: str, table: dict[str, Any], path: Path) -> Board:
             raise _wrong(f"{key} = {values[key]!r}", f"give a value of type {kind}, not below 0", path)
     if values["family"] not in FAMILIES:
         raise _wrong(f"family '{values['family']}' is not known", did_you_mean(values["family"], FAMILIES), path)
+    if not values["bandwidth"] or wrong_number("clock", values["clock"]):
+        raise _wrong(f"bandwidth = {values['bandwidth']!r}, clock = {values['clock']!r}", "give GB/s and MHz above 0", path)
     if not re.fullmatch(r"[\w.+-]*", values["part"], re.ASCII):
         raise _wrong(f"part = {values['part']!r}", "give the maker's name of the device, e.g. xc7z020clg400-1", path)
     return Board(name=name, **values)
@@ -106,7 +108,7 @@ def _board(name: str, table: dict[str, Any], path: Path) -> Board:
 def _fits(value: Any, kind: str) -> bool:
     if kind == "str":
         return isinstance(value, str)
-    return isinstance(value, int if kind == "int" else (int, float)) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int if kind == "int" else (int, float)) and not isinstance(value, bool) and 0 <= value < 2**53
 
 
 def _wrong(what: str, help: str, path: Path) -> SettingError:

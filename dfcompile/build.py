@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from dfcompile.accelerator import Accelerator
 from dfcompile.boards import Board, find_board
-from dfcompile.config import MODES, parse_input_type
+from dfcompile.config import parse_input_type
 from dfcompile.dataflow.connect import apply_folding, connect
 from dfcompile.dataflow.cost import Vector, budget, vector
 from dfcompile.dataflow.design import Design
@@ -34,6 +34,7 @@ from dfcompile.loopback_accelerator import LoopbackAccelerator
 from dfcompile.loopback_build import build_loopback, check_program, loopback_roofline, too_slow
 from dfcompile.mode_choice import FITTING, best_dataflow, compare, dataflow_side, estimate_loopback, over_budget
 from dfcompile.output import new_folder
+from dfcompile.rate import check_options, missed_rate, wanted_interval
 from dfcompile.report_data import make_report
 from dfcompile.streamline.check import check_units
 from dfcompile.streamline.encoder import InputType
@@ -100,7 +101,7 @@ def _fold(b: Build) -> None:
     """A given folding over: the cheapest for an asked interval, else the fastest that the board holds."""
     assert b.units
     given = b.options.get("folding")
-    interval = wanted_interval(b.options, b.board)
+    interval = wanted_interval(b.options)
     if given is not None and not interval:
         chosen: dict[str, Choice] = {n.name: n.op.folding for n in b.units.nodes if isinstance(n.op, Unit)}
     else:
@@ -114,7 +115,7 @@ def _fold(b: Build) -> None:
 
 
 def _optimum(b: Build, units: Graph, reserved: Vector | None = None) -> Folded:
-    interval = wanted_interval(b.options, b.board)
+    interval = wanted_interval(b.options)
     if b.board and not interval:
         return fastest(units, b.board, reserved)
     return cheapest(units, interval or default_interval(units), board=b.board, reserved=reserved)
@@ -153,12 +154,15 @@ def _finish(b: Build) -> None:
     accelerator = Accelerator(b.design, b.integer.host, {}, _kept_options(b), family)
     accelerator.report.update(make_report(accelerator, b.model, b.board, b.folded, b.sizing))
     b.result = accelerator
+    problem = missed_rate(accelerator, b.options)
+    if problem:
+        raise CompileError(problem)
 
 
 def _program(b: Build) -> None:
     """Loopback: one engine and the program that runs the network on it, at the wanted rate where one is asked for."""
     made = _make_loopback(b)
-    wanted = wanted_interval(b.options, b.board)
+    wanted = wanted_interval(b.options)
     if wanted and made.timing.interval_cycles > wanted:
         raise CompileError(too_slow(made, wanted, b.board))
     b.result = cast(Accelerator, made)  # it has the same methods
@@ -223,18 +227,16 @@ def _run_mode(b: Build, progress: Progress | None) -> None:
 
 
 def _over(b: Build) -> Problem | None:
-    """Where the finished design misses the wanted rate or, with its FIFOs, the budget of the whole board."""
+    """Where the finished design, with its FIFOs, misses the budget of the whole board."""
     assert b.result and b.board
-    over, wanted, interval = over_budget(b.result, b.board), wanted_interval(b.options, b.board), b.result.timing.interval_cycles
-    if wanted and interval > wanted:
-        return Problem("does-not-fit", f"the design takes {float(interval):,.6g} cycles a frame", why=f"{wanted:,} are asked for")
+    over = over_budget(b.result, b.board)
     return Problem("does-not-fit", f"the design does not fit {b.board.name}", why=f"it takes {over} with its FIFOs") if over else None
 
 
 def _compare_modes(b: Build) -> None:
     """Dataflow where it fits the board at the wanted rate, else loopback where that reaches the rate; the report says why."""
     assert b.integer and b.board
-    graph, clock, wanted = b.integer.graph, float(b.options["clock"]), wanted_interval(b.options, b.board)
+    graph, clock, wanted = b.integer.graph, float(b.options["clock"]), wanted_interval(b.options)
     dataflow: Roofline | str
     if b.misfit is None:
         assert b.result
@@ -289,42 +291,20 @@ def build(
         "board": board,
         "fps": fps,
         "interval": interval,
-        "clock": clock or (chosen.clock if chosen else 100.0),
+        "clock": clock if clock is not None else chosen.clock if chosen else 100.0,
         "folding": dict(load_folding(folding)) if folding is not None else None,
         "input_type": input_type,
         "argmax": argmax,
         "verify": verify,
         "dump_ir": dump_ir,
     }
-    _check_options(options)
+    check_options(options)
     b = Build(Path(model), options, chosen)
     with new_folder(dump_ir, inputs=[model], always=True) if dump_ir else contextlib.nullcontext() as b.dumps:
         _run_mode(b, progress)
     assert b.result
     b.result.report["seconds"] = {k: round(v, 3) for k, v in b.seconds.items()}
     return b.result
-
-
-def _check_options(options: Mapping[str, Any]) -> None:
-    problems = []
-    if options["mode"] not in MODES:
-        problems.append(Problem("bad-option", f"mode '{options['mode']}' is not available", help=f"modes: {', '.join(MODES)}"))
-    if options["fps"] and options["interval"]:
-        problems.append(Problem("bad-option", "--fps and --interval both set the speed", help="give one of them"))
-    for key in ("fps", "interval", "clock"):
-        if options[key] is not None and not options[key] > 0:
-            problems.append(Problem("bad-option", f"--{key} must be positive, not {options[key]}"))
-    if problems:
-        raise CompileError(problems)
-
-
-def wanted_interval(options: Mapping[str, Any], board: Board | None) -> int | None:
-    """Cycles per frame that the options ask for, None when they ask for nothing."""
-    if options.get("interval"):
-        return int(options["interval"])
-    if options.get("fps"):
-        return max(1, int(options["clock"] * 1e6 / options["fps"]))
-    return None
 
 
 def check(model: str | Path, input_type: str | tuple[str, ...] | None = None) -> tuple[Problem, ...]:

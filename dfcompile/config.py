@@ -15,6 +15,10 @@ from dfcompile.errors import CompileError, Problem
 MODES = ("auto", "dataflow", "loopback")
 
 
+NUMBERS: Mapping[str, tuple[float, float]] = {"fps": (1e-9, 1e12), "interval": (1, 1e15), "clock": (1e-3, 1e5)}
+"""Least and most of the options that are numbers."""
+
+
 class SettingError(CompileError):
     """An option, a configuration file or a board is at fault, not the model (exit status 2)."""
 
@@ -56,10 +60,10 @@ class Config:
             raise _wrong("mode", f"mode '{self.mode}' is not known", did_you_mean(self.mode, MODES))
         if self.fps is not None and self.interval is not None:
             raise _wrong("conflict", "both fps and interval are given", "give one: fps = clock / interval")
-        for name in ("fps", "interval", "clock"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < 1e12:
-                raise _wrong("value", f"{name} = {value} is out of range", "give a number above 0")
+        for name in NUMBERS:
+            help_ = wrong_number(name, getattr(self, name))
+            if help_:
+                raise _wrong("value", f"{name} = {shown_number(getattr(self, name))} is out of range", help_)
         for text in self.input_type:
             parse_input_type(text)
 
@@ -77,6 +81,20 @@ class Config:
     def toml(self) -> str:
         """The text of a ``build.toml`` that sets every option; options without a value stand as comments."""
         return "".join(_line(f.name, getattr(self, f.name)) for f in fields(self))
+
+
+def wrong_number(name: str, value: Any) -> str:
+    """What to give in place of the value of fps, interval or clock; "" where that is right or None."""
+    least, most = NUMBERS[name]
+    kinds = (int,) if name == "interval" else (int, float)
+    if value is None or (isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= most):
+        return ""
+    return f"give {'an integer' if name == 'interval' else 'a number'} from {least:,g} to {most:,g}{' (MHz)' if name == 'clock' else ''}"
+
+
+def shown_number(value: Any) -> str:
+    """A value of any kind in a message."""
+    return f"an integer of {value.bit_length()} bits" if isinstance(value, int) and value.bit_length() > 64 else repr(value)[:80]
 
 
 def _wrong(code: str, what: str, help: str, where: str = "") -> SettingError:
@@ -106,7 +124,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as e:
         raise _wrong("file", f"'{path}' cannot be read", "give the path of a TOML file", e.strerror or "") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+    except RecursionError as e:
+        raise _wrong("syntax", f"'{path}' is nested too deeply", "a setting is a value or a list of text", str(path)) from e
+    except ValueError as e:  # malformed, not UTF-8, or an integer of thousands of digits
         raise _wrong("syntax", f"'{path}' is not TOML", "see toml.io for the syntax", f"{path}: {e}") from e
 
 

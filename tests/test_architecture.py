@@ -36,6 +36,7 @@ LAYERS = (
         "verify_loopback",
         "build",
         "serialize",
+        "rate",
         "report_data",
         "simulate",
         "verify",

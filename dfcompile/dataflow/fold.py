@@ -270,6 +270,9 @@ def _legal_values(unit: Unit) -> dict[str, str]:
     return found
 
 
+_EXAMPLE = 'write {"unit": {"pe": 2, "simd": 4}}'
+
+
 def load_folding(source: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:
     """The entries of a folding file, or those given; CompileError when they cannot be read."""
     if isinstance(source, Mapping):
@@ -277,10 +280,10 @@ def load_folding(source: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:
     path = Path(source)
     try:
         entries = json.loads(path.read_text())
-    except (OSError, ValueError) as e:
-        raise CompileError(Problem("bad-folding", f"cannot read the folding file {path.name}", why=str(e))) from e
+    except (OSError, ValueError, RecursionError) as e:
+        raise CompileError(Problem("bad-folding", f"cannot read the folding file {path.name}", why=str(e), help=_EXAMPLE)) from e
     if not isinstance(entries, dict):
-        raise CompileError(Problem("bad-folding", f"{path.name} is not a JSON object", help='write {"unit": {"pe": 2, "simd": 4}}'))
+        raise CompileError(Problem("bad-folding", f"{path.name} is not a JSON object", help=_EXAMPLE))
     return entries
 
 

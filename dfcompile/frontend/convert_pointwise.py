@@ -125,6 +125,7 @@ def _clipped(call: Call, low: float, high: float) -> Value:
     x = call.value(0)
     if math.isnan(low) or math.isnan(high):
         raise Refusal("bad-parameter", f"a bound of '{call.node.op_type}' is not a number")
+    low = min(low, high)  # ONNX: with a lower bound above the upper one everything is the upper one
     if isinstance(x, Const) and x.elem in INTEGERS:
         bottom, top = INTEGERS[x.elem]
         return Const(

@@ -15,11 +15,12 @@ from dfcompile.ir.modelop import Conv, ConvTranspose, MatMul
 from dfcompile.ir.types import narrowed
 from dfcompile.streamline.encode_layout import gathered, permuted, recentred, spatial
 from dfcompile.streamline.encoder import Encoder, refuse
-from dfcompile.streamline.grid import Grid, common_scale, fractions
+from dfcompile.streamline.grid import Grid, common_scale, fractions, whole_numbers
 from dfcompile.streamline.value import Const, Value, find_layout, natural_index
 from dfcompile.streamline.weight_step import LARGEST_EXACT, LARGEST_NARROW, exact_grid, is_narrow
 
 WIDEST_WEIGHT = 2**40
+WIDEST_PAD = 2**40
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +69,9 @@ def integer_weights(const: Const, node: Node, transform: Any, input_scale: Array
 
 def _measured(real: Array, node: Node) -> tuple[Array, Array]:
     """Integers of stored real weights that lie on a coarse grid per output channel; refuses others."""
-    if np.array_equal(real, np.rint(real)):
-        return narrowed(real), np.broadcast_to(1.0, real.shape)
+    whole = whole_numbers(real)
+    if whole is not None:
+        return narrowed(whole), np.broadcast_to(1.0, real.shape)
     most = LARGEST_NARROW if is_narrow(real) else LARGEST_EXACT
     codes, scales = np.empty(real.shape, np.int64), np.empty(real.shape, object)
     for i, row in enumerate(real):
@@ -174,7 +176,7 @@ def _padded(enc: Encoder, node: Node, value: Value) -> tuple[Value, int]:
     assert value.grid
     zero = value.grid.of_zero()
     if zero is not None:
-        return value, zero
+        return value, near_code(node, zero, value.grid)
     found = recentred(enc, node, value, Fraction(0))
     if found is None:
         refuse(
@@ -197,6 +199,17 @@ def _spread(codes: Array, channels: Array, count: int) -> Array:
         for i, channel in enumerate(channels):
             found[..., channel] += codes[..., i]
     return narrowed(found)
+
+
+def near_code(node: Node, code: int, grid: Grid) -> int:
+    """The code that a window reads outside the picture; refused where it is far beyond those of any stream."""
+    if abs(code) > WIDEST_PAD:
+        refuse(
+            "too-wide", f"the padding of '{node.op.kind}' needs a code of {code.bit_length()} bits", node,
+            f"the codes mean {grid}; the limit is {WIDEST_PAD.bit_length() - 1} bits",
+            "use a zero-point and a pad value near the codes, or no padding",
+        )  # fmt: skip
+    return code
 
 
 def _offsets(codes: Array, offset: Array, scale: Array, out_scale: Array) -> Array:

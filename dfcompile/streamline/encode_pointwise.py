@@ -16,7 +16,7 @@ from dfcompile.ir.modelop_quant import quantize_weight
 from dfcompile.ir.types import narrowed
 from dfcompile.streamline.encode_layout import aligned, as_chw, constant_stream, joined, recentred
 from dfcompile.streamline.encoder import Encoder, refusal, refuse
-from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, are_integers, common_scale, fractions
+from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, are_integers, common_scale, fractions, whole_numbers
 from dfcompile.streamline.step import Join, Step
 from dfcompile.streamline.value import Addend, Const, Known, Raw, Value, natural_index
 from dfcompile.streamline.weight_step import LARGEST_NARROW, exact_grid
@@ -33,8 +33,8 @@ def encode_constant(node: Node, operands: list[Const]) -> list[Known]:
         return [coded]
     results = [np.asarray(r, np.float64) for r in op.execute(*(c.real for c in operands))]
     keeps = isinstance(op, Unary) or (isinstance(op, Binary) and op.fn in ("min", "max"))
-    if keeps and x.scale is not None and np.all(x.scale == 1) and np.array_equal(results[0], np.rint(results[0])):
-        return [_coded(results[0], 1)]
+    if keeps and x.scale is not None and np.all(x.scale == 1) and (whole := whole_numbers(results[0])) is not None:
+        return [_coded(whole, 1)]
     return [Const(r) for r in results]
 
 
@@ -69,17 +69,18 @@ def _stored_codes(x: Const) -> Const:
     """Integers that the file holds, or numbers of a narrow format as integers of their common measure."""
     if x.given is None:
         return x
-    if x.given.dtype.kind in "iu" or np.array_equal(x.given, np.rint(x.given)):
-        return _coded(x.given, 1)
+    whole = whole_numbers(x.given)
+    if whole is not None:
+        return _coded(whole, 1)
     found = exact_grid(x.given, LARGEST_NARROW)
     return x if found is None else _coded(found[1], float(found[0]))
 
 
 def _dequantized(x: Const, scale: Array, zero: Array) -> Const | None:
-    whole = np.rint(zero)
-    if x.codes is None or x.scale is None or not np.array_equal(zero, whole):
+    whole = whole_numbers(zero)
+    if x.codes is None or x.scale is None or whole is None:
         return None
-    codes = x.codes - whole.astype(np.int64) if whole.any() else x.codes
+    codes = x.codes - whole if whole.any() else x.codes
     return _coded(np.broadcast_to(codes, np.broadcast_shapes(codes.shape, scale.shape)), scale * x.scale)
 
 
@@ -107,7 +108,7 @@ def encode_raw(enc: Encoder, node: Node, raw: Raw) -> Known | None:
     if isinstance(op, Unary) and op.fn in ("clip", "relu"):
         lo, hi = (op.alpha, op.beta) if op.fn == "clip" else (0.0, np.inf)
         if all(np.isinf(b) or b == np.rint(b) for b in (lo, hi)):
-            return replace(raw, lo=int(max(raw.lo, lo)), hi=int(min(raw.hi, hi)), bipolar=False)
+            return replace(raw, lo=int(min(max(raw.lo, lo), hi)), hi=int(min(max(raw.hi, lo), hi)), bipolar=False)
     return None
 
 

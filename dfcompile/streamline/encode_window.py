@@ -13,7 +13,7 @@ from dfcompile.ir.graph import Array, Node
 from dfcompile.ir.intop import IntConv, IntPad, IntPool, Window
 from dfcompile.ir.modelop import AveragePool, MaxPool, Pad, Reduce
 from dfcompile.streamline.encode_layout import as_chw, recentred, spatial
-from dfcompile.streamline.encode_linear import pair, quad
+from dfcompile.streamline.encode_linear import near_code, pair, quad
 from dfcompile.streamline.encoder import Encoder, refuse
 from dfcompile.streamline.grid import Grid
 from dfcompile.streamline.step import chain_direction
@@ -210,7 +210,8 @@ def encode_pad(enc: Encoder, node: Node) -> None:
             what = f"the pad value {op.value:g} has no code"
             refuse("no-code-for-zero", what, node, f"the codes mean {value.grid}", "pad before the quantizer")
         value, code = found, Fraction(0)
+    assert value.grid
     pads = quad((*op.pads[2:rank], *op.pads[rank + 2 :]), rank - 2)
-    stream = enc.emit(IntPad(Window(pads=pads), int(code)), (value.stream,), node.source, f"pad_{node.name}")
+    stream = enc.emit(IntPad(Window(pads=pads), near_code(node, int(code), value.grid)), (value.stream,), node.source, f"pad_{node.name}")
     enc.known[node.outputs[0]] = _on(enc, node, value, stream, channels)
     enc.note(node, "padding")

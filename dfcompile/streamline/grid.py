@@ -14,6 +14,7 @@ import numpy as np
 from dfcompile.ir.graph import Array
 
 WIDEST_FACTOR = 2**31 - 1  # that an addend is multiplied by
+LARGEST_WHOLE = 2**53
 
 
 def fractions(values: Any) -> Array:
@@ -37,6 +38,14 @@ def are_integers(values: Any) -> bool:
     """Whether all Fractions of an object array (or a single one) are integers."""
     items: list[Any] = np.asarray(values, object).ravel().tolist()
     return all(v.denominator == 1 for v in items)
+
+
+def whole_numbers(values: Array) -> Array | None:
+    """The int64 of an array of integers; None where one is none, or of so many bits that float64 does not hold its neighbours."""
+    array = np.asarray(values)
+    if array.size and (not np.array_equal(array, np.rint(array)) or np.abs(array.astype(np.float64)).max() >= LARGEST_WHOLE):
+        return None
+    return array.astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)

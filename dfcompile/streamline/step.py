@@ -321,10 +321,10 @@ class StepFunction:
 
     def _exactly(self, codes: list[Array], near: Array) -> Array:
         where = np.nonzero(near)
-        rows = [np.broadcast_to(c, near.shape)[near].astype(np.int64) for c in codes]
+        rows = [np.broadcast_to(c, near.shape)[near] for c in codes]
         tuples = np.stack([where[-1] if self.per_channel() else 0 * where[-1], *rows])
         unique, inverse = np.unique(tuples, axis=1, return_inverse=True)
-        values = [self.exact(c, *each) for c, *each in unique.T.tolist()]
+        values = [self.exact(*map(int, each)) for each in unique.T.tolist()]
         return np.asarray(values, np.float64)[inverse.ravel()]
 
     def per_channel(self) -> bool:
