@@ -37,6 +37,7 @@ from dfcompile.output import new_folder
 from dfcompile.rate import check_options, missed_rate, wanted_interval
 from dfcompile.report_data import make_report
 from dfcompile.streamline.check import check_units
+from dfcompile.streamline.encode import find_problems
 from dfcompile.streamline.encoder import InputType
 from dfcompile.streamline.pipeline import Streamlined, streamline
 from dfcompile.text import one_line
@@ -79,10 +80,20 @@ def _import(b: Build) -> None:
     found = import_model(b.path)
     b.fates.update(found.fates)
     if found.problems or found.graph is None:
-        raise CompileError(found.problems)
+        raise CompileError((*found.problems, *_later_problems(found.graph, b.options.get("input_type"))))
     b.model = found.graph.replace(name=one_line(b.path.stem))
     b.dump("import", b.model)
     b.input_types = parse_input_types(b.options.get("input_type"), b.model)
+
+
+def _later_problems(model: Graph | None, input_type: str | tuple[str, ...] | None) -> tuple[Problem, ...]:
+    """What streamlining will say of the rest of a model that the import refuses."""
+    if model is None:
+        return ()
+    try:
+        return find_problems(model, parse_input_types(input_type, model))
+    except CompileError as e:
+        return e.problems
 
 
 def _streamline(b: Build) -> None:

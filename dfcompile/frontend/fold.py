@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dfcompile.frontend.call import Call
-from dfcompile.frontend.model import FLOATS, INTEGERS, Array
+from dfcompile.frontend.model import FLOATS, INTEGERS, Array, OnnxNode
 from dfcompile.frontend.onnx_types import ELEMENTS
 from dfcompile.frontend.value import Const, Refusal
 from dfcompile.ir.modelop_base import broadcast_shape, sized
@@ -88,6 +88,11 @@ def folded(call: Call) -> Const | None:
     result = result.astype(np.float64) if result.dtype.kind == "f" else result
     kinds = {"f": "float32", "b": "bool"}
     return Const(result, kinds.get(result.dtype.kind) or inputs[0].elem, call.node.outputs[0] if call.node.outputs else name)
+
+
+def is_folded(node: OnnxNode) -> bool:
+    """Whether this module knows the operator, where all that it reads is constant."""
+    return node.domain in ("", "ai.onnx") and (node.op_type in _SPECIAL or node.op_type in POINTWISE or node.op_type in _VARIADIC)
 
 
 def _elements(inputs: list[Const]) -> int:

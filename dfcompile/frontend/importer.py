@@ -16,7 +16,7 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.frontend.builder import Builder
 from dfcompile.frontend.call import CONVERTERS, Call
 from dfcompile.frontend.fate import find_fates
-from dfcompile.frontend.fold import folded
+from dfcompile.frontend.fold import folded, is_folded
 from dfcompile.frontend.model import FLOATS, INTEGERS, OnnxModel, OnnxNode, Subgraph, ValueInfo
 from dfcompile.frontend.onnx_file import read_model
 from dfcompile.frontend.value import Act, Const, Refusal, Unknown, Value, Weight
@@ -96,6 +96,7 @@ class _Importer:
         self.env: dict[str, Value | Unknown] = {}
         self.fates: dict[str, str] = {}
         self.renamed: dict[str, str] = {}
+        self.numbers = {v.name for v in model.inputs}  # tensors whose numbers depend on the inputs
         self.made: list[tuple[OnnxNode, Value]] = []
         self.builder = Builder(self._batch(), self._names())
 
@@ -219,10 +220,11 @@ class _Importer:
 
     def _convert(self, node: OnnxNode) -> None:
         inputs = [self.env.get(t) if t else None for t in node.inputs]
+        if self.numbers.intersection(node.inputs) and node.op_type not in ("Shape", "Size"):
+            self.numbers.update(node.outputs)
         if any(isinstance(i, Unknown) for i in inputs):
             self._check_made(node.inputs, node.where)
-            self.fates[node.label] = "not looked at: it depends on a node or tensor that was refused"
-            self._bind(node, ())
+            self._pass_over(node)
             return
         self.builder.begin(node)
         call = Call(self.builder, node, tuple(i for i in inputs if not isinstance(i, Unknown)), self.model.opset)
@@ -241,6 +243,17 @@ class _Importer:
             )
         else:
             self._bind(node, made if isinstance(made, tuple) else (made,))
+
+    def _pass_over(self, node: OnnxNode) -> None:
+        """A node that reads what is unknown: whether there is such an operator can be said all the same."""
+        self.fates[node.label] = "not looked at: it depends on a node or tensor that was refused"
+        try:
+            if not is_folded(node) or self.numbers.intersection(node.inputs):
+                self._converter(node)
+        except Refusal as e:
+            self.problems.append(Problem(e.code, e.what, node.where, e.why, e.help))
+            self.fates[node.label] = f"refused: {e.what}"
+        self._bind(node, self._placeholder(node))
 
     def _converter(self, node: OnnxNode):  # type: ignore[no-untyped-def]
         domain = node.domain
@@ -277,10 +290,11 @@ class _Importer:
 
     def _placeholder(self, node: OnnxNode) -> tuple[Value, ...]:
         """An Unsupported operator with the shapes that the file states, so that the rest can be looked at too."""
-        infos = [self.model.value_info.get(t) for t in node.outputs]
+        outputs = {v.name: v for v in self.model.outputs}
+        infos = [self.model.value_info.get(t) or outputs.get(t) for t in node.outputs]
         batch = self.builder.batch
-        shapes = [tuple(d or 0 for d in v.dims) for v in infos if v is not None and v.dims]
-        acts = [v for t in node.inputs if isinstance(v := self.env.get(t), Act)]
+        shapes = [(v.dims[0] or batch, *(d or 0 for d in v.dims[1:])) for v in infos if v is not None and v.dims]
+        acts = [v for t in (*node.inputs, *(i.name for i in self.model.inputs)) if isinstance(v := self.env.get(t), Act)][:1]
         if not shapes or len(shapes) != len(node.outputs) or not acts or any(s[0] != batch or 0 in s for s in shapes):
             return ()
         self.builder.begin(node)

@@ -34,6 +34,7 @@ from dfcompile.ir.modelop import (
     TopK,
     Unsupported,
 )
+from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline import encode_linear, encode_pointwise, encode_window
 from dfcompile.streamline.encode_layout import ordered
 from dfcompile.streamline.encoder import Encoder, InputType, RefusedError, RestartError, default_layout, refuse
@@ -105,6 +106,18 @@ def encode(
     return encoded, (), enc.fates
 
 
+def find_problems(model: Graph, input_types: dict[str, InputType]) -> tuple[Problem, ...]:
+    """Problems of what does not depend on a model's unsupported operators, or on their results only through a quantizer."""
+    layouts: dict[str, Any] = {}
+    while True:
+        enc = Encoder(model, input_types, layouts)
+        try:
+            _walk(enc)
+            return tuple(enc.problems)
+        except RestartError:
+            layouts, input_types = enc.layouts, enc.input_types
+
+
 def _walk(enc: Encoder) -> None:
     for name, value in enc.model.constants.items():
         enc.known[name] = Const(np.asarray(value))
@@ -112,7 +125,8 @@ def _walk(enc: Encoder) -> None:
         enc.known[name] = _open(enc, name)
     for node in enc.model.nodes:
         if not all(t in enc.known for t in node.inputs):
-            continue  # something before it was refused
+            _resume(enc, node)
+            continue
         try:
             _encode_node(enc, node)
         except RefusedError as e:
@@ -131,6 +145,16 @@ def _outside(enc: Encoder, node: Node, problem: Problem) -> Problem:
         return problem
     what = f"{', '.join(node.source)} has no integer form here: {problem.what}"
     return replace(problem, what=what, help="end the model before it, where the host runs it, or replace it by operators that have one")
+
+
+def _resume(enc: Encoder, node: Node) -> None:
+    """Behind what was refused the walk goes on at the next quantizer, whose results are known whatever it reads."""
+    op = node.op
+    if not isinstance(op, Quantize | Bipolar) or not all(isinstance(enc.known.get(t), Const) for t in node.inputs[1:]):
+        return
+    bounds = (op.lo, op.hi) if isinstance(op, Quantize) else (-1, 1)
+    dtype = IntType.holding(*bounds) if isinstance(op, Quantize) else BIPOLAR
+    enc.known[node.outputs[0]] = enc.open_input(enc.model.inputs[0], node.outputs[0], dtype, Grid.of(1, 0), bounds, None)
 
 
 def _open(enc: Encoder, name: str) -> Known:
