@@ -145,7 +145,7 @@ def _size_fifos(b: Build) -> None:
         if not (b.board and b.folded):
             break
         fifos = vector(sum_of(f.resources(b.board.family) for f in b.design.fifos().values()))
-        if (b.folded.solution.area <= budget(b.board, fifos)).all():
+        if b.folded.solution.fits(budget(b.board, fifos)):
             break
         b.folded = _optimum(b, b.unfolded, fifos)
         b.design, b.sizing = size_fifos(connect(apply_folding(b.unfolded, b.folded.choices)))

@@ -139,10 +139,10 @@ def _summary(report: dict[str, Any], out: Path) -> None:
     budget = report.get("budget") or {}
     used = [f"{v:,.0f}{f' of {budget[k]:,.0f}' if k in budget else ''} {k.upper()}" for k, v in report["resources"].items()]
     click.echo(f"  estimated {', '.join(used)}")
-    proof = report.get("folding") or {}
-    if proof.get("objective"):
+    if (proof := report.get("folding") or {}).get("objective"):
         what = "cycles" if proof["objective"] == "interval" else "LUT equivalents"
-        click.echo(f"  folding: {proof['value']:,.0f} {what}, none has fewer than {proof['bound']:,.0f}, gap {proof['gap']:.2%}")
+        gap = f"gap {proof['gap']:.2%}" + (", where the search ended at its bound of work" if proof["gap"] else "")
+        click.echo(f"  folding: {proof['value']:,.0f} {what}, none has fewer than {proof['bound']:,.0f}, {gap}")
     click.echo(f"  written to {one_line(str(out))}")
 
 

@@ -1,32 +1,31 @@
 """The depths of fewest bits among all: a covering problem whose rows come from depths that fail.
 
-    repeat  the cheapest depths that no known conflict forbids -> try them on the exact model
-            they keep the interval: nothing cheaper does;  they lose it: their loop is a new conflict
+    repeat  cheaper depths that no known conflict forbids -> try them on the exact model
+            they keep the interval: they are the best known;  they lose it: their loop is a new conflict
+    until   there are none, which is proved
 
 A conflict says: of these streams one needs more room than it had, or a FIFO that the loop passes is left out. Before it is
 kept, the room in it is raised stream by stream as far as the depths still fail, so that each row excludes many depths.
 
 Conflicts that share no stream are problems of their own (`_parts`): the cheapest depths of all rows are those of each part, side
-by side. A part whose cheapest depths keep the interval, beside what the other streams have, has reached its bound and is done
-until a new conflict joins it to others. When all parts are done, the depths cost what every row together asks for: nothing
-cheaper keeps the interval.
+by side. A part is done when no cheaper depths keep its rows, until a new conflict joins it to others. When all parts are done, the
+depths cost what every row together asks for: nothing cheaper keeps the interval. HiGHS proposes depths; that there are none is
+never taken from it, but proved in integers (cover.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import networkx as nx
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import coo_array
+from scipy.sparse import csr_array
 
-Array = NDArray[Any]
+from dfcompile.dataflow.cover import Ints, Programme, cheaper
+
 Depths = Mapping[str, int]
-_SOLVED, _IMPOSSIBLE = 0, 2  # what milp ends with when it has a proof
 _NODE = 1000  # work of a node of the solver for each row and column: about as long as so many events of the model
 
 
@@ -81,9 +80,9 @@ def improve(
                 streams = _streams(rows) if rows else now.keys() - _streams(known)
                 mine = {t: now[t] for t in now if t in streams}
                 bits = _bits(mine, width)
-                found = _cheapest(width, rows, bits, allowance)
-                done.add(part)
-                if found is None or _bits(found, width) >= bits:
+                found = _cheaper(width, rows, bits, allowance)
+                if found is None:
+                    done.add(part)
                     continue
                 tried = {t: d for t, d in now.items() if t not in streams} | found
                 conflict = attempt(tried)
@@ -127,14 +126,24 @@ def _raised(depths: Depths, conflict: Conflict, width: Mapping[str, int], bits: 
     return conflict
 
 
-def _cheapest(width: Mapping[str, int], conflicts: Sequence[Conflict], bits: int, allowance: Allowance) -> dict[str, int] | None:
-    """The depths of fewest bits that no conflict forbids; None when all take `bits` or more.
-
-    One binary for each stream and room of a conflict: whether the depth is larger.
-    """
+def _cheaper(width: Mapping[str, int], conflicts: Sequence[Conflict], bits: int, allowance: Allowance) -> dict[str, int] | None:
+    """Depths of fewer bits that no conflict forbids, mostly those of fewest; None when it is proved that there are none."""
     levels = sorted({(t, d) for c in conflicts for t, d in [*c.room.items(), *((t, 0) for t in c.through)] if width[t] * (d + 1) < bits})
+    programme = _programme(width, conflicts, levels)
+    chosen = None if programme is None else _solve(programme, bits, allowance)
+    if chosen is None:
+        return None
+    depths: dict[str, int] = {}
+    for (t, d), x in zip(levels, chosen, strict=True):
+        if x:
+            depths[t] = max(depths.get(t, 0), d + 1)
+    return depths
+
+
+def _programme(width: Mapping[str, int], conflicts: Sequence[Conflict], levels: list[tuple[str, int]]) -> Programme | None:
+    """One binary for each stream and room of a conflict: whether the depth is larger. None where no such depths keep all conflicts."""
     place = {level: i for i, level in enumerate(levels)}
-    costs = np.zeros(len(levels))
+    costs = np.zeros(len(levels), np.int64)
     cells: list[tuple[int, int, int]] = []  # row, column, factor
     least: list[int] = []
     for i, (t, d) in enumerate(levels):
@@ -152,29 +161,24 @@ def _cheapest(width: Mapping[str, int], conflicts: Sequence[Conflict], bits: int
             return None
         cells += [*((len(least), i, 1) for i in ways), *((len(least), i, -1) for i in out)]
         least.append(1 - len(out))
-    chosen = _solve(costs, cells, least, allowance)
-    if chosen is None:
-        return None
-    depths: dict[str, int] = {}
-    for (t, d), x in zip(levels, chosen, strict=True):
-        if x:
-            depths[t] = max(depths.get(t, 0), d + 1)
-    return depths
+    row, column, factor = np.array(cells, np.int64).reshape(-1, 3).T
+    return Programme(costs, csr_array((factor, (row, column)), shape=(len(least), len(levels))), np.array(least, np.int64))
 
 
-def _solve(costs: Array, cells: Sequence[tuple[int, int, int]], least: Sequence[int], allowance: Allowance) -> Array | None:
-    """Binaries of least cost whose rows reach at least `least`; None when there are none."""
-    if not least:
-        return np.zeros(len(costs), dtype=np.bool_)
-    row, column, factor = np.array(cells).T
-    price = _NODE * (len(costs) + len(least))
-    limit = LinearConstraint(coo_array((factor, (row, column)), shape=(len(least), len(costs))).tocsr(), least)
-    allowance.spend(price)
-    found = milp(
-        costs, integrality=np.ones(len(costs)), bounds=Bounds(0, 1), constraints=limit,
-        options={"node_limit": 1 + allowance.left // price},
-    )  # fmt: skip
-    allowance.spend(price * max(0, (found.mip_node_count or 1) - 1))
-    if found.status not in (_SOLVED, _IMPOSSIBLE):
-        raise StoppedError
-    return None if found.x is None else np.asarray(found.x > 0.5)
+def _solve(programme: Programme, bits: int, allowance: Allowance) -> Ints | None:
+    """Binaries that cost less than `bits`; None when it is proved that there are none."""
+    count, rows = len(programme.costs), len(programme.sides)
+    price = _NODE * (count + rows)
+    proposed = None
+    if not rows:
+        proposed = np.zeros(count, np.int64)
+    else:
+        allowance.spend(price)
+        options = {"node_limit": 1 + allowance.left // price}
+        limit = LinearConstraint(programme.rows, programme.sides)
+        found = milp(programme.costs, integrality=np.ones(count), bounds=Bounds(0, 1), constraints=limit, options=options)
+        allowance.spend(price * max(0, (found.mip_node_count or 1) - 1))
+        proposed = None if found.x is None else np.rint(found.x).astype(np.int64)
+    if proposed is not None and programme.allows(proposed) and int(programme.costs @ proposed) < bits:
+        return proposed
+    return cheaper(programme, bits, lambda: allowance.spend(price))

@@ -1,13 +1,14 @@
 """Choosing how parallel each unit is, and where its memories and products live.
 
-Three questions, each answered by an exact optimum: the cheapest design for an interval (`cheapest`), the fastest one within a
-board's budget (`fastest`), and all that lie between (`front`). FIFOs come later and are not counted.
+Three questions, each answered with a proof: the cheapest design for an interval (`cheapest`), the fastest one within a
+board's budget (`fastest`), and all that lie between (`front`). FIFOs come later and are not counted. Searches are bounded in
+work, not in seconds; where one ends early the answer says how far it may be from the best.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,10 +17,9 @@ from typing import Any
 from dfcompile.boards import FAMILIES, USABLE, Board
 from dfcompile.dataflow.connect import Folding, apply_folding, tied_windows
 from dfcompile.dataflow.cost import RESOURCES, Vector, budget, rates
-from dfcompile.dataflow.fold_milp import Solution, solve
 from dfcompile.dataflow.fold_option import Choice
 from dfcompile.dataflow.fold_problem import FoldProblem
-from dfcompile.dataflow.fold_prune import prune
+from dfcompile.dataflow.fold_search import Answer, Solution, solve
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Graph
 from dfcompile.units.base import Unit
@@ -35,6 +35,7 @@ class Folded:
     interval:  cycles of the slowest unit
     objective: what was made least: "cost" (LUT equivalents at an asked interval) or "interval"
     value:     of the objective; bound: no folding has less; gap: (value - bound) / value, 0 when proven
+    every:     whether that is said of all foldings, or without padded lanes that no unit needs
     """
 
     choices: dict[str, Choice]
@@ -43,12 +44,14 @@ class Folded:
     value: float
     bound: float
     solution: Solution
+    every: bool = True
 
     @property
     def report(self) -> dict[str, Any]:
         """As report.json holds it."""
         return {
             "optimal": self.optimal,
+            "all_foldings": self.every,
             "bound": self.bound,
             "gap": self.gap,
             "objective": self.objective,
@@ -104,10 +107,15 @@ def cheapest(graph: Graph, interval: int, family: str = "xc7", board: Board | No
         raise CompileError([_too_slow(n, u, problem.table.fastest(u), interval) for n, u in slow])
     limit = budget(board, reserved) if board else None
     found = _cheapest(problem, interval, board, limit)
-    if found is None:
+    if found.best is None:
         assert board and limit is not None
-        raise CompileError(_too_large(problem, interval, board, limit))
-    return Folded(_untied(graph, found), found.cycles, "cost", found.cost, found.bound, found)
+        raise CompileError(_too_large(problem, interval, board, limit, found.complete))
+    return _costing(graph, problem, interval, found.best)
+
+
+def _costing(graph: Graph, problem: FoldProblem, interval: int, found: Solution) -> Folded:
+    every = problem.table.few(problem.units, interval)
+    return Folded(_untied(graph, found), found.cycles, "cost", found.cost, found.bound, found, every)
 
 
 def fastest(graph: Graph, board: Board, reserved: Vector | None = None) -> Folded:
@@ -118,26 +126,43 @@ def fastest(graph: Graph, board: Board, reserved: Vector | None = None) -> Folde
     problem = FoldProblem(graph, board.family)
     limit = budget(board, reserved)
     candidates = problem.candidates()
-    low, high = 0, len(candidates)  # all below low are proven impossible; high is possible, or past the end
-    best: Solution | None = None
-    unproven: list[int] = []
-    while low < high:
-        middle = (low + high) // 2
-        try:
-            found = _fitting(problem, candidates[middle], board, limit)
-        except TimeoutError:
-            unproven.append(candidates[middle])
-            found = None
-        if found:
-            best, high = found, middle
+    answers = [Answer(None, False)] * len(candidates)
+
+    def decide(at: int) -> bool | None:
+        """Whether an interval is possible; None where the search came to no end. All foldings count, so what fits fits a longer one too."""
+        options = problem.options(candidates[at], every=True)
+        answers[at] = solve(problem, options, rates(problem.family, board), limit, any_feasible=True)
+        return True if answers[at].best else (False if answers[at].complete else None)
+
+    first, at = first_true(decide, len(candidates))
+    if at == len(candidates):
+        raise CompileError(_too_large(problem, candidates[-1], board, limit, first == at))
+    final = _cheapest(problem, candidates[at], board, limit, every=True).best or answers[at].best
+    assert final
+    return Folded(_untied(graph, final), final.cycles, "interval", final.cycles, min(candidates[first], final.cycles), final)
+
+
+def first_true(decide: Callable[[int], bool | None], count: int) -> tuple[int, int]:
+    """(least index that is not proven false, least index known to be true or `count`) of answers that are false below some index and
+    true from it on; None is no answer.
+    """
+    proven, known = -1, count  # false up to the one; true from the other on
+    silent: list[int] = []
+    while True:
+        if known - max(silent, default=proven) > 1:
+            at = (max(silent, default=proven) + known) // 2
+        elif silent and silent[0] - proven > 1:
+            at = (proven + silent[0]) // 2
         else:
-            low = middle + 1
-    if best is None:
-        raise CompileError(_too_large(problem, candidates[-1], board, limit))
-    interval = candidates[high]
-    bound = min([c for c in unproven if c < interval], default=interval)
-    final = _cheapest(problem, interval, board, limit) or best
-    return Folded(_untied(graph, final), final.cycles, "interval", interval, bound, final)
+            return proven + 1, known
+        answer = decide(at)
+        if answer is None:
+            silent = sorted([*silent, at])
+        elif answer:
+            known = at
+        else:
+            proven = at
+        silent = [s for s in silent if proven < s < known]
 
 
 def front(graph: Graph, board: Board, points: int = 12) -> Iterator[Folded]:
@@ -151,30 +176,21 @@ def front(graph: Graph, board: Board, points: int = 12) -> Iterator[Folded]:
     for interval in candidates:
         if interval < last * ratio and interval != candidates[-1]:
             continue
-        found = _cheapest(problem, interval, board, budget(board))
+        found = _cheapest(problem, interval, board, budget(board)).best
         if found and found.cost < cost and found.cycles > last:
             last, cost = found.cycles, found.cost
-            yield Folded(_untied(graph, found), found.cycles, "cost", found.cost, found.bound, found)
+            yield _costing(graph, problem, interval, found)
 
 
-def _cheapest(problem: FoldProblem, interval: int, board: Board | None, limit: Vector | None) -> Solution | None:
-    """Without regard to the budget first: mostly the cheapest design of all fits."""
+def _cheapest(problem: FoldProblem, interval: int, board: Board | None, limit: Vector | None, every: bool = False) -> Answer:
+    """Without regard to the budget first: mostly the cheapest design of all fits. None fits only when no folding at all does."""
     worth = rates(problem.family, board)
-    options = problem.options(interval)
-    found = solve(problem, prune(problem, options, worth), worth)
-    if limit is None or (found and (found.area <= limit).all()):
+    options = problem.options(interval, every)
+    found = solve(problem, options, worth)
+    if limit is None or (found.best and found.best.fits(limit)):
         return found
-    return solve(problem, prune(problem, options, None), worth, limit)
-
-
-def _fitting(problem: FoldProblem, interval: int, board: Board, limit: Vector) -> Solution | None:
-    """Any design with at most `interval` cycles within the budget; None when there is proven to be none."""
-    worth = rates(problem.family, board)
-    options = problem.options(interval)
-    found = solve(problem, prune(problem, options, worth), worth)
-    if found and (found.area <= limit).all():
-        return found
-    return solve(problem, prune(problem, options, None), worth, limit, any_feasible=True)
+    found = solve(problem, options, worth, limit)
+    return found if every or found.best else _cheapest(problem, interval, board, limit, every=True)
 
 
 def _untied(graph: Graph, found: Solution) -> dict[str, Choice]:
@@ -193,17 +209,17 @@ def _too_slow(name: str, unit: Unit, best: int, interval: int) -> Problem:
     )
 
 
-def _too_large(problem: FoldProblem, interval: int, board: Board, limit: Vector) -> Problem:
-    worth = rates(problem.family, board)
-    found = solve(problem, prune(problem, problem.options(interval), worth), worth)
+def _too_large(problem: FoldProblem, interval: int, board: Board, limit: Vector, proven: bool) -> Problem:
+    found = solve(problem, problem.options(interval), rates(problem.family, board)).best
     assert found
     over = [f"{found.area[i]:.0f} {r} of {limit[i]:.0f}" for i, r in enumerate(RESOURCES) if found.area[i] > limit[i]]
     return Problem(
         "does-not-fit",
-        f"no folding with {interval} cycles a frame fits {board.name}",
+        f"no folding with {interval} cycles a frame {'fits' if proven else 'was found that fits'} {board.name}",
         why=f"the cheapest takes {', '.join(over) or 'more than one of the budgets'} (a design may fill "
         + ", ".join(f"{share:.0%} of {r}" for r, share in USABLE.items() if board.budget[r])
-        + ")",
+        + ")"
+        + ("" if proven else "; the search ended at its bound of work and proved neither that one fits nor that none does"),
         help="ask for a lower frame rate, or take a larger board",
     )
 

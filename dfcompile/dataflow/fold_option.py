@@ -1,7 +1,8 @@
 """What a unit may be: its foldings with every style of its memories and arithmetic, with cycles and area.
 
-All dividing foldings within an interval are options. A padded layout is an option where some unit needs it: where fewer of the
-same lanes would take that unit more than the interval. Other units may then have it too, to pass it on or to read it as it comes.
+All foldings within an interval are options, in a network with up to `ALL` of them. In a larger one a padded layout is an option
+only where some unit needs it: where fewer of the same lanes would take that unit more than the interval. Other units may then have it
+too, to pass it on or to read it as it comes.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from dfcompile.dataflow.cost import Vector, vector
 from dfcompile.units.base import Layout, Stream, Unit
 
 Choice = dict[str, Any]
+
+ALL = 10_000
+"""Foldings of a network within an interval up to which each is an option: about three seconds to estimate their areas."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +73,9 @@ class OptionTable:
         """Fewest cycles of any folding."""
         return min(f.cycles for f in self.foldings(unit))
 
-    def within(self, units: Mapping[str, Unit], interval: float) -> dict[str, list[Option]]:
-        """Options of each unit with at most `interval` cycles."""
+    def within(self, units: Mapping[str, Unit], interval: float, every: bool = False) -> dict[str, list[Option]]:
+        """Options of each unit with at most `interval` cycles; every: all of them, however large the network is."""
+        every = every or self.few(units, interval)
         needed = {n: [f.cycles <= interval < f.until for f in self.foldings(u)] for n, u in units.items()}
         offered: set[tuple[int, int]] = set()
         for name, unit in units.items():
@@ -79,9 +84,13 @@ class OptionTable:
         for name, unit in units.items():
             found[name] = []
             for i, (f, kept) in enumerate(zip(self.foldings(unit), needed[name], strict=True)):
-                if kept or (f.cycles <= interval and f.padded <= offered):
+                if kept or (f.cycles <= interval and (every or f.padded <= offered)):
                     found[name] += self._options(unit, i, f)
         return found
+
+    def few(self, units: Mapping[str, Unit], interval: float) -> bool:
+        """Whether `within` leaves out no folding by itself."""
+        return sum(f.cycles <= interval for u in units.values() for f in self.foldings(u)) <= ALL
 
     def _options(self, unit: Unit, index: int, fold: Fold) -> list[Option]:
         key = (id(unit), index)

@@ -22,6 +22,7 @@ from dfcompile.units.fork import Fork
 
 Shape3 = tuple[int, int, int]
 Table = NDArray[np.float64]
+Options = dict[str, list[Option]]
 
 
 @dataclass(frozen=True)
@@ -136,9 +137,12 @@ class FoldProblem:
         ends = (_unpadded(border.shape, border.dtype, layout), layout)
         return border.count * self._between(border.shape, border.dtype, *(ends if border.reads else ends[::-1]))
 
-    def options(self, interval: float) -> dict[str, list[Option]]:
-        """Options of each unit with at most `interval` cycles; forks behind a unit and converters to the outside count with it."""
-        found = self.table.within(self.units, interval)
+    def options(self, interval: float, every: bool = False) -> Options:
+        """Options of each unit with at most `interval` cycles; forks behind a unit and converters to the outside count with it.
+
+        every: those too that a large network leaves out (`OptionTable.within`)
+        """
+        found = self.table.within(self.units, interval, every)
         for copies in self.copies:
             name, place = copies.end
             if name:
@@ -160,6 +164,12 @@ class FoldProblem:
     def joints(self) -> list[Edge]:
         """Edges between two different units."""
         return [e for e in self.edges if e.ends[0][0] != e.ends[1][0] and e.ends[0][0]]
+
+    def tables(self, options: Options, edge: Edge) -> tuple[list[Layout], list[Layout], Table]:
+        """Layouts of both ends of an edge and the converter areas between them: (layouts, layouts, measures)."""
+        (a, i), (b, j) = edge.ends
+        left, right = sorted({o.layouts[i] for o in options[a]}), sorted({o.layouts[j] for o in options[b]})
+        return left, right, np.array([[self.converter(edge, p, q) for q in right] for p in left])
 
     def fastest(self) -> int:
         """The interval when every unit is as parallel as it can be."""

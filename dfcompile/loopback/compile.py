@@ -6,10 +6,12 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Graph
 from dfcompile.loopback.allocate import allocate
 from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.descriptor import pack, unpack
 from dfcompile.loopback.emit import Emitter
 from dfcompile.loopback.lower import Lowered, lower
 from dfcompile.loopback.program import Port, Program
-from dfcompile.loopback.token import add_tokens, prove_tokens
+from dfcompile.loopback.token import add_tokens
+from dfcompile.loopback.token_proof import prove_tokens
 
 PAGE = 4096
 NO_LAYER = Problem(
@@ -54,7 +56,7 @@ def compile_program(graph: Graph, config: EngineConfig, batch: int = 1) -> Progr
     emitter.run()
     program_address = _up(at + len(emitter.constants.data))
     steps = add_tokens(emitter.steps, config, at)
-    prove_tokens(steps, config, at)
+    prove_tokens([unpack(pack(s.descriptor)) for s in steps], config)
 
     def port(name: str) -> Port:
         s = low.storage[name]

@@ -92,9 +92,7 @@ class Engine:
 
     def _weights(self, d: Compute) -> Ints:
         """(taps, pe, simd) as the weight address walks."""
-        row = d.kernel_w * d.words
-        lengths = (d.taps, d.kernel_h * row, d.words, row) if d.op == AccOp.ADD else (d.taps, d.words, d.words, row * (d.passes + 1))
-        count = lengths[d.reset]
+        count = weight_steps(d)
         lanes = self.config.lanes
         first = d.weight * lanes * self.config.weight_bits // 8
         walk_ = unpack_weights(self.weights[first : first + -(-count * lanes * (1 << d.width) // 8)], d.width, lanes)[:count]
@@ -141,6 +139,13 @@ class Engine:
                     raise Fault("ACT_RANGE", index, "a result lies outside the activation memory")
                 self.act[at, d.lane : d.lane + lanes] = words[:, k]
                 self._forget(int(at.min()), int(at.max()) + 1)
+
+
+def weight_steps(d: Compute) -> int:
+    """Steps after which the weight address returns to its start."""
+    row = d.kernel_w * d.words
+    lengths = (d.taps, d.kernel_h * row, d.words, row) if d.op == AccOp.ADD else (d.taps, d.words, d.words, row * (d.passes + 1))
+    return lengths[d.reset]
 
 
 def _product(x: Array, weights: Ints) -> Ints:

@@ -1,4 +1,4 @@
-"""Dependency tokens: made from what the descriptors touch, and proven to order every pair that conflicts."""
+"""Dependency tokens, made from what the emitter notes that its steps touch; token_proof.py proves that they suffice."""
 
 from __future__ import annotations
 
@@ -94,35 +94,3 @@ def _overrunning(steps: Sequence[Step]) -> list[int]:
                 found.append(i)
             before = d
     return found
-
-
-def prove_tokens(steps: Sequence[Step], config: EngineConfig, size: int) -> None:
-    """ValueError unless every conflict is ordered by queues and tokens, and every wait has its signal, earlier in the program.
-
-    Reach: done[i][u] is the last step of queue u known to be complete when step i starts.
-    """
-    queues: dict[tuple[Unit, Unit], list[int]] = {}
-    done: list[dict[Unit, int]] = []
-    last: dict[Unit, int] = {}
-    for i, (step, needs) in enumerate(zip(steps, conflicts(steps, config, size), strict=True)):
-        own, d = step.unit, step.descriptor
-        here = dict(done[last[own]]) if own in last else dict.fromkeys(Unit, -1)
-        if own in last and (own != Unit.COMPUTE or (isinstance(d, Compute) and d.drain)):
-            here[own] = last[own]
-        for unit in Unit:
-            if d.waits >> unit & 1:
-                pending = queues.get((unit, own), [])
-                if not pending:
-                    raise ValueError(f"descriptor {i} waits for a token of {unit.name} that no earlier descriptor signals")
-                source = pending.pop(0)
-                here = {u: max(here[u], done[source][u]) for u in Unit} | {unit: max(here[unit], source)}
-        for unit, at in needs.items():
-            if at > here[unit]:
-                raise ValueError(f"descriptor {i} may start before descriptor {at} of {unit.name} is complete")
-            if d.signals >> unit & 1:
-                queues.setdefault((own, unit), []).append(i)
-        done.append(here)
-        last[own] = i
-    left = [f"{a.name} to {b.name}" for (a, b), pending in queues.items() if pending]
-    if left:
-        raise ValueError(f"signals without a wait: {', '.join(left)}")

@@ -16,7 +16,6 @@ from dfcompile.loopback.descriptor import AccOp, Compute
 from dfcompile.loopback.engine import Engine, run_program
 from dfcompile.loopback.program import Program
 from dfcompile.loopback.storage import digits, undigits
-from dfcompile.loopback.token import prove_tokens
 from dfcompile.loopback.validate import Fault
 from tests.loopback.cases import CASES, Net, outputs
 from tests.loopback.resnet import resnet
@@ -69,18 +68,6 @@ def test_large_network_is_exact() -> None:
     wanted, found = graph.execute(codes), run_program(program, codes)
     np.testing.assert_array_equal(found[graph.outputs[0]], wanted[graph.outputs[0]])
     assert np.ptp(wanted[graph.outputs[0]]) > 0
-
-
-def test_prover_finds_a_missing_wait() -> None:
-    net = CASES["convolutions"]()
-    program = compile_program(net.graph(*outputs(net)), SHAPES["square"])
-    waiting = [i for i, s in enumerate(program.steps) if s.descriptor.waits]
-    assert waiting
-    for i in waiting:
-        steps = list(program.steps)
-        steps[i] = replace(steps[i], descriptor=replace(steps[i].descriptor, waits=0))
-        with pytest.raises(ValueError, match=r"may start before|without a wait"):
-            prove_tokens(steps, program.config, program.size)
 
 
 REFUSED: list[tuple[dict[str, int], str]] = [
