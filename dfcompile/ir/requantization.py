@@ -46,9 +46,9 @@ class Requantization:
 
     def words(self, channels: int) -> list[int]:
         """For each channel what is stored: multiplier, then base * 2**shift + offset above it, both two's complement."""
-        low = self.factor_bits
+        low, high = self.factor_bits, self.offset_bits
         rows = zip(*(np.broadcast_to(a, (channels,)).tolist() for a in (self.multiplier, self.offset, self.base)), strict=True)
-        return [((((b << self.shift) + o) & ((1 << self.offset_bits) - 1)) << low) | (m & ((1 << low) - 1)) for m, o, b in rows]
+        return [((((b << self.shift) + o) & ((1 << high) - 1)) << low) | (m & ((1 << low) - 1)) for m, o, b in rows]
 
     @property
     def factor_bits(self) -> int:

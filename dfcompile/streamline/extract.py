@@ -24,6 +24,8 @@ from dfcompile.streamline.value import describe
 
 LARGEST_TABLE = 4096
 LARGEST_SEARCH = 2**25
+LARGEST_THRESHOLDS = 2**24  # of all channels of a step function
+NARROW_CODE = 4  # bits of results up to which thresholds are cheaper than a table behind thresholds
 WIDEST = 2**53
 WIDEST_CODE = 16
 
@@ -158,8 +160,9 @@ class _Extraction:
         if self._is_identity(node, function, low, high):
             return
         reach = type_of(evaluate(function, np.stack([low, high])))
-        if direction is not None and reach.bits > WIDEST_CODE and size > LARGEST_TABLE:
-            self._refuse_width(node, function, reach)
+        many = channels << reach.bits > LARGEST_THRESHOLDS or reach.bits > WIDEST_CODE
+        if direction is not None and many and size > LARGEST_TABLE:
+            self._refuse_width(node, function, reach, channels)
             return
         if direction is not None and reach.bits <= WIDEST_CODE:
             table = monotone_table(function, np.broadcast_to(direction, (channels,)), low, high)
@@ -172,7 +175,7 @@ class _Extraction:
         if size > LARGEST_TABLE:
             self._segments(node, function, low, high)
         else:
-            self._from_values(node, values_of(function, low, high), low, linear)
+            self._from_values(node, function, low, high, linear)
 
     def _is_identity(self, node: Node, function: StepFunction, lo: Array, hi: Array) -> bool:
         """Whether the function gives every code back; then its readers read its input."""
@@ -197,13 +200,15 @@ class _Extraction:
             )
         )
 
-    def _refuse_width(self, node: Node, function: StepFunction, reach: IntType) -> None:
+    def _refuse_width(self, node: Node, function: StepFunction, reach: IntType, channels: int) -> None:
+        each = f" for each of {channels} channels" if channels > 1 else ""
         self.problems.append(
             Problem(
                 "too-wide",
-                f"{function} would need {2**reach.bits - 1} thresholds",
+                f"{function} would need {2**reach.bits - 1} thresholds{each}",
                 describe(node),
-                f"its results are codes of type {reach}, too many levels to compare with (limit {WIDEST_CODE} bits)",
+                f"its results are codes of type {reach}, too many levels to compare with "
+                f"(limit {WIDEST_CODE} bits, and {LARGEST_THRESHOLDS} thresholds over all channels)",
                 "put a quantizer of fewer bits behind it",
             )
         )
@@ -233,11 +238,20 @@ class _Extraction:
         self.nodes.append(made)
         self.made[out] = made
 
-    def _from_values(self, node: Node, values: Array, lo: Array, linear: bool) -> None:
-        """A function given by all its values (channels, range): thresholds if monotone, else a table."""
+    def _from_values(self, node: Node, function: StepFunction, lo: Array, hi: Array, linear: bool) -> None:
+        """A function of few codes: thresholds if monotone, else a table.
+
+        A table has an entry for each code of its input's type. Where the type is wide, as of channels that are each almost constant
+        but far apart, thresholds or the table of the pieces do it.
+        """
+        values = values_of(function, lo, hi)
         rises, falls = np.all(np.diff(values) >= 0, axis=1), np.all(np.diff(values) <= 0, axis=1)
-        if np.all(rises | falls) and (linear or values.shape[1] > 2 ** type_of(values).bits):
+        wide = 1 << IntType.holding(int(lo.min()), int(hi.max())).bits > LARGEST_TABLE
+        bits = type_of(values).bits
+        if np.all(rises | falls) and (linear or values.shape[1] > 2**bits or (wide and bits <= NARROW_CODE)):
             self._threshold(node, table_of(values, rises, lo), lo, lo + values.shape[1] - 1)
+        elif wide:
+            self._segments(node, function, lo, hi)
         else:
             self._lookup(node, values, lo, node.inputs[0])
 
