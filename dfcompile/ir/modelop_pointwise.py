@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import erf, expit  # type: ignore[import-untyped,unused-ignore]
 
 from dfcompile.ir.graph import Tensor
 from dfcompile.ir.modelop_base import Array, ModelOp, broadcast_shape, check_axis, shown_shape, sized
+
+
+def _special(name: str, x: Array) -> Array:
+    """A function of scipy.special, which takes long to load and few models need."""
+    from scipy import special  # type: ignore[import-untyped,unused-ignore]
+
+    return np.asarray(getattr(special, name)(x))
 
 
 def _softplus(x: Array) -> Array:
@@ -28,17 +34,17 @@ UNARY: dict[str, Callable[[Array, float, float], Array]] = {
     "elu": lambda x, a, b: _elu(x, a),
     "selu": lambda x, a, b: b * _elu(x, a),
     "celu": lambda x, a, b: np.where(x > 0, x, a * np.expm1(np.minimum(x, 0) / a)),
-    "sigmoid": lambda x, a, b: expit(x),
+    "sigmoid": lambda x, a, b: _special("expit", x),
     "tanh": lambda x, a, b: np.tanh(x),
     "hard_sigmoid": lambda x, a, b: np.clip(a * x + b, 0.0, 1.0),
     "hard_swish": lambda x, a, b: x * np.clip(x / 6 + 0.5, 0.0, 1.0),
     "softplus": lambda x, a, b: _softplus(x),
     "softsign": lambda x, a, b: x / (1 + np.abs(x)),
-    "erf": lambda x, a, b: erf(x),
-    "gelu": lambda x, a, b: 0.5 * x * (1 + erf(x / np.sqrt(2.0))),
+    "erf": lambda x, a, b: _special("erf", x),
+    "gelu": lambda x, a, b: 0.5 * x * (1 + _special("erf", x / np.sqrt(2.0))),
     "gelu_tanh": lambda x, a, b: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
-    "silu": lambda x, a, b: x * expit(x),
-    "swish": lambda x, a, b: x * expit(a * x),
+    "silu": lambda x, a, b: x * _special("expit", x),
+    "swish": lambda x, a, b: x * _special("expit", a * x),
     "mish": lambda x, a, b: x * np.tanh(_softplus(x)),
     "thresholded_relu": lambda x, a, b: np.where(x > a, x, 0.0),
     "shrink": lambda x, a, b: np.where(x < -b, x + a, np.where(x > b, x - a, 0.0)),
