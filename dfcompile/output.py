@@ -95,35 +95,54 @@ def _install(commit: Path, place: Path) -> None:
 
 def _carry(old: Path, new: Path, names: Iterable[str]) -> bool:
     """Give the user's files in `old` a second name in `new`; False, and `new` as it was, where the file system cannot."""
-    done: list[Path] = []
+    done: list[str] = []
     try:
         shutil.copystat(old, new)
         for name in names:
             for parent in parents(name):
                 if not (new / parent).exists():
                     (new / parent).mkdir()
-                    done.append(new / parent)
+                    done.append(parent)
                     shutil.copystat(old / parent, new / parent)
             if (old / name).is_dir() and not (old / name).is_symlink():
                 (new / name).mkdir()
             else:
                 os.link(old / name, new / name, follow_symlinks=False)
-            done.append(new / name)
+            done.append(name)
     except (OSError, NotImplementedError):
-        for path in reversed(done):
-            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+        _put_down(new, done)
         return False
     return True
 
 
-def _swap(work: Path, place: Path) -> None:
-    """Let the folder ``swap`` take the place of `place`; ``swap`` or ``aside`` holds the old afterwards."""
+def _put_down(new: Path, names: Iterable[str]) -> None:
+    """Take files of the user's out of `new`, and the folders that are empty then."""
+    for name in sorted(names, reverse=True):
+        if (new / name).is_symlink() or not (new / name).is_dir():
+            (new / name).unlink()
+    _prune(new / p for p in sorted({*names, *(p for n in names for p in parents(n))}, reverse=True))
+
+
+def _swap(work: Path, place: Path) -> bool:
+    """Let the folder ``swap`` take the place of `place`; ``swap`` or ``aside`` holds the old afterwards.
+
+    False, and all as it was, where the system does not move the old one, e.g. one of an image of a container.
+    """
     swap, aside = work / "swap", work / "aside"
     if not place.exists():
         swap.rename(place)
-    elif not exchange(swap, place):
-        place.rename(aside)
-        swap.rename(place)
+        return True
+    try:
+        if not exchange(swap, place):
+            place.rename(aside)
+            swap.rename(place)
+    except OSError as e:
+        if aside.exists() and not place.exists():
+            aside.rename(place)
+        if e.errno not in (errno.EXDEV, errno.EBUSY, errno.EPERM, errno.EACCES):
+            raise
+        return False
+    return True
 
 
 def _recover(work: Path) -> None:
@@ -252,7 +271,9 @@ def _put(work: Path, place: Path, target: str | Path, adding: bool = False) -> N
             new.rename(work / "commit")
         else:
             new.rename(work / "swap")
-            _swap(work, place)
+            if not _swap(work, place):
+                _put_down(work / "swap", users)
+                (work / "swap").rename(work / "commit")
 
 
 def _movable(place: Path) -> bool:

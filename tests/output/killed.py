@@ -9,6 +9,7 @@ Prints what it found wrong, a line each, and last the number of steps.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -156,6 +157,12 @@ def main(scenario: str, place: Path) -> list[str]:
     done = {**OLD, **ADDED} if scenario == "add" else NEW
     if scenario == "aside":
         output.exchange = lambda a, b: False  # type: ignore[assignment]
+    if scenario == "stuck":
+
+        def stuck(*_: object) -> bool:
+            raise OSError(errno.EXDEV, "the old folder cannot be moved")
+
+        output.exchange = stuck
     if scenario == "no_links":
 
         def link(*_: object, **__: object) -> None:

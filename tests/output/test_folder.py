@@ -20,7 +20,7 @@ from tests.conftest import ROOT
 from tests.output.disk import ordinary, small_files
 from tests.output.killed import ADDED, NEW, OLD, USERS, add, fill, found, litter, save, users_there, whole
 
-SCENARIOS = ("first", "exchange", "aside", "inside", "no_links", "add")
+SCENARIOS = ("first", "exchange", "aside", "inside", "no_links", "stuck", "add")
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # thousands of files, which a disk would write out one by one
 Text = dict[str, str]
 
