@@ -25,7 +25,7 @@ module fifo_test (
   assign pop           = m_axis_tvalid && m_axis_tready;
   always_ff @(posedge aclk) begin
     odd_q <= !odd_q;
-    if (!aresetn) boot_q <= boot_q + 8'd1;
+    if (!aresetn) boot_q <= {boot_q[6:0], boot_q[7]};
     if (push) beats[wr_q] <= s_axis_tdata;
     if (!aresetn) begin
       {wr_q, rd_q, given_q, lost_q} <= '0;

@@ -17,7 +17,7 @@
     .error_i(rule == 11 ? 4'd8 : 4'd0), .index_i(32'd0), .cycles_i(cycles_q)
   );
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) boot_q <= boot_q + 16'd1;
+    if (!rst_ni) boot_q <= {boot_q[14:0], boot_q[15]};
     if (!rst_ni) begin
       state_q <= Idle;
       {odd_q, second_q, cycles_q} <= '0;
