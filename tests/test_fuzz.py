@@ -79,7 +79,7 @@ def test_the_run_reports_a_planted_fault_and_does_not_fail(root: Path, tmp_path:
     (fault,) = (f for f in mutate.load() if f.name == "extract-bisection-off-by-one")
     tree = mutate.Tree(root, tmp_path)
     (tree.folder / "tests" / "test_nothing.py").write_text("def test_nothing():\n    pass\n")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--fuzz", "4", "tests/test_nothing.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--fuzz", "2", "tests/test_nothing.py"]
     env = {**os.environ, "PYTHONPATH": str(tree.folder)}
     with tree.planted(fault):
         done = subprocess.run(command, cwd=tree.folder, env=env, capture_output=True, text=True, check=False)

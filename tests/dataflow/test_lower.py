@@ -128,6 +128,12 @@ def test_an_output_that_is_an_input_has_a_unit() -> None:
     assert lowered(b, x, b.op(IntPool("max", Window((2, 2))), x)) == ["sliding_window", "pool", "fifo"]
 
 
+def test_a_stream_of_three_readers() -> None:
+    b = Builder()
+    x = b.input(SHAPE, -3, 4)
+    assert lowered(b, *(b.op(IntUpsample(factors), x) for factors in ((2, 1), (1, 2), (3, 1)))) == ["upsample"] * 3
+
+
 def test_concatenation_of_unlike_types() -> None:
     b = Builder()
     parts = [b.input((2, 3, c), lo, hi) for c, lo, hi in ((4, -1, 1), (2, 0, 200), (6, -40, 3))]

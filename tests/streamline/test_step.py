@@ -32,7 +32,7 @@ def test_mul_div_quant(mode: str, gain: float, divisor: float) -> None:
         assert found.tolist() == [rounded(scale * n * Fraction(gain) / Fraction(divisor), mode) for n in CODES]
 
 
-@examples(300)
+@examples(200)
 @given(seed=SEEDS, length=st.integers(0, 4))
 def test_a_chain_is_its_meaning(seed: int, length: int) -> None:
     chains = Chains(seed)
