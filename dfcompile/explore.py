@@ -11,7 +11,7 @@ from typing import Any
 
 from dfcompile.boards import Board, find_board
 from dfcompile.build import STAGES, Build
-from dfcompile.config import MODES
+from dfcompile.config import MODES, shown_number, wrong_number
 from dfcompile.dataflow.cost import RESOURCES
 from dfcompile.dataflow.fold import Folded, front
 from dfcompile.errors import CompileError, Problem
@@ -61,6 +61,8 @@ def _explore(
         raise CompileError(Problem("bad-option", f"there is nothing to explore in mode '{mode}'", help="modes: dataflow, loopback"))
     models = [Path(model)] if isinstance(model, str | Path) else [Path(m) for m in model]
     target = find_board(board)
+    if wrong_number("clock", clock):
+        raise CompileError(Problem("bad-option", f"--clock {shown_number(clock)} is out of range", help=wrong_number("clock", clock)))
     mhz = clock or target.clock
     if mode == "dataflow" and len(models) > 1:
         raise CompileError(

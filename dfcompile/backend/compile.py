@@ -28,6 +28,9 @@ RTL_SUFFIXES = (".sv", ".svh", ".f")
 TRANSLATE = "--cc --assert -Wall -O3 --x-assign unique --x-initial unique --prefix Vdut".split()
 
 
+_WAY_OUT = "where files of the build were changed or are missing, build it again; `dfcompile doctor` shows the tools"
+
+
 def run_tool(command: Command, folder: Path, what: str) -> str:
     """Run a command; its output, or a CompileError with the end of it when it fails."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -35,7 +38,7 @@ def run_tool(command: Command, folder: Path, what: str) -> str:
     if done.returncode:
         lines = [line for line in output.splitlines() if "error" in line.lower() or "warning" in line.lower()] or output.splitlines()
         program = next(Path(c).name for c in command if c != "env" and "=" not in str(c))
-        raise CompileError(Problem("tool-failed", f"{what} failed", where=program, why="\n       ".join(lines[-12:])))
+        raise CompileError(Problem("tool-failed", f"{what} failed", where=program, why="\n       ".join(lines[-12:]), help=_WAY_OUT))
     return output
 
 

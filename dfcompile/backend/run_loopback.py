@@ -132,7 +132,8 @@ def run_loopback(
         memory, numbers = run_image(tool, program, program.image(part), more)
         error, index = ErrorCode(numbers[-2]), numbers[-1]
         if error:
-            raise CompileError(Problem("engine-error", f"the loopback engine stopped with {error.name}", where=f"descriptor {index}"))
+            what, help_ = f"the loopback engine stopped with {error.name}", "build it again, where its files were changed; else report it"
+            raise CompileError(Problem("engine-error", what, f"descriptor {index}", "it refused the program or the memory's answer", help_))
         parts.append(program.results(memory, len(next(iter(part.values())))))
         cycles += numbers[:-2]
     return LoopbackRun({k: np.concatenate([p[k] for p in parts]) for k in parts[0]}, tuple(cycles), ErrorCode.NONE, 0)

@@ -82,15 +82,20 @@ class _Lowering:
             self.tensors[name] = graph.tensors[name]
 
     def run(self) -> tuple[Graph, dict[str, str]]:
-        problems = []
+        problems: list[Problem] = []
+        missing: set[str] = set()  # streams behind what has no unit
         for node in self.graph.nodes:
             if node.name in self.done:
+                continue
+            if missing.intersection(node.inputs):
+                missing.update(node.outputs)
                 continue
             try:
                 self._lower(node)
             except ValueError as e:
-                problems.append(Problem("unsupported-shape", f"no unit does this '{node.op.kind}'", describe(node), str(e)))
-                break
+                what, help_ = f"no unit does this '{node.op.kind}'", "change the layer so that it fits, or try --mode loopback"
+                problems.append(Problem("unsupported-shape", what, describe(node), str(e), help_))
+                missing.update(node.outputs)
         if problems:
             raise CompileError(problems)
         outputs = tuple(self._driven(self._stream(t)) for t in self.graph.outputs)

@@ -125,7 +125,9 @@ def allocate(low: Lowered, config: EngineConfig, batch: int) -> Placement:
                 Problem(
                     "does-not-fit",
                     f"one row of layer {layer.name} does not fit into the activation memory",
-                    why=f"the engine holds {config.act_words} words of {config.simd} codes",
+                    f"nodes {', '.join(layer.source)}",
+                    f"the engine holds {config.act_words:,} words of {config.simd} codes, less what must stay there whole: "
+                    "concatenations, and what several layers fill piece by piece",
                     help="give the engine more act_words, or a smaller batch",
                 )
             )

@@ -14,12 +14,13 @@ import numpy as np
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array, Graph, Node, Tensor
 from dfcompile.ir.intop import IntAdd, IntConv, LookupCode, ThresholdCode
+from dfcompile.ir.modelop import Quantize
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, common_scale
 from dfcompile.streamline.joint import join
 from dfcompile.streamline.monotone import Table, evaluate, finished, monotone_table, table_of, type_of, values_of
 from dfcompile.streamline.ranges import output_ranges
-from dfcompile.streamline.step import StepFunction
+from dfcompile.streamline.step import Step, StepFunction
 from dfcompile.streamline.value import describe
 
 LARGEST_TABLE = 4096
@@ -58,6 +59,8 @@ class _Extraction:
     def visit(self, node: Node) -> None:
         node = replace(node, inputs=tuple(self.renamed.get(t, t) for t in node.inputs))
         if any(t not in self.ranges and t not in self.constants for t in node.inputs):
+            if isinstance(node.op, StepFunction):
+                self._assume(node, node.op)
             return
         if isinstance(node.op, StepFunction):
             if not node.op.addends:
@@ -188,6 +191,13 @@ class _Extraction:
         self.renamed[node.outputs[0]] = node.inputs[0]
         return True
 
+    def _assume(self, node: Node, function: StepFunction) -> None:
+        """Behind a refusal: what a quantizer gives is known whatever it reads, so that what follows can be looked at too."""
+        quantizers = [s.op for s in function.chain if isinstance(s, Step) and isinstance(s.op, Quantize)]
+        if quantizers:
+            c, (lo, hi) = self.tensors[node.outputs[0]].channels, (quantizers[-1].lo, quantizers[-1].hi)
+            self._declare(node.outputs[0], np.full(c, lo), np.full(c, hi), IntType.holding(lo, hi))
+
     def _refuse(self, node: Node, function: StepFunction, lo: int, hi: int) -> None:
         self.problems.append(
             Problem(
@@ -199,6 +209,7 @@ class _Extraction:
                 "quantize its input to fewer bits, or use a monotone activation such as ReLU or HardTanh",
             )
         )
+        self._assume(node, function)
 
     def _refuse_width(self, node: Node, function: StepFunction, reach: IntType, channels: int) -> None:
         each = f" for each of {channels} channels" if channels > 1 else ""
@@ -212,6 +223,7 @@ class _Extraction:
                 "put a quantizer of fewer bits behind it",
             )
         )
+        self._assume(node, function)
 
     def _threshold(self, node: Node, table: Table, lo: Array, hi: Array, name: str = "") -> None:
         d = table.dtype

@@ -10,7 +10,11 @@ import pytest
 from onnx import TensorProto, helper
 
 from dfcompile.build import check
+from dfcompile.dataflow.lower import lower
+from dfcompile.errors import CompileError
+from dfcompile.ir.intop import IntPad, IntPool, Window
 from tests.frontend.make import model
+from tests.loopback.cases import Net
 
 DOMAIN = "qonnx.custom_op.general"
 CONSTANTS = {"s": 0.5, "z": 0.0, "b": 4.0, "axis": np.array(1, np.int64), "m": 3.0, "w": np.random.default_rng(0).normal(size=(8, 8))}
@@ -59,3 +63,23 @@ def test_both_stages_in_one_run(tmp_path: Path) -> None:
     assert found(nodes, ("y",), tmp_path, ("c",)) == [("unsupported-op", "c"), ("not-quantized", "e")]
     alone = [quant("x", "a"), op("CumSum", "a axis", "c"), quant("c", "y")]
     assert found(alone, ("y",), tmp_path, ("c",)) == [("unsupported-op", "c")]
+
+
+def test_refused_functions_in_series(tmp_path: Path) -> None:
+    """Sines of sums too wide to search, twice: the second is found although nothing is known of what the first gives."""
+    wide = np.random.default_rng(1).integers(-(2**20), 2**20, (8, 8)).astype(np.float32)
+    sums = [op("MatMul", "a k", "c"), op("Sin", "c", "d"), quant("d", "e"), op("MatMul", "e k", "f"), op("Sin", "f", "g"), quant("g", "y")]
+    proto = model([quant("x", "a"), *sums], {"x": [1, 8]}, ("y",), CONSTANTS | {"k": wide}, domains={DOMAIN: 1})
+    onnx.save(proto, tmp_path / "m.onnx")
+    assert [p.code for p in check(tmp_path / "m.onnx")] == ["not-monotone", "not-monotone"]
+
+
+def test_layers_without_a_unit_in_series() -> None:
+    """Lowering names every layer that no unit does, and none that is only behind one."""
+    net = Net(0, x=((6, 6, 3), 0, 15))
+    crop = Window((1, 1), (1, 1), (-1, -1, -14, -14), (1, 1), (3, 3))
+    first = net.node(IntPad(crop), "x")
+    graph = net.graph(net.node(IntPool("max", Window()), first), net.node(IntPad(crop), "x"))
+    with pytest.raises(CompileError) as error:
+        lower(graph)
+    assert len(error.value.problems) == 2 and all(p.why and p.help for p in error.value.problems)
