@@ -184,7 +184,7 @@ def _padded(enc: Encoder, node: Node, value: Value) -> tuple[Value, int]:
             f"zero padding of '{node.op.kind}' needs a code for real 0",
             node,
             f"the operand's codes mean {value.grid}",
-            "use a quantizer whose grid contains 0, or no padding",
+            "put a quantizer behind what shifts it (BatchNormalization, Add), or use one whose grid contains 0, or no padding",
         )
     return found, 0
 
