@@ -74,8 +74,8 @@ def mutate_arrays(arrays: dict[str, np.ndarray], rng: np.random.Generator) -> tu
     key = list(arrays)[rng.integers(len(arrays))]
     x, kind = arrays[key], rng.integers(10)
     some: list[Any] = [
-        x.reshape(-1), x[..., None], x.T, x.astype(np.float32) + 0.5, x.astype(np.complex64), np.full_like(x, 127), x * 10**6,
-        np.full(x.shape, np.nan), x[:0] if x.ndim else x[None][:0], None,
+        x.reshape(-1), x[..., None], x.T, x.astype(np.float32) + 0.5, x.astype(np.complex64), np.full_like(x, 127),
+        x.astype(np.float64) * 1e6, np.full(x.shape, np.nan), x[:0] if x.ndim else x[None][:0], None,
     ]  # fmt: skip
     changed = {k: v for k, v in arrays.items() if k != key} | ({} if some[kind] is None else {key: some[kind]})
     return changed, f"array {key} of {x.shape} changed by {kind}"
