@@ -1,45 +1,67 @@
-"""Seconds that a build takes, stage by stage, and its whole, over several runs.
+"""Processor seconds and memory that a build takes, from the ONNX file to the complete folder, stage by stage.
 
-python -m benchmarks.build_time MODEL.onnx [MODEL.onnx ...] [--runs 3] [--verify]
+python -m benchmarks.build_time [mobilenet_v1 resnet50 vgg16 wide_activations MODEL.onnx ...] [--runs 1] [--no-verify]
+
+Each run is a process of its own, on two threads as numpy takes them; seconds are of user and system, memory is the largest resident set.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
-from dfcompile.build import build
+from benchmarks.known_models import KNOWN
 from dfcompile.console import show_table
 
 
 def measure(model: Path, verify: bool) -> dict[str, float]:
-    """Seconds of each stage, of writing the folder, and of all together."""
-    start = time.perf_counter()
-    made = build(model, verify=verify)
-    built = time.perf_counter()
+    """Processor seconds of loading the program, of each stage, of writing the folder and of all together; GB at most."""
+    from dfcompile.build import build
+
+    marks = [("load", time.process_time())]
+    made = build(model, verify=verify, progress=lambda stage: marks.append((stage, time.process_time())))
+    marks.append(("write", time.process_time()))
     with tempfile.TemporaryDirectory() as folder:
         made.save(Path(folder) / "out")
-        end = time.perf_counter()
-    return {**made.report["seconds"], "write": end - built, "all": end - start}
+    end = time.process_time()
+    starts = [0.0, *(t for _, t in marks[1:]), end]
+    found = {name: b - a for (name, _), a, b in zip(marks, starts[:-1], starts[1:], strict=True)}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {**found, "all": end, "GB": peak}
+
+
+def in_process(model: Path, verify: bool) -> dict[str, float]:
+    """`measure` in a process of its own."""
+    code = "import json, pathlib, sys; from benchmarks.build_time import measure\n"
+    code += "print(json.dumps(measure(pathlib.Path(sys.argv[1]), sys.argv[2] == 'True')))"
+    done = subprocess.run([sys.executable, "-c", code, model, str(verify)], capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def main() -> None:
     """Print a table: one row for each model, medians over the runs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", type=Path)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--verify", action="store_true", help="check the stages against the model, as `dfcompile build` does by default")
+    parser.add_argument("models", nargs="*", default=["mobilenet_v1", "resnet50", "vgg16", "wide_activations"])
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--no-verify", dest="verify", action="store_false", help="do not compare the units with the model's numbers")
     given = parser.parse_args()
     rows: list[list[object]] = []
     columns: list[str] = []
-    for model in given.models:
-        runs = [measure(model, given.verify) for _ in range(given.runs)]
-        columns = list(runs[0])
-        rows.append([model.stem, *(statistics.median(r[c] for r in runs) for c in columns)])
-    show_table(f"seconds, median of {given.runs} runs", ["model", *columns], rows)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in given.models:
+            model = KNOWN[name](Path(folder)) if name in KNOWN else Path(name)
+            runs = [in_process(model, given.verify) for _ in range(given.runs)]
+            columns = list(runs[0])
+            rows.append([model.stem, *(round(statistics.median(r[c] for r in runs), 2) for c in columns)])
+    show_table("processor seconds, and memory at most", ["model", *columns], rows)
 
 
 if __name__ == "__main__":

@@ -99,6 +99,7 @@ def _later_problems(model: Graph | None, input_type: str | tuple[str, ...] | Non
 def _streamline(b: Build) -> None:
     assert b.model
     b.integer = streamline(b.model, b.input_types, bool(b.options.get("argmax")), b.dump)
+    b.model = b.model.replace(constants={})  # the real weights, which nothing reads any more
     b.input_types = b.integer.input_types
 
 

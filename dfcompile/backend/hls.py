@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dfcompile.backend.interface import Interface
-from dfcompile.backend.memory import limb_lines
+from dfcompile.backend.memory import limb_lines, write_lines
 from dfcompile.backend.name import port_names, sanitise
 from dfcompile.backend.resource import copy_library, render
 from dfcompile.dataflow.design import Design
@@ -48,7 +48,7 @@ def _unit_view(node: Node, interface: Interface) -> dict[str, Any]:
             "name": f"{name}_{sanitise(m.name)}", "file": f"memory/{name}_{sanitise(m.name)}.inc",
             "width": m.width, "depth": m.depth, "limbs": _limb_names(m),
         }
-        for m in unit.memories()
+        for m in unit.stored
     ]
     return {
         "name": name,
@@ -71,10 +71,10 @@ def _top_arguments(node: Node, interface: Interface) -> list[str]:
 
 def _write_memories(design: Design, units: list[dict[str, Any]], folder: Path) -> None:
     for node, view in zip(design.nodes, units, strict=True):
-        for memory, m in zip(design.unit(node.name).memories(), view["memories"], strict=True):
+        for memory, m in zip(design.unit(node.name).stored, view["memories"], strict=True):
             path = folder / m["file"]
             path.parent.mkdir(exist_ok=True)
-            path.write_text(limb_lines(memory))
+            write_lines(path, memory.words, memory.width, limb_lines)
 
 
 def emit_hls(design: Design, folder: Path, target: Target | None = None) -> None:

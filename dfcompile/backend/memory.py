@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfcompile.units.base import Array, Memory, Stream
+from dfcompile.units.base import Array, Stream
 
 Words = NDArray[np.uint8]
+_BLOCK = 2**20
+"""Bytes of words that are put into text at once."""
+
+
+def _digits(words: Words, count: int) -> NDArray[np.uint8]:
+    """Hex digits of little-endian words as characters, most significant first, (words, count)."""
+    nibbles = np.empty((len(words), words.shape[1] * 2), np.uint8)
+    nibbles[:, 0::2] = words & 15
+    nibbles[:, 1::2] = words >> 4
+    return np.frombuffer(b"0123456789abcdef", np.uint8)[nibbles[:, count - 1 :: -1]]
+
+
+def _constant(text: bytes, rows: int) -> NDArray[np.uint8]:
+    """The same characters in every row."""
+    return np.broadcast_to(np.frombuffer(text, np.uint8), (rows, len(text)))
 
 
 def hex_lines(words: Words, width: int) -> str:
     """One word a line, most significant digit first, ceil(width / 4) digits; words are little-endian bytes."""
     if not len(words):
         return ""
-    digits = -(-width // 4)
-    nibbles = np.empty((len(words), words.shape[1] * 2), np.uint8)
-    nibbles[:, 0::2] = words & 15
-    nibbles[:, 1::2] = words >> 4
-    text = np.frombuffer(b"0123456789abcdef", np.uint8)[nibbles[:, digits - 1 :: -1]]
-    lines = np.concatenate([text, np.full((len(words), 1), ord("\n"), np.uint8)], axis=1)
+    lines = np.concatenate([_digits(words, -(-width // 4)), _constant(b"\n", len(words))], axis=1)
     return lines.tobytes().decode()
+
+
+def write_lines(path: Path, words: Words, width: int, lines: Callable[[Words, int], str] = hex_lines) -> None:
+    """The text of `hex_lines` or `limb_lines`, written block by block."""
+    rows = max(1, _BLOCK // max(1, words.shape[1]))
+    with path.open("w", newline="\n") as file:
+        for first in range(0, len(words), rows):
+            file.write(lines(words[first : first + rows], width))
 
 
 def parse_hex(text: str, width: int) -> Words:
@@ -41,7 +60,7 @@ def parse_hex(text: str, width: int) -> Words:
 
 def write_beats(path: Path, stream: Stream, codes: Array) -> None:
     """Frames (n, h, w, c) of a stream as hex lines, one beat a line."""
-    path.write_text(hex_lines(stream.pack(codes), stream.width))
+    write_lines(path, stream.pack(codes), stream.width)
 
 
 def read_beats(path: Path, stream: Stream) -> NDArray[np.int64]:
@@ -49,12 +68,13 @@ def read_beats(path: Path, stream: Stream) -> NDArray[np.int64]:
     return stream.unpack(parse_hex(path.read_text(), stream.width))
 
 
-def limb_lines(memory: Memory) -> str:
+def limb_lines(words: Words, width: int) -> str:
     """Words for C++: ``DFC_WORD(high limb, ..., low limb),`` with 16 hex digits a limb and no 0x, one word a line."""
-    limbs = -(-memory.width // 64)
-    padded = np.zeros((memory.depth, limbs * 8), np.uint8)
-    padded[:, : memory.words.shape[1]] = memory.words
-    lines = []
-    for line in hex_lines(padded, limbs * 64).splitlines():
-        lines.append(f"DFC_WORD({', '.join(line[i : i + 16] for i in range(0, len(line), 16))}),")
-    return "\n".join(lines) + "\n"
+    limbs = -(-width // 64)
+    padded = np.zeros((len(words), limbs * 8), np.uint8)
+    padded[:, : words.shape[1]] = words
+    digits = _digits(padded, limbs * 16)
+    parts = [_constant(b"DFC_WORD(", len(words)), digits[:, :16]]
+    for i in range(1, limbs):
+        parts += [_constant(b", ", len(words)), digits[:, 16 * i : 16 * i + 16]]
+    return np.concatenate([*parts, _constant(b"),\n", len(words))], axis=1).tobytes().decode()

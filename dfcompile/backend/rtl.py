@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dfcompile.backend.interface import Interface
-from dfcompile.backend.memory import hex_lines
+from dfcompile.backend.memory import write_lines
 from dfcompile.backend.name import port_names, sanitise
 from dfcompile.backend.resource import copy_library, render
 from dfcompile.dataflow.design import Design
@@ -26,7 +26,7 @@ def memory_file(unit_name: str, memory: Memory) -> str:
 def rtl_parameters(unit: Unit, file: Callable[[Memory], str]) -> list[tuple[str, int | str]]:
     """Parameters of a unit's module; `file` names the contents of a memory. Of one read from outside it knows the depth alone."""
     found: list[tuple[str, int | str]] = [p for p in unit.parameters().items() if p[0] != f"{unit.ported}Style"]
-    for m in unit.memories():
+    for m in unit.stored:
         found.append((f"{m.name}Depth", m.depth) if m.name == unit.ported else (f"{m.name}File", f'"{file(m)}"'))
     return found
 
@@ -79,15 +79,14 @@ def _check_memory(unit: str, memory: Memory) -> None:
 
 def _write_memories(design: Design, interface: Interface, folder: Path) -> None:
     for pair in shared_memories(design):
-        (folder / shared_file(interface, pair.units)).write_text(hex_lines(pair.words, pair.width))
+        write_lines(folder / shared_file(interface, pair.units), pair.words, pair.width)
     shared = {u for pair in design.shared for u in pair}
     for node in design.nodes:
-        for memory in design.unit(node.name).memories():
+        for memory in design.unit(node.name).stored:
             _check_memory(node.name, memory)
             if node.name in shared and memory.name == design.unit(node.name).ported:
                 continue
-            path = folder / memory_file(interface.names.units[node.name], memory)
-            path.write_text(hex_lines(memory.words, memory.width))
+            write_lines(folder / memory_file(interface.names.units[node.name], memory), memory.words, memory.width)
 
 
 def emit_rtl(design: Design, folder: Path) -> None:

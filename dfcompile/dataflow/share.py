@@ -69,7 +69,7 @@ class SharedMemory:
 def ported_memory(design: Design, unit: str) -> Memory | None:
     """The memory that a unit's module reads from outside."""
     op = design.unit(unit)
-    return next((m for m in op.memories() if m.name == op.ported), None)
+    return next((m for m in op.stored if m.name == op.ported), None)
 
 
 def shared_memories(design: Design) -> list[SharedMemory]:

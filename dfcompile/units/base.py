@@ -15,6 +15,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -25,6 +26,9 @@ from dfcompile.ir.types import IntType
 from dfcompile.units.schedule import Schedule
 
 Array = NDArray[Any]
+
+_PACKED = 2**20
+"""Bits that are packed at once."""
 
 
 STYLES = ("auto", "lut", "lutram", "bram", "uram", "multiply", "shift_add")
@@ -124,10 +128,15 @@ class Stream:
 
 def pack_words(values: Array, dtype: IntType) -> NDArray[np.uint8]:
     """Rows of values to words: (words, elements) -> (words, ceil(elements * bits / 8)) bytes, element 0 lowest."""
-    patterns = dtype.encode(values)
+    words, elements = values.shape
+    packed = np.empty((words, -(-elements * dtype.bits // 8)), np.uint8)
     shifts = np.arange(dtype.bits, dtype=np.uint64)
-    bits = ((patterns[:, :, None] >> shifts) & np.uint64(1)).astype(np.uint8)
-    return np.packbits(bits.reshape(len(values), -1), axis=1, bitorder="little")
+    rows = max(1, _PACKED // (elements * dtype.bits))
+    for first in range(0, words, rows):
+        patterns = dtype.encode(values[first : first + rows])
+        bits = ((patterns[:, :, None] >> shifts) & np.uint64(1)).astype(np.uint8)
+        packed[first : first + rows] = np.packbits(bits.reshape(len(patterns), -1), axis=1, bitorder="little")
+    return packed
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,6 +223,11 @@ class Unit(ABC):
     def memories(self) -> tuple[Memory, ...]:
         """Read-only memories, in the order of the C++ function's arguments after the streams."""
         return ()
+
+    @cached_property
+    def stored(self) -> tuple[Memory, ...]:
+        """`memories`, packed once."""
+        return self.memories()
 
     def foldings(self) -> Iterator[dict[str, int]]:
         """Every legal choice of the folding fields."""

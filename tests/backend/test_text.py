@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfcompile.backend.memory import hex_lines, limb_lines, parse_hex
+from dfcompile.backend import memory as memory_text
+from dfcompile.backend.memory import hex_lines, limb_lines, parse_hex, write_lines
 from dfcompile.backend.name import Names, port_names, sanitise, unique
-from dfcompile.units.base import Memory
+from dfcompile.ir.types import IntType
+from dfcompile.units import base
+from dfcompile.units.base import Memory, pack_words
 from tests.backend.designs import joined, residual
 
 
@@ -73,4 +77,20 @@ def test_parse_hex_refuses_ragged_lines() -> None:
 def test_limbs_are_highest_first() -> None:
     value = (5 << 64) | 0xABC
     memory = Memory("W", 70, np.array([list(value.to_bytes(9, "little"))], np.uint8))
-    assert limb_lines(memory) == "DFC_WORD(0000000000000005, 0000000000000abc),\n"
+    assert limb_lines(memory.words, memory.width) == "DFC_WORD(0000000000000005, 0000000000000abc),\n"
+
+
+def test_blocks_of_lines_are_the_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_text, "_BLOCK", 7)
+    words = np.random.default_rng(0).integers(0, 256, (23, 3), dtype=np.uint8)
+    for lines in (hex_lines, limb_lines):
+        write_lines(tmp_path / "m", words, 24, lines)
+        assert (tmp_path / "m").read_bytes().decode() == lines(words, 24)
+
+
+def test_words_packed_in_blocks_are_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "_PACKED", 40)
+    values = np.random.default_rng(0).integers(-4, 4, (23, 5)).astype(np.int8)
+    packed = pack_words(values, IntType(3, signed=True))
+    wanted = [sum((int(v) & 7) << (3 * i) for i, v in enumerate(row)) for row in values]
+    assert [int.from_bytes(w.tobytes(), "little") for w in packed] == wanted
