@@ -14,7 +14,7 @@ from dfcompile.dataflow.connect import apply_folding, connect
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.fifo_sizing import size_fifos
 from dfcompile.dataflow.fold import cheapest
-from dfcompile.dataflow.timing_net import build
+from dfcompile.dataflow.timing_build import build
 from dfcompile.ir.graph import Graph
 
 

@@ -14,9 +14,10 @@ from fractions import Fraction
 
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.fifo_optimum import Allowance, Conflict, StoppedError, improve
+from dfcompile.dataflow.timing_build import build
 from dfcompile.dataflow.timing_interval import GAVE_UP, Loop, Periodic
 from dfcompile.dataflow.timing_mirror import mirrored
-from dfcompile.dataflow.timing_net import UNBOUNDED, System, build
+from dfcompile.dataflow.timing_net import UNBOUNDED, System
 
 _BUILD_WORK = 60_000_000  # events of the model that lowering may compute in a build, or other work as long: some seconds
 _WORK = 4_000_000_000

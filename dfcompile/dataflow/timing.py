@@ -12,8 +12,9 @@ from fractions import Fraction
 import numpy as np
 
 from dfcompile.dataflow.design import Design
+from dfcompile.dataflow.timing_build import build
 from dfcompile.dataflow.timing_interval import least_interval
-from dfcompile.dataflow.timing_net import Ints, Link, Net, Port, Rates, System, build
+from dfcompile.dataflow.timing_net import Ints, Link, Net, Port, Rates, System
 from dfcompile.dataflow.timing_run import run
 from dfcompile.errors import CompileError, Problem
 

@@ -214,9 +214,10 @@ class Periodic:
                     return [GAVE_UP]
                 left -= self._last
                 if left <= 0:
+                    before = self.computed
                     if loops := self._trace(net, most):
                         return loops
-                    left = patience = patience + patience // 2
+                    left = patience = max(patience + patience // 2, self.computed - before)
             if not (net.sequences[:-1, NEXT_LO] < net.size).any():  # nothing to do further away
                 break
         return []
@@ -234,13 +235,15 @@ class Periodic:
         place = np.full(self._links.max(initial=0) + 1, START, dtype=np.int32)
         place[self._links] = np.arange(len(self._links))
         found: list[Loop] = []
-        since, start = self._stamp + 1, 0
+        since, start, followed = self._stamp + 1, 0, 0
         while len(found) < most:
             used = np.zeros(len(self._links), dtype=np.bool_)
-            start, self._stamp, cycles, frames = trace(*net[:4], self._causes, place, start, self._seen, since, self._stamp, used)
+            start, self._stamp, cycles, frames, count = trace(*net[:4], self._causes, place, start, self._seen, since, self._stamp, used)
+            followed += count
             if not cycles:
                 break
             found.append(self._loop((self._links[k] for k in np.flatnonzero(used)), int(cycles), int(frames)))
+        self.computed += followed
         return found
 
     def _loop(self, numbers: Iterable[int], cycles: int, frames: int) -> Loop:

@@ -150,11 +150,11 @@ class Mvtu(Unit):
         return self.form.latency(self.simd, self._folds[2])
 
     def schedule(self) -> Schedule:
-        groups, nf, sf = self._folds
-        steps = np.arange(self.vectors * groups * nf * sf, dtype=np.int64)
-        takes = steps[steps // sf % nf == 0]
-        gives = steps[sf - 1 :: sf]
-        return (Process(len(steps), {0: takes}, {0: Give(gives, self._latency, self.slots)}),)
+        _, nf, sf = self._folds
+        firsts = np.arange(0, self.cycles, nf * sf, dtype=np.int64)
+        takes = (firsts[:, None] + np.arange(sf)).ravel()
+        gives = np.arange(sf - 1, self.cycles, sf, dtype=np.int64)
+        return (Process(self.cycles, {0: takes}, {0: Give(gives, self._latency, self.slots)}),)
 
     @property
     def cycles(self) -> int:

@@ -13,8 +13,9 @@ from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.fifo_optimum import Allowance, Conflict, improve
 from dfcompile.dataflow.fifo_sizing import find_depths, size_fifos
 from dfcompile.dataflow.timing import solve
+from dfcompile.dataflow.timing_build import build
 from dfcompile.dataflow.timing_interval import least_interval
-from dfcompile.dataflow.timing_net import UNBOUNDED, build
+from dfcompile.dataflow.timing_net import UNBOUNDED
 from dfcompile.units.schedule import one_to_one
 from tests.dataflow.networks import resnet
 from tests.dataflow.synthetic import Fake, design, designs, simple, units

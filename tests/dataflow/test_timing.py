@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.timing import Timing, solve
+from dfcompile.dataflow.timing_build import build
 from dfcompile.dataflow.timing_interval import Periodic, least_interval
-from dfcompile.dataflow.timing_net import Rates, build
+from dfcompile.dataflow.timing_net import Rates
 from dfcompile.dataflow.timing_reduce import Reduction
 from dfcompile.dataflow.timing_run import run
 from dfcompile.errors import CompileError
