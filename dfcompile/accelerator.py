@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,6 +40,7 @@ class Accelerator:
     report:  what report.json holds
     options: every build option in effect
     family:  device family the resources are estimated for
+    interval: cycles per frame, where sizing its FIFOs has proved them
     """
 
     design: Design
@@ -46,6 +48,7 @@ class Accelerator:
     report: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     family: str = "xc7"
+    interval: Fraction | None = None
 
     @property
     def name(self) -> str:
@@ -54,7 +57,7 @@ class Accelerator:
     @cached_property
     def timing(self) -> Timing:
         """Interval, latency and FIFO occupancy, in cycles."""
-        return solve(self.design)
+        return solve(self.design, interval=self.interval)
 
     @cached_property
     def resources(self) -> Resources:

@@ -160,10 +160,10 @@ def _check(b: Build) -> None:
 
 
 def _finish(b: Build) -> None:
-    assert b.model and b.integer and b.design
+    assert b.model and b.integer and b.design and b.sizing
     family = b.board.family if b.board else "xc7"
     b.design = share_memories(b.design, family, b.board)
-    accelerator = Accelerator(b.design, b.integer.host, {}, _kept_options(b), family)
+    accelerator = Accelerator(b.design, b.integer.host, {}, _kept_options(b), family, b.sizing.interval)
     accelerator.report.update(make_report(accelerator, b.model, b.board, b.folded, b.sizing))
     b.result = accelerator
     problem = missed_rate(accelerator, b.options)

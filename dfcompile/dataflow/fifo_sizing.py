@@ -22,7 +22,8 @@ from dfcompile.dataflow.timing_net import UNBOUNDED, System
 _BUILD_WORK = 60_000_000  # events of the model that lowering may compute in a build, or other work as long: some seconds
 _WORK = 4_000_000_000
 _OPTIMUM_WORK = 30_000_000  # the same for looking for an optimum
-_PASSES = 20  # times that the events of a frame may be computed to open FIFOs, in whole
+_LARGE = 10_000_000  # events of a frame beyond which only the latest schedule is looked at
+_PASSES = 2  # times that all events of a frame may be computed to open FIFOs, beside the other work
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def find_depths(design: Design, work: int = _WORK) -> FifoSizing:
     Beyond it the depths keep the interval but are not proved minimal.
     """
     system = build(design)
-    search = _Search(system, Fraction(max(system.cycles)))
+    search = _Search(system, work)
     search.open(work)
     if search.depths:
         search.bound()
@@ -71,7 +72,7 @@ def find_depths(design: Design, work: int = _WORK) -> FifoSizing:
     return FifoSizing(depths, bits, search.periodic.interval, search.trials, computed, search.minimal, search.optimal)
 
 
-def _conflict(loop: Loop, system: System, depths: Mapping[str, int]) -> Conflict:
+def _conflict(loop: Loop, system: System, depths: Mapping[str, int], backwards: bool) -> Conflict:
     """What a loop proves: more room on one of the streams that it comes back by would break it, and so would the cycle saved
     where a FIFO that it passes is left out."""
     room, through = {}, set()
@@ -79,9 +80,10 @@ def _conflict(loop: Loop, system: System, depths: Mapping[str, int]) -> Conflict
         if x.edge < 0:
             continue
         e = system.edges[x.edge]
-        if x.src == e.consumer and not x.forward:
+        src = x.dst if backwards else x.src
+        if src == e.consumer and not x.forward:
             room[e.tensor] = depths.get(e.tensor, 0)
-        elif x.src == e.write and x.forward:
+        elif src == e.write and x.forward:
             through.add(e.tensor)
     return Conflict(room, frozenset(through))
 
@@ -89,10 +91,15 @@ def _conflict(loop: Loop, system: System, depths: Mapping[str, int]) -> Conflict
 class _Search:
     """The present depths and the times that prove them."""
 
-    def __init__(self, system: System, interval: Fraction) -> None:
+    def __init__(self, system: System, work: int) -> None:
+        """All streams are open from the start where a pass over all events takes more than `work`."""
         self.system = system
         self.width = {e.tensor: e.width for e in system.edges}
-        self.periodic = Periodic(system, {}, interval)
+        self._every = dict.fromkeys(self.width, UNBOUNDED)
+        events = sum(len(g) for g in system.gaps)
+        self.backwards = events > _LARGE  # all is done on the mirrored system, which has the same loops
+        begin = self._every if events > max(work, _LARGE) else {}
+        self.periodic = Periodic(mirrored(system) if self.backwards else system, begin, max(system.cycles))
         self.trials = 0
         self.conflicts: list[Conflict] = []
         self.minimal = self.optimal = True
@@ -103,40 +110,44 @@ class _Search:
     def depths(self) -> dict[str, int]:
         return self.periodic.depths
 
+    def _conflict(self, loop: Loop, depths: Mapping[str, int]) -> Conflict:
+        return _conflict(loop, self.system, depths, self.backwards)
+
     def open(self, work: int) -> None:
         """Give unbounded FIFOs to as few streams as needed, and slow down to what no FIFO can better.
 
         To all streams when that takes more than `work` and some passes over all events.
         """
-        most = work + _PASSES * len(self.periodic.times)
+        most, opened = work + _PASSES * len(self.periodic.times), dict(self.depths)
         self.trials += 1
         loops = self.periodic.settle()
-        opened: dict[str, int] = {}
         while loops:
             self.trials += 1
-            alone = [x for x in loops if not _conflict(x, self.system, opened).room]
+            alone = [x for x in loops if not self._conflict(x, opened).room]
             if alone:
                 assert all(x.frames for x in alone), "a unit waits for itself"
                 self.periodic.faster(max(Fraction(x.cycles, x.frames) for x in alone))
                 loops = self.periodic.settle()
                 continue
             for x in loops:
-                room = _conflict(x, self.system, opened).room
+                room = self._conflict(x, opened).room
                 if not opened.keys() & room.keys():
                     opened[min(sorted(room), key=lambda t: self.width[t])] = UNBOUNDED
             if self.periodic.computed > most:
-                opened = dict.fromkeys(self.width, UNBOUNDED)
+                opened = self._every
             loops = self.periodic.relax(opened)
         if opened:
             self.periodic.settle()
 
     def bound(self) -> None:
         """Give each open FIFO about the depth that the earliest or the latest times use, whichever takes fewer bits."""
-        backwards = Periodic(mirrored(self.system), self.depths, self.periodic.interval)
-        loops = backwards.settle()
-        assert not loops, "a system and its mirror image have the same loops"
-        self.periodic.computed += backwards.computed
-        found = self.periodic.occupancy(), backwards.occupancy(backwards=True)
+        found = [self.periodic.occupancy(self.backwards)]
+        if not self.backwards:
+            latest = Periodic(mirrored(self.system), self.depths, self.periodic.interval)
+            loops = latest.settle()
+            assert not loops, "a system and its mirror image have the same loops"
+            self.periodic.computed += latest.computed
+            found.append(latest.occupancy(backwards=True))
         depths = min(found, key=lambda d: sum(self.width[t] * d[t] for t in d))
         self.trials += 2
         while self.periodic.change(depths) is not None:
@@ -174,7 +185,7 @@ class _Search:
         self._allowance.spend(self.periodic.computed - before)
         if loop is GAVE_UP:
             raise StoppedError
-        return None if loop is None else _conflict(loop, self.system, depths)
+        return None if loop is None else self._conflict(loop, depths)
 
     def _lower_one(self, t: str) -> None:
         """The least depth of one FIFO: one slot less, none at all, then steps that double while they succeed, then bisection."""

@@ -18,8 +18,8 @@ from dfcompile.dataflow.timing_net import Ints, Link, Net, Port, Rates, System
 from dfcompile.dataflow.timing_run import run
 from dfcompile.errors import CompileError, Problem
 
-_FEWEST_FRAMES, _MOST_FRAMES = 4, 32
-_MOST_EVENTS = 60_000_000  # held at a time when the number of frames is ours to choose
+_FEWEST_FRAMES, _FRAMES, _MOST_FRAMES = 2, 4, 32
+_MOST_EVENTS = 60_000_000  # held at a time, but for the fewest frames, when their number is ours to choose
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,22 +57,27 @@ class Timing:
         return cycles[order][last], held[last]
 
 
-def solve(design: Design, frames: int | None = None, source_gap: int = 1, sink_gap: int = 1, frame_period: int = 0) -> Timing:
+def solve(
+    design: Design, frames: int | None = None, source_gap: int = 1, sink_gap: int = 1, frame_period: int = 0,
+    interval: Fraction | None = None,
+) -> Timing:
     """Execute the model of a design, from an empty pipeline.
 
     frames: how many; None: until the steady interval shows at the output (bounded)
     source_gap, sink_gap: least cycles between two handshakes of each graph input and output
     frame_period: least cycles between the offers of the first beats of two frames
+    interval: the steady interval, where it was proved already (`FifoSizing.interval`)
     CompileError with who waits for what when the design deadlocks.
     """
     depths = {t: d for t, d in design.fifo_depths.items() if d}
     system = build(design, Rates(source_gap, sink_gap, frame_period), frozenset(depths))
     links = system.links(depths)
     net = system.net(links)
-    interval, _ = least_interval(system, depths)
+    if interval is None:
+        interval, _ = least_interval(system, depths)
     if interval is None:
         raise _deadlock(system, links, run(net, 2)[2])
-    count = frames or _FEWEST_FRAMES
+    count = frames or max(_FEWEST_FRAMES, min(_FRAMES, _MOST_EVENTS // len(net.gaps)))
     times = _execute(system, net, links, count)
     while frames is None and not _is_steady(system, net, times, interval) and _may_double(count, net):
         count *= 2

@@ -22,6 +22,7 @@ from dfcompile.dataflow.timing_net import (
     SIZE,
     SRC,
     WRAP,
+    Bools,
     Ints,
     Link,
     Net,
@@ -50,8 +51,8 @@ class Layout:
         self._rows: Shorts = _NO_ROWS  # number -> row of Net.links, its NUMBER below 0 until it is known
         self._pool: Shorts = np.empty(1 << 16, dtype=np.int32)
         self._used = self._after_clean = 0
-        gaps = [np.diff(np.cumsum(g, dtype=np.int64)[k], prepend=0) for g, k in zip(system.gaps, self._kept, strict=True)]
-        self.gaps: Shorts = np.concatenate(gaps).astype(np.int32)
+        gaps = [g if k.all() else _between(g, k) for g, k in zip(system.gaps, self._kept, strict=True)]
+        self.gaps: Shorts = np.concatenate(gaps)
         self.size = np.array([len(g) for g in gaps], dtype=np.int64)
         self.first: Ints = np.cumsum(self.size) - self.size
 
@@ -134,3 +135,9 @@ class Layout:
             at = np.cumsum(kept) - 1
             found.append(times[first + at] + (steps - steps[kept][at]) * scale)
         return np.concatenate(found)
+
+
+def _between(gaps: Shorts, kept: Bools) -> Shorts:
+    """Gaps between the kept events; the first is kept."""
+    found: Shorts = np.add.reduceat(gaps, np.append(0, np.flatnonzero(kept)[:-1] + 1), dtype=np.int32)
+    return found

@@ -26,12 +26,12 @@ def mirrored(system: System) -> System:
     found.inner = [_turned(x) for x in system.inner]
     found.gaps = [np.concatenate([np.zeros(1, np.int32), g[:0:-1]]) for g in system.gaps]
     found.wraps = system.wraps
-    events = system.arrays()[0].copy()
+    events = system.events_of_ports().copy()
     ports = [p for e in system.edges for p in (e.producer, e.consumer, e.write) if p is not None]
     for p in {*ports, *(p for x in system.inner for p in (x.src, x.dst))}:
         place = slice(p.offset, p.offset + p.beats)
         events[place] = len(system.gaps[p.sequence]) - 1 - system.events(p)[::-1]
-    found.take_events(events)
+    found.take_ports(events)
     return found
 
 

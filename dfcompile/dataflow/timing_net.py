@@ -144,7 +144,6 @@ class System:
     _every: dict[int, int] = field(default_factory=dict)  # events -> offset of a port of all of them
     _even: dict[int, Shorts] = field(default_factory=dict)  # events -> their gaps when each step is one
     _spans: dict[tuple[Port, int], int] = field(default_factory=dict)
-    _joined: tuple[Shorts, Shorts] | None = None
 
     def sequence(self, name: str, owner: str, positions: Ints, cycles: int) -> int:
         """Add a sequence whose events come no earlier than at `positions`, repeating every `cycles` at best."""
@@ -172,7 +171,7 @@ class System:
         """Whether each step of the port's sequence is an event and a beat of it."""
         return port.beats == len(self.gaps[port.sequence]) == self.cycles[port.sequence]
 
-    def port(self, sequence: int, events: Ints) -> Port:
+    def port(self, sequence: int, events: Ints | Shorts) -> Port:
         self._ports.append(events.astype(np.int32))
         self._size += len(events)
         return Port(sequence, self._size - len(events), len(events))
@@ -196,7 +195,7 @@ class System:
 
     def events(self, port: Port) -> Shorts:
         """Of each beat, counted from the sequence's first."""
-        return self.arrays()[0][port.offset : port.offset + port.beats]
+        return self.events_of_ports()[port.offset : port.offset + port.beats]
 
     def stream_links(self, edge: int, depth: int) -> list[Link]:
         """The links of a stream whose FIFO has so many slots (0 is none, UNBOUNDED never full)."""
@@ -219,15 +218,15 @@ class System:
             found += self.stream_links(i, depths.get(e.tensor, 0))
         return sorted(found, key=lambda x: x.dst.sequence)
 
-    def arrays(self) -> tuple[Shorts, Shorts]:
-        """Net.ports and Net.gaps: the same for all links."""
-        if self._joined is None:
-            self._joined = np.concatenate(self._ports), np.concatenate(self.gaps)
-        return self._joined
+    def events_of_ports(self) -> Shorts:
+        """Net.ports: the same for all links."""
+        if len(self._ports) > 1:
+            self._ports = [np.concatenate(self._ports)]
+        return self._ports[0] if self._ports else np.empty(0, dtype=np.int32)
 
-    def take_events(self, ports: Shorts) -> None:
+    def take_ports(self, events: Shorts) -> None:
         """Let the ports, end to end, have these events."""
-        self._joined = ports, np.concatenate(self.gaps)
+        self._ports = [events]
 
     def net(self, links: list[Link]) -> Net:
         """The arrays for these links, in order of who waits."""
@@ -247,7 +246,7 @@ class System:
         sequences[:-1, WRAP] = self.wraps
         sequences[:, IN] = np.searchsorted(table[:, DST], np.arange(n + 1))
         sequences[:, OUT] = np.searchsorted(table[out, SRC], np.arange(n + 1))
-        return Net(sequences, table, *self.arrays(), out)
+        return Net(sequences, table, self.events_of_ports(), np.concatenate(self.gaps), out)
 
 
 @dataclass(frozen=True)

@@ -240,16 +240,17 @@ def _through(a: Link, b: Link) -> Link:
 
 def _kept(system: System, simple: set[int]) -> list[Bools]:
     """Sequence -> event -> whether it is kept: not when it and both its neighbours move a beat of one port, a cycle apart."""
-    counts = [np.zeros(len(g), dtype=np.int32) for g in system.gaps]
+    counts = [np.zeros(len(g), dtype=np.int8) for g in system.gaps]
     runs = [np.zeros(len(g), dtype=np.bool_) for g in system.gaps]
     streams = [p for e in system.edges for p in (e.producer, e.consumer)]
     for p in [*streams, *(p for x in system.inner for p in (x.src, x.dst))]:
         counts[p.sequence][system.events(p)] += 1
     for p in streams:
+        if p.sequence in simple:
+            continue
         events, gaps = system.events(p), system.gaps[p.sequence]
         here = np.zeros(len(gaps) + 1, dtype=np.bool_)
         here[events] = True
-        near = np.append(gaps, 0) == 1
-        if p.sequence not in simple:
-            runs[p.sequence][1:] |= here[1:-1] & here[:-2] & here[2:] & near[1:-1] & near[2:]
+        near = np.append(gaps == 1, False)
+        runs[p.sequence][1:] |= here[1:-1] & here[:-2] & here[2:] & near[1:-1] & near[2:]
     return [~(run & (count == 1)) for run, count in zip(runs, counts, strict=True)]
