@@ -118,7 +118,7 @@ def _raised(depths: Depths, conflict: Conflict, width: Mapping[str, int], bits: 
         while high - low > 1:
             tried = low + 1 if low == now.get(t, 0) else min(2 * low, (low + high) // 2)
             found = attempt({**now, t: tried})
-            if found is None:
+            if found is None or not found.forbids(depths):  # that a FIFO of t is passed says nothing where there is none
                 high = tried
             else:
                 low, conflict = tried, found

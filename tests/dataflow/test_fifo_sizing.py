@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 
+from benchmarks.networks import Network
+from dfcompile.dataflow import fifo_sizing
+from dfcompile.dataflow.connect import connect
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.fifo_optimum import Allowance, Conflict, improve
 from dfcompile.dataflow.fifo_sizing import find_depths, size_fifos
@@ -158,3 +162,79 @@ def test_a_residual_network_is_sized_to_the_slot() -> None:
     for t, depth in found.depths.items():
         slower = least_interval(system, {**found.depths, t: depth - 1})[0]
         assert slower is None or slower > found.interval
+
+
+@st.composite
+def covering_problems(draw: Any) -> tuple[dict[str, int], list[Conflict], dict[str, int]]:
+    """Widths, what forbids depths of up to 3 slots, and depths that nothing forbids."""
+    names = "abcde"[: draw(st.integers(1, 5))]
+    width = {t: draw(st.integers(1, 4)) for t in names}
+    best = {t: draw(st.integers(0, 3)) for t in names}
+    conflicts = []
+    for _ in range(draw(st.integers(0, 6))):
+        room = {t: draw(st.integers(0, 2)) for t in draw(st.sets(st.sampled_from(names), min_size=1, max_size=3))}
+        through = draw(st.sets(st.sampled_from([t for t in names if t not in room]), max_size=1)) if len(room) < len(names) else set()
+        conflicts.append(Conflict(room, frozenset(through)))
+    return width, [c for c in conflicts if not c.forbids(best)], best
+
+
+@examples(300)
+@given(covering_problems())
+def test_the_optimum_of_conflicts_is_that_of_brute_force(made: tuple[dict[str, int], list[Conflict], dict[str, int]]) -> None:
+    width, conflicts, best = made
+
+    def bits(depths: Mapping[str, int]) -> int:
+        return sum(width[t] * d for t, d in depths.items())
+
+    found, optimal = improve(best, width, [], lambda d: next((c for c in conflicts if c.forbids(d)), None), Allowance(10**9))
+    assert optimal
+    assert not any(c.forbids(found) for c in conflicts)
+    every = [dict(zip(width, d, strict=True)) for d in product(range(4), repeat=len(width))]
+    assert bits(found) == min(bits(d) for d in every if not any(c.forbids(d) for c in conflicts))
+
+
+@pytest.mark.parametrize("allowed", [0, 1, 100, 1000, 100_000])
+def test_work_ends_with_the_allowance(allowed: int) -> None:
+    """Whatever is allowed, depths come out that keep the interval; the rest of the search spends no more."""
+    made = residual(6)
+    found, most = find_depths(made, allowed), find_depths(made)
+    system = build(made)
+    assert least_interval(system, found.depths)[0] == found.interval == most.interval
+    assert most.minimal
+    assert most.optimal
+    assert not found.minimal
+    assert not found.optimal
+    assert found.work <= find_depths(made, 0).work + 2 * allowed + A_TRIAL * 2
+
+
+A_TRIAL = 12_000  # what the last trial may take beyond the allowance in a small network, in events of the model
+
+
+def residual(blocks: int) -> Design:
+    """Residual blocks in a row, a lane in every stream."""
+    net = Network("chain", (4, 4, 4))
+    for _ in range(blocks):
+        start = net.last
+        net.conv(4, 3, 1, 1)
+        net.conv(4, 3, 1, 1)
+        net.add(start)
+    return connect(net.graph())
+
+
+def test_work_grows_with_the_network_and_no_faster() -> None:
+    sizes = [find_depths(residual(n), 60_000_000) for n in (5, 10, 20)]
+    assert all(s.minimal and s.optimal for s in sizes)
+    for less, more in pairwise(sizes):
+        assert more.evaluations <= 2.2 * less.evaluations
+        assert more.work <= 2.5 * less.work
+
+
+@examples(60, suppress_health_check=list(HealthCheck))
+@given(st.one_of(designs(4), diamonds()))
+def test_large_designs_are_sized_on_their_mirror_image(made: Design) -> None:
+    """What only large designs do otherwise, done to small ones: the same interval, no slot too many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fifo_sizing, "_LARGE", 0)
+        check(made)
+        cut = find_depths(made, work=1)
+        assert least_interval(build(made), cut.depths)[0] == cut.interval == find_depths(made).interval
