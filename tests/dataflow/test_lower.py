@@ -55,6 +55,8 @@ def test_dense_convolutions() -> None:
     assert one(IntConv(), weights=weights(3, 1, 1, 4)) == ["mvtu"]
     assert one(IntConv(Window((2, 2))), weights=weights(3, 2, 2, 4)) == ["sliding_window", "mvtu"]
     assert one(IntConv(Window((4, 5))), weights=weights(3, 4, 5, 4)) == ["mvtu"], "one window over the whole frame, in its own order"
+    padded = IntConv(Window((4, 5), (9, 9), (1, 2, 1, 0)), pad_code=1)
+    assert one(padded, weights=weights(3, 4, 5, 4)) == ["sliding_window", "mvtu"], "as large as the frame, but not in its place"
 
 
 @pytest.mark.parametrize("pad_code", [0, 4, 7, -5])
