@@ -124,10 +124,12 @@ def test_one_bit_is_bipolar(falling: bool, bound: int) -> None:
         assert np.all(made == (1 if (-code if falling else code) >= 0.5 else -1))
 
 
-def test_three_levels_are_not_bipolar() -> None:
-    after, codes, made = extracted(function(Step(Unary("sign"))), -40, 40, True)
+@pytest.mark.parametrize("shift", [[0.0, 0.0], [0.5, 0.0], [0.0, 0.5]])
+def test_three_levels_are_not_bipolar(shift: list[float]) -> None:
+    """Nor are they where only one channel takes the third, code 0."""
+    after, codes, made = extracted(function(by("add", shift), Step(Unary("sign"))), -40, 40, True)
     assert after.tensors[after.outputs[0]].dtype == IntType(2, signed=True)
-    np.testing.assert_array_equal(made, np.sign(codes))
+    np.testing.assert_array_equal(made, np.sign(codes + shift))
 
 
 def test_bipolar_codes_stay_so_through_what_only_moves_them() -> None:
