@@ -67,6 +67,7 @@ class Build:
     result: Accelerator | None = None
     misfit: Problem | None = None  # why dataflow does not fit the board at the wanted rate
     seconds: dict[str, float] = field(default_factory=dict)
+    progress: Progress = field(default=lambda text: None)
     dumps: Path | None = None  # folder for the graph after each pass
 
     def dump(self, stage: str, graph: Graph) -> None:
@@ -141,7 +142,7 @@ def _connect(b: Build) -> None:
 def _size_fifos(b: Build) -> None:
     """FIFOs are known only behind the folding: where they no longer fit the board, the units fold again to leave them room."""
     assert b.design and b.unfolded
-    b.design, b.sizing = size_fifos(b.design)
+    b.design, b.sizing = size_fifos(b.design, b.progress)
     for _ in range(_REFOLDS):
         if not (b.board and b.folded):
             break
@@ -149,7 +150,7 @@ def _size_fifos(b: Build) -> None:
         if b.folded.solution.fits(budget(b.board, fifos)):
             break
         b.folded = _optimum(b, b.unfolded, fifos)
-        b.design, b.sizing = size_fifos(connect(apply_folding(b.unfolded, b.folded.choices)))
+        b.design, b.sizing = size_fifos(connect(apply_folding(b.unfolded, b.folded.choices)), b.progress)
     b.dump("design", b.design.graph)
 
 
@@ -312,6 +313,7 @@ def build(
     }
     check_options(options)
     b = Build(Path(model), options, chosen)
+    b.progress = progress or b.progress
     with new_folder(dump_ir, inputs=[model], always=True) if dump_ir else contextlib.nullcontext() as b.dumps:
         _run_mode(b, progress)
     assert b.result

@@ -134,8 +134,8 @@ def _summary(report: dict[str, Any], out: Path) -> None:
         f"  interval {timing['interval_cycles']:,} cycles ({timing['bottleneck']}), latency {timing['latency_cycles']:,} cycles, "
         f"{timing['fps']:,.0f} frames/s at {report['clock_mhz']:g} MHz"
     )
-    if report.get("mode_choice"):
-        click.echo(f"  {report['mode_choice']['why']}")
+    for note in filter(None, ((report.get("mode_choice") or {}).get("why"), (report.get("fifo_sizing") or {}).get("note"))):
+        click.echo(f"  {note}")
     budget = report.get("budget") or {}
     used = [f"{v:,.0f}{f' of {budget[k]:,.0f}' if k in budget else ''} {k.upper()}" for k, v in report["resources"].items()]
     click.echo(f"  estimated {', '.join(used)}")

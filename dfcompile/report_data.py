@@ -71,8 +71,9 @@ def make_report(
 
 def _sizing(found: FifoSizing | None) -> dict[str, Any]:
     if found is None:
-        return {"total_bits": None, "minimal": False, "optimal": False}
-    return {"total_bits": found.total_bits, "minimal": found.minimal, "optimal": found.optimal}
+        return {"total_bits": None, "minimal": False, "optimal": False, "note": ""}
+    note = "" if found.minimal else "FIFOs keep the interval; the search for fewer slots ended at its bound of work"
+    return {"total_bits": found.total_bits, "minimal": found.minimal, "optimal": found.optimal, "note": note}
 
 
 def plain(value: Fraction | int) -> int | float:

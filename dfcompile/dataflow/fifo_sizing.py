@@ -8,7 +8,7 @@ widest first, by trials on the exact model until one slot less anywhere loses th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -16,8 +16,12 @@ from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.fifo_optimum import Allowance, Conflict, StoppedError, improve
 from dfcompile.dataflow.timing_build import build
 from dfcompile.dataflow.timing_interval import GAVE_UP, Loop, Periodic
+from dfcompile.dataflow.timing_jit import is_compiled
 from dfcompile.dataflow.timing_mirror import mirrored
 from dfcompile.dataflow.timing_net import UNBOUNDED, System
+from dfcompile.dataflow.timing_periodic import settle
+
+Progress = Callable[[str], None]
 
 _BUILD_WORK = 60_000_000  # events of the model that lowering may compute in a build, or other work as long: some seconds
 _WORK = 4_000_000_000
@@ -48,13 +52,15 @@ class FifoSizing:
     optimal: bool
 
 
-def size_fifos(design: Design) -> tuple[Design, FifoSizing]:
+def size_fifos(design: Design, progress: Progress = lambda text: None) -> tuple[Design, FifoSizing]:
     """The design with the FIFOs that `find_depths` chooses in a few seconds, and what is proved of them."""
-    found = find_depths(design, _BUILD_WORK)
+    if not is_compiled(settle):
+        progress("compile the timing model for this processor: first use takes some seconds, later ones find it on disk")
+    found = find_depths(design, _BUILD_WORK, progress)
     return replace(design, fifo_depths=found.depths), found
 
 
-def find_depths(design: Design, work: int = _WORK) -> FifoSizing:
+def find_depths(design: Design, work: int = _WORK, progress: Progress = lambda text: None) -> FifoSizing:
     """Choose depths; `work` bounds the search for smaller ones (in events of the model), 0 leaves it out.
 
     Beyond it the depths keep the interval but are not proved minimal.
@@ -64,7 +70,7 @@ def find_depths(design: Design, work: int = _WORK) -> FifoSizing:
     search.open(work)
     if search.depths:
         search.bound()
-        search.minimal = search.lower(work)
+        search.minimal = search.lower(work, progress)
         search.optimal = search.minimal and search.improve(min(work, _OPTIMUM_WORK))
     depths = {e.tensor: search.depths[e.tensor] for e in system.edges if search.depths.get(e.tensor)}
     bits = sum(search.width[t] * d for t, d in depths.items())
@@ -154,14 +160,16 @@ class _Search:
             self.trials += 1
             depths = {t: d + d // 16 + 2 for t, d in depths.items()}
 
-    def lower(self, work: int) -> bool:
+    def lower(self, work: int, progress: Progress) -> bool:
         """Lower the depths, most bits first; whether that went on until none can be lowered alone."""
         self._allowance = Allowance(work)
         before: dict[str, int] = {}
         try:
             while self.depths != before:
                 before = dict(self.depths)
-                for t in sorted((t for t, d in before.items() if d), key=lambda t: (-self.width[t] * before[t], t)):
+                deep = sorted((t for t, d in before.items() if d), key=lambda t: (-self.width[t] * before[t], t))
+                for i, t in enumerate(deep):
+                    progress(f"size FIFOs {i}/{len(deep)}")
                     self._lower_one(t)
         except StoppedError:
             return False

@@ -59,6 +59,7 @@ def render_report(accelerator: Built) -> str:
         schedule=draw_schedule(timing, units, bottleneck) if units else "",
         fifos=_fifo_rows(design, report),
         fifo_panels=draw_fifos(timing, report["fifos"]) if report["fifos"] else "",
+        sizing_note=report["fifo_sizing"].get("note"),
         panels=PANELS,
         roof=roof,
         roofline=draw_roofline(roof) if roof else "",

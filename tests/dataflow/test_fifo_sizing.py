@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from itertools import pairwise, product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -238,3 +242,23 @@ def test_large_designs_are_sized_on_their_mirror_image(made: Design) -> None:
         check(made)
         cut = find_depths(made, work=1)
         assert least_interval(build(made), cut.depths)[0] == cut.interval == find_depths(made).interval
+
+
+def test_first_use_says_that_it_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    size_fifos(KNOWN[0][0])
+    size_fifos(KNOWN[0][0], said.append)
+    assert not any("compile" in text for text in said)
+    monkeypatch.setattr(fifo_sizing, "is_compiled", lambda function: False)
+    size_fifos(KNOWN[0][0], said.append)
+    assert any("first use" in text for text in said)
+
+
+def test_what_is_compiled_is_known(tmp_path: Path) -> None:
+    """In a process of its own with an empty cache."""
+    code = "from dfcompile.dataflow.timing_build import places as f; from dfcompile.dataflow.timing_jit import is_compiled as c; "
+    code += "import numpy as np; a = c(f); f(np.arange(3), np.arange(2)); print(a, c(f))"
+    kept = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    for expected in ("False True", "True True"):
+        ran = subprocess.run([sys.executable, "-c", code], env=kept, capture_output=True, text=True)
+        assert ran.stdout.strip() == expected, ran.stderr
