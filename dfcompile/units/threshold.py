@@ -48,7 +48,7 @@ class Threshold(Unit):
 
     def check_constants(self) -> None:
         """ValueError unless what is stored of the unit is what its types and sizes say."""
-        check_steps(self.thresholds, self.flip, self.out_dtype, self.shape[2])
+        check_steps(self.thresholds, self.flip, self.scaling, self.out_dtype, self.shape[2])
 
     @cached_property
     def _counting(self) -> Thresholding:

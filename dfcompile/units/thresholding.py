@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfcompile.ir.requantization import Requantization
+from dfcompile.ir.requantization import LARGEST_SHIFT, Requantization
 from dfcompile.ir.types import IntType
 from dfcompile.jit import compiled
 from dfcompile.units.base import Memory, pack_words
@@ -57,8 +57,15 @@ def _search(acc: Array, steps: Array, base: Array, slope: Array, out: Array) -> 
             out[m, c] = base[c] + slope[c] * count
 
 
-def check_steps(thresholds: Array | None, flip: Array | None, out: IntType, channels: int) -> None:
-    """ValueError unless thresholds and flips, where there are any, are integers for so many channels."""
+def check_steps(thresholds: Array | None, flip: Array | None, scaling: Requantization | None, out: IntType, channels: int) -> None:
+    """ValueError unless thresholds, flips and their requantization, where there are any, are integers for so many channels."""
+    if scaling is not None:
+        parts = (scaling.multiplier, scaling.offset, scaling.base)
+        whole = all(p.dtype.kind in "iu" and p.shape in ((1,), (channels,)) for p in parts) and 0 <= scaling.shift <= LARGEST_SHIFT
+        if thresholds is None or not whole or len({p.shape for p in parts}) > 1:
+            raise ValueError(f"a requantization that is none of {channels} channels")
+        if scaling.offset.min() < 0 or int(scaling.offset.max()) >> scaling.shift:
+            raise ValueError(f"offsets of a requantization beyond its shift by {scaling.shift}")
     if flip is not None and (thresholds is None or flip.shape != (channels,)):
         raise ValueError(f"flips of shape {flip.shape} for {channels} channels")
     if thresholds is None:

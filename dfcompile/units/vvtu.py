@@ -73,7 +73,7 @@ class Vvtu(Unit):
     def check_constants(self) -> None:
         """ValueError unless what is stored of the unit is what its types and sizes say."""
         check_codes(self.weights, self.weight_dtype, (None, None), "weights")
-        check_steps(self.thresholds, self.flip, self.out_dtype, self.out_shape[2])
+        check_steps(self.thresholds, self.flip, self.scaling, self.out_dtype, self.out_shape[2])
         if self.arithmetic not in ARITHMETIC:
             raise ValueError(f"there is no arithmetic '{self.arithmetic}'")
 
