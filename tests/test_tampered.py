@@ -20,7 +20,7 @@ from dfcompile.schema import Reader, SchemaError
 from tests.tamper import failures, hostile_npy, replace_array
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-BUILDS = [("digits_cnn_w2a2", "dataflow"), ("digits_mlp_w1a1", "loopback")]
+BUILDS = [("digits_cnn_w4a4", "dataflow"), ("digits_mlp_w1a1", "loopback")]
 
 
 @pytest.fixture(scope="module", params=BUILDS, ids=[mode for _, mode in BUILDS])
