@@ -1,6 +1,7 @@
 """Processor seconds and memory that a build takes, from the ONNX file to the complete folder, stage by stage.
 
 python -m benchmarks.build_time [mobilenet_v1 resnet50 vgg16 wide_activations MODEL.onnx ...] [--runs 1] [--no-verify]
+python -m benchmarks.build_time residual_chain:100 conv_chain:1000 lstm_step:4 products:100
 
 Each run is a process of its own, on two threads as numpy takes them; seconds are of user and system, memory is the largest resident set.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import resource
 import statistics
 import subprocess
@@ -18,6 +20,7 @@ import time
 from pathlib import Path
 
 from benchmarks.known_models import KNOWN
+from benchmarks.models import GROWING
 from dfcompile.console import show_table
 
 
@@ -32,7 +35,10 @@ def measure(model: Path, verify: bool) -> dict[str, float]:
         made.save(Path(folder) / "out")
     end = time.process_time()
     starts = [0.0, *(t for _, t in marks[1:]), end]
-    found = {name: b - a for (name, _), a, b in zip(marks, starts[:-1], starts[1:], strict=True)}
+    found: dict[str, float] = {}
+    for (text, _), a, b in zip(marks, starts[:-1], starts[1:], strict=True):
+        stage = re.sub(r" \d+/\d+$", "", text)
+        found[stage] = found.get(stage, 0.0) + b - a
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return {**found, "all": end, "GB": peak}
 
@@ -57,7 +63,11 @@ def main() -> None:
     columns: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         for name in given.models:
-            model = KNOWN[name](Path(folder)) if name in KNOWN else Path(name)
+            kind, _, count = name.partition(":")
+            if kind in GROWING:
+                model = GROWING[kind](Path(folder), int(count))
+            else:
+                model = KNOWN[name](Path(folder)) if name in KNOWN else Path(name)
             runs = [in_process(model, given.verify) for _ in range(given.runs)]
             columns = list(runs[0])
             rows.append([model.stem, *(round(statistics.median(r[c] for r in runs), 2) for c in columns)])

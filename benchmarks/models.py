@@ -5,6 +5,7 @@ Each quantizer is QuantizeLinear and DequantizeLinear, as exporters write them; 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +122,6 @@ def products(folder: Path, inputs: int) -> Path:
     y = m.quantized(m.dense(m.relu(m.dense(x, 2, 7)), 7, 2))
     twice = m.put("Add", m.put("Add", x, y)[0], x)[0]
     return m.write(folder, m.dense(m.quantized(twice), 2, 2))
+
+
+GROWING: dict[str, Callable[[Path, int], Path]] = {f.__name__: f for f in (residual_chain, conv_chain, lstm_step, products)}
