@@ -2,7 +2,7 @@
 
 No C++ simulation sees these pragmas, so the source is read:
 
-* a loop that moves beats is pipelined: its first line is ``DFC_PIPELINE``
+* a loop that moves beats is pipelined: its first line is ``DFC_PIPELINE(1)``
 * a loop inside a pipelined one is unrolled, and so is any other of an inlined function: its first line is ``DFC_UNROLL``
 * an array that an unrolled loop indexes by its variable is partitioned in the same file
 * a memory of a unit that all lanes read at once (every array parameter but ``Weights``, one word a step) is partitioned by lane
@@ -96,6 +96,8 @@ def breaches(text: str) -> Iterator[tuple[int, str]]:
             yield loop.start, "a loop that moves beats does not begin with DFC_PIPELINE"
         elif loop.pragma == "DFC_PIPELINE" and not moves and any(a <= loop.start < b for a, b in inlined):
             yield loop.start, "a loop of an inlined function is pipelined by itself"
+    for match in re.finditer(r"^\s+DFC_PIPELINE\((?!1\))", text, re.MULTILINE):
+        yield match.start(), "a loop is pipelined at another interval than 1, which the timing model takes for granted"
     yield from _arrays(text, found)
 
 
