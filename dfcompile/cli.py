@@ -268,7 +268,7 @@ def explore(
 
 def _best_engine(best: dict[str, Any], gap: float) -> None:
     parameters = ", ".join(f"{k} {best[k]:,}" for k in ENGINE_COLUMNS[:4])
-    proof = f"another may be up to {gap:.1%} faster" if gap else "no other is faster"
+    proof = f"another may be up to {gap:.1%} faster" if gap else "no other of the engines compared is faster"
     click.echo(f"best: {parameters}: {best['cycles']:,} cycles; {proof}")
 
 

@@ -49,7 +49,7 @@ def heatmap(title: str, found: Sweep, buffers: Sequence[Point] = ()) -> str:
 
 
 def _proof(found: Sweep) -> str:
-    return "no other is faster" if found.gap == 0 else f"another may be up to {found.gap:.1%} faster"
+    return "no other of the engines compared is faster" if found.gap == 0 else f"another may be up to {found.gap:.1%} faster"
 
 
 def _shape(p: Point) -> tuple[int, int]:

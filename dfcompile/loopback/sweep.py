@@ -14,12 +14,12 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.intop import IntAdd
 from dfcompile.loopback.area import fits, resources
+from dfcompile.loopback.bound import Work, work
 from dfcompile.loopback.compile import NO_LAYER, compile_program
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.loopback.lower import Lowered, lower
+from dfcompile.loopback.lower import lower
 from dfcompile.loopback.predict import predict
 from dfcompile.loopback.storage import Ints
-from dfcompile.loopback.tile import passes_of, tile_outs, word_range
 from dfcompile.loopback.traffic import layer_traffic
 
 SIDES = (4, 8, 16, 32, 64)
@@ -36,7 +36,7 @@ PJ_MAC, PJ_SRAM, PJ_DRAM = 0.23, 20.0, 1300.0
 class Point:
     """One engine for all networks together, a frame of each.
 
-    bound:     cycles that no schedule on this array can beat: its steps, or the constants and frames over the bus
+    bound:     cycles that no program on this array can beat (bound.py)
     cycles:    by the exact replay; None where the bound already ruled the point out
     ext_bytes, act_bytes, weight_bytes: external memory; reads of the activation memory and of the weight buffer
     macs:        multiplications of a frame of each network
@@ -65,7 +65,7 @@ class Point:
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """Every array shape with its largest memories; `best` is optimal when the gap is 0.
+    """Every array shape with its largest memories; of these engines none is faster than `best` when the gap is 0.
 
     gap:   how far below best.cycles the lowest open bound lies, as a share
     every: all engines that fit, by their bounds, least first
@@ -121,39 +121,13 @@ def _config(pe: int, simd: int, words: int, act: int, bits: int, acc: int, bus: 
         return None
 
 
-@dataclass(frozen=True)
-class _Work:
-    steps: int
-    macs: int
-    constant_bytes: int
-    frame_bytes: int
-
-
-def _work(low: Lowered, config: EngineConfig) -> _Work:
-    """Array steps and least traffic of one frame."""
-    steps = constants = 0
-    for layer in low.layers:
-        slots = low.storage[layer.dst].slots
-        sweeps = len(passes_of(layer, low.storage))
-        kernel = layer.window.kernel[0] * layer.window.kernel[1]
-        pixels = layer.size[0] * layer.size[1]
-        for _, outs in tile_outs(slots, layer, config):
-            spans = [word_range(o, low.storage[o.tensor].slots, outs, config.simd) for o in layer.operands]
-            steps += pixels * sweeps * kernel * max(b - a for a, b in spans)
-        dense = [o.kernel.weights for o in layer.operands if o.kernel.groups < len(o.kernel.weights)]
-        constants += sum(w.size * min(_bits(w), 8 if np.any(np.abs(w) != 1) else 1) // 8 for w in dense)
-    ends = {low.storage[t].buffer for t in (*low.inputs, *low.outputs)}
-    frame = sum(low.buffers[b] for b in ends) * config.simd
-    return _Work(steps, sum(layer.macs for layer in low.layers), constants, frame)
-
-
-def _works(graphs: Sequence[Graph], config: EngineConfig) -> list[_Work]:
+def _works(graphs: Sequence[Graph], config: EngineConfig) -> list[Work]:
     """Work of each network. CompileError with every node that the engine cannot run."""
     lows = [lower(g, config) for g in graphs]
     problems = [p for low in lows for p in (low.problems or ([] if low.layers else [NO_LAYER]))]
     if problems:
         raise CompileError(problems)
-    return [_work(low, config) for low in lows]
+    return [work(low, config) for low in lows]
 
 
 @dataclass
@@ -162,7 +136,7 @@ class _Looks:
 
     graphs: Sequence[Graph]
     board: Board
-    works: dict[tuple[int, int], list[_Work] | CompileError] = field(default_factory=dict)
+    works: dict[tuple[int, int], list[Work] | CompileError] = field(default_factory=dict)
     refused: list[tuple[EngineConfig, CompileError]] = field(default_factory=list)
 
     def point(self, config: EngineConfig) -> Point | None:
@@ -196,11 +170,11 @@ class _Looks:
         return CompileError([first, *fewest.problems])
 
 
-def _bounded(works: Sequence[_Work], config: EngineConfig, board: Board) -> Point:
+def _bounded(works: Sequence[Work], config: EngineConfig, board: Board) -> Point:
     """A point by its bounds."""
-    bound = sum(max(w.steps, (w.constant_bytes + w.frame_bytes) // config.bus_bytes) for w in works)
+    bound = sum(w.cycles(config) for w in works)
     steps, macs = sum(w.steps for w in works), sum(w.macs for w in works)
-    outside = sum(w.constant_bytes + w.frame_bytes for w in works)
+    outside = sum(w.loads + w.stores for w in works)
     act, weight = steps * config.simd, steps * config.lanes * config.weight_bits // 8
     energy = (macs * PJ_MAC + (act + weight) / 8 * PJ_SRAM + outside / 8 * PJ_DRAM) * 1e-6
     used = resources(config, board.family)

@@ -1,0 +1,94 @@
+"""Cycles that no program of a network beats on an array: its steps, what must be loaded, what must be stored.
+
+Loads and stores have channels of their own, so neither waits for the other. What a program may leave out must not count: words of an
+input that no tap reads, and weights that equal others (a tile that is still in the buffer is not loaded again).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.descriptor import AccOp
+from dfcompile.loopback.layer import Layer, Operand
+from dfcompile.loopback.lower import Lowered
+from dfcompile.loopback.storage import Ints
+from dfcompile.loopback.tile import passes_of, tile_outs, word_range
+
+_MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9)
+
+
+@dataclass(frozen=True)
+class Work:
+    """Array steps, multiplications, and the least bytes loaded and stored for one frame."""
+
+    steps: int
+    macs: int
+    loads: int
+    stores: int
+
+    def cycles(self, config: EngineConfig) -> int:
+        """No program takes fewer."""
+        return max(self.steps, self.loads // config.bus_bytes, self.stores // config.bus_bytes)
+
+
+def work(low: Lowered, config: EngineConfig) -> Work:
+    """What one frame takes at least."""
+    steps = 0
+    read: dict[str, int] = {}
+    inputs = {low.storage[t].buffer for t in low.inputs}
+    for layer in low.layers:
+        sweeps = len(passes_of(layer, low.storage))
+        words = [0] * len(layer.operands)
+        for _, outs in tile_outs(low.storage[layer.dst].slots, layer, config):
+            spans = [word_range(o, low.storage[o.tensor].slots, outs, config.simd) for o in layer.operands]
+            words = [max(n, b - a) for n, (a, b) in zip(words, spans, strict=True)]
+            steps += layer.size[0] * layer.size[1] * sweeps * layer.window.kernel[0] * layer.window.kernel[1] * max(b - a for a, b in spans)
+        for operand, count in zip(layer.operands, words, strict=True):
+            storage = low.storage[operand.tensor]
+            if storage.buffer in inputs and layer.op == AccOp.ADD:
+                least = count * storage.planes * _pixels(layer, storage.height, storage.width)
+                read[storage.buffer] = max(read.get(storage.buffer, 0), least)
+    written: dict[str, int] = {}
+    for s in (low.storage[t] for t in low.outputs):
+        written[s.buffer] = max(written.get(s.buffer, 0), s.height * s.width * s.planes * s.words(config.simd))
+    loads = sum(read.values()) * config.simd + constant_bytes([o for layer in low.layers for o in layer.operands])
+    return Work(steps, sum(layer.macs for layer in low.layers), loads, sum(written.values()) * config.simd)
+
+
+def _pixels(layer: Layer, height: int, width: int) -> int:
+    """Pixels of an operand that some tap of a layer reads."""
+    found = 1
+    for axis, size in enumerate((height, width)):
+        outs, taps = np.arange(layer.size[axis]), np.arange(layer.window.kernel[axis])
+        at = outs[:, None] * layer.window.stride[axis] - layer.window.pads[axis] + taps * layer.window.dilation[axis]
+        found *= len(np.unique(at[(at >= 0) & (at < size)]))
+    return found
+
+
+def constant_bytes(operands: list[Operand]) -> int:
+    """Bytes of the weights of dense operands that are loaded at least once, each kind of output channel once.
+
+    Channels are told apart by how often they have each magnitude, so that no two tiles of equal bits count twice. A channel counts
+    the bits that its own weights need, of those that are not 0; channels of a single magnitude do not count.
+    """
+    kinds: dict[int, int] = {}
+    for w in (o.kernel.weights for o in operands if o.kernel.groups < len(o.kernel.weights)):
+        size = np.abs(w.reshape(len(w), -1)).astype(np.uint64)
+        most, count = size.max(axis=1), (size > 0).sum(axis=1)
+        single = np.where(size > 0, size, most[:, None]).min(axis=1) == most
+        with np.errstate(over="ignore"):
+            mixed = (size * np.uint64(_MIX[0])) ^ ((size * np.uint64(_MIX[1])) >> np.uint64(29))
+            key = np.where(size > 0, mixed * mixed, np.uint64(0)).sum(axis=1, dtype=np.uint64)
+        bits = np.where(most < 256, _bits(most), 1)  # wider weights are stored in digits, of which some may be narrow
+        for k, n in zip(key[~single].tolist(), (count * bits)[~single].tolist(), strict=True):
+            kinds[k] = min(kinds.get(k, n), n)
+    return sum(kinds.values()) // 8
+
+
+def _bits(most: NDArray[np.uint64]) -> Ints:
+    """Signed bits that weights of either sign need at least: those of -2**k are k + 1."""
+    return np.asarray(np.ceil(np.log2(np.maximum(most, 1).astype(np.float64))).astype(np.int64) + 1)
