@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from numba.core.caching import UserWideCacheLocator
 
+from dfcompile.dataflow.timing_jit import is_compiled
 from dfcompile.files import note
 from dfcompile.jit import compiled
 from tests.output.disk import small_files
@@ -47,7 +48,9 @@ def kept(folder: Path, end: str) -> Path:
 
 
 def test_code_is_kept(function: Function) -> None:
+    assert not is_compiled(compiled(function))
     assert [loads(function), loads(function)] == [False, True]
+    assert is_compiled(compiled(function)), "the disk holds it"
 
 
 def flip(path: Path, at: int) -> None:
@@ -80,7 +83,7 @@ def test_where_nothing_can_be_kept(
 ) -> None:
     (tmp_path / "__pycache__").write_text("in the way")
     monkeypatch.setattr(UserWideCacheLocator, "from_function", lambda *_: None)
-    assert [loads(function), loads(function)] == [False, False]
+    assert [loads(function), loads(function)] == [False, False] and not is_compiled(compiled(function))
     assert capsys.readouterr().err.count("note: machine code cannot be kept") == 1
 
 

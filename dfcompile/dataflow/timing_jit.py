@@ -41,5 +41,5 @@ def inline(function: F) -> F:
 
 def is_compiled(function: Any) -> bool:
     """Whether this process or the disk holds machine code of a function that `jit` made; without it a first call takes seconds."""
-    folder = Path(function._cache.cache_path)
-    return bool(function.signatures) or any(folder.glob(f"*.{function.__qualname__}-*.nbi"))
+    folder = function._cache.cache_path  # None where none can be written
+    return bool(function.signatures) or (bool(folder) and any(Path(folder).glob(f"*.{function.__qualname__}-*.nbi")))
