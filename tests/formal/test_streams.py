@@ -42,6 +42,11 @@ def test_queue(depth: int, tmp_path: Path) -> None:
     assert prove("queue_bench", {"Depth": depth}, tmp_path) == PROVED
 
 
+@pytest.mark.parametrize("bench", ["burst_bench", "registers_bench"])
+def test_bus_of_the_loopback_engine(bench: str, tmp_path: Path) -> None:
+    assert prove(bench, {}, tmp_path) == PROVED
+
+
 @pytest.mark.parametrize(("few", "many"), [(1, 1), (1, 3), (3, 1), (2, 3), (3, 2), (3, 4), (4, 2)])
 def test_width_converter(few: int, many: int, tmp_path: Path) -> None:
     assert prove("lanes_bench", {"InLanes": few, "OutLanes": many, "Elements": 12}, tmp_path) == PROVED
@@ -93,6 +98,8 @@ FAULTS: list[tuple[str, dict[str, int], str, str, str]] = [
     ("stream_out", {"Slots": 3, "Delay": 1}, "dfc_stream_out", "- count_t'(issue_i)", "- count_t'(push_i)"),
     ("stream_out", {"Slots": 2, "Delay": 0}, "dfc_stream_out", "free_q   <= count_t'(Slots);", "free_q   <= count_t'(1);"),
     ("queue", {"Depth": 2}, "dfc_lb_queue", "out_valid_o = tail_q != head_q", "out_valid_o = tail_q[Bits-1:0] != head_q[Bits-1:0]"),
+    ("burst", {}, "dfc_lb_burst", "if (count > page) count = page;", "if (count > page + 24'd1) count = page;"),
+    ("registers", {}, "dfc_lb_registers", " && w_data_i[0];", ";"),
     ("lanes", CONVERTER, "dfc_width_converter", "taken - level_t'(OutLanes) : taken", "taken - level_t'(InLanes) : taken"),
     ("lanes", CONVERTER, "dfc_width_converter", "gives ? all >> (OutLanes * Bits) : all", "all"),
     ("lanes", REPACK, "dfc_repack", "hold_q  <= '0;", ""),
