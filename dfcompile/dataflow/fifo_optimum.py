@@ -26,7 +26,7 @@ from scipy.sparse import csr_array
 from dfcompile.dataflow.cover import Ints, Programme, cheaper
 
 Depths = Mapping[str, int]
-_NODE = 1000  # work of a node of the solver for each row and column: about as long as so many events of the model
+_NODE = 3000  # work of a node of the solver for each row and column: about as long as so many events of the model
 
 
 @dataclass(frozen=True)
