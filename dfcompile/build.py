@@ -81,7 +81,8 @@ def _import(b: Build) -> None:
     found = import_model(b.path)
     b.fates.update(found.fates)
     if found.problems or found.graph is None:
-        raise CompileError((*found.problems, *_later_problems(found.graph, b.options.get("input_type"))))
+        whole = any(p.code == "not-quantized" for p in found.problems)  # what else there is to say follows from that
+        raise CompileError((*found.problems, *(() if whole else _later_problems(found.graph, b.options.get("input_type")))))
     b.model = found.graph.replace(name=one_line(b.path.stem))
     b.dump("import", b.model)
     b.input_types = parse_input_types(b.options.get("input_type"), b.model)
@@ -122,7 +123,7 @@ def _fold(b: Build) -> None:
         chosen = b.folded.choices
     if given is not None:
         b.folded = None
-        chosen = chosen | read_folding(given, b.units)
+        chosen = chosen | read_folding(given, b.units, chosen)
     b.unfolded, b.units = b.units, apply_folding(b.units, chosen)
     b.dump("fold", b.units)
 

@@ -224,8 +224,11 @@ def _too_large(problem: FoldProblem, interval: int, board: Board, limit: Vector,
     )
 
 
-def read_folding(source: str | Path | Mapping[str, Any], graph: Graph) -> dict[str, Choice]:
-    """A folding from a JSON file or dict: unit name -> {pe, simd, ...}; CompileError names every wrong entry."""
+def read_folding(source: str | Path | Mapping[str, Any], graph: Graph, automatic: Mapping[str, Choice]) -> dict[str, Choice]:
+    """A folding from a JSON file or dict: unit name -> {pe, simd, ...}; CompileError names every wrong entry.
+
+    automatic: what a unit keeps of which only styles are named; fields of a folding that is named in part are 1
+    """
     entries = load_folding(source)
     by_name = {n.name: n for n in graph.nodes}
     tied = tied_windows(graph)
@@ -240,19 +243,21 @@ def read_folding(source: str | Path | Mapping[str, Any], graph: Graph) -> dict[s
         assert isinstance(unit, Unit)
         if name in tied:
             continue
-        problem = _wrong_choice(name, unit, choice)
+        styles_only = isinstance(choice, Mapping) and not set(choice) & set(unit.fold_fields)
+        base = automatic.get(name, unit.folding) if styles_only else unit.folding
+        problem = _wrong_choice(name, unit, choice, base)
         if problem:
             problems.append(problem)
         else:
-            result[name] = {**unit.folding, **choice}
+            result[name] = {**base, **choice}
     if problems:
         raise CompileError(problems)
     return result
 
 
-def _wrong_choice(name: str, unit: Unit, choice: Any) -> Problem | None:
-    """What is wrong with a given choice of folding and style fields, if anything is."""
-    wanted = {**unit.folding, **choice} if isinstance(choice, Mapping) else {}
+def _wrong_choice(name: str, unit: Unit, choice: Any, base: Choice) -> Problem | None:
+    """What is wrong with a given choice of folding and style fields on top of `base`, if anything is."""
+    wanted = {**base, **choice} if isinstance(choice, Mapping) else {}
     folding = {k: v for k, v in wanted.items() if k in unit.fold_fields}
     values: dict[str, Any] = {}
     if isinstance(choice, Mapping) and _is_legal(unit, folding):

@@ -270,10 +270,10 @@ def test_windows_of_depthwise_units_have_their_lanes() -> None:
 def test_a_folding_may_be_given_and_wrong_entries_are_all_named() -> None:
     graph = chain([4, 6, 4])
     first, second = (name for name, _ in units_of(graph))
-    assert read_folding({first: {"pe": 3, "simd": 2}}, graph) == {first: {"pe": 3, "simd": 2}}
-    assert read_folding({first: {"pe": 5, "simd": 3}}, graph) == {first: {"pe": 5, "simd": 3}}
+    assert read_folding({first: {"pe": 3, "simd": 2}}, graph, {}) == {first: {"pe": 3, "simd": 2}}
+    assert read_folding({first: {"pe": 5, "simd": 3}}, graph, {}) == {first: {"pe": 5, "simd": 3}}
     with pytest.raises(CompileError) as error:
-        read_folding({first: {"pe": 7, "simd": 2}, second: {"pe": 2, "simd": 7}, "nothing": {}}, graph)
+        read_folding({first: {"pe": 7, "simd": 2}, second: {"pe": 2, "simd": 7}, "nothing": {}}, graph, {})
     assert len(error.value.problems) == 3
 
 
@@ -281,15 +281,15 @@ def test_a_given_folding_may_hold_styles() -> None:
     graph = chain([4, 6, 4])
     first = units_of(graph)[0][0]
     wanted = {"pe": 3, "simd": 2, "weight_style": "bram"}
-    assert read_folding({first: wanted}, graph) == {first: wanted}
+    assert read_folding({first: wanted}, graph, {}) == {first: wanted}
     with pytest.raises(CompileError, match="weight_style in"):
-        read_folding({first: {"pe": 3, "simd": 2, "weight_style": "tape"}}, graph)
+        read_folding({first: {"pe": 3, "simd": 2, "weight_style": "tape"}}, graph, {})
 
 
 def test_what_was_chosen_can_be_given() -> None:
     graph = diamond(3, 2)
     choices = fold_for_interval(graph, default_interval(graph))
-    assert read_folding(choices, graph) == choices
+    assert read_folding(choices, graph, {}) == choices
 
 
 def test_room_for_fifos_is_left() -> None:

@@ -108,6 +108,6 @@ def test_lanes_beyond_a_unit_are_refused(tmp_path: Path) -> None:
     plain = compiler.build(model(tmp_path))
     name = next(n.name for n in plain.design.nodes if n.op.kind == "mvtu")
     with pytest.raises(CompileError, match=r"legal values: pe in 1 to 5, simd in 1 to 27"):
-        read_folding({name: {"pe": 6, "simd": 2}}, plain.design.graph)
+        read_folding({name: {"pe": 6, "simd": 2}}, plain.design.graph, {})
     with pytest.raises(CompileError, match="is not a folding"):
-        read_folding({name: {"pe": 2.0}}, plain.design.graph)
+        read_folding({name: {"pe": 2.0}}, plain.design.graph, {})
