@@ -63,12 +63,12 @@ def dense(rows: int = 4, columns: int = 40) -> Design:
 
 
 class WrongAdd(Add):
-    """An addition whose Python model is wrong in one element of the second frame."""
+    """An addition whose Python model is wrong in one element of frames whose second operand is 0 throughout."""
 
     def compute(self, *codes: Array) -> tuple[Array, ...]:
         (out,) = super().compute(*codes)
         out = out.copy()
-        out[1, 2, 0, 1] ^= 1
+        out[~codes[1].any(axis=(1, 2, 3)), 2, 0, 1] ^= 1
         return (out,)
 
 

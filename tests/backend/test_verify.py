@@ -39,7 +39,7 @@ def test_a_wrong_unit_is_found(engine: str) -> None:
     found = verify(SimpleNamespace(design=wrong()), engines=[engine], frames=3)["engines"][engine]
     assert found["pass"] is False
     assert (found["frames"], found["mismatches"]) == (3, 1)
-    # element (2, 0, 1) of frame 1, two lanes a beat
+    # element (2, 0, 1) of frame 1, the one of the least codes, two lanes a beat
     assert found["first_mismatch"].startswith("sum, frame 1, beat 12: [")
     assert "; unit add, sum, frame 1, beat 12: [" in found["first_mismatch"]
 
