@@ -153,9 +153,11 @@ def _cheapest(lines: list[_Lines], ratio: Fraction) -> tuple[int, int]:
         bounds = [b for x in lines if (b := x.broken(wide, narrow)) is not None]
         if not bounds:
             return wide, narrow
+        before = low, high
         low = max([low, *(b for b in bounds if b < ratio)])
         above = [b for b in bounds if b > ratio] + ([high] if high is not None else [])
         high = min(above) if above else None
+        assert (low, high) != before, "a broken boundary always narrows the bounds, so the search ends"
 
 
 def _candidate(low: Fraction, high: Fraction | None) -> tuple[int, int]:
