@@ -59,8 +59,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--no-verify", dest="verify", action="store_false", help="do not compare the units with the model's numbers")
     given = parser.parse_args()
-    rows: list[list[object]] = []
-    columns: list[str] = []
+    rows: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in given.models:
             kind, _, count = name.partition(":")
@@ -69,9 +68,10 @@ def main() -> None:
             else:
                 model = KNOWN[name](Path(folder)) if name in KNOWN else Path(name)
             runs = [in_process(model, given.verify) for _ in range(given.runs)]
-            columns = list(runs[0])
-            rows.append([model.stem, *(round(statistics.median(r[c] for r in runs), 2) for c in columns)])
-    show_table("processor seconds, and memory at most", ["model", *columns], rows)
+            rows[model.stem] = {c: round(statistics.median(r.get(c, 0.0) for r in runs), 2) for c in runs[0]}
+    columns = dict.fromkeys(c for row in rows.values() for c in row)  # first use has one more stage
+    cells = [[name, *(row.get(c, 0.0) for c in columns)] for name, row in rows.items()]
+    show_table("processor seconds, and memory at most", ["model", *columns], cells)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from benchmarks.networks import NETWORKS
 from dfcompile.boards import find_board
-from dfcompile.build import STAGES, Build
 from dfcompile.console import show_table
 from dfcompile.dataflow import fold_option
 from dfcompile.dataflow.fold import cheapest, fastest, lanes
 from dfcompile.errors import CompileError
+from dfcompile.front import FRONT, Build
 from dfcompile.ir.graph import Graph
 
 BOARDS = ("pynq-z2", "zcu104", "alveo-u250")
@@ -26,7 +26,7 @@ BOARDS = ("pynq-z2", "zcu104", "alveo-u250")
 def lowered(model: Path) -> Graph:
     """The unit graph of a model."""
     made = Build(model, {})
-    for _, stage in STAGES[:3]:
+    for _, stage in FRONT:
         stage(made)
     assert made.units
     return made.units

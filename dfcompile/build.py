@@ -1,4 +1,4 @@
-"""The compiler, as one list: read `STAGES` aloud.
+"""The compiler, as one list: read `STAGES` aloud; the first three are in `front.py`.
 
 model file -> model graph -> integer graph -> unit graph -> folded units -> design -> accelerator
 """
@@ -9,26 +9,20 @@ import contextlib
 import sys
 import time
 import types
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from dfcompile.accelerator import Accelerator
-from dfcompile.boards import Board, find_board
-from dfcompile.config import parse_input_type
+from dfcompile.boards import find_board
 from dfcompile.dataflow.connect import apply_folding, connect
 from dfcompile.dataflow.cost import Vector, budget, vector
-from dfcompile.dataflow.design import Design
-from dfcompile.dataflow.fifo_sizing import FifoSizing, size_fifos
+from dfcompile.dataflow.fifo_sizing import size_fifos
 from dfcompile.dataflow.fold import Choice, Folded, cheapest, default_interval, fastest, load_folding, read_folding
-from dfcompile.dataflow.lower import lower
 from dfcompile.dataflow.share import share_memories
 from dfcompile.errors import CompileError, Problem
-from dfcompile.files import writing
-from dfcompile.frontend.importer import import_model
+from dfcompile.front import FRONT, Build, Progress, Stage
 from dfcompile.ir.graph import Graph
-from dfcompile.ir.types import IntType
 from dfcompile.loopback.mode import Roofline
 from dfcompile.loopback_accelerator import LoopbackAccelerator
 from dfcompile.loopback_build import build_loopback, check_program, loopback_roofline, too_slow
@@ -37,78 +31,10 @@ from dfcompile.output import new_folder
 from dfcompile.rate import check_options, missed_rate, wanted_interval
 from dfcompile.report_data import make_report
 from dfcompile.streamline.check import check_units
-from dfcompile.streamline.encode import find_problems
-from dfcompile.streamline.encoder import InputType
-from dfcompile.streamline.pipeline import Streamlined, streamline
-from dfcompile.text import one_line
 from dfcompile.units.area import sum_of
 from dfcompile.units.base import Unit
 
-Progress = Callable[[str], None]
 _REFOLDS = 3
-
-
-@dataclass
-class Build:
-    """What one build knows; each stage reads what is there and adds its own."""
-
-    path: Path
-    options: dict[str, Any]
-    board: Board | None = None
-    input_types: dict[str, InputType] = field(default_factory=dict)
-    model: Graph | None = None
-    fates: dict[str, str] = field(default_factory=dict)
-    integer: Streamlined | None = None
-    units: Graph | None = None
-    unfolded: Graph | None = None
-    folded: Folded | None = None
-    sizing: FifoSizing | None = None
-    design: Design | None = None
-    result: Accelerator | None = None
-    misfit: Problem | None = None  # why dataflow does not fit the board at the wanted rate
-    seconds: dict[str, float] = field(default_factory=dict)
-    progress: Progress = field(default=lambda text: None)
-    dumps: Path | None = None  # folder for the graph after each pass
-
-    def dump(self, stage: str, graph: Graph) -> None:
-        """Write a stage's graph as text where --dump-ir asks for it."""
-        if self.dumps:
-            with writing(self.options["dump_ir"]):
-                (self.dumps / f"{len(list(self.dumps.iterdir())):02d}_{stage}.txt").write_text(f"{graph}\n", encoding="utf-8")
-
-
-def _import(b: Build) -> None:
-    found = import_model(b.path)
-    b.fates.update(found.fates)
-    if found.problems or found.graph is None:
-        whole = any(p.code == "not-quantized" for p in found.problems)  # what else there is to say follows from that
-        raise CompileError((*found.problems, *(() if whole else _later_problems(found.graph, b.options.get("input_type")))))
-    b.model = found.graph.replace(name=one_line(b.path.stem))
-    b.dump("import", b.model)
-    b.input_types = parse_input_types(b.options.get("input_type"), b.model)
-
-
-def _later_problems(model: Graph | None, input_type: str | tuple[str, ...] | None) -> tuple[Problem, ...]:
-    """What streamlining will say of the rest of a model that the import refuses."""
-    if model is None:
-        return ()
-    try:
-        return find_problems(model, parse_input_types(input_type, model))
-    except CompileError as e:
-        return e.problems
-
-
-def _streamline(b: Build) -> None:
-    assert b.model
-    b.integer = streamline(b.model, b.input_types, bool(b.options.get("argmax")), b.dump)
-    b.model = b.model.replace(constants={})  # the real weights, which nothing reads any more
-    b.input_types = b.integer.input_types
-
-
-def _lower(b: Build) -> None:
-    assert b.integer
-    b.units, _ = lower(b.integer.graph)
-    b.dump("lower", b.units)
 
 
 def _fold(b: Build) -> None:
@@ -197,10 +123,8 @@ def _kept_options(b: Build) -> dict[str, Any]:
     return {k: v for k, v in b.options.items() if k != "dump_ir"} | board
 
 
-STAGES: tuple[tuple[str, Callable[[Build], None]], ...] = (
-    ("import", _import),
-    ("streamline", _streamline),
-    ("lower", _lower),
+STAGES: tuple[Stage, ...] = (
+    *FRONT,
     ("fold", _fold),
     ("connect", _connect),
     ("size FIFOs", _size_fifos),
@@ -208,13 +132,13 @@ STAGES: tuple[tuple[str, Callable[[Build], None]], ...] = (
     ("finish", _finish),
 )
 
-LOOPBACK_STAGES: tuple[tuple[str, Callable[[Build], None]], ...] = (
-    *STAGES[:2],
+LOOPBACK_STAGES: tuple[Stage, ...] = (
+    *FRONT[:2],
     ("program", _program),
 )
 
 
-def _run(b: Build, stages: tuple[tuple[str, Callable[[Build], None]], ...], progress: Progress | None) -> None:
+def _run(b: Build, stages: tuple[Stage, ...], progress: Progress | None) -> None:
     for name, stage in stages:
         if progress:
             progress(name)
@@ -320,69 +244,6 @@ def build(
     assert b.result
     b.result.report["seconds"] = {k: round(v, 3) for k, v in b.seconds.items()}
     return b.result
-
-
-def check(model: str | Path, input_type: str | tuple[str, ...] | None = None) -> tuple[Problem, ...]:
-    """Everything that stops a model from compiling; empty when nothing does."""
-    return _problems(Build(Path(model), {"input_type": input_type}))
-
-
-def _problems(b: Build) -> tuple[Problem, ...]:
-    try:
-        for _, stage in STAGES[:3]:
-            stage(b)
-    except CompileError as e:
-        return e.problems
-    return ()
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """What became of each ONNX node: (node, operator, fate, unit or pass)."""
-
-    rows: tuple[tuple[str, str, str, str], ...]
-    problems: tuple[Problem, ...] = ()
-
-    def __str__(self) -> str:
-        widths = [max((len(r[i]) for r in self.rows), default=0) for i in range(3)]
-        lines = ["  ".join(t.ljust(w) for t, w in zip(r, [*widths, 0], strict=True)).rstrip() for r in self.rows]
-        return "\n".join(lines + [str(p) for p in self.problems])
-
-
-def explain(model: str | Path, input_type: str | tuple[str, ...] | None = None) -> Explanation:
-    """Where every ONNX node went, also when the model cannot be compiled."""
-    b = Build(Path(model), {"input_type": input_type})
-    problems, rows = _problems(b), []
-    encoded = b.integer.fates if b.integer else {}
-    by_source: dict[str, list[str]] = {}
-    for node in b.model.nodes if b.model else ():
-        for s in node.source:
-            by_source.setdefault(s, []).append(node.name)
-    in_units: dict[str, list[str]] = {}
-    for node in b.units.nodes if b.units else ():
-        for s in node.source:
-            in_units.setdefault(s, []).append(f"{node.name} ({node.op.kind})")
-    for name, fate in b.fates.items():
-        kind, _, text = fate.partition(": ")
-        later = [encoded[n] for n in by_source.get(name, ()) if n in encoded]
-        rows.append((name, kind, "; ".join(dict.fromkeys(later)) or text, ", ".join(in_units.get(name, ()))))
-    return Explanation(tuple(rows), problems)
-
-
-def parse_input_types(given: str | tuple[str, ...] | None, model: Graph) -> dict[str, InputType]:
-    """Declared input types by graph input. CompileError for what cannot be read."""
-    texts = (given,) if isinstance(given, str) else tuple(given or ())
-    result: dict[str, InputType] = {}
-    for text in texts:
-        name, _, spec = text.rpartition("=")
-        names = [name] if name else list(model.inputs)
-        if name and name not in model.inputs:
-            raise CompileError(
-                Problem("bad-option", f"--input-type: there is no input '{name}'", help=f"inputs: {', '.join(model.inputs)}")
-            )
-        kind, scale, offset = parse_input_type(spec)
-        result |= dict.fromkeys(names, InputType(IntType.parse(kind), float(scale), float(offset)))
-    return result
 
 
 class _Callable(types.ModuleType):

@@ -152,7 +152,7 @@ def _summary(report: dict[str, Any], out: Path) -> None:
 @_json
 def check(model: Path, input_type: tuple[str, ...], as_json: bool) -> int:
     """Everything that stops MODEL from compiling, all at once."""
-    from dfcompile.build import check as find_problems
+    from dfcompile.front import check as find_problems
 
     problems = find_problems(model, input_type or None)
     if as_json:
@@ -170,7 +170,7 @@ def check(model: Path, input_type: tuple[str, ...], as_json: bool) -> int:
 @_json
 def explain(model: Path, input_type: tuple[str, ...], as_json: bool) -> None:
     """What became of each ONNX node, by which pass, and why a pass declined."""
-    from dfcompile.build import explain as trace
+    from dfcompile.front import explain as trace
 
     found = trace(model, input_type or None)
     if as_json:

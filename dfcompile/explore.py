@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from dfcompile.boards import Board, find_board
-from dfcompile.build import STAGES, Build
 from dfcompile.config import MODES, shown_number, wrong_number
 from dfcompile.dataflow.cost import RESOURCES
 from dfcompile.dataflow.fold import Folded, front
 from dfcompile.errors import CompileError, Problem
 from dfcompile.files import writing
+from dfcompile.front import FRONT, Build
 from dfcompile.ir.graph import Graph
 from dfcompile.loopback.heatmap import heatmap
 from dfcompile.loopback.survey import buffer_sizes, replay_shapes
@@ -98,7 +98,7 @@ def _explore_dataflow(
 def _staged(model: Path, input_type: str | tuple[str, ...] | None, progress: Progress | None, stages: int) -> Build:
     """The first stages of a build: 2 for the integer graph, 3 for the unfolded units."""
     b = Build(model, {"input_type": input_type})
-    for name, stage in STAGES[:stages]:
+    for name, stage in FRONT[:stages]:
         if progress:
             progress(name)
         stage(b)

@@ -35,6 +35,7 @@ LAYERS = (
         "saved_check",
         "verify_loopback",
         "build",
+        "front",
         "serialize",
         "rate",
         "report_data",

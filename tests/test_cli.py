@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,21 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 # Usage
+
+
+@pytest.mark.parametrize(
+    ("command", "late"),
+    [
+        (("--help",), "numpy onnx networkx"),
+        (("check", "digits_mlp_w1a1.onnx"), "scipy.optimize dfcompile.accelerator dfcompile.dataflow.timing dfcompile.loopback"),
+    ],
+)
+def test_a_command_loads_what_it_needs(command: tuple[str, ...], late: str, examples: Path) -> None:
+    """Most of the time that a short command takes is that of loading modules."""
+    code = "import sys; from dfcompile.cli import main; status = main(sys.argv[2:])\n"
+    code += "print([m for m in sys.argv[1].split() if m in sys.modules], status)"
+    done = subprocess.run([sys.executable, "-c", code, late, *command], cwd=examples, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[] 0"
 
 
 def test_help_names_every_command(capsys: Capture) -> None:

@@ -187,10 +187,10 @@ def test_the_fastest_folding_is_the_first_interval_that_fits(graph: Graph) -> No
 
 @needs_models
 def test_cnv_takes_fewer_lanes_fewer_luts_and_less_in_all_than_the_published_folding() -> None:
-    from dfcompile.build import STAGES, Build
+    from dfcompile.front import FRONT, Build
 
     b = Build(MODELS / "bnnpynq_cnv_1w1a.onnx", {})
-    for _, stage in STAGES[:3]:
+    for _, stage in FRONT:
         stage(b)
     assert b.units
     found = cheapest(b.units, 32768)

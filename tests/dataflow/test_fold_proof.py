@@ -16,7 +16,6 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from benchmarks.networks import CODES, Network, mlp, resnet8, steps
 from dfcompile.boards import Board, find_board
-from dfcompile.build import STAGES, Build
 from dfcompile.dataflow import fold, fold_sum
 from dfcompile.dataflow.cost import budget, rates
 from dfcompile.dataflow.fold import cheapest, fastest, first_true
@@ -24,6 +23,7 @@ from dfcompile.dataflow.fold_problem import FoldProblem
 from dfcompile.dataflow.fold_search import Answer, solve
 from dfcompile.dataflow.fold_sum import FoldSums
 from dfcompile.errors import CompileError
+from dfcompile.front import FRONT, Build
 from dfcompile.ir.graph import Graph
 from dfcompile.units.add import Add
 from dfcompile.units.threshold import Threshold
@@ -44,7 +44,7 @@ def two_layers(folder: Path) -> Graph:
     path = folder / "two.onnx"
     path.write_bytes(made.SerializeToString())
     b = Build(path, {})
-    for _, stage in STAGES[:3]:
+    for _, stage in FRONT:
         stage(b)
     assert b.units
     return b.units
