@@ -122,8 +122,8 @@ def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
     raise NotImplementedError(op)
 
 
-def run(model: Any, feeds: dict[str, Any]) -> dict[str, Any]:
-    """Outputs (float64 of the exact results) of a ModelProto for float32 feeds."""
+def run_tensors(model: Any, feeds: dict[str, Any]) -> dict[str, Any]:
+    """Every tensor of a ModelProto, its real numbers as Fraction, for feeds of float32 numbers or of Fraction."""
     raw = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
     env = {k: rational(v) for k, v in {**raw, **feeds}.items()}
     for n in model.graph.node:
@@ -136,4 +136,10 @@ def run(model: Any, feeds: dict[str, Any]) -> dict[str, Any]:
             env.update(zip(n.output, np.split(ins[0], cuts, axis=a["axis"]), strict=True))
             continue
         env[n.output[0]] = run_node(n, a, ins, stored)
+    return env
+
+
+def run(model: Any, feeds: dict[str, Any]) -> dict[str, Any]:
+    """Outputs (float64 of the exact results) of a ModelProto, as `run_tensors`."""
+    env = run_tensors(model, feeds)
     return {o.name: np.vectorize(float, otypes=[np.float64])(env[o.name]) for o in model.graph.output}

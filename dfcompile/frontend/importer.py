@@ -2,61 +2,27 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
-import pkgutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import networkx as nx
 
-import dfcompile.frontend as frontend
 from dfcompile.errors import CompileError, Problem
 from dfcompile.frontend.builder import Builder
-from dfcompile.frontend.call import CONVERTERS, Call
+from dfcompile.frontend.call import Call
 from dfcompile.frontend.fate import find_fates
+from dfcompile.frontend.find_converter import find_converter
 from dfcompile.frontend.fold import folded, is_folded
-from dfcompile.frontend.model import FLOATS, INTEGERS, OnnxModel, OnnxNode, Subgraph, ValueInfo
+from dfcompile.frontend.model import FLOATS, INTEGERS, OnnxModel, OnnxNode, ValueInfo
 from dfcompile.frontend.onnx_file import read_model
+from dfcompile.frontend.part import Part, cut_out
 from dfcompile.frontend.value import Act, Const, Refusal, Unknown, Value, Weight
 from dfcompile.ir import Graph, Tensor
 from dfcompile.ir.modelop import Bipolar, Dequantize, MultiThreshold, Quantize, Unsupported
 from dfcompile.ir.modelop_base import TooLargeError, shown_shape, sized
+from dfcompile.ir.modelop_linear import multiplications
 from dfcompile.ir.types import IntType
-
-for _module in pkgutil.iter_modules(frontend.__path__):
-    if _module.name.startswith("convert_"):
-        importlib.import_module(f"{frontend.__name__}.{_module.name}")
-
-_SUGGESTIONS = {
-    "If": "export the model with a constant condition",
-    "Loop": "unroll the loop before the export",
-    "Scan": "unroll the loop before the export",
-    "LSTM": "recurrent networks are not supported",
-    "GRU": "recurrent networks are not supported",
-    "RNN": "recurrent networks are not supported",
-    "LpPool": "use AveragePool or MaxPool",
-    "GlobalLpPool": "use GlobalAveragePool",
-    "LRN": "use BatchNormalization",
-    "GroupNormalization": "use BatchNormalization",
-    "Hardmax": "use ArgMax",
-}
-
-_FREE_DOMAINS = (
-    "Quant",
-    "IntQuant",
-    "BipolarQuant",
-    "Trunc",
-    "FloatQuant",
-    "MultiThreshold",
-    "MaxPoolNHWC",
-    "QuantAvgPool2d",
-    "DebugMarker",
-)
-"""Operators that exporters write in many domains, declared or not."""
-
-_KNOWN_DOMAINS = ("", "ai.onnx", "com.microsoft")
 
 
 @dataclass(frozen=True)
@@ -68,6 +34,7 @@ class ImportResult:
     fates:    for every ONNX node (its name, or operator_index) what became of it
     opsets:   domain to version, as declared
     elements: ONNX element type of each model input and output
+    part:     what was read and what is left to the host, where that is not all
     """
 
     graph: Graph | None
@@ -75,14 +42,53 @@ class ImportResult:
     fates: dict[str, str] = field(default_factory=dict)
     opsets: dict[str, int] = field(default_factory=dict)
     elements: dict[str, str] = field(default_factory=dict)
+    part: Part | None = None
 
 
-def import_model(path: str | Path) -> ImportResult:
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """A file as far as it can be understood, whatever else is wrong with it.
+
+    values: what each tensor is; macs: multiplications of a frame by ONNX node; batch: size of the batch axis
+    """
+
+    model: OnnxModel
+    problems: tuple[Problem, ...]
+    values: Mapping[str, Value | Unknown]
+    macs: Mapping[str, int]
+    batch: int
+
+
+def survey(path: str | Path) -> Survey:
+    """Look at all of an ONNX file. CompileError where it cannot be read."""
+    model, problems = read_model(Path(path))
+    found = _Importer(model, [])
+    found.convert()
+    return Survey(model, tuple(problems), found.env, found.macs(), found.builder.batch)
+
+
+def import_part(whole: Survey, start: tuple[str, ...], end: tuple[str, ...]) -> ImportResult:
+    """The part of a model between tensors, as `import_model` gives it."""
+    try:
+        model, part = cut_out(whole.model, start, end, whole.values, whole.batch)
+    except CompileError as e:
+        return ImportResult(None, (*whole.problems, *e.problems))
+    found = _Importer(model, list(whole.problems)).run()
+    left = {k: f"left to the host, {where} the part" for where, names in (("before", part.before), ("behind", part.behind)) for k in names}
+    fates = {n.label: f"{n.op_type}: {left[n.label]}" if n.label in left else found.fates.get(n.label, f"{n.op_type}: no part of it")
+             for n in whole.model.nodes}  # fmt: skip
+    return replace(found, fates=fates, part=part)
+
+
+def import_model(path: str | Path, start: tuple[str, ...] = (), end: tuple[str, ...] = ()) -> ImportResult:
     """Read an ONNX file (QONNX, QCDQ, FINN's dialect, QLinear operators) as a graph of model operators.
 
+    start, end: tensors of the file between which the part lies that is read; none for the model's inputs and outputs
     Never raises for what a file holds: whatever is wrong comes back as problems, all at once.
     """
     try:
+        if start or end:
+            return import_part(survey(path), start, end)
         model, problems = read_model(Path(path))
     except CompileError as e:
         return ImportResult(None, e.problems)
@@ -100,11 +106,24 @@ class _Importer:
         self.made: list[tuple[OnnxNode, Value]] = []
         self.builder = Builder(self._batch(), self._names())
 
-    def run(self) -> ImportResult:
+    def convert(self) -> None:
+        """Convert every node that can be."""
         self._read_inputs()
         self._read_constants()
         for node in self._ordered():
             self._convert(node)
+
+    def macs(self) -> dict[str, int]:
+        """Multiplications of a frame by the ONNX node that makes them."""
+        found: dict[str, int] = {}
+        for n in self.builder.nodes:
+            tensors = (self.builder.tensors[t].shape for t in (*n.inputs, *n.outputs))
+            for s in n.source[:1]:
+                found[s] = found.get(s, 0) + multiplications(n.op, *tensors)
+        return found
+
+    def run(self) -> ImportResult:
+        self.convert()
         graph = self._graph()
         if graph is not None:
             self._check_quantized(graph)
@@ -229,7 +248,7 @@ class _Importer:
         self.builder.begin(node)
         call = Call(self.builder, node, tuple(i for i in inputs if not isinstance(i, Unknown)), self.model.opset)
         try:
-            made = folded(call) or self._converter(node)(call)
+            made = folded(call) or find_converter(node)(call)
         except Refusal as e:
             self._refused(node, Problem(e.code, e.what, self._where(node, inputs), e.why, e.help))
         except TooLargeError as e:
@@ -249,31 +268,11 @@ class _Importer:
         self.fates[node.label] = "not looked at: it depends on a node or tensor that was refused"
         try:
             if not is_folded(node) or self.numbers.intersection(node.inputs):
-                self._converter(node)
+                find_converter(node)
         except Refusal as e:
             self.problems.append(Problem(e.code, e.what, node.where, e.why, e.help))
             self.fates[node.label] = f"refused: {e.what}"
         self._bind(node, self._placeholder(node))
-
-    def _converter(self, node: OnnxNode):  # type: ignore[no-untyped-def]
-        domain = node.domain
-        if "channels_last" in domain and f"channels_last/{node.op_type}" in CONVERTERS:
-            return CONVERTERS[f"channels_last/{node.op_type}"]
-        if node.op_type in CONVERTERS and (node.op_type in _FREE_DOMAINS or domain in _KNOWN_DOMAINS):
-            return CONVERTERS[node.op_type]
-        raise self._unsupported(node)
-
-    def _unsupported(self, node: OnnxNode) -> Refusal:
-        known = sorted(c for c in CONVERTERS if "/" not in c)
-        near = difflib.get_close_matches(node.op_type, known, 2, 0.75)
-        domain = f" of domain '{node.domain}'" if node.domain not in _KNOWN_DOMAINS else ""
-        help = _SUGGESTIONS.get(node.op_type) or (f"the nearest supported is {' or '.join(near)}" if near else "")
-        if domain and node.op_type in CONVERTERS:
-            help = f"if it means '{node.op_type}' of standard ONNX, leave its domain empty"
-        why = "it holds a graph of its own" if any(isinstance(a, Subgraph) for a in node.attributes.values()) else ""
-        return Refusal(
-            "unsupported-op", f"operator '{node.op_type}'{domain} is not supported", why, help or "replace it by supported operators"
-        )
 
     def _where(self, node: OnnxNode, inputs: list[Value | Unknown | None]) -> str:
         info = self.model.value_info.get(node.outputs[0]) if node.outputs else None

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dfcompile.ir.graph import Tensor
+from dfcompile.ir.graph import Op, Tensor
 from dfcompile.ir.modelop_base import Array, ModelOp, broadcast_shape, shown_shape, sized
 
 _UNFOLDED = 2**24
@@ -163,3 +163,12 @@ class MatMul(ModelOp):
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         return (np.matmul(inputs[0], inputs[1]),)
+
+
+def multiplications(op: Op, *shapes: tuple[int, ...]) -> int:
+    """Multiplications of a frame in an operator; shapes: of its inputs, then of its outputs, batch axis first."""
+    if isinstance(op, Conv):
+        return math.prod(shapes[-1][1:]) * math.prod(shapes[1][1:])
+    if isinstance(op, ConvTranspose):
+        return math.prod(shapes[0][1:]) * math.prod(shapes[1][1:])
+    return math.prod(shapes[-1][1:]) * shapes[0][-1] if isinstance(op, MatMul) else 0
