@@ -21,7 +21,7 @@ from dfcompile.dataflow.fifo_sizing import size_fifos
 from dfcompile.dataflow.fold import Choice, Folded, cheapest, default_interval, fastest, load_folding, read_folding
 from dfcompile.dataflow.share import share_memories
 from dfcompile.errors import CompileError, Problem
-from dfcompile.front import FRONT, Build, Progress, Stage
+from dfcompile.front import FRONT, Build, Names, Progress, Stage, names_of
 from dfcompile.ir.graph import Graph
 from dfcompile.loopback.mode import Roofline
 from dfcompile.loopback_accelerator import LoopbackAccelerator
@@ -209,7 +209,9 @@ def build(
     interval: int | None = None,
     clock: float | None = None,
     folding: str | Path | Mapping[str, Any] | None = None,
-    input_type: str | tuple[str, ...] | None = None,
+    input_type: Names = None,
+    from_: Names = None,
+    to: Names = None,
     argmax: bool = False,
     verify: bool = True,
     dump_ir: str | Path | None = None,
@@ -221,6 +223,7 @@ def build(
     folding: JSON file or dict, unit -> {pe, simd, ...}; units not named keep their automatic folding. In loopback mode
         {"engine": {pe, simd, ..., batch}}, as report.json names them
     input_type: "[input=]TYPE[:scale[:offset]]", what a raw input stream carries
+    from_, to: tensors between which the part lies that is compiled; none: the model's inputs, its outputs
     dump_ir: folder for the graph after each pass, as far as the build comes; one of an earlier build is replaced
     """
     chosen = find_board(board) if board else None
@@ -232,6 +235,8 @@ def build(
         "clock": clock if clock is not None else chosen.clock if chosen else 100.0,
         "folding": dict(load_folding(folding)) if folding is not None else None,
         "input_type": input_type,
+        "from": names_of(from_),
+        "to": names_of(to),
         "argmax": argmax,
         "verify": verify,
         "dump_ir": dump_ir,
@@ -242,6 +247,7 @@ def build(
     with new_folder(dump_ir, inputs=[model], always=True) if dump_ir else contextlib.nullcontext() as b.dumps:
         _run_mode(b, progress)
     assert b.result
+    b.result.report["part"] = b.part.report if b.part else None
     b.result.report["seconds"] = {k: round(v, 3) for k, v in b.seconds.items()}
     return b.result
 

@@ -21,7 +21,7 @@ from dfcompile import __version__
 from dfcompile.boards import boards as known_boards
 from dfcompile.boards import find_board
 from dfcompile.config import MODES, Config, SettingError, read_config
-from dfcompile.console import progress, show_bug, show_json, show_problems, show_table
+from dfcompile.console import part_line, progress, show_bug, show_build, show_json, show_problems, show_proposal, show_table
 from dfcompile.errors import CompileError, Problem
 from dfcompile.files import FULL, new_files, reason, writing
 from dfcompile.output import BUILD_FILES, new_folder, refuse_inputs
@@ -44,6 +44,10 @@ _input_type = click.option(
     help="What the raw input stream carries, e.g. uint8:1/255, bipolar, int4:0.5; repeatable, with the name of a graph input where "
     "they differ. Default: codes of the model's own input quantizer.",
 )
+_from = click.option(
+    "--from", "from_", multiple=True, metavar="TENSOR", help="Only the part of the model behind this tensor; repeatable.",
+)
+_to = click.option("--to", multiple=True, metavar="TENSOR", help="Only the part of the model up to this tensor; repeatable.")
 _board = click.option("--board", metavar="NAME", help="A board of `dfcompile boards`, or your own as a .toml file.")
 _clock = click.option("--clock", type=float, metavar="MHZ", help="Clock. Default: the board's.")
 _mode = click.option("--mode", type=click.Choice(MODES), help="Default: auto.")
@@ -67,6 +71,8 @@ def cli(debug: bool) -> None:
 @click.option("--folding", type=click.Path(exists=True, dir_okay=False), metavar="FILE.json",
               help="Folding of each unit; with --mode loopback the parameters of the engine.")
 @_input_type
+@_from
+@_to
 @click.option("--argmax", is_flag=True, default=None, help="Find the largest output in hardware.")
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.toml",
               help="The same options, from a file.")
@@ -93,7 +99,7 @@ def build(model: Path, out: Path, config: Path | None, dump_ir: Path | None, qui
     if as_json:
         show_json(made.report)
     elif not quiet:
-        _summary(made.report, out)
+        show_build(made.report, out)
 
 
 def _arguments(settings: Config) -> dict[str, Any]:
@@ -124,41 +130,24 @@ def _write(made: Any, settings: Config, copied: dict[str, Path], folder: Path) -
     (folder / SETTINGS).write_text(chosen.merged({k: f.name for k, f in copied.items()}).toml(), encoding="utf-8")
 
 
-def _summary(report: dict[str, Any], out: Path) -> None:
-    timing = report["timing"]
-    parts = f"{len(report['units'])} {'layers' if report['mode'] == 'loopback' else 'units'}"
-    if "engine" in report:
-        parts += " on an array of {pe} x {simd}".format(**report["engine"])
-    click.echo(f"{report['model']['name']}: {report['mode']}, {parts}, {report['model']['macs']:,} MACs a frame")
-    click.echo(
-        f"  interval {timing['interval_cycles']:,} cycles ({timing['bottleneck']}), latency {timing['latency_cycles']:,} cycles, "
-        f"{timing['fps']:,.0f} frames/s at {report['clock_mhz']:g} MHz"
-    )
-    for note in filter(None, ((report.get("mode_choice") or {}).get("why"), (report.get("fifo_sizing") or {}).get("note"))):
-        click.echo(f"  {note}")
-    budget = report.get("budget") or {}
-    used = [f"{v:,.0f}{f' of {budget[k]:,.0f}' if k in budget else ''} {k.upper()}" for k, v in report["resources"].items()]
-    click.echo(f"  estimated {', '.join(used)}")
-    if (proof := report.get("folding") or {}).get("objective"):
-        what = "cycles" if proof["objective"] == "interval" else "LUT equivalents"
-        gap = f"gap {proof['gap']:.2%}" + (", where the search ended at its bound of work" if proof["gap"] else "")
-        click.echo(f"  folding: {proof['value']:,.0f} {what}, none has fewer than {proof['bound']:,.0f}, {gap}")
-    click.echo(f"  written to {one_line(str(out))}")
-
-
 @cli.command()
 @_model
 @_input_type
+@_from
+@_to
 @_json
-def check(model: Path, input_type: tuple[str, ...], as_json: bool) -> int:
-    """Everything that stops MODEL from compiling, all at once."""
+def check(model: Path, input_type: tuple[str, ...], from_: tuple[str, ...], to: tuple[str, ...], as_json: bool) -> int:
+    """Everything that stops MODEL from compiling, all at once, and the largest part of it that compiles."""
     from dfcompile.front import check as find_problems
 
-    problems = find_problems(model, input_type or None)
+    problems = find_problems(model, input_type or None, from_, to)
     if as_json:
         show_json([vars(p) for p in problems])
     elif problems:
+        from dfcompile.propose import propose
+
         show_problems(problems)
+        show_proposal(propose(model, input_type or None) if not from_ and not to else None, model)
     else:
         click.echo(f"{one_line(model.name)}: no problems")
     return 1 if problems else 0
@@ -167,16 +156,18 @@ def check(model: Path, input_type: tuple[str, ...], as_json: bool) -> int:
 @cli.command()
 @_model
 @_input_type
+@_from
+@_to
 @_json
-def explain(model: Path, input_type: tuple[str, ...], as_json: bool) -> None:
+def explain(model: Path, input_type: tuple[str, ...], from_: tuple[str, ...], to: tuple[str, ...], as_json: bool) -> None:
     """What became of each ONNX node, by which pass, and why a pass declined."""
     from dfcompile.front import explain as trace
 
-    found = trace(model, input_type or None)
+    found = trace(model, input_type or None, from_, to)
     if as_json:
         show_json([dict(zip(("node", "op", "fate", "pass"), row, strict=True)) for row in found.rows])
     else:
-        click.echo(str(found))
+        click.echo("\n".join(filter(None, (part_line(found.part.report if found.part else None), str(found)))))
 
 
 @cli.command()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from dfcompile.errors import CompileError, Problem
 
@@ -41,6 +41,7 @@ class Config:
     clock:      MHz; None means the board's own
     folding:    path of a JSON file with the folding of each unit
     input_type: what raw input streams carry: ``TYPE[:scale[:offset]]`` for all, ``INPUT=TYPE[:scale[:offset]]`` for one
+    from_, to:  tensors between which the part of the model lies that is compiled (in the file: ``from``)
     argmax:     append a hardware ArgMax to the outputs
     verify:     run the streamlined and the unit graph against the model during the build
     """
@@ -52,6 +53,8 @@ class Config:
     clock: float | None = None
     folding: str | None = None
     input_type: tuple[str, ...] = ()
+    from_: tuple[str, ...] = ()
+    to: tuple[str, ...] = ()
     argmax: bool = False
     verify: bool = True
 
@@ -80,7 +83,11 @@ class Config:
 
     def toml(self) -> str:
         """The text of a ``build.toml`` that sets every option; options without a value stand as comments."""
-        return "".join(_line(f.name, getattr(self, f.name)) for f in fields(self))
+        return "".join(_line(key, getattr(self, name)) for key, name in _FIELDS.items())
+
+
+_FIELDS = {f.name.rstrip("_"): f.name for f in fields(Config)}
+"""Key of ``build.toml`` -> field: `from` is a word of Python's own."""
 
 
 def wrong_number(name: str, value: Any) -> str:
@@ -131,16 +138,15 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Keys and values of a ``build.toml``, checked against the fields of `Config`.
+    """Fields and values of a ``build.toml``, checked against those of `Config`.
 
     A relative `folding` or board file is taken from the folder of the configuration file.
     """
-    found = read_toml(path)
-    types = get_type_hints(Config)
-    for key, value in found.items():
-        if key not in types:
-            raise _wrong("key", f"unknown key '{key}'", did_you_mean(key, types), str(path))
-        found[key] = _typed(key, value, path)
+    found: dict[str, Any] = {}
+    for key, value in read_toml(path).items():
+        if key not in _FIELDS:
+            raise _wrong("key", f"unknown key '{key}'", did_you_mean(key, _FIELDS), str(path))
+        found[_FIELDS[key]] = _typed(key, value, path)
     for key in ("folding", "board"):
         if str(found.get(key, "")).endswith((".json", ".toml")):
             found[key] = str(path.parent / found[key])
@@ -149,7 +155,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "mode": (str,), "board": (str,), "fps": (int, float), "interval": (int,), "clock": (int, float),
-    "folding": (str,), "input_type": (str, list), "argmax": (bool,), "verify": (bool,),
+    "folding": (str,), "input_type": (str, list), "from": (str, list), "to": (str, list), "argmax": (bool,), "verify": (bool,),
 }
 
 
@@ -158,7 +164,7 @@ def _typed(key: str, value: Any, path: Path) -> Any:
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         wanted = " or ".join(k.__name__ for k in kinds)
         raise _wrong("type", f"key '{key}' is {value!r}", f"give a value of type {wanted}", str(path))
-    if key != "input_type":
+    if list not in kinds:
         return value
     items: list[Any] = [value] if not isinstance(value, list) else value
     if not all(isinstance(item, str) for item in items):

@@ -15,7 +15,8 @@ from dfcompile.config import parse_input_type
 from dfcompile.dataflow.lower import lower
 from dfcompile.errors import CompileError, Problem
 from dfcompile.files import writing
-from dfcompile.frontend.importer import import_model
+from dfcompile.frontend.importer import ImportResult, import_model
+from dfcompile.frontend.part import Part
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.types import IntType
 from dfcompile.streamline.encode import find_problems
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from dfcompile.dataflow.fold import Folded
 
 Progress = Callable[[str], None]
+Names = str | tuple[str, ...] | None
 
 
 @dataclass
@@ -42,6 +44,7 @@ class Build:
     input_types: dict[str, InputType] = field(default_factory=dict)
     model: Graph | None = None
     fates: dict[str, str] = field(default_factory=dict)
+    part: Part | None = None  # what is compiled of the model, where that is not all
     integer: Streamlined | None = None
     units: Graph | None = None
     unfolded: Graph | None = None
@@ -65,8 +68,13 @@ Stage = tuple[str, Callable[[Build], None]]
 
 
 def _import(b: Build) -> None:
-    found = import_model(b.path)
+    take_model(b, import_model(b.path, b.options.get("from", ()), b.options.get("to", ())))
+
+
+def take_model(b: Build, found: ImportResult) -> None:
+    """Begin a build with what was imported. CompileError with all that stands against it."""
     b.fates.update(found.fates)
+    b.part = found.part
     if found.problems or found.graph is None:
         whole = any(p.code == "not-quantized" for p in found.problems)  # what else there is to say follows from that
         raise CompileError((*found.problems, *(() if whole else _later_problems(found.graph, b.options.get("input_type")))))
@@ -105,14 +113,24 @@ FRONT: tuple[Stage, ...] = (
 )
 
 
-def check(model: str | Path, input_type: str | tuple[str, ...] | None = None) -> tuple[Problem, ...]:
-    """Everything that stops a model from compiling; empty when nothing does."""
-    return _problems(Build(Path(model), {"input_type": input_type}))
+def names_of(given: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """Tensors that an option names: one, several or none."""
+    return (given,) if isinstance(given, str) else tuple(given or ())
 
 
-def _problems(b: Build) -> tuple[Problem, ...]:
+def _options(input_type: Names, from_: Names, to: Names) -> dict[str, Any]:
+    return {"input_type": input_type, "from": names_of(from_), "to": names_of(to)}
+
+
+def check(model: str | Path, input_type: Names = None, from_: Names = None, to: Names = None) -> tuple[Problem, ...]:
+    """Everything that stops a model, or its part between tensors, from compiling; empty when nothing does."""
+    return problems_of(Build(Path(model), _options(input_type, from_, to)))
+
+
+def problems_of(b: Build, stages: tuple[Stage, ...] = FRONT) -> tuple[Problem, ...]:
+    """What stops a build in these stages."""
     try:
-        for _, stage in FRONT:
+        for _, stage in stages:
             stage(b)
     except CompileError as e:
         return e.problems
@@ -125,6 +143,7 @@ class Explanation:
 
     rows: tuple[tuple[str, str, str, str], ...]
     problems: tuple[Problem, ...] = ()
+    part: Part | None = None
 
     def __str__(self) -> str:
         widths = [max((len(r[i]) for r in self.rows), default=0) for i in range(3)]
@@ -132,10 +151,10 @@ class Explanation:
         return "\n".join(lines + [str(p) for p in self.problems])
 
 
-def explain(model: str | Path, input_type: str | tuple[str, ...] | None = None) -> Explanation:
-    """Where every ONNX node went, also when the model cannot be compiled."""
-    b = Build(Path(model), {"input_type": input_type})
-    problems, rows = _problems(b), []
+def explain(model: str | Path, input_type: Names = None, from_: Names = None, to: Names = None) -> Explanation:
+    """Where every ONNX node went, also when the model cannot be compiled or only its part between tensors is."""
+    b = Build(Path(model), _options(input_type, from_, to))
+    problems, rows = problems_of(b), []
     encoded = b.integer.fates if b.integer else {}
     by_source: dict[str, list[str]] = {}
     for node in b.model.nodes if b.model else ():
@@ -149,7 +168,7 @@ def explain(model: str | Path, input_type: str | tuple[str, ...] | None = None) 
         kind, _, text = fate.partition(": ")
         later = [encoded[n] for n in by_source.get(name, ()) if n in encoded]
         rows.append((name, kind, "; ".join(dict.fromkeys(later)) or text, ", ".join(in_units.get(name, ()))))
-    return Explanation(tuple(rows), problems)
+    return Explanation(tuple(rows), problems, b.part)
 
 
 def parse_input_types(given: str | tuple[str, ...] | None, model: Graph) -> dict[str, InputType]:

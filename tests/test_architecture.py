@@ -36,6 +36,7 @@ LAYERS = (
         "verify_loopback",
         "build",
         "front",
+        "propose",
         "serialize",
         "rate",
         "report_data",

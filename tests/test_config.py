@@ -21,12 +21,14 @@ RATES = st.one_of(
 @given(
     RATES, st.sampled_from(MODES), st.sampled_from([None, *boards()]), st.none() | st.floats(1, 1000), st.booleans(), st.booleans(),
     st.lists(st.sampled_from(["uint8:1/255", "bipolar", "int4:0.5:-1"]), max_size=3),
+    st.lists(st.sampled_from(["/a/b_0", ODD_TEXT]), max_size=2),
 )
 def test_written_options_are_read_back(
     tmp_path_factory: pytest.TempPathFactory, rate: dict[str, float], mode: str, board: str | None, clock: float | None,
-    argmax: bool, verify: bool, types: list[str],
+    argmax: bool, verify: bool, types: list[str], cut: list[str],
 ) -> None:
-    config = Config(**rate, mode=mode, board=board, clock=clock, argmax=argmax, verify=verify, input_type=tuple(types))  # type: ignore[arg-type]
+    lists = {"input_type": tuple(types), "from_": tuple(cut), "to": tuple(cut[::-1])}
+    config = Config(**rate, **lists, mode=mode, board=board, clock=clock, argmax=argmax, verify=verify)  # type: ignore[arg-type]
     path = tmp_path_factory.getbasetemp() / "round.toml"
     path.write_text(config.toml(), encoding="utf-8")
     assert Config().merged(read_config(path)) == config
@@ -36,8 +38,8 @@ def test_paths_are_taken_from_the_folder_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "build.toml"
     path.write_text(Config(folding=ODD_TEXT, board="mine.toml").toml(), encoding="utf-8")
     assert read_config(path) == {
-        "mode": "auto", "folding": str(tmp_path / ODD_TEXT), "board": str(tmp_path / "mine.toml"), "input_type": (), "argmax": False,
-        "verify": True,
+        "mode": "auto", "folding": str(tmp_path / ODD_TEXT), "board": str(tmp_path / "mine.toml"), "input_type": (), "from_": (), "to": (),
+        "argmax": False, "verify": True,
     }
 
 

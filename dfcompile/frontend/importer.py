@@ -75,7 +75,8 @@ def import_part(whole: Survey, start: tuple[str, ...], end: tuple[str, ...]) -> 
         return ImportResult(None, (*whole.problems, *e.problems))
     found = _Importer(model, list(whole.problems)).run()
     left = {k: f"left to the host, {where} the part" for where, names in (("before", part.before), ("behind", part.behind)) for k in names}
-    fates = {n.label: f"{n.op_type}: {left[n.label]}" if n.label in left else found.fates.get(n.label, f"{n.op_type}: no part of it")
+    unread = "left to the host, with what reads it"
+    fates = {n.label: f"{n.op_type}: {left[n.label]}" if n.label in left else found.fates.get(n.label, f"{n.op_type}: {unread}")
              for n in whole.model.nodes}  # fmt: skip
     return replace(found, fates=fates, part=part)
 

@@ -34,6 +34,11 @@ class Part:
     before: tuple[str, ...]
     behind: tuple[str, ...]
 
+    @property
+    def report(self) -> dict[str, list[str]]:
+        """As report.json holds it."""
+        return {"from": [*self.inputs], "to": [*self.outputs], "before": [*self.before], "behind": [*self.behind]}
+
 
 Vertex = str | int
 """A tensor by its name, a node by its index."""
@@ -66,13 +71,13 @@ class Tensors:
         """What these tensors depend on, and they themselves."""
         return _reached(self.paths.reverse(copy=False), targets)
 
-    def common(self, tensors: Iterable[str]) -> str | None:
-        """The nearest tensor that all ways from the model's inputs to these tensors go through; None where there is none."""
+    def ways(self, tensors: Iterable[str]) -> list[str]:
+        """The tensors that all ways from the model's inputs to these tensors go through, in order."""
         rooted: nx.DiGraph[Vertex] = nx.DiGraph(self.paths)
         rooted.add_edges_from(("", v.name) for v in self.model.inputs)
         above = nx.immediate_dominators(rooted, "")
-        ways = [list(_upwards(above, t)) for t in tensors]
-        return next((v for v in ways[0] if isinstance(v, str) and all(v in w for w in ways[1:])), None)
+        first, *others = (list(_upwards(above, t)) for t in tensors)
+        return [v for v in reversed(first) if isinstance(v, str) and all(v in way for way in others)]
 
 
 def _reached(paths: nx.DiGraph[Vertex], sources: Iterable[str]) -> set[Vertex]:
@@ -168,9 +173,9 @@ def _check_closed(tensors: Tensors, start: tuple[str, ...], end: tuple[str, ...]
     """CompileError for each tensor that the part reads beside its inputs, and each that is wanted of it beside its outputs."""
     problems, outputs = [], {v.name for v in tensors.model.outputs}
     beside = {t: n for n in reversed(tensors.nodes(inside)) for t in n.inputs if t in tensors.live - inside - set(start)}
-    common = tensors.common((*start, *beside)) if beside else None
+    common = tensors.ways((*start, *beside))[-1:] if beside else []
     for t, reader in sorted(beside.items(), key=lambda x: x[1].index):
-        begin = f", or begin the part at {common} alone" if common else ""
+        begin = f", or begin the part at {common[0]} alone" if common else ""
         why = f"'{t}' is not made of {', '.join(start)}"
         problems.append(Problem("open-part", f"the part reads tensor '{t}' too", reader.where, why, f"add --from {t}{begin}"))
     for node in tensors.nodes(inside):

@@ -152,6 +152,17 @@ def test_real_numbers_need_a_quantizer(tmp_path: Path) -> None:
     assert streamline(found.graph, {"k": InputType(IntType(8, True), 0.25)}).graph.nodes
 
 
+def test_rectified_codes_without_one_for_zero(tmp_path: Path) -> None:
+    """-1 and +1, the former made 0: none of the two codes."""
+    nodes = [helper.make_node("BipolarQuant", ["x", "s"], ["a"], domain=QONNX), node("Relu", "a", "r"), quant("w", "wq", "ws"),
+             node("Conv", "r wq", "k"), quant("k", "y")]  # fmt: skip
+    proto = model(nodes, {"x": [1, 3, 4, 4]}, ("y",), constants(w=random(3, 3, 1, 1), ws=0.3), domains={QONNX: 1})
+    found = part_of(proto, tmp_path, ("r",))
+    assert found.graph
+    with pytest.raises(CompileError, match="reaches 'conv' without a quantizer"):
+        streamline(found.graph, {})
+
+
 def exact_part(proto: onnx.ModelProto, feeds: dict[str, Any], end: str) -> np.ndarray:
     """Exact values of a tensor, from those of tensors before it."""
     made = {t: n for n in proto.graph.node for t in n.output}
