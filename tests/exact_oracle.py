@@ -62,6 +62,20 @@ UNARY = {
 }
 
 
+REDUCTIONS: dict[str, Any] = {"ReduceMax": np.max, "ReduceMin": np.min, "ReduceSum": np.sum, "ReduceMean": np.sum}
+
+
+def reduced(op: str, x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    total = REDUCTIONS[op](x, axis=axes, keepdims=keepdims)
+    return total / Fraction(math.prod(x.shape[i] for i in axes)) if op == "ReduceMean" else total
+
+
+def padded(x: Any, pads: Any, value: Any) -> Any:
+    """pads: (begin or end, axis); negative ones cut."""
+    x = x[tuple(slice(max(-b, 0), n - max(-e, 0)) for b, e, n in zip(*pads, x.shape, strict=True))]
+    return np.pad(x, np.maximum(pads, 0).T.tolist(), constant_values=value)
+
+
 def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
     x, op = ins[0], n.op_type
     if op in integer_oracle.OPERATORS:
@@ -109,16 +123,18 @@ def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
     if op == "Transpose":
         return x.transpose(a["perm"])
     if op == "Pad":
-        p = [int(v) for v in ins[1]]
-        return np.pad(x, [(p[i], p[x.ndim + i]) for i in range(x.ndim)], constant_values=Fraction(0))
+        return padded(x, np.array([int(v) for v in ins[1]]).reshape(2, -1), ins[2].item() if len(ins) > 2 else Fraction(0))
     if op == "Slice":
         cut = [slice(None)] * x.ndim
         for s, e, axis in zip(*(i.tolist() for i in ins[1:4]), strict=True):
             cut[axis] = slice(s, e)
         return x[tuple(cut)]
     if op == "Resize":
-        s = [int(v) for v in ins[2]]
-        return x.repeat(s[2], axis=2).repeat(s[3], axis=3)
+        for axis, factor in enumerate(ins[2]):
+            x = x.repeat(int(factor), axis=axis)
+        return x
+    if op in REDUCTIONS:
+        return reduced(op, x, tuple(a["axes"]), bool(a.get("keepdims", 1)))
     raise NotImplementedError(op)
 
 

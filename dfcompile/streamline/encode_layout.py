@@ -11,19 +11,13 @@ import numpy as np
 from dfcompile.ir.graph import Array, Node
 from dfcompile.ir.intop import IntConcat, IntConv, IntPad, IntSlice, IntUpsample, View, Window
 from dfcompile.ir.modelop import Binary
+from dfcompile.streamline.encode_axes import as_chw, orientation, turned, turned_back
 from dfcompile.streamline.encoder import Encoder, RestartError, refuse
 from dfcompile.streamline.grid import Grid, are_integers, fractions
 from dfcompile.streamline.step import Step, StepFunction
 from dfcompile.streamline.value import Shape3, Value, find_layout, natural_index
 
 LARGEST_PERMUTATION = 2**24
-
-
-def as_chw(index: Array) -> Array:
-    """An index array as (c, h, w): (c,) is one position, (c, l) is one row."""
-    if index.ndim == 1:
-        return index[:, None, None]
-    return index[:, None, :] if index.ndim == 2 else index
 
 
 def spatial(enc: Encoder, value: Value, node: Node) -> tuple[Value, Array]:
@@ -208,6 +202,23 @@ def constant_stream(enc: Encoder, node: Node, like: Value, codes: Array) -> str:
     return stream if even else enc.emit(View((rows, cols, c)), (stream,), node.source, f"view_{node.name}")
 
 
+def constant_operand(enc: Encoder, node: Node, like: Value, real: Array, axis: int) -> Value:
+    """A constant as codes on the grid of a stream; beside its channels also as codes 0 with an offset for each channel."""
+    assert like.grid
+    scale, offset = like.grid.pick(0)
+    chw, grid = as_chw(real), Grid.of(scale, offset)
+    steps = (fractions(chw) - offset) / scale
+    if not are_integers(steps) or grid.scale.size + like.grid.offset.size > 2:
+        if axis > 0 or np.any(chw != chw[:, :1, :1]):
+            refuse(
+                "constant-operand", "a constant beside other positions needs codes of their grid", node,
+                f"the codes mean {like.grid}", "quantize the constant as the other operands are",
+            )  # fmt: skip
+        steps, grid = np.zeros(chw.shape, object), Grid(np.full(len(chw), scale, object), fractions(chw[:, 0, 0]))
+    stream = constant_stream(enc, node, like, steps.astype(np.int64))
+    return Value(stream, natural_index(*chw.shape).reshape(real.shape), grid, (), grid, node.outputs[0])
+
+
 def aligned(enc: Encoder, node: Node, a: Value, b: Value) -> tuple[Value, Value]:
     """Two operands on streams of one shape and order, index shared."""
     shape = np.broadcast_shapes(a.index.shape, b.index.shape)
@@ -215,9 +226,11 @@ def aligned(enc: Encoder, node: Node, a: Value, b: Value) -> tuple[Value, Value]
     same = enc.shape(a.stream) == enc.shape(b.stream) and np.array_equal(a.index, b.index)
     if same and _covers(a.index, math.prod(enc.shape(a.stream))):
         return a, b
-    a, b = (ordered(enc, v, node) for v in (a, b))
-    index = a.index.reshape(shape)
-    return replace(a, index=index), replace(b, index=index)
+    order = orientation(enc, (a, b))
+    size = a.index.transpose(order).shape
+    a, b = (ordered(enc, turned(v, order), node) for v in (a, b))
+    index = a.index.reshape(size)
+    return turned_back(replace(a, index=index), order), turned_back(replace(b, index=index), order)
 
 
 def _covers(index: Array, size: int) -> bool:

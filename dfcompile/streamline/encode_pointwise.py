@@ -14,11 +14,12 @@ from dfcompile.ir.intop import IntConcat, IntMul, IntPool, View, Window
 from dfcompile.ir.modelop import Binary, Bipolar, Concat, Dequantize, IndexOp, MultiThreshold, Quantize, Unary
 from dfcompile.ir.modelop_quant import quantize_weight
 from dfcompile.ir.types import narrowed
-from dfcompile.streamline.encode_layout import aligned, as_chw, constant_stream, joined, recentred
+from dfcompile.streamline.encode_axes import orientation, turned, turned_back
+from dfcompile.streamline.encode_layout import aligned, constant_operand, joined, recentred
 from dfcompile.streamline.encoder import Encoder, refusal, refuse
-from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, are_integers, common_scale, fractions, whole_numbers
+from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, common_scale, whole_numbers
 from dfcompile.streamline.step import Join, Step
-from dfcompile.streamline.value import Addend, Const, Known, Raw, Value, natural_index
+from dfcompile.streamline.value import Addend, Const, Known, Raw, Value
 from dfcompile.streamline.weight_step import LARGEST_NARROW, exact_grid
 
 WIDEST_PRODUCT = 2**40  # of a code that is multiplied, where real 0 has none
@@ -253,31 +254,17 @@ _TWO_STREAMS: dict[str, Callable[[Encoder, Node, Value, Value], Value]] = {
 def encode_concat(enc: Encoder, node: Node) -> None:
     """Streams joined along an axis; a constant becomes a stream beside the first operand that is none."""
     assert isinstance(node.op, Concat)
-    axis, known = node.op.axis - 1, [enc.known[t] for t in node.inputs]
-    like = enc.codes(next(t for t, k in zip(node.inputs, known, strict=True) if not isinstance(k, Const)), node)
-    parts = [
-        _constant_operand(enc, node, like, k.real[0], axis) if isinstance(k, Const) else enc.codes(t, node)
-        for t, k in zip(node.inputs, known, strict=True)
-    ]
-    enc.known[node.outputs[0]] = joined(enc, node, parts, axis)
+    values = {t: enc.codes(t, node) for t in node.inputs if not isinstance(enc.known[t], Const)}
+    like, order = next(iter(values.values())), orientation(enc, list(values.values()))
+    axis, parts = order.index(node.op.axis - 1), []
+    for t in node.inputs:
+        known = enc.known[t]
+        if isinstance(known, Const):
+            parts.append(constant_operand(enc, node, like, known.real[0].transpose(order), axis))
+        else:
+            parts.append(turned(values[t], order))
+    enc.known[node.outputs[0]] = turned_back(joined(enc, node, parts, axis), order)
     enc.note(node, "streams joined")
 
 
-def _constant_operand(enc: Encoder, node: Node, like: Value, real: Array, axis: int) -> Value:
-    """A constant as codes on the grid of a stream; beside its channels also as codes 0 with an offset for each channel."""
-    assert like.grid
-    scale, offset = like.grid.pick(0)
-    chw, grid = as_chw(real), Grid.of(scale, offset)
-    steps = (fractions(chw) - offset) / scale
-    if not are_integers(steps) or grid.scale.size + like.grid.offset.size > 2:
-        if axis > 0 or np.any(chw != chw[:, :1, :1]):
-            refuse(
-                "constant-operand", "a constant beside other positions needs codes of their grid", node,
-                f"the codes mean {like.grid}", "quantize the constant as the other operands are",
-            )  # fmt: skip
-        steps, grid = np.zeros(chw.shape, object), Grid(np.full(len(chw), scale, object), fractions(chw[:, 0, 0]))
-    stream = constant_stream(enc, node, like, steps.astype(np.int64))
-    return Value(stream, natural_index(*chw.shape).reshape(real.shape), grid, (), grid, node.outputs[0])
-
-
-__all__ = ["as_chw", "encode_binary", "encode_concat", "encode_constant", "encode_index", "encode_raw", "encode_step"]
+__all__ = ["encode_binary", "encode_concat", "encode_constant", "encode_index", "encode_raw", "encode_step"]

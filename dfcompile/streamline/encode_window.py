@@ -12,10 +12,11 @@ import numpy as np
 from dfcompile.ir.graph import Array, Node
 from dfcompile.ir.intop import IntConv, IntPad, IntPool, Window
 from dfcompile.ir.modelop import AveragePool, MaxPool, Pad, Reduce
-from dfcompile.streamline.encode_layout import as_chw, recentred, spatial
+from dfcompile.streamline.encode_axes import Axes, as_chw, orientation, turned, turned_back
+from dfcompile.streamline.encode_layout import constant_operand, joined, recentred, spatial
 from dfcompile.streamline.encode_linear import near_code, pair, quad
 from dfcompile.streamline.encoder import Encoder, refuse
-from dfcompile.streamline.grid import Grid
+from dfcompile.streamline.grid import Grid, fractions
 from dfcompile.streamline.step import chain_direction
 from dfcompile.streamline.value import Value, natural_index
 
@@ -23,18 +24,20 @@ from dfcompile.streamline.value import Value, natural_index
 def encode_max_pool(enc: Encoder, node: Node) -> None:
     """Largest of a window. A pending chain that rises commutes with it, one that falls turns it into the smallest."""
     assert isinstance(node.op, MaxPool)
-    enc.known[node.outputs[0]] = _extreme(enc, node, "max", _pool_window(enc, node, node.op))
+    window, shape = _pool_window(enc, node, node.op), enc.model.tensors[node.outputs[0]].shape[1:]
+    enc.known[node.outputs[0]] = _extreme(enc, node, "max", window, shape)
     enc.note(node, "pool (max)")
 
 
-def _extreme(enc: Encoder, node: Node, mode: str, window: Window) -> Value:
+def _extreme(enc: Encoder, node: Node, mode: str, window: Window, shape: tuple[int, ...], order: Axes | None = None) -> Value:
+    """The largest or smallest of each window of the operand, its axes in this order, as a tensor of this shape."""
     value = enc.value(node.inputs[0], node)
     unrounded = not (value.is_codes or value.addends or any(s.jumps for s in value.chain))
     if value.grid is not None and not (unrounded and chain_direction(value.base, value.chain) is not None):
         value = enc.codes(node.inputs[0], node)
     elif value.addends:
         value = enc.summed(value, node)
-    value, channels = spatial(enc, value, node)
+    value, channels = spatial(enc, turned(value, order) if order else value, node)
     direction = chain_direction(value.base, value.chain)
     c = enc.shape(value.stream)[2]
     if direction is None:
@@ -52,7 +55,7 @@ def _extreme(enc: Encoder, node: Node, mode: str, window: Window) -> Value:
     if np.any(signs < 0):
         mode = "min" if mode == "max" else "max"
     stream = enc.emit(IntPool(mode, window), (value.stream,), node.source, f"pool_{node.name}")
-    return _on(enc, node, value, stream, channels)
+    return _on(enc, node, value, stream, channels, shape)
 
 
 def _upright(enc: Encoder, node: Node, value: Value, signs: Array) -> Value:
@@ -67,9 +70,10 @@ def _upright(enc: Encoder, node: Node, value: Value, signs: Array) -> Value:
     return replace(value, stream=stream, base=base, grid=grid)
 
 
-def _on(enc: Encoder, node: Node, value: Value, stream: str, channels: Array) -> Value:
+def _on(enc: Encoder, node: Node, value: Value, stream: str, channels: Array, shape: tuple[int, ...]) -> Value:
+    """The value on another stream, with these of its channels, as a tensor of this shape."""
     h, w, c = enc.shape(stream)
-    index = natural_index(c, h, w)[channels].reshape(enc.model.tensors[node.outputs[0]].shape[1:])
+    index = natural_index(c, h, w)[channels].reshape(shape)
     return replace(value, stream=stream, index=index, anchor=node.outputs[0] if value.is_codes else value.anchor)
 
 
@@ -101,7 +105,7 @@ def _averaged(enc: Encoder, node: Node, value: Value, channels: Array, window: W
     stream = enc.emit(IntPool("sum", window, 0), (value.stream,), node.source, f"pool_{node.name}")
     assert value.grid
     grid = value.grid.per_channel(c)
-    result = _on(enc, node, value, stream, channels)
+    result = _on(enc, node, value, stream, channels, enc.model.tensors[node.outputs[0]].shape[1:])
     if len(np.unique(counted)) > 1 or (any(grid.offset) and len(np.unique(present)) > 1):
         oh, ow, _ = enc.shape(stream)
         scale = np.concatenate([grid.scale / int(n) for n in counted.ravel()])
@@ -132,75 +136,89 @@ def _simple(grid: Grid) -> Grid:
 
 
 def encode_reduce(enc: Encoder, node: Node) -> None:
-    """Mean, sum, largest or smallest over rows, columns or channels."""
+    """Mean, sum, largest or smallest over rows and columns, mean and sum over channels too."""
     op = node.op
     assert isinstance(op, Reduce)
-    rank = len(enc.model.tensors[node.inputs[0]].shape) - 1
-    spatial_axes = {1: set[int](), 2: {2}, 3: {2, 3}}.get(rank)
-    axes = set(op.axes)
-    if spatial_axes is None or (1 in axes and axes != {1}):
-        refuse(
-            "unsupported-op",
-            f"'{op.fn}' over axes {sorted(axes)} has no unit here",
-            node,
-            f"the operand has shape {'x'.join(map(str, enc.model.tensors[node.inputs[0]].shape))}",
-            "reduce over rows and columns, or over the channels",
-        )
-    if 1 in axes:
-        _reduce_channels(enc, node, op)
-        return
-    _, h, w = as_chw(np.empty(enc.model.tensors[node.inputs[0]].shape[1:], bool)).shape
-    across = {3: (2 in axes, 3 in axes), 2: (False, 2 in axes)}[rank]
-    window = Window((h if across[0] else 1, w if across[1] else 1))
-    enc.note(node, f"pool ({op.fn})")
-    if op.fn in ("max", "min"):
-        enc.known[node.outputs[0]] = _extreme(enc, node, op.fn, window)
-        return
-    value, channels = spatial(enc, enc.codes(node.inputs[0], node), node)
-    stream = enc.emit(IntPool("sum", window), (value.stream,), node.source, f"pool_{node.name}")
-    size = math.prod(window.kernel)
-    assert value.grid
-    divisor = size if op.fn == "mean" else 1
-    grid = Grid(np.asarray(value.grid.scale / divisor, object), np.asarray(value.grid.offset * Fraction(size, divisor), object))
-    enc.known[node.outputs[0]] = replace(_on(enc, node, value, stream, channels), base=grid, grid=grid)
-
-
-def _reduce_channels(enc: Encoder, node: Node, op: Reduce) -> None:
-    """Sum or mean over the channels: one output of weights 1."""
-    if op.fn not in ("mean", "sum"):
+    operand = enc.value(node.inputs[0], node)
+    order = orientation(enc, [operand])
+    axes = {order.index(a - 1) for a in op.axes}
+    extreme = op.fn in ("max", "min")
+    if extreme and 0 in axes:
         refuse(
             "unsupported-op", f"'{op.fn}' over the channels has no unit here", node, "units reduce channels by weighted sums",
             "use a sum or mean over the channels, or a maximum over rows and columns",
         )  # fmt: skip
-    value, channels = spatial(enc, enc.codes(node.inputs[0], node), node)
-    assert value.grid
-    if value.grid.scale.size > 1:
+    if len(order) > 3:
         refuse(
-            "unequal-scales", "channels of different scales are summed", node, f"the codes mean {value.grid}",
-            "use one scale for this tensor",
-        )  # fmt: skip
-    c = enc.shape(value.stream)[2]
-    weights = np.isin(np.arange(c), channels).astype(np.int64).reshape(1, 1, 1, c)
-    stream = enc.emit(IntConv(), (value.stream,), node.source, f"sum_{node.name}", weights=weights)
-    n = len(channels)
-    total = sum(np.broadcast_to(value.grid.offset, (c,))[channels], Fraction(0))
-    divisor = n if op.fn == "mean" else 1
-    grid = Grid.of(value.grid.scale.ravel()[0] / divisor, total / divisor)
-    enc.known[node.outputs[0]] = _on(enc, node, replace(value, base=grid, grid=grid), stream, np.arange(1))
-    enc.note(node, "sum over the channels")
+            "unsupported-op",
+            f"'{op.fn}' over axes {sorted(op.axes)} has no unit here",
+            node,
+            f"the operand has shape {'x'.join(map(str, enc.model.tensors[node.inputs[0]].shape))}",
+            "reduce a tensor of shape (batch, channels, height, width)",
+        )
+    sizes = [operand.index.shape[a] for a in order]
+    over = [1, 1, *(n if i in axes else 1 for i, n in enumerate(sizes) if i)]
+    window = Window((over[-2], over[-1]))
+    shape = tuple(1 if i in axes else n for i, n in enumerate(sizes))
+    enc.note(node, "sum over the channels" if 0 in axes else f"pool ({op.fn})")
+    if extreme:
+        value = _extreme(enc, node, op.fn, window, shape, order)
+    else:
+        value = _totalled(enc, node, op, turned(enc.codes(node.inputs[0], node), order), window, shape, 0 in axes)
+    value = turned_back(value, order)
+    enc.known[node.outputs[0]] = replace(value, index=value.index.reshape(enc.model.tensors[node.outputs[0]].shape[1:]))
+
+
+def _totalled(enc: Encoder, node: Node, op: Reduce, value: Value, window: Window, shape: tuple[int, ...], channelwise: bool) -> Value:
+    """Sum or mean of each window, and over the channels: one output of weights 1."""
+    value, channels = spatial(enc, value, node)
+    stream, size = value.stream, math.prod(window.kernel)
+    if not window.is_trivial:
+        stream = enc.emit(IntPool("sum", window), (stream,), node.source, f"pool_{node.name}")
+    assert value.grid
+    scale, offset = value.grid.scale, np.asarray(value.grid.offset * size, object)
+    if channelwise:
+        if scale.size > 1:
+            refuse(
+                "unequal-scales", "channels of different scales are summed", node, f"the codes mean {value.grid}",
+                "use one scale for this tensor",
+            )  # fmt: skip
+        c = enc.shape(stream)[2]
+        weights = np.isin(np.arange(c), channels).astype(np.int64).reshape(1, 1, 1, c)
+        stream = enc.emit(IntConv(), (stream,), node.source, f"sum_{node.name}", weights=weights)
+        scale, offset = fractions(scale.ravel()[0]), fractions(sum(np.broadcast_to(offset, (c,))[channels], Fraction(0)))
+        size, channels = size * len(channels), np.arange(1)
+    divisor = Fraction(size if op.fn == "mean" else 1)
+    grid = Grid(np.asarray(scale / divisor, object), np.asarray(offset / divisor, object))
+    return _on(enc, node, replace(value, base=grid, grid=grid), stream, channels, shape)
 
 
 def encode_pad(enc: Encoder, node: Node) -> None:
-    """Rows and columns of a constant around the picture."""
+    """Rows and columns of a constant around the picture, channels of it beside the others."""
     op = node.op
     assert isinstance(op, Pad)
     rank = len(op.pads) // 2
-    if rank not in (3, 4) or op.pads[1] or op.pads[rank + 1]:
+    value = enc.codes(node.inputs[0], node)
+    order = orientation(enc, [value])
+    if rank > 4 or op.pads[0] or op.pads[rank]:
         refuse(
-            "unsupported-op", "only rows and columns can be padded", node, f"pads are {op.pads}",
-            "leave the channels as they are and pad the weights of the layer behind",
+            "unsupported-op", "only channels, rows and columns can be padded", node, f"pads are {op.pads}",
+            "pad a tensor of shape (batch, channels, height, width)",
         )  # fmt: skip
-    value, channels = spatial(enc, enc.codes(node.inputs[0], node), node)
+    before, after = ([op.pads[start + 1 + a] for a in order] for start in (0, rank))
+    value = turned(value, order)
+    if any(before[1:] + after[1:]):
+        value = _bordered(enc, node, op, value, before, after)
+    if before[0] or after[0]:
+        value = _beside(enc, node, op, value, before[0], after[0])
+    enc.known[node.outputs[0]] = turned_back(value, order)
+    enc.note(node, "padding")
+
+
+def _bordered(enc: Encoder, node: Node, op: Pad, value: Value, before: list[int], after: list[int]) -> Value:
+    """Rows and columns of the pad value; `before` and `after` by axis (channels, rows, columns)."""
+    shape = tuple(n + (b + a if i else 0) for i, (n, b, a) in enumerate(zip(value.index.shape, before, after, strict=True)))
+    value, channels = spatial(enc, value, node)
     assert value.grid
     codes = set(np.ravel((Fraction(op.value) - value.grid.offset) / value.grid.scale))
     code = codes.pop()
@@ -211,7 +229,17 @@ def encode_pad(enc: Encoder, node: Node) -> None:
             refuse("no-code-for-zero", what, node, f"the codes mean {value.grid}", "pad before the quantizer")
         value, code = found, Fraction(0)
     assert value.grid
-    pads = quad((*op.pads[2:rank], *op.pads[rank + 2 :]), rank - 2)
+    pads = quad((*before[1:], *after[1:]), len(before) - 1)
     stream = enc.emit(IntPad(Window(pads=pads), near_code(node, int(code), value.grid)), (value.stream,), node.source, f"pad_{node.name}")
-    enc.known[node.outputs[0]] = _on(enc, node, value, stream, channels)
-    enc.note(node, "padding")
+    return _on(enc, node, value, stream, channels, shape)
+
+
+def _beside(enc: Encoder, node: Node, op: Pad, value: Value, before: int, after: int) -> Value:
+    """Channels of the pad value before and after those that there are; fewer of them where a pad is negative."""
+    value = replace(value, index=np.ascontiguousarray(value.index[max(-before, 0) : len(value.index) - max(-after, 0)]))
+
+    def filled(count: int) -> list[Value]:
+        return [constant_operand(enc, node, value, np.full((count, *value.index.shape[1:]), op.value), 0)] if count > 0 else []
+
+    parts = [*filled(before), value, *filled(after)]
+    return joined(enc, node, parts, 0) if len(parts) > 1 else value

@@ -1,7 +1,7 @@
 """concat(a, b) --> f --> quantize becomes concat(quantize(f(a)), quantize(f(b))).
 
 Exporters that place quantizers only in front of layers (TensorRT, modelopt) join real numbers. What is one function of each
-element may as well come before the tensors are joined, where each operand has a step function of its own.
+element may as well come before the tensors are joined, where each operand has a step function of its own, and a constant has codes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _is_quantized(model: Graph, name: str) -> bool:
     """Whether a tensor holds codes, perhaps in another order, so that there is nothing to gain."""
     made = model.producers().get(name)
     if made is None:
-        return name in model.constants
+        return False
     if isinstance(made.op, MaxPool | Pad | IndexOp | Concat):
         return all(_is_quantized(model, t) for t in made.inputs)
     source = model.producers().get(made.inputs[0])

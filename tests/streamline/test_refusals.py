@@ -83,9 +83,9 @@ def pad_value_without_a_code() -> onnx.ModelProto:
 
 
 @refused
-def padded_channels() -> onnx.ModelProto:
-    layers = (node("Pad", ["q", "pads"], ["p"]), quant("w", "wq"), node("Conv", ["p", "wq"], ["y"]))
-    return net(*layers, pads=np.array([0, 1, 0, 0, 0, 0, 0, 0]), w=random(3, 5, 3, 3))
+def padded_volumes() -> onnx.ModelProto:
+    layers = [node("Reshape", ["q", "to"], ["v"]), node("Pad", ["v", "pads"], ["p"]), quant("p", "y")]
+    return net(*layers, to=np.array([1, 4, 6, 3, 2]), pads=np.array([0, 0, 1, 0, 0, 0, 0, 0, 1, 0]))
 
 
 @refused
