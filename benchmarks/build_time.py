@@ -21,12 +21,12 @@ from pathlib import Path
 
 from benchmarks.known_models import KNOWN
 from benchmarks.models import GROWING
-from dfcompile.console import show_table
+from dfcompile.command.console import show_table
 
 
 def measure(model: Path, verify: bool) -> dict[str, float]:
     """Processor seconds of loading the program, of each stage, of writing the folder and of all together; GB at most."""
-    from dfcompile.build import build
+    from dfcompile.pipeline import build
 
     marks = [("load", time.process_time())]
     made = build(model, verify=verify, progress=lambda stage: marks.append((stage, time.process_time())))

@@ -17,10 +17,11 @@ from statistics import median
 from typing import Any
 
 from benchmarks.calibration_units import sweep
-from dfcompile.boards import FAMILIES
+from dfcompile.device.boards import FAMILIES
+from dfcompile.device.resources import Resources
 from dfcompile.errors import CompileError
 from dfcompile.synthesis.unit import synthesise_unit
-from dfcompile.units.base import Resources, Unit
+from dfcompile.units.base import Unit
 
 TABLE = Path(__file__).with_name("calibration.json")
 RESOURCES = ("lut", "ff", "bram36", "uram", "dsp")

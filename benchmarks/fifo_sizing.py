@@ -9,13 +9,13 @@ import argparse
 import time
 
 from benchmarks.networks import NETWORKS, resnet50
-from dfcompile.console import show_table
+from dfcompile.command.console import show_table
 from dfcompile.dataflow.connect import apply_folding, connect
 from dfcompile.dataflow.design import Design
-from dfcompile.dataflow.fifo_sizing import size_fifos
-from dfcompile.dataflow.fold import cheapest
-from dfcompile.dataflow.timing_build import build
+from dfcompile.folding.fold import cheapest
 from dfcompile.ir.graph import Graph
+from dfcompile.timing.fifo_sizing import size_fifos
+from dfcompile.timing.system import build
 
 
 def folded(graph: Graph, interval: int) -> Design:

@@ -18,9 +18,9 @@ from scipy.optimize import least_squares
 
 from benchmarks.calibrate import error, read_table
 from benchmarks.calibration_units import sweep
-from dfcompile.boards import FAMILIES
-from dfcompile.units.area import RATES
-from dfcompile.units.mac_area import COSTS
+from dfcompile.device.area import RATES
+from dfcompile.device.boards import FAMILIES
+from dfcompile.units.parts.mac_area import COSTS
 
 TABLES: tuple[dict[str, Any], ...] = (RATES, COSTS)
 

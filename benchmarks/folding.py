@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 
 from benchmarks.networks import NETWORKS
-from dfcompile.boards import find_board
-from dfcompile.console import show_table
-from dfcompile.dataflow import fold_option
-from dfcompile.dataflow.fold import cheapest, fastest, lanes
+from dfcompile.command.console import show_table
+from dfcompile.device.boards import find_board
 from dfcompile.errors import CompileError
+from dfcompile.folding import option as fold_option
+from dfcompile.folding.fold import cheapest, fastest, lanes
 from dfcompile.front import FRONT, Build
 from dfcompile.ir.graph import Graph
 

@@ -11,8 +11,8 @@ import time
 
 import numpy as np
 
-from dfcompile.boards import find_board
-from dfcompile.loopback_build import build_loopback, loopback_roofline
+from dfcompile.device.boards import find_board
+from dfcompile.mode.loopback_build import build_loopback, loopback_roofline
 from dfcompile.streamline.host import HostSide
 from tests.loopback.resnet import resnet
 

@@ -10,25 +10,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfcompile.boards import Board
-from dfcompile.config import parse_input_type
 from dfcompile.dataflow.lower import lower
+from dfcompile.device.boards import Board
 from dfcompile.errors import CompileError, Problem
-from dfcompile.files import writing
 from dfcompile.frontend.importer import ImportResult, import_model
 from dfcompile.frontend.part import Part
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.types import IntType
+from dfcompile.options import parse_input_type
+from dfcompile.store.files import writing
 from dfcompile.streamline.encode import find_problems
 from dfcompile.streamline.encoder import InputType
 from dfcompile.streamline.pipeline import Streamlined, streamline
 from dfcompile.text import one_line
 
 if TYPE_CHECKING:
-    from dfcompile.accelerator import Accelerator
     from dfcompile.dataflow.design import Design
-    from dfcompile.dataflow.fifo_sizing import FifoSizing
-    from dfcompile.dataflow.fold import Folded
+    from dfcompile.folding.fold import Folded
+    from dfcompile.mode.dataflow import Accelerator
+    from dfcompile.timing.fifo_sizing import FifoSizing
 
 Progress = Callable[[str], None]
 Names = str | tuple[str, ...] | None

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 import numba
 from numba.core import caching as numba_caching
 
-from dfcompile.files import note, reason
+from dfcompile.store.files import note, reason
 
 F = TypeVar("F", bound=Callable[..., Any])
 caching: Any = numba_caching  # it carries no types

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from dfcompile.accelerator import Accelerator
-from dfcompile.build import build
-from dfcompile.console import Report, progress, show_table
-from dfcompile.report import write_report
-from dfcompile.verify import verify
+from dfcompile.command.console import Report, progress, show_table
+from dfcompile.mode.dataflow import Accelerator
+from dfcompile.mode.page import write_report
+from dfcompile.mode.verify import verify
+from dfcompile.pipeline import build
 
 HERE = Path(__file__).parent
 TOLERANCE = 1e-5  # the float reference rounds each sum to float32; the accelerator's integers do not

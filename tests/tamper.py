@@ -22,7 +22,7 @@ import numpy as np
 
 import dfcompile as dfc
 from dfcompile.errors import CompileError
-from dfcompile.report import draw_report
+from dfcompile.mode.page import draw_report
 
 Path_ = tuple[Any, ...]
 SCALARS: tuple[Any, ...] = (

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfcompile import cli
+from dfcompile.command import cli
 from tests.bad_models import BAD_MODELS
 
 COMMANDS = ("build", "check", "explain", "simulate", "verify", "explore", "synth", "report", "boards", "units", "doctor")
@@ -56,7 +56,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 )
 def test_a_command_loads_what_it_needs(command: tuple[str, ...], late: str, examples: Path) -> None:
     """Most of the time that a short command takes is that of loading modules."""
-    code = "import sys; from dfcompile.cli import main; status = main(sys.argv[2:])\n"
+    code = "import sys; from dfcompile.command.cli import main; status = main(sys.argv[2:])\n"
     code += "print([m for m in sys.argv[1].split() if m in sys.modules], status)"
     done = subprocess.run([sys.executable, "-c", code, late, *command], cwd=examples, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[] 0"
@@ -116,7 +116,7 @@ def test_unexpected_error_is_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     def fail() -> None:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("dfcompile.doctor.examine", fail)
+    monkeypatch.setattr("dfcompile.command.doctor.examine", fail)
     monkeypatch.setattr("platformdirs.user_log_path", lambda name: tmp_path)
     assert run("doctor") == 3
     said = capsys.readouterr().err

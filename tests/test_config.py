@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfcompile.boards import boards, find_board
-from dfcompile.config import MODES, Config, SettingError, parse_input_type, read_config
+from dfcompile.device.boards import boards, find_board
+from dfcompile.options import MODES, Config, SettingError, parse_input_type, read_config
 
 ODD_TEXT = 'a "quoted" \\ name.json'
 RATES = st.one_of(

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfcompile.arrays import name_frames, read_frames, write_frames
-from dfcompile.console import progress, show_table
+from dfcompile.command.arrays import name_frames, read_frames, write_frames
+from dfcompile.command.console import progress, show_table
 from dfcompile.errors import CompileError
-from dfcompile.files import new_files
+from dfcompile.store.files import new_files
 
 Capture = pytest.CaptureFixture[str]
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import dfcompile.build as compiler
-from dfcompile.accelerator import Accelerator
+import dfcompile.pipeline as compiler
 from dfcompile.errors import CompileError
+from dfcompile.mode.dataflow import Accelerator
+from dfcompile.mode.verify import verify
 from dfcompile.units.base import Unit
-from dfcompile.verify import verify
 from tests.shared import MODELS, manifest, needs_models
 
 LARGE_MACS = 20e6

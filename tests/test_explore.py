@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import dfcompile as dfc
-from dfcompile import cli
-from dfcompile.boards import USABLE, find_board
+from dfcompile.command import cli
+from dfcompile.device.boards import USABLE, find_board
 from dfcompile.errors import CompileError
-from dfcompile.explore import explore, picture
+from dfcompile.exploration import explore, picture
 from tests.conftest import ROOT
 from tests.shared import MODELS, needs_models
 

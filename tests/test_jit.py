@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from numba.core.caching import UserWideCacheLocator
 
-from dfcompile.dataflow.timing_jit import is_compiled
-from dfcompile.files import note
 from dfcompile.jit import compiled
+from dfcompile.store.files import note
+from dfcompile.timing.kernel import is_compiled
 from tests.output.disk import small_files
 
 Function = Callable[[int], int]

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 import dfcompile as dfc
-from dfcompile.accelerator import Accelerator
-from dfcompile.boards import find_board
+from dfcompile.device.boards import find_board
 from dfcompile.errors import CompileError
-from dfcompile.loopback_accelerator import LoopbackAccelerator
-from dfcompile.mode_choice import frame_bytes
+from dfcompile.mode.choice import frame_bytes
+from dfcompile.mode.dataflow import Accelerator
+from dfcompile.mode.loopback import LoopbackAccelerator
 from tests.shared import MODELS, needs_models
 from tests.test_cli import run
 

@@ -13,10 +13,10 @@ import pytest
 from onnx import helper, numpy_helper
 
 import dfcompile as dfc
-from dfcompile.cli import main
-from dfcompile.config import NUMBERS, wrong_number
+from dfcompile.command.cli import main
 from dfcompile.errors import CompileError
 from dfcompile.front import check
+from dfcompile.options import NUMBERS, wrong_number
 from dfcompile.streamline.grid import whole_numbers
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "digits_mlp_w1a1.onnx"

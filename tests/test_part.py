@@ -13,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import dfcompile as dfc
-from dfcompile import cli
+from dfcompile.command import cli
 from dfcompile.propose import Proposal, propose
 from tests import exact_oracle
 from tests.frontend.make import model

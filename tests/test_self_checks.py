@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import dfcompile as dfc
-import dfcompile.build as compiler
-from dfcompile import loopback_build
+from dfcompile import front
 from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Graph
+from dfcompile.mode import loopback_build
 
 
 def negated(graph: Graph) -> Graph:
@@ -27,7 +27,7 @@ def spoiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def test_units_of_another_network(examples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiler, "lower", spoiled(compiler.lower))
+    monkeypatch.setattr(front, "lower", spoiled(front.lower))
     with pytest.raises(CompileError, match="the units do not compute what the integer graph does"):
         dfc.build(examples / "digits_mlp_w1a1.onnx")
     dfc.build(examples / "digits_mlp_w1a1.onnx", verify=False)

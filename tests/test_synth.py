@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks.calibration_units import dtype, mvtu
-from dfcompile.build import build
+from dfcompile.device.resources import Resources
 from dfcompile.errors import CompileError
-from dfcompile.synth import design_parts, synth
+from dfcompile.pipeline import build
+from dfcompile.synthesis.design import design_parts, synth
 from dfcompile.synthesis.flow import commands, count
 from dfcompile.synthesis.unit import synthesise_unit, wrapper
 from dfcompile.units.add import Add
-from dfcompile.units.base import Resources
 from tests.conftest import ROOT
 
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import dfcompile as dfc
-from dfcompile.cli import main
+from dfcompile.command.cli import main
 from dfcompile.dataflow.design import Design
 from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Graph, Node, Op, Tensor
 from dfcompile.ir.types import IntType
-from dfcompile.schema import Reader, SchemaError
+from dfcompile.mode.schema import Reader, SchemaError
 from tests.tamper import failures, hostile_npy, replace_array
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"

@@ -13,7 +13,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-import dfcompile.build as compiler
+import dfcompile.pipeline as compiler
 from dfcompile.errors import CompileError
 from tests import exact_oracle
 from tests.frontend.make import run_onnx

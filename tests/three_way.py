@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dfcompile.backend.run_hls import run_hls
-from dfcompile.backend.run_rtl import RtlRun, run_rtl
 from dfcompile.dataflow.design import Design
 from dfcompile.ir.graph import Graph, Node, Tensor
+from dfcompile.run.hls import run_hls
+from dfcompile.run.rtl import RtlRun, run_rtl
 from dfcompile.units.base import Array, Stream, Unit
 
 
@@ -43,7 +43,7 @@ def assert_same(what: str, stream: Stream, got: Array, wanted: Array) -> None:
 
 def check_timing(design: Design, run: RtlRun) -> None:
     """With no stalls every frame is complete in the predicted cycle."""
-    timing = importlib.import_module("dfcompile.dataflow.timing")
+    timing = importlib.import_module("dfcompile.timing.solve")
     predicted = timing.solve(design, frames=len(run.frame_done)).frame_done
     measured = run.frame_done - run.first_take
     assert measured.tolist() == np.asarray(predicted).tolist(), f"frames done at {measured}, predicted {predicted}"
@@ -73,6 +73,6 @@ def check(
     for run in runs:
         for stream, got, want in zip(unit.outputs, run.outputs, wanted, strict=True):
             assert_same(f"RTL {unit}", stream, got, want)
-    if timing and importlib.util.find_spec("dfcompile.dataflow.timing"):
+    if timing and importlib.util.find_spec("dfcompile.timing.solve"):
         check_timing(design, runs[0])
     return runs[0]

@@ -40,11 +40,11 @@ from dfcompile.units.fifo import Fifo
 from dfcompile.units.lookup import Lookup
 from dfcompile.units.multiply import Multiply
 from dfcompile.units.mvtu import Mvtu
+from dfcompile.units.parts.thresholding import SCALED_BITS
 from dfcompile.units.pool import Pool
 from dfcompile.units.sliding_window import SlidingWindow
 from dfcompile.units.split import Split
 from dfcompile.units.threshold import Threshold
-from dfcompile.units.thresholding import SCALED_BITS
 from dfcompile.units.upsample import Upsample
 from dfcompile.units.vvtu import Vvtu
 

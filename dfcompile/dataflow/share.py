@@ -16,11 +16,12 @@ from math import ceil
 import networkx
 import numpy as np
 
-from dfcompile.boards import Board
-from dfcompile.dataflow.cost import rates, vector
 from dfcompile.dataflow.design import Design
-from dfcompile.units.area import mux, rom, sum_of
-from dfcompile.units.base import Memory, Resources
+from dfcompile.device.area import mux, rom, sum_of
+from dfcompile.device.boards import Board
+from dfcompile.device.cost import rates, vector
+from dfcompile.device.resources import Resources
+from dfcompile.units.base import Memory
 
 # With two ports of free addresses a block has half the width that it has with one.
 TWO_PORT_SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18))

@@ -7,9 +7,9 @@ Other shapes are extrapolated.
 
 from __future__ import annotations
 
+from dfcompile.device.area import bram18_count, lutram_luts
+from dfcompile.device.resources import Resources
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.units.area import bram18_count, lutram_luts
-from dfcompile.units.base import Resources
 
 # Program reader, three queues, AXI masters, registers, address generator.
 CONTROL_LUT, CONTROL_FF = 4550.0, 3170.0

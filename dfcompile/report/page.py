@@ -10,16 +10,16 @@ import jinja2
 from markupsafe import Markup
 
 import dfcompile
-from dfcompile.backend.resource import resource_dir
-from dfcompile.boards import USABLE
-from dfcompile.dataflow.cost import RESOURCES
 from dfcompile.dataflow.design import Design
-from dfcompile.dataflow.timing import Timing
+from dfcompile.device.boards import USABLE
+from dfcompile.device.cost import RESOURCES
+from dfcompile.emit.resource import resource_dir
 from dfcompile.report import svg
 from dfcompile.report.pipeline import connections, draw_pipeline
 from dfcompile.report.roofline import draw_roofline, roofline
 from dfcompile.report.roofs import draw_choice
 from dfcompile.report.schedule import PANELS, draw_fifos, draw_schedule, look_longer
+from dfcompile.timing.solve import Timing
 
 TITLES = {"lut": "LUT", "ff": "FF", "bram36": "BRAM36", "uram": "URAM", "dsp": "DSP"}
 BAR_LEFT, BAR_WIDTH, BAR_PITCH = 76.0, 720.0, 46.0

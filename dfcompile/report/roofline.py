@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from dfcompile.dataflow.design import Design
-from dfcompile.dataflow.fold import lanes
+from dfcompile.folding.fold import lanes
 from dfcompile.report import svg
 from dfcompile.units.base import Stream, Unit
 

@@ -10,9 +10,9 @@ import numpy as np
 from markupsafe import Markup
 
 from dfcompile.dataflow.design import Design
-from dfcompile.dataflow.timing import Timing, solve
 from dfcompile.report import svg
 from dfcompile.report.svg import number
+from dfcompile.timing.solve import Timing, solve
 
 LEFT, PLOT, RIGHT = 232.0, 786.0, 152.0
 PITCH, BAR = 19.0, 11.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from dfcompile.units.base import Resources
+from dfcompile.device.resources import Resources
 
 # 6-input LUTs; 7- and 8-input functions are 2 and 4 of them with the slice's own multiplexers.
 _XILINX_MAP = (

@@ -6,16 +6,17 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from dfcompile.backend.cache import cached, content_key
-from dfcompile.backend.memory import hex_lines
-from dfcompile.backend.name import port_names, sanitise
-from dfcompile.backend.resource import library_files, resource_dir
-from dfcompile.backend.rtl import rtl_parameters
 from dfcompile.dataflow.share import SharedMemory
+from dfcompile.device.area import STYLE_CODES
+from dfcompile.device.resources import Resources
+from dfcompile.emit.memory import hex_lines
+from dfcompile.emit.name import port_names, sanitise
+from dfcompile.emit.resource import library_files, resource_dir
+from dfcompile.emit.rtl import rtl_parameters
+from dfcompile.run.cache import cached, content_key
 from dfcompile.synthesis.flow import commands, count
 from dfcompile.synthesis.yosys import read_command, run_yosys, yosys_tool
-from dfcompile.units.area import STYLE_CODES
-from dfcompile.units.base import Resources, Unit
+from dfcompile.units.base import Unit
 
 TOP = "unit_top"
 

@@ -8,15 +8,13 @@ from functools import cache
 
 from dfcompile.units.base import Unit
 
-_NOT_UNITS = {"base", "schedule"}
-
 
 @cache
 def all_units() -> dict[str, type[Unit]]:
     """Kind -> class of every unit in this folder."""
     found: dict[str, type[Unit]] = {}
     for info in pkgutil.iter_modules(__path__):
-        if info.name in _NOT_UNITS or info.name.startswith("_"):
+        if info.name == "base" or info.ispkg:
             continue
         module = importlib.import_module(f"{__name__}.{info.name}")
         for value in vars(module).values():

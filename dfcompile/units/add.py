@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dfcompile.device import area
+from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
-from dfcompile.units import area
-from dfcompile.units.base import Array, Resources, Stream, Unit, quotients
-from dfcompile.units.carrier import widened
-from dfcompile.units.schedule import Schedule, one_to_one
+from dfcompile.units.base import Array, Stream, Unit, quotients
+from dfcompile.units.parts.carrier import widened
+from dfcompile.units.parts.schedule import Schedule, one_to_one
 
 _FACTOR_BITS = 62
 

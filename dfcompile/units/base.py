@@ -21,18 +21,17 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from dfcompile.device.area import STYLES
+from dfcompile.device.resources import Resources
 from dfcompile.ir.graph import Tensor
 from dfcompile.ir.types import IntType
-from dfcompile.units.schedule import Schedule
+from dfcompile.units.parts.schedule import Schedule
 
 Array = NDArray[Any]
 
 _PACKED = 2**20
 """Bits that are packed at once."""
 
-
-STYLES = ("auto", "lut", "lutram", "bram", "uram", "multiply", "shift_add")
-"""Where a memory lies: chosen by its size, or in LUTs, distributed RAM, block RAM, UltraRAM; for thresholds also how a product does it."""
 
 Layout = tuple[int, int, int]
 """How a stream's elements lie in its beats: (lanes, run, taps) of a `Stream`."""
@@ -157,25 +156,6 @@ class Memory:
     @property
     def depth(self) -> int:
         return len(self.words)
-
-
-@dataclass(frozen=True)
-class Resources:
-    """Area: LUT, flip-flops, 36-kbit block RAMs (halves are 18-kbit ones), UltraRAMs, DSP slices."""
-
-    lut: float = 0
-    ff: float = 0
-    bram36: float = 0
-    uram: float = 0
-    dsp: float = 0
-
-    def __add__(self, other: Resources) -> Resources:
-        return Resources(
-            self.lut + other.lut, self.ff + other.ff, self.bram36 + other.bram36, self.uram + other.uram, self.dsp + other.dsp
-        )
-
-    def __mul__(self, copies: float) -> Resources:
-        return Resources(self.lut * copies, self.ff * copies, self.bram36 * copies, self.uram * copies, self.dsp * copies)
 
 
 class Unit(ABC):

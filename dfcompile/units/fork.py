@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dfcompile.device import area
+from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
-from dfcompile.units import area
-from dfcompile.units.base import Array, Resources, Stream, Unit
-from dfcompile.units.schedule import Schedule, one_to_one
+from dfcompile.units.base import Array, Stream, Unit
+from dfcompile.units.parts.schedule import Schedule, one_to_one
 
 
 @dataclass(frozen=True, eq=False)

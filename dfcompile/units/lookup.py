@@ -8,11 +8,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from dfcompile.device.area import STYLE_CODES, counter, rom, rom_style, stream_out, total
+from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
-from dfcompile.units.area import STYLE_CODES, counter, rom, rom_style, stream_out, total
-from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, check_codes, pack_words, quotients
-from dfcompile.units.carrier import carrier
-from dfcompile.units.schedule import Schedule, one_to_one
+from dfcompile.units.base import Array, Memory, Stream, Unit, check_codes, pack_words, quotients
+from dfcompile.units.parts.carrier import carrier
+from dfcompile.units.parts.schedule import Schedule, one_to_one
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,21 +9,15 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dfcompile.device.area import STYLE_CODES, rom_style
+from dfcompile.device.resources import Resources
 from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import BIPOLAR, IntType, exact_dtype
-from dfcompile.units import mac_area
-from dfcompile.units.area import STYLE_CODES, rom_style
-from dfcompile.units.arithmetic import (
-    ARITHMETIC,
-    ARITHMETIC_CODES,
-    MacForm,
-    mac_form,
-    mac_styles,
-    sum_bound,
-)
-from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, check_codes, divisors, pack_words, quotients
-from dfcompile.units.schedule import Give, Process, Schedule
-from dfcompile.units.thresholding import Thresholding, check_steps
+from dfcompile.units.base import Array, Memory, Stream, Unit, check_codes, divisors, pack_words, quotients
+from dfcompile.units.parts import mac_area
+from dfcompile.units.parts.arithmetic import ARITHMETIC, ARITHMETIC_CODES, MacForm, mac_form, mac_styles, sum_bound
+from dfcompile.units.parts.schedule import Give, Process, Schedule
+from dfcompile.units.parts.thresholding import Thresholding, check_steps
 
 _BLOCK = 1 << 17  # accumulators computed at once: they stay in the second-level cache
 

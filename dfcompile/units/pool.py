@@ -8,11 +8,12 @@ from functools import reduce
 
 import numpy as np
 
+from dfcompile.device import area
+from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
-from dfcompile.units import area
-from dfcompile.units.base import Array, Resources, Stream, Unit, quotients
-from dfcompile.units.carrier import widened
-from dfcompile.units.schedule import Give, Process, Schedule
+from dfcompile.units.base import Array, Stream, Unit, quotients
+from dfcompile.units.parts.carrier import widened
+from dfcompile.units.parts.schedule import Give, Process, Schedule
 
 _MODES = {"max": 0, "min": 1, "sum": 2}
 

@@ -9,14 +9,15 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dfcompile.device.area import STYLE_CODES, stream_out, total
+from dfcompile.device.resources import Resources
 from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import IntType
-from dfcompile.units import mac_area
-from dfcompile.units.area import STYLE_CODES, stream_out, total
-from dfcompile.units.arithmetic import threshold_styles
-from dfcompile.units.base import Array, Memory, Resources, Stream, Unit, quotients
-from dfcompile.units.schedule import Schedule, one_to_one
-from dfcompile.units.thresholding import Thresholding, check_steps
+from dfcompile.units.base import Array, Memory, Stream, Unit, quotients
+from dfcompile.units.parts import mac_area
+from dfcompile.units.parts.arithmetic import threshold_styles
+from dfcompile.units.parts.schedule import Schedule, one_to_one
+from dfcompile.units.parts.thresholding import Thresholding, check_steps
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,10 +9,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from dfcompile.device import area
+from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
-from dfcompile.units import area, linebuffer
-from dfcompile.units.base import Array, Resources, Stream, Unit, quotients
-from dfcompile.units.schedule import Schedule
+from dfcompile.units.base import Array, Stream, Unit, quotients
+from dfcompile.units.parts import linebuffer
+from dfcompile.units.parts.schedule import Schedule
 
 Steps = NDArray[np.int64]
 

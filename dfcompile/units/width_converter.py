@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dfcompile.device import area
+from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
-from dfcompile.units import area
-from dfcompile.units.base import Array, Resources, Stream, Unit
-from dfcompile.units.schedule import Give, Process, Schedule
+from dfcompile.units.base import Array, Stream, Unit
+from dfcompile.units.parts.schedule import Give, Process, Schedule
 
 
 @dataclass(frozen=True, eq=False)

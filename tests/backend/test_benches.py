@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfcompile.backend.interface import Interface
-from dfcompile.backend.rtl import emit_rtl
-from dfcompile.backend.run_rtl import RtlRun, run_rtl
 from dfcompile.dataflow.design import Design
+from dfcompile.emit.interface import Interface
+from dfcompile.emit.rtl import emit_rtl
 from dfcompile.errors import CompileError
 from dfcompile.ir.types import IntType
+from dfcompile.run.rtl import RtlRun, run_rtl
 from dfcompile.units.fifo import Fifo
 from tests.backend.designs import residual
 from tests.formal.prove import mutated

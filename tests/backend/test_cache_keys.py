@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from dfcompile.backend import compile as compiling
-from dfcompile.backend import run_hls
-from dfcompile.backend.hls import emit_hls
-from dfcompile.backend.rtl import emit_rtl
+from dfcompile.emit.hls import emit_hls
+from dfcompile.emit.rtl import emit_rtl
+from dfcompile.run import compile as compiling
+from dfcompile.run import hls as run_hls
 from tests.backend.designs import dense
 
 Key = Callable[[], str]

@@ -11,9 +11,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from dfcompile.accelerator import Accelerator
-from dfcompile.backend.driver import emit_driver
-from dfcompile.build import build
+from dfcompile.emit.driver import emit_driver
+from dfcompile.mode.dataflow import Accelerator
+from dfcompile.pipeline import build
 
 MODELS = ("digits_cnn_w2a2", "digits_cnn_w4a4_qcdq", "digits_mlp_w1a1")
 

@@ -11,8 +11,8 @@ import pytest
 from onnx import helper
 
 import dfcompile as dfc
-from dfcompile.accelerator import Accelerator
-from dfcompile.backend.driver import emit_driver
+from dfcompile.emit.driver import emit_driver
+from dfcompile.mode.dataflow import Accelerator
 from tests.backend.pynq_mock import Board
 from tests.backend.test_driver import load
 from tests.frontend.make import model

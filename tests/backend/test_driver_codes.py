@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfcompile.backend.resource import render
+from dfcompile.emit.resource import render
 from dfcompile.ir.modelop_pointwise import UNARY
 from tests.backend.test_driver import load
 from tests.exact_arithmetic import rounded

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from dfcompile.backend.compile import lint
-from dfcompile.backend.golden import golden as golden_frames
-from dfcompile.backend.golden import random_inputs
-from dfcompile.backend.hls import Target, emit_hls
-from dfcompile.backend.hls_lint import lint_folder
-from dfcompile.backend.interface import Interface
-from dfcompile.backend.rtl import emit_rtl
-from dfcompile.backend.sim import emit_sim, write_vectors
 from dfcompile.dataflow.design import Design
+from dfcompile.emit.golden import golden as golden_frames
+from dfcompile.emit.golden import random_inputs
+from dfcompile.emit.hls import Target, emit_hls
+from dfcompile.emit.interface import Interface
+from dfcompile.emit.rtl import emit_rtl
+from dfcompile.emit.sim import emit_sim, write_vectors
+from dfcompile.run.compile import lint
 from tests.backend.designs import dense, residual, two_ports
+from tools.hls_lint import lint_folder
 
 DESIGNS = [residual(short=20, windows=2), two_ports(), dense()]
 IDS = [d.name for d in DESIGNS]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dfcompile.backend.hls_lint import lint_folder, lint_text, macros, strip
+from tools.hls_lint import lint_folder, lint_text, macros, strip
 
 
 def test_the_library_is_clean(root: Path) -> None:

@@ -13,10 +13,10 @@ import pytest
 from onnx import helper, numpy_helper
 
 import dfcompile as dfc
-from dfcompile.backend.compile import lint
-from dfcompile.backend.name import sanitise
-from dfcompile.cli import main
-from dfcompile.config import Config
+from dfcompile.command.cli import main
+from dfcompile.emit.name import sanitise
+from dfcompile.options import Config
+from dfcompile.run.compile import lint
 from dfcompile.text import comment, one_line, word
 from dfcompile.toolchain import find_tool
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import dfcompile as dfc
-from dfcompile.backend.loopback_project import REGISTERS, emit_loopback_driver
-from dfcompile.backend.run_loopback import build_hls_engine
+from dfcompile.emit.loopback import REGISTERS, emit_loopback_driver
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.engine import Engine
 from dfcompile.loopback.program import to_bytes
-from dfcompile.loopback_accelerator import LoopbackAccelerator
+from dfcompile.mode.loopback import LoopbackAccelerator
+from dfcompile.run.loopback import build_hls_engine
 from tests.backend.test_driver import load
 from tests.shared import MODELS, needs_models
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from dfcompile.backend.golden import golden, random_inputs
-from dfcompile.backend.resource import render
-from dfcompile.backend.rtl import emit_rtl
-from dfcompile.backend.run_loopback import emit_rtl_engine
-from dfcompile.backend.sim import emit_sim
+from dfcompile.emit.engine import emit_rtl_engine
+from dfcompile.emit.golden import golden, random_inputs
+from dfcompile.emit.resource import render
+from dfcompile.emit.rtl import emit_rtl
+from dfcompile.emit.sim import emit_sim
 from dfcompile.loopback.config import EngineConfig
 from tests.backend.designs import two_ports
 from tests.conftest import ROOT

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfcompile.backend.golden import Golden, golden, random_inputs
-from dfcompile.backend.rtl import emit_rtl
-from dfcompile.backend.run_hls import run_hls
-from dfcompile.backend.run_rtl import RtlRun, run_rtl
 from dfcompile.dataflow.design import Design
-from dfcompile.dataflow.timing import solve
+from dfcompile.emit.golden import Golden, golden, random_inputs
+from dfcompile.emit.rtl import emit_rtl
 from dfcompile.errors import CompileError
+from dfcompile.run.hls import run_hls
+from dfcompile.run.rtl import RtlRun, run_rtl
+from dfcompile.timing.solve import solve
 from tests.backend.designs import dense, residual, two_ports
 
 FRAMES = 5

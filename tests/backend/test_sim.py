@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dfcompile.backend.golden import golden, random_inputs
-from dfcompile.backend.rtl import emit_rtl
-from dfcompile.backend.sim import emit_sim
-from dfcompile.dataflow.timing import solve
+from dfcompile.emit.golden import golden, random_inputs
+from dfcompile.emit.rtl import emit_rtl
+from dfcompile.emit.sim import emit_sim
+from dfcompile.timing.solve import solve
 from tests.backend.designs import two_ports
 
 pytestmark = pytest.mark.slow

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfcompile.backend import memory as memory_text
-from dfcompile.backend.memory import hex_lines, limb_lines, parse_hex, write_lines
-from dfcompile.backend.name import Names, port_names, sanitise, unique
+from dfcompile.emit import memory as memory_text
+from dfcompile.emit.memory import hex_lines, limb_lines, parse_hex, write_lines
+from dfcompile.emit.name import Names, port_names, sanitise, unique
 from dfcompile.ir.types import IntType
 from dfcompile.units import base
 from dfcompile.units.base import Memory, pack_words

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dfcompile import toolchain
-from dfcompile.backend.resource import library_files, render, resource_dir
+from dfcompile.emit.resource import library_files, render, resource_dir
 from dfcompile.errors import CompileError
 from dfcompile.toolchain import TOOLS, ToolKind, find_tool, require_tool
 

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from dfcompile.backend import run_hls
-from dfcompile.backend.golden import random_inputs
-from dfcompile.backend.hls import emit_hls
-from dfcompile.backend.rtl import emit_rtl
-from dfcompile.dataflow.timing import solve
+from dfcompile.emit.golden import random_inputs
+from dfcompile.emit.hls import emit_hls
+from dfcompile.emit.rtl import emit_rtl
 from dfcompile.errors import CompileError
-from dfcompile.verify import verify
+from dfcompile.mode.verify import verify
+from dfcompile.run import hls as run_hls
+from dfcompile.timing.solve import solve
 from tests.backend.designs import dense, residual, two_ports, wrong
 
 

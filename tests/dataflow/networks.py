@@ -8,7 +8,7 @@ import numpy as np
 
 from dfcompile.dataflow.design import Design
 from dfcompile.ir.types import IntType
-from dfcompile.units.schedule import Give, Process, one_to_one
+from dfcompile.units.parts.schedule import Give, Process, one_to_one
 from dfcompile.units.sliding_window import SlidingWindow
 from tests.dataflow.synthetic import Fake, design
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dfcompile.dataflow.design import Design
-from dfcompile.units.schedule import Process
+from dfcompile.units.parts.schedule import Process
 
 
 @dataclass

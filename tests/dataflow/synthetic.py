@@ -10,10 +10,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from dfcompile.dataflow.design import Design
+from dfcompile.device.resources import Resources
 from dfcompile.ir.graph import Graph, Node, Tensor
 from dfcompile.ir.types import IntType
-from dfcompile.units.base import Array, Resources, Stream, Unit
-from dfcompile.units.schedule import After, Give, Process, Schedule
+from dfcompile.units.base import Array, Stream, Unit
+from dfcompile.units.parts.schedule import After, Give, Process, Schedule
 
 UINT1 = IntType(1)
 

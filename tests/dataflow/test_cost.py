@@ -9,10 +9,10 @@ import pytest
 
 from benchmarks.calibrate import RESOURCES, error, read_table
 from benchmarks.calibration_units import mvtu, sweep, window
-from dfcompile.boards import USABLE, find_board
-from dfcompile.dataflow.cost import FF_RATE, MEASURES, budget, rates, vector
-from dfcompile.units.area import bram18_count, distinct, lutram_luts, rom_bit
-from dfcompile.units.base import Resources
+from dfcompile.device.area import bram18_count, distinct, lutram_luts, rom_bit
+from dfcompile.device.boards import USABLE, find_board
+from dfcompile.device.cost import FF_RATE, MEASURES, budget, rates, vector
+from dfcompile.device.resources import Resources
 
 MEDIAN, WORST = 0.10, 0.30
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from dfcompile.dataflow import cover, fifo_optimum
-from dfcompile.dataflow.cover import Programme, cheaper
-from dfcompile.dataflow.fifo_optimum import Allowance, Conflict, StoppedError, improve
+from dfcompile.timing import cover, fifo_optimum
+from dfcompile.timing.cover import Programme, cheaper
+from dfcompile.timing.fifo_optimum import Allowance, Conflict, StoppedError, improve
 from tests.examples import examples
 
 

@@ -15,16 +15,16 @@ from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 
 from benchmarks.networks import Network
-from dfcompile.dataflow import fifo_sizing
 from dfcompile.dataflow.connect import connect
 from dfcompile.dataflow.design import Design
-from dfcompile.dataflow.fifo_optimum import Allowance, Conflict, improve
-from dfcompile.dataflow.fifo_sizing import find_depths, size_fifos
-from dfcompile.dataflow.timing import solve
-from dfcompile.dataflow.timing_build import build
-from dfcompile.dataflow.timing_interval import least_interval
-from dfcompile.dataflow.timing_net import UNBOUNDED
-from dfcompile.units.schedule import one_to_one
+from dfcompile.timing import fifo_sizing
+from dfcompile.timing.fifo_optimum import Allowance, Conflict, improve
+from dfcompile.timing.fifo_sizing import find_depths, size_fifos
+from dfcompile.timing.interval import least_interval
+from dfcompile.timing.net import UNBOUNDED
+from dfcompile.timing.solve import solve
+from dfcompile.timing.system import build
+from dfcompile.units.parts.schedule import one_to_one
 from tests.dataflow.networks import resnet
 from tests.dataflow.synthetic import Fake, design, designs, simple, units
 from tests.examples import examples
@@ -256,7 +256,7 @@ def test_first_use_says_that_it_compiles(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_what_is_compiled_is_known(tmp_path: Path) -> None:
     """In a process of its own with an empty cache."""
-    code = "from dfcompile.dataflow.timing_build import places as f; from dfcompile.dataflow.timing_jit import is_compiled as c; "
+    code = "from dfcompile.timing.system import places as f; from dfcompile.timing.kernel import is_compiled as c; "
     code += "import numpy as np; a = c(f); f(np.arange(3), np.arange(2)); print(a, c(f))"
     kept = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     for expected in ("False True", "True True"):

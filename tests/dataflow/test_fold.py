@@ -13,14 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.networks import Network, mobilenet, resnet8
-from dfcompile.boards import Board, find_board
 from dfcompile.dataflow.connect import apply_folding, connect, tied_windows
-from dfcompile.dataflow.cost import budget, rates, vector
-from dfcompile.dataflow.fold import cheapest, default_interval, fastest, fold_for_interval, front, lanes, read_folding
+from dfcompile.device.area import sum_of
+from dfcompile.device.boards import Board, find_board
+from dfcompile.device.cost import budget, rates, vector
+from dfcompile.device.resources import Resources
 from dfcompile.errors import CompileError
+from dfcompile.folding.fold import cheapest, default_interval, fastest, fold_for_interval, front, lanes, read_folding
 from dfcompile.ir.graph import Graph
-from dfcompile.units.area import sum_of
-from dfcompile.units.base import Resources, Unit
+from dfcompile.units.base import Unit
 from tests.examples import examples
 from tests.shared import MODELS, needs_models
 

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from benchmarks.networks import CODES, Network
-from dfcompile.boards import FAMILIES, Board, find_board
 from dfcompile.dataflow.connect import apply_folding, connect, converter, tied_windows
-from dfcompile.dataflow.cost import MEASURES, budget, rates, vector
-from dfcompile.dataflow.fold import cheapest, fastest, lanes
+from dfcompile.device.area import sum_of
+from dfcompile.device.boards import FAMILIES, Board, find_board
+from dfcompile.device.cost import MEASURES, budget, rates, vector
 from dfcompile.errors import CompileError
+from dfcompile.folding.fold import cheapest, fastest, lanes
 from dfcompile.ir.graph import Graph
 from dfcompile.units.add import Add
-from dfcompile.units.area import sum_of
 from dfcompile.units.base import Unit
 from dfcompile.units.fork import Fork
 from tests.examples import examples

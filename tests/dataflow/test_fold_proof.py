@@ -15,14 +15,15 @@ from onnx import helper
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from benchmarks.networks import CODES, Network, mlp, resnet8, steps
-from dfcompile.boards import Board, find_board
-from dfcompile.dataflow import fold, fold_sum
-from dfcompile.dataflow.cost import budget, rates
-from dfcompile.dataflow.fold import cheapest, fastest, first_true
-from dfcompile.dataflow.fold_problem import FoldProblem
-from dfcompile.dataflow.fold_search import Answer, solve
-from dfcompile.dataflow.fold_sum import FoldSums
+from dfcompile.device.boards import Board, find_board
+from dfcompile.device.cost import budget, rates
 from dfcompile.errors import CompileError
+from dfcompile.folding import elimination as fold_sum
+from dfcompile.folding import fold
+from dfcompile.folding.elimination import FoldSums
+from dfcompile.folding.fold import cheapest, fastest, first_true
+from dfcompile.folding.problem import FoldProblem
+from dfcompile.folding.search import Answer, solve
 from dfcompile.front import FRONT, Build
 from dfcompile.ir.graph import Graph
 from dfcompile.units.add import Add

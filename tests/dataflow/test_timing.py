@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from dfcompile.dataflow.design import Design
-from dfcompile.dataflow.timing import Timing, solve
-from dfcompile.dataflow.timing_build import build
-from dfcompile.dataflow.timing_interval import Periodic, least_interval
-from dfcompile.dataflow.timing_net import Rates
-from dfcompile.dataflow.timing_reduce import Reduction
-from dfcompile.dataflow.timing_run import run
 from dfcompile.errors import CompileError
-from dfcompile.units.schedule import After, Give, Process, one_to_one
+from dfcompile.timing.interval import Periodic, least_interval
+from dfcompile.timing.net import Rates
+from dfcompile.timing.reduce import Reduction
+from dfcompile.timing.run import run
+from dfcompile.timing.solve import Timing, solve
+from dfcompile.timing.system import build
+from dfcompile.units.parts.schedule import After, Give, Process, one_to_one
 from tests.dataflow.networks import resnet
 from tests.dataflow.oracle import Outcome, simulate
 from tests.dataflow.synthetic import Fake, design, designs, simple, steps

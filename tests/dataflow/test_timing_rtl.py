@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dfcompile.backend.run_rtl import run_rtl
 from dfcompile.dataflow.design import Design
-from dfcompile.dataflow.fifo_sizing import find_depths
-from dfcompile.dataflow.timing import solve
-from dfcompile.dataflow.timing_net import FULL_RATE, Rates
 from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Node
 from dfcompile.ir.types import IntType
+from dfcompile.run.rtl import run_rtl
+from dfcompile.timing.fifo_sizing import find_depths
+from dfcompile.timing.net import FULL_RATE, Rates
+from dfcompile.timing.solve import solve
 from dfcompile.units.add import Add
 from dfcompile.units.fork import Fork
 from dfcompile.units.pool import Pool

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import dfcompile.build as compiler
+import dfcompile.pipeline as compiler
 from dfcompile import load
-from dfcompile.accelerator import Accelerator
-from dfcompile.backend.golden import golden, random_inputs
-from dfcompile.backend.run_hls import run_hls
-from dfcompile.backend.run_rtl import run_rtl
-from dfcompile.dataflow.fold import read_folding
-from dfcompile.dataflow.timing import solve
+from dfcompile.emit.golden import golden, random_inputs
 from dfcompile.errors import CompileError
+from dfcompile.folding.fold import read_folding
+from dfcompile.mode.dataflow import Accelerator
+from dfcompile.run.hls import run_hls
+from dfcompile.run.rtl import run_rtl
+from dfcompile.timing.solve import solve
 from dfcompile.units.base import Unit
 from dfcompile.units.mvtu import Mvtu
 from tests.test_traps import Model, frames

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfcompile.backend.interface import Interface
-from dfcompile.backend.memory import hex_lines
-from dfcompile.backend.rtl import emit_rtl
 from dfcompile.dataflow.design import Design
+from dfcompile.emit.interface import Interface
+from dfcompile.emit.memory import hex_lines
+from dfcompile.emit.rtl import emit_rtl
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.synthesis.unit import TOP, wrapper

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfcompile.backend.compile import build_cocotb
-from dfcompile.backend.resource import render
-from dfcompile.backend.run_loopback import TOP, build_rtl_engine, emit_rtl_engine
+from dfcompile.emit.engine import TOP, emit_rtl_engine
+from dfcompile.emit.resource import render
 from dfcompile.loopback.config import EngineConfig
+from dfcompile.run.compile import build_cocotb
+from dfcompile.run.loopback import build_rtl_engine
 from dfcompile.toolchain import find_tool
 
 CONFIG = EngineConfig(pe=8, simd=8, act_words=128, weight_words=32, acc_words=64, tree_levels=4)

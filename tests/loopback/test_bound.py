@@ -10,11 +10,11 @@ import pytest
 from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.intop import IntSlice, Window
-from dfcompile.loopback.bound import work
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.lower import lower
 from dfcompile.loopback.predict import predict
+from dfcompile.loopback.search.bound import work
 from tests.loopback.cases import CASES, Net, outputs
 from tests.loopback.test_program import SHAPES
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import dfcompile as dfc
-from dfcompile.accelerator import Accelerator
-from dfcompile.boards import find_board
+from dfcompile.device.boards import find_board
 from dfcompile.errors import CompileError
-from dfcompile.loopback_build import read_engine
+from dfcompile.mode.dataflow import Accelerator
+from dfcompile.mode.loopback_build import read_engine
 from tests.test_cli import INPUTS, run, timeless, tree
 
 MODEL = "digits_cnn_w2a2"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dfcompile.backend.run_loopback import TOP, emit_rtl_engine, emit_sim
+from dfcompile.emit.engine import TOP, emit_rtl_engine, emit_sim
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.toolchain import verilator_root

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-import dfcompile.build as compiler
-from dfcompile.backend.run_loopback import run_loopback
+import dfcompile.pipeline as compiler
 from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Graph
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.engine import run_program
 from dfcompile.loopback.predict import predict
-from dfcompile.loopback.sweep import acc_bits
+from dfcompile.loopback.search.sweep import acc_bits
+from dfcompile.run.loopback import run_loopback
 from dfcompile.streamline.pipeline import Streamlined
 from tests.shared import MODELS, needs_models
 from tests.test_corpus import MODELS_BY_NAME, declared

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfcompile.backend.run_loopback import build_rtl_engine, run_image
 from dfcompile.ir.graph import Array
 from dfcompile.ir.intop import Window
 from dfcompile.loopback.compile import compile_program
@@ -19,6 +18,7 @@ from dfcompile.loopback.engine import Engine
 from dfcompile.loopback.predict import predict
 from dfcompile.loopback.program import Program
 from dfcompile.loopback.validate import ErrorCode
+from dfcompile.run.loopback import build_rtl_engine, run_image
 from tests.loopback.cases import Net
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")

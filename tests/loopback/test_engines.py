@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfcompile.backend.run_loopback import build_hls_engine, build_rtl_engine, run_image, run_loopback
 from dfcompile.ir.graph import Graph
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
@@ -19,6 +18,7 @@ from dfcompile.loopback.engine import Engine, run_program
 from dfcompile.loopback.predict import predict
 from dfcompile.loopback.program import Program
 from dfcompile.loopback.validate import ErrorCode, Fault
+from dfcompile.run.loopback import build_hls_engine, build_rtl_engine, run_image, run_loopback
 from tests.loopback.cases import CASES, outputs
 from tests.loopback.resnet import resnet
 from tests.loopback.test_program import REFUSED, corrupted

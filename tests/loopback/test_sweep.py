@@ -9,21 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfcompile import serialize
-from dfcompile.boards import Board, find_board
+from dfcompile.device.boards import Board, find_board
 from dfcompile.errors import CompileError
-from dfcompile.explore import explore_loopback
+from dfcompile.exploration import explore_loopback
 from dfcompile.ir.intop import Window
 from dfcompile.loopback.area import resources
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import Target
-from dfcompile.loopback.mode import Roofline, choose_mode
 from dfcompile.loopback.predict import load_bytes, predict
-from dfcompile.loopback.sweep import candidates, sweep
+from dfcompile.loopback.search.sweep import candidates, sweep
 from dfcompile.loopback.traffic import layer_traffic
-from dfcompile.loopback_accelerator import LoopbackAccelerator, from_parts
-from dfcompile.loopback_build import build_loopback, loopback_roofline, make_report
+from dfcompile.mode import serialize
+from dfcompile.mode.loopback import LoopbackAccelerator, from_parts
+from dfcompile.mode.loopback_build import build_loopback, loopback_roofline, make_report
+from dfcompile.mode.roofline import Roofline, choose_mode
 from dfcompile.streamline.host import HostSide
 from tests.loopback.cases import CASES, Net, outputs
 from tests.loopback.resnet import resnet

@@ -17,8 +17,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from dfcompile import files, output
-from dfcompile.marker import digest, read_marker
+from dfcompile.store import files, output
+from dfcompile.store.marker import digest, read_marker
 
 STEPS = {
     "open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.truncate", "os.chmod", "shutil.rmtree", "fcntl.flock",

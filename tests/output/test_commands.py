@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from dfcompile import cli
+from dfcompile.command import cli
 from dfcompile.errors import CompileError, Problem
-from dfcompile.files import PREFIX
-from dfcompile.marker import MARKER, digest, read_marker
+from dfcompile.store.files import PREFIX
+from dfcompile.store.marker import MARKER, digest, read_marker
 from tests.conftest import ROOT
 
 MODEL = ROOT / "examples" / "digits_mlp_w1a1.onnx"
@@ -48,7 +48,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
         found.append(model)
         return Made()
 
-    monkeypatch.setattr(import_module("dfcompile.build"), "build", build)
+    monkeypatch.setattr(import_module("dfcompile.pipeline"), "build", build)
     monkeypatch.chdir(tmp_path)
     Path("m.onnx").write_bytes(b"model")
     return found
@@ -115,12 +115,12 @@ def test_a_model_that_does_not_compile(calls: list[Path], monkeypatch: pytest.Mo
     def refuse(*_: Any, **__: Any) -> None:
         raise CompileError(Problem("x", "y"))
 
-    monkeypatch.setattr(import_module("dfcompile.build"), "build", refuse)
+    monkeypatch.setattr(import_module("dfcompile.pipeline"), "build", refuse)
     assert run("build", "m.onnx", "-o", "a/b/out", "--quiet") == 1 and names() == ["m.onnx"]
 
 
 def test_a_dump_holds_one_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    from dfcompile.build import build
+    from dfcompile.pipeline import build
 
     monkeypatch.chdir(tmp_path)
     build(MODEL, dump_ir="ir", verify=False)
@@ -141,7 +141,7 @@ def test_a_dump_holds_one_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 @pytest.fixture(scope="module")
 def made() -> Any:
     """A real design."""
-    return import_module("dfcompile.build").build(MODEL, verify=False)
+    return import_module("dfcompile.pipeline").build(MODEL, verify=False)
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def test_results_that_cannot_be_written(built: Path, tmp_path: Path, monkeypatch
         runs.append(arguments)
         return {"engines": {}}
 
-    monkeypatch.setattr("dfcompile.verify.verify", verify)
+    monkeypatch.setattr("dfcompile.mode.verify.verify", verify)
     assert run("verify", built, "--json", tmp_path / "missing" / "v.json", "--quiet") == 1 and runs == []
     assert run("verify", built, "--json", "/dev/full", "--quiet") == 1
     assert capsys.readouterr().err.count("error[cannot-write]") == 2
@@ -205,13 +205,13 @@ def test_a_disk_that_is_full_anywhere(monkeypatch: pytest.MonkeyPatch, capsys: C
     def fail() -> None:
         raise OSError(28, "No space left on device", "/tmp/x")
 
-    monkeypatch.setattr("dfcompile.doctor.examine", fail)
+    monkeypatch.setattr("dfcompile.command.doctor.examine", fail)
     assert run("doctor") == 1
     assert capsys.readouterr().err.startswith("error[disk]: a file cannot be written\n  why: No space left on device: /tmp/x\n  help: ")
 
 
 def test_a_folder_of_explore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    import dfcompile.explore as module
+    import dfcompile.exploration as module
 
     def found(model: Any, board: Any, mode: Any, clock: Any, input_type: Any, out: Path, *_: Any) -> dict[str, Any]:
         module._write(out, {"mode": "dataflow", "points": []}, "<svg/>")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dfcompile.errors import CompileError
-from dfcompile.files import new_file, try_lock
+from dfcompile.store.files import new_file, try_lock
 from tests.output.disk import small_files
 
 

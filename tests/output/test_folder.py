@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from dfcompile import files, output
 from dfcompile.errors import CompileError
-from dfcompile.files import PREFIX, claim, exchange, release
-from dfcompile.marker import MARKER, collisions, read_marker
+from dfcompile.store import files, output
+from dfcompile.store.files import PREFIX, claim, exchange, release
+from dfcompile.store.marker import MARKER, collisions, read_marker
 from tests.conftest import ROOT
 from tests.output.disk import ordinary, small_files
 from tests.output.killed import ADDED, NEW, OLD, USERS, add, fill, found, litter, save, users_there, whole

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 import dfcompile as dfc
-from dfcompile import cli
+from dfcompile.command import cli
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import Compute, Unit
 from dfcompile.loopback.predict import predict
-from dfcompile.loopback_accelerator import LoopbackAccelerator
+from dfcompile.mode.loopback import LoopbackAccelerator
 from dfcompile.report.loopback_page import render_loopback
 from dfcompile.report.loopback_pictures import busy, held_blocks, merged
 from dfcompile.report.page import render_report

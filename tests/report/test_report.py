@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfcompile import cli
-from dfcompile.accelerator import Accelerator
-from dfcompile.build import build
-from dfcompile.report import write_report
+from dfcompile.command import cli
+from dfcompile.mode.dataflow import Accelerator
+from dfcompile.mode.page import write_report
+from dfcompile.mode.saved import load
+from dfcompile.pipeline import build
 from dfcompile.report.page import render_report
 from dfcompile.report.roofline import roofline
 from dfcompile.report.schedule import BINS, fill, look_longer, steady_frame, window
-from dfcompile.saved import load
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 RESOURCES = ("lut", "ff", "bram36", "uram", "dsp")

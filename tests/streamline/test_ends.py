@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-import dfcompile.build as compiler
+import dfcompile.pipeline as compiler
 from tests.exact_arithmetic import conv
 from tests.exact_codes import Array, codes, exact, real
 from tests.frontend.make import model

@@ -10,8 +10,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-import dfcompile.build as compiler
-from dfcompile.accelerator import Accelerator
+import dfcompile.pipeline as compiler
+from dfcompile.mode.dataflow import Accelerator
 from tests.exact_codes import Array, codes, exact, quantized, real
 from tests.frontend.make import model
 

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from dfcompile.dataflow.connect import apply_folding, connect
-from dfcompile.dataflow.fold import default_interval, fold_for_interval
 from dfcompile.dataflow.lower import lower
 from dfcompile.errors import CompileError
+from dfcompile.folding.fold import default_interval, fold_for_interval
 from dfcompile.frontend.importer import import_model
 from dfcompile.streamline.pipeline import streamline
 from tests import exact_oracle

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import helper
 
-import dfcompile.build as compiler
+import dfcompile.pipeline as compiler
 from tests.frontend.make import model
 from tests.frontend.small import constants, quant, random
 

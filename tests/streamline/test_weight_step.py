@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-import dfcompile.build as compiler
+import dfcompile.pipeline as compiler
 from dfcompile.streamline.weight_step import find_steps
 from tests.exact_codes import Array, codes, exact, real
 from tests.frontend.make import model

@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dfcompile.backend.rtl import emit_rtl
+from dfcompile.emit.rtl import emit_rtl
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.toolchain import require_tool
 from dfcompile.units.base import Unit

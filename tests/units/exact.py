@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dfcompile.backend.run_rtl import run_rtl
+from dfcompile.run.rtl import run_rtl
 from dfcompile.units.base import Unit
-from dfcompile.units.schedule import Give, Process
+from dfcompile.units.parts.schedule import Give, Process
 from tests.three_way import assert_same, check, one_unit, random_codes
 
 _MASK = (1 << 64) - 1

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfcompile.backend.golden import random_inputs
-from dfcompile.backend.hls import emit_hls
-from dfcompile.backend.interface import Interface
-from dfcompile.backend.memory import write_beats
-from dfcompile.backend.run_hls import build_testbench
 from dfcompile.dataflow.connect import connect
+from dfcompile.emit.golden import random_inputs
+from dfcompile.emit.hls import emit_hls
+from dfcompile.emit.interface import Interface
+from dfcompile.emit.memory import write_beats
 from dfcompile.ir.graph import Graph, Node, Tensor
 from dfcompile.ir.types import IntType
+from dfcompile.run.hls import build_testbench
 from dfcompile.units.base import Unit
 from dfcompile.units.mvtu import Mvtu
 from dfcompile.units.sliding_window import SlidingWindow

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dfcompile.dataflow.timing import solve
 from dfcompile.ir.types import BIPOLAR, IntType
+from dfcompile.timing.solve import solve
 from dfcompile.units.base import divisors
 from dfcompile.units.repack import Repack
 from tests.examples import examples, simulated

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dfcompile.backend.run_rtl import run_rtl
 from dfcompile.ir.types import IntType
+from dfcompile.run.rtl import run_rtl
 from dfcompile.units.argmax import Argmax
 from dfcompile.units.base import Unit
 from dfcompile.units.pool import Pool

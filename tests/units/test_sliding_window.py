@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfcompile.ir.types import BIPOLAR, IntType
-from dfcompile.units import linebuffer
-from dfcompile.units.schedule import Process
+from dfcompile.units.parts import linebuffer
+from dfcompile.units.parts.schedule import Process
 from dfcompile.units.sliding_window import SlidingWindow
 from tests.examples import examples, simulated
 from tests.three_way import check, random_codes

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfcompile.ir.types import BIPOLAR, IntType
+from dfcompile.units.parts.thresholding import heap_order
 from dfcompile.units.threshold import Threshold
-from dfcompile.units.thresholding import heap_order
 from tests.examples import examples, simulated
 from tests.three_way import check, random_codes
 from tests.units.arithmetic_cases import Operands, count, lint, threshold, types

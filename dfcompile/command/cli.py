@@ -1,0 +1,391 @@
+"""The command line: `dfcompile --help`.
+
+Exit status: 0 done, 1 the model or the design is at fault, 2 usage, 3 a bug of the compiler. Heavy modules are imported by
+the commands that need them, so that `--help` is immediate.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from dfcompile import __version__
+from dfcompile.command.console import part_line, progress, show_bug, show_build, show_json, show_problems, show_proposal, show_table
+from dfcompile.device.boards import boards as known_boards
+from dfcompile.device.boards import find_board
+from dfcompile.errors import CompileError, Problem
+from dfcompile.options import MODES, Config, SettingError, read_config
+from dfcompile.store.files import FULL, new_files, reason, writing
+from dfcompile.store.output import BUILD_FILES, new_folder, refuse_inputs
+from dfcompile.text import one_line
+
+F = TypeVar("F", bound=Callable[..., Any])
+ENGINES = ("python", "hls", "rtl")
+SETTINGS = "build.toml"
+RESERVED = (*BUILD_FILES, SETTINGS)
+ENGINE_COLUMNS = (
+    "pe", "simd", "act_words", "weight_words", "bus_bits", "bound", "cycles", "fps", "ext_bytes", "utilisation", "lut", "bram36", "dsp"
+)
+
+_model = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+_out = click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
+_quiet = click.option("--quiet", is_flag=True, help="No progress and no summary.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+_input_type = click.option(
+    "--input-type", multiple=True, metavar="[INPUT=]TYPE[:scale[:offset]]",
+    help="What the raw input stream carries, e.g. uint8:1/255, bipolar, int4:0.5; repeatable, with the name of a graph input where "
+    "they differ. Default: codes of the model's own input quantizer.",
+)
+_from = click.option(
+    "--from", "from_", multiple=True, metavar="TENSOR", help="Only the part of the model behind this tensor; repeatable.",
+)
+_to = click.option("--to", multiple=True, metavar="TENSOR", help="Only the part of the model up to this tensor; repeatable.")
+_board = click.option("--board", metavar="NAME", help="A board of `dfcompile boards`, or your own as a .toml file.")
+_clock = click.option("--clock", type=float, metavar="MHZ", help="Clock. Default: the board's.")
+_mode = click.option("--mode", type=click.Choice(MODES), help="Default: auto.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, prog_name="dfcompile")
+@click.option("--debug", is_flag=True, help="Show the traceback of an unexpected error.")
+def cli(debug: bool) -> None:
+    """From a quantized ONNX model to a verified FPGA accelerator."""
+
+
+@cli.command()
+@_model
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Build folder to write.")
+@_mode
+@_board
+@click.option("--fps", type=float, metavar="N", help="Frames per second to reach.")
+@click.option("--interval", type=int, metavar="CYCLES", help="Cycles per frame to reach.")
+@_clock
+@click.option("--folding", type=click.Path(exists=True, dir_okay=False), metavar="FILE.json",
+              help="Folding of each unit; with --mode loopback the parameters of the engine.")
+@_input_type
+@_from
+@_to
+@click.option("--argmax", is_flag=True, default=None, help="Find the largest output in hardware.")
+@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.toml",
+              help="The same options, from a file.")
+@click.option("--verify/--no-verify", default=None, help="Check each stage against the model (default), or not.")
+@click.option("--dump-ir", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Write the graph after each pass.")
+@_quiet
+@_json
+def build(model: Path, out: Path, config: Path | None, dump_ir: Path | None, quiet: bool, as_json: bool, **given: Any) -> None:
+    """Compile MODEL (.onnx) into the folder OUT."""
+    settings = Config().merged(read_config(config) if config else {}).merged(given)
+    if settings.board:
+        find_board(settings.board)
+    copied = _copied(settings)
+    if dump_ir:
+        refuse_inputs(dump_ir, [out])
+    inputs = [model, *filter(None, (config, dump_ir)), *copied.values()]
+    with progress(quiet) as report, new_folder(out, (*RESERVED, *(f.name for f in copied.values())), inputs) as folder:
+        from dfcompile.pipeline import build as compile_model
+
+        made = compile_model(model, **_arguments(settings), dump_ir=dump_ir, progress=report)
+        report("write")
+        with writing(out):
+            _write(made, settings, copied, folder)
+    if as_json:
+        show_json(made.report)
+    elif not quiet:
+        show_build(made.report, out)
+
+
+def _arguments(settings: Config) -> dict[str, Any]:
+    """Keyword arguments of `dfcompile.build.build`."""
+    found = dict(vars(settings))
+    found["input_type"] = settings.input_type or None
+    return found
+
+
+def _copied(settings: Config) -> dict[str, Path]:
+    """Board and folding files, by option: a build folder holds copies of them, so that it alone repeats the build."""
+    named = {"board": settings.board or "", "folding": settings.folding or ""}
+    files = {k: Path(v) for k, v in named.items() if v.endswith((".toml", ".json"))}
+    for key, file in files.items():
+        if file.name in RESERVED:
+            what = f"the {key} file may not be called '{file.name}'"
+            why = "it is copied into the build folder, which has a file of this name"
+            raise SettingError(Problem("bad-option", what, why=why, help="rename it"))
+    return files
+
+
+def _write(made: Any, settings: Config, copied: dict[str, Path], folder: Path) -> None:
+    """Write the build into an empty folder, and in it ``build.toml``: every value in effect, the chosen ones too."""
+    made.write(folder)
+    for file in copied.values():
+        (folder / file.name).write_bytes(file.read_bytes())
+    chosen = settings.merged({"mode": made.report["mode"], "clock": made.report["clock_mhz"]})
+    (folder / SETTINGS).write_text(chosen.merged({k: f.name for k, f in copied.items()}).toml(), encoding="utf-8")
+
+
+@cli.command()
+@_model
+@_input_type
+@_from
+@_to
+@_json
+def check(model: Path, input_type: tuple[str, ...], from_: tuple[str, ...], to: tuple[str, ...], as_json: bool) -> int:
+    """Everything that stops MODEL from compiling, all at once, and the largest part of it that compiles."""
+    from dfcompile.front import check as find_problems
+
+    problems = find_problems(model, input_type or None, from_, to)
+    if as_json:
+        show_json([vars(p) for p in problems])
+    elif problems:
+        from dfcompile.propose import propose
+
+        show_problems(problems)
+        show_proposal(propose(model, input_type or None) if not from_ and not to else None, model)
+    else:
+        click.echo(f"{one_line(model.name)}: no problems")
+    return 1 if problems else 0
+
+
+@cli.command()
+@_model
+@_input_type
+@_from
+@_to
+@_json
+def explain(model: Path, input_type: tuple[str, ...], from_: tuple[str, ...], to: tuple[str, ...], as_json: bool) -> None:
+    """What became of each ONNX node, by which pass, and why a pass declined."""
+    from dfcompile.front import explain as trace
+
+    found = trace(model, input_type or None, from_, to)
+    if as_json:
+        show_json([dict(zip(("node", "op", "fate", "pass"), row, strict=True)) for row in found.rows])
+    else:
+        click.echo("\n".join(filter(None, (part_line(found.part.report if found.part else None), str(found)))))
+
+
+@cli.command()
+@_out
+@click.option("-i", "--input", "inputs", required=True, multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              metavar="X.npy", help="Frames in the model's input layout, float32, batch axis first; once for each graph input.")
+@click.option("-o", "--output", "outputs", required=True, multiple=True, type=click.Path(dir_okay=False, path_type=Path),
+              metavar="Y.npy", help="Where the outputs go, float32; once for each graph output.")
+@click.option("--engine", type=click.Choice(ENGINES), default="python", show_default=True, help="What runs the design.")
+@_quiet
+def simulate(out: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], engine: str, quiet: bool) -> None:
+    """Run the built design OUT on the frames of X.npy."""
+    from dfcompile.command.arrays import name_frames, read_frames, write_frames
+    from dfcompile.mode.saved import load
+
+    frames = [read_frames(path) for path in inputs]
+    with new_files(outputs) as files, progress(quiet) as report:
+        made = load(out)
+        report(f"simulate ({engine})")
+        results = made.simulate(name_frames(frames, tuple(made.host.input_shapes)), engine=engine)
+        write_frames(results, dict(zip(outputs, files, strict=True)))
+
+
+@cli.command()
+@_out
+@click.option("--engine", "engines", multiple=True, type=click.Choice(ENGINES[1:]), help="Repeatable. Default: hls and rtl.")
+@click.option("--frames", type=click.IntRange(1), metavar="N", help="Frames to run. Default: by the size of the design.")
+@click.option("--stalls", type=click.FloatRange(0, 0.95), default=0.0, metavar="P",
+              help="Chance that a port stalls in a cycle, in the run with stalls. Default: 0.3.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True), metavar="FILE",
+              help="Write the result as JSON; - for stdout.")
+@_quiet
+def verify(out: Path, engines: tuple[str, ...], frames: int | None, stalls: float, json_file: Path | None, quiet: bool) -> int:
+    """Hold the HLS C++ and the RTL of OUT equal to the model, beat for beat."""
+    from dfcompile.mode.saved import load
+    from dfcompile.mode.verify import verify as run
+
+    aside = str(json_file) == "-"
+    with new_files([json_file] if json_file and not aside else []) as files, progress(quiet) as report:
+        result = run(load(out), engines or ENGINES[1:], frames, stalls, report, folder=out)
+        for file in files:
+            with writing(str(json_file)):
+                file.write(json.dumps(result, indent=2).encode() + b"\n")
+    if aside:
+        show_json(result)
+    elif not quiet:
+        for name, found in result["engines"].items():
+            click.echo(_verdict(name, found))
+    return 0 if all(found["pass"] for found in result["engines"].values()) else 1
+
+
+def _verdict(name: str, found: dict[str, Any]) -> str:
+    text = f"{name}: {'pass' if found['pass'] else 'FAIL'}, {found['frames']} frames, {found['mismatches']} mismatches"
+    if found.get("interval_cycles") is not None:
+        for what in ("interval", "latency"):
+            text += f", {what} {found[f'{what}_cycles']:,} cycles (predicted {found[f'predicted_{what}_cycles']:,})"
+    return text + (f"\n  first mismatch: {found['first_mismatch']}" if found.get("first_mismatch") else "")
+
+
+@cli.command()
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--board", required=True, metavar="NAME", help="A board of `dfcompile boards`, or your own as a .toml file.")
+@_mode
+@_clock
+@_input_type
+@click.option("-o", "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the numbers and the picture.")
+@_quiet
+@_json
+def explore(
+    models: tuple[Path, ...], board: str, mode: str | None, clock: float | None, input_type: tuple[str, ...], out: Path | None,
+    quiet: bool, as_json: bool,
+) -> None:
+    """The Pareto front of frame rate against resources; for loopback the array-shape heat map, for one MODEL or several on one engine."""
+    find_board(board)
+    from dfcompile.exploration import explore as search
+
+    with progress(quiet) as report:
+        found = search(models, board=board, mode=mode or "auto", clock=clock, input_type=input_type or None, out=out, progress=report)
+    if as_json:
+        show_json(found)
+    elif not quiet:
+        title = f"{', '.join(m.name for m in models)} on {board}, {found['mode']}"
+        points: list[dict[str, Any]] = found["points"]
+        columns = ENGINE_COLUMNS if found["mode"] == "loopback" else list(points[0]) if points else []
+        show_table(title, columns, [["" if p[c] is None else p[c] for c in columns] for p in points])
+        if found["mode"] == "loopback":
+            _best_engine(found["best"], found["gap"])
+
+
+def _best_engine(best: dict[str, Any], gap: float) -> None:
+    parameters = ", ".join(f"{k} {best[k]:,}" for k in ENGINE_COLUMNS[:4])
+    proof = f"another may be up to {gap:.1%} faster" if gap else "no other of the engines compared is faster"
+    click.echo(f"best: {parameters}: {best['cycles']:,} cycles; {proof}")
+
+
+@cli.command()
+@_out
+@click.option("--tool", type=click.Choice(("yosys",)), default="yosys", show_default=True)
+@click.option("--device", metavar="FAMILY", help="xc7, xcup or ecp5. Default: the build's board.")
+@_quiet
+@_json
+def synth(out: Path, tool: str, device: str | None, quiet: bool, as_json: bool) -> None:
+    """Synthesise OUT with open tools: real resources per unit beside the estimates."""
+    from dfcompile.synthesis.design import synth as synthesise
+
+    with progress(quiet) as report:
+        found = synthesise(out, tool=tool, device=device, progress=report)
+    if as_json:
+        show_json(found)
+    elif not quiet:
+        names = ("lut", "ff", "bram36", "uram", "dsp")
+        parts = [*found["units"], {"name": "total", **found["total"]}]
+        rows = [[u["name"], *(f"{u['synthesised'][n]:,.0f} ({u['estimated'][n]:,.0f})" for n in names)] for u in parts]
+        show_table(f"{tool}, {found['device']}: synthesised (estimated)", ["unit", *names], rows)
+
+
+@cli.command()
+@_out
+def report(out: Path) -> None:
+    """Write OUT/report.html: pipeline, cycles and resources, FIFO occupancy, roofline in one file."""
+    from dfcompile.mode.page import write_report
+
+    click.echo(write_report(out))
+
+
+@cli.command()
+@_json
+def boards(as_json: bool) -> None:
+    """Boards and their budgets."""
+    known = known_boards().values()
+    if as_json:
+        show_json([vars(b) for b in known])
+        return
+    columns = ("name", "family", "lut", "ff", "bram36", "uram", "dsp", "bandwidth", "clock", "part")
+    rows = [[getattr(b, c) for c in columns] for b in known]
+    show_table("", ["name", "family", "LUT", "FF", "BRAM36", "URAM", "DSP", "GB/s", "MHz", "part"], rows)
+
+
+@cli.command()
+@_json
+def units(as_json: bool) -> None:
+    """Hardware unit kinds and what they support."""
+    from dfcompile.units import all_units
+
+    rows = [[kind, ", ".join(unit.fold_fields) or "-", (unit.__doc__ or "").strip().split("\n\n")[0]] for kind, unit in all_units().items()]
+    if as_json:
+        show_json([dict(zip(("kind", "folding", "does"), row, strict=True)) for row in rows])
+    else:
+        show_table("", ["kind", "folding", "does"], [[k, f, " ".join(d.split())] for k, f, d in rows])
+
+
+@cli.command()
+@_json
+def doctor(as_json: bool) -> None:
+    """Which tools are installed, which are missing, and the command that installs each."""
+    from dfcompile.command.doctor import examine
+
+    found = examine()
+    if as_json:
+        show_json([vars(f) for f in found])
+    else:
+        rows = [["yes" if f.found else "no", f.name, f.version, f.used_for, "" if f.found else f.install] for f in found]
+        show_table("", ["found", "tool", "version", "used for", "install with"], rows)
+
+
+class Terminated(BaseException):
+    """The system asks the process to end."""
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise Terminated(number)
+
+
+@contextlib.contextmanager
+def _orderly() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the block as an exception, so that nothing half-made is left behind."""
+    names = [getattr(signal, n) for n in ("SIGTERM", "SIGHUP") if hasattr(signal, n)]
+    if threading.current_thread() is not threading.main_thread():
+        names = []
+    before = {n: signal.signal(n, _terminate) for n in names if signal.getsignal(n) is signal.SIG_DFL}
+    try:
+        yield
+    finally:
+        for n, handler in before.items():
+            signal.signal(n, handler)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        with _orderly():
+            return int(cli.main(arguments, prog_name="dfcompile", standalone_mode=False) or 0)
+    except click.ClickException as e:
+        e.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        return 130
+    except Terminated as e:
+        print("terminated", file=sys.stderr)
+        return 128 + int(e.args[0])
+    except SettingError as e:
+        show_problems(e.problems)
+        return 2
+    except CompileError as e:
+        show_problems(e.problems)
+        return 1
+    except OSError as e:
+        if e.errno not in FULL:
+            show_bug(e, debug="--debug" in arguments)
+            return 3
+        show_problems([Problem("disk", "a file cannot be written", why=reason(e), help="free some space where it lies, and try again")])
+        return 1
+    except Exception as e:
+        show_bug(e, debug="--debug" in arguments)
+        return 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""Boards: what a design may use, and how fast its external memory is.
+
+Budgets are the whole device; the figures and the documents they come from are in `boards.toml` beside this file. A board of
+the user's own is a TOML file with the same keys.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dfcompile.errors import Problem
+from dfcompile.options import SettingError, did_you_mean, read_toml, wrong_number
+
+USABLE: Mapping[str, float] = {"lut": 0.8, "ff": 0.8, "bram36": 0.95, "uram": 0.95, "dsp": 1.0}
+"""Shares of a device that a design may fill: placement and routing and the shell need the rest."""
+FAMILIES = ("xc7", "xcup", "ecp5")
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board and the budget of its device.
+
+    name:      as given to ``--board``
+    title:     the maker's name for it
+    part:      device
+    family:    "xc7" (7-series), "xcup" (UltraScale+) or "ecp5"
+    lut, ff:   look-up tables (6-input; 4-input on ecp5) and flip-flops
+    bram36:    36-kbit block RAMs (a pair of 18-kbit blocks counts as one)
+    uram:      288-kbit UltraRAMs
+    dsp:       DSP slices (18x18 multipliers on ecp5)
+    bandwidth: peak of the external memory, 10^9 bytes per second
+    clock:     default clock, MHz
+    source:    documents the figures come from
+    """
+
+    name: str
+    title: str
+    part: str
+    family: str
+    lut: int
+    ff: int
+    bram36: float
+    uram: int
+    dsp: int
+    bandwidth: float
+    clock: float
+    source: str
+
+    @property
+    def budget(self) -> dict[str, float]:
+        """The resources as ``report.json`` names them."""
+        return {"lut": self.lut, "ff": self.ff, "bram36": self.bram36, "uram": self.uram, "dsp": self.dsp}
+
+    @property
+    def usable(self) -> dict[str, float]:
+        """The part of the budget that a design may fill."""
+        return {k: n * USABLE[k] for k, n in self.budget.items()}
+
+
+_DEFAULTS: dict[str, Any] = {"title": "", "part": "", "uram": 0, "source": "the user's file"}
+
+
+@cache
+def boards() -> dict[str, Board]:
+    """Name -> every board that comes with the compiler."""
+    path = Path(__file__).with_name("boards.toml")
+    return {name: _board(name, table, path) for name, table in read_toml(path).items()}
+
+
+def find_board(name: str) -> Board:
+    """A board by its name, or from a file when `name` ends in ``.toml``; SettingError when there is none."""
+    if name.endswith(".toml"):
+        path = Path(name)
+        table = read_toml(path)
+        return _board(str(table.pop("name", path.stem)), table, path)
+    known = boards()
+    if name not in known:
+        raise SettingError(Problem("unknown-board", f"there is no board '{name}'", help=did_you_mean(name, known)))
+    return known[name]
+
+
+def _board(name: str, table: dict[str, Any], path: Path) -> Board:
+    kinds = {f.name: str(f.type) for f in fields(Board) if f.name != "name"}
+    for key in table:
+        if key not in kinds:
+            raise _wrong(f"unknown key '{key}'", did_you_mean(key, kinds), path)
+    values = {**_DEFAULTS, **table}
+    missing = [key for key in kinds if key not in values]
+    if missing:
+        raise _wrong(f"missing: {', '.join(missing)}", "`dfcompile boards --json` shows complete entries", path)
+    for key, kind in kinds.items():
+        if not _fits(values[key], kind):
+            raise _wrong(f"{key} = {values[key]!r}", f"give a value of type {kind}, not below 0", path)
+    if values["family"] not in FAMILIES:
+        raise _wrong(f"family '{values['family']}' is not known", did_you_mean(values["family"], FAMILIES), path)
+    if not values["bandwidth"] or wrong_number("clock", values["clock"]):
+        raise _wrong(f"bandwidth = {values['bandwidth']!r}, clock = {values['clock']!r}", "give GB/s and MHz above 0", path)
+    if not re.fullmatch(r"[\w.+-]*", values["part"], re.ASCII):
+        raise _wrong(f"part = {values['part']!r}", "give the maker's name of the device, e.g. xc7z020clg400-1", path)
+    return Board(name=name, **values)
+
+
+def _fits(value: Any, kind: str) -> bool:
+    if kind == "str":
+        return isinstance(value, str)
+    return isinstance(value, int if kind == "int" else (int, float)) and not isinstance(value, bool) and 0 <= value < 2**53
+
+
+def _wrong(what: str, help: str, path: Path) -> SettingError:
+    return SettingError(Problem("board-file", what, where=str(path), help=help))

@@ -1,0 +1,24 @@
+"""Area of a piece of hardware."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Area: LUT, flip-flops, 36-kbit block RAMs (halves are 18-kbit ones), UltraRAMs, DSP slices."""
+
+    lut: float = 0
+    ff: float = 0
+    bram36: float = 0
+    uram: float = 0
+    dsp: float = 0
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(
+            self.lut + other.lut, self.ff + other.ff, self.bram36 + other.bram36, self.uram + other.uram, self.dsp + other.dsp
+        )
+
+    def __mul__(self, copies: float) -> Resources:
+        return Resources(self.lut * copies, self.ff * copies, self.bram36 * copies, self.uram * copies, self.dsp * copies)

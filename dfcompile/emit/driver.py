@@ -1,0 +1,124 @@
+"""The driver/ folder of a build: a Python file that needs numpy only, and the data it works by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dfcompile.dataflow.design import Design
+from dfcompile.emit.resource import render
+from dfcompile.ir.graph import Array, Graph, Node
+from dfcompile.ir.modelop_index import IndexOp
+from dfcompile.ir.types import IntType
+from dfcompile.streamline.host import HostSide
+from dfcompile.streamline.value import InputPort, OutputPort, Shape3
+
+
+class Arrays:
+    """Arrays of the driver by name."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Array] = {}
+
+    def add(self, value: Array) -> str:
+        name = f"a{len(self.found)}"
+        self.found[name] = np.asarray(value)
+        return name
+
+
+def _shape(graph: Graph, tensor: str) -> tuple[int, ...]:
+    return graph.tensors[tensor].shape[1:]
+
+
+def _step(graph: Graph, node: Node, constants: Mapping[str, str], arrays: Arrays) -> dict[str, Any]:
+    out, moving = node.outputs[0], [t for t in node.inputs if t not in graph.constants]
+    if isinstance(node.op, IndexOp) and len(moving) == 1:
+        shape = _shape(graph, moving[0])
+        (index,) = node.op.execute(np.arange(int(np.prod(shape)), dtype=np.int64).reshape(1, *shape))
+        return {"op": "take", "in": [moving[0], arrays.add(index[0].astype(np.int32))], "out": out}
+    attributes = {f.name: getattr(node.op, f.name) for f in fields(node.op)}  # type: ignore[arg-type]
+    plain = {k: v for k, v in attributes.items() if isinstance(v, int | float | str)}
+    return {"op": node.op.kind, "in": [constants.get(t, t) for t in node.inputs], "out": out, **plain}
+
+
+def graph_steps(graph: Graph, arrays: Arrays) -> list[dict[str, Any]]:
+    """A model graph as steps that the driver interprets; what it cannot compute is told when it is run."""
+    constants = {t: arrays.add(value) for t, value in graph.constants.items()}
+    return [_step(graph, node, constants, arrays) for node in graph.nodes]
+
+
+def _port(name: str, shape: Shape3, t: IntType) -> dict[str, Any]:
+    return {"name": name, "shape": list(shape), "bits": t.bits, "signed": t.signed, "bipolar": t.bipolar}
+
+
+def _index(port: InputPort | OutputPort, arrays: Arrays) -> str:
+    return arrays.add(np.asarray(port.index, np.int32))
+
+
+def input_data(port: InputPort, shape: Shape3, dtype: IntType, arrays: Arrays) -> dict[str, Any]:
+    """What the driver needs to make the codes of an input stream."""
+    steps = graph_steps(port.head, arrays) if port.head else []
+    result = port.head.outputs[0] if port.head else port.input
+    affine = {"scale": 1.0, "offset": 0.0} if port.head else {"scale": port.scale, "offset": port.offset}
+    source = {"index": _index(port, arrays), "input": port.input, "steps": steps, "result": result}
+    return {**_port(port.stream, shape, dtype), **source, **affine}
+
+
+def output_data(ports: Sequence[OutputPort], shape: Shape3, dtype: IntType, arrays: Arrays) -> dict[str, Any]:
+    """What the driver needs to make real numbers of the codes of an output stream: `ports` are the tensors that lie on it."""
+    tensors = [
+        {
+            "tensor": p.tensor, "index": _index(p, arrays),
+            "scale": arrays.add(np.asarray(p.scale, np.float64)), "offset": arrays.add(np.asarray(p.offset, np.float64)),
+        }
+        for p in ports
+    ]  # fmt: skip
+    return {**_port(ports[0].stream, shape, dtype), "tensors": tensors}
+
+
+def by_stream(ports: Sequence[OutputPort]) -> dict[str, list[OutputPort]]:
+    """Outputs by their stream, in order: several tensors of the model may lie on one."""
+    found: dict[str, list[OutputPort]] = {}
+    for p in ports:
+        found.setdefault(p.stream, []).append(p)
+    return found
+
+
+def driver_data(design: Design, host: HostSide) -> tuple[dict[str, Any], dict[str, Array]]:
+    """What driver.json and driver.npz hold: ports in the design's order, preprocessing, affines, what is left to compute."""
+    arrays = Arrays()
+    streams = design.streams()
+    sources = {p.stream: p for p in host.inputs}
+    inputs = []
+    for tensor in design.graph.inputs:
+        s = streams[tensor]
+        inputs.append({**input_data(sources[tensor], s.shape, s.dtype, arrays), "name": tensor, "lanes": s.lanes})
+    outputs = []
+    for ports, tensor in zip(by_stream(host.outputs).values(), design.graph.outputs, strict=True):
+        s = streams[tensor]
+        outputs.append({**output_data(ports, s.shape, s.dtype, arrays), "lanes": s.lanes})
+    data = {
+        "name": design.name, "inputs": inputs, "outputs": outputs,
+        "tail": graph_steps(host.tail, arrays), "results": list(host.tail.outputs),
+    }
+    return data, arrays.found
+
+
+def emit_driver(design: Design, host: HostSide, folder: Path) -> None:
+    """Write driver.py, driver.json and driver.npz into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data, arrays = driver_data(design, host)
+    write_driver("driver", data, arrays, folder)
+
+
+def write_driver(template: str, data: Mapping[str, Any], arrays: Mapping[str, Array], folder: Path) -> None:
+    """Write driver.py from its template, with what it reads."""
+    (folder / "driver.py").write_text(render(f"driver/{template}.py.j2"))
+    (folder / "driver.json").write_text(json.dumps(data, indent=1) + "\n")
+    named: dict[str, Any] = dict(arrays)
+    np.savez_compressed(folder / "driver.npz", **named)

@@ -1,0 +1,51 @@
+"""The loopback engine as projects: HLS C++, SystemVerilog and simulations of a program on it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from dfcompile.emit.resource import copy_library, render, resource_dir
+from dfcompile.ir.graph import Array
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.predict import predict
+from dfcompile.loopback.program import Program
+
+TOP = "loopback_top"
+LATENCY = 20
+PORT = re.compile(r"^  ((?:input|output)\s+logic.*?\w+),?$", re.MULTILINE)
+
+
+def emit_rtl_engine(config: EngineConfig, folder: Path) -> None:
+    """Write the SystemVerilog of one engine: library, ``loopback_top.sv`` with its parameters, ``files.f``."""
+    files = copy_library("rtl", ["dfc_loopback.sv"], folder)
+    text = (folder / "dfc_loopback.sv").read_text().partition(") (")[2]
+    ports = [p.replace("BusBits", str(config.bus_bits)) for p in PORT.findall(text)]
+    (folder / f"{TOP}.sv").write_text(render("loopback/top.sv.j2", name=TOP, ports=ports, parameters=config.parameters()))
+    listed = [f for f in files if f.endswith(".sv")]
+    (folder / "files.f").write_text("".join(f"{name}\n" for name in ["+incdir+.", *listed, f"{TOP}.sv"]))
+
+
+def emit_hls_engine(config: EngineConfig, folder: Path) -> None:
+    """Write the HLS C++ of one engine: headers, top function, test bench."""
+    copy_library("hls", ["dfc_loopback.hpp"], folder)
+    for name, template in (("top.cpp", "top"), ("testbench.cpp", "testbench")):
+        (folder / name).write_text(render(f"loopback/{template}.cpp.j2", name=TOP, parameters=config.parameters()))
+
+
+def emit_sim(program: Program, codes: Mapping[str, Array], folder: Path) -> None:
+    """Write simulations that run by themselves: cocotb bench, harness, memory image with frames, what the memory must hold afterwards."""
+    from dfcompile.loopback.engine import Engine
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in ("harness.cpp", "test_engine.py"):
+        shutil.copyfile(resource_dir("templates") / "loopback" / file, folder / file)
+    memory = program.image(codes)
+    memory.tofile(folder / "image.bin")
+    Engine(program.config, memory).run(program.program_address, len(program.code))
+    memory.tofile(folder / "expected.bin")
+    values = {"address": program.program_address, "size": len(program.code), "limit": 4 * predict(program, LATENCY).cycles + 100_000}
+    text = render("loopback/Makefile.j2", names={"top": TOP}, rtl="../rtl", bus=program.config.bus_bits, **values)
+    (folder / "Makefile").write_text(text)

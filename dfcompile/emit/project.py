@@ -1,0 +1,45 @@
+"""The generated part of a build folder: hls/, rtl/, sim/ and driver/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from dfcompile.dataflow.design import Design
+from dfcompile.emit.driver import emit_driver
+from dfcompile.emit.golden import default_frames, golden, random_inputs
+from dfcompile.emit.hls import Target, emit_hls
+from dfcompile.emit.interface import Interface
+from dfcompile.emit.rtl import emit_rtl
+from dfcompile.emit.sim import emit_sim, write_vectors
+from dfcompile.streamline.host import HostSide
+
+
+class Build(Protocol):
+    """A compiled network, as far as it is written into files here."""
+
+    @property
+    def design(self) -> Design: ...
+    @property
+    def host(self) -> HostSide: ...
+    @property
+    def options(self) -> dict[str, Any]: ...
+
+
+def target_of(options: dict[str, Any]) -> Target:
+    """Part and clock period of the build's board, where one is known."""
+    plain = Target()
+    clock = options.get("clock")
+    return Target(options.get("part") or plain.part, 1000.0 / float(clock) if clock else plain.period)
+
+
+def write_project(build: Build, folder: Path) -> None:
+    """Write all generated folders of a build, with golden vectors for the test benches."""
+    design = build.design
+    interface = Interface.of(design)
+    frozen = golden(design, random_inputs(design, default_frames(design)))
+    emit_rtl(design, folder / "rtl")
+    emit_hls(design, folder / "hls", target_of(build.options))
+    write_vectors(folder / "hls" / "vectors", (*interface.inputs, *interface.outputs), (*frozen.inputs, *frozen.outputs))
+    emit_sim(design, folder / "sim", frozen.inputs, frozen.outputs, folder / "rtl")
+    emit_driver(design, build.host, folder / "driver")

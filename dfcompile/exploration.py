@@ -1,0 +1,188 @@
+"""What a board can do: the Pareto front of dataflow designs, frame rate against resources; loopback engines of every shape."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dfcompile.device.boards import Board, find_board
+from dfcompile.device.cost import RESOURCES
+from dfcompile.errors import CompileError, Problem
+from dfcompile.folding.fold import Folded, front
+from dfcompile.front import FRONT, Build
+from dfcompile.ir.graph import Graph
+from dfcompile.loopback.search.heatmap import heatmap
+from dfcompile.loopback.search.survey import buffer_sizes, replay_shapes
+from dfcompile.loopback.search.sweep import EXACT, Point, sweep
+from dfcompile.mode.loopback_build import macs
+from dfcompile.options import MODES, shown_number, wrong_number
+from dfcompile.store.files import writing
+from dfcompile.store.output import add_files
+
+Progress = Callable[[str], None]
+POINTS = 12
+FILES = ("explore.json", "explore.svg")
+REPLAYED_MACS = 400_000_000
+
+
+def explore(
+    model: str | Path | Sequence[str | Path],
+    *,
+    board: str,
+    mode: str = "auto",
+    clock: float | None = None,
+    input_type: str | tuple[str, ...] | None = None,
+    out: Path | None = None,
+    points: int = POINTS,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Cheapest dataflow designs from the fastest that the board holds to the slowest, or loopback engines of every shape.
+
+    model: one network, or in loopback mode several that share an engine
+    mode:  auto is dataflow, and loopback where no dataflow design fits the board or several networks are given
+    clock: MHz, default the board's; out: folder for explore.json and explore.svg; those of an earlier run are replaced
+    Returns {"mode", "board", "clock_mhz", "points": [...]}. Dataflow: a point is {"fps", "interval", "lut", ..., "used", "cost", "gap"},
+    `used` the fullest resource's share of the board; "foldings" has one entry a point. Loopback: a point is an engine with its cycles,
+    bytes and utilisation; "buffers" has the best array with other memories, "best" the fastest. CompileError when nothing fits.
+    """
+    with add_files(out, FILES) if out else contextlib.nullcontext() as folder:
+        return _explore(model, board, mode, clock, input_type, folder, points, progress)
+
+
+def _explore(
+    model: str | Path | Sequence[str | Path], board: str, mode: str, clock: float | None, input_type: str | tuple[str, ...] | None,
+    out: Path | None, points: int, progress: Progress | None,
+) -> dict[str, Any]:
+    if mode not in MODES:
+        raise CompileError(Problem("bad-option", f"there is nothing to explore in mode '{mode}'", help="modes: dataflow, loopback"))
+    models = [Path(model)] if isinstance(model, str | Path) else [Path(m) for m in model]
+    target = find_board(board)
+    if wrong_number("clock", clock):
+        raise CompileError(Problem("bad-option", f"--clock {shown_number(clock)} is out of range", help=wrong_number("clock", clock)))
+    mhz = clock or target.clock
+    if mode == "dataflow" and len(models) > 1:
+        raise CompileError(
+            Problem("bad-option", "a dataflow design is of one network", help="explore them one by one, or with --mode loopback")
+        )
+    if mode != "loopback" and len(models) == 1:
+        units = _staged(models[0], input_type, progress, 3).units
+        assert units
+        try:
+            return _explore_dataflow(models[0].stem, units, target, mhz, points, out, progress)
+        except CompileError as e:
+            if mode == "dataflow" or {p.code for p in e.problems} != {"does-not-fit"}:
+                raise
+    staged = [_staged(m, input_type, progress, 2).integer for m in models]
+    return explore_loopback([s.graph for s in staged if s], target, mhz, out, progress)
+
+
+def _explore_dataflow(
+    name: str, units: Graph, target: Board, mhz: float, points: int, out: Path | None, progress: Progress | None
+) -> dict[str, Any]:
+    rows, foldings = [], []
+    for found in front(units, target, points):
+        rows.append(_row(found, target, mhz))
+        foldings.append(found.choices)
+        if progress:
+            progress(f"explore: {len(rows)} designs")
+    result = {"mode": "dataflow", "board": target.name, "clock_mhz": mhz, "points": rows, "foldings": foldings}
+    if out:
+        _write(out, result, picture(name, rows))
+    return result
+
+
+def _staged(model: Path, input_type: str | tuple[str, ...] | None, progress: Progress | None, stages: int) -> Build:
+    """The first stages of a build: 2 for the integer graph, 3 for the unfolded units."""
+    b = Build(model, {"input_type": input_type})
+    for name, stage in FRONT[:stages]:
+        if progress:
+            progress(name)
+        stage(b)
+    return b
+
+
+def _row(found: Folded, board: Board, mhz: float) -> dict[str, Any]:
+    area = dict(zip(RESOURCES, found.solution.area.tolist(), strict=False))
+    used = max(area[r] / board.budget[r] for r in RESOURCES if board.budget[r])
+    return {
+        "fps": round(mhz * 1e6 / found.interval, 1),
+        "interval": found.interval,
+        **{r: round(area[r], 1) for r in RESOURCES},
+        "used": f"{used:.1%}",
+        "cost": round(found.solution.cost),
+        "gap": found.gap,
+    }
+
+
+def picture(title: str, rows: list[dict[str, Any]]) -> str:
+    """An SVG of LUT equivalents over frames per second."""
+    width, height, margin = 640, 400, 60
+    costs = [r["cost"] for r in rows]
+    rates = [r["fps"] for r in rows]
+    top, right = max(costs) * 1.1, max(rates) * 1.05
+
+    def place(row: dict[str, Any]) -> tuple[float, float]:
+        x = margin + row["fps"] / right * (width - 2 * margin)
+        return round(x, 1), round(height - margin - row["cost"] / top * (height - 2 * margin), 1)
+
+    spots = [place(r) for r in rows]
+    dots = "".join(
+        f'<circle cx="{x}" cy="{y}" r="4"><title>{r["fps"]:,} frames/s, {r["lut"]:,.0f} LUT, {r["bram36"]:g} BRAM, '
+        f"{r['dsp']:g} DSP</title></circle>"
+        for (x, y), r in zip(spots, rows, strict=True)
+    )
+    line = " ".join(f"{x},{y}" for x, y in spots)
+    base = height - margin
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">\n'
+        f'<rect width="{width}" height="{height}" fill="white"/><text x="{margin}" y="30" font-size="15">{_escape(title)}</text>\n'
+        f'<path d="M{margin} {margin}V{base}H{width - margin}" fill="none" stroke="#888"/>\n'
+        f'<polyline points="{line}" fill="none" stroke="#4477aa"/><g fill="#4477aa">{dots}</g>\n'
+        f'<text x="{width - margin}" y="{base + 35}" text-anchor="end">frames per second, up to {max(rates):,}</text>'
+        f'<text x="{margin}" y="{margin - 10}">LUT equivalents, up to {max(costs):,}</text>\n</svg>\n'
+    )
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def explore_loopback(
+    graphs: Sequence[Graph], board: Board, clock: float, out: Path | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """The sweep of array shapes and buffer sizes for a set of networks: numbers, and in folder `out` explore.json and explore.svg.
+
+    Up to `REPLAYED_MACS` multiplications for a frame of each, the best is proven and every cell is a replay; above, the search ends
+    after some replays and says how far it may be from the best, and cells that cannot be the best are bounds.
+    """
+    small = sum(macs(g) for g in graphs) <= REPLAYED_MACS
+    found = sweep(graphs, board, clock, sys.maxsize if small else EXACT, progress)
+    buffers: tuple[Point, ...] = ()
+    if small:
+        found = replay_shapes(found, graphs, progress)
+        buffers = buffer_sizes(found, graphs, board, progress)
+    result = {
+        "mode": "loopback", "board": board.name, "clock_mhz": clock, "networks": [g.name for g in graphs],
+        "points": [_engine_row(p, clock, len(graphs)) for p in found.points],
+        "buffers": [_engine_row(p, clock, len(graphs)) for p in buffers],
+        "best": _engine_row(found.best, clock, len(graphs)), "gap": found.gap,
+    }  # fmt: skip
+    if out:
+        title = f"{', '.join(g.name for g in graphs)} on {board.name} at {clock:g} MHz{', a frame of each' if len(graphs) > 1 else ''}"
+        _write(out, result, heatmap(title, found, buffers))
+    return result
+
+
+def _engine_row(p: Point, clock: float, networks: int) -> dict[str, Any]:
+    """Flat numbers of an engine; frames per second of all networks in turn, where it was replayed."""
+    return {**p.row(), "fps": round(clock * 1e6 * networks / p.cycles, 1) if p.cycles else None}
+
+
+def _write(out: Path, result: Mapping[str, Any], svg: str) -> None:
+    with writing(out):
+        for name, text in zip(FILES, (json.dumps(result, indent=1) + "\n", svg), strict=True):
+            (out / name).write_text(text, encoding="utf-8")

@@ -1,0 +1,314 @@
+"""Choosing how parallel each unit is, and where its memories and products live.
+
+Three questions, each answered with a proof: the cheapest design for an interval (`cheapest`), the fastest one within a
+board's budget (`fastest`), and all that lie between (`front`). FIFOs come later and are not counted. Searches are bounded in
+work, not in seconds; where one ends early the answer says how far it may be from the best.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from dfcompile.dataflow.connect import Folding, apply_folding, tied_windows
+from dfcompile.device.boards import FAMILIES, USABLE, Board
+from dfcompile.device.cost import RESOURCES, Vector, budget, rates
+from dfcompile.errors import CompileError, Problem
+from dfcompile.folding.option import Choice
+from dfcompile.folding.problem import FoldProblem
+from dfcompile.folding.search import Answer, Solution, solve
+from dfcompile.ir.graph import Graph
+from dfcompile.units.base import Unit
+
+DEFAULT_LANES = 256
+"""Multiply-accumulate lanes that a build without any wish for speed spends at most, roughly."""
+
+
+@dataclass(frozen=True, eq=False)
+class Folded:
+    """A folding with its proof.
+
+    interval:  cycles of the slowest unit
+    objective: what was made least: "cost" (LUT equivalents at an asked interval) or "interval"
+    value:     of the objective; bound: no folding has less; gap: (value - bound) / value, 0 when proven
+    every:     whether that is said of all foldings, or without padded lanes that no unit needs
+    """
+
+    choices: dict[str, Choice]
+    interval: int
+    objective: str
+    value: float
+    bound: float
+    solution: Solution
+    every: bool = True
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """As report.json holds it."""
+        return {
+            "optimal": self.optimal,
+            "all_foldings": self.every,
+            "bound": self.bound,
+            "gap": self.gap,
+            "objective": self.objective,
+            "value": self.value,
+            "cost": self.solution.cost,
+            "cost_gap": self.solution.gap,
+        }
+
+    @property
+    def gap(self) -> float:
+        return (self.value - self.bound) / self.value if self.objective == "interval" else self.solution.gap
+
+    @property
+    def optimal(self) -> bool:
+        return self.gap == 0.0
+
+
+def lanes(graph: Graph, choices: Mapping[str, Mapping[str, Any]]) -> int:
+    """Multiply-accumulate lanes of all matrix and depthwise units."""
+    return sum(int(c["pe"]) * int(c["simd"]) for n in graph.nodes if hasattr(n.op, "weights") for c in (choices[n.name],))
+
+
+def macs(graph: Graph) -> int:
+    """Multiply-accumulates per frame of all matrix and depthwise units."""
+    total = 0
+    for node in graph.nodes:
+        weights = getattr(node.op, "weights", None)
+        if weights is not None:
+            assert isinstance(node.op, Unit)
+            h, w, _ = node.op.outputs[0].shape
+            total += h * w * weights.size
+    return total
+
+
+def default_interval(graph: Graph) -> int:
+    """The interval aimed at when nothing is asked: about `DEFAULT_LANES` lanes, as far as the units allow."""
+    return max(FoldProblem(graph, "xc7").fastest(), -(-macs(graph) // DEFAULT_LANES))
+
+
+def fold_for_interval(graph: Graph, interval: int, family: str = "xc7") -> dict[str, Choice]:
+    """For each unit its part of the cheapest design with at most `interval` cycles; CompileError when there is none."""
+    return cheapest(graph, interval, family).choices
+
+
+def cheapest(graph: Graph, interval: int, family: str = "xc7", board: Board | None = None, reserved: Vector | None = None) -> Folded:
+    """The least LUT equivalents for an interval, within a board's budget when one is given; CompileError when there is none.
+
+    reserved: what FIFOs take of the board, in the order of cost.MEASURES
+    """
+    problem = FoldProblem(graph, board.family if board else family)
+    slow = [(n, u) for n, u in problem.units.items() if problem.table.fastest(u) > interval]
+    if slow:
+        raise CompileError([_too_slow(n, u, problem.table.fastest(u), interval) for n, u in slow])
+    limit = budget(board, reserved) if board else None
+    found = _cheapest(problem, interval, board, limit)
+    if found.best is None:
+        assert board and limit is not None
+        raise CompileError(_too_large(problem, interval, board, limit, found.complete))
+    return _costing(graph, problem, interval, found.best)
+
+
+def _costing(graph: Graph, problem: FoldProblem, interval: int, found: Solution) -> Folded:
+    every = problem.table.few(problem.units, interval)
+    return Folded(_untied(graph, found), found.cycles, "cost", found.cost, found.bound, found, every)
+
+
+def fastest(graph: Graph, board: Board, reserved: Vector | None = None) -> Folded:
+    """The least interval within a board's budget, and there the least LUT equivalents; CompileError when none fits.
+
+    reserved: what FIFOs take of the board, in the order of cost.MEASURES
+    """
+    problem = FoldProblem(graph, board.family)
+    limit = budget(board, reserved)
+    candidates = problem.candidates()
+    answers = [Answer(None, False)] * len(candidates)
+
+    def decide(at: int) -> bool | None:
+        """Whether an interval is possible; None where the search came to no end. All foldings count, so what fits fits a longer one too."""
+        options = problem.options(candidates[at], every=True)
+        answers[at] = solve(problem, options, rates(problem.family, board), limit, any_feasible=True)
+        return True if answers[at].best else (False if answers[at].complete else None)
+
+    first, at = first_true(decide, len(candidates))
+    if at == len(candidates):
+        raise CompileError(_too_large(problem, candidates[-1], board, limit, first == at))
+    final = _cheapest(problem, candidates[at], board, limit, every=True).best or answers[at].best
+    assert final
+    return Folded(_untied(graph, final), final.cycles, "interval", final.cycles, min(candidates[first], final.cycles), final)
+
+
+def first_true(decide: Callable[[int], bool | None], count: int) -> tuple[int, int]:
+    """(least index that is not proven false, least index known to be true or `count`) of answers that are false below some index and
+    true from it on; None is no answer.
+    """
+    proven, known = -1, count  # false up to the one; true from the other on
+    silent: list[int] = []
+    while True:
+        if known - max(silent, default=proven) > 1:
+            at = (max(silent, default=proven) + known) // 2
+        elif silent and silent[0] - proven > 1:
+            at = (proven + silent[0]) // 2
+        else:
+            return proven + 1, known
+        answer = decide(at)
+        if answer is None:
+            silent = sorted([*silent, at])
+        elif answer:
+            known = at
+        else:
+            proven = at
+        silent = [s for s in silent if proven < s < known]
+
+
+def front(graph: Graph, board: Board, points: int = 12) -> Iterator[Folded]:
+    """Cheapest designs from the fastest within the budget to the slowest, at about `points` intervals."""
+    first = fastest(graph, board)
+    yield first
+    problem = FoldProblem(graph, board.family)
+    candidates = [c for c in problem.candidates() if c > first.interval]
+    ratio = (candidates[-1] / first.interval) ** (1 / max(points - 1, 1)) if candidates else 1.0
+    last, cost = first.interval, first.solution.cost
+    for interval in candidates:
+        if interval < last * ratio and interval != candidates[-1]:
+            continue
+        found = _cheapest(problem, interval, board, budget(board)).best
+        if found and found.cost < cost and found.cycles > last:
+            last, cost = found.cycles, found.cost
+            yield _costing(graph, problem, interval, found)
+
+
+def _cheapest(problem: FoldProblem, interval: int, board: Board | None, limit: Vector | None, every: bool = False) -> Answer:
+    """Without regard to the budget first: mostly the cheapest design of all fits. None fits only when no folding at all does."""
+    worth = rates(problem.family, board)
+    options = problem.options(interval, every)
+    found = solve(problem, options, worth)
+    if limit is None or (found.best and found.best.fits(limit)):
+        return found
+    found = solve(problem, options, worth, limit)
+    return found if every or found.best else _cheapest(problem, interval, board, limit, every=True)
+
+
+def _untied(graph: Graph, found: Solution) -> dict[str, Choice]:
+    """Choices of a solution in the order of the graph."""
+    made = found.choices
+    return {n.name: made[n.name] for n in graph.nodes}
+
+
+def _too_slow(name: str, unit: Unit, best: int, interval: int) -> Problem:
+    return Problem(
+        "interval-too-short",
+        f"{unit.kind} cannot make a frame in {interval} cycles",
+        f"node {name}",
+        f"fully parallel it needs {best}",
+        f"ask for an interval of {best} cycles or more",
+    )
+
+
+def _too_large(problem: FoldProblem, interval: int, board: Board, limit: Vector, proven: bool) -> Problem:
+    found = solve(problem, problem.options(interval), rates(problem.family, board)).best
+    assert found
+    over = [f"{found.area[i]:.0f} {r} of {limit[i]:.0f}" for i, r in enumerate(RESOURCES) if found.area[i] > limit[i]]
+    return Problem(
+        "does-not-fit",
+        f"no folding with {interval} cycles a frame {'fits' if proven else 'was found that fits'} {board.name}",
+        why=f"the cheapest takes {', '.join(over) or 'more than one of the budgets'} (a design may fill "
+        + ", ".join(f"{share:.0%} of {r}" for r, share in USABLE.items() if board.budget[r])
+        + ")"
+        + ("" if proven else "; the search ended at its bound of work and proved neither that one fits nor that none does"),
+        help="ask for a lower frame rate, or take a larger board",
+    )
+
+
+def read_folding(source: str | Path | Mapping[str, Any], graph: Graph, automatic: Mapping[str, Choice]) -> dict[str, Choice]:
+    """A folding from a JSON file or dict: unit name -> {pe, simd, ...}; CompileError names every wrong entry.
+
+    automatic: what a unit keeps of which only styles are named; fields of a folding that is named in part are 1
+    """
+    entries = load_folding(source)
+    by_name = {n.name: n for n in graph.nodes}
+    tied = tied_windows(graph)
+    problems, result = [], {}
+    for name, choice in entries.items():
+        if name not in by_name:
+            near = get_close_matches(name, by_name, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"units are {', '.join(by_name)}"
+            problems.append(Problem("bad-folding", f"there is no unit '{name}'", help=hint))
+            continue
+        unit = by_name[name].op
+        assert isinstance(unit, Unit)
+        if name in tied:
+            continue
+        styles_only = isinstance(choice, Mapping) and not set(choice) & set(unit.fold_fields)
+        base = automatic.get(name, unit.folding) if styles_only else unit.folding
+        problem = _wrong_choice(name, unit, choice, base)
+        if problem:
+            problems.append(problem)
+        else:
+            result[name] = {**base, **choice}
+    if problems:
+        raise CompileError(problems)
+    return result
+
+
+def _wrong_choice(name: str, unit: Unit, choice: Any, base: Choice) -> Problem | None:
+    """What is wrong with a given choice of folding and style fields on top of `base`, if anything is."""
+    wanted = {**base, **choice} if isinstance(choice, Mapping) else {}
+    folding = {k: v for k, v in wanted.items() if k in unit.fold_fields}
+    values: dict[str, Any] = {}
+    if isinstance(choice, Mapping) and _is_legal(unit, folding):
+        styles = [s for family in FAMILIES for s in unit.folded(**folding).styles(family)]
+        values = {f: sorted({s[f] for s in styles} | {"auto"}) for f in (styles[0] if styles else {})}
+        if all(v in values.get(k, ()) for k, v in wanted.items() if k not in folding):
+            return None
+    return Problem(
+        "bad-folding",
+        f"{choice} is not a folding of {unit.kind} '{name}'",
+        f"node {name}",
+        help="legal values: " + ", ".join(f"{f} in {v}" for f, v in (values or _legal_values(unit)).items()),
+    )
+
+
+def _is_legal(unit: Unit, folding: Mapping[str, Any]) -> bool:
+    """Whether the unit takes these values of its folding fields."""
+    try:
+        return all(type(v) is int for v in folding.values()) and bool(unit.folded(**folding))
+    except ValueError:
+        return False
+
+
+def _legal_values(unit: Unit) -> dict[str, str]:
+    """Each folding field's values, the others being as they are."""
+    found = {}
+    for field in unit.fold_fields:
+        best = sorted({c[field] for c in unit.foldings()})
+        every = all(_is_legal(unit, {**unit.folding, field: v}) for v in range(1, best[-1] + 1))
+        found[field] = f"1 to {best[-1]}" if every and best[-1] > 1 else str(best)
+    return found
+
+
+_EXAMPLE = 'write {"unit": {"pe": 2, "simd": 4}}'
+
+
+def load_folding(source: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:
+    """The entries of a folding file, or those given; CompileError when they cannot be read."""
+    if isinstance(source, Mapping):
+        return source
+    path = Path(source)
+    try:
+        entries = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError) as e:
+        raise CompileError(Problem("bad-folding", f"cannot read the folding file {path.name}", why=str(e), help=_EXAMPLE)) from e
+    if not isinstance(entries, dict):
+        raise CompileError(Problem("bad-folding", f"{path.name} is not a JSON object", help=_EXAMPLE))
+    return entries
+
+
+__all__ = [
+    "Choice", "Folded", "Folding", "apply_folding", "cheapest", "default_interval", "fastest", "fold_for_interval", "front", "lanes",
+    "load_folding", "macs", "read_folding",
+]  # fmt: skip

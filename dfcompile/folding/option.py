@@ -1,0 +1,133 @@
+"""What a unit may be: its foldings with every style of its memories and arithmetic, with cycles and area.
+
+All foldings within an interval are options, in a network with up to `ALL` of them. In a larger one a padded layout is an option
+only where some unit needs it: where fewer of the same lanes would take that unit more than the interval. Other units may then have it
+too, to pass it on or to read it as it comes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dfcompile.device.cost import Vector, vector
+from dfcompile.units.base import Layout, Stream, Unit
+
+Choice = dict[str, Any]
+
+ALL = 10_000
+"""Foldings of a network within an interval up to which each is an option: about three seconds to estimate their areas."""
+
+
+@dataclass(frozen=True, eq=False)
+class Option:
+    """One way to build a unit.
+
+    choice: folding and style fields
+    cycles: per frame
+    layouts: of its inputs and outputs, in order of (inputs..., outputs...)
+    area:   in the order of cost.MEASURES
+    """
+
+    choice: Mapping[str, Any]
+    cycles: int
+    layouts: tuple[Layout, ...]
+    area: Vector
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """A folding of a unit.
+
+    cycles: per frame
+    until:  fewest cycles with fewer lanes on a padded port; infinite when no port is padded
+    padded: (lanes, run) of its padded ports
+    """
+
+    choice: Choice
+    unit: Unit
+    cycles: int
+    until: float
+    padded: frozenset[tuple[int, int]]
+
+
+class OptionTable:
+    """Options of units, each area worked out once and only when an interval lets it in."""
+
+    def __init__(self, family: str) -> None:
+        self.family = family
+        self._folded: dict[int, list[Fold]] = {}
+        self._areas: dict[tuple[int, int], list[Option]] = {}
+        self._kept: list[Unit] = []  # keeps the units alive whose id is a key
+
+    def foldings(self, unit: Unit) -> list[Fold]:
+        """Every folding worth a thought."""
+        if id(unit) not in self._folded:
+            self._kept.append(unit)
+            self._folded[id(unit)] = folds(unit)
+        return self._folded[id(unit)]
+
+    def fastest(self, unit: Unit) -> int:
+        """Fewest cycles of any folding."""
+        return min(f.cycles for f in self.foldings(unit))
+
+    def within(self, units: Mapping[str, Unit], interval: float, every: bool = False) -> dict[str, list[Option]]:
+        """Options of each unit with at most `interval` cycles; every: all of them, however large the network is."""
+        every = every or self.few(units, interval)
+        needed = {n: [f.cycles <= interval < f.until for f in self.foldings(u)] for n, u in units.items()}
+        offered: set[tuple[int, int]] = set()
+        for name, unit in units.items():
+            offered.update(*(f.padded for f, kept in zip(self.foldings(unit), needed[name], strict=True) if kept))
+        found: dict[str, list[Option]] = {}
+        for name, unit in units.items():
+            found[name] = []
+            for i, (f, kept) in enumerate(zip(self.foldings(unit), needed[name], strict=True)):
+                if kept or (f.cycles <= interval and (every or f.padded <= offered)):
+                    found[name] += self._options(unit, i, f)
+        return found
+
+    def few(self, units: Mapping[str, Unit], interval: float) -> bool:
+        """Whether `within` leaves out no folding by itself."""
+        return sum(f.cycles <= interval for u in units.values() for f in self.foldings(u)) <= ALL
+
+    def _options(self, unit: Unit, index: int, fold: Fold) -> list[Option]:
+        key = (id(unit), index)
+        if key not in self._areas:
+            self._areas[key] = list(_styled(fold.cycles, fold.choice, fold.unit, self.family))
+        return self._areas[key]
+
+
+def folds(unit: Unit) -> list[Fold]:
+    """All foldings of a unit; `until` from the next fewer lanes in each field whose port is padded."""
+    made = {tuple(c.items()): unit.folded(**c) if c else unit for c in unit.foldings()}
+    steps = {f: sorted({dict(c)[f] for c in made}) for f in unit.fold_fields}
+    found = []
+    for key, folded in made.items():
+        choice = dict(key)
+        ports = [(s.lanes, s.run) for s in (*folded.inputs, *folded.outputs) if s.run]
+        until = math.inf
+        for field, value in choice.items():
+            if any(s.run for s in _ports(folded, field)):
+                fewer = steps[field][steps[field].index(value) - 1]
+                until = min(until, made[tuple({**choice, field: fewer}.items())].cycles)
+        found.append(Fold(choice, folded, folded.cycles, until, frozenset(ports)))
+    return found
+
+
+def _ports(unit: Unit, field: str) -> tuple[Stream, ...]:
+    """Ports whose lanes a folding field sets: of a matrix unit simd those of its input, pe those of its output."""
+    if unit.fold_fields != ("pe", "simd"):
+        return (*unit.inputs, *unit.outputs)
+    return unit.inputs if field == "simd" else unit.outputs
+
+
+def _styled(cycles: int, choice: Choice, folded: Unit, family: str) -> list[Option]:
+    ports = tuple(s.layout for s in (*folded.inputs, *folded.outputs))
+    lanes = choice["pe"] * choice["simd"] if hasattr(folded, "weights") else 0
+    found = []
+    for style in folded.styles(family):
+        unit = folded.folded(**style) if style else folded
+        found.append(Option({**choice, **style}, cycles, ports, vector(unit.resources(family), lanes)))
+    return found

@@ -1,0 +1,189 @@
+"""The folding problem of a unit graph: options of each unit, and what it costs that neighbours differ in layout.
+
+A design's area is the sum over units, plus a fork for each further reader of a stream (it has its producer's layout), plus a
+converter for each reader whose layout is not the producer's, or whose stream comes padded to or from the outside. So the problem
+is a sum of one-unit and two-unit terms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfcompile.dataflow.connect import converter, tied_windows
+from dfcompile.device.cost import MEASURES, Vector, vector
+from dfcompile.folding.option import Option, OptionTable
+from dfcompile.ir.graph import Graph
+from dfcompile.ir.types import IntType
+from dfcompile.units.base import Layout, Stream, Unit
+from dfcompile.units.fork import Fork
+
+Shape3 = tuple[int, int, int]
+Table = NDArray[np.float64]
+Options = dict[str, list[Option]]
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Two ports whose layouts should agree.
+
+    ends: (unit, place in Option.layouts) of the stream's producer and of its reader
+    tied: they must agree
+    outside: the stream comes from outside, in the layout of the first port without its padding
+    """
+
+    ends: tuple[tuple[str, int], tuple[str, int]]
+    shape: Shape3
+    dtype: IntType
+    tied: bool = False
+    outside: bool = False
+
+
+@dataclass(frozen=True)
+class Border:
+    """A port on a stream of the outside, which has no padding; `count` converters stand there if the port has."""
+
+    end: tuple[str, int]
+    count: int
+    shape: Shape3
+    dtype: IntType
+    reads: bool
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Forks of a stream with the layout of one port; `outside`: without its padding."""
+
+    end: tuple[str, int]
+    count: int
+    shape: Shape3
+    dtype: IntType
+    outside: bool
+
+
+class FoldProblem:
+    """Units, edges and their costs on one device family."""
+
+    def __init__(self, graph: Graph, family: str) -> None:
+        self.family = family
+        self.table = OptionTable(family)
+        self.units: dict[str, Unit] = {}
+        for node in graph.nodes:
+            assert isinstance(node.op, Unit)
+            self.units[node.name] = node.op
+        self.edges: list[Edge] = []
+        self.copies: list[Copies] = []
+        self.borders: list[Border] = []
+        self._converters: dict[tuple[Shape3, IntType, Layout, Layout], Vector] = {}
+        self._find_edges(graph)
+
+    def _find_edges(self, graph: Graph) -> None:
+        ports: dict[str, list[tuple[str, int]]] = {}
+        for node in graph.nodes:
+            for i, t in enumerate(node.inputs):
+                ports.setdefault(t, []).append((node.name, i))
+        tied = tied_windows(graph)
+        for name in graph.inputs:
+            h, w, c = graph.tensors[name].shape
+            dtype = graph.tensors[name].dtype
+            assert dtype
+            first, *others = ports.get(name, [("", 0)])
+            self._join(first, others, (h, w, c), dtype, len(others) + graph.outputs.count(name), outside=True)
+            if first[0]:
+                self.borders.append(Border(first, 1, (h, w, c), dtype, reads=True))
+        for node in graph.nodes:
+            unit = self.units[node.name]
+            for o, (t, s) in enumerate(zip(node.outputs, unit.outputs, strict=True)):
+                readers = ports.get(t, [])
+                ends, port = graph.outputs.count(t), (node.name, len(unit.inputs) + o)
+                self._join(port, readers, s.shape, s.dtype, len(readers) + ends - 1, tied=node.name in tied)
+                if ends:
+                    self.borders.append(Border(port, ends, s.shape, s.dtype, reads=False))
+
+    def _join(
+        self,
+        source: tuple[str, int],
+        readers: list[tuple[str, int]],
+        shape: Shape3,
+        dtype: IntType,
+        forks: int,
+        tied: bool = False,
+        outside: bool = False,
+    ) -> None:
+        self.edges += [Edge((source, r), shape, dtype, tied, outside) for r in readers]
+        if forks > 0:
+            self.copies.append(Copies(source, forks, shape, dtype, outside))
+
+    def converter(self, edge: Edge, given: Layout, wanted: Layout) -> Vector:
+        """Area between two layouts, in LUT, FF, ...; infinite where the edge is tied."""
+        if edge.outside:
+            given = _unpadded(edge.shape, edge.dtype, given)
+        if edge.tied and given != wanted:
+            return np.full(len(MEASURES), np.inf)
+        return self._between(edge.shape, edge.dtype, given, wanted)
+
+    def _between(self, shape: Shape3, dtype: IntType, given: Layout, wanted: Layout) -> Vector:
+        if given == wanted:
+            return np.zeros(len(MEASURES))
+        key = (shape, dtype, given, wanted)
+        if key not in self._converters:
+            self._converters[key] = vector(converter(shape, dtype, given, wanted).resources(self.family))
+        return self._converters[key]
+
+    def _border(self, border: Border, layout: Layout) -> Vector:
+        """Area between a port and the outside."""
+        ends = (_unpadded(border.shape, border.dtype, layout), layout)
+        return border.count * self._between(border.shape, border.dtype, *(ends if border.reads else ends[::-1]))
+
+    def options(self, interval: float, every: bool = False) -> Options:
+        """Options of each unit with at most `interval` cycles; forks behind a unit and converters to the outside count with it.
+
+        every: those too that a large network leaves out (`OptionTable.within`)
+        """
+        found = self.table.within(self.units, interval, every)
+        for copies in self.copies:
+            name, place = copies.end
+            if name:
+                found[name] = [self._with_forks(o, copies, o.layouts[place]) for o in found[name]]
+        for border in self.borders:
+            name, place = border.end
+            found[name] = [_plus(o, self._border(border, o.layouts[place])) if o.layouts[place][1] else o for o in found[name]]
+        for edge in self.edges:
+            (a, i), (b, j) = edge.ends
+            if a == b:
+                found[a] = [_plus(o, self.converter(edge, o.layouts[i], o.layouts[j])) for o in found[a]]
+        return found
+
+    def _with_forks(self, option: Option, copies: Copies, layout: Layout) -> Option:
+        lanes, run, taps = _unpadded(copies.shape, copies.dtype, layout) if copies.outside else layout
+        fork = Fork(copies.shape, copies.dtype, lanes, run=run, taps=taps)
+        return _plus(option, copies.count * vector(fork.resources(self.family)))
+
+    def joints(self) -> list[Edge]:
+        """Edges between two different units."""
+        return [e for e in self.edges if e.ends[0][0] != e.ends[1][0] and e.ends[0][0]]
+
+    def tables(self, options: Options, edge: Edge) -> tuple[list[Layout], list[Layout], Table]:
+        """Layouts of both ends of an edge and the converter areas between them: (layouts, layouts, measures)."""
+        (a, i), (b, j) = edge.ends
+        left, right = sorted({o.layouts[i] for o in options[a]}), sorted({o.layouts[j] for o in options[b]})
+        return left, right, np.array([[self.converter(edge, p, q) for q in right] for p in left])
+
+    def fastest(self) -> int:
+        """The interval when every unit is as parallel as it can be."""
+        return max((self.table.fastest(u) for u in self.units.values()), default=1)
+
+    def candidates(self) -> list[int]:
+        """All intervals at which the choice may change, rising, from the fastest on."""
+        fastest = self.fastest()
+        return sorted({c for u in self.units.values() for c in (f.cycles for f in self.table.foldings(u)) if c >= fastest})
+
+
+def _plus(option: Option, area: Vector) -> Option:
+    return Option(option.choice, option.cycles, option.layouts, option.area + area)
+
+
+def _unpadded(shape: Shape3, dtype: IntType, layout: Layout) -> Layout:
+    return Stream(shape, dtype, *layout).unpadded.layout

@@ -1,0 +1,262 @@
+"""Which engine suits a set of networks on a board: every array shape, bounds for all, the exact replay where the bounds leave a choice."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dfcompile.device.boards import Board
+from dfcompile.errors import CompileError, Problem
+from dfcompile.ir.graph import Graph
+from dfcompile.ir.intop import IntAdd
+from dfcompile.loopback.area import fits, resources
+from dfcompile.loopback.compile import NO_LAYER, compile_program
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.lower import lower
+from dfcompile.loopback.predict import predict
+from dfcompile.loopback.search.bound import Work, work
+from dfcompile.loopback.storage import Ints
+from dfcompile.loopback.traffic import layer_traffic
+
+SIDES = (4, 8, 16, 32, 64)
+WEIGHT_WORDS = (128, 256, 512, 1024, 2048, 4096)
+ACT_WORDS = tuple(1 << k for k in range(9, 18))
+EXACT = 24
+"""Programs that a sweep compiles and replays at most."""
+
+# pJ in 45 nm (Horowitz, ISSCC 2014): int8 multiply and add, 64 bits of a large SRAM, 64 bits of DRAM.
+PJ_MAC, PJ_SRAM, PJ_DRAM = 0.23, 20.0, 1300.0
+
+
+@dataclass(frozen=True)
+class Point:
+    """One engine for all networks together, a frame of each.
+
+    bound:     cycles that no program on this array can beat (bound.py)
+    cycles:    by the exact replay; None where the bound already ruled the point out
+    ext_bytes, act_bytes, weight_bytes: external memory; reads of the activation memory and of the weight buffer
+    macs:        multiplications of a frame of each network
+    utilisation: multiplications over array slots, while it computes
+    energy_uj: multiplications and memory accesses
+    """
+
+    config: EngineConfig
+    bound: int
+    cycles: int | None
+    ext_bytes: int
+    act_bytes: int
+    weight_bytes: int
+    macs: int
+    utilisation: float
+    energy_uj: float
+    lut: float
+    bram36: float
+    dsp: float
+    fits: bool
+
+    def row(self) -> dict[str, object]:
+        """Flat numbers for a table or JSON."""
+        return dataclasses.asdict(self.config) | {k: v for k, v in dataclasses.asdict(self).items() if k != "config"}
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """Every array shape with its largest memories; of these engines none is faster than `best` when the gap is 0.
+
+    gap:   how far below best.cycles the lowest open bound lies, as a share
+    every: all engines that fit, by their bounds, least first
+    """
+
+    points: tuple[Point, ...]
+    best: Point
+    gap: float
+    every: tuple[Point, ...] = ()
+
+
+def bus_bits(board: Board, clock: float) -> int:
+    """Widest bus that the board's memory keeps busy at `clock` MHz."""
+    return max([b for b in (32, 64, 128) if b / 8 * clock * 1e6 <= board.bandwidth * 1e9] or [32])
+
+
+def weight_bits(graphs: Sequence[Graph]) -> int:
+    """2, 4 or 8: what the weights of all convolutions and the factors of additions need; 8 when some are wider."""
+    convolutions = [g.constants[n.inputs[1]] for g in graphs for n in g.nodes if n.op.kind == "int_conv"]
+    factors = [np.array(n.op.factors) for g in graphs for n in g.nodes if isinstance(n.op, IntAdd)]
+    worst = max((_bits(w) for w in (*convolutions, *factors)), default=2)
+    return next((b for b in (2, 4, 8) if b >= worst), 8)
+
+
+def acc_bits(graphs: Sequence[Graph]) -> int:
+    """32, or 64 where sums of some layers need more."""
+    refused = [g for g in graphs if lower(g, EngineConfig(acc_bits=32)).problems]
+    return 64 if any(not lower(g, EngineConfig(acc_bits=64)).problems for g in refused) else 32
+
+
+def _bits(weights: Ints) -> int:
+    lo, hi = int(weights.min()), int(weights.max())
+    return 1 + max((-lo - 1).bit_length() if lo < 0 else 0, hi.bit_length() if hi > 0 else 0)
+
+
+def candidates(board: Board, clock: float, bits: int, acc: int = 32) -> Iterator[EngineConfig]:
+    """Engines within what a design may fill of the board: every shape and weight buffer, each with the largest activation memory left."""
+    bus = bus_bits(board, clock)
+    for pe in SIDES:
+        for simd in SIDES:
+            width = max([b for b in (32, 64, 128) if b <= min(max(bus, acc), 8 * simd, acc * pe, pe * simd * bits)] or [32])
+            for words in WEIGHT_WORDS:
+                trial = [_config(pe, simd, words, act, bits, acc, width) for act in ACT_WORDS]
+                fitting = [c for c in trial if c is not None and fits(c, board.family, board.usable)]
+                if fitting:
+                    yield fitting[-1]
+
+
+def _config(pe: int, simd: int, words: int, act: int, bits: int, acc: int, bus: int) -> EngineConfig | None:
+    try:
+        return EngineConfig(pe=pe, simd=simd, act_words=act, weight_words=words, weight_bits=bits, acc_bits=acc, bus_bits=bus)
+    except ValueError:
+        return None
+
+
+def _works(graphs: Sequence[Graph], config: EngineConfig) -> list[Work]:
+    """Work of each network. CompileError with every node that the engine cannot run."""
+    lows = [lower(g, config) for g in graphs]
+    problems = [p for low in lows for p in (low.problems or ([] if low.layers else [NO_LAYER]))]
+    if problems:
+        raise CompileError(problems)
+    return [work(low, config) for low in lows]
+
+
+@dataclass
+class _Looks:
+    """Points by their bounds, and what each engine was refused for."""
+
+    graphs: Sequence[Graph]
+    board: Board
+    works: dict[tuple[int, int], list[Work] | CompileError] = field(default_factory=dict)
+    refused: list[tuple[EngineConfig, CompileError]] = field(default_factory=list)
+
+    def point(self, config: EngineConfig) -> Point | None:
+        """A point by its bounds; None where the engine cannot run a network."""
+        shape = (config.pe, config.simd)
+        if shape not in self.works:
+            try:
+                self.works[shape] = _works(self.graphs, config)
+            except CompileError as e:
+                self.works[shape] = e
+        works = self.works[shape]
+        if isinstance(works, CompileError):
+            self.refused.append((config, works))
+            return None
+        return _bounded(works, config, self.board)
+
+    def nothing(self, engines: int) -> CompileError:
+        """Why no engine is left of those that the board holds: what each was refused for, and the least of the problems."""
+        if not engines:
+            why = f"not even an array of {SIDES[0]} x {SIDES[0]} with the smallest memories is within its budget"
+            help_ = "take a larger board"
+            return CompileError(Problem("does-not-fit", f"no loopback engine fits {self.board.name}", why=why, help=help_))
+        counts = Counter(p.why or p.what for _, e in self.refused for p in {p.what + p.why: p for p in e.problems}.values())
+        config, fewest = min(self.refused, key=lambda r: (len(r[1].problems), -r[0].act_words * r[0].simd))
+        texts = [f"{n} of {engines} engines: {text}" for text, n in counts.most_common(3)]
+        nearest_ = f"the nearest has an array of {config.pe} x {config.simd} and {config.act_words:,} activation words"
+        first = Problem(
+            "does-not-fit", f"no loopback engine runs this on {self.board.name}", why="; ".join([*texts, nearest_]),
+            help="mend what follows, take a larger board, or build with --mode dataflow",
+        )  # fmt: skip
+        return CompileError([first, *fewest.problems])
+
+
+def _bounded(works: Sequence[Work], config: EngineConfig, board: Board) -> Point:
+    """A point by its bounds."""
+    bound = sum(w.cycles(config) for w in works)
+    steps, macs = sum(w.steps for w in works), sum(w.macs for w in works)
+    outside = sum(w.loads + w.stores for w in works)
+    act, weight = steps * config.simd, steps * config.lanes * config.weight_bits // 8
+    energy = (macs * PJ_MAC + (act + weight) / 8 * PJ_SRAM + outside / 8 * PJ_DRAM) * 1e-6
+    used = resources(config, board.family)
+    shown = (used.lut, used.bram36, used.dsp)
+    return Point(config, bound, None, outside, act, weight, macs, macs / (steps * config.lanes), energy, *shown, True)
+
+
+def exact(point: Point, graphs: Sequence[Graph]) -> Point | None:
+    """The same point with the cycles of the replay; None where a network does not fit its memories."""
+    try:
+        return replayed(point, graphs)
+    except CompileError:
+        return None
+
+
+def replayed(point: Point, graphs: Sequence[Graph]) -> Point:
+    """The same point with the cycles of the replay. CompileError where a network does not fit its memories."""
+    cycles = outside = 0
+    for g in graphs:
+        program = compile_program(g, point.config)
+        found = predict(program)
+        cycles += found.cycles
+        outside += sum(x.constant_bytes + x.act_bytes for x in layer_traffic(program, found))
+    energy = point.energy_uj + (outside - point.ext_bytes) / 8 * PJ_DRAM * 1e-6
+    return dataclasses.replace(point, cycles=cycles, ext_bytes=outside, energy_uj=energy)
+
+
+def sweep(
+    graphs: Sequence[Graph], board: Board, clock: float, most: int = EXACT, progress: Callable[[str], None] | None = None
+) -> Sweep:
+    """The best engine for a frame of each network. CompileError when none fits the board."""
+    looks = _Looks(graphs, board)
+    engines = list(candidates(board, clock, weight_bits(graphs), acc_bits(graphs)))
+    open_ = [p for c in engines if (p := looks.point(c)) is not None]
+    open_.sort(key=lambda p: (p.bound, -p.config.act_words * p.config.simd, p.config.weight_words, p.lut))
+    best: Point | None = None
+    seen: dict[EngineConfig, Point] = {}
+    tried = 0
+    for p in open_:
+        if best is not None and best.cycles is not None and p.bound >= best.cycles:
+            break
+        if tried == most:
+            break
+        try:
+            found = replayed(p, graphs)
+        except CompileError as e:
+            looks.refused.append((p.config, e))
+            continue
+        tried += 1
+        if progress:
+            progress(f"sweep: {tried} engines replayed")
+        seen[p.config] = found
+        if best is None or best.cycles is None or (found.cycles or 0) < best.cycles:
+            best = found
+    if best is None or best.cycles is None:
+        raise looks.nothing(len(engines))
+    left = [p.bound for p in open_ if p.config not in seen and p.bound < best.cycles]
+    gap = (best.cycles - min(left)) / best.cycles if left and tried == most else 0.0
+    return Sweep(_heat(open_, seen), best, gap, tuple(open_))
+
+
+def nearest(graphs: Sequence[Graph], board: Board, clock: float, shapes: int = 3) -> Point:
+    """A quick look without replay: the point with the least bound among the largest array shapes. CompileError when none fits."""
+    looks = _Looks(graphs, board)
+    found: list[Point] = []
+    engines = sorted(candidates(board, clock, weight_bits(graphs), acc_bits(graphs)), key=lambda c: (-c.lanes, c.pe, -c.act_words))
+    looked = [c for c in engines if (c.pe, c.simd) in list(dict.fromkeys((c.pe, c.simd) for c in engines))[:shapes]]
+    for c in looked:
+        point = looks.point(c)
+        found += [point] if point else []
+    if not found:
+        raise looks.nothing(len(looked))
+    return min(found, key=lambda p: p.bound)
+
+
+def _heat(points: Sequence[Point], seen: dict[EngineConfig, Point]) -> tuple[Point, ...]:
+    """One point for each shape: the best that was replayed, else the first of the shape."""
+    chosen: dict[tuple[int, int], Point] = {}
+    for p in points:
+        shape = (p.config.pe, p.config.simd)
+        new = seen.get(p.config, p)
+        old = chosen.get(shape)
+        if old is None or (new.cycles is not None and (old.cycles is None or new.cycles < old.cycles)):
+            chosen[shape] = new
+    return tuple(chosen[s] for s in sorted(chosen))

@@ -1,0 +1,85 @@
+"""Both modes on one board: what each reaches there, and which one a build of mode auto takes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dfcompile.device.boards import Board
+from dfcompile.errors import CompileError, Problem
+from dfcompile.folding.fold import fastest, lanes, macs
+from dfcompile.ir.graph import Graph
+from dfcompile.loopback.search.sweep import nearest, sweep
+from dfcompile.mode.dataflow import Accelerator
+from dfcompile.mode.loopback_build import macs as macs_of_integers
+from dfcompile.mode.roofline import Choice, Roofline, choose_mode, rate
+
+FITTING = {"does-not-fit", "interval-too-short"}
+"""Problems that loopback mode can be the way out of."""
+REPLAYED_MACS = 200_000_000
+"""Up to so many multiplications a frame an engine is replayed for the comparison, which takes less than a second; above, bounds serve."""
+
+
+def frame_bytes(graph: Graph) -> int:
+    """Bytes of a frame's inputs and outputs, codes side by side."""
+    found = [graph.tensors[t] for t in (*graph.inputs, *graph.outputs)]
+    return sum(-(-int(np.prod(t.shape)) * (t.dtype.bits if t.dtype else 32) // 8) for t in found)
+
+
+def _dataflow_roofs(width: int, work: int, moved: int, fps: float, board: Board, clock: float, exact: bool) -> Roofline:
+    return Roofline(width * clock * 1e6 / max(work, 1), board.bandwidth * 1e9 / moved, fps, width, moved, exact)
+
+
+def dataflow_side(made: Accelerator, graph: Graph, board: Board) -> Roofline:
+    """The figures of a design that was built. graph: its integer graph."""
+    design = made.design
+    width = lanes(design.graph, {n.name: design.unit(n.name).folding for n in design.nodes})
+    report = made.report
+    return _dataflow_roofs(width, report["model"]["macs"], frame_bytes(graph), report["timing"]["fps"], board, report["clock_mhz"], True)
+
+
+def best_dataflow(units: Graph, graph: Graph, board: Board, clock: float) -> Roofline | str:
+    """The fastest folding that the board holds, FIFOs not counted; why there is none."""
+    try:
+        found = fastest(units, board)
+    except CompileError as e:
+        return e.problems[0].why or e.problems[0].what
+    width = lanes(units, found.choices)
+    return _dataflow_roofs(width, macs(units), frame_bytes(graph), clock * 1e6 / found.interval, board, clock, False)
+
+
+def estimate_loopback(graph: Graph, board: Board, clock: float) -> Roofline | str:
+    """An engine for a network that runs as dataflow: the most promising one, replayed where that is quick, else its bound."""
+    try:
+        small = macs_of_integers(graph) <= REPLAYED_MACS
+        point = sweep([graph], board, clock, most=1).best if small else nearest([graph], board, clock)
+    except CompileError as e:
+        return e.problems[0].why or e.problems[0].what
+    hertz = clock * 1e6
+    cycles = point.cycles if point.cycles is not None else point.bound
+    compute, bandwidth = point.config.lanes * hertz / point.macs, point.config.bus_bytes * hertz / point.ext_bytes
+    return Roofline(compute, bandwidth, hertz / cycles, point.config.lanes, point.ext_bytes, point.cycles is not None)
+
+
+def compare(
+    dataflow: Roofline | str, loopback: Roofline | str, wanted_interval: int | None, board: Board, clock: float, misfit: Problem | None
+) -> Choice:
+    """The choice between both. CompileError with the best rates of both, and with `misfit`, where neither reaches the wanted one."""
+    wanted = clock * 1e6 / wanted_interval if wanted_interval else None
+    found = choose_mode(dataflow, loopback, wanted, board.name)
+    if not found.mode:
+        asked = f"reaches {rate(wanted)} frames/s on" if wanted else "runs this on"
+        neither = Problem("does-not-fit", f"neither mode {asked} {board.name}", why=found.why, help=_way_out(dataflow, loopback))
+        raise CompileError([neither, *([misfit] if misfit else [])])
+    return found
+
+
+def _way_out(*sides: Roofline | str) -> str:
+    best = max((s.fps for s in sides if isinstance(s, Roofline)), default=None)
+    return "take a larger board" + (f", or ask for at most {rate(best)} frames/s" if best else "")
+
+
+def over_budget(made: Accelerator, board: Board) -> str:
+    """Which resources of the whole board a design with its FIFOs exceeds, "" where it fits."""
+    used = made.resources
+    over = [f"{getattr(used, k):,.0f} {k} of {limit:,.0f}" for k, limit in board.budget.items() if getattr(used, k) > limit]
+    return ", ".join(over)

@@ -1,0 +1,140 @@
+"""Building for the loopback engine: which engine, its report, and the proof that the program is the network."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dfcompile.device.boards import Board
+from dfcompile.errors import CompileError, Problem
+from dfcompile.ir.graph import Array, Graph
+from dfcompile.ir.intop import IntConv
+from dfcompile.loopback.area import fits, resources
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.engine import run_program
+from dfcompile.loopback.search.sweep import acc_bits, sweep, weight_bits
+from dfcompile.loopback.traffic import layer_traffic
+from dfcompile.mode.loopback import MOST_BATCH, LoopbackAccelerator
+from dfcompile.mode.report_data import budget_of
+from dfcompile.mode.roofline import Roofline, roofline
+from dfcompile.streamline.host import HostSide
+
+LARGE_MACS = 4_000_000_000
+
+
+def macs(graph: Graph) -> int:
+    """Multiplications of a frame."""
+    convs = [n for n in graph.nodes if isinstance(n.op, IntConv)]
+    return sum(int(graph.constants[n.inputs[1]].size) * int(np.prod(graph.tensors[n.outputs[0]].shape[:2])) for n in convs)
+
+
+def make_report(acc: LoopbackAccelerator, model: Graph, board: Board | None) -> dict[str, Any]:
+    """What report.json holds of a loopback build; `units` are the layers of the program."""
+    timing, layers = acc.timing, layer_traffic(acc.program, acc.prediction)
+    clock = float(acc.options["clock"])
+    rows = [
+        {
+            "name": x.name, "kind": "loopback_layer", "source": list(x.source), "folding": {}, "cycles": x.cycles, "resources": {},
+            "macs": x.macs, "steps": x.steps, "constant_bytes": x.constant_bytes, "act_bytes": x.act_bytes,
+            "utilisation": round(x.utilisation, 4),
+        }
+        for x in layers
+    ]  # fmt: skip
+    params = sum(int(acc.graph.constants[n.inputs[1]].size) for n in acc.graph.nodes if isinstance(n.op, IntConv))
+    return {
+        "model": {"name": model.name, "macs": macs(acc.graph), "params": params},
+        "mode": "loopback",
+        "clock_mhz": clock,
+        "timing": dataclasses.asdict(timing) | {"fps": clock * 1e6 / float(timing.interval_cycles)},
+        "units": rows,
+        "fifos": [],
+        "engine": dataclasses.asdict(acc.config) | {"batch": acc.batch},
+        "roofline": {
+            "macs_per_cycle": acc.config.lanes,
+            "bytes_per_cycle": acc.config.bus_bytes,
+            "macs": sum(x.macs for x in layers),
+            "bytes": sum(x.constant_bytes + x.act_bytes for x in layers),
+            "spilled": list(acc.program.spilled),
+        },
+        "resources": dataclasses.asdict(acc.resources),
+        "budget": budget_of(board),
+        "folding": {"optimal": False, "bound": None, "gap": None},
+        "verification": {"streamline": "exact", "simulator": "skipped"},
+        "seconds": {},
+    }
+
+
+def check_program(acc: LoopbackAccelerator, codes: Mapping[str, Array]) -> None:
+    """CompileError unless the Python engine gives what the integer graph gives on these codes."""
+    wanted, found = acc.graph.execute(codes), run_program(acc.program, codes)
+    wrong = [t for t in acc.graph.outputs if not np.array_equal(wanted[t], found[t])]
+    if wrong:
+        raise CompileError(Problem("bug", "the loopback program differs from the integer graph", where=", ".join(wrong)))
+
+
+def build_loopback(
+    graph: Graph, host: HostSide, model: Graph, options: dict[str, Any], board: Board | None, most: int = 8
+) -> LoopbackAccelerator:
+    """The engine given in the options' folding, else that which suits the network best on the board, else the default one.
+
+    most: engines that are replayed to find it, fewer for networks of billions of multiplications
+    CompileError when the engine cannot run the network or none fits the board.
+    """
+    family = board.family if board else "xc7"
+    config, batch = EngineConfig(weight_bits=weight_bits([graph]), acc_bits=acc_bits([graph])), 1
+    if options.get("folding") is not None:
+        config, batch = read_engine(options["folding"])
+        if board and not fits(config, family, board.budget):
+            raise CompileError(_too_large(config, board))
+    elif board:
+        most = int(max(1, min(most, LARGE_MACS // max(1, macs(graph)))))
+        config = sweep([graph], board, float(options["clock"]), most).best.config
+    acc = LoopbackAccelerator(graph, host, config, batch, {}, options, family)
+    acc.report.update(make_report(acc, model, board))
+    return acc
+
+
+def read_engine(folding: Mapping[str, Any]) -> tuple[EngineConfig, int]:
+    """Engine and frames of a run from ``{"engine": {"pe": 8, ..., "batch": 2}}``, named as in report.json. CompileError when wrong."""
+    known = [f.name for f in dataclasses.fields(EngineConfig)]
+    shown = 'a loopback build takes {"engine": {"pe": 8, "simd": 8, "batch": 1}}, with any of ' + ", ".join([*known, "batch"])
+    values = folding.get("engine")
+    if set(folding) != {"engine"} or not isinstance(values, Mapping):
+        raise CompileError(Problem("bad-folding", "the folding names units of a dataflow design, not the loopback engine", help=shown))
+    wrong = [str(k) for k, v in values.items() if k not in (*known, "batch") or not isinstance(v, int) or isinstance(v, bool)]
+    if wrong:
+        raise CompileError(Problem("bad-folding", f"the engine has no such parameter or value: {', '.join(wrong)}", help=shown))
+    batch = int(values.get("batch", 1))
+    try:
+        config = EngineConfig(**{k: v for k, v in values.items() if k != "batch"})
+        if not 1 <= batch <= MOST_BATCH:
+            raise ValueError(f"batch={batch} must be from 1 to {MOST_BATCH}")
+    except ValueError as e:
+        raise CompileError(Problem("bad-folding", "there is no such loopback engine", why=str(e), help=shown)) from e
+    return config, batch
+
+
+def too_slow(made: LoopbackAccelerator, wanted: int, board: Board | None) -> Problem:
+    """That the engine misses the wanted interval, in cycles."""
+    best = made.timing.interval_cycles
+    return Problem(
+        "does-not-fit",
+        f"the loopback engine makes no frame in {wanted:,} cycles",
+        why=f"the best {f'on {board.name} ' if board else ''}takes {best:,} cycles a frame, {made.report['timing']['fps']:,.6g} frames/s",
+        help="ask for a lower frame rate" + ("" if board else ", or name a --board, so that the engine is chosen for it"),
+    )
+
+
+def _too_large(config: EngineConfig, board: Board) -> Problem:
+    used = dataclasses.asdict(resources(config, board.family))
+    over = [f"{used[k]:,.0f} {k} of {limit:,.0f}" for k, limit in board.budget.items() if used[k] > limit]
+    return Problem("does-not-fit", f"the given engine does not fit {board.name}", why=f"it takes {', '.join(over)}", help="make it smaller")
+
+
+def loopback_roofline(acc: LoopbackAccelerator) -> Roofline:
+    """Where the build sits under its roofs."""
+    layers = layer_traffic(acc.program, acc.prediction)
+    return roofline(layers, acc.config, acc.prediction.cycles, acc.batch, float(acc.options["clock"]))

@@ -1,0 +1,104 @@
+"""The numbers of a build, as report.json holds them."""
+
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dfcompile.dataflow.share import saved_by, shared_memories, unit_resources
+from dfcompile.device.boards import Board
+from dfcompile.device.resources import Resources
+from dfcompile.folding.fold import Folded, macs
+from dfcompile.ir.graph import Graph
+from dfcompile.timing.fifo_sizing import FifoSizing
+from dfcompile.units.base import Unit
+
+if TYPE_CHECKING:
+    from dfcompile.mode.dataflow import Accelerator
+
+
+def make_report(
+    acc: Accelerator, model: Graph, board: Board | None, folded: Folded | None = None, sizing: FifoSizing | None = None
+) -> dict[str, Any]:
+    """Model size, timing, units, FIFOs and resources (estimates) of a design; `folded` and `sizing` say what is proved of
+    its folding and its FIFO depths."""
+    design, timing = acc.design, acc.timing
+    clock = float(acc.options["clock"])
+    streams = design.streams()
+    areas = unit_resources(design, acc.family)
+    units = [_unit_row(n.name, n.op, n.source, areas[n.name]) for n in design.nodes if isinstance(n.op, Unit)]
+    shared = [
+        {
+            "units": list(p.units),
+            "width": p.width,
+            "depth": p.depth,
+            "bram36": p.resources(acc.family).bram36,
+            "saved": dataclasses.asdict(saved_by(p, acc.family)),
+        }
+        for p in shared_memories(design)
+    ]
+    slowest = max(units, key=lambda u: u["cycles"], default={"name": "", "cycles": 0})
+    fifos = [
+        {"edge": t, "depth": d, "width": streams[t].width, "max_occupancy": int(timing.fifo_max_occupancy.get(t, 0))}
+        for t, d in design.fifo_depths.items()
+        if d
+    ]
+    interval = plain(timing.interval_cycles)
+    return {
+        "model": {"name": model.name, "macs": macs(design.graph), "params": _parameters(design.graph)},
+        "mode": "dataflow",
+        "clock_mhz": clock,
+        "timing": {
+            "interval_cycles": interval,
+            "latency_cycles": timing.latency_cycles,
+            "ideal_interval_cycles": slowest["cycles"],
+            "fps": clock * 1e6 / interval,
+            "bottleneck": slowest["name"],
+        },
+        "units": units,
+        "fifos": fifos,
+        "fifo_sizing": _sizing(sizing),
+        "shared_memories": shared,
+        "resources": dataclasses.asdict(acc.resources),
+        "budget": budget_of(board),
+        "folding": folded.report if folded else {"optimal": False, "bound": None, "gap": None},
+        "verification": {"streamline": "exact", "simulator": "exact" if acc.options.get("verify", True) else "skipped"},
+        "seconds": {},
+    }
+
+
+def _sizing(found: FifoSizing | None) -> dict[str, Any]:
+    if found is None:
+        return {"total_bits": None, "minimal": False, "optimal": False, "note": ""}
+    note = "" if found.minimal else "FIFOs keep the interval; the search for fewer slots ended at its bound of work"
+    return {"total_bits": found.total_bits, "minimal": found.minimal, "optimal": found.optimal, "note": note}
+
+
+def plain(value: Fraction | int) -> int | float:
+    """A number that JSON holds: whole where it is."""
+    return int(value) if value == int(value) else float(value)
+
+
+def _unit_row(name: str, unit: Unit, source: tuple[str, ...], resources: Resources) -> dict[str, Any]:
+    return {
+        "name": name,
+        "kind": unit.kind,
+        "source": list(source),
+        "folding": unit.folding,
+        "cycles": unit.cycles,
+        "resources": dataclasses.asdict(resources),
+    }
+
+
+def _parameters(graph: Graph) -> int:
+    return sum(int(np.size(n.op.weights)) for n in graph.nodes if hasattr(n.op, "weights"))
+
+
+def budget_of(board: Board | None) -> dict[str, Any]:
+    """What report.json holds of a board."""
+    if board is None:
+        return {}
+    return {"board": board.name, **board.budget, "bandwidth": board.bandwidth}

@@ -1,0 +1,53 @@
+"""Loading build folders, of both modes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from dfcompile.device.boards import FAMILIES
+from dfcompile.mode import serialize
+from dfcompile.mode.dataflow import Accelerator
+from dfcompile.mode.loopback import LoopbackAccelerator, from_parts
+from dfcompile.mode.saved_check import check_design, check_host, check_integers
+from dfcompile.mode.schema import SchemaError
+
+
+def load(out: str | Path) -> Accelerator:
+    """A saved build; CompileError when the folder is none or does not hold together. A loopback build has the same methods."""
+    folder = Path(out)
+    parts = serialize.read(folder)
+    try:
+        report = serialize.read_json(folder / "report.json")
+        if parts["family"] not in FAMILIES:
+            raise SchemaError(f"family: there is no device family '{parts['family']}'")
+        _check_options(parts["options"])
+        return cast(Accelerator, _loopback(parts, report)) if "graph" in parts else _dataflow(parts, report)
+    except (OSError, ValueError) as e:
+        raise serialize.bad_build(folder, e) from e
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    """ValueError unless what is still read of the options of a build is what it should be."""
+    clock, part = options.get("clock"), options.get("part", "")
+    if isinstance(clock, bool) or not isinstance(clock, int | float) or not 0 < clock < 1e12:
+        raise SchemaError(f"options['clock']: {str(clock)[:80]} where a number of MHz belongs")
+    if not isinstance(part, str):
+        raise SchemaError("options['part']: it is no name")
+
+
+def _dataflow(parts: dict[str, Any], report: dict[str, Any]) -> Accelerator:
+    check_design(parts["design"])
+    made = Accelerator(report=report, **parts)
+    streams = made.design.streams()
+    graph = made.design.graph
+    check_host(made.host, {t: streams[t] for t in graph.inputs}, [streams[t] for t in graph.outputs])
+    return made
+
+
+def _loopback(parts: dict[str, Any], report: dict[str, Any]) -> LoopbackAccelerator:
+    check_integers(parts["graph"])
+    made = from_parts(parts, report)
+    streams = made.streams
+    check_host(made.host, {t: streams[t] for t in made.graph.inputs}, [streams[t] for t in made.graph.outputs])
+    return made

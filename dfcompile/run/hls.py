@@ -1,0 +1,94 @@
+"""Compile an emitted C++ project with g++ and run frames through it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfcompile.dataflow.design import Design
+from dfcompile.emit.hls import emit_hls
+from dfcompile.emit.interface import Interface
+from dfcompile.emit.memory import read_beats, write_beats
+from dfcompile.emit.sim import frame_cycles
+from dfcompile.errors import CompileError, Problem
+from dfcompile.run.cache import cached, content_key, folder_key
+from dfcompile.run.compile import STANDARD, Command, parallel, precompiled, run_tool, tool_key
+from dfcompile.run.rtl import check_inputs
+from dfcompile.toolchain import require_tool
+from dfcompile.units.base import Array
+
+SUFFIXES = (".cpp", ".hpp", ".h", ".inc")
+# Headers worth precompiling, after the setting of dfc_common.hpp that they depend on.
+SETTINGS = re.compile(r"^#define AP_INT_MAX_W .*$", re.MULTILINE)
+HEADERS = ("ap_int.h", "hls_stream.h", "cstdint", "cstdio", "cstdlib", "string", "vector")
+# Small designs are one compilation unit; larger ones are compiled in parallel, unit by unit.
+UNITY_UNITS = 4
+FAST_CYCLES = 20_000
+# The ap_int headers set these off where g++ follows a branch that is never taken; dfc_common.hpp silences them by pragma, which
+# precompiled headers do not keep.
+WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-uninitialized", "-Wno-maybe-uninitialized", "-Wno-aggressive-loop-optimizations")
+
+
+def _flags(level: str, folder: Path) -> list[str]:
+    return [STANDARD, *WARNINGS, level, f"-I{folder}", "-isystem", str(require_tool("ap_int").path)]
+
+
+def _headers(hls: Path, level: str) -> Path:
+    settings = SETTINGS.findall((hls / "dfc_common.hpp").read_text())
+    text = "".join(f"{line}\n" for line in [*settings, *(f"#include <{h}>" for h in HEADERS)])
+    return precompiled("ap_int", text, [STANDARD, level, "-isystem", str(require_tool("ap_int").path)], ["ap_int"])
+
+
+def build_testbench(hls: Path, fast: bool) -> Path:
+    """The compiled test bench of an emitted HLS project; g++ warnings are errors."""
+    level = "-O2" if fast else "-O1"
+    gxx = require_tool("g++")
+    hls = hls.resolve()  # compilers run in other folders than ours
+
+    def build(folder: Path) -> None:
+        flags = _flags(level, hls)
+        header = _headers(hls, level)
+        sources = sorted(hls.glob("*.cpp"))
+        if len(sources) <= UNITY_UNITS + 2:
+            (folder / "all.cc").write_text("".join(f'#include "{s.name}"\n' for s in sources))
+            sources = [folder / "all.cc"]
+        commands: list[Command] = [[gxx.path, *flags, "-include", header, "-c", s, "-o", folder / f"{s.stem}.o"] for s in sources]
+        parallel(commands, hls, "compiling the HLS C++")
+        objects = sorted(folder.glob("*.o"))
+        run_tool([gxx.path, *objects, "-o", folder / "testbench"], folder, "linking the HLS C++")
+        for file in objects:
+            file.unlink()
+
+    key = content_key([tool_key("g++", "ap_int"), *_flags(level, Path()), *HEADERS, str(UNITY_UNITS), folder_key(hls, SUFFIXES)])
+    return cached("hls", key, build) / "testbench"
+
+
+def run_hls(design: Design, inputs: Sequence[Array], hls: Path | None = None) -> tuple[NDArray[np.int64], ...]:
+    """Run frames of codes, one array (n, h, w, c) for each input port, through the compiled C++; codes of each output.
+
+    hls: folder of the emitted project; None emits it into a temporary one
+    Raises CompileError when the C++ does not compile, reads or gives too few or too many beats, or tools are missing.
+    """
+    frames = check_inputs(design, inputs)
+    interface = Interface.of(design)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        if hls is None:
+            hls = folder / "hls"
+            emit_hls(design, hls)
+        testbench = build_testbench(hls, frames * frame_cycles(design) > FAST_CYCLES)
+        for port, codes in zip(interface.inputs, inputs, strict=True):
+            write_beats(folder / f"{port.axis}.hex", port.stream, codes)
+        files = [folder / f"{p.axis}.hex" for p in (*interface.inputs, *interface.outputs)]
+        done = subprocess.run([testbench, *files], capture_output=True, text=True, check=False)
+        output = (done.stdout + done.stderr).strip()
+        if done.returncode or output:
+            why = output or f"exit status {done.returncode}"
+            raise CompileError(Problem("hls-run", "the compiled C++ failed", where=design.name, why=why))
+        return tuple(read_beats(folder / f"{p.axis}.hex", p.stream) for p in interface.outputs)

@@ -1,0 +1,115 @@
+"""Programs run on the loopback engine: HLS C++ under g++, SystemVerilog under Verilator."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dfcompile.emit.engine import LATENCY, TOP, emit_hls_engine, emit_rtl_engine
+from dfcompile.emit.resource import resource_dir
+from dfcompile.errors import CompileError, Problem
+from dfcompile.ir.graph import Array
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.predict import predict
+from dfcompile.loopback.program import Program
+from dfcompile.loopback.validate import ErrorCode
+from dfcompile.run.cache import cached, content_key, folder_key
+from dfcompile.run.compile import MODEL, STANDARD, Command, run_tool, simulator_key, tool_key, verilate, verilated_runtime
+from dfcompile.toolchain import require_tool, verilator_root
+
+
+@dataclass(frozen=True, eq=False)
+class LoopbackRun:
+    """What a run gave: codes by output, the engine's cycle counter for each run, error code and faulty descriptor of the last."""
+
+    outputs: dict[str, Array]
+    cycles: tuple[int, ...]
+    error: ErrorCode
+    index: int
+
+
+def build_rtl_engine(config: EngineConfig, emitted: Path | None = None) -> Path:
+    """The compiled Verilator harness of an engine; any program runs on it. emitted: its SystemVerilog, by default written anew."""
+    harness = resource_dir("templates") / "loopback" / "harness.cpp"
+    with tempfile.TemporaryDirectory() as temporary:
+        rtl = emitted.resolve() if emitted else Path(temporary)
+        if emitted is None:
+            emit_rtl_engine(config, rtl)
+
+        include, split = verilator_root() / "include", ["--output-split", "0"]
+        flags = [STANDARD, *MODEL, f"-I{include}", f"-I{include / 'vltstd'}", f"-DBUS_BITS={config.bus_bits}", "-O2"]
+
+        def build(folder: Path) -> None:
+            obj = folder / "obj"
+            verilate(rtl, TOP, obj, split)
+            gxx = require_tool("g++").path
+            sources = [*sorted(obj.glob("*.cpp")), *verilated_runtime(), harness]
+            run_tool([gxx, *flags, f"-I{obj}", *sources, "-pthread", "-o", folder / "harness"], folder, "compiling the loopback engine")
+            shutil.rmtree(obj)
+
+        return cached("loopback_rtl", content_key([*simulator_key(rtl), *split, *flags, harness.read_text()]), build) / "harness"
+
+
+def build_hls_engine(config: EngineConfig, emitted: Path | None = None) -> Path:
+    """The compiled HLS test bench of an engine. emitted: its C++, by default written anew."""
+    with tempfile.TemporaryDirectory() as temporary:
+        hls = emitted.resolve() if emitted else Path(temporary)
+        if emitted is None:
+            emit_hls_engine(config, hls)
+
+        flags = [STANDARD, "-Wall", "-Wextra", "-Werror", "-O2", "-isystem", str(require_tool("ap_int").path)]
+
+        def build(folder: Path) -> None:
+            command: Command = [
+                require_tool("g++").path, *flags, f"-I{hls}", hls / "top.cpp", hls / "testbench.cpp", "-o", folder / "testbench",
+            ]
+            run_tool(command, folder, "compiling the loopback engine")
+
+        key = content_key([tool_key("g++", "ap_int"), *flags, folder_key(hls, (".cpp", ".hpp"))])
+        return cached("loopback_hls", key, build) / "testbench"
+
+
+def run_loopback(
+    program: Program, codes: Mapping[str, Array], engine: str, latency: int = LATENCY, stalls: float = 0.0, seed: int = 1,
+    emitted: Path | None = None,
+) -> LoopbackRun:
+    """Run frames of codes, `program.batch` at a time, on engine "hls" or "rtl".
+
+    latency: cycles of the external memory; stalls: chance in each cycle that a channel of it pauses (RTL only)
+    emitted: folder with the engine's C++ or SystemVerilog, by default written anew
+    Raises CompileError when the engine stops with an error or not at all.
+    """
+    tool = build_rtl_engine(program.config, emitted) if engine == "rtl" else build_hls_engine(program.config, emitted)
+    limit = int(20 * (predict(program, latency).cycles + 200_000) / (1 - stalls) ** 2)
+    count = len(next(iter(codes.values())))
+    parts, cycles = [], []
+    for first in range(0, count, program.batch):
+        part = {k: v[first : first + program.batch] for k, v in codes.items()}
+        more = [str(latency), str(stalls), str(seed + first), str(limit)] if engine == "rtl" else []
+        memory, numbers = run_image(tool, program, program.image(part), more)
+        error, index = ErrorCode(numbers[-2]), numbers[-1]
+        if error:
+            what, help_ = f"the loopback engine stopped with {error.name}", "build it again, where its files were changed; else report it"
+            raise CompileError(Problem("engine-error", what, f"descriptor {index}", "it refused the program or the memory's answer", help_))
+        parts.append(program.results(memory, len(next(iter(part.values())))))
+        cycles += numbers[:-2]
+    return LoopbackRun({k: np.concatenate([p[k] for p in parts]) for k in parts[0]}, tuple(cycles), ErrorCode.NONE, 0)
+
+
+def run_image(tool: Path, program: Program, image: Array, more: list[str]) -> tuple[Array, list[int]]:
+    """Run a memory image; the memory afterwards, and the numbers printed: [cycles of RTL,] error code, descriptor."""
+    with tempfile.TemporaryDirectory() as temporary:
+        before, after = Path(temporary) / "before.bin", Path(temporary) / "after.bin"
+        image.tofile(before)
+        command: Command = [tool, before, after, str(program.program_address), str(len(program.code)), *more]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            why = "it did not finish" if done.returncode == 2 else f"exit status {done.returncode} {done.stderr.strip()}"
+            raise CompileError(Problem("simulation", "the simulation of the loopback engine failed", why=why))
+        return np.fromfile(after, np.uint8), [int(n) for n in done.stdout.split()]

@@ -1,0 +1,284 @@
+"""The exact interval of a system, and whether it holds after a change of its FIFOs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from dfcompile.timing.compact import Layout
+from dfcompile.timing.net import ACTIVE, DST, HI, IN, LO, NEXT_HI, NEXT_LO, OUT, SIZE, SRC, TOUCHED, WAITS, Ints, Link, Net, Port, System
+from dfcompile.timing.periodic import SETTLED, START, STUCK, Bools, fresh, settle, trace
+from dfcompile.timing.reduce import Reduction
+
+_MOST_LOOPS = 1000
+_RADIUS = 4
+_TRIAL = 10_000  # events that could be computed while a trial gets ready, and one more for each link
+_PATIENCE = 20_000  # events computed before loops are looked for
+_TURNS = 8  # the same in a small system, as times that all its events were computed
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """Links that ask for more cycles than the frames they span bring; a deadlock when they span none."""
+
+    links: tuple[Link, ...]
+    cycles: int
+    frames: int
+
+
+GAVE_UP = Loop((), 0, 0)
+"""In place of a loop: the work allowed was used up."""
+
+
+class Periodic:
+    """Times of one frame that fit an interval, kept up to date while FIFO depths change.
+
+    depths:   tensor -> slots for which `times` was last proved to fit
+    interval: cycles per frame asked for; times are multiples of 1 / its denominator
+    computed: events computed so far, and what else took as long: a measure of work
+    limit:    where `computed` ends a trial: `change` then undoes it and returns `GAVE_UP`
+    """
+
+    def __init__(self, system: System, depths: Mapping[str, int], interval: Fraction | int) -> None:
+        self.system = system
+        self.interval = Fraction(interval)
+        self.computed = 0
+        self.limit: int | None = None
+        self.depths: dict[str, int] = {}
+        self._reduction = Reduction(system)
+        self._links: Ints = np.empty(0, dtype=np.int64)
+        self._stamp = self._last = 0
+        self._net: Net
+        self._lay_out(self._reduction.compact(depths))
+        self._use(depths)
+        self._left = self._net.sequences
+        self._queue = np.zeros(self._net.n + 2, dtype=np.int64)
+
+    def _lay_out(self, compact: bool) -> None:
+        """Keep runs of beats by their ends, or not."""
+        self._layout = Layout(self.system, self._reduction, compact)
+        events = len(self._layout.gaps)
+        self._seen = np.zeros(events, dtype=np.int32)
+        self._causes = np.full(events, START, dtype=np.int32)
+        self.times: Ints = np.zeros(events, dtype=np.int64)
+        self._before = self.times.copy()
+
+    def settle(self) -> list[Loop]:
+        """Find times for the present depths from the start; empty when they exist, else loops that forbid them."""
+        self.times[:] = 0
+        self._causes[:] = START
+        net = fresh(self._net)
+        _mark(net, range(net.n))
+        return self._ended(net, self._run(net, [range(net.n)], _MOST_LOOPS))
+
+    def relax(self, depths: Mapping[str, int]) -> list[Loop]:
+        """Go on from a `settle` that failed, with larger depths; the times found are not the earliest."""
+        left, changed = self._left, self._use(depths)
+        net = fresh(self._net)
+        net.sequences[:, NEXT_LO] = np.minimum(left[:, NEXT_LO], left[:, LO])
+        net.sequences[:, NEXT_HI] = np.maximum(left[:, NEXT_HI], left[:, HI])
+        net.sequences[~_linked(net), NEXT_LO] = net.sequences[~_linked(net), SIZE]
+        _mark(net, changed)
+        return self._ended(net, self._run(net, [range(net.n)], _MOST_LOOPS))
+
+    def change(self, depths: Mapping[str, int]) -> Loop | None:
+        """Try other depths from the present times: kept when they fit, undone when not.
+
+        A loop that forbids them is mostly near what changed: the times far away are looked at last.
+        """
+        if self._layout.compact and not self._reduction.compact(depths):
+            self._expand()
+        self.computed += _TRIAL + len(self._links)
+        old = self.depths, self._links, self._net
+        changed = self._use(depths)
+        net = fresh(self._net)
+        _mark(net, changed)
+        loops = self._run(net, self._rings(net, changed), 1)
+        source, target = (self._before, self.times) if loops else (self.times, self._before)
+        for q in np.flatnonzero(net.sequences[:, TOUCHED]):
+            part = slice(net.first[q], net.first[q] + net.size[q])
+            target[part] = source[part]
+            self._causes[part] = START
+        if loops:
+            self.depths, self._links, self._net = old
+        return loops[0] if loops else None
+
+    def _rings(self, net: Net, start: set[int]) -> Iterator[list[int]]:
+        """The sequences by their distance from `start`, in rings whose radius doubles."""
+        ring, known, front, radius, distance = sorted(start), set(start), start, _RADIUS, 0
+        while front:
+            front = {b for a in front for b in neighbours(net, a)} - known
+            known |= front
+            distance += 1
+            if distance > radius:
+                yield ring
+                ring = []
+                radius *= 2
+            ring += sorted(front)
+        yield ring
+
+    def _ended(self, net: Net, loops: list[Loop]) -> list[Loop]:
+        self._left = net.sequences
+        if not loops:
+            self._causes[:] = START
+            self._before[:] = self.times
+        return loops
+
+    def faster(self, interval: Fraction | int) -> None:
+        """Ask for another interval; `settle` must follow."""
+        self.interval = Fraction(interval)
+
+    def occupancy(self, backwards: bool = False) -> dict[str, int]:
+        """About the least depth for which the present times still fit, for every stream that has a FIFO.
+
+        backwards: the system is a mirrored one, the depths are those of the system itself
+        """
+        left_out = self._reduction.left_out(self.depths)
+        known: dict[Port, Ints] = {}
+        found = {}
+        for e in self.system.edges:
+            if self.depths.get(e.tensor, 0):
+                given, taken = (self._beats(p, left_out, known) for p in (e.producer, e.consumer))
+                if backwards:
+                    given, taken = -given[::-1], -taken[::-1]
+                found[e.tensor] = max(1, _least_depth(given + e.latency * self.interval.denominator, taken, self.interval))
+        return found
+
+    def _beats(self, port: Port, left_out: Mapping[int, list[Link]], known: dict[Port, Ints]) -> Ints:
+        """Times of all beats of a port."""
+        if port.sequence not in left_out:
+            return self._layout.beats(self.times, port, self.interval.denominator)
+        if port not in known:
+            came = []
+            for x in left_out[port.sequence]:
+                frames, beats = divmod(x.shift, port.beats)
+                t = np.roll(self._beats(x.src, left_out, known), beats) + x.delay * self.interval.denominator
+                t[:beats] -= self.interval.numerator
+                came.append(t - frames * self.interval.numerator)
+            known[port] = np.maximum.reduce(came)
+        return known[port]
+
+    def _use(self, depths: Mapping[str, int]) -> set[int]:
+        """Take the links of other depths; the sequences that have new ones to wait by."""
+        if self._layout.compact and not self._reduction.compact(depths):
+            self._expand()
+        old, self._links = self._links, self._reduction.links(depths)
+        self.depths = dict(depths)
+        self._net = self._layout.net(self._links)
+        new = ~np.isin(self._links, old, assume_unique=True)
+        return set(self._net.links[new, DST].tolist())
+
+    def _expand(self) -> None:
+        """Keep all events from now on."""
+        times = self._layout.all_times(self.times, self.interval.denominator)
+        self._lay_out(False)
+        self.times[:] = times
+        if len(self._links):
+            self._net = self._layout.net(self._links)
+            net = fresh(self._net)
+            _mark(net, range(net.n))
+            self._ended(net, self._run(net, [range(net.n)], _MOST_LOOPS))
+
+    def _run(self, net: Net, rings: Iterable[Iterable[int]], most: int) -> list[Loop]:
+        """Raise marked times until all links hold or loops (at most so many) are found; one more ring at a time."""
+        self._queue[:] = 0
+        patience = min(_PATIENCE, _TURNS * len(self.times))
+        for ring in rings:
+            net.sequences[list(ring), ACTIVE] = 1
+            left = patience
+            while (state := self._settle(net, left)) != SETTLED:
+                if state == STUCK:
+                    return [self._deadlock(net)]
+                if self.limit is not None and self.computed > self.limit:
+                    return [GAVE_UP]
+                left -= self._last
+                if left <= 0:
+                    before = self.computed
+                    if loops := self._trace(net, most):
+                        return loops
+                    left = patience = max(patience + patience // 2, self.computed - before)
+            if not (net.sequences[:-1, NEXT_LO] < net.size).any():  # nothing to do further away
+                break
+        return []
+
+    def _settle(self, net: Net, most: int) -> int:
+        """Go on for about so many events; how it ended."""
+        if self.limit is not None:
+            most = max(1, min(most, self.limit + 1 - self.computed))
+        period, scale = self.interval.numerator, self.interval.denominator
+        self._last, state = settle(*net, self._queue, self.times, self._causes, period, scale, most)
+        self.computed += self._last
+        return int(state)
+
+    def _trace(self, net: Net, most: int) -> list[Loop]:
+        place = np.full(self._links.max(initial=0) + 1, START, dtype=np.int32)
+        place[self._links] = np.arange(len(self._links))
+        found: list[Loop] = []
+        since, start, followed = self._stamp + 1, 0, 0
+        while len(found) < most:
+            used = np.zeros(len(self._links), dtype=np.bool_)
+            start, self._stamp, cycles, frames, count = trace(*net[:4], self._causes, place, start, self._seen, since, self._stamp, used)
+            followed += count
+            if not cycles:
+                break
+            found.append(self._loop((self._links[k] for k in np.flatnonzero(used)), int(cycles), int(frames)))
+        self.computed += followed
+        return found
+
+    def _loop(self, numbers: Iterable[int], cycles: int, frames: int) -> Loop:
+        return Loop(tuple(x for k in numbers for x in self._reduction.link(k).whole), cycles, frames)
+
+    def _deadlock(self, net: Net) -> Loop:
+        """The links that wait for each other."""
+        q = int(np.flatnonzero(net.sequences[:-1, LO] < net.size)[0])
+        order: list[int] = []
+        while q not in order:
+            order.append(q)
+            q = int(net.links[net.sequences[q, WAITS], SRC])
+        numbers = [int(self._links[net.sequences[s, WAITS]]) for s in order[order.index(q) :]]
+        return self._loop(numbers, sum(self._reduction.link(k).delay for k in numbers), 0)
+
+
+def _linked(net: Net) -> Bools:
+    """Sequence -> whether any link joins it (not those that links pass over)."""
+    rows = net.sequences
+    found: Bools = np.append((rows[1:, IN] > rows[:-1, IN]) | (rows[1:, OUT] > rows[:-1, OUT]), False)
+    return found
+
+
+def neighbours(net: Net, q: int) -> list[int]:
+    """The sequences that links join to one."""
+    rows = net.sequences
+    before = net.links[rows[q, IN] : rows[q + 1, IN], SRC]
+    found: list[int] = [*before.tolist(), *net.links[net.out[rows[q, OUT] : rows[q + 1, OUT]], DST].tolist()]
+    return found
+
+
+def _mark(net: Net, sequences: Iterable[int]) -> None:
+    """All events of these sequences must be computed, where links join them."""
+    linked = _linked(net)
+    for q in (q for q in sequences if linked[q]):
+        net.sequences[q, NEXT_LO], net.sequences[q, NEXT_HI] = 0, net.size[q] - 1
+
+
+def _least_depth(writes: Ints, reads: Ints, interval: Fraction) -> int:
+    """Least D with writes[k] >= reads[k - D] + 1 for all beats k of all frames (times are scaled)."""
+    period, scale = interval.numerator, interval.denominator
+    beats = len(writes)
+    # The reads before beat k of frame 0 is written: whole frames, then those of the frame that is being read.
+    frames = (writes - scale - reads[0]) // period
+    done = frames * beats + np.searchsorted(reads, writes - scale - frames * period, side="right")
+    return int((np.arange(1, beats + 1) - done).max())
+
+
+def least_interval(system: System, depths: Mapping[str, int]) -> tuple[Fraction | None, Periodic]:
+    """The steady interval (largest cycles / frames of all loops), and times that fit it; None for a deadlock."""
+    periodic = Periodic(system, depths, max(system.cycles))
+    while loops := periodic.settle():
+        if not all(x.frames for x in loops):
+            return None, periodic
+        periodic.faster(max(Fraction(x.cycles, x.frames) for x in loops))
+    return periodic.interval, periodic

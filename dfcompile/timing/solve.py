@@ -1,0 +1,178 @@
+"""What a design does in which cycle: interval, latency, frames, units and FIFOs, exactly as the hardware does it.
+
+docs/timing.md has the mathematics; `timing_net` the model, `timing_run` its execution, `timing_interval` its steady state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from dfcompile.dataflow.design import Design
+from dfcompile.errors import CompileError, Problem
+from dfcompile.timing.interval import least_interval
+from dfcompile.timing.net import Ints, Link, Net, Port, Rates, System
+from dfcompile.timing.run import run
+from dfcompile.timing.system import build
+
+_FEWEST_FRAMES, _FRAMES, _MOST_FRAMES = 2, 4, 32
+_MOST_EVENTS = 60_000_000  # held at a time, but for the fewest frames, when their number is ours to choose
+
+
+@dataclass(frozen=True, eq=False)
+class Timing:
+    """Cycles of a design that is fed and drained at given rates; cycle 0 is that of the first input handshake.
+
+    interval_cycles: cycles per frame in the steady state; a Fraction when frames differ and the mean is not whole
+    latency_cycles: from the first input handshake to the first frame's last output handshake, both counted
+    ideal_interval_cycles: cycles per frame of the slowest unit when nothing makes it wait
+    bottleneck: that unit
+    frame_done: frame -> cycle of its last handshake on any output
+    output_done: output -> the same for that output alone
+    units: unit -> (frames, 2): cycles of its first and last step in each frame
+    fifo_max_occupancy: tensor with a FIFO -> most beats ever held in the frames looked at
+    fifo_times: tensor with a FIFO -> (cycles of the writes, cycles of the reads)
+    """
+
+    interval_cycles: int | Fraction
+    latency_cycles: int
+    ideal_interval_cycles: int
+    bottleneck: str
+    frame_done: Ints
+    output_done: Mapping[str, Ints]
+    units: Mapping[str, Ints]
+    fifo_max_occupancy: Mapping[str, int]
+    fifo_times: Mapping[str, tuple[Ints, Ints]]
+
+    def occupancy(self, tensor: str) -> tuple[Ints, Ints]:
+        """Fill of a FIFO over time: (cycles, beats held from that cycle on), at every change."""
+        writes, reads = self.fifo_times[tensor]
+        cycles = np.concatenate([writes + 1, reads + 1])
+        order = np.argsort(cycles, kind="stable")
+        held = np.cumsum(np.repeat([1, -1], [len(writes), len(reads)])[order])
+        last = np.flatnonzero(np.diff(cycles[order], append=np.iinfo(np.int64).max))
+        return cycles[order][last], held[last]
+
+
+def solve(
+    design: Design, frames: int | None = None, source_gap: int = 1, sink_gap: int = 1, frame_period: int = 0,
+    interval: Fraction | None = None,
+) -> Timing:
+    """Execute the model of a design, from an empty pipeline.
+
+    frames: how many; None: until the steady interval shows at the output (bounded)
+    source_gap, sink_gap: least cycles between two handshakes of each graph input and output
+    frame_period: least cycles between the offers of the first beats of two frames
+    interval: the steady interval, where it was proved already (`FifoSizing.interval`)
+    CompileError with who waits for what when the design deadlocks.
+    """
+    depths = {t: d for t, d in design.fifo_depths.items() if d}
+    system = build(design, Rates(source_gap, sink_gap, frame_period), frozenset(depths))
+    links = system.links(depths)
+    net = system.net(links)
+    if interval is None:
+        interval, _ = least_interval(system, depths)
+    if interval is None:
+        raise _deadlock(system, links, run(net, 2)[2])
+    count = frames or max(_FEWEST_FRAMES, min(_FRAMES, _MOST_EVENTS // len(net.gaps)))
+    times = _execute(system, net, links, count)
+    while frames is None and not _is_steady(system, net, times, interval) and _may_double(count, net):
+        count *= 2
+        times = _execute(system, net, links, count)
+    return _timing(system, net, times, depths, interval)
+
+
+def _may_double(frames: int, net: Net) -> bool:
+    return 2 * frames <= _MOST_FRAMES and 2 * frames * len(net.gaps) <= _MOST_EVENTS
+
+
+def _execute(system: System, net: Net, links: list[Link], frames: int) -> Ints:
+    """Times of the first frames; some more are run because steps may wait for steps of later frames."""
+    later = max((-(x.shift // x.src.beats) for x in links), default=0)
+    times, reached, waits = run(net, frames + max(later, 0))
+    if (reached < frames * net.size).any():
+        raise _deadlock(system, links, waits)
+    return times[:frames]
+
+
+def _at(net: Net, times: Ints, port: Port) -> Ints:
+    """Times of a port's beats, (frames, beats)."""
+    events = net.ports[port.offset : port.offset + port.beats]
+    return times[:, net.first[port.sequence] + events]
+
+
+def _done(system: System, net: Net, times: Ints) -> dict[str, Ints]:
+    ends = {e.tensor: e.consumer for e in system.edges}
+    return {t: _at(net, times, ends[t])[:, -1] for t in system.design.graph.outputs}
+
+
+def _is_steady(system: System, net: Net, times: Ints, interval: Fraction) -> bool:
+    period = interval.denominator
+    if 2 * period >= len(times):
+        return False
+    return all((d[period:] - d[:-period])[-period:].tolist() == [interval.numerator] * period for d in _done(system, net, times).values())
+
+
+def _timing(system: System, net: Net, times: Ints, depths: Mapping[str, int], interval: Fraction) -> Timing:
+    design = system.design
+    fifos: dict[str, tuple[Ints, Ints]] = {}
+    takes = [_at(net, times, e.write or e.consumer)[0, 0] for e in system.edges if e.tensor in design.graph.inputs]
+    start = int(min(takes, default=0))
+    times -= start
+    for e in system.edges:
+        if e.write is not None and e.tensor in depths:
+            fifos[e.tensor] = (_at(net, times, e.write).ravel(), _at(net, times, e.consumer).ravel())
+    outputs = _done(system, net, times)
+    owned: dict[str, list[int]] = {}
+    for q, owner in enumerate(system.owners):
+        owned.setdefault(owner, []).append(q)
+    done = np.maximum.reduce(list(outputs.values()))
+    slowest = max(design.nodes, key=lambda n: design.unit(n.name).cycles)
+    return Timing(
+        int(interval) if interval.denominator == 1 else interval,
+        int(done[0]) + 1,
+        design.unit(slowest.name).cycles,
+        slowest.name,
+        done,
+        outputs,
+        {n.name: _unit_frames(net, times, owned[n.name]) for n in design.nodes},
+        {t: int(max_occupancy(w, r)) for t, (w, r) in fifos.items()},
+        fifos,
+    )
+
+
+def max_occupancy(writes: Ints, reads: Ints) -> int:
+    """Most beats a FIFO holds: a beat counts from the cycle after its write to the cycle of its read."""
+    return int((np.arange(1, len(writes) + 1) - np.searchsorted(reads, writes)).max(initial=0))
+
+
+def _unit_frames(net: Net, times: Ints, own: list[int]) -> Ints:
+    first = np.minimum.reduce([times[:, net.first[q]] for q in own])
+    last = np.maximum.reduce([times[:, net.first[q] + net.size[q] - 1] for q in own])
+    return np.stack([first, last], axis=1)
+
+
+def _deadlock(system: System, links: list[Link], waits: Ints) -> CompileError:
+    """Who waits for what, around the circle."""
+    q = int(np.flatnonzero(waits >= 0)[0])
+    order: list[int] = []
+    while q not in order and waits[q] >= 0:
+        order.append(q)
+        q = links[int(waits[q])].src.sequence
+    circle = order[order.index(q) :] if q in order else order
+    why = "; ".join(_wait(system, links[int(waits[s])]) for s in circle)
+    help_ = "deepen the FIFOs on the branches that meet, or let size_fifos choose"
+    return CompileError(Problem("deadlock", "units wait for each other", where=system.design.name, why=why, help=help_))
+
+
+def _wait(system: System, link: Link) -> str:
+    who = system.names[link.dst.sequence]
+    if link.edge < 0:
+        return f"{who} waits for {system.names[link.src.sequence]}"
+    edge = system.edges[link.edge]
+    if link.forward:
+        return f"{who} waits for a beat of {edge.tensor} from {system.names[link.src.sequence]}"
+    return f"{who} waits for room on {edge.tensor}, held by {system.names[link.src.sequence]}"

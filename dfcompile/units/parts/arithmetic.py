@@ -1,0 +1,166 @@
+"""How the matrix-vector units multiply: the form of the products, their latency and their area.
+
+Bipolar operands never reach a multiplier when thresholds follow; the constants they leave go into the thresholds:
+
+* both bipolar: x.w = 2 * popcount(xnor(x, w)) - K.
+* bipolar weights, integer inputs: the product is x where w = +1 and ~x (all bits of the pattern) where w = -1.
+  ~x is -x - 1 for signed x and 2**bits - 1 - x for unsigned x, so the sum is off by a constant for each -1 of the row.
+* bipolar inputs b in {0, 1}, integer weights: x.w = 2 * sum(b * w) - sum(w).
+
+Products of so few bits that counting ones is cheaper than adding products (`PLANE_LIMIT`) are summed bit plane by
+bit plane: the popcount of all (bit i of x) & (bit j of w), weighted by 2**(i + j).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from math import ceil
+
+import numpy as np
+
+from dfcompile.ir.types import IntType
+from dfcompile.units.base import Array
+from dfcompile.units.parts.thresholding import SCALED, SCALED_BITS, Thresholding
+
+PLANE_LIMIT = 6
+ARITHMETIC_CODES = {"auto": 0, "lut": 1, "dsp": 2}
+_DEEP_STAGE = 128  # entries of a threshold stage from which block RAM is worth a thought
+_DSP_PRODUCT_BITS = 9  # synthesisers put products of this many bits and more into DSP slices
+
+
+@dataclass(frozen=True, eq=False)
+class MacForm:
+    """What the multiply-accumulate array of a unit really does.
+
+    x:            type of an input element as it is multiplied
+    w:            type of a weight as it is stored
+    xnor:         the product is the input pattern, complemented where the 1-bit weight is 0
+    acc:          type of the accumulator
+    thresholding: thresholds on that accumulator, or None
+    double:       without thresholds and with both operands bipolar: the output is 2 * accumulator - K
+    """
+
+    x: IntType
+    w: IntType
+    xnor: bool
+    acc: IntType
+    thresholding: Thresholding | None
+    double: bool
+
+    @property
+    def factors(self) -> tuple[int, int]:
+        """Bits of input and weight at the multiplier (a bipolar one without thresholds becomes -1 or +1 in two bits)."""
+        return (2 if self.x.bipolar else self.x.bits), self.w.bits
+
+    @property
+    def planar(self) -> bool:
+        """Whether products are summed bit plane by bit plane."""
+        x, w = self.factors
+        return x * w <= PLANE_LIMIT
+
+    @property
+    def gated(self) -> bool:
+        """Whether a product is an AND or XOR, which needs no register of its own."""
+        x, w = self.factors
+        return self.xnor or (x == 1 and not self.x.signed) or (w == 1 and not self.w.signed)
+
+    def in_dsp(self, arithmetic: str, family: str) -> bool:
+        """Whether products go into DSP slices: synthesis puts none of few bits there."""
+        if self.planar or self.gated or arithmetic == "lut":
+            return False
+        return family == "ecp5" or sum(self.factors) >= _DSP_PRODUCT_BITS
+
+    def parameters(self, out: IntType, threshold_style: str) -> dict[str, int]:
+        """The part of a unit's parameters that says how it multiplies, adds and compares; `out` is its output's type."""
+        none = {"ThreshBits": 0, "ThreshFactorBits": 0, "ThreshShift": 0, "ThreshShared": 0, "Flip": 0}
+        counting = self.thresholding.parameters(threshold_style) if self.thresholding else none
+        return {
+            "InBits": self.x.bits,
+            "InSigned": int(self.x.signed),
+            "InBipolar": int(self.x.bipolar),
+            "WeightBits": self.w.bits,
+            "WeightSigned": int(self.w.signed),
+            "Xnor": int(self.xnor),
+            "AccBits": self.acc.bits,
+            "AccSigned": int(self.acc.signed),
+            **counting,
+            "OutBits": out.bits,
+            "OutSigned": int(out.signed and not out.bipolar),
+            "Double": int(self.double),
+        }
+
+    def dot_latency(self, simd: int) -> int:
+        """Cycles from operands to their sum in `dfc_dot`."""
+        if self.planar:
+            x, w = self.factors
+            return popcount_latency(simd) + clog2(x * w)
+        return max(1, clog2(simd)) if self.gated else 1 + clog2(simd)
+
+    def latency(self, simd: int, steps: int) -> int:
+        """Cycles from the last of `steps` steps of a sum to its valid output."""
+        threshold = self.thresholding.out.bits if self.thresholding else 0
+        return 2 + self.dot_latency(simd) + (steps > 1) + threshold
+
+
+def mac_form(rows: Array, x: IntType, w: IntType, acc: IntType, counting: Thresholding | None) -> MacForm:
+    """The form for integer weight rows (channels, k); `acc` holds every sum, `counting` is what becomes of it."""
+    if counting is None:
+        if x.bipolar and w.bipolar:
+            return MacForm(IntType(1), w, True, IntType.holding(0, rows.shape[1]), None, True)
+        return MacForm(x, IntType(2, signed=True) if w.bipolar else w, False, acc, None, False)
+    if w.bipolar:
+        return _xnor_form(rows, x, acc, counting)
+    if x.bipolar:
+        total = rows.sum(axis=1)
+        held = IntType.holding(int(np.minimum(rows, 0).sum(axis=1).min()), int(np.maximum(rows, 0).sum(axis=1).max()))
+        return MacForm(IntType(1), w, False, held, counting.affine(2, -total, held), False)
+    return MacForm(x, w, False, acc, counting, False)
+
+
+def _xnor_form(rows: Array, x: IntType, acc: IntType, counting: Thresholding) -> MacForm:
+    """Bipolar weights: sum of x or ~x."""
+    k = rows.shape[1]
+    if x.bipolar:
+        held = IntType.holding(0, k)
+        return MacForm(IntType(1), IntType(1), True, held, counting.affine(2, np.array([-k]), held), False)
+    excess = (rows < 0).sum(axis=1) * (-1 if x.signed else x.hi)
+    held = IntType.holding(acc.lo + int(excess.min()), acc.hi + int(excess.max()))
+    return MacForm(x, IntType(1), True, held, counting.affine(1, -excess, held), False)
+
+
+def threshold_styles(counting: Thresholding, folds: int) -> tuple[str, ...]:
+    """Styles worth comparing for a threshold core: its memories in LUTs ("auto": but for very deep stages), or a product instead."""
+    deepest = (1 if counting.shared else folds) << (counting.out.bits - 1)
+    compared = ("auto", "bram") if deepest >= _DEEP_STAGE else ("auto",)
+    return compared + (SCALED if counting.scaling and counting.out.bits >= SCALED_BITS else ())
+
+
+def mac_styles(form: MacForm, words: int, folds: int, family: str) -> Iterator[dict[str, str]]:
+    """Styles worth comparing: weights and thresholds in LUTs or block RAM, products in LUTs or DSP slices."""
+    weights = ("lut", "bram") if words > 1 else ("auto",)
+    thresholds = threshold_styles(form.thresholding, folds) if form.thresholding else ("auto",)
+    wide = form.in_dsp("auto", family)
+    for weight, threshold, arithmetic in product(weights, thresholds, ("lut", "dsp") if wide else ("auto",)):
+        yield {"weight_style": weight, "threshold_style": threshold, "arithmetic": arithmetic}
+
+
+def clog2(n: int) -> int:
+    """Smallest b with 2**b >= n."""
+    return (n - 1).bit_length()
+
+
+def popcount_latency(terms: int) -> int:
+    """Cycles of `dfc_popcount`: threes of bits, threes of those, then pairs."""
+    return 1 + (terms > 3) + clog2(ceil(terms / 9))
+
+
+ARITHMETIC = ("auto", "lut", "dsp")
+"""What multiplies: chosen by the widths, LUTs, DSP slices."""
+
+
+def sum_bound(rows: Array, x: IntType) -> int:
+    """Largest magnitude of any partial sum of x times the rows' weights, and of x."""
+    most = max(-x.lo, x.hi)
+    return max(most, int(np.abs(rows).sum(axis=-1).max()) * most)

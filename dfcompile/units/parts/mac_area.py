@@ -1,0 +1,237 @@
+"""Area of the multiply-accumulate arrays: the modules of `dfc_mac`, part by part as the SystemVerilog is written.
+
+Trees are walked node by node with the widths that the modules give them; what a synthesiser makes of a small function is a
+coefficient (`COSTS`), fitted on the calibration sweep.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dfcompile.device.area import compare, counter, distinct, index_bits, ram, rom, rom_style, stream_out, total
+from dfcompile.device.resources import Resources
+from dfcompile.ir.requantization import Requantization
+from dfcompile.units.parts.thresholding import SCALED, Thresholding
+
+if TYPE_CHECKING:
+    from dfcompile.units.parts.arithmetic import MacForm
+
+
+@dataclass(frozen=True)
+class Costs:
+    """LUTs of small functions.
+
+    three:   count of three products of single bits (two outputs of six inputs)
+    nine:    sum of three such counts
+    product: a product of integers, per bit of one and bit of the other
+    gate:    a product that is an AND or XOR, per bit, before an adder
+    adder:   per bit
+    """
+
+    three: float
+    nine: float
+    product: float
+    gate: float
+    adder: float
+
+
+_LUT6 = Costs(three=2.0, nine=4.0, product=1.74, gate=0.57, adder=1.02)
+COSTS = {"xc7": _LUT6, "xcup": _LUT6, "ecp5": Costs(three=4.6, nine=5.9, product=2.53, gate=0.73, adder=0.99)}
+
+
+def clog2(n: int) -> int:
+    """Smallest b with 2**b >= n."""
+    return (n - 1).bit_length()
+
+
+def adder_tree(terms: int, bits: int, limit: int, family: str) -> Resources:
+    """`dfc_adder_tree`: numbers of `bits` bits, sums of at most `limit`; one that waits three levels is a shift register."""
+    lut = ff = 0.0
+    waiting: list[int] = []  # bits of the odd number out, level by level
+    while terms > 1:
+        grown = min(bits + 1, limit)
+        lut += (terms // 2) * bits * COSTS[family].adder
+        ff += (terms // 2) * grown
+        if terms % 2:
+            waiting.append(bits)
+        if not terms % 2 or terms == 3:
+            shifted = len(waiting) >= 3 and family != "ecp5"
+            lut += waiting[0] if shifted else 0
+            ff += 0 if shifted else sum(waiting)
+            waiting = []
+        terms, bits = (terms + 1) // 2, grown
+    return Resources(lut, ff)
+
+
+def popcount(terms: int, family: str, fixed: bool = False, own: float = 1.0) -> Resources:
+    """`dfc_popcount` with the AND or XNOR of its bits.
+
+    fixed: one side of these is constant; own: share of its first counts that no other lane has too
+    """
+    cost = COSTS[family]
+    if fixed:
+        cost = replace(cost, three=2.0)
+    threes, left = divmod(terms, 3)
+    lut, ff = threes * cost.three * own, threes * 2.0 * own
+    if left:
+        lut, ff = lut + left * cost.three / 2, ff + left
+    if terms <= 3:
+        return Resources(lut, ff)
+    nines, rest = divmod(terms, 9)
+    lut, ff = lut + nines * cost.nine, ff + nines * 4
+    if rest > 3:
+        lut, ff = lut + (0.75 if rest <= 6 else 1) * cost.nine, ff + (3 if rest <= 6 else 4)
+    elif rest:
+        ff += 2
+    return Resources(lut, ff) + adder_tree(ceil(terms / 9), 4, clog2(terms + 1), family)
+
+
+def _planes(x: int, w: int, count: int, limit: int, family: str) -> Resources:
+    """Tree that adds the counts of the x * w bit planes, each at its weight."""
+    lut = ff = 0.0
+    nodes = [(i + j, i + j + count) for i in range(x) for j in range(w)]  # lowest bit, one above the highest
+    while len(nodes) > 1:
+        merged = []
+        for a, b in zip(nodes[::2], nodes[1::2], strict=False):
+            low, high = min(a[0], b[0]), min(max(a[1], b[1]) + 1, limit)
+            lut += max(high - max(a[0], b[0]) - 1, 0) * COSTS[family].adder
+            ff += high - low
+            merged.append((low, high))
+        if len(nodes) % 2:
+            merged.append(nodes[-1])
+            ff += nodes[-1][1] - nodes[-1][0]
+        nodes = merged
+    return Resources(lut, ff)
+
+
+def dot(form: MacForm, simd: int, arithmetic: str, fixed: int, family: str) -> Resources:
+    """One lane's `dfc_dot` of `simd` terms; fixed: lanes whose weights are constants, which thins them out, or 0."""
+    x, w = form.factors
+    limit, cost = form.acc.bits, COSTS[family]
+    if form.planar:
+        ones = simd if form.xnor or not fixed else ceil(simd / 2)  # an AND with 0 leaves nothing to count
+        own = distinct(fixed, 3) / fixed if fixed and form.xnor else 1.0
+        return total(*[popcount(ones, family, fixed > 0, own)] * (x * w), _planes(x, w, clog2(simd + 1), limit, family))
+    if form.gated:
+        bits = max(x, w)
+        if simd == 1:
+            return Resources(lut=bits, ff=bits)
+        return Resources(lut=simd * bits * cost.gate) + adder_tree(simd, bits, limit, family)
+    tree = adder_tree(simd, x + w, limit, family)
+    in_dsp = form.in_dsp(arithmetic, family)
+    if fixed:
+        return tree + Resources(lut=simd, ff=simd * min(x + w, limit) * 0.45, dsp=0.4 * simd if in_dsp else 0)
+    if in_dsp:
+        slices = simd * ceil(x / 25) * ceil(w / 18)
+        if family != "xc7":  # Yosys uses the registers and adders of DSP48E1 only
+            return tree + Resources(ff=simd * min(x + w, limit), dsp=slices)
+        first = simd // 2
+        return tree + Resources(lut=-first * (x + w), ff=-first * min(x + w + 1, limit), dsp=slices)
+    product = x + w if x + w <= 6 and family != "ecp5" else x * w * cost.product
+    return Resources(lut=simd * product, ff=simd * min(x + w, limit)) + tree
+
+
+def thresholds(counting: Thresholding, folds: int, lanes: int, style: str, family: str) -> Resources:
+    """`dfc_threshold_core`: for each lane and stage a comparator and a memory of folds * 2**stage thresholds."""
+    bits, out, acc = counting.dtype.bits, counting.out.bits, counting.acc.bits
+    if counting.scaling and style in SCALED:
+        return scaled(counting.scaling, acc + 1, out, folds, lanes, style, family)
+    rows = 1 if counting.shared else folds
+    lane = Resources(ff=(out - 1) * acc + out * (out + 1) / 2)
+    memories = []
+    for stage in range(out):
+        depth = rows << stage
+        kind = ("bram" if depth >= 1024 else "lut") if style == "auto" else style
+        lane = lane + compare(max(acc, bits), depth == 1, family)
+        if kind == "bram":
+            memories.append(rom(depth, bits, kind, family) * lanes)
+        else:  # equal columns of all lanes are stored once
+            memories.append(rom(depth, bits * lanes, kind, family, late=stage > 0))
+    if counting.flips:
+        memories.append(rom(rows, lanes, "lut", family) + Resources(lut=out * lanes))
+    fold = counter(rows, family) + Resources(ff=index_bits(rows) * (out - 1) if rows > 1 else 0)
+    return total(lane * lanes, *memories, fold, Resources(ff=out))
+
+
+def scaled(scaling: Requantization, acc: int, out: int, folds: int, lanes: int, style: str, family: str) -> Resources:
+    """`dfc_threshold_core` by a product of `acc` bits with the multiplier, an adder, and the clip, in each lane."""
+    factor, offset, cost = scaling.factor_bits, scaling.offset_bits, COSTS[family]
+    rows = 1 if scaling.shared else folds
+    product = acc + factor
+    bits = max(product, offset) + 1
+    memory = rom(rows, (factor + offset) * lanes, "bram" if rows >= 1024 else "lut", family)
+    waiting = out * (out - 2) if family == "ecp5" else 2 * out  # codes on their way, elsewhere in shift registers
+    lane = Resources(lut=1.5 * out + 4, ff=bits - scaling.shift + waiting)
+    constant = {"xc7": 0.5, "xcup": 0.65, "ecp5": 1.0}[family]  # of an adder that is left where the offset is one
+    adder = Resources(lut=bits * cost.adder * (1.0 if rows > 1 else constant))
+    if style == "multiply":
+        columns = {"xc7": 25, "xcup": 27, "ecp5": 18}[family]
+        slices = ceil(max(acc, factor) / columns) * ceil(min(acc, factor) / 18)
+        lane = lane + Resources(dsp=slices)
+        if slices == 1 and family == "xc7":  # the slice's registers are the input's, and it adds an offset that is no constant
+            memory = memory if rows > 4 else replace(memory, lut=0.6 * memory.lut, ff=0)
+            lane = lane + Resources(lut=adder.lut if rows == 1 else 0, ff=scaling.shift - bits - (acc - 1))
+        else:
+            parts = 1.8 * product if slices >= 4 else 0  # what joins the partial products
+            lane = lane + adder + Resources(lut=parts * cost.adder, ff=product)
+    else:
+        digits = sum((int(m) ^ 3 * int(m)).bit_count() for m in np.abs(scaling.multiplier)) / len(scaling.multiplier)
+        gates = 1.25 if rows > 4 else 0.9  # bits of few multipliers are often alike
+        terms = (digits - 1 if rows == 1 else gates * factor) * (1.7 if family == "ecp5" else 1.0)
+        lane = lane + adder + Resources(lut=product * terms * cost.adder, ff=product)
+    return total(lane * lanes, memory, counter(rows, family), Resources(ff=out))
+
+
+def accumulator(form: MacForm, family: str) -> Resources:
+    """The two registers and the adder of a lane that sums over several steps."""
+    return Resources(lut=form.acc.bits * COSTS[family].adder, ff=2 * form.acc.bits)
+
+
+def inputs(width: int, rows: int, columns: int, family: str) -> Resources:
+    """`dfc_mvtu_inputs` for beats of `width` bits."""
+    counters = counter(columns, family) + counter(rows, family) + Resources(ff=(columns > 1) + (rows > 1))
+    if rows == 1 or columns == 1:
+        return counters + Resources(ff=width)
+    return total(counters, ram(columns, width, "auto", family), Resources(lut=width, ff=width))
+
+
+def mask(form: MacForm, simd: int, run: int, steps: int, family: str) -> Resources:
+    """What `dfc_mvtu` keeps the padding of a run's last beat out of XNOR products with."""
+    tail = run % simd
+    if not form.xnor or not tail:
+        return Resources()
+    beats = -(-run // simd)
+    return Resources(lut=(simd - tail) * form.x.bits, ff=1) + (counter(beats, family) if beats != steps else Resources())
+
+
+def array(
+    form: MacForm, lanes: int, simd: int, steps: int, folds: int, slots: int, output: int, styles: tuple[str, str, str], family: str
+) -> Resources:
+    """`dfc_mac` and the memory of its weights.
+
+    steps: of a sum; folds: results of a lane in turn; output: bits of a result; styles: of weights, thresholds, arithmetic
+    """
+    weight_style, threshold_style, arithmetic = styles
+    lane = dot(form, simd, arithmetic, lanes if folds * steps == 1 else 0, family)
+    if steps > 1:
+        lane = lane + accumulator(form, family)
+    words, width = folds * steps, lanes * simd * form.w.bits
+    weights = rom(words, width, rom_style(words, width, weight_style), family)
+    if form.in_dsp(arithmetic, family) and words > 1 and family == "xc7":  # the slices' own operand registers
+        weights = replace(weights, ff=-simd * form.x.bits)
+    parts = [
+        lane * lanes,
+        weights,
+        counter(words, family),
+        stream_out(lanes * output, slots, family),
+        Resources(lut=4, ff=1 + 2 * form.dot_latency(simd)),
+    ]
+    if form.thresholding:
+        parts.append(thresholds(form.thresholding, folds, lanes, threshold_style, family))
+    elif form.double:
+        parts.append(Resources(lut=0.3 * lanes * output))
+    return total(*parts)

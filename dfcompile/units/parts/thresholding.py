@@ -1,0 +1,226 @@
+"""Counting thresholds: how an accumulator becomes an activation code.
+
+code pattern = #{k : a >= T_k}, bitwise complemented for channels with a falling function, and with the top bit
+inverted for signed outputs (offset binary to two's complement). There are always 2**bits - 1 thresholds a channel,
+rising, so the hardware is a binary search: one stage for each output bit, with a memory of 2**stage entries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfcompile.ir.requantization import LARGEST_SHIFT, Requantization
+from dfcompile.ir.types import IntType
+from dfcompile.jit import compiled
+from dfcompile.units.base import Memory, pack_words
+from dfcompile.units.parts.carrier import widened
+
+Array = NDArray[Any]
+SCALED = ("multiply", "shift_add")
+"""Styles that multiply by a DSP slice or by shifts and adds, add, shift and clip: three of the search's stages."""
+SCALED_BITS = 3  # least bits of a code for them
+_SCAN_LIMIT = 15  # thresholds a channel up to which comparing with all of them beats the binary search
+
+
+@compiled
+def _scan(acc: Array, steps: Array, base: Array, slope: Array, out: Array) -> None:
+    """out[m, c] = base[c] + slope[c] * #{k : acc[m, c] >= steps[k, c]}."""
+    rows, channels = acc.shape
+    nothing = slope.dtype.type(0)
+    for m in range(rows):
+        for c in range(channels):
+            out[m, c] = base[c]
+        for k in range(steps.shape[0]):
+            for c in range(channels):
+                out[m, c] += slope[c] if acc[m, c] >= steps[k, c] else nothing
+
+
+@compiled
+def _search(acc: Array, steps: Array, base: Array, slope: Array, out: Array) -> None:
+    """As `_scan`, by binary search; steps is (channels, 2**bits - 1)."""
+    rows, channels = acc.shape
+    half = (steps.shape[1] + 1) // 2
+    for m in range(rows):
+        for c in range(channels):
+            value = acc[m, c]
+            count = 0
+            width = half
+            while width > 0:
+                if value >= steps[c, count + width - 1]:
+                    count += width
+                width //= 2
+            out[m, c] = base[c] + slope[c] * count
+
+
+def check_steps(thresholds: Array | None, flip: Array | None, scaling: Requantization | None, out: IntType, channels: int) -> None:
+    """ValueError unless thresholds, flips and their requantization, where there are any, are integers for so many channels."""
+    if scaling is not None:
+        parts = (scaling.multiplier, scaling.offset, scaling.base)
+        whole = all(p.dtype.kind in "iu" and p.shape in ((1,), (channels,)) for p in parts) and 0 <= scaling.shift <= LARGEST_SHIFT
+        if thresholds is None or not whole or len({p.shape for p in parts}) > 1:
+            raise ValueError(f"a requantization that is none of {channels} channels")
+        if scaling.offset.min() < 0 or int(scaling.offset.max()) >> scaling.shift:
+            raise ValueError(f"offsets of a requantization beyond its shift by {scaling.shift}")
+    if flip is not None and (thresholds is None or flip.shape != (channels,)):
+        raise ValueError(f"flips of shape {flip.shape} for {channels} channels")
+    if thresholds is None:
+        return
+    if thresholds.ndim != 2 or len(thresholds) not in (1, channels) or not np.array_equal(thresholds, np.rint(thresholds)):
+        raise ValueError(f"thresholds of shape {thresholds.shape} for {channels} channels, or no integers")
+    Thresholding(out, out, thresholds, flip)
+
+
+@dataclass(frozen=True, eq=False)
+class Thresholding:
+    """Thresholds of one unit.
+
+    acc:        type of what is compared
+    out:        type of the codes
+    thresholds: (channels or 1, 2**out.bits - 1), rising along the second axis; one row serves all channels
+    flip:       (channels,) true where the function falls, or None
+    scaling:    the same as a product, where there is one: what the styles of SCALED do instead of comparing
+    """
+
+    acc: IntType
+    out: IntType
+    thresholds: Array
+    flip: Array | None = None
+    scaling: Requantization | None = None
+
+    def __post_init__(self) -> None:
+        steps = (1 << self.out.bits) - 1
+        if self.thresholds.ndim != 2 or self.thresholds.shape[1] != steps:
+            raise ValueError(f"{self.out} needs {steps} thresholds a channel, given an array of shape {self.thresholds.shape}")
+        if np.any(np.diff(self.thresholds, axis=1) < 0):
+            raise ValueError("the thresholds of a channel must rise")
+
+    @cached_property
+    def clipped(self) -> NDArray[np.int64]:
+        """Thresholds within [lo, hi + 1] of the accumulator's type: same codes, narrowest words."""
+        return np.clip(self.thresholds, self.acc.lo, self.acc.hi + 1).astype(np.int64)
+
+    @cached_property
+    def flips(self) -> bool:
+        """Whether any channel falls."""
+        return self.flip is not None and bool(np.any(self.flip))
+
+    @property
+    def shared(self) -> bool:
+        """Whether one row of words serves all channels and lanes."""
+        return len(self.thresholds) == 1 and (self.flip is None or bool(np.all(self.flip == self.flip.flat[0])))
+
+    @cached_property
+    def dtype(self) -> IntType:
+        """Type of a stored threshold: as signed as the accumulator, perhaps one bit wider."""
+        lo, hi = int(self.clipped.min()), int(self.clipped.max())
+        if not self.acc.signed:
+            return IntType(max(1, hi.bit_length()))
+        return IntType(IntType.holding(min(lo, -1), hi).bits, signed=True)
+
+    def parameters(self, style: str) -> dict[str, int]:
+        """What a word of the memory is: a threshold, or a multiplier with an offset above it."""
+        if style in SCALED:
+            assert self.scaling is not None
+            bits, offset = self.scaling.factor_bits, self.scaling.offset_bits
+            found = {"ThreshBits": bits + offset, "ThreshFactorBits": bits, "ThreshShift": self.scaling.shift}
+            return found | {"ThreshShared": int(self.scaling.shared), "Flip": 0}
+        found = {"ThreshBits": self.dtype.bits, "ThreshFactorBits": 0, "ThreshShift": 0}
+        return found | {"ThreshShared": int(self.shared), "Flip": int(self.flips)}
+
+    def _scaled_memory(self, scaling: Requantization, channels: int, lanes: int, groups: int) -> Memory:
+        """One multiplier and offset a word, at lane * folds + fold, folds being padded to a power of two."""
+        if scaling.shared:
+            channels = lanes = groups = 1
+        size = channels // groups
+        folds = -(-size // lanes)
+        width, depth = scaling.factor_bits + scaling.offset_bits, 1 << (groups * folds - 1).bit_length()
+        image = np.zeros((lanes * depth, -(-width // 8)), np.uint8)
+        for c, word in enumerate(scaling.words(channels)):
+            group, row = divmod(c, size)
+            image[row % lanes * depth + group * folds + row // lanes] = list(word.to_bytes(image.shape[1], "little"))
+        return Memory("Thresholds", width, image)
+
+    def memory(self, channels: int, lanes: int, style: str, groups: int = 1) -> Memory:
+        """One threshold a word, at (lane * 2**out.bits + node) * folds + fold, folds being padded to a power of two.
+
+        Each of `groups` groups of channels takes ceil(channels of it / lanes) folds; lanes without a channel hold zeros.
+        Nodes are those of the search tree in heap order from 1; node 0 holds the channel's flip bit.
+        """
+        if style in SCALED:
+            assert self.scaling is not None
+            return self._scaled_memory(self.scaling, channels, lanes, groups)
+        if self.shared:
+            channels = lanes = groups = 1
+        table = np.broadcast_to(self.clipped, (channels, self.clipped.shape[1]))
+        flip = self._flip(channels).astype(np.int64)[:, None]
+        nodes = np.concatenate([flip, table[:, heap_order(self.out.bits)]], axis=1)
+        size = channels // groups
+        rows = np.zeros((groups, -(-size // lanes) * lanes, nodes.shape[1]), np.int64)
+        rows[:, :size] = nodes.reshape(groups, size, -1)
+        nodes = rows.reshape(-1, nodes.shape[1])
+        folds = len(nodes) // lanes
+        words = np.zeros((lanes, nodes.shape[1], 1 << (folds - 1).bit_length()), np.int64)
+        words[:, :, :folds] = nodes.reshape(folds, lanes, -1).transpose(1, 2, 0)
+        return Memory("Thresholds", self.dtype.bits, pack_words(words.reshape(-1, 1), IntType(self.dtype.bits)), style)
+
+    def _flip(self, channels: int) -> NDArray[np.bool_]:
+        if self.flip is None:
+            return np.zeros(channels, bool)
+        return np.broadcast_to(self.flip[:channels].astype(bool), (channels,))
+
+    def rows(self, channels: int) -> Thresholding:
+        """The same with one row a channel."""
+        full = np.repeat(self.thresholds, channels // len(self.thresholds), axis=0)
+        return Thresholding(self.acc, self.out, full, self.flip, self.scaling)
+
+    def affine(self, scale: int, offset: Array, acc: IntType) -> Thresholding:
+        """The same on a carrier b of type `acc`, where a = scale * b + offset (scale > 0; offset one or a channel each).
+
+        a >= T is b >= ceil((T - offset) / scale).
+        """
+        full = self if len(offset) == 1 else self.rows(len(offset))
+        scaling = self.scaling.affine(scale, offset) if self.scaling else None
+        return Thresholding(acc, self.out, -((offset[:, None] - full.thresholds) // scale), self.flip, scaling)
+
+    @cached_property
+    def _tables(self) -> dict[tuple[np.dtype[Any], int], tuple[Array, Array, Array]]:
+        return {}
+
+    def _table(self, dtype: np.dtype[Any], channels: int) -> tuple[Array, Array, Array]:
+        """Thresholds in kernel order with base and slope of each channel, in the carrier's dtype."""
+        key = (dtype, channels)
+        if key not in self._tables:
+            steps = np.broadcast_to(self.clipped, (channels, self.clipped.shape[1])).astype(dtype)
+            steps = np.ascontiguousarray(steps.T if steps.shape[1] <= _SCAN_LIMIT else steps)
+            unit = 2 if self.out.bipolar else 1
+            flip = self._flip(channels)
+            base = np.where(flip, self.out.hi, self.out.lo).astype(dtype)
+            slope = np.where(flip, -unit, unit).astype(dtype)
+            self._tables[key] = steps, base, slope
+        return self._tables[key]
+
+    def codes(self, acc: Array) -> Array:
+        """(..., channels) accumulators within the type's range -> codes of the same shape, in a dtype that holds both."""
+        lo, hi = min(self.acc.lo, self.out.lo), max(self.acc.hi + 1, self.out.hi)
+        flat = np.ascontiguousarray(widened(acc, lo, hi)).reshape(-1, acc.shape[-1])
+        out = np.empty_like(flat)
+        self.codes_into(flat, out)
+        return out.reshape(acc.shape)
+
+    def codes_into(self, acc: Array, out: Array) -> None:
+        """As `codes` for two different C-contiguous (rows, channels) arrays of one dtype."""
+        steps, base, slope = self._table(acc.dtype, acc.shape[1])
+        (_scan if (1 << self.out.bits) - 1 <= _SCAN_LIMIT else _search)(acc, steps, base, slope, out)
+
+
+def heap_order(bits: int) -> NDArray[np.int64]:
+    """Index of the threshold at each node 1 .. 2**bits - 1 of the search tree.
+
+    Node 2**j + i is asked in stage j when the bits found so far are i: is the count at least (2i + 1) * 2**(bits-1-j)?
+    """
+    return np.concatenate([((2 * np.arange(1 << j) + 1) << (bits - 1 - j)) - 1 for j in range(bits)])
