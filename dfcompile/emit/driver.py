@@ -1,10 +1,10 @@
-"""The driver/ folder of a build: a Python file that needs numpy only, and the data it works by."""
+"""The driver/ folder of a build: Python that needs numpy only, and the data it works by."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ import numpy as np
 
 from dfcompile.dataflow.design import Design
 from dfcompile.emit.resource import render
-from dfcompile.ir.graph import Array, Graph, Node
-from dfcompile.ir.modelop_index import IndexOp
+from dfcompile.ir import operators
+from dfcompile.ir.graph import Array, Graph, Node, Op
+from dfcompile.ir.modelop import ModelOp
 from dfcompile.ir.types import IntType
 from dfcompile.streamline.host import HostSide
 from dfcompile.streamline.value import InputPort, OutputPort, Shape3
@@ -31,25 +32,17 @@ class Arrays:
         return name
 
 
-def _shape(graph: Graph, tensor: str) -> tuple[int, ...]:
-    return graph.tensors[tensor].shape[1:]
-
-
-def _step(graph: Graph, node: Node, constants: Mapping[str, str], arrays: Arrays) -> dict[str, Any]:
-    out, moving = node.outputs[0], [t for t in node.inputs if t not in graph.constants]
-    if isinstance(node.op, IndexOp) and len(moving) == 1:
-        shape = _shape(graph, moving[0])
-        (index,) = node.op.execute(np.arange(int(np.prod(shape)), dtype=np.int64).reshape(1, *shape))
-        return {"op": "take", "in": [moving[0], arrays.add(index[0].astype(np.int32))], "out": out}
-    attributes = {f.name: getattr(node.op, f.name) for f in fields(node.op)}  # type: ignore[arg-type]
-    plain = {k: v for k, v in attributes.items() if isinstance(v, int | float | str)}
-    return {"op": node.op.kind, "in": [constants.get(t, t) for t in node.inputs], "out": out, **plain}
-
-
 def graph_steps(graph: Graph, arrays: Arrays) -> list[dict[str, Any]]:
-    """A model graph as steps that the driver interprets; what it cannot compute is told when it is run."""
+    """A model graph as steps that the driver does one after another, by the arithmetic that the package executes it by."""
     constants = {t: arrays.add(value) for t, value in graph.constants.items()}
-    return [_step(graph, node, constants, arrays) for node in graph.nodes]
+    return [_step(node, node.op, constants) for node in graph.nodes]
+
+
+def _step(node: Node, op: Op, constants: Mapping[str, str]) -> dict[str, Any]:
+    if not isinstance(op, ModelOp) or op.kind not in operators.OPERATORS:
+        raise TypeError(f"{node.name}: the host cannot compute '{op.kind}', which is not in dfcompile/ir/operators.py")
+    inputs = [constants.get(t, t) for t in node.inputs]
+    return {"op": op.kind, "in": inputs, "out": list(node.outputs), "attributes": op.attributes}
 
 
 def _port(name: str, shape: Shape3, t: IntType) -> dict[str, Any]:
@@ -110,14 +103,15 @@ def driver_data(design: Design, host: HostSide) -> tuple[dict[str, Any], dict[st
 
 
 def emit_driver(design: Design, host: HostSide, folder: Path) -> None:
-    """Write driver.py, driver.json and driver.npz into `folder`."""
+    """Write driver.py, dfc_operators.py, driver.json and driver.npz into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     data, arrays = driver_data(design, host)
     write_driver("driver", data, arrays, folder)
 
 
 def write_driver(template: str, data: Mapping[str, Any], arrays: Mapping[str, Array], folder: Path) -> None:
-    """Write driver.py from its template, with what it reads."""
+    """Write driver.py from its template, with what it imports and reads."""
+    shutil.copyfile(operators.__file__, folder / "dfc_operators.py")
     (folder / "driver.py").write_text(render(f"driver/{template}.py.j2"))
     (folder / "driver.json").write_text(json.dumps(data, indent=1) + "\n")
     named: dict[str, Any] = dict(arrays)

@@ -83,7 +83,7 @@ def driver_data(program: Program, host: HostSide, streams: Streams, name: str) -
 
 
 def emit_loopback_driver(program: Program, host: HostSide, streams: Streams, name: str, folder: Path) -> None:
-    """Write driver.py, driver.json, driver.npz and memory.bin, the external memory without frames, into `folder`."""
+    """Write driver.py, dfc_operators.py, driver.json, driver.npz and memory.bin, the external memory without frames, into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     data, arrays = driver_data(program, host, streams, name)
     write_driver("loopback", data, arrays, folder)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dfcompile.ir import operators
 from dfcompile.ir.graph import Tensor
 
 Array = NDArray[Any]
@@ -31,9 +32,14 @@ class ModelOp(ABC):
     def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Types of the outputs; ValueError with a sentence when the inputs do not fit."""
 
-    @abstractmethod
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What it does its arithmetic by, besides its inputs."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         """The outputs for a batch (axis 0), in float64."""
+        return operators.run(self.kind, self.attributes, *inputs)
 
     def __str__(self) -> str:
         return printed(self)

@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from dfcompile.ir.graph import Tensor
 from dfcompile.ir.modelop_base import Array, ModelOp, check_axis, shown_shape, sized
 
@@ -32,9 +30,6 @@ class Reshape(IndexOp):
             raise ValueError(f"a tensor of shape {shown_shape(x)} cannot be reshaped to {shown_shape((x[0], *self.shape))}")
         return (sized(x[0], *self.shape),)
 
-    def execute(self, *inputs: Array) -> tuple[Array, ...]:
-        return (inputs[0].reshape(inputs[0].shape[0], *self.shape),)
-
 
 @dataclass(frozen=True)
 class Transpose(IndexOp):
@@ -48,9 +43,6 @@ class Transpose(IndexOp):
         if sorted(self.perm) != list(range(len(x))):
             raise ValueError(f"{self.perm} is not an order of the axes of a tensor of shape {shown_shape(x)}")
         return (sized(*(x[p] for p in self.perm)),)
-
-    def execute(self, *inputs: Array) -> tuple[Array, ...]:
-        return (inputs[0].transpose(self.perm),)
 
 
 @dataclass(frozen=True)
@@ -77,12 +69,6 @@ class Slice(IndexOp):
             shape[axis] = len(range(start, end, step))
         return (sized(*shape),)
 
-    def execute(self, *inputs: Array) -> tuple[Array, ...]:
-        cut = [slice(None)] * inputs[0].ndim
-        for start, end, axis, step in zip(self.starts, self.ends, self.axes, self.steps, strict=True):
-            cut[axis] = slice(start, None if end < 0 else end, step)
-        return (inputs[0][tuple(cut)],)
-
 
 @dataclass(frozen=True)
 class Gather(IndexOp):
@@ -101,9 +87,6 @@ class Gather(IndexOp):
         shape[self.axis] = len(self.indices)
         return (sized(*shape),)
 
-    def execute(self, *inputs: Array) -> tuple[Array, ...]:
-        return (np.take(inputs[0], np.asarray(self.indices, dtype=np.int64), axis=self.axis),)
-
 
 @dataclass(frozen=True)
 class Broadcast(IndexOp):
@@ -117,9 +100,6 @@ class Broadcast(IndexOp):
         if len(x) != len(self.shape) + 1 or any(a not in (1, b) for a, b in zip(x[1:], self.shape, strict=True)):
             raise ValueError(f"a tensor of shape {shown_shape(x)} does not broadcast to {shown_shape((x[0], *self.shape))}")
         return (sized(x[0], *self.shape),)
-
-    def execute(self, *inputs: Array) -> tuple[Array, ...]:
-        return (np.broadcast_to(inputs[0], (inputs[0].shape[0], *self.shape)),)
 
 
 @dataclass(frozen=True)
@@ -140,11 +120,6 @@ class Concat(ModelOp):
         out[self.axis] = sum(s[self.axis] for s in shapes)
         return (sized(*out),)
 
-    def execute(self, *inputs: Array) -> tuple[Array, ...]:
-        batch = max(i.shape[0] for i in inputs)  # a constant operand has batch 1
-        full = [i if i.shape[0] == batch else np.broadcast_to(i, (batch, *i.shape[1:])) for i in inputs]
-        return (np.concatenate(full, axis=self.axis),)
-
 
 @dataclass(frozen=True)
 class Pad(ModelOp):
@@ -160,10 +135,6 @@ class Pad(ModelOp):
         if len(self.pads) != 2 * n or min(self.pads) < 0 or self.pads[0] or self.pads[n]:
             raise ValueError(f"pads {self.pads} do not fit a tensor of shape {shown_shape(x)}")
         return (sized(*(d + self.pads[i] + self.pads[n + i] for i, d in enumerate(x))),)
-
-    def execute(self, *inputs: Array) -> tuple[Array, ...]:
-        n = inputs[0].ndim
-        return (np.pad(inputs[0], [(self.pads[i], self.pads[n + i]) for i in range(n)], constant_values=self.value),)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,29 +9,11 @@ import numpy as np
 
 from dfcompile.ir.graph import Tensor
 from dfcompile.ir.modelop_base import Array, ModelOp, broadcast_shape, sized
+from dfcompile.ir.operators import ROUNDINGS, quantized
 from dfcompile.ir.types import signed_dtype
 
 _BLOCK = 2**20
 """Weights that are quantized at once."""
-
-
-def _away(x: Array, up: Callable[[Array], Array]) -> Array:
-    """Round the magnitude; halves are told apart without adding 0.5, which would itself round."""
-    size = np.abs(x)
-    whole = np.floor(size)
-    return np.asarray(np.copysign(whole + up(size - whole), x))
-
-
-ROUNDINGS: dict[str, Callable[[Array], Array]] = {
-    "ROUND": lambda x: np.asarray(np.rint(x)),
-    "CEIL": lambda x: np.asarray(np.ceil(x)),
-    "FLOOR": lambda x: np.asarray(np.floor(x)),
-    "UP": lambda x: np.asarray(np.copysign(np.ceil(np.abs(x)), x)),
-    "DOWN": lambda x: np.asarray(np.trunc(x)),
-    "HALF_UP": lambda x: _away(x, lambda part: part >= 0.5),
-    "HALF_DOWN": lambda x: _away(x, lambda part: part > 0.5),
-}
-"""Rounding modes of QONNX by name: ROUND is half to even, UP away from 0, DOWN towards 0, HALF_* by magnitude."""
 
 
 @dataclass(frozen=True)
@@ -60,19 +41,6 @@ class Quantize(ModelOp):
     def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         return _like_first(inputs)
 
-    def execute(self, *inputs: Array) -> tuple[Array, ...]:
-        x, scale, zero = inputs
-        if self.weight:
-            return (quantize_weight(self, x, scale, zero).astype(np.float64),)
-        return (self.codes(x / scale, zero),)
-
-    def codes(self, steps: Array, zero: Array) -> Array:
-        """Codes of x / scale, in the precision of the arguments."""
-        rounded = ROUNDINGS[self.rounding]
-        if self.zero_after:
-            return np.asarray(np.clip(rounded(steps) + zero, self.lo, self.hi))
-        return rounded(np.clip(steps + zero, self.lo, self.hi))
-
 
 def quantize_weight(op: Quantize, x: Array, scale: Array, zero: Array) -> Array:
     """Codes (in a narrow integer dtype) of a stored weight, rounded in float32 as the exporter's runtime does.
@@ -88,7 +56,8 @@ def quantize_weight(op: Quantize, x: Array, scale: Array, zero: Array) -> Array:
 
     for first in range(0, len(x) if x.ndim else 1, rows):
         where = slice(first, first + rows) if x.ndim else ...
-        codes[where] = op.codes(x[where].astype(np.float32) / part(scale, first), part(zero, first))
+        steps = x[where].astype(np.float32) / part(scale, first)
+        codes[where] = quantized(steps, part(zero, first), op.lo, op.hi, op.rounding, op.zero_after)
     return codes
 
 
@@ -101,9 +70,6 @@ class Bipolar(ModelOp):
     def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         return (sized(*inputs[0].shape),)
 
-    def execute(self, *inputs: Array) -> tuple[Array, ...]:
-        return (np.where(inputs[0] >= 0, 1.0, -1.0),)
-
 
 @dataclass(frozen=True)
 class Dequantize(ModelOp):
@@ -113,11 +79,6 @@ class Dequantize(ModelOp):
 
     def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         return _like_first(inputs)
-
-    def execute(self, *inputs: Array) -> tuple[Array, ...]:
-        x, scale, zero = inputs
-        shifted = np.asarray(x - zero, np.float64)
-        return (np.multiply(shifted, scale, out=shifted if shifted.ndim else None),)
 
 
 def _like_first(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

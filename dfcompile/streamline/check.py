@@ -11,7 +11,7 @@ import numpy as np
 from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Array, Graph, Node
 from dfcompile.ir.modelop import Bipolar, IndexOp, MultiThreshold, Quantize
-from dfcompile.ir.modelop_pointwise import per_channel
+from dfcompile.ir.operators import per_channel
 from dfcompile.streamline.encode import Encoded
 from dfcompile.streamline.encoder import InputType
 from dfcompile.streamline.grid import Grid

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dfcompile.errors import CompileError, Problem
+from dfcompile.ir import operators
 from dfcompile.ir.graph import Array, Graph
 from dfcompile.ir.types import IntType
 from dfcompile.streamline.value import InputPort, OutputPort, Shape3
@@ -52,9 +53,8 @@ class HostSide:
         shape, dtype = self.streams[port.stream]
         real = np.asarray(x, np.float64)
         codes = _to_declared(port, dtype, real) if port.head is None else next(iter(port.head.execute({port.input: real}).values()))
-        flat = np.full((len(real), int(np.prod(shape))), max(dtype.lo, min(dtype.hi, 0)), np.float32 if dtype.bits <= 24 else np.float64)
-        flat[:, port.index.ravel()] = codes.reshape(len(real), -1)
-        return flat.reshape(-1, *shape)
+        narrow = np.float32 if dtype.bits <= 24 else np.float64
+        return operators.to_frames(codes, port.index, shape, max(dtype.lo, min(dtype.hi, 0)), narrow)
 
     def decode(self, codes: Mapping[str, Array]) -> dict[str, Array]:
         """Codes (n, h, w, c) by output stream to the model's outputs (float64), batch axis first."""
@@ -64,11 +64,7 @@ class HostSide:
 
 def decode_port(port: OutputPort, codes: Array) -> Array:
     """Real numbers (n, *shape) of one output stream."""
-    channels = codes.shape[-1]
-    flat = codes.reshape(len(codes), -1)[:, port.index.ravel()].astype(np.float64)
-    where = port.index.ravel() % channels
-    scale, offset = (a[where] if a.size > 1 else a.reshape(()) for a in (np.asarray(port.scale), np.asarray(port.offset)))
-    return np.asarray((flat * scale + offset).reshape(-1, *port.index.shape))
+    return operators.to_reals(codes, port.index, np.asarray(port.scale), np.asarray(port.offset))
 
 
 def _to_declared(port: InputPort, dtype: IntType, real: Array) -> Array:

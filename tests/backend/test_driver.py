@@ -22,7 +22,9 @@ def load(folder: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location("emitted_driver", folder / "driver.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)  # as where it is run
+        spec.loader.exec_module(module)
     return module
 
 

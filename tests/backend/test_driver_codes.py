@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
-from dfcompile.emit.resource import render
-from dfcompile.ir.modelop_pointwise import UNARY
+from dfcompile.emit.driver import write_driver
 from tests.backend.test_driver import load
 from tests.exact_arithmetic import rounded
 
@@ -19,7 +17,7 @@ from tests.exact_arithmetic import rounded
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     folder = tmp_path_factory.mktemp("driver")
-    (folder / "driver.py").write_text(render("driver/driver.py.j2"))
+    write_driver("driver", {}, {}, folder)
     return load(folder)
 
 
@@ -77,9 +75,9 @@ def test_frames_follow_one_another(driver: ModuleType) -> None:
 @pytest.mark.parametrize("mode", ["ROUND", "CEIL", "FLOOR", "UP", "DOWN", "HALF_UP", "HALF_DOWN"])
 @pytest.mark.parametrize("zero_after", [False, True])
 def test_rounding(mode: str, zero_after: bool, driver: ModuleType) -> None:
-    step = {"rounding": mode, "zero_after": zero_after, "lo": -5, "hi": 6}
+    attributes = {"rounding": mode, "zero_after": zero_after, "lo": -5, "hi": 6, "weight": False}
     values = [Fraction(n, 8) for n in range(-40, 41)]
-    found = driver.STEPS["quantize"](step, np.array(values, float), np.array(0.5), np.array(1.0))
+    (found,) = driver.operators.run("quantize", attributes, np.array(values, float), np.array(0.5), np.array(1.0))
     for x, code in zip(values, found.tolist(), strict=True):
         if zero_after:
             assert code == min(max(rounded(2 * x, mode) + 1, -5), 6)
@@ -90,34 +88,20 @@ def test_rounding(mode: str, zero_after: bool, driver: ModuleType) -> None:
 X = np.arange(-12, 13).reshape(1, 5, 5) / 4
 
 
-def test_functions_of_one_number_are_the_models(driver: ModuleType) -> None:
-    assert set(driver.UNARY) <= set(UNARY)
-    for name in driver.UNARY:
-        with np.errstate(invalid="ignore"):
-            np.testing.assert_allclose(driver.UNARY[name](X, -0.25, 1.5), UNARY[name](X, -0.25, 1.5), rtol=1e-15)
-
-
 def test_steps_by_hand(driver: ModuleType) -> None:
-    steps = driver.STEPS
+    def run(kind: str, *inputs: Any, **attributes: Any) -> Any:
+        return driver.operators.run(kind, attributes, *inputs)[0]
+
     two = np.array([2.0, -1.0, 0.5, 1.0, 3.0])
     for fn, wanted in {
         "add": X + 2, "sub": X - 2, "mul": X * 2, "div": X / 2, "min": np.minimum(X, 2), "max": np.maximum(X, 2),
         "prelu": np.where(X < 0, 2 * X, X),
     }.items():  # fmt: skip
-        np.testing.assert_array_equal(steps["binary"]({"fn": fn}, X, np.array(2.0)), wanted)
-    np.testing.assert_array_equal(steps["dequantize"]({}, X, np.array(0.5), np.array(3.0)), (X - 3) / 2)
-    np.testing.assert_array_equal(steps["bipolar"]({}, X) > 0, X >= 0)
-    norm = steps["batch_norm"]({"epsilon": 0.25}, X, two, two + 1, two - 1, np.full(5, 3.75))
+        np.testing.assert_array_equal(run("binary", X, np.array(2.0), fn=fn), wanted)
+    np.testing.assert_array_equal(run("dequantize", X, np.array(0.5), np.array(3.0)), (X - 3) / 2)
+    np.testing.assert_array_equal(run("bipolar", X) > 0, X >= 0)
+    norm = run("batch_norm", X, two, two + 1, two - 1, np.full(5, 3.75), epsilon=0.25)
     np.testing.assert_allclose(norm, (X - (two - 1)[:, None]) / 2 * two[:, None] + (two + 1)[:, None])
-    total = steps["softmax"]({"axis": 1}, X)
+    total = run("softmax", X, axis=1)
     np.testing.assert_allclose(total.sum(axis=1), np.ones((1, 5)))
     np.testing.assert_allclose(total[0, 1] / total[0, 0], np.exp(X[0, 1] - X[0, 0]))
-    order = np.array([[3, 0], [24, 7]])
-    np.testing.assert_array_equal(steps["take"]({}, X, order), X.reshape(1, 25)[:, order])
-
-
-def test_a_step_that_it_cannot_compute_is_named(driver: ModuleType, tmp_path: Path) -> None:
-    host = driver.Host.__new__(driver.Host)
-    host.arrays = {}
-    with pytest.raises(NotImplementedError, match="the model computes top_k outside"):
-        host._steps([{"op": "top_k", "in": [], "out": "y"}], {})

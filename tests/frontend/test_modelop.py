@@ -112,10 +112,13 @@ def test_functions_do_not_warn_at_extremes() -> None:
 
 
 def test_average_counts_only_what_is_inside() -> None:
-    pool = AveragePool((3,), (2,), (1, 1), (1,))
-    np.testing.assert_array_equal(pool.divisors((5,)), [2, 3, 2])
-    np.testing.assert_array_equal(AveragePool((3,), (2,), (1, 1), (1,), count_include_pad=True).divisors((5,)), [3, 3, 3])
-    np.testing.assert_array_equal(AveragePool((2,), (2,), (0, 0), (1,), True, True).divisors((5,)), [2, 2, 1])
+    x = np.arange(60.0, 310.0, 50).reshape(1, 1, 5)  # 60 110 160 210 260
+    for pool, wanted in (
+        (AveragePool((3,), (2,), (1, 1), (1,)), [170 / 2, 480 / 3, 470 / 2]),
+        (AveragePool((3,), (2,), (1, 1), (1,), count_include_pad=True), [170 / 3, 480 / 3, 470 / 3]),
+        (AveragePool((2,), (2,), (0, 0), (1,), True, True), [170 / 2, 370 / 2, 260 / 1]),
+    ):
+        np.testing.assert_array_equal(pool.execute(x)[0], [[wanted]])
 
 
 def test_groups_and_batches_of_a_convolution() -> None:
