@@ -54,6 +54,7 @@ def by_float(function: Any) -> Any:
 UNARY = {
     "Relu": lambda x, a: each(lambda v: max(v, Fraction(0)), x),
     "LeakyRelu": lambda x, a: each(lambda v: v if v >= 0 else v * Fraction(float(a.get("alpha", 0.01))), x),
+    "HardSigmoid": lambda x, a: each(lambda v: min(max(v * Fraction(a.get("alpha", 0.2)) + Fraction(a.get("beta", 0.5)), 0), 1), x),
     "Sigmoid": lambda x, a: by_float(lambda v: 1 / (1 + math.exp(-v)) if v > -700 else 0.0)(x),
     "Tanh": lambda x, a: by_float(math.tanh)(x),
     "Abs": lambda x, a: each(abs, x),
@@ -76,6 +77,25 @@ def padded(x: Any, pads: Any, value: Any) -> Any:
     return np.pad(x, np.maximum(pads, 0).T.tolist(), constant_values=value)
 
 
+def gemm(a: dict[str, Any], x: Any, w: Any, c: Any = None) -> Any:
+    y = np.dot(x.T if a.get("transA") else x, w.T if a.get("transB") else w) * Fraction(float(a.get("alpha", 1.0)))
+    return y if c is None else y + c * Fraction(float(a.get("beta", 1.0)))
+
+
+def pooled(op: str, x: Any, a: dict[str, Any]) -> Any:
+    """Largest element or mean of each window; one axis as two."""
+    if x.ndim == 3:
+        return pooled(op, x[:, :, None], {k: [1, *a[k]] for k in ("kernel_shape", "strides")})[:, :, 0]
+    kernel, strides, pads = a["kernel_shape"], a.get("strides", [1, 1]), a.get("pads", [0] * 4)
+    edge = Fraction(-(10**9)) if op == "MaxPool" else Fraction(0)
+    v = windows(x.astype(object), kernel, strides, pads, a.get("dilations", [1, 1]), edge)
+    v = v.reshape(*v.shape[:4], -1)
+    if op == "MaxPool":
+        return v.max(axis=-1)
+    ones = windows(np.full(x.shape, Fraction(1), object), kernel, strides, pads, [1, 1], Fraction(0))
+    return v.sum(axis=-1) / (math.prod(kernel) if a.get("count_include_pad") else ones.reshape(v.shape).sum(axis=-1))
+
+
 def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
     x, op = ins[0], n.op_type
     if op in integer_oracle.OPERATORS:
@@ -91,6 +111,8 @@ def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
         return y + ins[2].reshape(1, -1, *(1,) * (y.ndim - 2)) if len(ins) > 2 else y
     if op == "MatMul":
         return np.dot(x, ins[1])
+    if op == "Gemm":
+        return gemm(a, *ins)
     if op == "BatchNormalization":
         return batch_norm(*ins[:5], a.get("epsilon", 1e-5))
     if op in ("Add", "Sub", "Mul", "Div"):
@@ -99,19 +121,8 @@ def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
         return each(min if op == "Min" else max, x, ins[1])
     if op == "Clip":
         return each(lambda v: min(max(v, ins[1].item()), ins[2].item()), x)
-    if op == "MaxPool" and x.ndim == 3:
-        return run_node(n, {k: [1, *a[k]] for k in ("kernel_shape", "strides")}, [x[:, :, None]], stored)[:, :, 0]
-    if op == "MaxPool":
-        v = windows(x, a["kernel_shape"], a.get("strides", [1, 1]), a.get("pads", [0] * 4), a.get("dilations", [1, 1]), Fraction(-(10**9)))
-        return v.reshape(*v.shape[:4], -1).max(axis=-1)
-    if op == "AveragePool":
-        v = windows(x, a["kernel_shape"], a.get("strides", [1, 1]), a.get("pads", [0] * 4), [1, 1], Fraction(0))
-        total = v.reshape(*v.shape[:4], -1).sum(axis=-1)
-        ones = windows(
-            np.full(x.shape, Fraction(1), object), a["kernel_shape"], a.get("strides", [1, 1]), a.get("pads", [0] * 4), [1, 1], Fraction(0)
-        )
-        count = math.prod(a["kernel_shape"]) if a.get("count_include_pad") else ones.reshape(*v.shape[:4], -1).sum(axis=-1)
-        return total / count
+    if op in ("MaxPool", "AveragePool"):
+        return pooled(op, x, a)
     if op == "GlobalAveragePool":
         return x.sum(axis=(2, 3), keepdims=True) / Fraction(x.shape[2] * x.shape[3])
     if op == "Concat":

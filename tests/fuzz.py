@@ -29,7 +29,6 @@ import onnx
 
 from benchmarks.fuzz_import import attempt, damaged_bytes, damaged_model
 from tests.frontend.small import SMALL
-from tests.random_graph import random_model
 
 ROOT = Path(__file__).resolve().parent.parent
 NO_COMMIT = 1  # the seed where there is no git
@@ -39,7 +38,10 @@ CASE_SECONDS = 20
 class Fuzzer(Protocol):
     """Makes a case of a seed, tries it, and writes it down as a test."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Begins the names of the tests of its finds."""
+        ...
 
     def case(self, seed: int) -> bytes:
         """The case: a model file."""
@@ -54,24 +56,32 @@ class Fuzzer(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class Networks:
-    """Random legal networks are exact (tests/streamline/test_random_graphs.py)."""
+    """Random legal networks of a kind are exact in a mode (tests/streamline/test_random_graphs.py)."""
 
-    name = "random_network"
+    maker: str = "qonnx"
+    mode: str = "dataflow"
+
+    @property
+    def name(self) -> str:
+        return f"random_{self.maker}_{self.mode}"
 
     def case(self, seed: int) -> bytes:
-        model, _ = random_model(seed, 1 + seed % 7)
+        from tests.streamline.test_random_graphs import MAKERS
+
+        model, _ = MAKERS[self.maker](seed, 1 + seed % 7)
         return bytes(model.SerializeToString())
 
     def run(self, data: bytes, seed: int, folder: Path) -> None:
         from tests.streamline.test_random_graphs import check_model
 
-        check_model(onnx.ModelProto.FromString(data), seed, folder)
+        check_model(onnx.ModelProto.FromString(data), seed, folder, self.mode)
 
     def call(self, seed: int) -> tuple[str, str]:
         return (
             "import onnx\n    from tests.streamline.test_random_graphs import check_model",
-            f"check_model(onnx.ModelProto.FromString(data), {seed}, tmp_path)",
+            f'check_model(onnx.ModelProto.FromString(data), {seed}, tmp_path, "{self.mode}")',
         )
 
 
@@ -92,7 +102,8 @@ class DamagedModels:
         return "from benchmarks.fuzz_import import attempt", 'attempt(data, tmp_path / "damaged.onnx")'
 
 
-FUZZERS: tuple[Fuzzer, ...] = (Networks(), DamagedModels(), DamagedModels(), DamagedModels())
+NETWORKS = tuple(Networks(maker, mode) for maker in ("qonnx", "int8") for mode in ("dataflow", "loopback"))
+FUZZERS: tuple[Fuzzer, ...] = tuple(f for networks in NETWORKS for f in (networks, DamagedModels(), DamagedModels()))
 
 
 @dataclass(frozen=True)

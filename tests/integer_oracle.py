@@ -55,6 +55,14 @@ def qlinear_conv(a: Any, x: Any, xs: Any, xz: Any, w: Any, ws: Any, wz: Any, ys:
     return quantized(y, ys, yz)
 
 
+def qgemm(a: Any, x: Any, xs: Any, xz: Any, w: Any, ws: Any, wz: Any, bias: Any = None, ys: Any = None, yz: Any = None) -> Any:
+    """Scales and zero-points of w by column; without ys the result is real."""
+    columns = w.T if a.get("transB") else w
+    y = np.dot(dequantized(x.T if a.get("transA") else x, xs, xz), dequantized(columns, ws, wz, -1))
+    y = (y + each(int, bias) * xs * along(ws, 2, -1) if bias is not None else y) * Fraction(float(a.get("alpha", 1.0)))
+    return y if ys is None else quantized(y, ys, yz)
+
+
 def qlinear_pool(a: Any, x: Any, xs: Any, xz: Any, ys: Any, yz: Any) -> Any:
     kernel = a.get("kernel_shape", x.shape[2:])  # none: global
     view = windows(dequantized(x, xs, xz), kernel, a.get("strides", [1, 1]), [0] * 4, [1, 1], Fraction(0))
@@ -81,6 +89,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "QLinearMatMul": lambda a, x, xs, xz, w, ws, wz, ys, yz: quantized(
         np.dot(dequantized(x, xs, xz, -2), dequantized(w, ws, wz, -1)), ys, yz, -1
     ),
+    "QGemm": qgemm,
     "ConvInteger": lambda a, x, w, xz=None, wz=None: conv(shifted(x, xz), shifted(w, wz, 0), a),
     "MatMulInteger": lambda a, x, w, xz=None, wz=None: np.dot(shifted(x, xz, -2), shifted(w, wz, -1)),
     "QLinearAdd": binary(lambda x, y: x + y),

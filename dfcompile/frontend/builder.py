@@ -114,7 +114,7 @@ class Builder:
         if not isinstance(value, Const):
             return value.name
         if value.array.dtype.kind == "f" and not np.all(np.isfinite(value.array)):
-            raise Refusal("not-finite", f"constant '{value.name}' holds NaN or infinity", help="train or export the model again")
+            raise _not_finite(value)
         if 0 in value.array.strides and value.array.size > 1:
             self.spend(value.array.size)  # a view of fewer elements (Expand, ConstantOfShape) becomes real here
         key = (value.name, value.array.shape, value.array.dtype.str, _digest(value.array))
@@ -227,6 +227,15 @@ class Builder:
         if value.unbatched:
             perm = (0, *(p + 1 for p in perm))
         return self.apply(Transpose(perm), value)
+
+
+def _not_finite(value: Const) -> Refusal:
+    """A mask of -infinity is no damage, NaN is."""
+    if np.isnan(value.array).any():
+        return Refusal("not-finite", f"constant '{value.name}' holds NaN", help="train or export the model again")
+    why = "no integer stands for it; in a mask before Softmax it means a weight of 0"
+    help = "export such a mask as a finite number that is large enough, as -10000"
+    return Refusal("not-finite", f"constant '{value.name}' holds infinity", why, help)
 
 
 def _digest(array: Array) -> bytes | int:

@@ -144,7 +144,8 @@ def _outside(enc: Encoder, node: Node, problem: Problem) -> Problem:
     if not inside or problem.code not in ("not-quantized", "unsupported-op"):
         return problem
     what = f"{', '.join(node.source)} has no integer form here: {problem.what}"
-    return replace(problem, what=what, help="end the model before it, where the host runs it, or replace it by operators that have one")
+    help = "end the part before it (--to), so that the host runs it, or replace it by operators that have one"
+    return replace(problem, what=what, help=help)
 
 
 def _resume(enc: Encoder, node: Node) -> None:
@@ -266,7 +267,7 @@ def _refuse_host(enc: Encoder, node: Node) -> NoReturn:
         f"'{node.op.kind}' follows '{first.op.kind}', which has no unit",
         node,
         f"{describe(first)} and what reads it can run on the host only behind the last layer of the network",
-        f"end the model before '{first.op.kind}', or replace it by a function of one number, such as HardSigmoid",
+        f"end the part before '{first.op.kind}' (--to), or replace it by a function of one number, such as HardSigmoid",
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import dfcompile.pipeline as compiler
+from dfcompile import front
 from dfcompile.mode.dataflow import Accelerator
 from tests.exact_codes import Array, codes, exact, quantized, real
 from tests.frontend.make import model
@@ -110,5 +111,5 @@ def test_the_example_of_an_input_type_fits_the_input(tmp_path: Path) -> None:
         proto = model(nodes, {"x": shape}, ["y"], {"w": codes(np.int8, 8, 4), **params(w=W)}, types={"x": kind})
         path = tmp_path / "raw.onnx"
         path.write_bytes(proto.SerializeToString())
-        (problem,) = compiler.check(path)
+        (problem,) = front.check(path)
         assert problem.code == "no-input-type" and f"--input-type x={example} " in problem.help

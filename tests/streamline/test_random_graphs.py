@@ -1,16 +1,18 @@
-"""Random quantized networks: the compiled units give exactly what the model means.
+"""Random quantized networks: the compiled units, and the program of the loopback engine, give exactly what the model means.
 
-More graphs: ``pytest tests/streamline/test_random_graphs.py --full``
+More graphs, 2,000 of each kind as units and 1,000 on the engine: ``pytest tests/streamline/test_random_graphs.py --full``
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 
 from dfcompile.dataflow.connect import apply_folding, connect
@@ -18,42 +20,73 @@ from dfcompile.dataflow.lower import lower
 from dfcompile.errors import CompileError
 from dfcompile.folding.fold import default_interval, fold_for_interval
 from dfcompile.frontend.importer import import_model
-from dfcompile.streamline.pipeline import streamline
+from dfcompile.loopback.compile import compile_program
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.engine import run_program
+from dfcompile.loopback.search.sweep import acc_bits, weight_bits
+from dfcompile.streamline.pipeline import Streamlined, streamline
 from tests import exact_oracle
+from tests.examples import examples
 from tests.random_graph import random_model
+from tests.random_int8 import random_int8_model
 
 # What a legal network may be refused for: numbers that have no exact integers of a sensible width, each with its reason.
-REFUSALS = {"unequal-scales", "no-code-for-zero", "not-quantized", "not-monotone", "too-wide"}
+REFUSALS = {"unequal-scales", "no-code-for-zero", "not-quantized", "not-monotone", "too-wide", "not-loopback"}
+MAKERS: dict[str, Callable[[int, int], tuple[Any, tuple[int, ...]]]] = {"qonnx": random_model, "int8": random_int8_model}
+Codes = dict[str, np.ndarray]
 
 
-def outputs_of(model: onnx.ModelProto, frames: np.ndarray, folder: Path) -> np.ndarray | None:
-    """What the folded units make of real frames; None where the model is refused for one of `REFUSALS`."""
+def dataflow(done: Streamlined, codes: Codes) -> Codes:
+    """What folded units make of input codes."""
+    units, _ = lower(done.graph)
+    design = connect(apply_folding(units, fold_for_interval(units, default_interval(units))))
+    made = design.graph.execute(codes)
+    return {k: made[t] for k, t in zip(done.graph.outputs, design.graph.outputs, strict=True)}
+
+
+def loopback(done: Streamlined, codes: Codes) -> Codes:
+    """What the loopback engine makes of input codes."""
+    config = EngineConfig(weight_bits=weight_bits([done.graph]), acc_bits=acc_bits([done.graph]))
+    return run_program(compile_program(done.graph, config), codes)
+
+
+MODES = {"dataflow": dataflow, "loopback": loopback}
+
+
+def outputs_of(model: onnx.ModelProto, frames: np.ndarray, folder: Path, mode: str = "dataflow") -> np.ndarray | None:
+    """What a mode makes of real frames; None where the model is refused for one of `REFUSALS`."""
     path = folder / "model.onnx"
     onnx.save(model, path)
     try:
         found = import_model(path)
         assert found.graph is not None, "\n".join(map(str, found.problems))
         done = streamline(found.graph, {})
+        made = MODES[mode](done, done.host.encode({"x": frames}))
     except CompileError as e:
         assert {p.code for p in e.problems} <= REFUSALS, str(e)
         return None
-    units, _ = lower(done.graph)
-    design = connect(apply_folding(units, fold_for_interval(units, default_interval(units))))
-    codes = design.graph.execute(done.host.encode({"x": frames}))
-    reals = done.host.decode({k: codes[t] for k, t in zip(done.graph.outputs, design.graph.outputs, strict=True)})
-    return next(iter(reals.values()))
+    return next(iter(done.host.decode(made).values()))
 
 
-def check(seed: int, size: int, folder: Path) -> bool:
+def frames_of(model: onnx.ModelProto, seed: int) -> np.ndarray:
+    """Two random frames of a model's input: real numbers, or codes of its integer type."""
+    kind = model.graph.input[0].type.tensor_type
+    shape, dtype = (2, *(d.dim_value for d in kind.shape.dim[1:])), onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
+    rng = np.random.default_rng(seed)
+    if dtype.kind == "f":
+        return rng.normal(size=shape).astype(np.float32) * 2
+    return rng.integers(np.iinfo(dtype).min, np.iinfo(dtype).max + 1, shape).astype(dtype)
+
+
+def check(seed: int, size: int, folder: Path, maker: str = "qonnx", mode: str = "dataflow") -> bool:
     """`check_model` of a random one."""
-    return check_model(random_model(seed, size)[0], seed, folder)
+    return check_model(MAKERS[maker](seed, size)[0], seed, folder, mode)
 
 
-def check_model(model: onnx.ModelProto, seed: int, folder: Path) -> bool:
+def check_model(model: onnx.ModelProto, seed: int, folder: Path, mode: str = "dataflow") -> bool:
     """Whether the model compiled; fails when an output differs from the exact one on frames of a seed."""
-    shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim][1:]
-    frames = np.random.default_rng(seed).normal(size=(2, *shape)).astype(np.float32) * 2
-    made = outputs_of(model, frames, folder)
+    frames = frames_of(model, seed)
+    made = outputs_of(model, frames, folder, mode)
     if made is None:
         return False
     exact = np.concatenate([next(iter(exact_oracle.run(model, {"x": f[None]}).values())) for f in frames])
@@ -62,10 +95,18 @@ def check_model(model: onnx.ModelProto, seed: int, folder: Path) -> bool:
     return True
 
 
-@settings(suppress_health_check=list(HealthCheck))
+@pytest.mark.parametrize("maker", MAKERS)
+@examples(100, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10**9), size=st.integers(1, 7))
-def test_random_networks_are_exact(seed: int, size: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    assume(check(seed, size, tmp_path_factory.mktemp("random")))
+def test_random_networks_are_exact(seed: int, size: int, maker: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    assume(check(seed, size, tmp_path_factory.mktemp("random"), maker))
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+@examples(40, 1000, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 10**9), size=st.integers(1, 7))
+def test_random_networks_are_exact_on_the_engine(seed: int, size: int, maker: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    assume(check(seed, size, tmp_path_factory.mktemp("random"), maker, "loopback"))
 
 
 @pytest.mark.parametrize(
