@@ -1,4 +1,4 @@
-// Made from dfcompile/loopback/descriptor.py by `python -m dfcompile.loopback.generate`; do not edit.
+// Made from dfcompile/loopback/descriptor.py by `python -m tools.descriptor_headers`; do not edit.
 #pragma once
 
 #include "dfc_common.hpp"

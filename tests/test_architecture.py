@@ -159,6 +159,13 @@ def test_no_function_stands_twice() -> None:
     assert found == []
 
 
+def test_nothing_is_dead() -> None:
+    vulture = pytest.importorskip("vulture", reason="vulture comes with the extra [test]")
+    found = vulture.Vulture()
+    found.scavenge([str(ROOT / folder) for folder in ("dfcompile", "tests", "examples", "benchmarks", "tools")])
+    assert [str(item.get_report()) for item in found.get_unused_code(min_confidence=80)] == []
+
+
 def test_nothing_is_left_open() -> None:
     pattern = re.compile(r"\b(TODO|FIXME|XXX)\b|raise NotImplementedError(\(\))?$|\$[A-Z]{3,}\$", re.MULTILINE)
     files = sources("dfcompile", "examples") + [p for d in ("rtl", "hls", "templates") for p in (ROOT / d).rglob("*") if p.is_file()]

@@ -31,7 +31,7 @@ def build(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return out
 
 
-def test_tampered_builds(build: Path, pytestconfig: pytest.Config) -> None:
+def test_tampered_builds(build: Path) -> None:
     """Every change of a stored value ends in a result or in an error that says where and why."""
     assert failures(build, range(150)) == []
 

@@ -1,7 +1,7 @@
 """Descriptors: the instructions of the engine. The dataclasses here are the one source of their layout.
 
 A descriptor is `BITS` little-endian bits, field after field from bit 0 in the order of the class; the C++ and SystemVerilog
-structures are generated from the same classes (`dfcompile.loopback.generate`).
+structures are generated from the same classes (`tools/descriptor_headers.py`).
 """
 
 from __future__ import annotations
@@ -9,10 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Any, ClassVar
-
-UNIT_BITS = 128
-"""Granule of the program: a descriptor is a whole number of these."""
-
 
 FACTOR_BITS = 18
 """Signed bits of a factor of AccOp.MUL: one DSP slice multiplies two."""

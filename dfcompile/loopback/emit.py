@@ -27,8 +27,6 @@ from dfcompile.loopback.tile import (
     tree_words,
 )
 
-COLUMNS = 1 << 12
-
 
 @dataclass
 class Constants:

@@ -19,8 +19,6 @@ from dfcompile.text import one_line
 
 LARGEST = 2**63
 """Integers are below it in size."""
-DEEPEST = 100
-"""Nested values of a design: the format itself needs some twenty."""
 
 
 class SchemaError(ValueError):

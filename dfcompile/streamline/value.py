@@ -125,13 +125,6 @@ class OutputPort:
     offset: Array
 
 
-@dataclass(frozen=True, eq=False)
-class Tail:
-    """What the host computes from the outputs of the accelerator: a model graph fed with `OutputPort.tensor`s."""
-
-    graph: Graph
-
-
 @dataclass(frozen=True)
 class Layout:
     """A tensor (c', h', w') on a stream (h, w, c): element (i, y, x) is stream element (rows[y], cols[x], channels[i])."""
@@ -142,9 +135,6 @@ class Layout:
 
     def is_whole(self, h: int, w: int) -> bool:
         return self.rows == tuple(range(h)) and self.cols == tuple(range(w))
-
-    def keeps_channels(self, c: int) -> bool:
-        return len(self.channels) == c and bool(np.array_equal(self.channels, np.arange(c)))
 
 
 def natural_index(c: int, h: int, w: int) -> Array:

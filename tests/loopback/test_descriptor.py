@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfcompile.loopback.descriptor import Compute, Opcode, Target, Transfer, layout, pack, unpack, unpack_all
-from dfcompile.loopback.generate import cpp, systemverilog
+from tools.descriptor_headers import cpp, systemverilog
 
 ROOT = Path(__file__).resolve().parents[2]
 

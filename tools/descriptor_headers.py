@@ -1,15 +1,20 @@
-"""C++ and SystemVerilog text of the descriptors, from their dataclasses. The checked-in headers are this text; a test holds them to it."""
+"""Write both headers of the descriptors from their dataclasses: python -m tools.descriptor_headers
+
+A test holds the checked-in headers to this text.
+"""
 
 from __future__ import annotations
 
 from enum import IntEnum
+from pathlib import Path
 
-from dfcompile.loopback.descriptor import AccOp, Compute, Header, Opcode, Target, Transfer, Unit, WeightReset, layout
+from dfcompile.loopback.descriptor import AccOp, Compute, Opcode, Target, Transfer, Unit, WeightReset, layout
 from dfcompile.loopback.validate import ErrorCode
 
+ROOT = Path(__file__).resolve().parent.parent
 STRUCTS: tuple[type[Transfer] | type[Compute], ...] = (Transfer, Compute)
 ENUMS: tuple[type[IntEnum], ...] = (Opcode, Target, AccOp, WeightReset, Unit, ErrorCode)
-NOTE = "// Made from dfcompile/loopback/descriptor.py by `python -m dfcompile.loopback.generate`; do not edit."
+NOTE = "// Made from dfcompile/loopback/descriptor.py by `python -m tools.descriptor_headers`; do not edit."
 
 
 def systemverilog() -> str:
@@ -48,15 +53,6 @@ def _snake(enum: type[IntEnum]) -> str:
     return "".join("_" + c.lower() if c.isupper() else c for c in enum.__name__).lstrip("_")
 
 
-def main() -> None:
-    """Write both headers into the library folders of a checkout."""
-    from pathlib import Path
-
-    root = Path(__file__).resolve().parents[2]
-    (root / "rtl" / "dfc_lb_descriptor.svh").write_text(systemverilog(), encoding="utf-8")
-    (root / "hls" / "dfc_lb_descriptor.hpp").write_text(cpp(), encoding="utf-8")
-    assert issubclass(Transfer, Header)
-
-
 if __name__ == "__main__":
-    main()
+    (ROOT / "rtl" / "dfc_lb_descriptor.svh").write_text(systemverilog(), encoding="utf-8")
+    (ROOT / "hls" / "dfc_lb_descriptor.hpp").write_text(cpp(), encoding="utf-8")
