@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from dfcompile.ir.graph import Array, Node
-from dfcompile.ir.intop import IntConcat, IntMul, IntPool, View, Window
+from dfcompile.ir.intop import IntMul
 from dfcompile.ir.modelop import Binary, Bipolar, Concat, Dequantize, IndexOp, MultiThreshold, Quantize, Unary
 from dfcompile.ir.modelop_quant import quantize_weight
 from dfcompile.ir.types import narrowed
+from dfcompile.streamline import encode_real
 from dfcompile.streamline.encode_axes import orientation, turned, turned_back
 from dfcompile.streamline.encode_layout import aligned, constant_operand, joined, recentred
 from dfcompile.streamline.encoder import Encoder, refusal, refuse
@@ -171,7 +172,7 @@ def encode_binary(enc: Encoder, node: Node) -> None:
     same = a.stream == b.stream and np.array_equal(a.index, b.index) and not (a.addends or b.addends)
     if same and not (node.op.fn in ("add", "sub") and a.is_codes and b.is_codes):
         join = Join(node.op, a.chain, b.chain)
-        enc.known[node.outputs[0]] = replace(a, chain=(join,), grid=join.regrid(a.base))
+        enc.known[node.outputs[0]] = replace(a, chain=(join,), grid=join.regrid(a.base if a.base.pure else None))
         enc.note(node, "part of a step function of one stream")
         return
     handler = _TWO_STREAMS.get(node.op.fn)
@@ -180,6 +181,11 @@ def encode_binary(enc: Encoder, node: Node) -> None:
             "unsupported-op", f"'{node.op.fn}' of two streams has no unit here", node, "both operands depend on the input",
             "use Add, Sub, Mul, Min or Max, or make one operand constant",
         )
+    cut = [encode_real.rectified(v) for v in (a, b)]
+    for i, (t, which) in enumerate(zip(reversed(node.inputs), cut, strict=True)):
+        if node.op.fn == "add" and which and not cut[1 - i]:
+            enc.known[node.outputs[0]] = encode_real.added(enc, node, enc.codes(t, node), which)
+            return
     left, right = aligned(enc, node, enc.codes(node.inputs[0], node), enc.codes(node.inputs[1], node))
     enc.known[node.outputs[0]] = handler(enc, node, left, right)
 
@@ -196,6 +202,8 @@ def _add(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
     widest = max(abs(n) for pair in factors for n in pair)
     if widest <= SMALL_FACTOR:
         return replace(enc.summed(lazy, node), anchor=node.outputs[0])
+    if widest > WIDEST_FACTOR and encode_real.is_wide(enc, node, a, b):
+        return encode_real.summed(enc, node, a, b)
     enc.note(node, "sum of two streams, part of the step function behind it")
     return replace(lazy, grid=Grid(grid.scale, grid.offset, pure=False)) if widest <= WIDEST_FACTOR else lazy
 
@@ -233,15 +241,12 @@ def _extreme(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
             )  # fmt: skip
         a, b = (v for v in parts if v is not None)
     assert a.grid
-    h, w, c = enc.shape(a.stream)
-    stream = enc.emit(IntConcat(), (a.stream, b.stream), node.source, f"pair_{node.name}")
-    stream = enc.emit(View((h, 2 * w, c)), (stream,), node.source, f"view_{node.name}")
     mode, grid = node.op.fn, a.grid
     if np.any(grid.scale < 0):
         if np.any(grid.scale > 0):
             refuse("unequal-scales", f"'{mode}' of codes that fall in some channels", node, f"they mean {grid}", "use scales above 0")
         mode = "min" if mode == "max" else "max"
-    stream = enc.emit(IntPool(mode, Window((1, 2), (1, 2))), (stream,), node.source, f"{mode}_{node.name}")
+    stream = encode_real.larger(enc, node, a.stream, b.stream, mode)
     enc.note(node, f"pool ({mode}) over the two streams")
     return Value(stream, a.index, grid, (), grid, node.outputs[0])
 

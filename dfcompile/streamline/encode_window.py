@@ -12,6 +12,7 @@ import numpy as np
 from dfcompile.ir.graph import Array, Node
 from dfcompile.ir.intop import IntConv, IntPad, IntPool, Window
 from dfcompile.ir.modelop import AveragePool, MaxPool, Pad, Reduce
+from dfcompile.streamline import encode_real
 from dfcompile.streamline.encode_axes import Axes, as_chw, orientation, turned, turned_back
 from dfcompile.streamline.encode_layout import constant_operand, joined, recentred, spatial
 from dfcompile.streamline.encode_linear import near_code, pair, quad
@@ -93,7 +94,11 @@ def encode_average_pool(enc: Encoder, node: Node) -> None:
     """A sum whose scale is divided by the number of elements counted."""
     op = node.op
     assert isinstance(op, AveragePool)
-    window = _pool_window(enc, node, op)
+    window, cut = _pool_window(enc, node, op), encode_real.rectified(enc.value(node.inputs[0], node))
+    if cut and not window.has_pads:
+        shape = enc.model.tensors[node.outputs[0]].shape[1:]
+        enc.known[node.outputs[0]] = encode_real.pooled(enc, node, cut, window, math.prod(window.kernel), shape)
+        return
     value, channels = spatial(enc, enc.codes(node.inputs[0], node), node)
     enc.known[node.outputs[0]] = _averaged(enc, node, value, channels, window, op)
     enc.note(node, "pool (sum), its scale divided by the number of elements")
@@ -161,7 +166,10 @@ def encode_reduce(enc: Encoder, node: Node) -> None:
     window = Window((over[-2], over[-1]))
     shape = tuple(1 if i in axes else n for i, n in enumerate(sizes))
     enc.note(node, "sum over the channels" if 0 in axes else f"pool ({op.fn})")
-    if extreme:
+    cut = encode_real.rectified(operand)
+    if cut and not extreme and 0 not in axes:
+        value = encode_real.pooled(enc, node, turned(cut, order), window, math.prod(over) if op.fn == "mean" else 1, shape)
+    elif extreme:
         value = _extreme(enc, node, op.fn, window, shape, order)
     else:
         value = _totalled(enc, node, op, turned(enc.codes(node.inputs[0], node), order), window, shape, 0 in axes)

@@ -190,7 +190,7 @@ class Encoder:
             )
         streams, pair = [value.stream, value.addends[0].stream], factors[0]
         if any(f != pair for f in factors):
-            streams = [self._scaled(node, s, [f[i] for f in factors]) for i, s in enumerate(streams)]
+            streams = [self.scaled(node, s, [f[i] for f in factors]) for i, s in enumerate(streams)]
             pair = (1, 1)
         stream = self.emit(IntAdd(pair), tuple(streams), node.source, f"add_{node.name}")
         grid: Grid | None = base
@@ -199,7 +199,8 @@ class Encoder:
         self.note(node, f"adder, factors {pair[0]} and {pair[1]}")
         return replace(value, stream=stream, base=base, grid=grid, addends=())
 
-    def _scaled(self, node: Node, stream: str, factors: list[int]) -> str:
+    def scaled(self, node: Node, stream: str, factors: list[int]) -> str:
+        """A stream with each channel multiplied by a factor of its own."""
         if all(f == 1 for f in factors):
             return stream
         weights = np.array(factors, np.int64).reshape(-1, 1, 1, 1)

@@ -94,6 +94,11 @@ class Grid:
             for v, f in zip(a.ravel(), b.ravel().tolist(), strict=True)
         )
 
+    @property
+    def reach(self) -> float:
+        """Largest magnitude of terms that may cancel in what a code means, beside those of scale * code and offset."""
+        return 0.0
+
     def floats(self) -> tuple[Array, Array]:
         """Scale and offset in float64."""
         return self._floats

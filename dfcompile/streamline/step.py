@@ -360,7 +360,7 @@ def _real(grid: Grid, codes: Array) -> tuple[Array, Doubt]:
     """What codes mean in float64, and what rounding has done to it."""
     scale, offset = grid.floats()
     inexact = product_is_inexact(codes, scale) | sum_is_inexact(codes * scale, offset) | grid.is_rounded
-    return grid.real(codes), Doubt(np.zeros(inexact.shape, bool), inexact, most(codes * scale) + most(offset))
+    return grid.real(codes), Doubt(np.zeros(inexact.shape, bool), inexact, most(codes * scale) + most(offset) + grid.reach)
 
 
 def _pick(a: Array, c: int) -> Any:
