@@ -19,7 +19,7 @@ from dfcompile.device.area import sum_of
 from dfcompile.device.boards import find_board
 from dfcompile.device.cost import Vector, budget, vector
 from dfcompile.errors import CompileError, Problem
-from dfcompile.folding.fold import Choice, Folded, cheapest, default_interval, fastest, load_folding, read_folding
+from dfcompile.folding.fold import Choice, Folded, cheapest, fastest, load_folding, read_folding
 from dfcompile.front import FRONT, Build, Names, Progress, Stage, names_of
 from dfcompile.ir.graph import Graph
 from dfcompile.mode.choice import FITTING, best_dataflow, compare, dataflow_side, estimate_loopback, over_budget
@@ -58,7 +58,7 @@ def _optimum(b: Build, units: Graph, reserved: Vector | None = None) -> Folded:
     interval = wanted_interval(b.options)
     if b.board and not interval:
         return fastest(units, b.board, reserved)
-    return cheapest(units, interval or default_interval(units), board=b.board, reserved=reserved)
+    return cheapest(units, interval, board=b.board, reserved=reserved)
 
 
 def _connect(b: Build) -> None:

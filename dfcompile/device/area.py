@@ -18,6 +18,8 @@ STYLES = ("auto", "lut", "lutram", "bram", "uram", "multiply", "shift_add")
 STYLE_CODES = {style: i for i, style in enumerate(STYLES)}
 BRAM18_SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))
 URAM_SHAPE = (4096, 72)
+KEPT = 1 << 16
+"""Areas of each kind of part that are kept: the foldings of a network ask for the same ones again and again."""
 # LUTs that one would spend to save an 18-kbit block RAM: about the ratio of the two on a mid-range device.
 LUTS_PER_BRAM18 = 180
 
@@ -57,13 +59,13 @@ def index_bits(count: int) -> int:
     return max(1, (count - 1).bit_length())
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=KEPT)
 def bram18_count(depth: int, width: int, family: str) -> int:
     """18-kbit block RAMs of a memory with one write and one read port."""
     return min(ceil(depth / d) * ceil(width / w) for d, w in BRAM18_SHAPES)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=KEPT)
 def bram(depth: int, width: int, family: str) -> Resources:
     """Block RAMs of a memory, and the choice between the outputs of those that follow each other in depth."""
     places = 1 if family == "ecp5" else 2  # the two halves of a 36-kbit block need no multiplexer
@@ -143,6 +145,7 @@ def distinct(columns: int, depth: int) -> float:
     return kinds * -expm1(columns * log1p(-1 / kinds))
 
 
+@lru_cache(maxsize=KEPT)
 def rom(depth: int, width: int, style: str, family: str, late: bool = False) -> Resources:
     """`dfc_rom`: a read-only memory with a registered output; constants cost nothing.
 
@@ -156,6 +159,7 @@ def rom(depth: int, width: int, style: str, family: str, late: bool = False) -> 
     return bram(depth, width, family)
 
 
+@lru_cache(maxsize=KEPT)
 def stream_out(width: int, slots: int, family: str) -> Resources:
     """The output buffer `dfc_stream_out`."""
     bits = slots.bit_length()

@@ -48,7 +48,7 @@ class _Part:
 class FoldSums:
     """A folding problem as arrays: options of all units one after another, in the order of `names`.
 
-    areas: (options, measures); starts: (units,) first option of each; owner: (options,) number of the unit
+    areas: (options, measures); starts: (units,) first option of each; ranges: (first, end) of each; owner: (options,) number of the unit
     measured: (measures,) whether any option or converter has some of it
     entries: of all tables of an elimination, each counted with what it takes besides
     """
@@ -60,7 +60,9 @@ class FoldSums:
         self.possible: Mask = np.isfinite(areas).all(axis=-1)
         self.areas = np.where(self.possible[:, None], areas, 0.0)
         counts = [len(options[n]) for n in self.names]
-        self.starts = np.concatenate([[0], np.cumsum(counts)])[:-1].astype(np.int64)
+        ends = np.cumsum(counts).tolist()
+        self.ranges = list(zip([0, *ends], ends, strict=False))
+        self.starts = np.array([first for first, _ in self.ranges], np.int64)
         self.owner = np.repeat(np.arange(len(counts)), counts)
         self.sizes: dict[Port, int] = {}
         self.edges: list[tuple[Port, Port, NDArray[np.float64], Mask]] = []
@@ -247,7 +249,7 @@ class Weighted:
                         seen = seen[:, at[p] if p in sums.scopes[f] else 0]
                     total += seen
             group = start + int(total.argmin())
-            mine = slice(int(sums.starts[k]), int(sums.starts[k]) + int((sums.owner == k).sum()))
+            mine = slice(*sums.ranges[k])
             found[k] = mine.start + int(np.where(sums.group[mine] == group, self.values[mine], NEVER + 1).argmin())
             at |= {p: int(index[group - start]) for p, index in sums.layouts[k].items()}
         return found

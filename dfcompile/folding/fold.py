@@ -86,22 +86,17 @@ def macs(graph: Graph) -> int:
     return total
 
 
-def default_interval(graph: Graph) -> int:
-    """The interval aimed at when nothing is asked: about `DEFAULT_LANES` lanes, as far as the units allow."""
-    return max(FoldProblem(graph, "xc7").fastest(), -(-macs(graph) // DEFAULT_LANES))
-
-
-def fold_for_interval(graph: Graph, interval: int, family: str = "xc7") -> dict[str, Choice]:
-    """For each unit its part of the cheapest design with at most `interval` cycles; CompileError when there is none."""
-    return cheapest(graph, interval, family).choices
-
-
-def cheapest(graph: Graph, interval: int, family: str = "xc7", board: Board | None = None, reserved: Vector | None = None) -> Folded:
+def cheapest(
+    graph: Graph, interval: int | None = None, family: str = "xc7", board: Board | None = None, reserved: Vector | None = None
+) -> Folded:
     """The least LUT equivalents for an interval, within a board's budget when one is given; CompileError when there is none.
 
+    interval: where it is None, of about `DEFAULT_LANES` lanes, as far as the units allow
     reserved: what FIFOs take of the board, in the order of cost.MEASURES
     """
     problem = FoldProblem(graph, board.family if board else family)
+    if interval is None:
+        interval = max(problem.fastest(), -(-macs(graph) // DEFAULT_LANES))
     slow = [(n, u) for n, u in problem.units.items() if problem.table.fastest(u) > interval]
     if slow:
         raise CompileError([_too_slow(n, u, problem.table.fastest(u), interval) for n, u in slow])
@@ -309,6 +304,5 @@ def load_folding(source: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 __all__ = [
-    "Choice", "Folded", "Folding", "apply_folding", "cheapest", "default_interval", "fastest", "fold_for_interval", "front", "lanes",
-    "load_folding", "macs", "read_folding",
+    "Choice", "Folded", "Folding", "apply_folding", "cheapest", "fastest", "front", "lanes", "load_folding", "macs", "read_folding",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ too, to pass it on or to read it as it comes.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,20 +54,18 @@ class Fold:
 
 
 class OptionTable:
-    """Options of units, each area worked out once and only when an interval lets it in."""
+    """Options of units, each area worked out once and only when an interval lets it in; units with equal signatures share them."""
 
     def __init__(self, family: str) -> None:
         self.family = family
-        self._folded: dict[int, list[Fold]] = {}
-        self._areas: dict[tuple[int, int], list[Option]] = {}
-        self._kept: list[Unit] = []  # keeps the units alive whose id is a key
+        self._folded: dict[Hashable, list[Fold]] = {}
+        self._areas: dict[tuple[Hashable, int], list[Option]] = {}
 
     def foldings(self, unit: Unit) -> list[Fold]:
         """Every folding worth a thought."""
-        if id(unit) not in self._folded:
-            self._kept.append(unit)
-            self._folded[id(unit)] = folds(unit)
-        return self._folded[id(unit)]
+        if unit.signature not in self._folded:
+            self._folded[unit.signature] = folds(unit)
+        return self._folded[unit.signature]
 
     def fastest(self, unit: Unit) -> int:
         """Fewest cycles of any folding."""
@@ -93,7 +91,7 @@ class OptionTable:
         return sum(f.cycles <= interval for u in units.values() for f in self.foldings(u)) <= ALL
 
     def _options(self, unit: Unit, index: int, fold: Fold) -> list[Option]:
-        key = (id(unit), index)
+        key = (unit.signature, index)
         if key not in self._areas:
             self._areas[key] = list(_styled(fold.cycles, fold.choice, fold.unit, self.family))
         return self._areas[key]

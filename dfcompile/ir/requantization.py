@@ -61,6 +61,11 @@ class Requantization:
         return _signed_bits(self.base) + self.shift
 
     @property
+    def digits(self) -> float:
+        """Mean number of signed digits of a multiplier that are not 0: terms of its product by shifts and adds."""
+        return sum((int(m) ^ 3 * int(m)).bit_count() for m in np.abs(self.multiplier)) / len(self.multiplier)
+
+    @property
     def shared(self) -> bool:
         """Whether one multiplier and one offset serve all channels."""
         return len(self.multiplier) == 1

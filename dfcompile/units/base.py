@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -208,6 +208,17 @@ class Unit(ABC):
     def stored(self) -> tuple[Memory, ...]:
         """`memories`, packed once."""
         return self.memories()
+
+    @property
+    def dimensions(self) -> Mapping[str, Hashable]:
+        """Of each field with stored numbers all that foldings, styles, cycles and areas depend on."""
+        return {}
+
+    @cached_property
+    def signature(self) -> Hashable:
+        """Units with equal ones have the same foldings, styles, cycles, layouts and areas; the unit where `dimensions` lacks numbers."""
+        values = [self.dimensions.get(f.name, getattr(self, f.name)) for f in dataclasses.fields(self)]  # type: ignore[arg-type]
+        return self if any(isinstance(v, np.ndarray) for v in values) else (type(self), *values)
 
     def foldings(self) -> Iterator[dict[str, int]]:
         """Every legal choice of the folding fields."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -111,6 +111,10 @@ class Lookup(Unit):
 
     def styles(self, family: str) -> Iterator[dict[str, str]]:
         yield from ({"table_style": "lut"}, {"table_style": "bram"})
+
+    @property
+    def dimensions(self) -> Mapping[str, Hashable]:
+        return {"table": self.table.shape}
 
     def foldings(self) -> Iterator[dict[str, int]]:
         for pe in quotients(self.shape[2]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -165,13 +165,13 @@ class Mvtu(Unit):
     @property
     def _weight_style(self) -> str:
         groups, nf, sf = self._folds
-        return rom_style(groups * nf * sf, self.pe * self.simd * self.form.w.bits, self.weight_style)
+        return rom_style(groups * nf * sf, self.pe * self.simd * self.form.products.w.bits, self.weight_style)
 
     def memories(self) -> tuple[Memory, ...]:
         groups, nf, sf = self._folds
-        w = self.form.w
+        w = self.form.products.w
         words = self._padded().reshape(groups, nf, self.pe, sf, self.simd).transpose(0, 1, 3, 2, 4)
-        stored = pack_words(words.reshape(-1, self.pe * self.simd), BIPOLAR if self.form.xnor else w)
+        stored = pack_words(words.reshape(-1, self.pe * self.simd), BIPOLAR if self.form.products.xnor else w)
         weights = Memory("Weights", self.pe * self.simd * w.bits, stored, self._weight_style)
         counting = self.form.thresholding
         return (weights, counting.memory(groups * self.weights.shape[1], self.pe, self.threshold_style, groups)) if counting else (weights,)
@@ -186,7 +186,7 @@ class Mvtu(Unit):
         runs = self.weights.reshape(groups, mh, mw // self._col_run, self._col_run)
         rest = sf * self.simd // runs.shape[2] - self._col_run
         padding = ((0, 0), (0, nf * self.pe - mh), (0, 0), (0, rest))
-        return np.pad(runs, padding, constant_values=int(self.form.xnor)).reshape(groups, nf * self.pe, sf * self.simd)
+        return np.pad(runs, padding, constant_values=int(self.form.products.xnor)).reshape(groups, nf * self.pe, sf * self.simd)
 
     def folded(self, **choice: Any) -> Self:
         made = super().folded(**choice)
@@ -196,6 +196,10 @@ class Mvtu(Unit):
     def styles(self, family: str) -> Iterator[dict[str, str]]:
         groups, nf, sf = self._folds
         return mac_styles(self.form, groups * nf * sf, groups * nf, family)
+
+    @property
+    def dimensions(self) -> Mapping[str, Hashable]:
+        return {"weights": self.weights.shape, "thresholds": self.form.size, "flip": None, "scaling": None}
 
     def foldings(self) -> Iterator[dict[str, int]]:
         """Dividing rows and columns, and one of the two with the fewest lanes for each number of folds."""
@@ -211,7 +215,7 @@ class Mvtu(Unit):
         groups, nf, sf = self._folds
         styles = (self._weight_style, self.threshold_style, self.arithmetic)
         array = mac_area.array(self.form, self.pe, self.simd, sf, groups * nf, self.slots, self.out_dtype.bits, styles, family)
-        masked = mac_area.mask(self.form, self.simd, self._col_run, sf, family)
+        masked = mac_area.mask(self.form.products, self.simd, self._col_run, sf, family)
         return array + mac_area.inputs(self.simd * self.in_dtype.bits, nf, sf, family) + masked
 
 

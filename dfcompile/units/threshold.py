@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -115,8 +115,12 @@ class Threshold(Unit):
         return made
 
     def styles(self, family: str) -> Iterator[dict[str, str]]:
-        for style in threshold_styles(self._stored, self._folds):
+        for style in threshold_styles(self._stored.size, self._folds):
             yield {"threshold_style": style}
+
+    @property
+    def dimensions(self) -> Mapping[str, Hashable]:
+        return {"thresholds": self._stored.size, "flip": None, "scaling": None}
 
     def foldings(self) -> Iterator[dict[str, int]]:
         for pe in quotients(self.shape[2]):
@@ -124,7 +128,7 @@ class Threshold(Unit):
 
     def resources(self, family: str) -> Resources:
         return total(
-            mac_area.thresholds(self._stored, self._folds, self.pe, self.threshold_style, family),
+            mac_area.thresholds(self._stored.size, self._folds, self.pe, self.threshold_style, family),
             stream_out(self.outputs[0].width, self.slots, family),
             Resources(lut=2, ff=1 + self.inputs[0].width),
         )

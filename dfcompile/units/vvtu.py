@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -143,14 +143,14 @@ class Vvtu(Unit):
     @property
     def _weight_style(self) -> str:
         groups, k = self._folds
-        return rom_style(groups * k, self.pe * self.form.w.bits, self.weight_style)
+        return rom_style(groups * k, self.pe * self.form.products.w.bits, self.weight_style)
 
     def memories(self) -> tuple[Memory, ...]:
         groups, k = self._folds
-        w = self.form.w
-        padded = np.pad(self.weights, ((0, groups * self.pe - len(self.weights)), (0, 0)), constant_values=int(self.form.xnor))
+        w = self.form.products.w
+        padded = np.pad(self.weights, ((0, groups * self.pe - len(self.weights)), (0, 0)), constant_values=int(self.form.products.xnor))
         words = padded.reshape(groups, self.pe, k).transpose(0, 2, 1).reshape(-1, self.pe)
-        weights = Memory("Weights", self.pe * w.bits, pack_words(words, BIPOLAR if self.form.xnor else w), self._weight_style)
+        weights = Memory("Weights", self.pe * w.bits, pack_words(words, BIPOLAR if self.form.products.xnor else w), self._weight_style)
         counting = self.form.thresholding
         return (weights, counting.memory(len(self.weights), self.pe, self.threshold_style)) if counting else (weights,)
 
@@ -162,6 +162,10 @@ class Vvtu(Unit):
     def styles(self, family: str) -> Iterator[dict[str, str]]:
         groups, k = self._folds
         return mac_styles(self.form, groups * k, groups, family)
+
+    @property
+    def dimensions(self) -> Mapping[str, Hashable]:
+        return {"weights": self.weights.shape, "thresholds": self.form.size, "flip": None, "scaling": None}
 
     def foldings(self) -> Iterator[dict[str, int]]:
         for pe in quotients(self.weights.shape[0]):

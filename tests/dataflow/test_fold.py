@@ -19,7 +19,7 @@ from dfcompile.device.boards import Board, find_board
 from dfcompile.device.cost import budget, rates, vector
 from dfcompile.device.resources import Resources
 from dfcompile.errors import CompileError
-from dfcompile.folding.fold import cheapest, default_interval, fastest, fold_for_interval, front, lanes, read_folding
+from dfcompile.folding.fold import cheapest, fastest, front, lanes, read_folding
 from dfcompile.ir.graph import Graph
 from dfcompile.units.base import Unit
 from tests.examples import examples
@@ -263,7 +263,7 @@ def test_an_interval_that_is_too_short_names_every_unit_in_its_way() -> None:
 
 def test_windows_of_depthwise_units_have_their_lanes() -> None:
     graph = depthwise(6)
-    choices = fold_for_interval(graph, default_interval(graph))
+    choices = cheapest(graph).choices
     ((window, reader),) = tied_windows(graph).items()
     assert choices[window]["simd"] == choices[reader]["pe"]
 
@@ -289,7 +289,7 @@ def test_a_given_folding_may_hold_styles() -> None:
 
 def test_what_was_chosen_can_be_given() -> None:
     graph = diamond(3, 2)
-    choices = fold_for_interval(graph, default_interval(graph))
+    choices = cheapest(graph).choices
     assert read_folding(choices, graph, {}) == choices
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from dfcompile.dataflow.connect import apply_folding, connect
 from dfcompile.dataflow.lower import lower
 from dfcompile.errors import CompileError
-from dfcompile.folding.fold import default_interval, fold_for_interval
+from dfcompile.folding.fold import cheapest
 from dfcompile.frontend.importer import import_model
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
@@ -39,7 +39,7 @@ Codes = dict[str, np.ndarray]
 def dataflow(done: Streamlined, codes: Codes) -> Codes:
     """What folded units make of input codes."""
     units, _ = lower(done.graph)
-    design = connect(apply_folding(units, fold_for_interval(units, default_interval(units))))
+    design = connect(apply_folding(units, cheapest(units).choices))
     made = design.graph.execute(codes)
     return {k: made[t] for k, t in zip(done.graph.outputs, design.graph.outputs, strict=True)}
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array
-from dfcompile.units.parts.thresholding import SCALED, SCALED_BITS, Thresholding
+from dfcompile.units.parts.thresholding import SCALED, SCALED_BITS, Thresholding, ThresholdSize
 
 PLANE_LIMIT = 6
 ARITHMETIC_CODES = {"auto": 0, "lut": 1, "dsp": 2}
@@ -30,24 +30,20 @@ _DEEP_STAGE = 128  # entries of a threshold stage from which block RAM is worth 
 _DSP_PRODUCT_BITS = 9  # synthesisers put products of this many bits and more into DSP slices
 
 
-@dataclass(frozen=True, eq=False)
-class MacForm:
-    """What the multiply-accumulate array of a unit really does.
+@dataclass(frozen=True)
+class Products:
+    """What a lane multiplies and sums: all that the area of its products depends on.
 
-    x:            type of an input element as it is multiplied
-    w:            type of a weight as it is stored
-    xnor:         the product is the input pattern, complemented where the 1-bit weight is 0
-    acc:          type of the accumulator
-    thresholding: thresholds on that accumulator, or None
-    double:       without thresholds and with both operands bipolar: the output is 2 * accumulator - K
+    x:    type of an input element as it is multiplied
+    w:    type of a weight as it is stored
+    xnor: the product is the input pattern, complemented where the 1-bit weight is 0
+    acc:  type of the accumulator
     """
 
     x: IntType
     w: IntType
     xnor: bool
     acc: IntType
-    thresholding: Thresholding | None
-    double: bool
 
     @property
     def factors(self) -> tuple[int, int]:
@@ -72,25 +68,6 @@ class MacForm:
             return False
         return family == "ecp5" or sum(self.factors) >= _DSP_PRODUCT_BITS
 
-    def parameters(self, out: IntType, threshold_style: str) -> dict[str, int]:
-        """The part of a unit's parameters that says how it multiplies, adds and compares; `out` is its output's type."""
-        none = {"ThreshBits": 0, "ThreshFactorBits": 0, "ThreshShift": 0, "ThreshShared": 0, "Flip": 0}
-        counting = self.thresholding.parameters(threshold_style) if self.thresholding else none
-        return {
-            "InBits": self.x.bits,
-            "InSigned": int(self.x.signed),
-            "InBipolar": int(self.x.bipolar),
-            "WeightBits": self.w.bits,
-            "WeightSigned": int(self.w.signed),
-            "Xnor": int(self.xnor),
-            "AccBits": self.acc.bits,
-            "AccSigned": int(self.acc.signed),
-            **counting,
-            "OutBits": out.bits,
-            "OutSigned": int(out.signed and not out.bipolar),
-            "Double": int(self.double),
-        }
-
     def dot_latency(self, simd: int) -> int:
         """Cycles from operands to their sum in `dfc_dot`."""
         if self.planar:
@@ -98,25 +75,63 @@ class MacForm:
             return popcount_latency(simd) + clog2(x * w)
         return max(1, clog2(simd)) if self.gated else 1 + clog2(simd)
 
+
+@dataclass(frozen=True, eq=False)
+class MacForm:
+    """What the multiply-accumulate array of a unit really does.
+
+    thresholding: thresholds on the accumulator, or None
+    double:       without thresholds and with both operands bipolar: the output is 2 * accumulator - K
+    """
+
+    products: Products
+    thresholding: Thresholding | None
+    double: bool
+
+    @property
+    def size(self) -> tuple[Products, ThresholdSize | None, bool]:
+        """What area and latency depend on."""
+        return self.products, self.thresholding.size if self.thresholding else None, self.double
+
+    def parameters(self, out: IntType, threshold_style: str) -> dict[str, int]:
+        """The part of a unit's parameters that says how it multiplies, adds and compares; `out` is its output's type."""
+        p = self.products
+        none = {"ThreshBits": 0, "ThreshFactorBits": 0, "ThreshShift": 0, "ThreshShared": 0, "Flip": 0}
+        counting = self.thresholding.parameters(threshold_style) if self.thresholding else none
+        return {
+            "InBits": p.x.bits,
+            "InSigned": int(p.x.signed),
+            "InBipolar": int(p.x.bipolar),
+            "WeightBits": p.w.bits,
+            "WeightSigned": int(p.w.signed),
+            "Xnor": int(p.xnor),
+            "AccBits": p.acc.bits,
+            "AccSigned": int(p.acc.signed),
+            **counting,
+            "OutBits": out.bits,
+            "OutSigned": int(out.signed and not out.bipolar),
+            "Double": int(self.double),
+        }
+
     def latency(self, simd: int, steps: int) -> int:
         """Cycles from the last of `steps` steps of a sum to its valid output."""
         threshold = self.thresholding.out.bits if self.thresholding else 0
-        return 2 + self.dot_latency(simd) + (steps > 1) + threshold
+        return 2 + self.products.dot_latency(simd) + (steps > 1) + threshold
 
 
 def mac_form(rows: Array, x: IntType, w: IntType, acc: IntType, counting: Thresholding | None) -> MacForm:
     """The form for integer weight rows (channels, k); `acc` holds every sum, `counting` is what becomes of it."""
     if counting is None:
         if x.bipolar and w.bipolar:
-            return MacForm(IntType(1), w, True, IntType.holding(0, rows.shape[1]), None, True)
-        return MacForm(x, IntType(2, signed=True) if w.bipolar else w, False, acc, None, False)
+            return MacForm(Products(IntType(1), w, True, IntType.holding(0, rows.shape[1])), None, True)
+        return MacForm(Products(x, IntType(2, signed=True) if w.bipolar else w, False, acc), None, False)
     if w.bipolar:
         return _xnor_form(rows, x, acc, counting)
     if x.bipolar:
         total = rows.sum(axis=1)
         held = IntType.holding(int(np.minimum(rows, 0).sum(axis=1).min()), int(np.maximum(rows, 0).sum(axis=1).max()))
-        return MacForm(IntType(1), w, False, held, counting.affine(2, -total, held), False)
-    return MacForm(x, w, False, acc, counting, False)
+        return MacForm(Products(IntType(1), w, False, held), counting.affine(2, -total, held), False)
+    return MacForm(Products(x, w, False, acc), counting, False)
 
 
 def _xnor_form(rows: Array, x: IntType, acc: IntType, counting: Thresholding) -> MacForm:
@@ -124,24 +139,24 @@ def _xnor_form(rows: Array, x: IntType, acc: IntType, counting: Thresholding) ->
     k = rows.shape[1]
     if x.bipolar:
         held = IntType.holding(0, k)
-        return MacForm(IntType(1), IntType(1), True, held, counting.affine(2, np.array([-k]), held), False)
+        return MacForm(Products(IntType(1), IntType(1), True, held), counting.affine(2, np.array([-k]), held), False)
     excess = (rows < 0).sum(axis=1) * (-1 if x.signed else x.hi)
     held = IntType.holding(acc.lo + int(excess.min()), acc.hi + int(excess.max()))
-    return MacForm(x, IntType(1), True, held, counting.affine(1, -excess, held), False)
+    return MacForm(Products(x, IntType(1), True, held), counting.affine(1, -excess, held), False)
 
 
-def threshold_styles(counting: Thresholding, folds: int) -> tuple[str, ...]:
+def threshold_styles(counting: ThresholdSize, folds: int) -> tuple[str, ...]:
     """Styles worth comparing for a threshold core: its memories in LUTs ("auto": but for very deep stages), or a product instead."""
-    deepest = (1 if counting.shared else folds) << (counting.out.bits - 1)
+    deepest = (1 if counting.shared else folds) << (counting.out - 1)
     compared = ("auto", "bram") if deepest >= _DEEP_STAGE else ("auto",)
-    return compared + (SCALED if counting.scaling and counting.out.bits >= SCALED_BITS else ())
+    return compared + (SCALED if counting.scaling and counting.out >= SCALED_BITS else ())
 
 
 def mac_styles(form: MacForm, words: int, folds: int, family: str) -> Iterator[dict[str, str]]:
     """Styles worth comparing: weights and thresholds in LUTs or block RAM, products in LUTs or DSP slices."""
     weights = ("lut", "bram") if words > 1 else ("auto",)
-    thresholds = threshold_styles(form.thresholding, folds) if form.thresholding else ("auto",)
-    wide = form.in_dsp("auto", family)
+    thresholds = threshold_styles(form.thresholding.size, folds) if form.thresholding else ("auto",)
+    wide = form.products.in_dsp("auto", family)
     for weight, threshold, arithmetic in product(weights, thresholds, ("lut", "dsp") if wide else ("auto",)):
         yield {"weight_style": weight, "threshold_style": threshold, "arithmetic": arithmetic}
 

@@ -7,18 +7,16 @@ coefficient (`COSTS`), fitted on the calibration sweep.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import ceil
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from dfcompile.device.area import compare, counter, distinct, index_bits, ram, rom, rom_style, stream_out, total
+from dfcompile.device.area import KEPT, compare, counter, distinct, index_bits, ram, rom, rom_style, stream_out, total
 from dfcompile.device.resources import Resources
-from dfcompile.ir.requantization import Requantization
-from dfcompile.units.parts.thresholding import SCALED, Thresholding
+from dfcompile.units.parts.thresholding import SCALED, ScalingSize, ThresholdSize
 
 if TYPE_CHECKING:
-    from dfcompile.units.parts.arithmetic import MacForm
+    from dfcompile.units.parts.arithmetic import MacForm, Products
 
 
 @dataclass(frozen=True)
@@ -108,21 +106,22 @@ def _planes(x: int, w: int, count: int, limit: int, family: str) -> Resources:
     return Resources(lut, ff)
 
 
-def dot(form: MacForm, simd: int, arithmetic: str, fixed: int, family: str) -> Resources:
+@lru_cache(maxsize=KEPT)
+def dot(products: Products, simd: int, arithmetic: str, fixed: int, family: str) -> Resources:
     """One lane's `dfc_dot` of `simd` terms; fixed: lanes whose weights are constants, which thins them out, or 0."""
-    x, w = form.factors
-    limit, cost = form.acc.bits, COSTS[family]
-    if form.planar:
-        ones = simd if form.xnor or not fixed else ceil(simd / 2)  # an AND with 0 leaves nothing to count
-        own = distinct(fixed, 3) / fixed if fixed and form.xnor else 1.0
+    x, w = products.factors
+    limit, cost = products.acc.bits, COSTS[family]
+    if products.planar:
+        ones = simd if products.xnor or not fixed else ceil(simd / 2)  # an AND with 0 leaves nothing to count
+        own = distinct(fixed, 3) / fixed if fixed and products.xnor else 1.0
         return total(*[popcount(ones, family, fixed > 0, own)] * (x * w), _planes(x, w, clog2(simd + 1), limit, family))
-    if form.gated:
+    if products.gated:
         bits = max(x, w)
         if simd == 1:
             return Resources(lut=bits, ff=bits)
         return Resources(lut=simd * bits * cost.gate) + adder_tree(simd, bits, limit, family)
     tree = adder_tree(simd, x + w, limit, family)
-    in_dsp = form.in_dsp(arithmetic, family)
+    in_dsp = products.in_dsp(arithmetic, family)
     if fixed:
         return tree + Resources(lut=simd, ff=simd * min(x + w, limit) * 0.45, dsp=0.4 * simd if in_dsp else 0)
     if in_dsp:
@@ -135,9 +134,10 @@ def dot(form: MacForm, simd: int, arithmetic: str, fixed: int, family: str) -> R
     return Resources(lut=simd * product, ff=simd * min(x + w, limit)) + tree
 
 
-def thresholds(counting: Thresholding, folds: int, lanes: int, style: str, family: str) -> Resources:
+@lru_cache(maxsize=KEPT)
+def thresholds(counting: ThresholdSize, folds: int, lanes: int, style: str, family: str) -> Resources:
     """`dfc_threshold_core`: for each lane and stage a comparator and a memory of folds * 2**stage thresholds."""
-    bits, out, acc = counting.dtype.bits, counting.out.bits, counting.acc.bits
+    bits, out, acc = counting.bits, counting.out, counting.acc
     if counting.scaling and style in SCALED:
         return scaled(counting.scaling, acc + 1, out, folds, lanes, style, family)
     rows = 1 if counting.shared else folds
@@ -157,7 +157,7 @@ def thresholds(counting: Thresholding, folds: int, lanes: int, style: str, famil
     return total(lane * lanes, *memories, fold, Resources(ff=out))
 
 
-def scaled(scaling: Requantization, acc: int, out: int, folds: int, lanes: int, style: str, family: str) -> Resources:
+def scaled(scaling: ScalingSize, acc: int, out: int, folds: int, lanes: int, style: str, family: str) -> Resources:
     """`dfc_threshold_core` by a product of `acc` bits with the multiplier, an adder, and the clip, in each lane."""
     factor, offset, cost = scaling.factor_bits, scaling.offset_bits, COSTS[family]
     rows = 1 if scaling.shared else folds
@@ -179,18 +179,18 @@ def scaled(scaling: Requantization, acc: int, out: int, folds: int, lanes: int, 
             parts = 1.8 * product if slices >= 4 else 0  # what joins the partial products
             lane = lane + adder + Resources(lut=parts * cost.adder, ff=product)
     else:
-        digits = sum((int(m) ^ 3 * int(m)).bit_count() for m in np.abs(scaling.multiplier)) / len(scaling.multiplier)
         gates = 1.25 if rows > 4 else 0.9  # bits of few multipliers are often alike
-        terms = (digits - 1 if rows == 1 else gates * factor) * (1.7 if family == "ecp5" else 1.0)
+        terms = (scaling.digits - 1 if rows == 1 else gates * factor) * (1.7 if family == "ecp5" else 1.0)
         lane = lane + adder + Resources(lut=product * terms * cost.adder, ff=product)
     return total(lane * lanes, memory, counter(rows, family), Resources(ff=out))
 
 
-def accumulator(form: MacForm, family: str) -> Resources:
-    """The two registers and the adder of a lane that sums over several steps."""
-    return Resources(lut=form.acc.bits * COSTS[family].adder, ff=2 * form.acc.bits)
+def accumulator(acc: int, family: str) -> Resources:
+    """The two registers and the adder of `acc` bits of a lane that sums over several steps."""
+    return Resources(lut=acc * COSTS[family].adder, ff=2 * acc)
 
 
+@lru_cache(maxsize=KEPT)
 def inputs(width: int, rows: int, columns: int, family: str) -> Resources:
     """`dfc_mvtu_inputs` for beats of `width` bits."""
     counters = counter(columns, family) + counter(rows, family) + Resources(ff=(columns > 1) + (rows > 1))
@@ -199,13 +199,13 @@ def inputs(width: int, rows: int, columns: int, family: str) -> Resources:
     return total(counters, ram(columns, width, "auto", family), Resources(lut=width, ff=width))
 
 
-def mask(form: MacForm, simd: int, run: int, steps: int, family: str) -> Resources:
+def mask(products: Products, simd: int, run: int, steps: int, family: str) -> Resources:
     """What `dfc_mvtu` keeps the padding of a run's last beat out of XNOR products with."""
     tail = run % simd
-    if not form.xnor or not tail:
+    if not products.xnor or not tail:
         return Resources()
     beats = -(-run // simd)
-    return Resources(lut=(simd - tail) * form.x.bits, ff=1) + (counter(beats, family) if beats != steps else Resources())
+    return Resources(lut=(simd - tail) * products.x.bits, ff=1) + (counter(beats, family) if beats != steps else Resources())
 
 
 def array(
@@ -216,22 +216,23 @@ def array(
     steps: of a sum; folds: results of a lane in turn; output: bits of a result; styles: of weights, thresholds, arithmetic
     """
     weight_style, threshold_style, arithmetic = styles
-    lane = dot(form, simd, arithmetic, lanes if folds * steps == 1 else 0, family)
+    products = form.products
+    lane = dot(products, simd, arithmetic, lanes if folds * steps == 1 else 0, family)
     if steps > 1:
-        lane = lane + accumulator(form, family)
-    words, width = folds * steps, lanes * simd * form.w.bits
+        lane = lane + accumulator(products.acc.bits, family)
+    words, width = folds * steps, lanes * simd * products.w.bits
     weights = rom(words, width, rom_style(words, width, weight_style), family)
-    if form.in_dsp(arithmetic, family) and words > 1 and family == "xc7":  # the slices' own operand registers
-        weights = replace(weights, ff=-simd * form.x.bits)
+    if products.in_dsp(arithmetic, family) and words > 1 and family == "xc7":  # the slices' own operand registers
+        weights = replace(weights, ff=-simd * products.x.bits)
     parts = [
         lane * lanes,
         weights,
         counter(words, family),
         stream_out(lanes * output, slots, family),
-        Resources(lut=4, ff=1 + 2 * form.dot_latency(simd)),
+        Resources(lut=4, ff=1 + 2 * products.dot_latency(simd)),
     ]
     if form.thresholding:
-        parts.append(thresholds(form.thresholding, folds, lanes, threshold_style, family))
+        parts.append(thresholds(form.thresholding.size, folds, lanes, threshold_style, family))
     elif form.double:
         parts.append(Resources(lut=0.3 * lanes * output))
     return total(*parts)

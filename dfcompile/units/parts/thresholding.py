@@ -75,6 +75,29 @@ def check_steps(thresholds: Array | None, flip: Array | None, scaling: Requantiz
     Thresholding(out, out, thresholds, flip)
 
 
+@dataclass(frozen=True)
+class ScalingSize:
+    """What the area of a requantization depends on; digits: mean number of signed digits of a multiplier."""
+
+    factor_bits: int
+    offset_bits: int
+    shift: int
+    shared: bool
+    digits: float
+
+
+@dataclass(frozen=True)
+class ThresholdSize:
+    """What the area of a threshold core depends on; acc, out, bits: of what is compared, of a code, of a threshold."""
+
+    acc: int
+    out: int
+    bits: int
+    shared: bool
+    flips: bool
+    scaling: ScalingSize | None
+
+
 @dataclass(frozen=True, eq=False)
 class Thresholding:
     """Thresholds of one unit.
@@ -121,6 +144,13 @@ class Thresholding:
         if not self.acc.signed:
             return IntType(max(1, hi.bit_length()))
         return IntType(IntType.holding(min(lo, -1), hi).bits, signed=True)
+
+    @cached_property
+    def size(self) -> ThresholdSize:
+        """What the area depends on."""
+        s = self.scaling
+        scaling = ScalingSize(s.factor_bits, s.offset_bits, s.shift, s.shared, s.digits) if s else None
+        return ThresholdSize(self.acc.bits, self.out.bits, self.dtype.bits, self.shared, self.flips, scaling)
 
     def parameters(self, style: str) -> dict[str, int]:
         """What a word of the memory is: a threshold, or a multiplier with an offset above it."""

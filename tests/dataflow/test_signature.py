@@ -1,0 +1,78 @@
+"""Units that share their options: equal signatures mean equal foldings, cycles, layouts and areas, whatever numbers are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.networks import Network
+from dfcompile.folding import option
+from dfcompile.folding.fold import cheapest
+from dfcompile.ir.requantization import requantize
+from dfcompile.ir.types import IntType
+from dfcompile.units.base import Unit
+from dfcompile.units.threshold import Threshold
+from tests.examples import examples
+from tests.units import arithmetic_cases
+
+Make = Callable[[np.random.Generator, arithmetic_cases.Operands], Unit]
+
+
+def scaled(rng: np.random.Generator, o: arithmetic_cases.Operands) -> Threshold:
+    """Thresholds on a line, with the product that equals them."""
+    dtype = IntType(8)
+    steps = int(rng.integers(2, 9)) * np.arange(1, 8)[None].repeat(3, axis=0) + rng.integers(0, 9, (3, 1))
+    scaling = requantize(steps, None, np.zeros(3, np.int64), np.full(3, 255))
+    return Threshold(dtype, IntType(3), steps, None, (1, 2, 3), scaling=scaling)
+
+
+def mvtu(rng: np.random.Generator, o: arithmetic_cases.Operands, groups: int) -> Unit:
+    """Four channels from six, in one or two groups: streams of one shape."""
+    return arithmetic_cases.mvtu(rng, o, (1, 2), groups, 4 // groups, 6 // groups)
+
+
+MAKES: dict[str, Make] = {
+    "mvtu": lambda rng, o: mvtu(rng, o, int(rng.integers(1, 3))),
+    "vvtu": lambda rng, o: arithmetic_cases.vvtu(rng, o, (1, 2), 4, 9),
+    "threshold": lambda rng, o: arithmetic_cases.threshold(rng, replace(o, out=o.out or IntType(2)), (1, 2, 4)),
+    "scaled": scaled,
+}
+
+
+def options(unit: Unit, family: str) -> list[tuple[Any, ...]]:
+    """All that a folding is chosen by."""
+    table = option.OptionTable(family)
+    found = table.within({"u": unit}, np.inf, every=True)["u"]
+    return [(dict(o.choice), o.cycles, o.layouts, o.area.tolist()) for o in found]
+
+
+@pytest.mark.parametrize("kind", MAKES)
+@examples(30)
+@given(o=arithmetic_cases.operands(4), other=arithmetic_cases.operands(4), seed=st.integers(0, 99), family=st.sampled_from(("xc7", "ecp5")))
+def test_equal_signatures(kind: str, o: arithmetic_cases.Operands, other: arithmetic_cases.Operands, seed: int, family: str) -> None:
+    rng = np.random.default_rng(seed)
+    units = [MAKES[kind](rng, t) for t in (o, o, replace(o, flip=not o.flip), replace(o, shared=not o.shared), other)]
+    seen: dict[Any, list[tuple[Any, ...]]] = {}
+    for unit in units:
+        assert seen.setdefault(unit.signature, options(unit, family)) == options(unit, family)
+
+
+def test_units_alike_are_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work grows with the units that differ, not with all of them."""
+    calls: list[Unit] = []
+    folds = option.folds
+    monkeypatch.setattr(option, "folds", lambda unit: calls.append(unit) or folds(unit))
+    net = Network("chain", (4, 4, 4))
+    for _ in range(40):
+        net.conv(4, 3, 1, 1)
+    graph = net.graph()
+    assert len({n.op.weights.tobytes() for n in graph.nodes if hasattr(n.op, "weights")}) == 40
+    found = cheapest(graph)
+    kinds = {unit.signature for unit in calls}
+    assert len(calls) == len(kinds) < 20 and len(found.choices) == len(graph.nodes) == 80
