@@ -32,6 +32,7 @@ from dfcompile.loopback.step_function import bounds_of, lookup_parts, threshold_
 from dfcompile.loopback.storage import Storage, planes_for, slots_of
 from dfcompile.loopback.tile import correction, passes_of
 
+MOST_PARTS = 4096  # of a pixel that a view cuts apart, each of them a layer
 OPS = {"max": AccOp.MAX, "min": AccOp.MIN, "sum": AccOp.ADD}
 
 
@@ -333,8 +334,28 @@ class _Lowering:
         storage = self.result.storage[node.inputs[0]]
         viewed = storage.viewed(op.shape, self.config.simd)
         if viewed is None:
-            raise ValueError(f"{storage.height}x{storage.width}x{storage.channels} seen as {op.shape} is no addressing of whole pixels")
-        self.result.storage[node.outputs[0]] = viewed
+            self._cut_pixels(node, storage, op.shape)
+        else:
+            self.result.storage[node.outputs[0]] = viewed
+
+    def _cut_pixels(self, node: Node, storage: Storage, shape: tuple[int, int, int]) -> None:
+        """A view of smaller pixels: each part of a pixel's channels is copied to its place."""
+        simd, x, out = self.config.simd, node.inputs[0], node.outputs[0]
+        (h, w, c), sizes = shape, (storage.height, storage.width, storage.channels)
+        if not (h == sizes[0] or (sizes[1] == 1 and h % sizes[0] == 0)):  # the parts of a row lie in several rows
+            whole = storage.viewed((1, 1, h * w * c), simd)
+            storage, sizes = whole or storage, (1, 1, h * w * c)
+        parts = sizes[2] // c
+        if sizes[2] % c or storage.channels != sizes[2] or parts > MOST_PARTS:
+            raise ValueError(f"{'x'.join(map(str, sizes))} seen as {shape} is no addressing of whole pixels, and up to {MOST_PARTS} copies")
+        self.place(out)
+        source, lo, hi = self.tensor(x), *self.bounds(x)
+        for j in range(parts):
+            alias = f"{node.name}.{j}"
+            self.declare(alias, Tensor((*sizes[:2], c), source.dtype, np.full(c, lo), np.full(c, hi)))
+            self.result.storage[alias] = storage.sliced(j * c, (j + 1) * c, simd)
+            place = (0, j, 1, parts) if h == sizes[0] else (j // w, j % w, parts // w, w)
+            self.add(Layer(alias, out, (Operand(alias, identity(c)),), Window(), sizes[:2], place=place, source=(node.name,)))
 
     def _int_slice(self, node: Node, op: IntSlice) -> None:
         self.result.storage[node.outputs[0]] = self.result.storage[node.inputs[0]].sliced(op.start, op.stop, self.config.simd)

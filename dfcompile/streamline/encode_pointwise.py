@@ -17,9 +17,9 @@ from dfcompile.ir.types import narrowed
 from dfcompile.streamline import encode_real
 from dfcompile.streamline.encode_axes import orientation, turned, turned_back
 from dfcompile.streamline.encode_layout import aligned, constant_operand, joined, recentred
-from dfcompile.streamline.encoder import Encoder, refusal, refuse
+from dfcompile.streamline.encoder import Encoder, RefusedError, refusal, refuse
 from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, common_scale, whole_numbers
-from dfcompile.streamline.step import Join, Step
+from dfcompile.streamline.step import Join, Step, affine_steps
 from dfcompile.streamline.value import Addend, Const, Known, Raw, Value
 from dfcompile.streamline.weight_step import LARGEST_NARROW, exact_grid
 
@@ -169,12 +169,43 @@ def encode_binary(enc: Encoder, node: Node) -> None:
     """An elementwise operator of two streams, or of two chains of one stream."""
     assert isinstance(node.op, Binary)
     a, b = (enc.value(t, node) for t in node.inputs)
-    same = a.stream == b.stream and np.array_equal(a.index, b.index) and not (a.addends or b.addends)
-    if same and not (node.op.fn in ("add", "sub") and a.is_codes and b.is_codes):
-        join = Join(node.op, a.chain, b.chain)
-        enc.known[node.outputs[0]] = replace(a, chain=(join,), grid=join.regrid(a.base if a.base.pure else None))
-        enc.note(node, "part of a step function of one stream")
+    if _on_one_stream(a, b) and not (node.op.fn in ("add", "sub") and a.is_codes and b.is_codes):
+        _join(enc, node, a, b)
         return
+    try:
+        enc.known[node.outputs[0]] = _of_two_streams(enc, node, a, b)
+    except RefusedError:
+        found = next((p for p in ((_before(enc, a), b), (a, _before(enc, b))) if _on_one_stream(*p)), None)
+        if found is None:
+            raise
+        _join(enc, node, *found)
+
+
+def _on_one_stream(a: Value, b: Value) -> bool:
+    return a.stream == b.stream and np.array_equal(a.index, b.index) and not (a.addends or b.addends)
+
+
+def _join(enc: Encoder, node: Node, a: Value, b: Value) -> None:
+    """Two chains of one stream and what joins them as a chain."""
+    assert isinstance(node.op, Binary)
+    join = Join(node.op, a.chain, b.chain)
+    same = a.base.pure and np.all(a.base.scale == b.base.scale) and np.all(a.base.offset == b.base.offset)
+    enc.known[node.outputs[0]] = replace(a, chain=(join,), grid=join.regrid(a.base if same else None))
+    enc.note(node, "part of a step function of one stream")
+
+
+def _before(enc: Encoder, value: Value) -> Value:
+    """The value on the stream that its own is a step function of, where one is."""
+    source, grid = enc.origins.get(value.stream, (None, None))
+    if source is None or grid is None:
+        return value
+    gain = np.asarray(value.base.scale / grid.scale, object)
+    steps = affine_steps(gain, np.asarray(value.base.offset - grid.offset * gain, object))
+    return value if steps is None else replace(source, index=value.index, chain=(*source.chain, *steps, *value.chain))
+
+
+def _of_two_streams(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
+    assert isinstance(node.op, Binary)
     handler = _TWO_STREAMS.get(node.op.fn)
     if handler is None:
         refuse(
@@ -184,10 +215,9 @@ def encode_binary(enc: Encoder, node: Node) -> None:
     cut = [encode_real.rectified(v) for v in (a, b)]
     for i, (t, which) in enumerate(zip(reversed(node.inputs), cut, strict=True)):
         if node.op.fn == "add" and which and not cut[1 - i]:
-            enc.known[node.outputs[0]] = encode_real.added(enc, node, enc.codes(t, node), which)
-            return
+            return encode_real.added(enc, node, enc.codes(t, node), which)
     left, right = aligned(enc, node, enc.codes(node.inputs[0], node), enc.codes(node.inputs[1], node))
-    enc.known[node.outputs[0]] = handler(enc, node, left, right)
+    return handler(enc, node, left, right)
 
 
 def _add(enc: Encoder, node: Node, a: Value, b: Value) -> Value:

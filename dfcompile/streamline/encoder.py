@@ -69,6 +69,7 @@ class Encoder:
         self.problems: list[Problem] = []
         self.fates: dict[str, str] = {}
         self.model_tensors: dict[str, tuple[str, Array, Grid]] = {}
+        self.origins: dict[str, tuple[Value, Grid]] = {}
         self.readers = {t: len(c) + self.model.outputs.count(t) for t, c in self.model.consumers().items()}
 
     def feeds(self, node: Node, kinds: tuple[type, ...]) -> bool:
@@ -164,6 +165,7 @@ class Encoder:
         source = made.source if made else node.source
         stream = self.emit(function, (value.stream, *(a.stream for a in value.addends)), source, "steps_" + (made.name if made else name))
         done = Value(stream, value.index, plain, (), plain, name)
+        self.origins[stream] = value, plain
         self.model_tensors.setdefault(name, (stream, value.index, plain))
         return done
 

@@ -381,3 +381,15 @@ def _binary_direction(fn: str, slot: int, p: Array) -> Array | None:
     if fn == "pow" and slot == 0 and p.size == 1 and float(p) > 0 and float(p) % 2 == 1:
         return np.array(1)
     return None
+
+
+def affine_steps(gain: Array, shift: Array) -> Chain | None:
+    """gain * x + shift, by channel, as steps; None where a number has no exact float64."""
+    steps = []
+    for fn, values, nothing in (("mul", gain, 1), ("add", shift, 0)):
+        numbers = np.asarray(values, object).astype(np.float64)
+        if any(Fraction(f) != v for f, v in zip(numbers.ravel().tolist(), np.ravel(values), strict=True)):
+            return None
+        if np.any(numbers != nothing):
+            steps.append(Step(Binary(fn), 0, (numbers,)))
+    return tuple(steps)

@@ -130,6 +130,17 @@ def flattened() -> Net:
     return n
 
 
+def cut() -> Net:
+    """Pixels taken apart into columns, into rows and columns, and where neither rows nor columns stay."""
+    n = Net(12, x=((4, 3, 10), -128, 127), y=((1, 1, 60), 0, 300))
+    a = n.conv(n.node(View((4, 6, 5)), "x"), 7, Window((2, 2)))
+    b = n.conv(n.node(View((5, 4, 3)), "y"), 6, Window((3, 3), (1, 1), (1, 1, 1, 1)))
+    c = n.conv(n.node(View((8, 3, 5)), "x"), 4, Window((3, 1)))
+    d = n.node(IntPool("max", Window((2, 2))), n.node(View((6, 4, 5)), "x"))
+    n.outs = (a, b, c, d)  # type: ignore[attr-defined]
+    return n
+
+
 def transposed() -> Net:
     n = Net(9, x=((3, 2, 6), -8, 7))
     x = n.steps(n.conv("x", 9, Window((4, 3), (1, 1), (2, 1, 2, 2), (1, 1), (2, 2))), 4)
@@ -207,7 +218,7 @@ def least_codes() -> Net:
     return n
 
 
-MAKERS = (convolutions, branches, pools, flattened, transposed, positions, products, tables, wide, least_codes)
+MAKERS = (convolutions, branches, pools, flattened, cut, transposed, positions, products, tables, wide, least_codes)
 CASES: dict[str, Callable[[], Net]] = {f.__name__: f for f in MAKERS}
 
 

@@ -42,6 +42,21 @@ def test_a_difference_is_not_its_negative(tmp_path: Path) -> None:
     streamlined(model(nodes, {"x": SHAPE}, ["y"], constants(k=0.75, m=BY_CHANNEL)), tmp_path)
 
 
+@pytest.mark.parametrize("chosen", [("c", "half"), ("half", "c"), ("half", "r")])
+def test_a_selection_among_functions_of_one_sum(chosen: tuple[str, str], tmp_path: Path) -> None:
+    """m * a + (1 - m) * b of a truth value m that is read twice: no operand of the products has a code for real 0."""
+    nodes = [
+        quant("x", "q"), quant("w", "wq"), node("Conv", "q", "wq", out="d"), node("Add", "d", "bias", out="c"),
+        node("Sub", "c", "level", out="e"), helper.make_node("BipolarQuant", ["e", "one"], ["sign"], domain="qonnx.custom_op.general"),
+        node("Mul", "sign", "two", out="g"), node("Add", "g", "two", out="m"), node("Sub", "one", "m", out="n"),
+        node("Mul", "c", "two", out="half"), node("Relu", "c", out="r"),
+        node("Mul", "m", chosen[0], out="u"), node("Mul", "n", chosen[1], out="v"), node("Add", "u", "v", out="f"), quant("f", "y"),
+    ]  # fmt: skip
+    held = constants(w=random(3, 3, 1, 1), bias=random(3, 1, 1), level=0.3, one=1.0, two=0.5)
+    made = streamlined(model(nodes, {"x": SHAPE}, ["y"], held), tmp_path)
+    assert "int_mul" not in ops(made)
+
+
 @pytest.mark.parametrize("slot", [0, 1])
 @pytest.mark.parametrize("op", ["Add", "Sub", "Mul"])
 def test_a_constant_on_either_side(op: str, slot: int, tmp_path: Path) -> None:
