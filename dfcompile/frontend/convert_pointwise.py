@@ -276,7 +276,7 @@ def softmax_of(call: Call, x: Value, opset: int) -> Value:
 
 @converts("Softmax", "LogSoftmax")
 def softmax(call: Call) -> Result:
-    """On the host, behind the last layer: along one axis; before opset 13 over all axes from `axis` on."""
+    """Only on the host, where no layer follows: along one axis; before opset 13 over all axes from `axis` on."""
     result = softmax_of(call, call.value(0), call.opset)
     return call.apply(Unary("log"), result) if call.node.op_type == "LogSoftmax" else result
 
@@ -341,7 +341,7 @@ def dropout(call: Call) -> Result:
 
 @converts("LayerNormalization", "InstanceNormalization")
 def layer_norm(call: Call) -> Result:
-    """On the host, behind the last layer: ``(x - mean) / sqrt(variance + epsilon) * scale + bias`` over the last or the spatial axes."""
+    """Only on the host, where no layer or quantizer follows: (x - mean) / sqrt(variance + epsilon) over the last or the spatial axes."""
     x = call.value(0)
     rank = len(onnx_shape(x))
     layer = call.node.op_type == "LayerNormalization"

@@ -169,28 +169,37 @@ def encode_binary(enc: Encoder, node: Node) -> None:
     """An elementwise operator of two streams, or of two chains of one stream."""
     assert isinstance(node.op, Binary)
     a, b = (enc.value(t, node) for t in node.inputs)
-    if _on_one_stream(a, b) and not (node.op.fn in ("add", "sub") and a.is_codes and b.is_codes):
-        _join(enc, node, a, b)
+    found = _on_one_base(a, b)
+    if found and not (node.op.fn in ("add", "sub") and all(v.is_codes for v in found)):
+        _join(enc, node, *found)
         return
     try:
         enc.known[node.outputs[0]] = _of_two_streams(enc, node, a, b)
     except RefusedError:
-        found = next((p for p in ((_before(enc, a), b), (a, _before(enc, b))) if _on_one_stream(*p)), None)
+        found = _on_one_base(_before(enc, a), b) or _on_one_base(a, _before(enc, b))
         if found is None:
             raise
         _join(enc, node, *found)
 
 
-def _on_one_stream(a: Value, b: Value) -> bool:
-    return a.stream == b.stream and np.array_equal(a.index, b.index) and not (a.addends or b.addends)
+def _on_one_base(a: Value, b: Value) -> tuple[Value, Value] | None:
+    """Two chains of one stream that begin at one affine, perhaps as that of one holds the first steps of the other; None for others."""
+    if a.stream != b.stream or not np.array_equal(a.index, b.index) or a.addends or b.addends:
+        return None
+    if not _is_equal(a.base, b.base):
+        a, b = (replace(v, base=v.grid, chain=()) if v.is_codes and v.grid else v for v in (a, b))
+    return (a, b) if _is_equal(a.base, b.base) else None
+
+
+def _is_equal(a: Grid, b: Grid) -> bool:
+    return bool(np.all(a.scale == b.scale) and np.all(a.offset == b.offset))
 
 
 def _join(enc: Encoder, node: Node, a: Value, b: Value) -> None:
     """Two chains of one stream and what joins them as a chain."""
     assert isinstance(node.op, Binary)
     join = Join(node.op, a.chain, b.chain)
-    same = a.base.pure and np.all(a.base.scale == b.base.scale) and np.all(a.base.offset == b.base.offset)
-    enc.known[node.outputs[0]] = replace(a, chain=(join,), grid=join.regrid(a.base if same else None))
+    enc.known[node.outputs[0]] = replace(a, chain=(join,), grid=join.regrid(a.base if a.base.pure else None))
     enc.note(node, "part of a step function of one stream")
 
 
@@ -262,7 +271,7 @@ def _without_offset(enc: Encoder, node: Node, value: Value) -> Value:
 def _extreme(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
     """The larger or smaller of two streams: side by side, then a pool over each pair."""
     assert isinstance(node.op, Binary) and a.grid and b.grid
-    if not (np.all(a.grid.scale == b.grid.scale) and np.all(a.grid.offset == b.grid.offset)):
+    if not _is_equal(a.grid, b.grid):
         parts = [recentred(enc, node, v, Fraction(0)) for v in (a, b)]
         if not np.all(a.grid.scale == b.grid.scale) or any(v is None for v in parts):
             refuse(

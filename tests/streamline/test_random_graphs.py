@@ -119,3 +119,15 @@ def test_random_networks_are_exact_on_the_engine(seed: int, size: int, maker: st
 )
 def test_found_failures_stay_fixed(seed: int, size: int, tmp_path: Path) -> None:
     assert check(seed, size, tmp_path)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("seed", "size"),
+    [
+        (5104, 5),  # an average of one position added to what it averages: two chains of one stream, the second behind its affine
+        (5151, 4),
+    ],
+)
+def test_found_failures_of_8_bits_stay_fixed(seed: int, size: int, mode: str, tmp_path: Path) -> None:
+    assert check(seed, size, tmp_path, "int8", mode)
