@@ -245,8 +245,8 @@ def _digest(array: Array) -> bytes | int:
 
 def compressed(array: Array) -> Array:
     """An array with size 1 along every axis on which it does not change."""
-    for axis in range(array.ndim):
-        first = array.take([0], axis)
-        if array.shape[axis] > 1 and np.array_equal(np.broadcast_to(first, array.shape), array):
-            array = first
+    for axis, size in enumerate(array.shape):
+        along = np.moveaxis(array, axis, 0)
+        if size > 1 and np.array_equal(along[0], along[1]) and np.array_equal(np.broadcast_to(along[0], along.shape), along):
+            array = np.moveaxis(along[:1], 0, axis)
     return array

@@ -117,7 +117,7 @@ class IntConv:
             for rows in row_blocks(out.shape, ow * oc, CACHED):
                 depthwise(view[rows], taps, out[rows])
             return (out,)
-        matrices = np.ascontiguousarray(weights.reshape(self.groups, oc // self.groups, -1).transpose(0, 2, 1), dtype)
+        matrices = weights.reshape(self.groups, oc // self.groups, -1).astype(dtype).transpose(0, 2, 1)
         for rows in row_blocks(out.shape, ow * self.groups * kh * kw * cg, UNFOLDED):
             dense(view[rows], matrices, out[rows])
         return (out,)

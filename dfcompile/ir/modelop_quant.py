@@ -9,11 +9,8 @@ import numpy as np
 
 from dfcompile.ir.graph import Tensor
 from dfcompile.ir.modelop_base import Array, ModelOp, broadcast_shape, sized
-from dfcompile.ir.operators import ROUNDINGS, quantized
+from dfcompile.ir.operators import ROUNDINGS, weight_codes
 from dfcompile.ir.types import signed_dtype
-
-_BLOCK = 2**20
-"""Weights that are quantized at once."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +44,8 @@ def quantize_weight(op: Quantize, x: Array, scale: Array, zero: Array) -> Array:
 
     A trained weight can sit so near the middle of two codes that float64 finds the other one.
     """
-    scale, zero = (p.astype(np.float32) for p in (scale, zero))
     codes = np.empty(x.shape, signed_dtype(op.lo, op.hi))
-    rows = max(1, _BLOCK * len(x) // x.size) if x.ndim else 1
-
-    def part(p: Array, first: int) -> Array:
-        return p[first : first + rows] if p.ndim == x.ndim and p.ndim and len(p) > 1 else p
-
-    for first in range(0, len(x) if x.ndim else 1, rows):
-        where = slice(first, first + rows) if x.ndim else ...
-        steps = x[where].astype(np.float32) / part(scale, first)
-        codes[where] = quantized(steps, part(zero, first), op.lo, op.hi, op.rounding, op.zero_after)
+    weight_codes(x, scale, zero, op.lo, op.hi, op.rounding, op.zero_after, codes)
     return codes
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _UNFOLDED = 2**24
 """Elements of unfolded windows held at once."""
+_BLOCK = 2**18
+"""Weights that are quantized at once."""
 
 
 # Functions of one and two numbers
@@ -131,12 +133,30 @@ def quantized(steps: Array, zero: Array, lo: int, hi: int, rounding: str, zero_a
 
 
 def _quantize(x: Array, scale: Array, zero: Array, lo: int, hi: int, rounding: str, zero_after: bool, weight: bool) -> Array:
-    if weight:  # found in float32, as the exporter's runtime does
-        x, scale, zero = (np.asarray(p, np.float32) for p in (x, scale, zero))
-    return quantized(x / scale, zero, lo, hi, rounding, zero_after).astype(np.float64)
+    if weight:
+        codes = np.empty(x.shape)
+        weight_codes(x, scale, zero, lo, hi, rounding, zero_after, codes)
+        return codes
+    return np.asarray(quantized(x / scale, zero, lo, hi, rounding, zero_after), np.float64)
+
+
+def weight_codes(x: Array, scale: Array, zero: Array, lo: int, hi: int, rounding: str, zero_after: bool, codes: Array) -> None:
+    """Codes of a stored weight into `codes`, block by block, found in float32 as the exporter's runtime does."""
+    scale, zero = np.asarray(scale, np.float32), np.asarray(zero, np.float32)
+    rows = max(1, _BLOCK * len(x) // max(x.size, 1)) if x.ndim else 1
+
+    def part(p: Array, first: int) -> Array:
+        return p[first : first + rows] if p.ndim == x.ndim and p.ndim and len(p) > 1 else p
+
+    for first in range(0, len(x) if x.ndim else 1, rows):
+        where = slice(first, first + rows) if x.ndim else ...
+        steps = x[where].astype(np.float32) / part(scale, first)
+        codes[where] = quantized(steps, part(zero, first), lo, hi, rounding, zero_after)
 
 
 def _dequantize(x: Array, scale: Array, zero: Array) -> Array:
+    if not zero.any():
+        return np.asarray(x * scale, np.float64)
     shifted = np.asarray(x - zero, np.float64)
     return np.asarray(np.multiply(shifted, scale, out=shifted if shifted.ndim else None))
 
