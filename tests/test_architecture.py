@@ -184,6 +184,19 @@ def test_every_unit_has_its_header_and_module() -> None:
     assert all_units() and missing == []
 
 
+FRAME = {"Beats", "Positions", "Vectors", "Elements", "Height"}
+"""Sizes of a frame: a C++ function ends after one, a module runs on."""
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "rtl").glob("*.sv")), ids=lambda p: p.stem)
+def test_every_parameter_of_a_module_is_used(path: Path) -> None:
+    """Besides where its range is checked."""
+    text = re.sub(r"//[^\n]*", "", path.read_text(encoding="utf-8"))
+    used = re.sub(r"^  if \((?:(?!\bbegin\b).)*begin : gen_check.*?^  end$", "", text, flags=re.MULTILINE | re.DOTALL)
+    declared = re.findall(r"^\s*parameter\b[^=\n]*?(\w+)\s*=", text, re.MULTILINE)
+    assert [name for name in declared if name not in FRAME and len(re.findall(rf"\b{name}\b", used)) < 2] == []
+
+
 def test_property_counts_follow_full() -> None:
     """A count that a test sets by itself would hold under --full too."""
     own = re.compile(r"max_examples\s*=|@settings\((?!suppress_health_check=list\(HealthCheck\)\))")

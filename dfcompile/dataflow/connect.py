@@ -11,7 +11,7 @@ from dataclasses import replace
 from dfcompile.dataflow.design import Design
 from dfcompile.ir.graph import Graph, Node, Tensor
 from dfcompile.ir.types import IntType
-from dfcompile.units.base import Layout, Stream, Unit
+from dfcompile.units.base import Layout, Stream, Unit, unit_of
 from dfcompile.units.fork import Fork
 from dfcompile.units.repack import Repack
 from dfcompile.units.sliding_window import SlidingWindow
@@ -24,8 +24,7 @@ def apply_folding(graph: Graph, folding: Folding) -> Graph:
     """Every unit with its chosen folding; a depthwise window takes the lanes of its reader, whose order they define."""
     nodes = []
     for node in graph.nodes:
-        unit = node.op
-        assert isinstance(unit, Unit)
+        unit = unit_of(node)
         choice = dict(folding.get(node.name, {}))
         nodes.append(replace(node, op=unit.folded(**choice) if choice else unit))
     by_name = {n.name: n for n in nodes}
@@ -33,9 +32,8 @@ def apply_folding(graph: Graph, folding: Folding) -> Graph:
     for node in nodes:
         source = made.get(node.inputs[0])
         if source is not None and _is_tied(by_name[source.name], node):
-            unit = by_name[source.name].op
-            assert isinstance(unit, Unit) and isinstance(node.op, Unit)
-            by_name[source.name] = replace(by_name[source.name], op=unit.folded(simd=node.op.inputs[0].lanes))
+            window = unit_of(by_name[source.name])
+            by_name[source.name] = replace(by_name[source.name], op=window.folded(simd=unit_of(node).inputs[0].lanes))
     return graph.replace(nodes=tuple(by_name[n.name] for n in nodes))
 
 
@@ -96,10 +94,10 @@ class _Connection:
             self.tensors[t] = Tensor(s.shape, s.dtype)
 
     def visit(self, node: Node) -> None:
-        assert isinstance(node.op, Unit)
-        inputs = tuple(self.take(t, s) for t, s in zip(node.inputs, node.op.inputs, strict=True))
-        self._add(node.name, node.op, inputs, node.outputs, node.source)
-        for t, s in zip(node.outputs, node.op.outputs, strict=True):
+        unit = unit_of(node)
+        inputs = tuple(self.take(t, s) for t, s in zip(node.inputs, unit.inputs, strict=True))
+        self._add(node.name, unit, inputs, node.outputs, node.source)
+        for t, s in zip(node.outputs, unit.outputs, strict=True):
             self.offer(t, s, node.source)
 
 
@@ -114,14 +112,12 @@ def connect(graph: Graph) -> Design:
     for name in graph.inputs:
         t = graph.tensors[name]
         h, w, c = t.shape
-        assert t.dtype
         first = readers[name][0] if readers.get(name) else None
         layout: Layout = (1, 0, 1)
         if first is not None:
-            assert isinstance(first.op, Unit)
-            layout = first.op.inputs[first.inputs.index(name)].layout
+            layout = unit_of(first).inputs[first.inputs.index(name)].layout
         state.tensors[name] = t
-        state.offer(name, Stream((h, w, c), t.dtype, *layout).unpadded, ())
+        state.offer(name, Stream((h, w, c), t.codes, *layout).unpadded, ())
     for node in graph.nodes:
         state.visit(node)
     outputs = tuple(state.take(t, None) for t in graph.outputs)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dfcompile.ir.graph import Graph, Node
-from dfcompile.units.base import Stream, Unit
+from dfcompile.units.base import Stream, Unit, unit_of
 from dfcompile.units.fifo import Fifo
 
 
@@ -33,18 +33,16 @@ class Design:
         return self.graph.nodes
 
     def unit(self, name: str) -> Unit:
-        op = self.graph.node(name).op
-        assert isinstance(op, Unit)
-        return op
+        return unit_of(self.graph.node(name))
 
     def streams(self) -> dict[str, Stream]:
         """Tensor name -> stream type, as its producer gives it (for graph inputs as the consumer takes it)."""
         found: dict[str, Stream] = {}
         for n in self.graph.nodes:
-            assert isinstance(n.op, Unit)
-            for t, s in zip(n.inputs, n.op.inputs, strict=True):
+            unit = unit_of(n)
+            for t, s in zip(n.inputs, unit.inputs, strict=True):
                 found.setdefault(t, s)
-            found.update(zip(n.outputs, n.op.outputs, strict=True))
+            found.update(zip(n.outputs, unit.outputs, strict=True))
         return found
 
     def fifos(self) -> dict[str, Fifo]:
@@ -62,8 +60,7 @@ class Design:
         readers: dict[str, int] = {}
         made = self.streams()
         for n in self.graph.nodes:
-            assert isinstance(n.op, Unit)
-            for t, s in zip(n.inputs, n.op.inputs, strict=True):
+            for t, s in zip(n.inputs, unit_of(n).inputs, strict=True):
                 readers[t] = readers.get(t, 0) + 1
                 given = made[t]
                 if (given.elements, given.dtype, given.layout) != (s.elements, s.dtype, s.layout):

@@ -116,9 +116,7 @@ class _Lowering:
         return name
 
     def _type(self, name: str) -> IntType:
-        dtype = self.tensors[self._stream(name)].dtype
-        assert dtype is not None
-        return dtype
+        return self.tensors[self._stream(name)].codes
 
     def _shape(self, name: str) -> Shape3:
         h, w, c = self.graph.tensors[name].shape
@@ -178,8 +176,7 @@ class _Lowering:
 
     def _thresholds(self, node: Node, channels: int) -> Thresholds:
         values, flip = (self.graph.constants[t] for t in node.inputs[1:])
-        dtype = self.graph.tensors[node.outputs[0]].dtype
-        assert dtype
+        dtype = self.graph.tensors[node.outputs[0]].codes
         falls = np.broadcast_to(flip, (channels,)).copy() if flip.any() else None
         scaling = None
         if dtype.bits >= SCALED_BITS:
@@ -197,8 +194,7 @@ class _Lowering:
         weights = self.graph.constants[node.inputs[1]]
         oc, kh, kw, cg = weights.shape
         shape, dtype, out_shape = self._shape(node.inputs[0]), self._type(node.inputs[0]), self._shape(node.outputs[0])
-        acc = self.graph.tensors[node.outputs[0]].dtype
-        assert acc
+        acc = self.graph.tensors[node.outputs[0]].codes
         fused = self._fused(node.outputs[0], oc)
         depthwise = op.groups == shape[2] and oc == shape[2]
         source = self._stream(node.inputs[0])

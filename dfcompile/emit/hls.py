@@ -13,7 +13,7 @@ from dfcompile.emit.memory import limb_lines, write_lines
 from dfcompile.emit.name import port_names, sanitise
 from dfcompile.emit.resource import copy_library, render
 from dfcompile.ir.graph import Node
-from dfcompile.units.base import Memory, Stream, Unit
+from dfcompile.units.base import Memory, Stream, unit_of
 
 # Units made by an HLS tool have pipelines of their own lengths, so FIFOs sized to the cycle for the
 # SystemVerilog get some slack. Two slots are the tool's least.
@@ -39,8 +39,7 @@ def _limb_names(memory: Memory) -> list[str]:
 
 
 def _unit_view(node: Node, interface: Interface) -> dict[str, Any]:
-    unit = node.op
-    assert isinstance(unit, Unit)
+    unit = unit_of(node)
     name = interface.names.units[node.name]
     ports = (*port_names("in", len(unit.inputs)), *port_names("out", len(unit.outputs)))
     memories = [

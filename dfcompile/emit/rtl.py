@@ -15,7 +15,7 @@ from dfcompile.emit.memory import write_lines
 from dfcompile.emit.name import port_names, sanitise
 from dfcompile.emit.resource import copy_library, render
 from dfcompile.ir.graph import Node
-from dfcompile.units.base import Memory, Unit
+from dfcompile.units.base import Memory, Unit, unit_of
 
 
 def memory_file(unit_name: str, memory: Memory) -> str:
@@ -56,8 +56,7 @@ def shared_file(interface: Interface, units: tuple[str, str]) -> str:
 
 
 def _unit_view(node: Node, interface: Interface) -> dict[str, Any]:
-    unit = node.op
-    assert isinstance(unit, Unit)
+    unit = unit_of(node)
     name = interface.names.units[node.name]
     inputs = zip(port_names("in", len(node.inputs)), (interface.streams[t].sink for t in node.inputs), strict=True)
     outputs = zip(port_names("out", len(node.outputs)), (interface.streams[t].source for t in node.outputs), strict=True)

@@ -22,7 +22,7 @@ from dfcompile.folding.option import Choice
 from dfcompile.folding.problem import FoldProblem
 from dfcompile.folding.search import Answer, Solution, solve
 from dfcompile.ir.graph import Graph
-from dfcompile.units.base import Unit
+from dfcompile.units.base import Unit, unit_of
 
 DEFAULT_LANES = 256
 """Multiply-accumulate lanes that a build without any wish for speed spends at most, roughly."""
@@ -70,20 +70,13 @@ class Folded:
 
 
 def lanes(graph: Graph, choices: Mapping[str, Mapping[str, Any]]) -> int:
-    """Multiply-accumulate lanes of all matrix and depthwise units."""
-    return sum(int(c["pe"]) * int(c["simd"]) for n in graph.nodes if hasattr(n.op, "weights") for c in (choices[n.name],))
+    """Multiply-accumulate lanes of all units."""
+    return sum(unit_of(n).folded(**choices[n.name]).mac_lanes for n in graph.nodes)
 
 
 def macs(graph: Graph) -> int:
-    """Multiply-accumulates per frame of all matrix and depthwise units."""
-    total = 0
-    for node in graph.nodes:
-        weights = getattr(node.op, "weights", None)
-        if weights is not None:
-            assert isinstance(node.op, Unit)
-            h, w, _ = node.op.outputs[0].shape
-            total += h * w * weights.size
-    return total
+    """Multiply-accumulates per frame of all units."""
+    return sum(unit_of(n).macs for n in graph.nodes)
 
 
 def cheapest(
@@ -234,8 +227,7 @@ def read_folding(source: str | Path | Mapping[str, Any], graph: Graph, automatic
             hint = f"did you mean '{near[0]}'?" if near else f"units are {', '.join(by_name)}"
             problems.append(Problem("bad-folding", f"there is no unit '{name}'", help=hint))
             continue
-        unit = by_name[name].op
-        assert isinstance(unit, Unit)
+        unit = unit_of(by_name[name])
         if name in tied:
             continue
         styles_only = isinstance(choice, Mapping) and not set(choice) & set(unit.fold_fields)

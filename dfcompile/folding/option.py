@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dfcompile.device.cost import Vector, vector
-from dfcompile.units.base import Layout, Stream, Unit
+from dfcompile.units.base import Layout, Unit
 
 Choice = dict[str, Any]
 
@@ -107,25 +107,17 @@ def folds(unit: Unit) -> list[Fold]:
         ports = [(s.lanes, s.run) for s in (*folded.inputs, *folded.outputs) if s.run]
         until = math.inf
         for field, value in choice.items():
-            if any(s.run for s in _ports(folded, field)):
+            if any(s.run for s in folded.ports(field)):
                 fewer = steps[field][steps[field].index(value) - 1]
                 until = min(until, made[tuple({**choice, field: fewer}.items())].cycles)
         found.append(Fold(choice, folded, folded.cycles, until, frozenset(ports)))
     return found
 
 
-def _ports(unit: Unit, field: str) -> tuple[Stream, ...]:
-    """Ports whose lanes a folding field sets: of a matrix unit simd those of its input, pe those of its output."""
-    if unit.fold_fields != ("pe", "simd"):
-        return (*unit.inputs, *unit.outputs)
-    return unit.inputs if field == "simd" else unit.outputs
-
-
 def _styled(cycles: int, choice: Choice, folded: Unit, family: str) -> list[Option]:
     ports = tuple(s.layout for s in (*folded.inputs, *folded.outputs))
-    lanes = choice["pe"] * choice["simd"] if hasattr(folded, "weights") else 0
     found = []
     for style in folded.styles(family):
         unit = folded.folded(**style) if style else folded
-        found.append(Option({**choice, **style}, cycles, ports, vector(unit.resources(family), lanes)))
+        found.append(Option({**choice, **style}, cycles, ports, vector(unit.resources(family), unit.mac_lanes)))
     return found

@@ -17,7 +17,7 @@ from dfcompile.device.cost import MEASURES, Vector, vector
 from dfcompile.folding.option import Option, OptionTable
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.types import IntType
-from dfcompile.units.base import Layout, Stream, Unit
+from dfcompile.units.base import Layout, Stream, unit_of
 from dfcompile.units.fork import Fork
 
 Shape3 = tuple[int, int, int]
@@ -69,10 +69,7 @@ class FoldProblem:
     def __init__(self, graph: Graph, family: str) -> None:
         self.family = family
         self.table = OptionTable(family)
-        self.units: dict[str, Unit] = {}
-        for node in graph.nodes:
-            assert isinstance(node.op, Unit)
-            self.units[node.name] = node.op
+        self.units = {n.name: unit_of(n) for n in graph.nodes}
         self.edges: list[Edge] = []
         self.copies: list[Copies] = []
         self.borders: list[Border] = []
@@ -87,8 +84,7 @@ class FoldProblem:
         tied = tied_windows(graph)
         for name in graph.inputs:
             h, w, c = graph.tensors[name].shape
-            dtype = graph.tensors[name].dtype
-            assert dtype
+            dtype = graph.tensors[name].codes
             first, *others = ports.get(name, [("", 0)])
             self._join(first, others, (h, w, c), dtype, len(others) + graph.outputs.count(name), outside=True)
             if first[0]:

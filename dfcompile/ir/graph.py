@@ -38,6 +38,20 @@ class Tensor:
     def channels(self) -> int:
         return self.shape[-1]
 
+    @property
+    def codes(self) -> IntType:
+        """The type of its codes; TypeError where it has none."""
+        if self.dtype is None:
+            raise TypeError(f"a tensor {self} has no codes")
+        return self.dtype
+
+    @property
+    def range(self) -> tuple[Array, Array]:
+        """lo and hi; TypeError where they are not known."""
+        if self.lo is None or self.hi is None:
+            raise TypeError(f"a tensor {self} has no proven range")
+        return self.lo, self.hi
+
     def __str__(self) -> str:
         text = "x".join(map(str, self.shape)) or "scalar"
         if self.dtype is None:

@@ -93,9 +93,8 @@ class _Lowering:
         return self.graph.tensors[name]
 
     def bounds(self, name: str) -> tuple[int, int]:
-        t = self.tensor(name)
-        assert t.lo is not None and t.hi is not None
-        return int(np.min(t.lo)), int(np.max(t.hi))
+        lo, hi = self.tensor(name).range
+        return int(np.min(lo)), int(np.max(hi))
 
     def held(self, name: str) -> tuple[int, int]:
         """Bounds of a tensor with the codes that windows read outside it."""
@@ -174,9 +173,8 @@ class _Lowering:
         if steps is None:
             return layer
         t = self.tensor(layer.dst)
-        assert t.lo is not None and t.hi is not None
         above = correction(layer, self.result.storage, t.channels)
-        lo, hi = int(np.min(t.lo - above)), int(np.max(t.hi - above))
+        lo, hi = (int(edge(bound - above)) for edge, bound in zip((np.min, np.max), t.range, strict=True))
         if not self._sums_hold(lo, hi):
             raise ValueError(f"its sums in [{lo}, {hi}] are wider than {self.config.acc_bits} bits")
         self.fused.add(reader.name)

@@ -68,9 +68,8 @@ def _columns(node: Node, x: Tensor, config: EngineConfig) -> Columns | None:
 
 
 def _packed(x: Tensor, found: Columns) -> Tensor:
-    assert x.lo is not None and x.hi is not None
     h, w, c = x.shape
-    lo, hi = np.min(x.lo), np.max(x.hi)
+    lo, hi = np.min(x.range[0]), np.max(x.range[1])
     if found.left or found.right:
         lo, hi = min(lo, found.pad), max(hi, found.pad)
     size = found.kernel * c

@@ -137,16 +137,16 @@ def _stream(graph: Graph, tensor: str) -> tuple[Shape3, IntType]:
     """Shape and type of a tensor's codes."""
     t = graph.tensors[tensor]
     h, w, c = t.shape
-    assert t.lo is not None and t.hi is not None
-    return (h, w, c), t.dtype or IntType.holding(int(np.min(t.lo)), int(np.max(t.hi)))
+    lo, hi = t.range
+    return (h, w, c), t.dtype or IntType.holding(int(np.min(lo)), int(np.max(hi)))
 
 
 def random_codes(graph: Graph, tensor: str, count: int) -> Array:
     """Frames of random codes, the same in every build."""
     t = graph.tensors[tensor]
-    assert t.lo is not None and t.hi is not None and t.dtype is not None
-    codes = np.random.default_rng(0).integers(int(np.min(t.lo)), int(np.max(t.hi)) + 1, (count, *t.shape))
-    return np.where(codes == 0, 1, codes) if t.dtype.bipolar else codes
+    lo, hi = t.range
+    codes = np.random.default_rng(0).integers(int(np.min(lo)), int(np.max(hi)) + 1, (count, *t.shape))
+    return np.where(codes == 0, 1, codes) if t.codes.bipolar else codes
 
 
 def from_parts(parts: dict[str, Any], report: dict[str, Any]) -> LoopbackAccelerator:

@@ -6,15 +6,13 @@ import dataclasses
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from dfcompile.dataflow.share import saved_by, shared_memories, unit_resources
 from dfcompile.device.boards import Board
 from dfcompile.device.resources import Resources
 from dfcompile.folding.fold import Folded, macs
 from dfcompile.ir.graph import Graph
 from dfcompile.timing.fifo_sizing import FifoSizing
-from dfcompile.units.base import Unit
+from dfcompile.units.base import Unit, unit_of
 
 if TYPE_CHECKING:
     from dfcompile.mode.dataflow import Accelerator
@@ -94,7 +92,7 @@ def _unit_row(name: str, unit: Unit, source: tuple[str, ...], resources: Resourc
 
 
 def _parameters(graph: Graph) -> int:
-    return sum(int(np.size(n.op.weights)) for n in graph.nodes if hasattr(n.op, "weights"))
+    return sum(unit_of(n).weight_count for n in graph.nodes)
 
 
 def budget_of(board: Board | None) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from dfcompile.run.hls import run_hls
 from dfcompile.run.rtl import RtlRun, run_rtl
 from dfcompile.timing.solve import Timing, solve
 from dfcompile.toolchain import find_tool
-from dfcompile.units.base import Array, Stream, Unit
+from dfcompile.units.base import Array, Stream, unit_of
 
 ENGINES = ("hls", "rtl")
 DEFAULT_STALLS = 0.3
@@ -90,8 +90,7 @@ def first_wrong_unit(design: Design, inputs: Sequence[Array], run: Run) -> str:
     feeds = dict(zip(design.graph.inputs, inputs, strict=True))
     values = design.graph.execute(feeds, keep=names)
     for node in design.nodes:
-        unit = node.op
-        assert isinstance(unit, Unit)
+        unit = unit_of(node)
         given = [values[t].reshape(-1, *s.shape) for t, s in zip(node.inputs, unit.inputs, strict=True)]
         wanted = [values[t].reshape(-1, *streams[t].shape) for t in node.outputs]
         one = alone(design, node)

@@ -10,9 +10,8 @@ from typing import Any
 from markupsafe import Markup
 
 from dfcompile.dataflow.design import Design
-from dfcompile.folding.fold import lanes
 from dfcompile.report import svg
-from dfcompile.units.base import Stream, Unit
+from dfcompile.units.base import Stream, unit_of
 
 WIDTH, HEIGHT = 760.0, 420.0
 LEFT, RIGHT, TOP, BOTTOM = 74.0, 24.0, 28.0, 52.0
@@ -59,8 +58,8 @@ class Roofline:
 def roofline(design: Design, report: Mapping[str, Any]) -> Roofline | None:
     """The figures of a design; None when it multiplies nothing."""
     clock = report["clock_mhz"] * 1e6
-    multiplying = [n.op for n in design.nodes if isinstance(n.op, Unit) and hasattr(n.op, "weights")]
-    width = lanes(design.graph, {n.name: design.unit(n.name).folding for n in design.nodes})
+    multiplying = [unit for unit in map(unit_of, design.nodes) if unit.macs]
+    width = sum(unit.mac_lanes for unit in multiplying)
     if not width or not report["model"]["macs"]:
         return None
     streams = design.streams()

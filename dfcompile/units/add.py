@@ -52,7 +52,7 @@ class Add(Unit):
     @property
     def sums(self) -> IntType:
         """Type of the output."""
-        assert self.out_dtype is not None
+        assert self.out_dtype is not None  # since __post_init__
         return self.out_dtype
 
     @property

@@ -40,7 +40,7 @@ class Argmax(Unit):
     @property
     def index(self) -> IntType:
         """Type of the output."""
-        assert self.out_dtype is not None
+        assert self.out_dtype is not None  # since __post_init__
         return self.out_dtype
 
     @property

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from dfcompile.device.area import STYLES
 from dfcompile.device.resources import Resources
-from dfcompile.ir.graph import Tensor
+from dfcompile.ir.graph import Node, Tensor
 from dfcompile.ir.types import IntType
 from dfcompile.units.parts.schedule import Schedule
 
@@ -237,6 +237,25 @@ class Unit(ABC):
         """The same unit with another choice; ValueError with a sentence when it is not legal."""
         return dataclasses.replace(self, **choice)  # type: ignore[type-var]
 
+    def ports(self, field: str) -> tuple[Stream, ...]:
+        """Streams whose lanes a folding field sets."""
+        return (*self.inputs, *self.outputs)
+
+    @property
+    def weight_count(self) -> int:
+        """Constants that it multiplies by."""
+        return 0
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates with constants in a frame."""
+        return 0
+
+    @property
+    def mac_lanes(self) -> int:
+        """Multiply-accumulates in a cycle, under the present folding."""
+        return 0
+
     @property
     def cycles(self) -> int:
         """Ideal cycles per frame: the longest process."""
@@ -266,6 +285,40 @@ class Unit(ABC):
 
     def __str__(self) -> str:
         return f"{self.kind}<{', '.join(f'{k}={v}' for k, v in self.parameters().items())}>"
+
+
+class MacUnit(Unit):
+    """A unit that multiplies by constant weights: `pe` results at a time from `simd` inputs each."""
+
+    fold_fields: ClassVar[tuple[str, ...]] = ("pe", "simd")
+    ported: ClassVar[str] = "Weights"
+
+    weights: Array
+    pe: int
+    simd: int
+
+    def ports(self, field: str) -> tuple[Stream, ...]:
+        return self.inputs if field == "simd" else self.outputs
+
+    @property
+    def weight_count(self) -> int:
+        return self.weights.size
+
+    @property
+    def macs(self) -> int:
+        h, w, _ = self.outputs[0].shape
+        return h * w * self.weight_count
+
+    @property
+    def mac_lanes(self) -> int:
+        return self.pe * self.simd
+
+
+def unit_of(node: Node) -> Unit:
+    """The unit that a node of a unit graph is; TypeError with its name where it is none."""
+    if not isinstance(node.op, Unit):
+        raise TypeError(f"{node.name}: '{node.op.kind}' is no hardware unit")
+    return node.op
 
 
 def _integers(value: Any) -> list[int]:

@@ -48,7 +48,7 @@ class Concat(Unit):
     @property
     def types(self) -> tuple[IntType, ...]:
         """Types of the inputs."""
-        assert self.in_dtypes is not None
+        assert self.in_dtypes is not None  # since __post_init__
         return self.in_dtypes
 
     @property

@@ -42,7 +42,7 @@ class Multiply(Unit):
     @property
     def products(self) -> IntType:
         """Type of the output."""
-        assert self.out_dtype is not None
+        assert self.out_dtype is not None  # since __post_init__
         return self.out_dtype
 
     @property

@@ -13,7 +13,7 @@ from dfcompile.device.area import STYLE_CODES, rom_style
 from dfcompile.device.resources import Resources
 from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import BIPOLAR, IntType, exact_dtype
-from dfcompile.units.base import Array, Memory, Stream, Unit, check_codes, divisors, pack_words, quotients
+from dfcompile.units.base import Array, MacUnit, Memory, Stream, check_codes, divisors, pack_words, quotients
 from dfcompile.units.parts import mac_area
 from dfcompile.units.parts.arithmetic import ARITHMETIC, ARITHMETIC_CODES, MacForm, mac_form, mac_styles, sum_bound
 from dfcompile.units.parts.schedule import Give, Process, Schedule
@@ -23,7 +23,7 @@ _BLOCK = 1 << 17  # accumulators computed at once: they stay in the second-level
 
 
 @dataclass(frozen=True, eq=False)
-class Mvtu(Unit):
+class Mvtu(MacUnit):
     """For each position and group g: outputs g*mh .. g*mh + mh - 1 are weights[g] @ (the group's mw inputs), then thresholds.
 
     vectors:      positions per frame, H*W of in_shape (H, W, groups*mw)
@@ -42,8 +42,6 @@ class Mvtu(Unit):
     """
 
     kind: ClassVar[str] = "mvtu"
-    fold_fields: ClassVar[tuple[str, ...]] = ("pe", "simd")
-    ported: ClassVar[str] = "Weights"
 
     vectors: int
     weights: Array

@@ -171,7 +171,7 @@ class SlidingWindow(Unit):
     @property
     def windows(self) -> IntType:
         """Type of the output elements."""
-        assert self.out_dtype is not None
+        assert self.out_dtype is not None  # since __post_init__
         return self.out_dtype
 
     @property

@@ -13,7 +13,7 @@ from dfcompile.device.area import STYLE_CODES, rom_style
 from dfcompile.device.resources import Resources
 from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import BIPOLAR, IntType, exact_dtype
-from dfcompile.units.base import Array, Memory, Stream, Unit, check_codes, pack_words, quotients
+from dfcompile.units.base import Array, MacUnit, Memory, Stream, check_codes, pack_words, quotients
 from dfcompile.units.parts import mac_area
 from dfcompile.units.parts.arithmetic import ARITHMETIC, ARITHMETIC_CODES, MacForm, mac_form, mac_styles, sum_bound
 from dfcompile.units.parts.schedule import Give, Process, Schedule
@@ -21,7 +21,7 @@ from dfcompile.units.parts.thresholding import Thresholding, check_steps
 
 
 @dataclass(frozen=True, eq=False)
-class Vvtu(Unit):
+class Vvtu(MacUnit):
     """For each position and channel c: weights[c] . (the channel's k window elements), then thresholds.
 
     The input (OH, OW, k*C) is in the order (channel group of pe, k, lane), so its meaning depends on pe; the last group may be narrower.
@@ -37,8 +37,6 @@ class Vvtu(Unit):
     """
 
     kind: ClassVar[str] = "vvtu"
-    fold_fields: ClassVar[tuple[str, ...]] = ("pe", "simd")
-    ported: ClassVar[str] = "Weights"
 
     weights: Array
     in_dtype: IntType
