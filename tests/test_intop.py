@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfcompile.ir import blocks, intop
+from dfcompile.ir import blocks, intop_window
 from dfcompile.ir.graph import Array
 from dfcompile.ir.intop import IntAdd, IntConv, IntPool, LookupCode, ThresholdCode, Window
 from dfcompile.ir.types import narrowed, signed_dtype
@@ -18,8 +18,8 @@ WINDOWS = (Window((3, 2)), Window((3, 2), (2, 1), (1, 0, 2, 1)), Window((2, 2), 
 @pytest.fixture(params=[2**22, 40])
 def small_blocks(request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks as they are, and of one row."""
-    monkeypatch.setattr(intop, "UNFOLDED", request.param)
-    monkeypatch.setattr(intop, "CACHED", request.param)
+    monkeypatch.setattr(intop_window, "UNFOLDED", request.param)
+    monkeypatch.setattr(intop_window, "CACHED", request.param)
     monkeypatch.setattr(blocks, "CACHED", request.param)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -91,7 +90,10 @@ class _Lowering:
                 missing.update(node.outputs)
                 continue
             try:
-                self._lower(node)
+                handler = getattr(self, f"_{node.op.kind}", None)
+                if handler is None:
+                    raise ValueError("the lowering has no method of this name")
+                handler(node, node.op)
             except ValueError as e:
                 what, help_ = f"no unit does this '{node.op.kind}'", "change the layer so that it fits, or try --mode loopback"
                 problems.append(Problem("unsupported-shape", what, describe(node), str(e), help_))
@@ -128,44 +130,33 @@ class _Lowering:
         for t, s in zip(outputs, unit.outputs, strict=True):
             self.tensors[t] = Tensor(s.shape, s.dtype)
 
-    def _lower(self, node: Node) -> None:
-        op = node.op
-        if isinstance(op, View):
-            self.alias[node.outputs[0]] = node.inputs[0]
-        elif isinstance(op, IntConv):
-            self._conv(node, op)
-        elif isinstance(op, IntPool):
-            self._pool(node, op)
-        elif isinstance(op, IntPad):
-            shape, dtype = self._shape(node.inputs[0]), self._type(node.inputs[0])
-            unit = _window(shape, op.window, dtype, op.pad_code)
-            self.add(node.name, unit, node.inputs, node.outputs, node.source)
-        elif isinstance(op, ThresholdCode):
-            self._threshold(node)
-        elif isinstance(op, IntConcat):
-            self._concat(node)
-        elif isinstance(op, IntSlice):
-            self._slice(node, op)
-        else:
-            self._plain(node, op)
+    def _one(self, node: Node, unit: Unit) -> None:
+        """The operator is one unit, with the node's streams."""
+        self.add(node.name, unit, node.inputs[: len(unit.inputs)], node.outputs, node.source)
 
-    def _plain(self, node: Node, op: Any) -> None:
-        shape, dtype = self._shape(node.inputs[0]), self._type(node.inputs[0])
-        unit: Unit
-        if isinstance(op, IntAdd):
-            unit = Add(shape, (dtype, self._type(node.inputs[1])), op.factors, op.offset)
-        elif isinstance(op, IntMul):
-            unit = Multiply(shape, (dtype, self._type(node.inputs[1])))
-        elif isinstance(op, IntUpsample):
-            unit = Upsample(shape, op.factors, dtype)
-        elif isinstance(op, ArgMaxCode):
-            unit = Argmax(shape, dtype, select_last=op.select_last)
-        else:
-            assert isinstance(op, LookupCode)
-            out = self.graph.tensors[node.outputs[0]].dtype
-            assert out
-            unit = Lookup(dtype, out, self.graph.constants[node.inputs[1]], op.base, shape)
-        self.add(node.name, unit, node.inputs[:2] if len(unit.inputs) == 2 else node.inputs[:1], node.outputs, node.source)
+    def _view(self, node: Node, op: View) -> None:
+        self.alias[node.outputs[0]] = node.inputs[0]
+
+    def _int_pad(self, node: Node, op: IntPad) -> None:
+        self._one(node, _window(self._shape(node.inputs[0]), op.window, self._type(node.inputs[0]), op.pad_code))
+
+    def _int_add(self, node: Node, op: IntAdd) -> None:
+        types = self._type(node.inputs[0]), self._type(node.inputs[1])
+        self._one(node, Add(self._shape(node.inputs[0]), types, op.factors, op.offset))
+
+    def _int_mul(self, node: Node, op: IntMul) -> None:
+        types = self._type(node.inputs[0]), self._type(node.inputs[1])
+        self._one(node, Multiply(self._shape(node.inputs[0]), types))
+
+    def _int_upsample(self, node: Node, op: IntUpsample) -> None:
+        self._one(node, Upsample(self._shape(node.inputs[0]), op.factors, self._type(node.inputs[0])))
+
+    def _arg_max(self, node: Node, op: ArgMaxCode) -> None:
+        self._one(node, Argmax(self._shape(node.inputs[0]), self._type(node.inputs[0]), select_last=op.select_last))
+
+    def _lookup(self, node: Node, op: LookupCode) -> None:
+        out, table = self.graph.tensors[node.outputs[0]].codes, self.graph.constants[node.inputs[1]]
+        self._one(node, Lookup(self._type(node.inputs[0]), out, table, op.base, self._shape(node.inputs[0])))
 
     def _fused(self, tensor: str, channels: int) -> Thresholds | None:
         """The thresholds behind a tensor, when nothing else reads it."""
@@ -184,13 +175,12 @@ class _Lowering:
             scaling = requantize(values, falls, *(np.broadcast_to(np.asarray(b), (channels,)) for b in (source.lo, source.hi)))
         return Thresholds(dtype, values, falls, node, scaling)
 
-    def _threshold(self, node: Node) -> None:
+    def _threshold(self, node: Node, op: ThresholdCode) -> None:
         shape = self._shape(node.inputs[0])
         t = self._thresholds(node, shape[2])
-        unit = Threshold(self._type(node.inputs[0]), t.dtype, t.values, t.flip, shape, scaling=t.scaling)
-        self.add(node.name, unit, node.inputs[:1], node.outputs, node.source)
+        self._one(node, Threshold(self._type(node.inputs[0]), t.dtype, t.values, t.flip, shape, scaling=t.scaling))
 
-    def _conv(self, node: Node, op: IntConv) -> None:
+    def _int_conv(self, node: Node, op: IntConv) -> None:
         weights = self.graph.constants[node.inputs[1]]
         oc, kh, kw, cg = weights.shape
         shape, dtype, out_shape = self._shape(node.inputs[0]), self._type(node.inputs[0]), self._shape(node.outputs[0])
@@ -222,7 +212,7 @@ class _Lowering:
         self.add(node.name, unit, (source,), last.outputs, sources)
         self.done.add(last.name)
 
-    def _pool(self, node: Node, op: IntPool) -> None:
+    def _int_pool(self, node: Node, op: IntPool) -> None:
         shape, dtype, out_shape = self._shape(node.inputs[0]), self._type(node.inputs[0]), self._shape(node.outputs[0])
         k = op.window.kernel[0] * op.window.kernel[1]
         source = self._stream(node.inputs[0])
@@ -236,7 +226,7 @@ class _Lowering:
         unit = Pool(op.mode, out_shape, k, dtype, out, channels_outer=not whole)
         self.add(node.name, unit, (source,), node.outputs, node.source)
 
-    def _concat(self, node: Node) -> None:
+    def _int_concat(self, node: Node, op: IntConcat) -> None:
         kinds = [self._type(t) for t in node.inputs]
         common = _common(kinds)
         left, shape = node.inputs[0], self._shape(node.inputs[0])
@@ -248,7 +238,7 @@ class _Lowering:
             self.add(node.name if last else f"{node.name}_{i}", unit, (left, right), (out,), node.source)
             left, shape, kind = out, unit.outputs[0].shape, common
 
-    def _slice(self, node: Node, op: IntSlice) -> None:
+    def _int_slice(self, node: Node, op: IntSlice) -> None:
         """Slices that share a stream and cover its channels are one split; any other selects by a matrix of ones."""
         shape, dtype = self._shape(node.inputs[0]), self._type(node.inputs[0])
         parts = [r for r in self.readers[node.inputs[0]] if isinstance(r.op, IntSlice)]

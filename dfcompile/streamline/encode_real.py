@@ -12,13 +12,12 @@ from fractions import Fraction
 import numpy as np
 
 from dfcompile.ir.graph import Node
-from dfcompile.ir.intop import IntAdd, IntConcat, IntPool, View, Window
+from dfcompile.ir.intop import IntAdd, IntConcat, IntOp, IntPool, Range, View, Window
 from dfcompile.ir.modelop import Unary
 from dfcompile.streamline.encode_layout import aligned, constant_stream, spatial
 from dfcompile.streamline.encoder import Encoder, refuse
 from dfcompile.streamline.grid import Grid
 from dfcompile.streamline.order import Ordered, Pair, approach
-from dfcompile.streamline.ranges import Range, output_ranges
 from dfcompile.streamline.step import Step, StepFunction
 from dfcompile.streamline.value import Value, natural_index
 
@@ -162,18 +161,18 @@ def _bounds(enc: Encoder, stream: str, made: dict[str, Node], known: dict[str, R
         return known[stream]
     tensor, node = enc.tensors[stream], made.get(stream)
     if node is None:
-        assert tensor.lo is not None and tensor.hi is not None
-        known[stream] = np.broadcast_to(tensor.lo, (tensor.channels,)), np.broadcast_to(tensor.hi, (tensor.channels,))
+        lo, hi = tensor.range
+        known[stream] = np.broadcast_to(lo, (tensor.channels,)), np.broadcast_to(hi, (tensor.channels,))
         return known[stream]
     for t in node.inputs:
         if t not in enc.constants and _bounds(enc, t, made, known) is None:
             return None
-    if not isinstance(node.op, StepFunction):
-        known[stream] = output_ranges(node, known, enc.constants, enc.tensors)
+    ends = tuple(known[t] for t in node.inputs if t in known)
+    if isinstance(node.op, IntOp):
+        known[stream] = node.op.bounds(ends, tuple(enc.constants[t] for t in node.inputs[len(ends) :]))
         return known[stream]
-    if node.op.direction() is None:
+    if not isinstance(node.op, StepFunction) or node.op.direction() is None:
         return None
-    ends = [known[t] for t in node.inputs]
     corners = np.stack([node.op.execute(*(e[i >> k & 1] for k, e in enumerate(ends)))[0] for i in range(1 << len(ends))])
     known[stream] = corners.min(axis=0), corners.max(axis=0)
     return known[stream]

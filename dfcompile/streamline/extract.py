@@ -13,13 +13,12 @@ import numpy as np
 
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array, Graph, Node, Tensor
-from dfcompile.ir.intop import IntAdd, IntConv, LookupCode, ThresholdCode
+from dfcompile.ir.intop import IntAdd, IntConv, IntOp, LookupCode, ThresholdCode
 from dfcompile.ir.modelop import Quantize
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, common_scale
 from dfcompile.streamline.joint import join
 from dfcompile.streamline.monotone import Table, evaluate, finished, monotone_table, table_of, type_of, values_of
-from dfcompile.streamline.ranges import output_ranges
 from dfcompile.streamline.step import Step, StepFunction
 from dfcompile.streamline.value import describe
 
@@ -53,8 +52,8 @@ class _Extraction:
         self.outputs = set(graph.outputs)
         for name in graph.inputs:
             t = graph.tensors[name]
-            assert t.lo is not None and t.hi is not None
-            self.ranges[name] = (np.broadcast_to(t.lo, (t.channels,)), np.broadcast_to(t.hi, (t.channels,)))
+            lo, hi = t.range
+            self.ranges[name] = (np.broadcast_to(lo, (t.channels,)), np.broadcast_to(hi, (t.channels,)))
 
     def visit(self, node: Node) -> None:
         node = replace(node, inputs=tuple(self.renamed.get(t, t) for t in node.inputs))
@@ -68,11 +67,14 @@ class _Extraction:
             elif not self._joined(node, node.op):
                 self._summed(node, node.op)
             return
-        self._integer(node)
+        if not isinstance(node.op, IntOp):
+            raise TypeError(f"{node.name}: '{node.op.kind}' is neither an integer operator nor a step function")
+        self._integer(node, node.op)
 
-    def _integer(self, node: Node) -> bool:
+    def _integer(self, node: Node, op: IntOp) -> bool:
         """An integer operator, its result's range proven; False where that is too wide."""
-        lo, hi = output_ranges(node, self.ranges, self.constants, self.tensors)
+        operands = tuple(self.ranges[t] for t in node.inputs if t in self.ranges)
+        lo, hi = op.bounds(operands, tuple(self.constants[t] for t in node.inputs[len(operands) :]))
         if max(-float(lo.min()), float(hi.max())) >= WIDEST:
             self.problems.append(
                 Problem(
@@ -86,7 +88,8 @@ class _Extraction:
             return False
         self.nodes.append(node)
         self.made[node.outputs[0]] = node
-        self._declare(node.outputs[0], lo, hi)
+        keeps = op.keeps_bipolar and all(self.tensors[t].dtype == BIPOLAR for t in node.inputs)
+        self._declare(node.outputs[0], lo, hi, BIPOLAR if keeps else None)
         return True
 
     def _joined(self, node: Node, function: StepFunction) -> bool:
@@ -109,9 +112,10 @@ class _Extraction:
     def _add_up(self, node: Node, factors: tuple[int, int]) -> Node | None:
         """The sum of a node's two operands; None where it is too wide."""
         name = f"{node.name}_sum"
-        total = Node(name, IntAdd(factors), node.inputs, (f"{name}:0",), node.source)
+        op = IntAdd(factors)
+        total = Node(name, op, node.inputs, (f"{name}:0",), node.source)
         self.tensors[total.outputs[0]] = Tensor(self.tensors[node.inputs[0]].shape)
-        return total if self._integer(total) else None
+        return total if self._integer(total, op) else None
 
     def _summed(self, node: Node, function: StepFunction) -> None:
         """A step function of two streams as one of their sum, in units of the common measure of the two scales."""
@@ -136,21 +140,9 @@ class _Extraction:
 
     def _declare(self, name: str, lo: Array, hi: Array, dtype: IntType | None = None) -> None:
         lo, hi = lo.astype(np.int64), hi.astype(np.int64)
-        kind = dtype or self._type(name, int(lo.min()), int(hi.max()))
+        kind = dtype or IntType.holding(int(lo.min()), int(hi.max()))
         self.tensors[name] = Tensor(self.tensors[name].shape, kind, lo, hi)
         self.ranges[name] = (lo, hi)
-
-    def _type(self, name: str, lo: int, hi: int) -> IntType:
-        """Bipolar streams stay bipolar through operators that only move or pick codes."""
-        node = self.made[name]
-        movers = ("int_pool", "int_concat", "int_slice", "int_upsample", "view")
-        is_sum = getattr(node.op, "mode", "") == "sum"
-        operands = [self.tensors[t].dtype for t in node.inputs]
-        if node.op.kind in movers and not is_sum and all(d == BIPOLAR for d in operands):
-            return BIPOLAR
-        if node.op.kind == "int_pad" and operands[0] == BIPOLAR and not getattr(node.op, "window").has_pads:  # noqa: B009
-            return BIPOLAR
-        return IntType.holding(lo, hi)
 
     def _step(self, node: Node, function: StepFunction) -> None:
         lo, hi = self.ranges[node.inputs[0]]
@@ -229,14 +221,9 @@ class _Extraction:
         d = table.dtype
         op = ThresholdCode(d.bits, d.lo, 2 if d.bipolar else 1)
         self._append(node, op, {"thresholds": table.thresholds, "flip": table.flip}, name)
-        ends = [self._evaluate(op, table, edge) for edge in (lo, hi)]
         c = self.tensors[node.inputs[0]].channels
-        low, high = (np.broadcast_to(f(ends[0], ends[1]), (c,)) for f in (np.minimum, np.maximum))
+        low, high = (np.broadcast_to(end, (c,)) for end in op.bounds(((lo, hi),), (table.thresholds, table.flip)))
         self._declare(name or node.outputs[0], low, high, d)
-
-    @staticmethod
-    def _evaluate(op: ThresholdCode, table: Table, a: Array) -> Array:
-        return np.asarray(op.execute(a[None, None, None].astype(np.float64), table.thresholds, table.flip)[0][0, 0, 0])
 
     def _append(self, node: Node, op: Any, constants: dict[str, Array], name: str = "", source: str = "") -> None:
         names = []

@@ -13,6 +13,7 @@ from dfcompile.ir.intop import (
     IntConcat,
     IntConv,
     IntMul,
+    IntOp,
     IntPad,
     IntPool,
     IntSlice,
@@ -23,7 +24,6 @@ from dfcompile.ir.intop import (
     Window,
 )
 from dfcompile.ir.types import IntType
-from dfcompile.streamline.ranges import output_ranges
 
 
 class Net:
@@ -44,25 +44,14 @@ class Net:
         self.tensors[name] = Tensor(shape, IntType.holding(int(lo.min()), int(hi.max())), lo, hi)
         self.ranges[name] = (lo, hi)
 
-    def node(self, op: object, *inputs: str, **constants: Array) -> str:
+    def node(self, op: IntOp, *inputs: str, **constants: Array) -> str:
         name = f"n{len(self.nodes)}"
         for key, value in constants.items():
             self.constants[f"{name}.{key}"] = value
             self.tensors[f"{name}.{key}"] = Tensor(value.shape)
-        made = Node(name, op, (*inputs, *(f"{name}.{k}" for k in constants)), (name,))  # type: ignore[arg-type]
-        shape = op.infer(*(self.tensors[t] for t in made.inputs))[0].shape  # type: ignore[attr-defined]
-        if isinstance(op, LookupCode):
-            table = constants["table"]
-            self._declare(name, shape, np.full(shape[2], table.min()), np.full(shape[2], table.max()))
-        elif isinstance(op, ThresholdCode):
-            ends = np.stack(self.ranges[inputs[0]])[:, None, None, :]  # a step function of the ends is what it reaches between them
-            reached = op.execute(ends, constants["t"], constants["f"])[0].reshape(2, -1)
-            self._declare(name, shape, reached.min(axis=0), reached.max(axis=0))
-        else:
-            self.nodes.append(made)
-            lo_, hi_ = output_ranges(made, self.ranges, self.constants, self.tensors)
-            self.nodes.pop()
-            self._declare(name, shape, lo_, hi_)
+        made = Node(name, op, (*inputs, *(f"{name}.{k}" for k in constants)), (name,))
+        shape = op.infer(*(self.tensors[t] for t in made.inputs))[0].shape
+        self._declare(name, shape, *op.bounds(tuple(self.ranges[t] for t in inputs), tuple(constants.values())))
         self.nodes.append(made)
         return name
 

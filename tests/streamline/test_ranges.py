@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from dfcompile.ir.graph import Array, Graph
-from dfcompile.ir.intop import ArgMaxCode, IntAdd, IntConcat, IntConv, IntMul, IntPad, IntPool, IntSlice, IntUpsample, View, Window
-from dfcompile.streamline.ranges import output_ranges
+from dfcompile.ir.intop import ArgMaxCode, IntAdd, IntConcat, IntConv, IntMul, IntOp, IntPad, IntPool, IntSlice, IntUpsample, View, Window
 from tests.streamline.graphs import Builder
 
 RNG = np.random.default_rng(2)
@@ -31,10 +30,9 @@ def extremes(graph: Graph) -> dict[str, Array]:
 def ranged(graph: Graph) -> tuple[Array, Array]:
     """The proven range of the output of a graph of one node."""
     (node,) = graph.nodes
-    spread = {
-        t: tuple(np.broadcast_to(v, (graph.tensors[t].channels,)) for v in (graph.tensors[t].lo, graph.tensors[t].hi)) for t in graph.inputs
-    }
-    return output_ranges(node, spread, graph.constants, graph.tensors)  # type: ignore[arg-type]
+    operands = tuple(tuple(np.broadcast_to(v, (graph.tensors[t].channels,)) for v in graph.tensors[t].range) for t in graph.inputs)
+    assert isinstance(node.op, IntOp)
+    return node.op.bounds(operands, tuple(graph.constants[t] for t in node.inputs[len(operands) :]))  # type: ignore[arg-type]
 
 
 def one(op: Any, shape: tuple[int, int, int] = (1, 2, 3), operands: int = 1, **constants: Any) -> Graph:

@@ -1,0 +1,170 @@
+"""Operators of the integer stage that join, move and cut streams."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from dfcompile.ir.blocks import largest
+from dfcompile.ir.graph import Array, Tensor
+from dfcompile.ir.intop_base import IntOp, Pair, Range
+from dfcompile.ir.types import exact_dtype
+
+
+@dataclass(frozen=True)
+class IntAdd(IntOp):
+    """factors[0] * a + factors[1] * b + offset."""
+
+    kind: ClassVar[str] = "int_add"
+    factors: Pair
+    offset: int = 0
+
+    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return (Tensor(inputs[0].shape),)
+
+    def execute(self, *inputs: Array) -> tuple[Array, ...]:
+        most = sum(max(abs(f), 1) * largest(x) for f, x in zip(self.factors, inputs, strict=True)) + abs(self.offset)
+        a, b = (x.astype(exact_dtype(most), copy=False) for x in inputs)
+        return (self.factors[0] * a + self.factors[1] * b + self.offset,)
+
+    def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
+        ends = [(np.float64(f) * lo, np.float64(f) * hi) for f, (lo, hi) in zip(self.factors, operands, strict=True)]
+        (a, b), (c, d) = ((np.minimum(x, y), np.maximum(x, y)) for x, y in ends)
+        return a + c + self.offset, b + d + self.offset
+
+    def __str__(self) -> str:
+        return f"int_add<factors={self.factors} offset={self.offset}>"
+
+
+@dataclass(frozen=True)
+class IntMul(IntOp):
+    """Elementwise product of two streams of one shape."""
+
+    kind: ClassVar[str] = "int_mul"
+
+    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return (Tensor(inputs[0].shape),)
+
+    def execute(self, *inputs: Array) -> tuple[Array, ...]:
+        return (inputs[0].astype(np.float64) * inputs[1],)
+
+    def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
+        corners = np.stack([a.astype(np.float64) * b for a in operands[0] for b in operands[1]])
+        return corners.min(axis=0), corners.max(axis=0)
+
+    def __str__(self) -> str:
+        return "int_mul"
+
+
+@dataclass(frozen=True)
+class IntConcat(IntOp):
+    """Joins streams along the channels, position by position."""
+
+    kind: ClassVar[str] = "int_concat"
+
+    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        h, w, _ = inputs[0].shape
+        return (Tensor((h, w, sum(t.shape[2] for t in inputs))),)
+
+    def execute(self, *inputs: Array) -> tuple[Array, ...]:
+        return (np.concatenate(inputs, axis=3),)
+
+    @property
+    def keeps_bipolar(self) -> bool:
+        return True
+
+    def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
+        return np.concatenate([lo for lo, _ in operands]), np.concatenate([hi for _, hi in operands])
+
+    def __str__(self) -> str:
+        return "int_concat"
+
+
+@dataclass(frozen=True)
+class IntSlice(IntOp):
+    """A contiguous range of channels."""
+
+    kind: ClassVar[str] = "int_slice"
+    start: int
+    stop: int
+
+    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return (Tensor((*inputs[0].shape[:2], self.stop - self.start)),)
+
+    def execute(self, *inputs: Array) -> tuple[Array, ...]:
+        return (inputs[0][..., self.start : self.stop],)
+
+    @property
+    def keeps_bipolar(self) -> bool:
+        return True
+
+    def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
+        lo, hi = operands[0]
+        return lo[self.start : self.stop], hi[self.start : self.stop]
+
+    def __str__(self) -> str:
+        return f"int_slice<{self.start}:{self.stop}>"
+
+
+@dataclass(frozen=True)
+class IntUpsample(IntOp):
+    """Repeats every row and column by integer factors (nearest neighbour)."""
+
+    kind: ClassVar[str] = "int_upsample"
+    factors: Pair
+
+    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        h, w, c = inputs[0].shape
+        return (Tensor((h * self.factors[0], w * self.factors[1], c)),)
+
+    def execute(self, *inputs: Array) -> tuple[Array, ...]:
+        return (inputs[0].repeat(self.factors[0], axis=1).repeat(self.factors[1], axis=2),)
+
+    @property
+    def keeps_bipolar(self) -> bool:
+        return True
+
+    def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
+        return operands[0]
+
+    def __str__(self) -> str:
+        return f"int_upsample<{self.factors}>"
+
+
+@dataclass(frozen=True)
+class View(IntOp):
+    """The same stream seen as another (height, width, channels) of as many elements; no hardware."""
+
+    kind: ClassVar[str] = "view"
+    shape: tuple[int, int, int]
+
+    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        if math.prod(self.shape) != math.prod(inputs[0].shape):
+            raise ValueError(f"{inputs[0].shape} cannot be seen as {self.shape}")
+        return (Tensor(self.shape),)
+
+    def execute(self, *inputs: Array) -> tuple[Array, ...]:
+        return (inputs[0].reshape(-1, *self.shape),)
+
+    @property
+    def keeps_bipolar(self) -> bool:
+        return True
+
+    def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
+        lo, hi = operands[0]
+        return _viewed(lo, self.shape[2], np.minimum), _viewed(hi, self.shape[2], np.maximum)
+
+    def __str__(self) -> str:
+        return f"view<{'x'.join(map(str, self.shape))}>"
+
+
+def _viewed(bound: Array, channels: int, wider: np.ufunc) -> Array:
+    """A bound for each of another number of channels."""
+    if channels % len(bound) == 0:
+        return np.tile(bound, channels // len(bound))
+    if len(bound) % channels == 0:
+        return np.asarray(wider.reduce(bound.reshape(-1, channels), axis=0))
+    return np.full(channels, wider.reduce(bound))
