@@ -27,13 +27,23 @@ inline bool lb_can_join(const LbCompute& d) {
   return d.op <= acc_op_mul && d.acc_load == 0 && d.acc_store == 0 && (d.op == acc_op_mul ? factors == 2 && one_tap : factors == 1);
 }
 
+// Width of what a requantization shifts: the product of a multiplier and at most 35 bits of a sum.
+constexpr int lb_scaled_bits(int acc_bits, int scale_bits) { return (acc_bits < 35 ? acc_bits : 35) + scale_bits; }
+
+// A requantization where there is one, else as many levels as there are, one less with a table.
+template <int TreeLevels, int AccBits, int ScaleBits>
+inline bool lb_can_step(const LbCompute& d) {
+  if (d.scale == 1) return ScaleBits > 0 && d.lookup == 0 && d.scale_shift < lb_scaled_bits(AccBits, ScaleBits);
+  return d.levels <= TreeLevels && !(d.lookup == 1 && (d.levels == 0 || d.levels == TreeLevels));
+}
+
 // The checks of a compute descriptor, in the order in which the engine reports them.
-template <int Pe, int Simd, int WeightWords, int TreeLevels, int TreeBanks, int WeightBits>
+template <int Pe, int Simd, int WeightWords, int TreeLevels, int TreeBanks, int WeightBits, int AccBits, int ScaleBits>
 inline int lb_check(const LbCompute& d) {
   constexpr int Lanes = Pe < Simd ? Pe : Simd;
   constexpr int Words = Pe > Simd ? Pe / Simd : 1;
   if (d.batch == 0 || d.height == 0 || d.width_out == 0 || d.kernel_h == 0 || d.kernel_w == 0 || d.words == 0) return error_code_loop;
-  if (d.levels > TreeLevels || d.bank >= TreeBanks || (d.lookup == 1 && (d.levels == 0 || d.levels == TreeLevels))) return error_code_tree;
+  if (d.bank >= TreeBanks || !lb_can_step<TreeLevels, AccBits, ScaleBits>(d)) return error_code_tree;
   if ((1 << d.width) > WeightBits || d.weight >= WeightWords) return error_code_weight;
   if (!lb_can_join(d) || d.writes == 0 || d.writes > Words || d.lane % Lanes != 0 || d.lane >= Simd) return error_code_result;
   return error_code_none;

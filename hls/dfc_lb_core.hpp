@@ -25,9 +25,11 @@ struct LbStatus {
 };
 
 template <int Pe, int Simd, int ActWords, int WeightWords, int AccWords, int TreeLevels, int TreeBanks, int WeightBits, int AccBits,
-          int BusBits>
+          int ScaleBits, int BusBits>
 struct LbCore {
   static_assert(Pe % Simd == 0 || Simd % Pe == 0, "dfc::loopback: one of Pe and Simd must divide the other");
+  static_assert(ScaleBits == 0 || TreeLevels > 2, "dfc::loopback: the words of a requantization lie among three levels of thresholds");
+  static_assert(ScaleBits <= AccBits, "dfc::loopback: a multiplier must fit into a word of the thresholds");
   static_assert(8 * Simd % BusBits == 0 && Pe * AccBits % BusBits == 0, "dfc::loopback: memory words must be whole bus words");
   static const int Half = ActWords / 2;
   static const int ActBeats = 8 * Simd / BusBits;
@@ -263,7 +265,7 @@ struct LbCore {
     if (writing) fault(error_code_result, tile);
     for (int row = 0; row < Pe; row++) {
       DFC_UNROLL
-      values[row] = lb_result<TreeLevels, AccBits>(d, joined[row], tree, row);
+      values[row] = lb_result<TreeLevels, AccBits, ScaleBits>(d, joined[row], tree, row);
     }
     writing = error == error_code_none;
     result_last = made_last;

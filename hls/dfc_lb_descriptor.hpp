@@ -99,6 +99,8 @@ struct LbCompute {
   ap_uint<8> idle;
   ap_uint<18> start_1;
   ap_uint<18> start_2;
+  ap_uint<1> scale;
+  ap_uint<6> scale_shift;
 };
 
 inline LbCompute lb_unpack_compute(const ap_uint<640>& bits) {
@@ -160,6 +162,8 @@ inline LbCompute lb_unpack_compute(const ap_uint<640>& bits) {
   d.idle = ap_uint<8>(bits.range(589, 582));
   d.start_1 = ap_uint<18>(bits.range(607, 590));
   d.start_2 = ap_uint<18>(bits.range(625, 608));
+  d.scale = ap_uint<1>(bits.range(626, 626));
+  d.scale_shift = ap_uint<6>(bits.range(632, 627));
   return d;
 }
 

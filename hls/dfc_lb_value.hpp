@@ -1,7 +1,7 @@
 // Arithmetic of the loopback engine: weights out of their words, values of taps joined, codes by thresholds.
 #pragma once
 
-#include "dfc_lb_walk.hpp"
+#include "dfc_lb_check.hpp"
 
 namespace dfc {
 
@@ -43,11 +43,29 @@ inline ap_int<AccBits> lb_join(const LbCompute& d, const LbWalk& walk, const ap_
   return LbWalk::picks(d) ? ap_int<AccBits>(place) : best;
 }
 
-// The code or sum of one row: thresholds in search order, a table by their count, or the bias.
-template <int TreeLevels, int AccBits, class Tree>
+// The pattern of one row by multiplying, adding, shifting and clipping; the words of the bank at `bank` are as in dfc_lb_tree.sv.
+template <int AccBits, int ScaleBits, class Tree>
+inline ap_uint<16> lb_scaled(const LbCompute& d, const ap_int<AccBits>& sum, const Tree& tree, int bank, int row) {
+  DFC_INLINE
+  constexpr int Bits = lb_scaled_bits(AccBits, ScaleBits);
+  const ap_int<ScaleBits> factor = ap_int<ScaleBits>(tree[bank + 1][row]);
+  const ap_int<2 * AccBits> high = tree[bank + 4][row];
+  const ap_uint<AccBits> low = ap_uint<AccBits>(tree[bank + 2][row]);
+  const ap_int<Bits> product = ap_int<Bits - ScaleBits>(sum) * factor;
+  const ap_int<Bits> total = product + ap_int<Bits>((high << AccBits) | ap_int<2 * AccBits>(low));
+  const ap_int<Bits> steps = total >> int(d.scale_shift);
+  const ap_uint<16> top = ap_uint<16>((2 << int(d.levels)) - 1);
+  return steps < 0 ? ap_uint<16>(0) : steps > ap_int<Bits>(top) ? top : ap_uint<16>(steps);
+}
+
+// The code or sum of one row: thresholds in search order, a table by their count, a requantization, or the bias.
+template <int TreeLevels, int AccBits, int ScaleBits, class Tree>
 inline ap_int<AccBits> lb_result(const LbCompute& d, const ap_int<AccBits>& sum, const Tree& tree, int row) {
   DFC_INLINE
   const int bank = int(d.bank) << TreeLevels;  // a shift of ap_uint keeps its width
+  if constexpr (ScaleBits > 0) {
+    if (d.scale == 1) return ap_int<AccBits>(ap_int<AccBits>(lb_scaled<AccBits, ScaleBits>(d, sum, tree, bank, row)) + tree[bank][row]);
+  }
   if (d.levels == 0) return ap_int<AccBits>(sum + tree[bank][row]);
   constexpr int Half = 1 << (TreeLevels - 1);
   unsigned count = 0;

@@ -11,6 +11,7 @@ module dfc_lb_compute #(
   parameter int unsigned TreeBanks   = 2,
   parameter int unsigned WeightBits  = 8,
   parameter int unsigned AccBits     = 32,
+  parameter int unsigned ScaleBits   = 0,
   parameter int unsigned BusBits     = 64,
   localparam int unsigned WeightBeats = Pe * Simd * WeightBits / BusBits,
   localparam int unsigned WeightBeatBits = WeightBeats > 1 ? $clog2(WeightBeats) : 1,
@@ -94,7 +95,7 @@ module dfc_lb_compute #(
   logic                  values_valid;
   logic [Pe*AccBits-1:0] values;
   dfc_lb_result_t        values_info;
-  dfc_lb_tree #(.Pe(Pe), .TreeLevels(TreeLevels), .TreeBanks(TreeBanks), .AccBits(AccBits), .BusBits(BusBits)) u_tree (
+  dfc_lb_tree #(.Pe(Pe), .TreeLevels(TreeLevels), .TreeBanks(TreeBanks), .AccBits(AccBits), .ScaleBits(ScaleBits), .BusBits(BusBits)) u_tree (
     .clk_i, .rst_ni, .load_i(tree_load_i), .load_addr_i, .load_beat_i(tree_beat_i), .load_data_i,
     .valid_i(sums_valid), .sums_i(sums), .result_i(result_q[Delay-1]),
     .valid_o(values_valid), .values_o(values), .result_o(values_info)

@@ -51,7 +51,9 @@ typedef struct packed {
 } dfc_lb_transfer_t;
 
 typedef struct packed {
-  logic [13:0] unused_bits;
+  logic [6:0] unused_bits;
+  logic [5:0] scale_shift;
+  logic [0:0] scale;
   logic [17:0] start_2;
   logic [17:0] start_1;
   logic [7:0] idle;

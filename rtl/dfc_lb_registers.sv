@@ -1,6 +1,6 @@
 // AXI4-Lite registers of the loopback engine (byte address: meaning).
 // 00 control, write 1: start, while it is not busy  04 status: busy, done, [15:8] error code  08 program address  0c program bytes  10, 14 cycles
-// 18 number of the faulty descriptor  20.. Pe, Simd, ActWords, WeightWords, AccWords, TreeLevels, TreeBanks, WeightBits, BusBits
+// 18 number of the faulty descriptor  20.. Pe, Simd, ActWords, WeightWords, AccWords, TreeLevels, TreeBanks, WeightBits, BusBits, ScaleBits
 module dfc_lb_registers #(
   parameter int unsigned Pe          = 4,
   parameter int unsigned Simd        = 16,
@@ -10,7 +10,8 @@ module dfc_lb_registers #(
   parameter int unsigned TreeLevels  = 4,
   parameter int unsigned TreeBanks   = 2,
   parameter int unsigned WeightBits  = 8,
-  parameter int unsigned BusBits     = 64
+  parameter int unsigned BusBits     = 64,
+  parameter int unsigned ScaleBits   = 0
 ) (
   input  logic        clk_i,
   input  logic        rst_ni,
@@ -61,6 +62,7 @@ module dfc_lb_registers #(
       6'h0e:   value = 32'(TreeBanks);
       6'h0f:   value = 32'(WeightBits);
       6'h10:   value = 32'(BusBits);
+      6'h11:   value = 32'(ScaleBits);
       default: value = '0;
     endcase
   end

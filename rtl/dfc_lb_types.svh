@@ -27,6 +27,8 @@ typedef struct packed {
   logic [1:0]  bank;
   logic        twice;
   logic        lookup;
+  logic        scale;
+  logic [5:0]  scale_shift;
   logic [1:0]  planes;
   logic [5:0]  writes;
   logic [6:0]  lane;

@@ -69,8 +69,10 @@ class Accesses:
         return self._walked[key]
 
     def _nodes(self, d: Compute) -> Ints:
-        """Bias, thresholds of every level, and entries of a lookup."""
+        """Bias, thresholds of every level, and entries of a lookup; or the words of a requantization."""
         first = d.bank << self.config.tree_levels
+        if d.scale:
+            return first + np.array([0, 1, 2, 4])
         nodes = [np.arange(1 << d.levels)]
         if d.lookup:
             nodes.append((1 << (self.config.tree_levels - 1)) + np.arange(1 << d.levels))
@@ -79,7 +81,7 @@ class Accesses:
 
 _OTHERS = dict(
     waits=0, signals=0, drain=0, acc_load=0, acc_store=0, reset=0, width=0, levels=0, bank=0, twice=0, lookup=0, planes=0, weight=0,
-    dst=0, dst_n=0, dst_h=0, dst_w=0, dst_p=0, writes=1, lane=0, idle=0,
+    dst=0, dst_n=0, dst_h=0, dst_w=0, dst_p=0, writes=1, lane=0, idle=0, scale=0, scale_shift=0,
 )  # fmt: skip
 
 

@@ -1,11 +1,13 @@
 """Estimated area of an engine, from the structure of the SystemVerilog.
 
 The constants are set by one synthesis (`dfcompile synth` on xc7, pe=8, simd=8, weight_bits=4, act_words=4096, weight_words=512,
-acc_words=512): 15,981 LUT, 8,366 FF, 16 BRAM36, 8 DSP. The same with weight_bits=8: 13,895 LUT, 6,959 FF, 20 BRAM36, 72 DSP.
-Other shapes are extrapolated.
+acc_words=512): 15,981 LUT, 8,366 FF, 16 BRAM36, 8 DSP. The same with weight_bits=8: 13,895 LUT, 6,959 FF, 20 BRAM36, 72 DSP; with
+tree_levels=5 as well 10,333 LUT, 5,931 FF, and with scale_bits=25 beside these 12,995 LUT, 7,567 FF, 88 DSP. Other shapes are extrapolated.
 """
 
 from __future__ import annotations
+
+from math import ceil
 
 from dfcompile.device.area import bram18_count, lutram_luts
 from dfcompile.device.resources import Resources
@@ -39,7 +41,15 @@ def resources(config: EngineConfig, family: str) -> Resources:
     )
     products = 0 if config.weight_bits == 8 else lanes * product  # a DSP slice has its own registers
     ff = CONTROL_FF + lanes * 8 + products + adders + config.pe * (config.acc_bits * (4 + config.tree_levels) + 14)
-    return Resources(CONTROL_LUT + multipliers + adders + sums + tree + expand + queues + writer, ff, bram18 / 2, 0, dsp)
+    whole = Resources(CONTROL_LUT + multipliers + adders + sums + tree + expand + queues + writer, ff, bram18 / 2, 0, dsp)
+    return whole + scaling(config) if config.scale_bits else whole
+
+
+def scaling(config: EngineConfig) -> Resources:
+    """What requantization adds: for each row the products of a multiplier and 17 bits of a sum in DSPs, two adders, a shift and a clip."""
+    bits, sums = config.scaled_bits, config.scaled_bits - config.scale_bits
+    dsp = ceil((sums - 1) / 17) * ceil((config.scale_bits - 1) / 24)
+    return Resources(lut=6.0 * bits - 9, ff=3.0 * bits + config.acc_bits, dsp=dsp) * config.pe
 
 
 def fits(config: EngineConfig, family: str, budget: dict[str, float]) -> bool:

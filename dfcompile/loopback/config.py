@@ -7,6 +7,13 @@ from dataclasses import dataclass, fields
 ADDRESS_BITS = 24
 """Bits of an address in an on-chip memory; address arithmetic wraps around."""
 
+MOST_LEVELS = 8
+MOST_SCALE_BITS = 48
+SCALED_SUM_BITS = 35
+"""Lowest bits of a sum that a requantization multiplies."""
+LEAST_SCALE_LEVELS = 5
+"""A requantization takes as many stages as so many levels of thresholds, and its words lie among their nodes."""
+
 
 @dataclass(frozen=True)
 class EngineConfig:
@@ -20,6 +27,7 @@ class EngineConfig:
     tree_banks:   threshold tiles that fit at once
     weight_bits:  widest weight (2, 4 or 8)
     acc_bits:     width of a sum (32, or 64 where weights and codes are wide)
+    scale_bits:   widest multiplier of a requantization, 0 without one: multiply, add, shift and clip in place of thresholds
     bus_bits:     data width of the AXI4 masters (32, 64 or 128)
     """
 
@@ -32,6 +40,7 @@ class EngineConfig:
     tree_banks: int = 2
     weight_bits: int = 8
     acc_bits: int = 32
+    scale_bits: int = 0
     bus_bits: int = 64
 
     def __post_init__(self) -> None:
@@ -44,13 +53,19 @@ class EngineConfig:
             value = getattr(self, name)
             if value < 1 or value & (value - 1):
                 return f"{name}={value} must be a power of two"
+        if self.tree_levels < 1:
+            return "tree_levels is 1 at least"
         if self.weight_bits not in (2, 4, 8) or self.bus_bits not in (32, 64, 128) or self.acc_bits not in (32, 64):
             return "weight_bits is 2, 4 or 8, bus_bits 32, 64 or 128, and acc_bits 32 or 64"
+        if not 0 <= self.scale_bits <= min(MOST_SCALE_BITS, self.acc_bits):
+            return f"scale_bits={self.scale_bits} must be from 0 to {min(MOST_SCALE_BITS, self.acc_bits)}"
+        if self.scale_bits and self.tree_levels < LEAST_SCALE_LEVELS:
+            return f"a requantization takes tree_levels of {LEAST_SCALE_LEVELS} at least"
         if self.acc_bits > self.bus_bits:
             return f"a sum of {self.acc_bits} bits must fit into a bus word of {self.bus_bits}"
         if self.bus_bits > min(8 * self.simd, self.acc_bits * self.pe, self.pe * self.simd * self.weight_bits):
             return f"a bus word of {self.bus_bits} bits must fit into a word of every memory (simd={self.simd}, pe={self.pe})"
-        if max(self.act_words, self.weight_words) >= 1 << (ADDRESS_BITS - 4) or not 1 <= self.tree_levels <= 8 or self.tree_banks > 4:
+        if max(self.act_words, self.weight_words) >= 1 << (ADDRESS_BITS - 4) or self.tree_levels > MOST_LEVELS or self.tree_banks > 4:
             return "the memories or the thresholds are larger than descriptors can address"
         return ""
 
@@ -66,6 +81,11 @@ class EngineConfig:
     def lanes(self) -> int:
         """Multipliers."""
         return self.pe * self.simd
+
+    @property
+    def scaled_bits(self) -> int:
+        """Width of what a requantization shifts: of the product."""
+        return min(self.acc_bits, SCALED_SUM_BITS) + self.scale_bits
 
     @property
     def word_beats(self) -> int:

@@ -117,7 +117,7 @@ class Compute(Header):
     acc_store:  keep the sum as partial sum, write nothing
     reset:      WeightReset
     width:      log2 of the bits of a weight; 0: one bit that means -1 or +1
-    levels:     thresholds 2**levels - 1, 0: the sum itself plus the tile's bias is the result
+    levels:     thresholds 2**levels - 1, 0: the sum itself plus the tile's bias is the result; bits of a scaled code, less one
     bank:       threshold bank of the tile
     twice:      code = least + 2 * count instead of least + count
     lookup:     the result is word 2**(tree_levels - 1) + count of the bank, plus the bias; 0 < levels < tree_levels
@@ -132,6 +132,8 @@ class Compute(Header):
     lane:       first lane of the word that is written (pe < simd)
     idle:       cycles to wait after each output, so that its words can be written
     start_1, start_2: what the factors of MUL start from; a factor is its lowest 18 bits, signed
+    scale:      the result is clip((word 1 * sum + offset) >> scale_shift, 0, 2**(levels + 1) - 1) plus the bias, of the words of the
+                bank: word 1 has `scale_bits` signed bits, the offset is word 2 and above it word 4; of the sum the lowest 35 bits
     """
 
     BITS: ClassVar[int] = 640
@@ -188,6 +190,8 @@ class Compute(Header):
     idle: int = bits(8)
     start_1: int = bits(FACTOR_BITS)
     start_2: int = bits(FACTOR_BITS)
+    scale: int = bits(1)
+    scale_shift: int = bits(6)
 
     @property
     def taps(self) -> int:

@@ -27,6 +27,8 @@ from dfcompile.loopback.tile import (
     tree_words,
 )
 
+Bank = list[tuple[int, Ints]]
+
 
 @dataclass
 class Constants:
@@ -50,15 +52,15 @@ class Ring:
 
     size: int
     at: int = 0
-    held: dict[int, tuple[int, int]] = field(default_factory=dict)
+    held: dict[tuple[int, ...], tuple[int, int]] = field(default_factory=dict)
 
-    def find(self, address: int, words: int) -> tuple[int, bool]:
-        """(first word, whether it must be loaded) of the tile at an external address."""
-        if address in self.held and self.held[address][1] >= words:
-            return self.held[address][0], False
+    def find(self, tile: tuple[int, ...], words: int) -> tuple[int, bool]:
+        """(first word, whether it must be loaded) of a tile, known by its external address and how its parts lie."""
+        if tile in self.held and self.held[tile][1] >= words:
+            return self.held[tile][0], False
         start = self.at if self.at + words <= self.size else 0
         self.held = {k: (a, n) for k, (a, n) in self.held.items() if a + n <= start or a >= start + words}
-        self.held[address] = (start, words)
+        self.held[tile] = (start, words)
         self.at = start + words
         return start, True
 
@@ -196,7 +198,7 @@ class Emitter:
         return -(-tile.words // (limit // (count // tile.words)))
 
     def _strip(
-        self, layer: Layer, passes: list[Pass], tiles: list[tuple[int, Tile]], trees: list[np.ndarray], first: int, rows: int, strip: int
+        self, layer: Layer, passes: list[Pass], tiles: list[tuple[int, Tile]], trees: list[Bank], first: int, rows: int, strip: int
     ) -> None:
         sources = []
         for o in layer.operands:
@@ -205,7 +207,7 @@ class Emitter:
         dst_rows = (first, first + rows) if layer.place[2] == 1 else (0, self.low.storage[layer.dst].height)
         dst = self.local(layer.dst, dst_rows, strip, layer, False)
         for (slot, tile), tree in zip(tiles, trees, strict=True):
-            bank = self._load_tree(tree, levels_of(layer.steps))
+            bank = self._load_tree(tree)
             chunks = self.chunks(tile, layer)
             if chunks > 1 and len(passes) > 1:
                 raise ValueError("its weights do not fit and its operands are wider than 8 bits")
@@ -219,23 +221,20 @@ class Emitter:
             places = self.placement.strips[layer.name].places[self.low.storage[layer.dst].buffer]
             self.block(layer.dst, Opcode.STORE, dst_rows, places[strip % len(places)], layer)
 
-    def _load_tree(self, tree: np.ndarray, levels: int) -> int:
-        """Thresholds to the start of a bank, a table to its second half."""
-        config, size = self.config, 1 << levels
-        address = self.constants.add(tree.astype(f"<i{config.acc_bits // 8}").tobytes())
-        bank, missing = self.trees.find(address, 1)
-        if missing:
-            local = bank << config.tree_levels
-            self.transfer(Opcode.LOAD, Target.TREE, address, local, size, config.tree_beats)
-            if len(tree) > size:
-                half, after = local + (1 << (config.tree_levels - 1)), address + config.acc_bits // 8 * config.pe * size
-                self.transfer(Opcode.LOAD, Target.TREE, after, half, size, config.tree_beats)
+    def _load_tree(self, tree: Bank) -> int:
+        """The pieces of a bank to their places in it."""
+        config, size = self.config, self.config.acc_bits // 8
+        address = self.constants.add(b"".join(words.astype(f"<i{size}").tobytes() for _, words in tree))
+        bank, missing = self.trees.find((address, *(first for first, _ in tree)), 1)
+        for first, words in tree if missing else ():
+            self.transfer(Opcode.LOAD, Target.TREE, address, (bank << config.tree_levels) + first, len(words), config.tree_beats)
+            address += words.size * size
         return bank
 
     def _load_weights(self, tile: Tile) -> tuple[int, int]:
         address = self.constants.add(tile.bits)
         words = len(tile.bits) * 8 // (self.config.lanes * self.config.weight_bits)
-        at, missing = self.weights.find(address, words)
+        at, missing = self.weights.find((address,), words)
         if missing:
             self.transfer(Opcode.LOAD, Target.WEIGHT, address, at, words, self.config.weight_beats)
         return at, words
@@ -293,7 +292,9 @@ class Emitter:
         used = -(-int(np.flatnonzero(outs >= 0)[-1] + 1) // config.simd)
         writes = min(config.word_writes, s.words(config.simd) - slot // config.simd, used)
         codes = {"lookup": 1} if layer.steps and layer.steps.table is not None else {}
-        if layer.steps and not codes:
+        if layer.steps and layer.steps.scaling is not None:
+            codes = {"scale": 1, "scale_shift": layer.steps.scaling.shift}
+        elif layer.steps and not codes:
             codes = {"twice": int(layer.steps.step == 2)}
         return codes | {
             "planes": s.planes - 1, "dst": at, "dst_n": dst.image, "dst_h": layer.place[2] * s.row, "dst_w": layer.place[3] * s.col,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfcompile.ir.graph import Array
-from dfcompile.loopback.config import ADDRESS_BITS, EngineConfig
+from dfcompile.loopback.config import ADDRESS_BITS, SCALED_SUM_BITS, EngineConfig
 from dfcompile.loopback.descriptor import FACTOR_BITS, AccOp, Compute, Opcode, Target, Transfer, unpack_all
 from dfcompile.loopback.program import Program
 from dfcompile.loopback.storage import Ints
@@ -17,6 +17,7 @@ from dfcompile.loopback.validate import Fault, check
 
 WRAP = (1 << ADDRESS_BITS) - 1
 COLUMN_BITS = 14
+LIMB = 24
 
 
 class Engine:
@@ -112,9 +113,11 @@ class Engine:
         return total
 
     def _results(self, d: Compute, total: Ints) -> Ints:
-        """Codes (outputs, pe) by thresholds, or the sums with the bias."""
+        """Codes (outputs, pe) by thresholds or requantization, or the sums with the bias."""
         bank = self.tree[d.bank << self.config.tree_levels :][: 1 << self.config.tree_levels].astype(np.int64)
         total = _wrapped(total, self.config.acc_bits)
+        if d.scale:
+            return np.asarray(bank[0] + _scaled(d, total, bank, self.config))
         if not d.levels:
             return np.asarray(total + bank[0])
         count = np.zeros(total.shape, np.int64)
@@ -162,6 +165,23 @@ def _wrapped(values: Ints, bits: int) -> Ints:
     if bits == 64:
         return values
     return np.asarray(((values + (1 << (bits - 1))) & ((1 << bits) - 1)) - (1 << (bits - 1)))
+
+
+def _scaled(d: Compute, total: Ints, bank: Ints, config: EngineConfig) -> Ints:
+    """Patterns (outputs, pe) by multiplying, adding, shifting and clipping, wrapped around like the hardware's product.
+
+    In limbs of LIMB bits, which 64 bits hold: low = sum * the factor's lowest bits + the offset's, high what is above.
+    """
+    factor, part = _wrapped(bank[1], config.scale_bits), (1 << LIMB) - 1
+    total = _wrapped(total, min(config.acc_bits, SCALED_SUM_BITS))
+    upper = ((bank[2] >> LIMB) & ((1 << (config.acc_bits - LIMB)) - 1)) + (bank[4] << (config.acc_bits - LIMB))
+    low = total * (factor & part) + (bank[2] & part)
+    high = _wrapped(total * (factor >> LIMB) + upper + (low >> LIMB), config.scaled_bits - LIMB)
+    if d.scale_shift >= LIMB:
+        steps = high >> (d.scale_shift - LIMB)
+    else:  # beyond 20 bits every code is clipped
+        steps = (np.clip(high, -(1 << 20), 1 << 20) << (LIMB - d.scale_shift)) + ((low & part) >> d.scale_shift)
+    return np.asarray(np.clip(steps, 0, (2 << d.levels) - 1))
 
 
 def _values(d: Compute, x: Array, weights: Ints, bits: int) -> list[Ints]:

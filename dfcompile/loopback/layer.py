@@ -12,6 +12,7 @@ import numpy as np
 
 from dfcompile.ir.graph import Array
 from dfcompile.ir.intop import Window
+from dfcompile.ir.requantization import Requantization
 from dfcompile.loopback.descriptor import AccOp
 from dfcompile.loopback.storage import Ints
 
@@ -74,6 +75,7 @@ class Steps:
 
     thresholds: (channels or 1, n) rising; flip: (channels or 1,)
     table: (channels or 1, n + 1) or None; code = table[count], for functions that neither rise nor fall
+    scaling: the same function as a product, where the engine computes it so; n is then 2**bits - 1
     """
 
     thresholds: Ints
@@ -81,6 +83,7 @@ class Steps:
     lowest: int
     step: int = 1
     table: Ints | None = None
+    scaling: Requantization | None = None
 
 
 @dataclass(frozen=True, eq=False)

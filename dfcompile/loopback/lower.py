@@ -29,8 +29,9 @@ from dfcompile.loopback.layer import Kernel, Layer, Operand, Steps, identity
 from dfcompile.loopback.pack import Columns, pack_columns
 from dfcompile.loopback.phase import period, phase
 from dfcompile.loopback.step_function import bounds_of, lookup_parts, threshold_parts
-from dfcompile.loopback.storage import Storage, planes_for, slots_of
+from dfcompile.loopback.storage import Ints, Storage, planes_for, slots_of
 from dfcompile.loopback.tile import correction, passes_of
+from dfcompile.loopback.width import Scalings, holds, scalings
 
 MOST_PARTS = 4096  # of a pixel that a view cuts apart, each of them a layer
 OPS = {"max": AccOp.MAX, "min": AccOp.MIN, "sum": AccOp.ADD}
@@ -51,8 +52,9 @@ class Lowered:
 
 def lower(graph: Graph, config: EngineConfig) -> Lowered:
     """Layers of an integer graph; `problems` lists every node that the engine cannot run."""
+    scaled = scalings(graph) if config.scale_bits else {}
     graph, packs = pack_columns(graph, config)
-    walk = _Lowering(graph, config)
+    walk = _Lowering(graph, config, scaled)
     for name in graph.inputs:
         walk.place(name)
     for node in graph.nodes:
@@ -63,8 +65,8 @@ def lower(graph: Graph, config: EngineConfig) -> Lowered:
 
 
 class _Lowering:
-    def __init__(self, graph: Graph, config: EngineConfig) -> None:
-        self.graph, self.config = graph, config
+    def __init__(self, graph: Graph, config: EngineConfig, scaled: Scalings) -> None:
+        self.graph, self.config, self.scaled = graph, config, scaled
         self.result = Lowered()
         self.readers = graph.consumers()
         self.fused: set[str] = set()
@@ -169,11 +171,11 @@ class _Lowering:
 
     def fuse(self, layer: Layer, reader: Node) -> Layer:
         """The layer with the step function that reads it, where that is one. ValueError where its sums are too wide to compare."""
-        steps = self.steps(reader)
-        if steps is None:
-            return layer
         t = self.tensor(layer.dst)
         above = correction(layer, self.result.storage, t.channels)
+        steps = self.steps(reader, above)
+        if steps is None:
+            return layer
         lo, hi = (int(edge(bound - above)) for edge, bound in zip((np.min, np.max), t.range, strict=True))
         if not self._sums_hold(lo, hi):
             raise ValueError(f"its sums in [{lo}, {hi}] are wider than {self.config.acc_bits} bits")
@@ -200,16 +202,22 @@ class _Lowering:
             self.add(Layer(name, name, (Operand(x, identity(c)),), Window(), (h, w), source=source))
         return name
 
-    def steps(self, node: Node) -> Steps | None:
-        """The tree of a step function; None when it is none or needs several."""
-        parts = self.parts(node)
+    def steps(self, node: Node, above: Ints) -> Steps | None:
+        """The requantization or tree of a step function; None when it is none or needs several."""
+        parts = self.parts(node, above)
         return parts[0] if len(parts) == 1 else None
 
-    def parts(self, node: Node) -> list[Steps]:
-        """Trees whose sum is the function; none when it is no step function."""
+    def parts(self, node: Node, above: Ints) -> list[Steps]:
+        """A requantization, or trees whose sum is the function; none when it is no step function.
+
+        above: (channels,), what the function's argument is above the array's sum
+        """
         op, levels = node.op, self.config.tree_levels
         if isinstance(op, ThresholdCode):
             thresholds, flip = (self.graph.constants[t] for t in node.inputs[1:3])
+            scaling = self.scaled.get(node.name)
+            if scaling is not None and holds(scaling, *self.tensor(node.inputs[0]).range, above, self.config):
+                return [Steps(thresholds, np.asarray(flip, bool), op.lowest, scaling=scaling)]
             return threshold_parts(thresholds.astype(np.int64), np.asarray(flip, bool), op.lowest, op.step, levels)
         if isinstance(op, LookupCode):
             return lookup_parts(self.graph.constants[node.inputs[1]].astype(np.int64), op.base, levels)
@@ -299,13 +307,14 @@ class _Lowering:
         x, out = node.inputs[0], node.outputs[0]
         h, w, c = self.tensor(out).shape
         self._comparable(x)
-        parts = self.parts(node)
+        plain = Layer(node.name, out, (Operand(x, identity(c)),), Window(), (h, w), source=(node.name,))
+        parts = self.parts(node, correction(plain, self.result.storage, c))
         terms = [out] if len(parts) == 1 else [f"{out}.part{i}" for i in range(len(parts))]
         for t, steps in zip(terms, parts, strict=True):
             if t != out:
                 lo, hi = bounds_of(steps)
                 self.declare(t, Tensor((h, w, c), None, np.full(c, lo), np.full(c, hi)))
-            self.add(Layer(t if t != out else node.name, t, (Operand(x, identity(c)),), Window(), (h, w), steps=steps, source=(node.name,)))
+            self.add(replace(plain, name=t if t != out else node.name, dst=t, steps=steps))
         while len(terms) > 1:
             planes = np.cumsum([self.result.storage[t].planes for t in terms])
             count = max(2, int(np.searchsorted(planes, 4, side="right")))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from dfcompile.ir.requantization import Requantization
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import AccOp, WeightReset
 from dfcompile.loopback.layer import Layer, Operand, Steps
@@ -183,19 +184,24 @@ def unpack_weights(data: NDArray[np.uint8], width: int, lanes: int) -> Ints:
 
 
 def levels_of(steps: Steps | None) -> int:
-    """Levels of the threshold tree; 0 without thresholds."""
-    return 0 if steps is None else max(1, int(steps.thresholds.shape[1]).bit_length())
+    """Levels of the threshold tree; 0 without thresholds. Of a requantization the bits of a code, less one."""
+    if steps is None:
+        return 0
+    return max(1, int(steps.thresholds.shape[1]).bit_length()) - int(steps.scaling is not None)
 
 
-def tree_words(steps: Steps | None, bias: Ints, outs: Ints, shift: int, config: EngineConfig) -> Ints:
-    """(2**levels, pe) words of a tile's threshold bank, and after them as many of its table where there is one.
+def tree_words(steps: Steps | None, bias: Ints, outs: Ints, shift: int, config: EngineConfig) -> list[tuple[int, Ints]]:
+    """Pieces of a tile's threshold bank: (first word, (words, pe)).
 
-    Word 0 is the bias (of a table less the storage shift), or where there are thresholds twice the least stored number, plus the flip;
-    node 2**l + i of level l follows at its own index. ValueError for codes too wide to double.
+    Word 0 is the bias (of a table or requantization the least code less the storage shift), or where there are thresholds twice the least
+    stored number, plus the flip; node 2**l + i of level l follows at its own index, the entries of a table in the second half of the
+    bank. ValueError for codes too wide to double.
     """
     rows = np.maximum(outs, 0)
     if steps is None:
-        return np.where(outs >= 0, bias[rows], 0)[None]
+        return [(0, np.where(outs >= 0, bias[rows], 0)[None])]
+    if steps.scaling is not None:
+        return [(0, _scale_words(steps.scaling, bias, outs, steps.lowest - shift, config))]
     levels = levels_of(steps)
     size = (1 << levels) - 1
     top = (1 << (config.acc_bits - 1)) - 1
@@ -210,7 +216,25 @@ def tree_words(steps: Steps | None, bias: Ints, outs: Ints, shift: int, config: 
     for level in range(levels):
         at = ((2 * np.arange(1 << level) + 1) << (levels - 1 - level)) - 1
         words[1 << level : 2 << level] = table[:, at].T
-    return words if steps.table is None else np.concatenate([words, _entries(steps.table, rows, levels)])
+    return [(0, words)] + ([] if steps.table is None else [(1 << (config.tree_levels - 1), _entries(steps.table, rows, levels))])
+
+
+def _scale_words(scaling: Requantization, bias: Ints, outs: Ints, least: int, config: EngineConfig) -> Ints:
+    """(5, pe): the least stored number, the multiplier, the lower bits of the offset of the array's sums, at last its upper bits."""
+    words = np.zeros((5, len(outs)), np.int64)
+    words[0] = least
+    parts = [np.broadcast_to(a, (len(bias),)) for a in (scaling.multiplier, scaling.offset, scaling.base, bias)]
+    for row, c in enumerate(outs.tolist()):
+        if c >= 0:
+            factor, offset, base, above = (int(a[c]) for a in parts)
+            whole = (base << scaling.shift) + offset + factor * above
+            words[[1, 2, 4], row] = factor, _signed(whole, config.acc_bits), _signed(whole >> config.acc_bits, config.acc_bits)
+    return words
+
+
+def _signed(value: int, bits: int) -> int:
+    """The lowest bits of an integer, read as signed."""
+    return ((value + (1 << (bits - 1))) & ((1 << bits) - 1)) - (1 << (bits - 1))
 
 
 def _entries(table: Ints, rows: Ints, levels: int) -> Ints:
@@ -222,7 +246,7 @@ def _entries(table: Ints, rows: Ints, levels: int) -> Ints:
 def flipped(steps: Steps) -> Steps:
     """Thresholds filled up to 2**levels - 1, so that the complement of the count stays right."""
     missing = (1 << levels_of(steps)) - 1 - steps.thresholds.shape[1]
-    if not missing or not np.any(steps.flip):
+    if steps.scaling is not None or not missing or not np.any(steps.flip):
         return steps
     # A flipped channel counts down from 2**levels - 1: the thresholds that are missing are always passed.
     rows = max(len(steps.thresholds), len(steps.flip))

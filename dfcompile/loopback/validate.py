@@ -40,13 +40,20 @@ def check(d: Descriptor, config: EngineConfig, index: int) -> None:
         return
     if 0 in (d.batch, d.height, d.width_out, d.kernel_h, d.kernel_w, d.words):
         raise Fault("LOOP", index, "a loop of no steps")
-    if d.levels > config.tree_levels or d.bank >= config.tree_banks or (d.lookup and d.levels in (0, config.tree_levels)):
-        raise Fault("TREE", index, "no such threshold bank, level or table")
+    if d.bank >= config.tree_banks or not _can_step(d, config):
+        raise Fault("TREE", index, "no such threshold bank, level, table or requantization")
     if 1 << d.width > config.weight_bits or d.weight >= config.weight_words:
         raise Fault("WEIGHT", index, "no such weight width or word")
     lanes = min(config.pe, config.simd)
     if not 1 <= d.writes <= config.word_writes or d.lane % lanes or d.lane >= config.simd or not _can_join(d):
         raise Fault("RESULT", index, "no such operation, number of words or lane")
+
+
+def _can_step(d: Compute, config: EngineConfig) -> bool:
+    """A requantization where there is one, else as many levels as there are, one less with a table."""
+    if d.scale:
+        return config.scale_bits > 0 and not d.lookup and d.scale_shift < config.scaled_bits
+    return d.levels <= config.tree_levels and not (d.lookup and d.levels in (0, config.tree_levels))
 
 
 def _can_join(d: Compute) -> bool:

@@ -15,7 +15,7 @@ from dfcompile.ir.intop import IntConv
 from dfcompile.loopback.area import fits, resources
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.engine import run_program
-from dfcompile.loopback.search.sweep import acc_bits, sweep, weight_bits
+from dfcompile.loopback.search.sweep import sweep, widths
 from dfcompile.loopback.traffic import layer_traffic
 from dfcompile.mode.loopback import MOST_BATCH, LoopbackAccelerator
 from dfcompile.mode.report_data import budget_of
@@ -84,7 +84,7 @@ def build_loopback(
     CompileError when the engine cannot run the network or none fits the board.
     """
     family = board.family if board else "xc7"
-    config, batch = EngineConfig(weight_bits=weight_bits([graph]), acc_bits=acc_bits([graph])), 1
+    config, batch = EngineConfig(**widths([graph])), 1
     if options.get("folding") is not None:
         config, batch = read_engine(options["folding"])
         if board and not fits(config, family, board.budget):

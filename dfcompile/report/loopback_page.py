@@ -24,6 +24,7 @@ ENGINE = {
     "tree_banks": "tiles of thresholds held",
     "weight_bits": "widest weight",
     "acc_bits": "width of a sum",
+    "scale_bits": "widest multiplier of a requantization, 0 without",
     "bus_bits": "width of the memory bus",
     "batch": "frames of a run",
 }

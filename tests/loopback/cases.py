@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
+from math import ceil
 
 import numpy as np
 
@@ -64,6 +66,17 @@ class Net:
         spread = np.maximum(1, (hi - lo) // 4)[:, None]
         t = np.sort(self.rng.integers(-spread, spread + 1, (len(lo), 2**bits - 1)), axis=1)
         return self.node(ThresholdCode(bits, lowest, step), x, t=t, f=self.rng.random(len(lo)) < 0.3)
+
+    def rescaled(self, x: str, bits: int, lowest: int, reach: float = 0.9) -> str:
+        """Codes that rise or fall on a line through all values, rounded half up; the codes of one channel take `reach` of its range."""
+        lo, hi = self.ranges[x]
+        codes = [Fraction(2 * k - 1, 2) for k in range(1, 2**bits)]
+        rows = []
+        for low, high in zip(lo.tolist(), hi.tolist(), strict=True):
+            size = Fraction(float(max(1, high - low) * reach * self.rng.uniform(0.5, 1))) / 2**bits
+            first = Fraction(float(self.rng.uniform(low, high))) - size * 2 ** (bits - 1)
+            rows.append([ceil(first + size * k) for k in codes])
+        return self.node(ThresholdCode(bits, lowest), x, t=np.array(rows), f=self.rng.random(len(lo)) < 0.3)
 
     def graph(self, *outputs: str) -> Graph:
         return Graph("case", tuple(self.nodes), self.tensors, self.constants, self.inputs, outputs)
@@ -207,7 +220,29 @@ def least_codes() -> Net:
     return n
 
 
-MAKERS = (convolutions, branches, pools, flattened, cut, transposed, positions, products, tables, wide, least_codes)
+def requantized() -> Net:
+    """Thresholds on lines: codes of 5 to 12 bits, fused with sums and alone, falling, of a constant, for one row of all channels."""
+    n = Net(15, x=((6, 5, 9), -128, 127), y=((3, 2, 20), -40000, 30000))
+    a = n.rescaled(n.conv("x", 20, Window((3, 3), (2, 1), (1, 1, 1, 1)), pad=-9, top=127), 8, -128)
+    b = n.rescaled(n.node(IntAdd((3, -200), 77), "x", n.rescaled(n.conv("x", 9, top=90), 5, -7)), 9, 3)
+    c = n.rescaled(n.node(IntMul(), "x", "x"), 6, 0)
+    d = n.rescaled("y", 12, -2048)
+    e = n.node(ThresholdCode(8, -128), "y", t=np.arange(-127, 128)[None] * 29 - 13, f=np.zeros(1, bool))
+    f = n.rescaled(n.node(IntAdd((0, 0), 5), "x", "x"), 7, 0)
+    n.outs = (n.conv(a, 4, Window((2, 2))), b, c, d, n.conv(e, 5), f)  # type: ignore[attr-defined]
+    return n
+
+
+def sixteen_bits() -> Net:
+    """Convolutions between codes of 16 bits."""
+    n = Net(16, x=((5, 4, 6), -32768, 32767))
+    a = n.rescaled(n.conv("x", 10, Window((3, 3), (1, 1), (1, 1, 1, 1)), pad=1234, top=127), 16, -32768, 0.5)
+    b = n.rescaled(n.conv(a, 7, Window((2, 2)), top=127), 16, 0)
+    n.outs = (b, n.conv(b, 3))  # type: ignore[attr-defined]
+    return n
+
+
+MAKERS = (convolutions, branches, pools, flattened, cut, transposed, positions, products, tables, wide, least_codes, requantized)
 CASES: dict[str, Callable[[], Net]] = {f.__name__: f for f in MAKERS}
 
 

@@ -15,18 +15,18 @@ from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.engine import run_program
 from dfcompile.loopback.predict import predict
-from dfcompile.loopback.search.sweep import acc_bits
+from dfcompile.loopback.search.sweep import widths
 from dfcompile.run.loopback import run_loopback
 from dfcompile.streamline.pipeline import Streamlined
 from tests.shared import MODELS, needs_models
 from tests.test_corpus import MODELS_BY_NAME, declared
 
-ENGINE = EngineConfig(pe=16, simd=16, act_words=4096, weight_words=512, acc_words=512)
+ENGINE = EngineConfig(pe=16, simd=16, act_words=4096, weight_words=512, acc_words=512, scale_bits=32)
 
 
 def engine_for(graph: Graph) -> EngineConfig:
     """The same for all but the widest sums."""
-    return replace(ENGINE, acc_bits=acc_bits([graph]))
+    return replace(ENGINE, acc_bits=widths([graph])["acc_bits"])
 
 
 def streamlined(model: dict[str, Any]) -> Streamlined:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.loopback.engine import Engine, _product
+from dfcompile.loopback.descriptor import Compute, Opcode
+from dfcompile.loopback.engine import Engine, _product, _scaled
 
 
 @pytest.mark.parametrize("steps", [3, 129, 2000])
@@ -24,3 +25,25 @@ def test_inputs_are_forgotten_where_their_words_change() -> None:
             engine._walk, engine._walked = {"kept": np.zeros(1)}, (4, 8)
             engine._forget(first, end)
             assert (not engine._walk) == bool(set(range(first, end)) & set(range(4, 8)))
+
+
+@pytest.mark.parametrize(("acc_bits", "scale_bits"), [(32, 1), (32, 20), (32, 32), (64, 30), (64, 48)])
+def test_requantization_in_limbs(acc_bits: int, scale_bits: int) -> None:
+    """Any sums, words and shifts: as one product of integers, wrapped around."""
+    config = EngineConfig(acc_bits=acc_bits, scale_bits=scale_bits)
+    rng = np.random.default_rng(scale_bits)
+
+    def signed(value: int, bits: int) -> int:
+        return (value + (1 << (bits - 1))) % (1 << bits) - (1 << (bits - 1))
+
+    for _ in range(200):
+        words = [signed(int(v), acc_bits) >> int(rng.integers(0, acc_bits)) for v in rng.integers(-(2**63), 2**63, 5)]
+        shift, levels = int(rng.integers(0, min(64, config.scaled_bits))), int(rng.integers(0, 16))
+        d = Compute(opcode=Opcode.COMPUTE, scale=1, scale_shift=shift, levels=levels)
+        sums = [signed(int(v), acc_bits) >> int(rng.integers(0, acc_bits)) for v in rng.integers(-(2**63), 2**63, 50)]
+        offset = (words[4] << acc_bits) + words[2] % (1 << acc_bits)
+        width, multiplier = config.scaled_bits - scale_bits, signed(words[1], scale_bits)
+        wanted = [signed(signed(a, width) * multiplier + offset, config.scaled_bits) >> shift for a in sums]
+        bank = np.array(words, np.int64)[:, None]
+        found = _scaled(d, np.array(sums, np.int64)[:, None], bank, config)
+        assert found[:, 0].tolist() == [min(max(v, 0), (2 << levels) - 1) for v in wanted], (words, shift, levels)

@@ -19,11 +19,11 @@ from dfcompile.loopback.predict import predict
 from dfcompile.loopback.program import Program
 from dfcompile.loopback.validate import ErrorCode, Fault
 from dfcompile.run.loopback import build_hls_engine, build_rtl_engine, run_image, run_loopback
-from tests.loopback.cases import CASES, outputs
+from tests.loopback.cases import CASES, outputs, sixteen_bits
 from tests.loopback.resnet import resnet
 from tests.loopback.test_program import REFUSED, corrupted
 
-SQUARE = EngineConfig(pe=8, simd=8, act_words=1024, weight_words=128, acc_words=64)
+SQUARE = EngineConfig(pe=8, simd=8, act_words=1024, weight_words=128, acc_words=64, scale_bits=28)
 
 needs_gxx = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
 
@@ -54,6 +54,20 @@ def test_one_engine_runs_all(engine: str) -> None:
 
 
 @needs_gxx
+@pytest.mark.parametrize("engine", ["hls", "rtl"])
+def test_wide_requantization(engine: str) -> None:
+    """Codes of 16 bits from sums of 34: multipliers of over 32 bits."""
+    config = replace(SQUARE, acc_bits=64, scale_bits=48, tree_levels=5)
+    net = sixteen_bits()
+    graph, codes = net.graph(*outputs(net)), net.codes(2)
+    program = compile_program(graph, config)
+    assert len(program.layers) == 3
+    run, wanted = run_loopback(program, codes, engine), graph.execute(codes)
+    for t in graph.outputs:
+        np.testing.assert_array_equal(run.outputs[t], wanted[t])
+
+
+@needs_gxx
 @pytest.mark.parametrize(("latency", "stalls"), [(1, 0.0), (100, 0.0), (20, 0.4)])
 def test_memory_of_any_latency(latency: int, stalls: float) -> None:
     for name, (program, graph, codes) in programs().items():
@@ -76,13 +90,14 @@ def test_corrupt_program_ends_with_an_error(change: dict[str, int], code: str) -
         assert ErrorCode(numbers[-2]).name == code, engine
 
 
-FUZZED = "op reset lookup levels bank twice passes shift_1 shift_2 shift_3 acc_load pad pad_1 pad_2 pad_3 start_1 start_2 x_tap"
+FUZZED = """op reset scale scale_shift lookup levels bank twice passes shift_1 shift_2 shift_3 acc_load pad pad_1 pad_2 pad_3
+    start_1 start_2 x_tap"""
 ELSEWHERE = {"bank", "passes", "reset"}
 """Fields that make a tile read what its tokens do not cover: words that a load may be writing at that time."""
 
 
 @needs_gxx
-@pytest.mark.parametrize("case", ["positions", "products", "tables", "wide"])
+@pytest.mark.parametrize("case", ["positions", "products", "tables", "wide", "requantized"])
 def test_random_programs_end_alike(case: str) -> None:
     """Random fields of a random tile: the same error from every engine, and in memory what its reads define is what Python leaves."""
     rng = np.random.default_rng(len(case))

@@ -14,18 +14,20 @@ from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import AccOp, Compute
 from dfcompile.loopback.engine import Engine, run_program
+from dfcompile.loopback.lower import lower
 from dfcompile.loopback.program import Program
+from dfcompile.loopback.search.sweep import widths
 from dfcompile.loopback.storage import digits, undigits
 from dfcompile.loopback.validate import Fault
-from tests.loopback.cases import CASES, Net, outputs
+from tests.loopback.cases import CASES, Net, outputs, sixteen_bits
 from tests.loopback.resnet import resnet
 
 SHAPES = {
-    "square": EngineConfig(pe=8, simd=8, act_words=1024, weight_words=128, acc_words=64),
+    "square": EngineConfig(pe=8, simd=8, act_words=1024, weight_words=128, acc_words=64, scale_bits=28),
     "tall": EngineConfig(pe=32, simd=8, act_words=2048, weight_words=64, acc_words=64),
-    "wide": EngineConfig(pe=4, simd=16, act_words=1024, weight_words=64, acc_words=64, tree_banks=4),
+    "wide": EngineConfig(pe=4, simd=16, act_words=1024, weight_words=64, acc_words=64, tree_banks=4, tree_levels=5, scale_bits=32),
     "small": EngineConfig(pe=8, simd=8, act_words=256, weight_words=16, acc_words=64),
-    "deep": EngineConfig(pe=8, simd=8, act_words=1024, weight_words=128, acc_words=64, acc_bits=64),
+    "deep": EngineConfig(pe=8, simd=8, act_words=1024, weight_words=128, acc_words=64, acc_bits=64, scale_bits=48),
     "tiny": EngineConfig(pe=8, simd=8, act_words=128, weight_words=32, acc_words=64),
 }
 
@@ -72,6 +74,7 @@ def test_large_network_is_exact() -> None:
 
 REFUSED: list[tuple[dict[str, int], str]] = [
     ({"kernel_h": 0}, "LOOP"), ({"levels": 15}, "TREE"), ({"lookup": 1, "levels": 8}, "TREE"), ({"lookup": 1, "levels": 0}, "TREE"),
+    ({"scale": 1, "lookup": 1}, "TREE"), ({"scale": 1, "scale_shift": 60}, "TREE"),
     ({"weight": 128}, "WEIGHT"), ({"op": 6}, "RESULT"), ({"op": AccOp.ARGMAX, "acc_load": 1}, "RESULT"),
     ({"op": AccOp.MAX, "acc_store": 1}, "RESULT"), ({"op": AccOp.MUL}, "RESULT"), ({"op": AccOp.ARGMAX_LAST, "passes": 1}, "RESULT"),
     ({"writes": 0}, "RESULT"), ({"dst": 5000}, "ACT_RANGE"), ({"src": 5000}, "ACT_RANGE"),
@@ -129,6 +132,17 @@ def test_wide_sums() -> None:
     assert_exact(net, SHAPES["deep"], 2)
     with pytest.raises(CompileError, match="are wider than 32 bits"):
         compile_program(net.graph("n1"), SHAPES["square"])
+
+
+def test_sixteen_bits() -> None:
+    """One requantization a layer where a tree would take 257 parts; the multipliers need the bits that they have."""
+    config = replace(SHAPES["deep"], tree_levels=5)
+    net = sixteen_bits()
+    assert len(assert_exact(net, config).layers) == 3
+    bits = widths([net.graph(*outputs(net))])["scale_bits"]
+    assert 32 < bits <= 48
+    assert len(lower(net.graph(*outputs(net)), replace(config, scale_bits=bits)).layers) == 3
+    assert len(lower(net.graph(*outputs(net)), replace(config, scale_bits=bits - 1)).layers) > 257
 
 
 def test_too_large_a_row() -> None:

@@ -18,7 +18,7 @@ from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import Target
 from dfcompile.loopback.predict import load_bytes, predict
-from dfcompile.loopback.search.sweep import candidates, sweep
+from dfcompile.loopback.search.sweep import candidates, sweep, widths
 from dfcompile.loopback.traffic import layer_traffic
 from dfcompile.mode import serialize
 from dfcompile.mode.loopback import LoopbackAccelerator, from_parts
@@ -37,7 +37,7 @@ def test_best_of_all_candidates() -> None:
     graph = net.graph(*outputs(net))
     found = sweep([graph], BOARD, 100.0, most=1000)
     assert found.gap == 0
-    every = [predict(compile_program(graph, c)).cycles for c in candidates(BOARD, 100.0, 4)]
+    every = [predict(compile_program(graph, c)).cycles for c in candidates(BOARD, 100.0, widths([graph]))]
     assert found.best.cycles == min(every)
     for p in found.points:
         assert p.cycles is None or p.bound <= p.cycles
@@ -75,7 +75,7 @@ def test_why_no_engine_is_left(tmp_path: Path) -> None:
     graph = wide.graph(wide.conv(wide.conv("x", 4, top=1 << 14), 4, top=1 << 14))
     with pytest.raises(CompileError) as sums:
         sweep([graph], BOARD, 100.0)
-    count = len(list(candidates(BOARD, 100.0, 8)))
+    count = len(list(candidates(BOARD, 100.0, widths([graph]))))
     first, *rest = sums.value.problems
     assert first.code == "does-not-fit" and f"{count} of {count} engines: " in first.why
     assert {p.code for p in rest} == {"not-loopback"} and "n1" in str(sums.value)

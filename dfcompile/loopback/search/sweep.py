@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from dfcompile.device.boards import Board
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Graph
-from dfcompile.ir.intop import IntAdd
 from dfcompile.loopback.area import fits, resources
 from dfcompile.loopback.compile import NO_LAYER, compile_program
-from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.config import LEAST_SCALE_LEVELS, MOST_LEVELS, EngineConfig
 from dfcompile.loopback.lower import lower
 from dfcompile.loopback.predict import predict
 from dfcompile.loopback.search.bound import Work, work
-from dfcompile.loopback.storage import Ints
 from dfcompile.loopback.traffic import layer_traffic
+from dfcompile.loopback.width import scale_bits, weight_bits
 
 SIDES = (4, 8, 16, 32, 64)
 WEIGHT_WORDS = (128, 256, 512, 1024, 2048, 4096)
@@ -82,41 +79,41 @@ def bus_bits(board: Board, clock: float) -> int:
     return max([b for b in (32, 64, 128) if b / 8 * clock * 1e6 <= board.bandwidth * 1e9] or [32])
 
 
-def weight_bits(graphs: Sequence[Graph]) -> int:
-    """2, 4 or 8: what the weights of all convolutions and the factors of additions need; 8 when some are wider."""
-    convolutions = [g.constants[n.inputs[1]] for g in graphs for n in g.nodes if n.op.kind == "int_conv"]
-    factors = [np.array(n.op.factors) for g in graphs for n in g.nodes if isinstance(n.op, IntAdd)]
-    worst = max((_bits(w) for w in (*convolutions, *factors)), default=2)
-    return next((b for b in (2, 4, 8) if b >= worst), 8)
+def widths(graphs: Sequence[Graph]) -> dict[str, int]:
+    """Parameters of an engine that networks need: `weight_bits`, `scale_bits`, `acc_bits` of 32 or, where some layers or multipliers need
+    more, 64, and `tree_levels`, the fewest beside requantizations that take no more layers than the most.
+    """
+    scale = scale_bits(graphs)
+    found = {"weight_bits": weight_bits(graphs), "scale_bits": scale, "acc_bits": 64 if scale > 32 else 32}
+    refused = [g for g in graphs if lower(g, EngineConfig(**found)).problems]
+    if any(not lower(g, EngineConfig(**found | {"acc_bits": 64})).problems for g in refused):
+        found["acc_bits"] = 64
+    levels = range(LEAST_SCALE_LEVELS if scale else MOST_LEVELS, MOST_LEVELS + 1)
+    lows = [[lower(g, EngineConfig(tree_levels=k, **found)) for g in graphs] for k in levels]
+    sizes = [[(len(low.layers), len(low.problems)) for low in each] for each in lows]
+    return found | {"tree_levels": levels[sizes.index(sizes[-1])]}
 
 
-def acc_bits(graphs: Sequence[Graph]) -> int:
-    """32, or 64 where sums of some layers need more."""
-    refused = [g for g in graphs if lower(g, EngineConfig(acc_bits=32)).problems]
-    return 64 if any(not lower(g, EngineConfig(acc_bits=64)).problems for g in refused) else 32
+def candidates(board: Board, clock: float, needed: Mapping[str, int]) -> Iterator[EngineConfig]:
+    """Engines within what a design may fill of the board: every shape and weight buffer, each with the largest activation memory left.
 
-
-def _bits(weights: Ints) -> int:
-    lo, hi = int(weights.min()), int(weights.max())
-    return 1 + max((-lo - 1).bit_length() if lo < 0 else 0, hi.bit_length() if hi > 0 else 0)
-
-
-def candidates(board: Board, clock: float, bits: int, acc: int = 32) -> Iterator[EngineConfig]:
-    """Engines within what a design may fill of the board: every shape and weight buffer, each with the largest activation memory left."""
-    bus = bus_bits(board, clock)
+    needed: what `widths` gives
+    """
+    wanted, acc, bits = bus_bits(board, clock), needed["acc_bits"], needed["weight_bits"]
     for pe in SIDES:
         for simd in SIDES:
-            width = max([b for b in (32, 64, 128) if b <= min(max(bus, acc), 8 * simd, acc * pe, pe * simd * bits)] or [32])
+            bus = max([b for b in (32, 64, 128) if b <= min(max(wanted, acc), 8 * simd, acc * pe, pe * simd * bits)] or [32])
             for words in WEIGHT_WORDS:
-                trial = [_config(pe, simd, words, act, bits, acc, width) for act in ACT_WORDS]
+                sizes = dict(needed) | {"pe": pe, "simd": simd, "weight_words": words, "bus_bits": bus}
+                trial = [_config(sizes | {"act_words": act}) for act in ACT_WORDS]
                 fitting = [c for c in trial if c is not None and fits(c, board.family, board.usable)]
                 if fitting:
                     yield fitting[-1]
 
 
-def _config(pe: int, simd: int, words: int, act: int, bits: int, acc: int, bus: int) -> EngineConfig | None:
+def _config(sizes: dict[str, int]) -> EngineConfig | None:
     try:
-        return EngineConfig(pe=pe, simd=simd, act_words=act, weight_words=words, weight_bits=bits, acc_bits=acc, bus_bits=bus)
+        return EngineConfig(**sizes)
     except ValueError:
         return None
 
@@ -207,7 +204,7 @@ def sweep(
 ) -> Sweep:
     """The best engine for a frame of each network. CompileError when none fits the board."""
     looks = _Looks(graphs, board)
-    engines = list(candidates(board, clock, weight_bits(graphs), acc_bits(graphs)))
+    engines = list(candidates(board, clock, widths(graphs)))
     open_ = [p for c in engines if (p := looks.point(c)) is not None]
     open_.sort(key=lambda p: (p.bound, -p.config.act_words * p.config.simd, p.config.weight_words, p.lut))
     best: Point | None = None
@@ -240,7 +237,7 @@ def nearest(graphs: Sequence[Graph], board: Board, clock: float, shapes: int = 3
     """A quick look without replay: the point with the least bound among the largest array shapes. CompileError when none fits."""
     looks = _Looks(graphs, board)
     found: list[Point] = []
-    engines = sorted(candidates(board, clock, weight_bits(graphs), acc_bits(graphs)), key=lambda c: (-c.lanes, c.pe, -c.act_words))
+    engines = sorted(candidates(board, clock, widths(graphs)), key=lambda c: (-c.lanes, c.pe, -c.act_words))
     looked = [c for c in engines if (c.pe, c.simd) in list(dict.fromkeys((c.pe, c.simd) for c in engines))[:shapes]]
     for c in looked:
         point = looks.point(c)

@@ -1,0 +1,67 @@
+"""How wide an engine must be for networks: weights, sums, multipliers of requantizations, levels of thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from dfcompile.ir.graph import Graph
+from dfcompile.ir.intop import IntAdd, ThresholdCode
+from dfcompile.ir.requantization import Requantization, requantize
+from dfcompile.loopback.config import MOST_SCALE_BITS, EngineConfig
+from dfcompile.loopback.storage import Ints
+
+SCALED_CODES = range(5, 17)
+"""Bits of the codes that are worth requantizing: fewer have their thresholds in levels that a requantization takes anyway."""
+Scalings = dict[str, Requantization]
+
+
+@lru_cache(maxsize=4)
+def scalings(graph: Graph) -> Scalings:
+    """Requantizations that equal thresholds over the proven ranges, by the node's name."""
+    found: Scalings = {}
+    for node in graph.nodes:
+        op = node.op
+        if isinstance(op, ThresholdCode) and op.bits in SCALED_CODES and op.step == 1:
+            x = graph.tensors[node.inputs[0]]
+            lo, hi = (np.broadcast_to(np.asarray(b), (x.channels,)) for b in x.range)
+            thresholds, flip = (graph.constants[t] for t in node.inputs[1:3])
+            scaling = requantize(thresholds, np.broadcast_to(flip, (x.channels,)), lo, hi)
+            if scaling is not None and scaling.factor_bits <= MOST_SCALE_BITS:
+                found[node.name] = scaling
+    return found
+
+
+def holds(scaling: Requantization, lo: Ints, hi: Ints, above: Ints, config: EngineConfig) -> bool:
+    """Whether an engine multiplies by so much, and neither its sum nor what it shifts wraps around where the true sum is in lo..hi.
+
+    lo, hi, above: (channels,), `above` being what the true sum is above the array's
+    """
+    parts = (scaling.multiplier, scaling.offset, scaling.base, lo, hi)
+    whole = [(m * a + (b << scaling.shift) + o) for m, o, b, *ends in np.broadcast(*(p.astype(object) for p in parts)) for a in ends]
+    sums, bits = [int(v) for v in (*(lo - above), *(hi - above))], config.scaled_bits
+    return scaling.factor_bits <= config.scale_bits and _fit(whole, bits) and _fit(sums, bits - config.scale_bits)
+
+
+def _fit(values: list[int], bits: int) -> bool:
+    return -(1 << (bits - 1)) <= min(values) and max(values) < 1 << (bits - 1)
+
+
+def weight_bits(graphs: Sequence[Graph]) -> int:
+    """2, 4 or 8: what the weights of all convolutions and the factors of additions need; 8 when some are wider."""
+    convolutions = [g.constants[n.inputs[1]] for g in graphs for n in g.nodes if n.op.kind == "int_conv"]
+    factors = [np.array(n.op.factors) for g in graphs for n in g.nodes if isinstance(n.op, IntAdd)]
+    worst = max((_bits(w) for w in (*convolutions, *factors)), default=2)
+    return next((b for b in (2, 4, 8) if b >= worst), 8)
+
+
+def scale_bits(graphs: Sequence[Graph]) -> int:
+    """Bits of the widest multiplier of a requantization; 0 where there is none."""
+    return max((s.factor_bits for g in graphs for s in scalings(g).values()), default=0)
+
+
+def _bits(weights: Ints) -> int:
+    lo, hi = int(weights.min()), int(weights.max())
+    return 1 + max((-lo - 1).bit_length() if lo < 0 else 0, hi.bit_length() if hi > 0 else 0)
