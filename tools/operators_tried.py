@@ -105,12 +105,15 @@ def models(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def named_in_tests() -> dict[str, list[str]]:
-    """Operators that the importer takes -> the files of tests/ that hold their names as texts."""
+    """Operators that the importer takes -> the files of tests/ that hold their names as words of texts, docstrings left out."""
     found: dict[str, list[str]] = {}
     for path in sorted((ROOT / "tests").rglob("*.py")):
-        texts = {n.value for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Constant)}
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        prose = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
+        texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in prose]
+        words = {word for text in texts for word in text.split()}
         for name in CONVERTERS:
-            if name.rpartition("/")[2] in texts and ("/" not in name or "channels_last" in texts):
+            if name.rpartition("/")[2] in words and ("/" not in name or any("channels_last" in w for w in words)):
                 found.setdefault(name, []).append(path.relative_to(ROOT / "tests").as_posix().removesuffix(".py"))
     return dict(sorted(found.items()))
 

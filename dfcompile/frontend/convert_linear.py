@@ -217,12 +217,26 @@ def scaled(call: Call, x: Value) -> Value:
     return x if alpha == 1 else binary(call, "mul", x, call.const(alpha, "alpha"))
 
 
-@converts("FusedConv", "FusedGemm", "FusedMatMul")
+@converts("FusedMatMul")
+def fused_mat_mul(call: Call) -> Result:
+    """ONNX Runtime's ``alpha * A B``, the last two axes of A and B perhaps exchanged."""
+    if call.flag("transBatchA") or call.flag("transBatchB"):
+        raise Refusal("unsupported-op", "'FusedMatMul' moves a batch axis", help="save the model before ONNX Runtime optimizes it")
+    operands = []
+    for i, name in enumerate(("transA", "transB")):
+        x = call.value(i)
+        rank = len(onnx_shape(x))
+        turned = call.flag(name) and rank > 1
+        operands.append(call.builder.transpose(x, (*range(rank - 2), rank - 1, rank - 2)) if turned else x)
+    return scaled(call, product(call, *operands))
+
+
+@converts("FusedConv", "FusedGemm")
 def fused(call: Call) -> Result:
     """ONNX Runtime's fused operators; only those with a plain activation."""
     kind = call.text("activation", "")
     names = {"": None, "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh"}
-    if kind not in names or call.node.op_type == "FusedMatMul" or call.has(3):
+    if kind not in names or call.has(3):
         raise Refusal(
             "unsupported-op",
             f"'{call.node.op_type}' of ONNX Runtime is not supported here",
