@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
+
+import networkx as nx
 
 from dfcompile.errors import CompileError, Problem
 from dfcompile.front import FRONT, Build, Names, problems_of, take_model
 from dfcompile.frontend.importer import Survey, import_part, survey
-from dfcompile.frontend.part import Tensors
+from dfcompile.frontend.part import Tensors, Vertex
 
 MOST_TRIED = 32
 """Parts that are compiled up to units before the search ends."""
@@ -67,9 +69,22 @@ class _Candidate:
     def size(self) -> int:
         return self.chain.sizes[self.last + 1] - self.chain.sizes[self.first]
 
-    def holds(self, label: str) -> bool:
-        """Whether a node lies in it."""
-        return self.first <= self.chain.place.get(label, -1) <= self.last
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """Smaller for what is proposed rather."""
+        return -self.macs, -self.size, self.first
+
+    def without(self, first: bool = False, last: bool = False) -> Iterator[_Candidate]:
+        """The largest parts of this one without its first and without its last place."""
+        if first:
+            yield replace(self, first=self.first + 1)
+        if last:
+            yield replace(self, last=self.last - 1)
+
+    def around(self, place: int) -> Iterator[_Candidate]:
+        """The parts before and behind a place."""
+        yield replace(self, last=place - 1)
+        yield replace(self, first=place + 1)
 
 
 def propose(model: str | Path, input_type: Names = None) -> Proposal | None:
@@ -81,22 +96,32 @@ def propose(model: str | Path, input_type: Names = None) -> Proposal | None:
         found = survey(model)
     except CompileError:
         return None
-    candidates = sorted((c for chain in _chains(found) for c in _candidates(chain)), key=lambda c: (-c.macs, -c.size))
+    chains = list(_chains(found))
+    left = [_Candidate(chain, 0, len(chain.cuts)) for chain in chains]
     bad: set[str] = set()
-    bad_starts: set[tuple[str, ...]] = set()
+    seen: set[tuple[int, int, int]] = set()
     tried = 0
-    for c in candidates:
-        if c.start in bad_starts or any(map(c.holds, bad)) or tried == MOST_TRIED:
+    while left and tried < MOST_TRIED:
+        c = min(left, key=lambda x: x.order)
+        left.remove(c)
+        key = (chains.index(c.chain), c.first, c.last)
+        if key in seen or c.first > c.last or not c.macs:
             continue
-        problems = _problems(found, c, Path(model), input_type)
-        if not problems:
-            return Proposal(c.start, c.end, c.macs, sum(found.macs.values()))
-        tried += all(p.code != "open-part" for p in problems)
-        for p in problems:
-            if p.code in OF_THE_START:
-                bad_starts.add(c.start)
-            else:
-                bad.update(filter(c.holds, _labels(p)))
+        seen.add(key)
+        places = sorted({c.chain.place.get(n, -1) for n in bad})
+        refused = next((p for p in places if c.first <= p <= c.last), None)
+        if refused is None:
+            problems = _problems(found, c, Path(model), input_type)
+            if not problems:
+                return Proposal(c.start, c.end, c.macs, sum(found.macs.values()))
+            tried += any(p.code != "open-part" for p in problems)
+            of_start = [p for p in problems if p.code in OF_THE_START]
+            named = {n for p in problems if p not in of_start for n in _labels(p) if c.first <= c.chain.place.get(n, -1) <= c.last}
+            bad |= named
+            left += [c] if named else c.without(first=True, last=not of_start)
+            seen -= {key} if named else set()
+        else:
+            left += c.around(refused)
     return None
 
 
@@ -117,6 +142,8 @@ def _labels(problem: Problem) -> set[str]:
 def _chains(found: Survey) -> Iterator[_Chain]:
     """The chain to all outputs, written as none, and where there are several those to each."""
     tensors, outputs = Tensors(found.model), tuple(dict.fromkeys(v.name for v in found.model.outputs))
+    if not nx.is_directed_acyclic_graph(tensors.paths):
+        return
     for targets in ((), *((t,) for t in outputs if len(outputs) > 1)):
         if tensors.live.issuperset(targets or outputs):
             yield _chain(found, tensors, targets, targets or outputs)
@@ -125,19 +152,13 @@ def _chains(found: Survey) -> Iterator[_Chain]:
 def _chain(found: Survey, tensors: Tensors, name: tuple[str, ...], targets: tuple[str, ...]) -> _Chain:
     inputs = {v.name for v in found.model.inputs}
     cuts = tuple(t for t in tensors.ways(targets) if t not in inputs and t not in targets)
-    nodes = tensors.before(targets)
-    place = {n.label: 0 for n in tensors.nodes(nodes)}
-    for t in cuts:
-        for n in tensors.nodes(tensors.behind([t]) & nodes):
-            place[n.label] += 1
+    behind: dict[Vertex, int] = {t: k for k, t in enumerate(cuts, 1)}
+    vertices = tensors.paths.subgraph(tensors.before(targets))
+    for v in nx.topological_sort(vertices):
+        behind.setdefault(v, max((behind[u] for u in vertices.predecessors(v)), default=0))
+    place = {n.label: behind[n.index] for n in tensors.nodes(vertices)}
     macs, sizes = [0] * (len(cuts) + 1), [0] * (len(cuts) + 1)
     for label, k in place.items():
         macs[k] += found.macs.get(label, 0)
         sizes[k] += 1
     return _Chain(name, cuts, place, (0, *accumulate(macs)), (0, *accumulate(sizes)))
-
-
-def _candidates(chain: _Chain) -> Iterator[_Candidate]:
-    """Every part of a chain that multiplies."""
-    places = range(len(chain.cuts) + 1)
-    return (c for i in places for j in places[i:] if (c := _Candidate(chain, i, j)).macs)
