@@ -89,6 +89,10 @@ class Window:
         lo, hi = codes
         return (np.minimum(lo, pad_code), np.maximum(hi, pad_code)) if self.has_pads else codes
 
+    def inside(self, height: int, width: int) -> Array:
+        """Which taps of which windows read an element: (oh, ow, kh, kw)."""
+        return np.asarray(self.view(np.ones((1, height, width, 1)), 0.0)[0, :, :, 0] > 0)
+
     def __str__(self) -> str:
         parts = [f"kernel={self.kernel}"]
         plain = Window(self.kernel)

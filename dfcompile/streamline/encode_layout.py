@@ -13,11 +13,12 @@ from dfcompile.ir.intop import IntConcat, IntConv, IntPad, IntSlice, IntUpsample
 from dfcompile.ir.modelop import Binary
 from dfcompile.streamline.encode_axes import as_chw, orientation, turned, turned_back
 from dfcompile.streamline.encoder import Encoder, RestartError, refuse
-from dfcompile.streamline.grid import Grid, are_integers, fractions
+from dfcompile.streamline.grid import Grid, are_integers, common_scale, fractions
 from dfcompile.streamline.step import Step, StepFunction
 from dfcompile.streamline.value import Shape3, Value, find_layout, natural_index
 
 LARGEST_PERMUTATION = 2**24
+FINEST = 16  # parts of a code's step that become codes, so that one of them means a certain number
 
 
 def spatial(enc: Encoder, value: Value, node: Node) -> tuple[Value, Array]:
@@ -185,6 +186,16 @@ def recentred(enc: Encoder, node: Node, value: Value, real: Fraction) -> Value |
     if not are_integers((value.grid.offset - real) / value.grid.scale):
         return None
     return enc.materialize(value, node, value.anchor, Grid(value.grid.scale, fractions(real)))
+
+
+def refined(enc: Encoder, node: Node, value: Value, real: Fraction) -> Value | None:
+    """The value on codes of a part of its scale, whose 0 means `real`; None where that is a small part in some channel."""
+    assert value.grid
+    pairs = zip(*np.broadcast_arrays(np.ravel(value.grid.scale), np.ravel(value.grid.offset - real)), strict=True)
+    finer = [common_scale(pair) for pair in pairs]
+    if any(abs(parts) > FINEST for _, (parts, _) in finer):
+        return None
+    return enc.materialize(value, node, value.anchor, Grid(np.array([s for s, _ in finer], object), fractions(real)).compact())
 
 
 def constant_stream(enc: Encoder, node: Node, like: Value, codes: Array) -> str:

@@ -13,7 +13,7 @@ from dfcompile.ir.graph import Array, Node
 from dfcompile.ir.intop import IntConv, Window
 from dfcompile.ir.modelop import Conv, ConvTranspose, MatMul
 from dfcompile.ir.types import narrowed
-from dfcompile.streamline.encode_layout import gathered, permuted, recentred, spatial
+from dfcompile.streamline.encode_layout import gathered, permuted, recentred, refined, spatial
 from dfcompile.streamline.encoder import Encoder, refuse
 from dfcompile.streamline.grid import Grid, common_scale, fractions, whole_numbers
 from dfcompile.streamline.value import Const, Value, find_layout, natural_index
@@ -62,7 +62,7 @@ def integer_weights(const: Const, node: Node, transform: Any, input_scale: Array
             "the scale of an operand differs by input channel without a common measure",
             node,
             f"as integers the weights would reach {widest:.3g}, beyond {WIDEST_WEIGHT:.3g}",
-            "use one activation scale per tensor before a dense operator, or scales that are powers of two",
+            "put a quantizer behind what scales the channels (BatchNormalization, Mul), or use scales that are powers of two",
         )
     return Weights(narrowed(codes * factors.astype(np.int64)[:, :, None, None]), np.array([s for s, _ in pairs], object))
 
@@ -158,35 +158,43 @@ def _convolved(
     value, pad_code = _padded(enc, node, value) if window.has_pads else (value, 0)
     assert value.grid
     grid = value.grid.per_channel(c)
-    scale, offset = grid.scale[channels], grid.offset[channels]
-    found = integer_weights(const, node, transform, scale.reshape(groups, -1))
+    scale, offset = grid.scale[channels].reshape(groups, -1), grid.offset[channels].reshape(groups, -1)
+    found = integer_weights(const, node, transform, scale)
     codes = found.codes.transpose(0, 2, 3, 1)
-    shift = _offsets(codes, offset.reshape(groups, -1), scale.reshape(groups, -1), found.scale)
+    shift = _offsets(codes, offset, scale, found.scale)
+    h, w, _ = enc.shape(value.stream)
+    by_place = None if pad_code is not None else _offsets_by_place(window.inside(h, w), codes, offset, scale, found.scale)
     if groups == 1 and not (len(channels) == c and np.array_equal(channels, np.arange(c))):
         codes = _spread(codes, channels, c)
     stream = enc.emit(
-        IntConv(window, groups, pad_code), (value.stream,), node.source, f"conv_{node.name}", weights=np.ascontiguousarray(codes)
+        IntConv(window, groups, pad_code or 0), (value.stream,), node.source, f"conv_{node.name}", weights=np.ascontiguousarray(codes)
     )
     h, w, oc = enc.shape(stream)
-    return _result(node, stream, natural_index(oc, h, w).reshape(shape), found.scale, shift)
+    result = _result(node, stream, natural_index(oc, h, w).reshape(shape), found.scale, shift)
+    if by_place is None:
+        return result
+    grid = Grid(np.tile(found.scale, h * w), by_place)
+    return replace(enc.view(replace(result, base=Grid.of(1, 0), grid=None), (1, 1, h * w * oc), node), base=grid, grid=grid)
 
 
-def _padded(enc: Encoder, node: Node, value: Value) -> tuple[Value, int]:
-    """The value on codes of which one means real 0 in every channel, and that code."""
+def _offsets_by_place(inside: Array, codes: Array, offset: Array, scale: Array, out_scale: Array) -> Array:
+    """The offset of each output position and channel where what is padded means real 0 and has no code: (positions * channels,).
+
+    inside: (rows, columns, kh, kw), whether a tap lies in the picture; taps outside read code 0, and their offsets are left out
+    """
+    kinds, which = np.unique(inside.reshape(-1, *inside.shape[2:]), axis=0, return_inverse=True)
+    found = [_offsets(codes * kind[None, :, :, None], offset, scale, out_scale) for kind in kinds]
+    return np.stack(found)[which.ravel()].ravel()
+
+
+def _padded(enc: Encoder, node: Node, value: Value) -> tuple[Value, int | None]:
+    """The value on codes of which one means real 0 in every channel, and that code; None where there is none."""
     assert value.grid
     zero = value.grid.of_zero()
     if zero is not None:
         return value, near_code(node, zero, value.grid)
-    found = recentred(enc, node, value, Fraction(0))
-    if found is None:
-        refuse(
-            "no-code-for-zero",
-            f"zero padding of '{node.op.kind}' needs a code for real 0",
-            node,
-            f"the operand's codes mean {value.grid}",
-            "put a quantizer behind what shifts it (BatchNormalization, Add), or use one whose grid contains 0, or no padding",
-        )
-    return found, 0
+    found = recentred(enc, node, value, Fraction(0)) or refined(enc, node, value, Fraction(0))
+    return (value, None) if found is None else (found, 0)
 
 
 def _spread(codes: Array, channels: Array, count: int) -> Array:
@@ -274,7 +282,8 @@ def _vectors(enc: Encoder, node: Node, value: Value, rows: Array, weights: tuple
     layout = find_layout(rows.T[:, None, :], (1, h * w, c))
     if layout is None or not layout.is_whole(1, h * w):
         value = permuted(enc, value, node, np.ascontiguousarray(rows.T)[:, None, :])
-        layout = find_layout(value.index, enc.shape(value.stream))
+        h, w, c = enc.shape(value.stream)
+        layout = find_layout(value.index, (h, w, c))
     assert layout
     shape = (outputs, 1, positions) if h == 1 else (outputs, h, w)
     return _convolved(enc, node, value, layout.channels, Window(), 1, weights, shape)

@@ -14,7 +14,7 @@ from dfcompile.ir.intop import IntConv, IntPad, IntPool, Window
 from dfcompile.ir.modelop import AveragePool, MaxPool, Pad, Reduce
 from dfcompile.streamline import encode_real
 from dfcompile.streamline.encode_axes import Axes, as_chw, orientation, turned, turned_back
-from dfcompile.streamline.encode_layout import constant_operand, joined, recentred, spatial
+from dfcompile.streamline.encode_layout import constant_operand, joined, recentred, refined, spatial
 from dfcompile.streamline.encode_linear import near_code, pair, quad
 from dfcompile.streamline.encoder import Encoder, refuse
 from dfcompile.streamline.grid import Grid, fractions
@@ -231,7 +231,7 @@ def _bordered(enc: Encoder, node: Node, op: Pad, value: Value, before: list[int]
     codes = set(np.ravel((Fraction(op.value) - value.grid.offset) / value.grid.scale))
     code = codes.pop()
     if codes or code.denominator != 1:
-        found = recentred(enc, node, value, Fraction(op.value))
+        found = recentred(enc, node, value, Fraction(op.value)) or refined(enc, node, value, Fraction(op.value))
         if found is None:
             what = f"the pad value {op.value:g} has no code"
             refuse("no-code-for-zero", what, node, f"the codes mean {value.grid}", "pad before the quantizer")
@@ -243,11 +243,9 @@ def _bordered(enc: Encoder, node: Node, op: Pad, value: Value, before: list[int]
 
 
 def _beside(enc: Encoder, node: Node, op: Pad, value: Value, before: int, after: int) -> Value:
-    """Channels of the pad value before and after those that there are; fewer of them where a pad is negative."""
-    value = replace(value, index=np.ascontiguousarray(value.index[max(-before, 0) : len(value.index) - max(-after, 0)]))
+    """Channels of the pad value before and after those that there are."""
 
     def filled(count: int) -> list[Value]:
-        return [constant_operand(enc, node, value, np.full((count, *value.index.shape[1:]), op.value), 0)] if count > 0 else []
+        return [constant_operand(enc, node, value, np.full((count, *value.index.shape[1:]), op.value), 0)] if count else []
 
-    parts = [*filled(before), value, *filled(after)]
-    return joined(enc, node, parts, 0) if len(parts) > 1 else value
+    return joined(enc, node, [*filled(before), value, *filled(after)], 0)

@@ -13,6 +13,7 @@ from dfcompile.streamline.check import Probes, check_encoding, probe_inputs
 from dfcompile.streamline.encode import Encoded, encode
 from dfcompile.streamline.encoder import InputType
 from dfcompile.streamline.extract import extract_thresholds
+from dfcompile.streamline.fold_pads import fold_pads
 from dfcompile.streamline.host import HostSide
 from dfcompile.streamline.push_quantizers import push_quantizers
 from dfcompile.streamline.rewrite import drop_views, merge_pads
@@ -43,7 +44,7 @@ def streamline(
     model: Graph, input_types: dict[str, InputType], argmax: bool = False, dump: Callable[[str, Graph], None] | None = None
 ) -> Streamlined:
     """Run all passes; CompileError with every problem, or naming the pass that changed the numbers."""
-    model, notes = recover_weight_steps(push_quantizers(model))
+    model, notes = recover_weight_steps(fold_pads(push_quantizers(model)))
     encoded, problems, fates = encode(model, input_types, argmax)
     fates.update((k, f"{fates[k]}; {text}") for k, text in notes.items() if k in fates)
     if encoded is None or problems:

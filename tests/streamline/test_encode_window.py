@@ -91,3 +91,16 @@ def test_pads_of_a_convolution_mean_the_number_zero(zero: float, tmp_path: Path)
     """Unsigned codes with a zero-point: the pad code is not 0."""
     nodes = [quant("x", "q", zero="zp", signed=0), quant("v", "vq"), node("Conv", "q", "vq", pads=[1, 0, 2, 1], strides=[1, 2])]
     streamlined(model(nodes, {"x": SHAPE}, ["y"], constants(v=random(2, 3, 3, 2), zp=zero)), tmp_path)
+
+
+@pytest.mark.parametrize("shift", [0.125, 0.0625, 0.1, [0.1, -0.3, 0.7]])
+@pytest.mark.parametrize("groups", [1, 3])
+def test_pads_where_no_code_means_zero(groups: int, shift: Any, tmp_path: Path) -> None:
+    """Half a step or a quarter beside the codes, or any distance, by channel too; the scale as well before a depthwise layer."""
+    settings = {"group": groups, "pads": [1, 0, 2, 1], "strides": [1, 2], "dilations": [2, 1]}
+    layers = [node("Add", "q", "k", out="a"), node("Mul", "a", "by", out="e"), quant("v", "vq")]
+    layers.append(node("Conv", "e", "vq", out="c", **settings))
+    by = np.array([1, 0.7, -0.3], np.float32) if groups == 3 else np.array([1.3], np.float32)
+    held = {"k": np.array(shift, np.float32).reshape(-1, 1, 1), "by": by.reshape(-1, 1, 1), "v": random(3, 3 // groups, 3, 2)}
+    proto = model([quant("x", "q"), *layers, quant("c", "y", "t")], {"x": (1, 3, 4, 5)}, ["y"], constants(t=np.float32(0.3), **held))
+    streamlined(proto, tmp_path)

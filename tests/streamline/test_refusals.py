@@ -71,9 +71,9 @@ def channel_scales_without_a_common_measure() -> onnx.ModelProto:
 
 
 @refused
-def padding_without_a_code_for_zero() -> onnx.ModelProto:
-    layers = (node("Add", ["q", "half"], ["h"]), quant("w", "wq"), node("Conv", ["h", "wq"], ["y"], pads=[1, 1, 1, 1]))
-    return net(*layers, half=np.float32(0.1), w=random(3, 4, 3, 3))
+def normalized_channels_before_a_dense_layer() -> onnx.ModelProto:
+    layers = (node("BatchNormalization", ["q", *"ghmv"], ["n"]), quant("w", "wq"), node("Conv", ["n", "wq"], ["y"], pads=[1, 1, 1, 1]))
+    return net(*layers, g=random(4), h=random(4), m=random(4), v=np.abs(random(4)), w=random(3, 4, 3, 3))
 
 
 @refused
