@@ -11,6 +11,29 @@ from dataclasses import dataclass
 
 from dfcompile.text import one_line
 
+_INVALID = "ONNX does not allow this: correct the node where the model is exported, or in the file with the onnx package"
+HELP = {
+    "bad-attribute": _INVALID,
+    "bad-axis": _INVALID,
+    "bad-parameter": _INVALID,
+    "bad-shape": "correct the shapes where the model is exported; where they do fit, please report it with the model",
+    "bad-tensor": "export the model again with its constants in the file or beside it, as real numbers or integers",
+    "batch-axis": "keep axis 0 of every tensor for the batch alone, and export the model with batch size 1 or a symbolic one",
+    "disconnected": "leave this output out, or export a model in which it is computed from the input",
+    "duplicate-name": "names are unique in an ONNX file: rename one of the two, or export the model again",
+    "dynamic-weights": "export the model with these weights as constants",
+    "missing-attribute": _INVALID,
+    "missing-input": _INVALID,
+    "no-file": "name a file that is there and that you may read",
+    "no-output": "export the model with its output",
+    "simulation": "please report it with the build folder",
+    "too-large": "use smaller sizes, or leave the node to the program that calls the accelerator",
+    "unsupported-output": "export the model without what reads it",
+    "unsupported-type": "use real numbers, or integers of up to 64 bits",
+    "wrong-input": "give every input as many frames, in the shape and with the numbers that its stream has",
+}
+"""The way out that all problems of a kind have; one of its own goes before it."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -20,7 +43,7 @@ class Problem:
     what:  one line, what is wrong
     where: the node or tensor with its ONNX origin, or "" when the whole file is meant
     why:   the reason in terms of the numbers or attributes found
-    help:  a way out
+    help:  a way out; where none is given, that of the code in `HELP`
     """
 
     code: str
@@ -28,6 +51,10 @@ class Problem:
     where: str = ""
     why: str = ""
     help: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.help:
+            object.__setattr__(self, "help", HELP.get(self.code, ""))
 
     def __str__(self) -> str:
         lines = [f"error[{self.code}]: {one_line(self.what)}"]

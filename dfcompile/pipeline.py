@@ -168,7 +168,10 @@ def _over(b: Build) -> Problem | None:
     """Where the finished design, with its FIFOs, misses the budget of the whole board."""
     assert b.result and b.board
     over = over_budget(b.result, b.board)
-    return Problem("does-not-fit", f"the design does not fit {b.board.name}", why=f"it takes {over} with its FIFOs") if over else None
+    if not over:
+        return None
+    help = "ask for a lower frame rate, or take a larger board"
+    return Problem("does-not-fit", f"the design does not fit {b.board.name}", why=f"it takes {over} with its FIFOs", help=help)
 
 
 def _compare_modes(b: Build) -> None:

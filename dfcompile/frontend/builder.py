@@ -144,7 +144,10 @@ class Builder:
         """Take from the budget of folded elements."""
         self.budget -= elements
         if self.budget < 0:
-            raise Refusal("too-large", f"folding the model's constants would take more than {FOLD_BUDGET} elements")
+            raise Refusal(
+                "too-large", "the model computes too much from constants",
+                f"folding them would take more than {FOLD_BUDGET:,} elements", "fold them before the build, as onnxsim does",
+            )  # fmt: skip
 
     def value_of(self, value: Known) -> Array:
         """The numbers of a known value."""

@@ -53,7 +53,7 @@ def _parsed(call: Call) -> tuple[list[_Term], str]:
     for v, text in zip(values, labels, strict=True):
         if len(text) != len(onnx_shape(v)) or len(set(text)) != len(text) or not text.isalpha():
             what = f"'Einsum' reads a tensor of shape {call.shape(v)} as '{text}'"
-            raise Refusal("unsupported-op", what, "each axis needs a label of its own")
+            raise Refusal("unsupported-op", what, "each axis needs its own label", "write it with Transpose, Mul, ReduceSum and MatMul")
     if len(set(output)) != len(output) or not set(output) <= set("".join(labels)):
         raise ValueError(f"the equation '{equation}' of 'Einsum' asks for labels that its operands lack")
     return [_Term(v, text) for v, text in zip(values, labels, strict=True)], output

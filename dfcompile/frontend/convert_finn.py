@@ -26,7 +26,7 @@ def multi_threshold(call: Call) -> Result:
     """Count of thresholds reached; without a layout three axes are (batch, width, channel), as in qonnx."""
     x, thresholds = batched(call, call.plain(call.value(0))), call.array(1, "thresholds")
     if not np.all(np.isfinite(thresholds)):
-        raise Refusal("bad-quantizer", "a threshold of 'MultiThreshold' is not finite")
+        raise Refusal("bad-quantizer", "a threshold of 'MultiThreshold' is not finite", help="use a number beyond its input's range")
     op = MultiThreshold(call.real("out_scale", 1.0), call.real("out_bias", 0.0))
     table = call.const(thresholds, "thresholds")
     if not channels_last(call, x, "NWC" if len(onnx_shape(x)) == 3 else "NCHW"):

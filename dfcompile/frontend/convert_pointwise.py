@@ -298,7 +298,7 @@ def top_k(call: Call) -> Result:
     (k,) = call.numbers(1, "k") if call.has(1) else (call.integer("k"),)
     x, (axis,) = call.along(call.value(0), call.integer("axis", -1))
     if not isinstance(x, Act):
-        raise Refusal("constant-subgraph", "'TopK' of constants is not supported")
+        raise Refusal("constant-subgraph", "'TopK' of constants is not supported", help="fold the constants before, as onnxsim does")
     values, places = call.builder.apply_all(TopK(k, axis, call.flag("largest", True)), x)
     return values, call.retyped(places, "int64")
 

@@ -146,7 +146,8 @@ class _Importer:
         """The batch size that the file fixes, 1 when it is symbolic."""
         sizes = {v.dims[0] for v in self.model.inputs if v.dims and len(v.dims) > 1 and v.dims[0]}
         if len(sizes) > 1:
-            self.problem("batch-axis", f"the inputs have different batch sizes: {', '.join(map(str, sorted(s for s in sizes if s)))}")
+            shown = ", ".join(map(str, sorted(s for s in sizes if s)))
+            self.problem("batch-axis", f"the inputs have different batch sizes: {shown}", help="give all the same, 1 or a symbolic one")
         return max((s for s in sizes if s), default=1)
 
     def _read_inputs(self) -> None:

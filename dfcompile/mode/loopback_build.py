@@ -21,6 +21,7 @@ from dfcompile.mode.loopback import MOST_BATCH, LoopbackAccelerator
 from dfcompile.mode.report_data import budget_of
 from dfcompile.mode.roofline import Roofline, roofline
 from dfcompile.streamline.host import HostSide
+from dfcompile.streamline.lockstep import mismatch
 
 LARGE_MACS = 4_000_000_000
 
@@ -72,7 +73,8 @@ def check_program(acc: LoopbackAccelerator, codes: Mapping[str, Array]) -> None:
     wanted, found = acc.graph.execute(codes), run_program(acc.program, codes)
     wrong = [t for t in acc.graph.outputs if not np.array_equal(wanted[t], found[t])]
     if wrong:
-        raise CompileError(Problem("bug", "the loopback program differs from the integer graph", where=", ".join(wrong)))
+        what, why = "the loopback program does not compute what the integer graph does", f"{len(wrong)} of {len(wanted)} outputs differ"
+        raise CompileError(mismatch(what, f"output {', '.join(wrong)}", why))
 
 
 def build_loopback(

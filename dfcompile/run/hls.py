@@ -90,5 +90,5 @@ def run_hls(design: Design, inputs: Sequence[Array], hls: Path | None = None) ->
         output = (done.stdout + done.stderr).strip()
         if done.returncode or output:
             why = output or f"exit status {done.returncode}"
-            raise CompileError(Problem("hls-run", "the compiled C++ failed", where=design.name, why=why))
+            raise CompileError(Problem("hls-run", "the compiled C++ failed", design.name, why, "please report it with the build folder"))
         return tuple(read_beats(folder / f"{p.axis}.hex", p.stream) for p in interface.outputs)

@@ -63,7 +63,7 @@ def check_inputs(design: Design, inputs: Sequence[Array]) -> int:
     if shapes != [s.shape for s in wanted] or len({len(x) for x in inputs}) != 1:
         given = ", ".join(str(list(x.shape)) for x in inputs)
         text = ", ".join(f"[n, {', '.join(map(str, s.shape))}]" for s in wanted)
-        raise CompileError(Problem("input-shape", f"{design.name} wants codes of shape {text}", why=f"given: {given}"))
+        raise CompileError(Problem("input-shape", f"{design.name} wants codes of shape {text}", "", f"given: {given}", "give them so"))
     return len(inputs[0])
 
 
