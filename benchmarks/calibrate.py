@@ -17,7 +17,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.calibration_units import sweep
-from dfcompile.device.boards import FAMILIES
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.errors import CompileError
 from dfcompile.synthesis.unit import synthesise_unit

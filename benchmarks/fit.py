@@ -1,4 +1,4 @@
-"""The LUT coefficients that fit the calibration sweep best, for units/area.py and units/mac_area.py.
+"""The LUT coefficients that fit the calibration sweep best, for dfcompile/device/family.py.
 
     python -m benchmarks.fit --family ecp5
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict, fields, replace
 from statistics import median
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,23 +17,28 @@ from scipy.optimize import least_squares
 
 from benchmarks.calibrate import error, read_table
 from benchmarks.calibration_units import sweep
-from dfcompile.device.area import RATES
-from dfcompile.device.boards import FAMILIES
-from dfcompile.units.parts.mac_area import COSTS
+from dfcompile.device import area
+from dfcompile.device.family import FAMILIES
+from dfcompile.units.parts import mac_area
 
-TABLES: tuple[dict[str, Any], ...] = (RATES, COSTS)
+TABLES = ("rates", "costs")
 
 
 def set_values(family: str, values: NDArray[np.float64]) -> None:
     """Put coefficients in place."""
     rest = iter(values)
-    for table in TABLES:
-        table[family] = replace(table[family], **{f.name: float(next(rest)) for f in fields(table[family])})
+    for name in TABLES:
+        table = getattr(FAMILIES[family], name)
+        changed = replace(table, **{f.name: float(next(rest)) for f in fields(table)})
+        FAMILIES[family] = replace(FAMILIES[family], **{name: changed})
+    for known in (*vars(area).values(), *vars(mac_area).values()):  # what was found by the values before
+        if hasattr(known, "cache_clear"):
+            known.cache_clear()
 
 
 def get_values(family: str) -> NDArray[np.float64]:
     """The coefficients in place."""
-    return np.array([v for table in TABLES for v in asdict(table[family]).values()])
+    return np.array([v for name in TABLES for v in asdict(getattr(FAMILIES[family], name)).values()])
 
 
 def main() -> None:
@@ -57,7 +61,7 @@ def main() -> None:
     for what, values in (("present", start), ("fitted", found.x)):
         left = np.abs(errors(values))
         print(f"{what}: median {median(left):.1%}, worst {left.max():.1%}")
-    names = [f.name for table in TABLES for f in fields(table[family])]
+    names = [f.name for name in TABLES for f in fields(getattr(FAMILIES[family], name))]
     for name, old, new in zip(names, start, found.x, strict=True):
         print(f"{name:14s} {old:6.2f} -> {new:6.2f}")
 

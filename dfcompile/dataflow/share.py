@@ -17,14 +17,12 @@ import networkx
 import numpy as np
 
 from dfcompile.dataflow.design import Design
-from dfcompile.device.area import mux, rom, sum_of
+from dfcompile.device.area import bram, mux, rom, sum_of
 from dfcompile.device.boards import Board
 from dfcompile.device.cost import rates, vector
 from dfcompile.device.resources import Resources
 from dfcompile.units.base import Memory
 
-# With two ports of free addresses a block has half the width that it has with one.
-TWO_PORT_SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18))
 _MOST_PAIRS = 5000  # among which the best matching is looked for
 
 
@@ -61,10 +59,9 @@ class SharedMemory:
 
     def resources(self, family: str) -> Resources:
         """Area of the two together."""
-        places = 1 if family == "ecp5" else 2
-        blocks, banks = min((ceil(self.depth / d) * ceil(self.width / w), ceil(self.depth / d / places)) for d, w in TWO_PORT_SHAPES)
+        size, banks = bram(self.depth, self.width, family, two_ports=True)
         chosen = mux(self.first.width, banks, family) + mux(self.second.width, banks, family)
-        return chosen * (banks > 1) + Resources(bram36=blocks / 2)
+        return chosen * (banks > 1) + Resources(bram36=size)
 
 
 def ported_memory(design: Design, unit: str) -> Memory | None:

@@ -1,57 +1,25 @@
 """Area of the parts that units are made of, per device family.
 
-A LUT is a LUT6 on "xc7" and "xcup" and a LUT4 on "ecp5"; a bram36 is 36 kbit, so an 18-kbit block counts a half. Formulas
-follow the structure of the SystemVerilog; their few coefficients are fitted on the calibration sweep (docs/cost.md).
+A LUT is one of the family's own; a bram36 is 36 kbit, so an 18-kbit block counts a half. Formulas follow the structure of the
+SystemVerilog; their few coefficients are the family's (`dfcompile.device.family`), fitted on the calibration sweep (docs/cost.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, expm1, log1p
 
+from dfcompile.device.family import DEFAULT, FAMILIES
 from dfcompile.device.resources import Resources
 
 STYLES = ("auto", "lut", "lutram", "bram", "uram", "multiply", "shift_add")
 """Where a memory lies: chosen by its size, or in LUTs, distributed RAM, block RAM, UltraRAM; for thresholds also how a product does it."""
 STYLE_CODES = {style: i for i, style in enumerate(STYLES)}
-BRAM18_SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))
-URAM_SHAPE = (4096, 72)
 KEPT = 1 << 16
 """Areas of each kind of part that are kept: the foldings of a network ask for the same ones again and again."""
 # LUTs that one would spend to save an 18-kbit block RAM: about the ratio of the two on a mid-range device.
 LUTS_PER_BRAM18 = 180
-
-
-@dataclass(frozen=True)
-class Rates:
-    """LUTs of small parts.
-
-    counter:  per bit of a counter that wraps
-    control:  of the handshake logic of an output buffer, against a LUT6
-    compare:  per bit of a comparator, and each one besides; `constant` per bit where one side is fixed
-    adder:    per bit
-    late:     of a read-only memory whose address comes through logic, against one read from a register
-    bank:     per bit and further bank of a distributed RAM
-    """
-
-    counter: float
-    control: float
-    compare: float
-    compare_base: float
-    constant: float
-    adder: float
-    late: float
-    bank: float
-
-
-_LUT6 = Rates(counter=2.35, control=1.0, compare=0.58, compare_base=3.2, constant=0.3, adder=0.95, late=0.95, bank=0.87)
-RATES = {
-    "xc7": _LUT6,
-    "xcup": _LUT6,
-    "ecp5": Rates(counter=2.84, control=1.97, compare=1.95, compare_base=0.5, constant=1.04, adder=1.36, late=2.05, bank=0.95),
-}
 
 
 def index_bits(count: int) -> int:
@@ -60,42 +28,54 @@ def index_bits(count: int) -> int:
 
 
 @lru_cache(maxsize=KEPT)
-def bram18_count(depth: int, width: int, family: str) -> int:
-    """18-kbit block RAMs of a memory with one write and one read port."""
-    return min(ceil(depth / d) * ceil(width / w) for d, w in BRAM18_SHAPES)
+def block_count(depth: int, width: int, family: str) -> int:
+    """Block RAMs of a memory with one write and one read port."""
+    return min(ceil(depth / d) * ceil(width / w) for d, w in FAMILIES[family].blocks)
 
 
 @lru_cache(maxsize=KEPT)
-def bram(depth: int, width: int, family: str) -> Resources:
-    """Block RAMs of a memory, and the choice between the outputs of those that follow each other in depth."""
-    places = 1 if family == "ecp5" else 2  # the two halves of a 36-kbit block need no multiplexer
-    blocks, banks = min((ceil(depth / d) * ceil(width / w), ceil(depth / d / places)) for d, w in BRAM18_SHAPES)
-    return mux(width, banks, family) * (banks > 1) + Resources(bram36=blocks / 2)
+def bram(depth: int, width: int, family: str, two_ports: bool = False) -> tuple[float, int]:
+    """Size of a memory in blocks of 36 kbit, and banks of blocks that follow one another in depth, whose outputs are chosen from.
+
+    two_ports: two read ports of free addresses
+    """
+    f = FAMILIES[family]
+    shapes = f.shared if two_ports else f.blocks
+    blocks, banks = min((ceil(depth / d) * ceil(width / w), ceil(depth / d / f.halves)) for d, w in shapes)
+    return blocks * f.block, banks
+
+
+def _bram(depth: int, width: int, family: str) -> Resources:
+    """Block RAMs of a memory, and the choice between their outputs."""
+    size, banks = bram(depth, width, family)
+    return mux(width, banks, family) * (banks > 1) + Resources(bram36=size)
 
 
 def lutram_luts(depth: int, width: int, family: str) -> float:
-    """LUTs of a memory with one write and one read port in distributed RAM."""
-    if family == "ecp5":  # a 16 x 4 block takes 4 LUTs and 2 more for its write port; a LUT4 muxes two blocks
-        banks = ceil(depth / 16)
-        return ceil(width / 4) * banks * 6 + width * (banks - 1) * RATES[family].bank + (banks if banks > 1 else 0)
-    # RAM32M: 6 bits in 4 LUTs, RAM64M: 3 bits; synthesis takes the fewer blocks and chooses between their outputs.
-    banks, blocks = min(((ceil(depth / d), ceil(depth / d) * ceil(width / b)) for d, b in ((32, 6), (64, 3))), key=lambda s: (s[1], s[0]))
-    return 4 * blocks + width * (banks - 1) * RATES[family].bank + (banks if banks > 1 else 0)
+    """LUTs of a memory with one write and one read port in distributed RAM, of the shape that takes the fewest blocks."""
+    f = FAMILIES[family]
+    if not f.lutram:  # flip-flops, each of which keeps a LUT from other use
+        return registers(depth, width).lut + depth * width
+    banks, blocks, luts = min(
+        ((ceil(depth / d), ceil(depth / d) * ceil(width / b), luts) for d, b, luts in f.lutram), key=lambda s: (s[1], s[0])
+    )
+    return luts * blocks + width * (banks - 1) * f.rates.bank + (banks if banks > 1 else 0)
 
 
 def ram_style(depth: int, width: int, style: str = "auto") -> str:
     """Style of a memory with one write and one read port: `style`, or the cheaper of LUTRAM and block RAM."""
     if style != "auto":
         return style
-    blocks = bram18_count(depth, width, "xc7")
-    return "lutram" if lutram_luts(depth, width, "xc7") <= LUTS_PER_BRAM18 * blocks else "bram"
+    blocks = block_count(depth, width, DEFAULT)
+    return "lutram" if lutram_luts(depth, width, DEFAULT) <= LUTS_PER_BRAM18 * blocks else "bram"
 
 
 def ram_styles(depth: int, family: str) -> tuple[str, ...]:
     """Styles worth comparing for a memory with one write and one read port."""
     if depth == 1:
         return ("auto",)
-    return ("lutram", "bram", "uram") if family == "xcup" and depth >= 1024 else ("lutram", "bram")
+    f = FAMILIES[family]
+    return ("lutram",) * bool(f.lutram) + ("bram",) + ("uram",) * (f.uram is not None and depth >= 1024)
 
 
 def ram(depth: int, width: int, style: str, family: str) -> Resources:
@@ -105,9 +85,10 @@ def ram(depth: int, width: int, style: str, family: str) -> Resources:
         return registers(depth, width)
     if style == "lutram":
         return Resources(lut=lutram_luts(depth, width, family), ff=width)
-    if style == "uram" and family == "xcup":
-        return Resources(uram=ceil(depth / URAM_SHAPE[0]) * ceil(width / URAM_SHAPE[1]))
-    return bram(depth, width, family)
+    uram = FAMILIES[family].uram
+    if style == "uram" and uram:
+        return Resources(uram=ceil(depth / uram[0]) * ceil(width / uram[1]))
+    return _bram(depth, width, family)
 
 
 def registers(depth: int, width: int) -> Resources:
@@ -119,7 +100,7 @@ def rom_style(depth: int, width: int, style: str) -> str:
     """`style`, or for "auto" the cheaper of LUTs and block RAM."""
     if style != "auto":
         return style
-    return "bram" if width * ceil(depth / 64) > LUTS_PER_BRAM18 * bram18_count(depth, width, "xc7") else "lut"
+    return "bram" if width * ceil(depth / 64) > LUTS_PER_BRAM18 * block_count(depth, width, DEFAULT) else "lut"
 
 
 def rom_bit(depth: int, family: str) -> float:
@@ -128,7 +109,7 @@ def rom_bit(depth: int, family: str) -> float:
     A LUT6 holds 64 entries and the slice's multiplexers join two or four of them; further groups of four are muxed by LUTs. A
     LUT4 holds 16, and eight are joined. Of few entries some are constant or another bit's.
     """
-    entries, joined = (16, 8) if family == "ecp5" else (64, 4)
+    entries, joined = 1 << FAMILIES[family].lut_inputs, FAMILIES[family].joined
     if depth <= entries // 4:
         return min(1.0, 0.25 * (depth - 1).bit_length())
     groups, rest = divmod(depth, entries * joined)
@@ -155,15 +136,15 @@ def rom(depth: int, width: int, style: str, family: str, late: bool = False) -> 
         return Resources()
     if rom_style(depth, width, style) in ("lut", "lutram"):
         columns = distinct(width, depth)
-        return Resources(lut=columns * rom_bit(depth, family) * (RATES[family].late if late and depth > 16 else 1), ff=columns)
-    return bram(depth, width, family)
+        return Resources(lut=columns * rom_bit(depth, family) * (FAMILIES[family].rates.late if late and depth > 16 else 1), ff=columns)
+    return _bram(depth, width, family)
 
 
 @lru_cache(maxsize=KEPT)
 def stream_out(width: int, slots: int, family: str) -> Resources:
     """The output buffer `dfc_stream_out`."""
     bits = slots.bit_length()
-    rate = RATES[family].control
+    rate = FAMILIES[family].rates.control
     control = Resources(lut=(4 * bits + 2) * rate, ff=2 * bits + 2)
     if slots == 1:
         return control + Resources(ff=width)
@@ -173,33 +154,33 @@ def stream_out(width: int, slots: int, family: str) -> Resources:
 
 def shallow(depth: int, width: int, family: str) -> Resources:
     """A memory with an asynchronous read port, of at most some hundred words: registers where that is smaller."""
-    if depth * width <= (24 if family == "xc7" else 23):
+    if depth * width <= FAMILIES[family].registers:
         return registers(depth, width)
     return Resources(lut=lutram_luts(depth, width, family))
 
 
-def counter(count: int, family: str = "xc7") -> Resources:
+def counter(count: int, family: str = DEFAULT) -> Resources:
     """A counter over `count` values that wraps."""
     if count == 1:
         return Resources()
     bits = index_bits(count)
-    return Resources(lut=RATES[family].counter * bits, ff=bits)
+    return Resources(lut=FAMILIES[family].rates.counter * bits, ff=bits)
 
 
 def compare(bits: int, constant: bool, family: str) -> Resources:
     """A comparator of `bits` bits, with a constant or another number: two bits a LUT and a carry chain."""
-    rates = RATES[family]
+    rates = FAMILIES[family].rates
     return Resources(lut=bits * (rates.constant if constant else rates.compare) + rates.compare_base)
 
 
 def adder(bits: int, family: str) -> Resources:
     """Adder, subtractor or comparator of `bits` bits, without a register."""
-    return Resources(lut=bits * RATES[family].adder)
+    return Resources(lut=bits * FAMILIES[family].rates.adder)
 
 
 def mux(bits: int, ways: int, family: str) -> Resources:
     """Multiplexer of `ways` words of `bits` bits."""
-    return Resources(lut=bits * (ways - 1 if family == "ecp5" else ceil(ways / 4)))
+    return Resources(lut=bits * (ways - 1 if FAMILIES[family].lut_inputs < 6 else ceil(ways / 4)))
 
 
 def total(*parts: Resources) -> Resources:

@@ -13,12 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from dfcompile.device.family import FAMILIES
 from dfcompile.errors import Problem
 from dfcompile.options import SettingError, did_you_mean, read_toml, wrong_number
 
 USABLE: Mapping[str, float] = {"lut": 0.8, "ff": 0.8, "bram36": 0.95, "uram": 0.95, "dsp": 1.0}
 """Shares of a device that a design may fill: placement and routing and the shell need the rest."""
-FAMILIES = ("xc7", "xcup", "ecp5")
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Board:
     name:      as given to ``--board``
     title:     the maker's name for it
     part:      device
-    family:    "xc7" (7-series), "xcup" (UltraScale+) or "ecp5"
-    lut, ff:   look-up tables (6-input; 4-input on ecp5) and flip-flops
+    family:    a name in `device.family.FAMILIES`
+    lut, ff:   look-up tables (with as many inputs as the family's have) and flip-flops
     bram36:    36-kbit block RAMs (a pair of 18-kbit blocks counts as one)
     uram:      288-kbit UltraRAMs
-    dsp:       DSP slices (18x18 multipliers on ecp5)
+    dsp:       DSP slices (of some families plain multipliers)
     bandwidth: peak of the external memory, 10^9 bytes per second
     clock:     default clock, MHz
     source:    documents the figures come from

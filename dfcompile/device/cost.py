@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfcompile.device.boards import Board
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 
 RESOURCES = ("lut", "ff", "bram36", "uram", "dsp")
@@ -24,9 +25,6 @@ FF_RATE = 0.05
 LANE_RATE = 2.0
 """LUT equivalents of a multiply-accumulate lane, besides its area."""
 
-# LUTs for each block RAM, UltraRAM and DSP slice of a middle-sized device: XC7Z020, XCZU7EV, LFE5U-85F.
-_FAMILY_RATES = {"xc7": (380.0, 0.0, 242.0), "xcup": (738.0, 2400.0, 133.0), "ecp5": (804.0, 0.0, 536.0)}
-
 
 def vector(area: Resources, lanes: int = 0) -> Vector:
     """Area and lanes as an array in the order of `MEASURES`."""
@@ -36,7 +34,7 @@ def vector(area: Resources, lanes: int = 0) -> Vector:
 def rates(family: str, board: Board | None = None) -> Vector:
     """LUT equivalents of each of `MEASURES`."""
     if board is None:
-        bram, uram, dsp = _FAMILY_RATES[family]
+        bram, uram, dsp = FAMILIES[family].worth
     else:
         bram, uram, dsp = (board.lut / n if n else 0.0 for n in (board.bram36, board.uram, board.dsp))
     return np.array([1.0, FF_RATE, bram, uram, dsp, LANE_RATE])

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from dfcompile.dataflow.connect import Folding, apply_folding, tied_windows
-from dfcompile.device.boards import FAMILIES, USABLE, Board
+from dfcompile.device.boards import USABLE, Board
 from dfcompile.device.cost import RESOURCES, Vector, budget, rates
+from dfcompile.device.family import DEFAULT, FAMILIES
 from dfcompile.errors import CompileError, Problem
 from dfcompile.folding.option import Choice
 from dfcompile.folding.problem import FoldProblem
@@ -80,7 +81,7 @@ def macs(graph: Graph) -> int:
 
 
 def cheapest(
-    graph: Graph, interval: int | None = None, family: str = "xc7", board: Board | None = None, reserved: Vector | None = None
+    graph: Graph, interval: int | None = None, family: str = DEFAULT, board: Board | None = None, reserved: Vector | None = None
 ) -> Folded:
     """The least LUT equivalents for an interval, within a board's budget when one is given; CompileError when there is none.
 

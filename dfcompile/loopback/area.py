@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from math import ceil
 
-from dfcompile.device.area import bram18_count, lutram_luts
+from dfcompile.device.area import block_count, lutram_luts
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.loopback.config import EngineConfig
 
@@ -34,14 +35,15 @@ def resources(config: EngineConfig, family: str) -> Resources:
     expand = lanes * config.weight_bits * 0.75
     queues = lutram_luts(QUEUE, 640 + 2 * 128, family)
     writer = 8.0 * config.pe * 2 + 8 * config.simd
-    bram18 = (
-        2 * bram18_count(max(2, config.act_words // 2), 8 * config.simd, family)
-        + bram18_count(config.weight_words, lanes * config.weight_bits, family)
-        + bram18_count(config.acc_words, config.pe * config.acc_bits, family)
+    blocks = (
+        2 * block_count(max(2, config.act_words // 2), 8 * config.simd, family)
+        + block_count(config.weight_words, lanes * config.weight_bits, family)
+        + block_count(config.acc_words, config.pe * config.acc_bits, family)
     )
     products = 0 if config.weight_bits == 8 else lanes * product  # a DSP slice has its own registers
     ff = CONTROL_FF + lanes * 8 + products + adders + config.pe * (config.acc_bits * (4 + config.tree_levels) + 14)
-    whole = Resources(CONTROL_LUT + multipliers + adders + sums + tree + expand + queues + writer, ff, bram18 / 2, 0, dsp)
+    lut = CONTROL_LUT + multipliers + adders + sums + tree + expand + queues + writer
+    whole = Resources(lut, ff, blocks * FAMILIES[family].block, 0, dsp)
     return whole + scaling(config) if config.scale_bits else whole
 
 

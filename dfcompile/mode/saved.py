@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
-from dfcompile.device.boards import FAMILIES
+from dfcompile.device.family import FAMILIES
 from dfcompile.mode import serialize
 from dfcompile.mode.dataflow import Accelerator
 from dfcompile.mode.loopback import LoopbackAccelerator, from_parts

@@ -10,7 +10,7 @@ from typing import Any
 
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.share import shared_memories, unit_resources
-from dfcompile.device.boards import FAMILIES
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.emit.engine import TOP as LOOPBACK_TOP
 from dfcompile.errors import CompileError, Problem
@@ -31,7 +31,7 @@ def synth(out: Path, tool: str = "yosys", device: str | None = None, progress: P
 
     A block RAM that two units share counts in the first of them.
 
-    device: "xc7", "xcup" or "ecp5"; default the build's
+    device: a device family; default the build's
     Returns {"tool", "device", "units": [{"name", "kind", "synthesised", "estimated"}], "total": {"synthesised", "estimated"}}.
     CompileError for an unknown tool or family, or when the tool is missing or fails.
     """

@@ -52,7 +52,7 @@ def wrapper(unit: Unit, outside: bool = False) -> str:
 
 
 def synthesise_unit(unit: Unit, family: str, library: Path | None = None, default: bool = False, outside: bool = False) -> Resources:
-    """Real area of a unit on "xc7", "xcup" or "ecp5".
+    """Real area of a unit on a device family.
 
     library: folder with the SystemVerilog modules, default the compiler's own
     default: map logic with the tool's default instead of for area (see `flow`)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dfcompile.device import area
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit, divisors
@@ -84,7 +85,7 @@ class Argmax(Unit):
 
     def resources(self, family: str) -> Resources:
         bits = area.index_bits(self.shape[2])
-        chosen = 2.0 if family == "ecp5" and self.pe > 1 else 0.8  # LUTs of a bit of the better one and its index
+        chosen = FAMILIES[family].units.argmax if self.pe > 1 else 0.8  # LUTs of a bit of the better one and its index
         compare = area.compare(self.dtype.bits, False, family) + area.mux(self.dtype.bits, 2, family) * chosen
         best = Resources(ff=self.dtype.bits + bits)
         out = area.stream_out(self.index.bits, self.slots, family)

@@ -198,7 +198,7 @@ class Unit(ABC):
 
     @abstractmethod
     def resources(self, family: str) -> Resources:
-        """Estimated area on a device family: "xc7", "xcup" or "ecp5"."""
+        """Estimated area on a device family, one of `device.family.FAMILIES`."""
 
     def memories(self) -> tuple[Memory, ...]:
         """Read-only memories, in the order of the C++ function's arguments after the streams."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from dfcompile.device import area
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit, quotients
@@ -15,7 +16,6 @@ from dfcompile.units.parts.schedule import Schedule, one_to_one
 
 _LATENCY = 2
 # Yosys and Vivado put products of this many bits into DSP slices.
-_DSP_BITS = 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +83,9 @@ class Multiply(Unit):
 
     def resources(self, family: str) -> Resources:
         a, b = (t.bits for t in self.in_dtypes)
-        if min(a, b) >= 2 and (family == "ecp5" or a + b >= _DSP_BITS):
-            registers = 0 if family == "xc7" else a + b
-            lane = Resources(ff=registers, dsp=ceil(a / 18) * ceil(b / 18))
+        dsp = FAMILIES[family].dsp
+        if dsp and min(a, b) >= 2 and a + b >= dsp.least:
+            lane = Resources(ff=0 if dsp.registered else a + b, dsp=ceil(a / dsp.rows) * ceil(b / dsp.rows))
         else:
-            lane = Resources(lut=a * b * (2.8 if family == "ecp5" else 1.72), ff=a + b)
+            lane = Resources(lut=a * b * FAMILIES[family].units.multiply, ff=a + b)
         return area.total(*[lane] * self.lanes, area.stream_out(self.outputs[0].width, _LATENCY + 1, family), Resources(lut=8, ff=1))

@@ -9,6 +9,7 @@ from functools import reduce
 import numpy as np
 
 from dfcompile.device import area
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit, quotients
@@ -132,7 +133,7 @@ class Pool(Unit):
         if self.mode == "sum":
             lane = area.adder(bits, family) + Resources(lut=0.5 * bits if self.folds > 1 else 0)
         elif 2 * bits + 1 <= 6:  # a bit of the result is one function
-            lane = Resources(lut=bits * (2 if family == "ecp5" else 1))
+            lane = Resources(lut=bits * FAMILIES[family].units.extreme)
         else:
             lane = area.compare(bits, False, family) + area.mux(bits, 2, family) * 1.4
         memory = Resources()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dfcompile.device import area
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit
@@ -104,8 +105,7 @@ class Repack(Unit):
         for stage in range(places.bit_length()):
             wide = min(wide + (self._step * self.dtype.bits << stage), bits)
             shifted += wide
-        # Fitted on the calibration sweep: for the shifter, for each bit that waits, the same where the last beat is short, the level.
-        rates = (0.0, 5.2, 2.0, 0.0) if family == "ecp5" else (0.74, 0.0, 0.55, 12.0)
+        rates = FAMILIES[family].units.repack
         tail = bits if self.out_run % self.out_lanes else 0
         logic = rates[0] * shifted + rates[1] * bits + rates[2] * tail + rates[3] * places.bit_length()
         return area.total(

@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from dfcompile.device import area
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit, quotients
@@ -330,7 +331,7 @@ class SlidingWindow(Unit):
         index, padded = area.index_bits(self.inputs[0].beats) + 1, self._has_padding
         # Counters, and sums and comparisons of word numbers: fitted on the calibration sweep.
         logic = Resources(
-            lut=(13.2 * index + 5.6 * counted + 25 * padded) * (1.25 if family == "ecp5" else 1.0),
+            lut=(13.2 * index + 5.6 * counted + 25 * padded) * FAMILIES[family].units.window,
             ff=3.1 * index + 4.6 * counted + 11 * padded,
         )
         stuffed = area.total(*(area.counter(2 * n, family) * 3 for n in self.stuff if n > 1))

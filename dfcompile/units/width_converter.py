@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dfcompile.device import area
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit
@@ -80,11 +81,10 @@ class WidthConverter(Unit):
         level = area.counter(many // few if whole else many, family)
         if not whole:  # what waits may begin at any multiple of the common divisor
             places = self.in_lanes // math.gcd(few, many) + 1
-            return area.total(
-                out, level, area.mux((few + many) * bits, 2, family) * (places / 4), Resources(lut=10 if family == "ecp5" else 16, ff=held)
-            )
+            shifter = area.mux((few + many) * bits, 2, family) * (places / 4)
+            return area.total(out, level, shifter, Resources(lut=FAMILIES[family].units.converter, ff=held))
         if self.in_lanes > self.out_lanes:  # a shift register with a parallel load
             return area.total(out, level, Resources(lut=1.1 * held + 10, ff=held))
         enables = many // few - 1  # each place's own
-        per = 1.3 * area.index_bits(many // few) if family == "ecp5" else 1.0
+        per = FAMILIES[family].units.enable * area.index_bits(many // few) or 1.0
         return area.total(out, level, Resources(lut=enables * per, ff=held))

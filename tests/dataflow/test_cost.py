@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from pathlib import Path
 from statistics import median
 
 import numpy as np
 import pytest
 
+import dfcompile
 from benchmarks.calibrate import RESOURCES, error, read_table
 from benchmarks.calibration_units import mvtu, sweep, window
-from dfcompile.device.area import bram18_count, distinct, lutram_luts, rom_bit
+from dfcompile.device.area import block_count, distinct, lutram_luts, ram, rom_bit
 from dfcompile.device.boards import USABLE, find_board
 from dfcompile.device.cost import FF_RATE, MEASURES, budget, rates, vector
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
+from dfcompile.synthesis.flow import commands
 
 MEDIAN, WORST = 0.10, 0.30
 
 
-@pytest.mark.parametrize("family", ["xc7", "xcup", "ecp5"])
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("resource", ["lut", "ff", "bram36", "dsp"])
 def test_estimates_meet_the_sweep(family: str, resource: str) -> None:
     units = sweep()
@@ -61,7 +67,7 @@ def test_a_block_ram_is_worth_what_the_board_has_fewer_of_it() -> None:
     ("depth", "width", "blocks"), [(512, 36, 1), (513, 36, 2), (16384, 1, 1), (32768, 18, 32), (2048, 144, 16), (1, 1, 1)]
 )
 def test_block_rams_take_the_shape_that_needs_fewest(depth: int, width: int, blocks: int) -> None:
-    assert bram18_count(depth, width, "xc7") == blocks
+    assert block_count(depth, width, "xc7") == blocks
 
 
 def test_distributed_memories_grow_with_depth() -> None:
@@ -109,3 +115,24 @@ def test_fifos_come_out_of_the_rest_of_the_board_first() -> None:
     left = dict(zip(MEASURES, budget(board, large), strict=True))
     assert left["lut"] == 53200 - 20000 and left["bram36"] == 40
     assert left["dsp"] == board.dsp
+
+
+def test_a_family_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small LUTs, blocks of 4 kbit, no distributed RAM and no multipliers: every unit has an area, and none in what is not there."""
+    blocks = ((256, 16), (512, 8), (1024, 4), (2048, 2))
+    bare = replace(FAMILIES["ecp5"], title="bare", lutram=(), blocks=blocks, shared=blocks[1:], block=1 / 9, dsp=None)
+    monkeypatch.setitem(FAMILIES, "bare", bare)
+    areas = {name: unit.resources("bare") for name, unit in sweep().items()}
+    for name, unit in sweep().items():
+        styled = [unit.folded(**style).resources("bare") for style in unit.styles("bare")]
+        assert all(a.dsp == 0 and a.uram == 0 and a.lut > 0 and a.ff >= 0 for a in (areas[name], *styled)), name
+    assert any(a.bram36 for a in areas.values())
+    assert block_count(512, 16, "bare") == 2 and ram(512, 16, "bram", "bare").bram36 == 2 / 9
+    assert commands("bare", "top")[0].startswith("synth_ecp5 -top top")
+
+
+def test_no_other_file_decides_by_the_name_of_a_family() -> None:
+    names = "|".join(FAMILIES)
+    decides = re.compile(rf'[=!]= "({names})"|\bin \(.*"({names})"|"({names})" *[:,]')
+    files = [p for p in Path(dfcompile.__file__).parent.rglob("*.py") if p.name != "family.py"]
+    assert [f"{p}: {found[0]}" for p in files for found in decides.finditer(p.read_text(encoding="utf-8"))] == []

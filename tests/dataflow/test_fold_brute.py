@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from benchmarks.networks import CODES, Network
 from dfcompile.dataflow.connect import apply_folding, connect, converter, tied_windows
 from dfcompile.device.area import sum_of
-from dfcompile.device.boards import FAMILIES, Board, find_board
+from dfcompile.device.boards import Board, find_board
 from dfcompile.device.cost import MEASURES, budget, rates, vector
+from dfcompile.device.family import FAMILIES
 from dfcompile.errors import CompileError
 from dfcompile.folding.fold import cheapest, fastest, lanes
 from dfcompile.ir.graph import Graph
@@ -161,7 +162,7 @@ def board_of(found: Every, data: st.DataObject) -> Board:
 
 
 @examples(30, full=5000)
-@given(graph=networks, family=st.sampled_from(FAMILIES), data=st.data())
+@given(graph=networks, family=st.sampled_from(list(FAMILIES)), data=st.data())
 def test_tight_budgets_have_the_optimum_of_brute_force(graph: Graph, family: str, data: st.DataObject) -> None:
     """Cheapest and fastest design on a tight board: the value of brute force, or a refusal where nothing fits."""
     found = every(graph, family)

@@ -20,6 +20,7 @@ from math import ceil
 
 import numpy as np
 
+from dfcompile.device.family import FAMILIES
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array
 from dfcompile.units.parts.thresholding import SCALED, SCALED_BITS, Thresholding, ThresholdSize
@@ -27,7 +28,6 @@ from dfcompile.units.parts.thresholding import SCALED, SCALED_BITS, Thresholding
 PLANE_LIMIT = 6
 ARITHMETIC_CODES = {"auto": 0, "lut": 1, "dsp": 2}
 _DEEP_STAGE = 128  # entries of a threshold stage from which block RAM is worth a thought
-_DSP_PRODUCT_BITS = 9  # synthesisers put products of this many bits and more into DSP slices
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ class Products:
         """Whether products go into DSP slices: synthesis puts none of few bits there."""
         if self.planar or self.gated or arithmetic == "lut":
             return False
-        return family == "ecp5" or sum(self.factors) >= _DSP_PRODUCT_BITS
+        dsp = FAMILIES[family].dsp
+        return dsp is not None and sum(self.factors) >= dsp.least
 
     def dot_latency(self, simd: int) -> int:
         """Cycles from operands to their sum in `dfc_dot`."""

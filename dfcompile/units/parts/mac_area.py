@@ -1,44 +1,23 @@
 """Area of the multiply-accumulate arrays: the modules of `dfc_mac`, part by part as the SystemVerilog is written.
 
 Trees are walked node by node with the widths that the modules give them; what a synthesiser makes of a small function is a
-coefficient (`COSTS`), fitted on the calibration sweep.
+coefficient of the device family, fitted on the calibration sweep.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from math import ceil
 from typing import TYPE_CHECKING
 
 from dfcompile.device.area import KEPT, compare, counter, distinct, index_bits, ram, rom, rom_style, stream_out, total
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.units.parts.thresholding import SCALED, ScalingSize, ThresholdSize
 
 if TYPE_CHECKING:
     from dfcompile.units.parts.arithmetic import MacForm, Products
-
-
-@dataclass(frozen=True)
-class Costs:
-    """LUTs of small functions.
-
-    three:   count of three products of single bits (two outputs of six inputs)
-    nine:    sum of three such counts
-    product: a product of integers, per bit of one and bit of the other
-    gate:    a product that is an AND or XOR, per bit, before an adder
-    adder:   per bit
-    """
-
-    three: float
-    nine: float
-    product: float
-    gate: float
-    adder: float
-
-
-_LUT6 = Costs(three=2.0, nine=4.0, product=1.74, gate=0.57, adder=1.02)
-COSTS = {"xc7": _LUT6, "xcup": _LUT6, "ecp5": Costs(three=4.6, nine=5.9, product=2.53, gate=0.73, adder=0.99)}
 
 
 def clog2(n: int) -> int:
@@ -52,12 +31,12 @@ def adder_tree(terms: int, bits: int, limit: int, family: str) -> Resources:
     waiting: list[int] = []  # bits of the odd number out, level by level
     while terms > 1:
         grown = min(bits + 1, limit)
-        lut += (terms // 2) * bits * COSTS[family].adder
+        lut += (terms // 2) * bits * FAMILIES[family].costs.adder
         ff += (terms // 2) * grown
         if terms % 2:
             waiting.append(bits)
         if not terms % 2 or terms == 3:
-            shifted = len(waiting) >= 3 and family != "ecp5"
+            shifted = len(waiting) >= 3 and FAMILIES[family].shifts
             lut += waiting[0] if shifted else 0
             ff += 0 if shifted else sum(waiting)
             waiting = []
@@ -70,7 +49,7 @@ def popcount(terms: int, family: str, fixed: bool = False, own: float = 1.0) -> 
 
     fixed: one side of these is constant; own: share of its first counts that no other lane has too
     """
-    cost = COSTS[family]
+    cost = FAMILIES[family].costs
     if fixed:
         cost = replace(cost, three=2.0)
     threes, left = divmod(terms, 3)
@@ -96,7 +75,7 @@ def _planes(x: int, w: int, count: int, limit: int, family: str) -> Resources:
         merged = []
         for a, b in zip(nodes[::2], nodes[1::2], strict=False):
             low, high = min(a[0], b[0]), min(max(a[1], b[1]) + 1, limit)
-            lut += max(high - max(a[0], b[0]) - 1, 0) * COSTS[family].adder
+            lut += max(high - max(a[0], b[0]) - 1, 0) * FAMILIES[family].costs.adder
             ff += high - low
             merged.append((low, high))
         if len(nodes) % 2:
@@ -110,7 +89,7 @@ def _planes(x: int, w: int, count: int, limit: int, family: str) -> Resources:
 def dot(products: Products, simd: int, arithmetic: str, fixed: int, family: str) -> Resources:
     """One lane's `dfc_dot` of `simd` terms; fixed: lanes whose weights are constants, which thins them out, or 0."""
     x, w = products.factors
-    limit, cost = products.acc.bits, COSTS[family]
+    limit, cost, dsp = products.acc.bits, FAMILIES[family].costs, FAMILIES[family].dsp
     if products.planar:
         ones = simd if products.xnor or not fixed else ceil(simd / 2)  # an AND with 0 leaves nothing to count
         own = distinct(fixed, 3) / fixed if fixed and products.xnor else 1.0
@@ -124,13 +103,13 @@ def dot(products: Products, simd: int, arithmetic: str, fixed: int, family: str)
     in_dsp = products.in_dsp(arithmetic, family)
     if fixed:
         return tree + Resources(lut=simd, ff=simd * min(x + w, limit) * 0.45, dsp=0.4 * simd if in_dsp else 0)
-    if in_dsp:
-        slices = simd * ceil(x / 25) * ceil(w / 18)
-        if family != "xc7":  # Yosys uses the registers and adders of DSP48E1 only
+    if dsp and in_dsp:
+        slices = simd * ceil(x / dsp.columns) * ceil(w / dsp.rows)
+        if not dsp.registered:
             return tree + Resources(ff=simd * min(x + w, limit), dsp=slices)
         first = simd // 2
         return tree + Resources(lut=-first * (x + w), ff=-first * min(x + w + 1, limit), dsp=slices)
-    product = x + w if x + w <= 6 and family != "ecp5" else x * w * cost.product
+    product = x + w if x + w <= 6 <= FAMILIES[family].lut_inputs else x * w * cost.product
     return Resources(lut=simd * product, ff=simd * min(x + w, limit)) + tree
 
 
@@ -159,35 +138,36 @@ def thresholds(counting: ThresholdSize, folds: int, lanes: int, style: str, fami
 
 def scaled(scaling: ScalingSize, acc: int, out: int, folds: int, lanes: int, style: str, family: str) -> Resources:
     """`dfc_threshold_core` by a product of `acc` bits with the multiplier, an adder, and the clip, in each lane."""
-    factor, offset, cost = scaling.factor_bits, scaling.offset_bits, COSTS[family]
+    factor, offset, cost = scaling.factor_bits, scaling.offset_bits, FAMILIES[family].costs
+    own, dsp = FAMILIES[family].units, FAMILIES[family].dsp
     rows = 1 if scaling.shared else folds
     product = acc + factor
     bits = max(product, offset) + 1
     memory = rom(rows, (factor + offset) * lanes, "bram" if rows >= 1024 else "lut", family)
-    waiting = out * (out - 2) if family == "ecp5" else 2 * out  # codes on their way, elsewhere in shift registers
+    waiting = 2 * out if FAMILIES[family].shifts else out * (out - 2)  # codes on their way
     lane = Resources(lut=1.5 * out + 4, ff=bits - scaling.shift + waiting)
-    constant = {"xc7": 0.5, "xcup": 0.65, "ecp5": 1.0}[family]  # of an adder that is left where the offset is one
-    adder = Resources(lut=bits * cost.adder * (1.0 if rows > 1 else constant))
-    if style == "multiply":
-        columns = {"xc7": 25, "xcup": 27, "ecp5": 18}[family]
-        slices = ceil(max(acc, factor) / columns) * ceil(min(acc, factor) / 18)
+    adder = Resources(lut=bits * cost.adder * (1.0 if rows > 1 else own.fixed))
+    if style == "multiply" and dsp:
+        slices = ceil(max(acc, factor) / dsp.columns) * ceil(min(acc, factor) / dsp.rows)
         lane = lane + Resources(dsp=slices)
-        if slices == 1 and family == "xc7":  # the slice's registers are the input's, and it adds an offset that is no constant
+        if slices == 1 and dsp.registered:  # the slice's registers are the input's, and it adds an offset that is no constant
             memory = memory if rows > 4 else replace(memory, lut=0.6 * memory.lut, ff=0)
             lane = lane + Resources(lut=adder.lut if rows == 1 else 0, ff=scaling.shift - bits - (acc - 1))
         else:
             parts = 1.8 * product if slices >= 4 else 0  # what joins the partial products
             lane = lane + adder + Resources(lut=parts * cost.adder, ff=product)
+    elif style == "multiply":
+        lane = lane + adder + Resources(lut=acc * factor * cost.product, ff=product)
     else:
         gates = 1.25 if rows > 4 else 0.9  # bits of few multipliers are often alike
-        terms = (scaling.digits - 1 if rows == 1 else gates * factor) * (1.7 if family == "ecp5" else 1.0)
+        terms = (scaling.digits - 1 if rows == 1 else gates * factor) * own.digits
         lane = lane + adder + Resources(lut=product * terms * cost.adder, ff=product)
     return total(lane * lanes, memory, counter(rows, family), Resources(ff=out))
 
 
 def accumulator(acc: int, family: str) -> Resources:
     """The two registers and the adder of `acc` bits of a lane that sums over several steps."""
-    return Resources(lut=acc * COSTS[family].adder, ff=2 * acc)
+    return Resources(lut=acc * FAMILIES[family].costs.adder, ff=2 * acc)
 
 
 @lru_cache(maxsize=KEPT)
@@ -222,7 +202,8 @@ def array(
         lane = lane + accumulator(products.acc.bits, family)
     words, width = folds * steps, lanes * simd * products.w.bits
     weights = rom(words, width, rom_style(words, width, weight_style), family)
-    if products.in_dsp(arithmetic, family) and words > 1 and family == "xc7":  # the slices' own operand registers
+    dsp = FAMILIES[family].dsp
+    if dsp and dsp.registered and products.in_dsp(arithmetic, family) and words > 1:  # the slices' own operand registers
         weights = replace(weights, ff=-simd * products.x.bits)
     parts = [
         lane * lanes,

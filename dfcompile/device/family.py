@@ -1,0 +1,211 @@
+"""Device families: everything that the compiler knows of one, as one entry of `FAMILIES`.
+
+A new family is an entry here and its figures in `benchmarks/calibration.json` (python -m benchmarks.calibrate; docs/cost.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Shape = tuple[int, int]
+"""Words and bits of a memory block."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """LUTs of small parts.
+
+    counter:  per bit of a counter that wraps
+    control:  of the handshake logic of an output buffer, against a LUT6
+    compare:  per bit of a comparator, and each one besides; `constant` per bit where one side is fixed
+    adder:    per bit
+    late:     of a read-only memory whose address comes through logic, against one read from a register
+    bank:     per bit and further bank of a distributed RAM
+    """
+
+    counter: float
+    control: float
+    compare: float
+    compare_base: float
+    constant: float
+    adder: float
+    late: float
+    bank: float
+
+
+@dataclass(frozen=True)
+class Costs:
+    """LUTs of small functions in multiply-accumulate arrays.
+
+    three:   count of three products of single bits (two outputs of six inputs)
+    nine:    sum of three such counts
+    product: a product of integers, per bit of one and bit of the other
+    gate:    a product that is an AND or XOR, per bit, before an adder
+    adder:   per bit
+    """
+
+    three: float
+    nine: float
+    product: float
+    gate: float
+    adder: float
+
+
+@dataclass(frozen=True)
+class Units:
+    """What single units need, fitted on the calibration sweep.
+
+    argmax:    LUTs per bit of the better of two channels and its index, where several are compared in a cycle (else 0.8)
+    extreme:   LUTs per bit of a narrow maximum or minimum
+    multiply:  per bit of one stream and bit of the other, outside DSP slices
+    fixed:     share that is left of an adder of a constant
+    digits:    of an adder of a product by shifts and additions, against one
+    window:    of a window's counters, against a LUT6
+    converter: LUTs of a converter between lanes that do not divide one another
+    enable:    LUTs for each place's own enable of a converter to more lanes: for each bit of the place, or (0) 1 in all
+    repack:    LUTs of a repacker: per bit of the shifter, per bit that waits, again where the last beat is short, per level
+    """
+
+    argmax: float
+    extreme: float
+    multiply: float
+    fixed: float
+    digits: float
+    window: float
+    converter: float
+    enable: float
+    repack: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Dsp:
+    """Multiplier slices.
+
+    columns, rows: bits of the two signed operands, the wider one first
+    least:         bits of a product, both operands together, from which synthesis takes a slice for it
+    registered:    synthesis uses the slice's own registers and adder
+    """
+
+    columns: int
+    rows: int
+    least: int
+    registered: bool = False
+
+
+@dataclass(frozen=True)
+class Family:
+    """A device family.
+
+    title:      the makers' name for it
+    lut_inputs: of a look-up table
+    joined:     LUTs that the slice's own multiplexers join to a larger one
+    shifts:     a LUT may be a shift register
+    registers:  bits up to which a shallow memory is of flip-flops
+    lutram:     blocks of distributed RAM: (words, bits, LUTs that one takes), or none
+    blocks:     shapes of a block RAM with one write and one read port; `shared`: with two read ports
+    block:      size of a block RAM in blocks of 36 kbit
+    halves:     blocks that follow one another in depth and need no multiplexer
+    uram:       shape of an UltraRAM, or None
+    worth:      LUTs for each block of 36 kbit, UltraRAM and DSP slice of a middle-sized device
+    synth:      Yosys command and its options, without -top
+    mapping:    commands in place of its step `map_luts`, which cares for delay only
+    rest:       its steps behind that, or ""
+    cells:      cell (a pattern) -> (LUTs, flip-flops, blocks of 36 kbit, UltraRAMs, DSP slices); others are free
+    """
+
+    title: str
+    lut_inputs: int
+    joined: int
+    shifts: bool
+    registers: int
+    lutram: tuple[tuple[int, int, int], ...]
+    blocks: tuple[Shape, ...]
+    shared: tuple[Shape, ...]
+    block: float
+    halves: int
+    uram: Shape | None
+    dsp: Dsp | None
+    worth: tuple[float, float, float]
+    rates: Rates
+    costs: Costs
+    units: Units
+    synth: tuple[str, str]
+    mapping: tuple[str, ...]
+    rest: str
+    cells: Mapping[str, tuple[float, float, float, float, float]]
+
+
+_BLOCKS = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))
+# 6-input LUTs; 7- and 8-input functions are 2 and 4 of them with the slice's own multiplexers.
+_XILINX_MAP = (
+    "opt_expr -mux_undef -noclkinv",
+    "abc -luts 2:2,3,6:5,10,20",
+    "clean",
+    "xilinx_srl -fixed -minlen 3",
+    "techmap -map +/xilinx/lut_map.v -map +/xilinx/cells_map.v -D LUT_WIDTH=6",
+    "xilinx_dffopt",
+    "opt_lut_ins -tech xilinx",
+    "clean",
+)
+# Carry chains and the slices' multiplexers are free.
+_XILINX_CELLS = {
+    r"LUT[1-6]|INV": (1.0, 0.0, 0.0, 0.0, 0.0),  # an inverter that is left stands before a carry chain or a register
+    r"LUT6_2": (1.0, 0.0, 0.0, 0.0, 0.0),
+    r"SRL16E|SRLC16E|SRLC32E": (1.0, 0.0, 0.0, 0.0, 0.0),
+    r"RAM(16|32|64)X1S(_1)?": (1.0, 0.0, 0.0, 0.0, 0.0),
+    r"RAM128X1S": (2.0, 0.0, 0.0, 0.0, 0.0),
+    r"RAM256X1S": (4.0, 0.0, 0.0, 0.0, 0.0),
+    r"RAM32X1D|RAM64X1D|RAM(16|32)X2S": (2.0, 0.0, 0.0, 0.0, 0.0),
+    r"RAM128X1D|RAM32M|RAM64M|RAM256X1D": (4.0, 0.0, 0.0, 0.0, 0.0),
+    r"RAM32M16|RAM64M8|RAM64X8SW": (8.0, 0.0, 0.0, 0.0, 0.0),
+    r"FD\w+": (0.0, 1.0, 0.0, 0.0, 0.0),
+    r"RAMB18E[12]": (0.0, 0.0, 0.5, 0.0, 0.0),
+    r"RAMB36E[12]": (0.0, 0.0, 1.0, 0.0, 0.0),
+    r"URAM288\w*": (0.0, 0.0, 0.0, 1.0, 0.0),
+    r"DSP48E[12]|DSP48\w*": (0.0, 0.0, 0.0, 0.0, 1.0),
+}
+_LATTICE_CELLS = {
+    r"LUT4": (1.0, 0.0, 0.0, 0.0, 0.0),
+    r"CCU2C": (2.0, 0.0, 0.0, 0.0, 0.0),  # its two LUTs serve nothing else
+    r"TRELLIS_DPR16X4": (6.0, 0.0, 0.0, 0.0, 0.0),  # 4 LUTs of memory and 2 that carry its write port
+    r"TRELLIS_FF": (0.0, 1.0, 0.0, 0.0, 0.0),
+    r"DP16KD|PDPW16KD": (0.0, 0.0, 0.5, 0.0, 0.0),
+    r"MULT18X18D": (0.0, 0.0, 0.0, 0.0, 1.0),
+}
+_LUT6_RATES = Rates(counter=2.35, control=1.0, compare=0.58, compare_base=3.2, constant=0.3, adder=0.95, late=0.95, bank=0.87)
+_LUT6_COSTS = Costs(three=2.0, nine=4.0, product=1.74, gate=0.57, adder=1.02)
+
+
+def _xilinx(
+    name: str, title: str, registers: int, uram: Shape | None, dsp: Dsp, worth: tuple[float, float, float], fixed: float
+) -> Family:
+    """A family of 6-input LUTs; what AMD's have in common."""
+    return Family(
+        title, lut_inputs=6, joined=4, shifts=True, registers=registers, lutram=((32, 6, 4), (64, 3, 4)),  # RAM32M, RAM64M
+        blocks=_BLOCKS, shared=_BLOCKS[:-1], block=0.5, halves=2, uram=uram, dsp=dsp, worth=worth, rates=_LUT6_RATES, costs=_LUT6_COSTS,
+        units=Units(argmax=0.8, extreme=1.0, multiply=1.72, fixed=fixed, digits=1.0, window=1.0, converter=16.0, enable=0.0,
+                    repack=(0.74, 0.0, 0.55, 12.0)),
+        synth=("synth_xilinx", f" -family {name} -flatten -noiopad -noclkbuf"), mapping=_XILINX_MAP, rest="", cells=_XILINX_CELLS,
+    )  # fmt: skip
+
+
+FAMILIES: dict[str, Family] = {
+    # The figures of worth: XC7Z020, XCZU7EV, LFE5U-85F. Yosys uses the registers and the adder of DSP48E1 only.
+    "xc7": _xilinx("xc7", "AMD 7 series", 24, None, Dsp(25, 18, 9, registered=True), (380.0, 0.0, 242.0), fixed=0.5),
+    "xcup": _xilinx("xcup", "AMD UltraScale+", 23, (4096, 72), Dsp(27, 18, 9), (738.0, 2400.0, 133.0), fixed=0.65),
+    "ecp5": Family(
+        "Lattice ECP5", lut_inputs=4, joined=8, shifts=False, registers=23, lutram=((16, 4, 6),),
+        blocks=_BLOCKS, shared=_BLOCKS[:-1], block=0.5, halves=1, uram=None, dsp=Dsp(18, 18, 0), worth=(804.0, 0.0, 536.0),
+        rates=Rates(counter=2.84, control=1.97, compare=1.95, compare_base=0.5, constant=1.04, adder=1.36, late=2.05, bank=0.95),
+        costs=Costs(three=4.6, nine=5.9, product=2.53, gate=0.73, adder=0.99),
+        units=Units(argmax=2.0, extreme=2.0, multiply=2.8, fixed=1.0, digits=1.7, window=1.25, converter=10.0, enable=1.3,
+                    repack=(0.0, 5.2, 2.0, 0.0)),
+        synth=("synth_ecp5", ""), mapping=("techmap -map +/lattice/latches_map.v", "abc -lut 4:7", "clean"), rest="map_cells:check",
+        cells=_LATTICE_CELLS,
+    ),
+}  # fmt: skip
+"""By the name that boards, `--device` and reports give them."""
+
+DEFAULT = "xc7"
+"""Where there is no board. Memory styles that hold for every family are chosen by its sizes."""
