@@ -19,6 +19,7 @@ from dfcompile.ir.graph import Graph
 from dfcompile.ir.types import IntType
 from dfcompile.options import parse_input_type
 from dfcompile.store.files import writing
+from dfcompile.streamline.decline import Declined
 from dfcompile.streamline.encode import find_problems
 from dfcompile.streamline.encoder import InputType
 from dfcompile.streamline.pipeline import Streamlined, streamline
@@ -44,6 +45,7 @@ class Build:
     input_types: dict[str, InputType] = field(default_factory=dict)
     model: Graph | None = None
     fates: dict[str, str] = field(default_factory=dict)
+    declined: list[Declined] = field(default_factory=list)  # what passes left as it was
     part: Part | None = None  # what is compiled of the model, where that is not all
     integer: Streamlined | None = None
     units: Graph | None = None
@@ -95,7 +97,7 @@ def _later_problems(model: Graph | None, input_type: str | tuple[str, ...] | Non
 
 def _streamline(b: Build) -> None:
     assert b.model
-    b.integer = streamline(b.model, b.input_types, bool(b.options.get("argmax")), b.dump)
+    b.integer = streamline(b.model, b.input_types, bool(b.options.get("argmax")), b.dump, b.declined)
     b.model = b.model.replace(constants={})  # the real weights, which nothing reads any more
     b.input_types = b.integer.input_types
 
@@ -166,8 +168,9 @@ def explain(model: str | Path, input_type: Names = None, from_: Names = None, to
             in_units.setdefault(s, []).append(f"{node.name} ({node.op.kind})")
     for name, fate in b.fates.items():
         kind, _, text = fate.partition(": ")
-        later = [encoded[n] for n in by_source.get(name, ()) if n in encoded]
-        rows.append((name, kind, "; ".join(dict.fromkeys(later)) or text, ", ".join(in_units.get(name, ()))))
+        later = list(dict.fromkeys(encoded[n] for n in by_source.get(name, ()) if n in encoded)) or [text]
+        later += [str(d) for d in b.declined if name in d.source]
+        rows.append((name, kind, "; ".join(later), ", ".join(in_units.get(name, ()))))
     return Explanation(tuple(rows), problems, b.part)
 
 

@@ -16,6 +16,7 @@ from dfcompile.ir.graph import Array, Graph, Node, Tensor
 from dfcompile.ir.intop import IntAdd, IntConv, IntOp, LookupCode, ThresholdCode
 from dfcompile.ir.modelop import Quantize
 from dfcompile.ir.types import BIPOLAR, IntType
+from dfcompile.streamline.decline import Decline, in_silence
 from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, common_scale
 from dfcompile.streamline.joint import join
 from dfcompile.streamline.monotone import Table, evaluate, finished, monotone_table, table_of, type_of, values_of
@@ -30,9 +31,9 @@ WIDEST = 2**53
 WIDEST_CODE = 16
 
 
-def extract_thresholds(graph: Graph) -> Graph:
+def extract_thresholds(graph: Graph, decline: Decline = in_silence) -> Graph:
     """Types and ranges for every tensor, and thresholds or tables for every step function."""
-    walk = _Extraction(graph)
+    walk = _Extraction(graph, decline)
     for node in graph.nodes:
         walk.visit(node)
     if walk.problems:
@@ -41,7 +42,8 @@ def extract_thresholds(graph: Graph) -> Graph:
 
 
 class _Extraction:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, decline: Decline) -> None:
+        self.decline = decline
         self.tensors: dict[str, Tensor] = dict(graph.tensors)
         self.constants: dict[str, Array] = dict(graph.constants)
         self.nodes: list[Node] = []
@@ -95,9 +97,11 @@ class _Extraction:
     def _joined(self, node: Node, function: StepFunction) -> bool:
         """A step function of two streams as thresholds on a sum with the smallest factors that change no code."""
         if len(function.addends) > 1:
+            self.decline(node, "small factors are looked for between two operands only")
             return False
         found = join(function, self.ranges[node.inputs[0]], self.ranges[node.inputs[1]])
         if found is None:
+            self.decline(node, "no small factors add its two operands up without changing a code")
             return False
         total = self._add_up(node, found.factors)
         if total is None:

@@ -10,6 +10,7 @@ from dfcompile.ir.graph import Graph
 from dfcompile.ir.intop import INTEGER_OPS
 from dfcompile.ir.types import IntType
 from dfcompile.streamline.check import Probes, check_encoding, probe_inputs
+from dfcompile.streamline.decline import Decline, Declined, noted
 from dfcompile.streamline.encode import Encoded, encode
 from dfcompile.streamline.encoder import InputType
 from dfcompile.streamline.extract import extract_thresholds
@@ -21,7 +22,7 @@ from dfcompile.streamline.step import StepFunction
 from dfcompile.streamline.value import Shape3
 from dfcompile.streamline.weight_step import recover_weight_steps
 
-PASSES: tuple[Callable[[Graph], Graph], ...] = (
+PASSES: tuple[Callable[[Graph, Decline], Graph], ...] = (
     drop_views,
     merge_pads,
     extract_thresholds,
@@ -30,21 +31,32 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
 
 @dataclass(frozen=True, eq=False)
 class Streamlined:
-    """The integer graph of a model, the host's side, what became of each node of the model, what its raw inputs carry, and the
-    codes of the probes."""
+    """The integer graph of a model, the host's side, what became of each node of the model, what its raw inputs carry, the codes of
+    the probes, and what passes left as it was."""
 
     graph: Graph
     host: HostSide
     fates: dict[str, str]
     input_types: dict[str, InputType]
     probes: Probes
+    declined: tuple[Declined, ...] = ()
 
 
 def streamline(
-    model: Graph, input_types: dict[str, InputType], argmax: bool = False, dump: Callable[[str, Graph], None] | None = None
+    model: Graph,
+    input_types: dict[str, InputType],
+    argmax: bool = False,
+    dump: Callable[[str, Graph], None] | None = None,
+    declined: list[Declined] | None = None,
 ) -> Streamlined:
-    """Run all passes; CompileError with every problem, or naming the pass that changed the numbers."""
-    model, notes = recover_weight_steps(fold_pads(push_quantizers(model)))
+    """Run all passes; CompileError with every problem, or naming the pass that changed the numbers.
+
+    declined: what the passes left as it was is added here, also when they raise
+    """
+    left = [] if declined is None else declined
+    for prepare in (push_quantizers, fold_pads):
+        model = prepare(model, noted(prepare.__name__, left))
+    model, notes = recover_weight_steps(model, noted(recover_weight_steps.__name__, left))
     encoded, problems, fates = encode(model, input_types, argmax)
     fates.update((k, f"{fates[k]}; {text}") for k, text in notes.items() if k in fates)
     if encoded is None or problems:
@@ -54,14 +66,14 @@ def streamline(
         dump("encode", encoded.graph)
     graph, passes = encoded.graph, []
     for run in PASSES:
-        graph = run(graph)
+        graph = run(graph, noted(run.__name__, left))
         graph.verify((*INTEGER_OPS, StepFunction))
         passes.append((run.__name__, graph))
         if dump:
             dump(run.__name__, graph)
     host = _host(model, encoded)
     probes = check_encoding(model, encoded, host, probe_inputs(model, encoded.input_types), passes)
-    return Streamlined(graph, replace(host, streams=_streams(graph)), fates, encoded.input_types, probes)
+    return Streamlined(graph, replace(host, streams=_streams(graph)), fates, encoded.input_types, probes, tuple(left))
 
 
 def _host(model: Graph, encoded: Encoded) -> HostSide:

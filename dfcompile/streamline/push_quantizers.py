@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from dfcompile.ir.graph import Graph, Node
 from dfcompile.ir.modelop import Binary, Bipolar, Concat, Dequantize, IndexOp, MaxPool, Pad, Quantize, Unary
+from dfcompile.streamline.decline import Decline, in_silence
 
 _ROUNDS = (Quantize, Bipolar)
 
 
-def push_quantizers(model: Graph) -> Graph:
+def push_quantizers(model: Graph, decline: Decline = in_silence) -> Graph:
     """Every join of real numbers all of whose readers end in quantizers, moved behind them."""
     for node in reversed(model.nodes):
         if isinstance(node.op, Concat) and not all(_is_quantized(model, t) for t in node.inputs):
             chains = _chains(model, node)
-            if chains:
+            if isinstance(chains, str):
+                decline(node, chains)
+            else:
                 model = _pushed(model, node, chains)
     return model
 
@@ -33,20 +36,26 @@ def _is_quantized(model: Graph, name: str) -> bool:
     return isinstance(made.op, Dequantize) or (source is not None and isinstance(source.op, Bipolar))
 
 
-def _chains(model: Graph, join: Node) -> list[list[Node]]:
-    """For each reader of a join the elementwise operators up to its quantizer; none where one reader has no such chain."""
+def _chains(model: Graph, join: Node) -> list[list[Node]] | str:
+    """For each reader of a join the elementwise operators up to its quantizer, or why there is none."""
     readers, chains = model.consumers(), []
     if join.outputs[0] in model.outputs:
-        return []
+        return "it is an output of the model"
     for first in readers[join.outputs[0]]:
         chain = [first]
         while not isinstance(chain[-1].op, _ROUNDS):
-            after = readers[chain[-1].outputs[0]]
-            if len(after) != 1 or chain[-1].outputs[0] in model.outputs or not isinstance(chain[-1].op, Unary | Binary):
-                return []
+            last = chain[-1]
+            after = readers[last.outputs[0]]
+            if not isinstance(last.op, Unary | Binary):
+                return f"before a quantizer behind it there is {last.name}, which is no function of single numbers"
+            if last.outputs[0] in model.outputs or not after:
+                return f"{last.name} behind it ends in no quantizer"
+            if len(after) > 1:
+                return f"{last.name} behind it has several readers"
             chain.append(after[0])
-        if not all(_is_even(model, n) for n in chain):
-            return []
+        uneven = next((n for n in chain if not _is_even(model, n)), None)
+        if uneven:
+            return f"{uneven.name} does not do the same to each of its numbers"
         chains.append(chain)
     return chains
 

@@ -6,46 +6,51 @@ from dataclasses import replace
 
 from dfcompile.ir.graph import Graph, Node
 from dfcompile.ir.intop import IntConv, IntPad, IntPool, View
+from dfcompile.streamline.decline import Decline, in_silence
 
 
-def merge_pads(graph: Graph) -> Graph:
+def merge_pads(graph: Graph, decline: Decline = in_silence) -> Graph:
     """conv(pad(x)) --> conv(x) with wider pads, where every reader of the padded stream is such a window.
 
     Sums take pads of code 0, largest and smallest none: their own pads are left out of the comparison.
     """
     readers = graph.consumers()
-    made = graph.producers()
-    nodes: list[Node] = []
+    merged: dict[str, Node] = {}
     for node in graph.nodes:
-        source = made.get(node.inputs[0])
-        if (
-            source is not None
-            and isinstance(source.op, IntPad)
-            and _takes(source.op, node)
-            and source.outputs[0] not in graph.outputs
-            and all(_takes(source.op, r) for r in readers[source.outputs[0]])
-        ):
-            op = node.op
-            assert isinstance(op, IntConv | IntPool)
-            a, b = op.window.pads, source.op.window.pads
-            window = replace(op.window, pads=(a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]))
-            merged = replace(op, window=window, pad_code=source.op.pad_code)
-            node = replace(node, op=merged, inputs=(source.inputs[0], *node.inputs[1:]), source=(*source.source, *node.source))
-        nodes.append(node)
-    return graph.replace(nodes=tuple(nodes)).without_dead()
+        if isinstance(node.op, IntPad):
+            found = [_merged(node, node.op, r) for r in readers[node.outputs[0]]]
+            refused = [why for why in found if isinstance(why, str)]
+            if node.outputs[0] in graph.outputs:
+                refused.append("it is an output")
+            if refused:
+                decline(node, refused[0])
+            else:
+                merged.update((n.name, n) for n in found if isinstance(n, Node))
+    return graph.replace(nodes=tuple(merged.get(n.name, n) for n in graph.nodes)).without_dead()
 
 
-def _takes(pad: IntPad, reader: Node) -> bool:
-    plain = pad.window.stride == (1, 1) and pad.window.stuff == (1, 1) and min(pad.window.pads) >= 0
+def _merged(node: Node, pad: IntPad, reader: Node) -> Node | str:
+    """The reader of a pad with wider pads of its own, or why there is none."""
     op = reader.op
-    if isinstance(op, IntPool):
-        return plain and op.mode == "sum" and pad.pad_code == 0
-    if not isinstance(op, IntConv) or op.window.stuff != (1, 1) or min(op.window.pads) < 0:
-        return False
-    return plain and (not op.window.has_pads or op.pad_code == pad.pad_code)
+    if pad.window.stride != (1, 1) or pad.window.stuff != (1, 1) or min(pad.window.pads) < 0:
+        return "it crops, subsamples or stuffs"
+    if isinstance(op, IntPool) and op.mode != "sum":
+        return f"its reader {reader.name} compares nothing with pads"
+    if isinstance(op, IntPool) and pad.pad_code:
+        return f"its reader {reader.name} pads with 0, it with {pad.pad_code}"
+    if not isinstance(op, IntConv | IntPool):
+        return f"its reader {reader.name} is no window"
+    if isinstance(op, IntConv) and (op.window.stuff != (1, 1) or min(op.window.pads) < 0):
+        return f"its reader {reader.name} crops or stuffs"
+    if isinstance(op, IntConv) and op.window.has_pads and op.pad_code != pad.pad_code:
+        return f"its reader {reader.name} pads with {op.pad_code}, it with {pad.pad_code}"
+    a, b = op.window.pads, pad.window.pads
+    window = replace(op.window, pads=(a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]))
+    inputs, source = (node.inputs[0], *reader.inputs[1:]), (*node.source, *reader.source)
+    return replace(reader, op=replace(op, window=window, pad_code=pad.pad_code), inputs=inputs, source=source)
 
 
-def drop_views(graph: Graph) -> Graph:
+def drop_views(graph: Graph, decline: Decline = in_silence) -> Graph:
     """view(view(x)) --> view(x); a view to the shape it already has --> nothing."""
     made: dict[str, Node] = {}
     renamed: dict[str, str] = {}

@@ -14,6 +14,7 @@ import numpy as np
 
 from dfcompile.ir.graph import Array, Graph, Node, Tensor
 from dfcompile.ir.modelop import Conv, ConvTranspose, Dequantize, MatMul
+from dfcompile.streamline.decline import Decline, in_silence
 from dfcompile.streamline.grid import common_scale, fractions
 
 LARGEST_COUNTS = (2**8, 2**15)
@@ -149,7 +150,7 @@ def _is_proved(real: Array, codes: Array, step: float) -> bool:
     return all((a <= p <= b) if ends else (a < p < b) for p, a, b, ends in rows)
 
 
-def recover_weight_steps(model: Graph) -> tuple[Graph, dict[str, str]]:
+def recover_weight_steps(model: Graph, decline: Decline = in_silence) -> tuple[Graph, dict[str, str]]:
     """real weights w --> dequantize(n, step, 0), where w = float32(n * step); and for each layer a sentence for `explain`.
 
     Weights on an exact grid of small integers, and those of narrow formats, are left to be taken as they are.
@@ -161,7 +162,9 @@ def recover_weight_steps(model: Graph) -> tuple[Graph, dict[str, str]]:
         if place is not None:
             name, axis = place
             found = _recovered(constants[name], axis) if name in constants else None
-            if found is not None:
+            if isinstance(found, str):
+                decline(node, found)
+            elif found is not None:
                 nodes.append(_dequantized(name, found, constants, tensors))
                 many = f"a step for each of {found.step.size} output channels" if found.step.size > 1 else f"step {float(found.step):.9g}"
                 notes[node.name] = f"stored real weights are float32(n * step), n of {found.bits} bits, {many}: taken as n * step"
@@ -186,12 +189,13 @@ def _weights_of(node: Node, model: Graph) -> tuple[str, int | None] | None:
     return (name, None if axis is None else axis % rank) if rank >= 2 else None
 
 
-def _recovered(real: Array, axis: int | None) -> Steps | None:
+def _recovered(real: Array, axis: int | None) -> Steps | str | None:
+    """Integers and steps; why there are none; None where weights are left to be taken as they are."""
     if real.dtype.kind != "f" or is_narrow(real) or not np.array_equal(real.astype(np.float32), real):
         return None
     if all(exact_grid(row, LARGEST_COUNTS[0]) for row in np.moveaxis(real, axis or 0, 0)):
         return None
-    return find_steps(real, axis)
+    return find_steps(real, axis) or f"no step gives back its real weights as multiples of at most {LARGEST_COUNTS[-1]}"
 
 
 def _dequantized(name: str, found: Steps, constants: dict[str, Array], tensors: dict[str, Tensor]) -> Node:

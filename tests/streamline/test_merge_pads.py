@@ -9,6 +9,7 @@ import pytest
 
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.intop import IntConv, IntPad, IntPool, View, Window
+from dfcompile.streamline.decline import Declined, noted
 from dfcompile.streamline.rewrite import merge_pads
 from tests.streamline.graphs import Builder, assert_same, kinds
 
@@ -45,23 +46,26 @@ def test_a_sum_takes_pads_of_zero() -> None:
     assert kinds(rewritten(padded(zero, IntPool("sum", Window((2, 2)))))) == ["int_pool"]
 
 
-LEFT_ALONE: dict[str, tuple[IntPad, Any]] = {
-    "another code": (PAD, IntConv(Window((2, 2), pads=(1, 1, 1, 1)), pad_code=2)),
-    "a sum of another code": (PAD, IntPool("sum", Window((2, 2)))),
-    "a maximum": (IntPad(Window(pads=(1, 0, 2, 1)), 0), IntPool("max", Window((2, 2)))),
-    "a crop": (IntPad(Window(pads=(-1, 0, 2, 1)), 3), CONV),
-    "a stride": (IntPad(Window(stride=(2, 1), pads=(1, 0, 2, 1)), 3), CONV),
-    "zero-stuffing": (IntPad(Window(pads=(1, 0, 2, 1), stuff=(2, 2)), 3), CONV),
-    "a stuffing reader": (PAD, IntConv(Window((2, 2), stuff=(2, 2)), pad_code=3)),
-    "a cropping reader": (PAD, IntConv(Window((2, 2), pads=(-1, 0, 0, 0)), pad_code=3)),
+LEFT_ALONE: dict[str, tuple[IntPad, Any, str]] = {
+    "another code": (PAD, IntConv(Window((2, 2), pads=(1, 1, 1, 1)), pad_code=2), "n1 pads with 2, it with 3"),
+    "a sum of another code": (PAD, IntPool("sum", Window((2, 2))), "n1 pads with 0, it with 3"),
+    "a maximum": (IntPad(Window(pads=(1, 0, 2, 1)), 0), IntPool("max", Window((2, 2))), "n1 compares nothing with pads"),
+    "a crop": (IntPad(Window(pads=(-1, 0, 2, 1)), 3), CONV, "it crops, subsamples or stuffs"),
+    "a stride": (IntPad(Window(stride=(2, 1), pads=(1, 0, 2, 1)), 3), CONV, "it crops, subsamples or stuffs"),
+    "zero-stuffing": (IntPad(Window(pads=(1, 0, 2, 1), stuff=(2, 2)), 3), CONV, "it crops, subsamples or stuffs"),
+    "a stuffing reader": (PAD, IntConv(Window((2, 2), stuff=(2, 2)), pad_code=3), "n1 crops or stuffs"),
+    "a cropping reader": (PAD, IntConv(Window((2, 2), pads=(-1, 0, 0, 0)), pad_code=3), "n1 crops or stuffs"),
 }
 
 
 @pytest.mark.parametrize("case", LEFT_ALONE)
 def test_left_alone(case: str) -> None:
-    pad, reader = LEFT_ALONE[case]
+    pad, reader, why = LEFT_ALONE[case]
     before = padded(pad, reader, **({"weights": WEIGHTS} if isinstance(reader, IntConv) else {}))
     assert kinds(rewritten(before)) == kinds(before)
+    said: list[Declined] = []
+    merge_pads(before, noted("merge_pads", said))
+    assert [(d.by, d.node) for d in said] == [("merge_pads", "n0")] and said[0].why.endswith(why)
 
 
 def test_every_reader_must_take_them() -> None:

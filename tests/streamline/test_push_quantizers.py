@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
+from dfcompile.front import explain
 from dfcompile.ir.modelop import Concat
+from dfcompile.streamline.decline import Declined, noted
 from dfcompile.streamline.push_quantizers import push_quantizers
 from tests.frontend.make import graph_of, model
 from tests.frontend.small import constants, quant, random
@@ -52,7 +55,15 @@ def test_a_constant_and_two_inputs_beside_each_other(tmp_path: Path) -> None:
     streamlined(net(*layers, channels=5, held=np.broadcast_to(random(1, 2, 1, 1), (1, 2, 4, 5)).copy()), tmp_path)
 
 
-@pytest.mark.parametrize("why", ["codes", "output", "a reader without a quantizer", "scales by channel"])
+LEFT_ALONE = {
+    "codes": None,
+    "output": "it is an output of the model",
+    "a reader without a quantizer": "unary_1 behind it ends in no quantizer",
+    "scales by channel": "quantize_3 does not do the same to each of its numbers",
+}
+
+
+@pytest.mark.parametrize("why", LEFT_ALONE)
 def test_joins_left_alone(why: str, tmp_path: Path) -> None:
     layers = [quant("r", "p"), node("Concat", "p" if why == "codes" else "r", "q", out="j", axis=1)]
     by_channel = why == "scales by channel"
@@ -62,5 +73,15 @@ def test_joins_left_alone(why: str, tmp_path: Path) -> None:
     graph = graph_of(net(*layers, outputs=outputs, each=np.full((1, 6, 1, 1), 0.5, np.float32)), tmp_path)
     if by_channel:  # a size of more than one element, though all are equal, is not looked into
         assert graph.constants["each"].size == 6
-    assert str(push_quantizers(graph)) == str(graph)
+    said: list[Declined] = []
+    assert str(push_quantizers(graph, noted("push_quantizers", said))) == str(graph)
+    assert [(d.node, d.why) for d in said] == ([("concat_0", LEFT_ALONE[why])] if LEFT_ALONE[why] else [])
     assert sum(isinstance(n.op, Concat) for n in graph.nodes) == 1
+
+
+def test_explain_says_why_a_join_was_left(tmp_path: Path) -> None:
+    """Also where the model is refused for it."""
+    layers = [node("Concat", "r", "q", out="j", axis=1), quant("j", "m", "t"), node("Tanh", "j", out="o")]
+    onnx.save(net(*layers, outputs=("y", "o")), tmp_path / "net.onnx")
+    (row,) = (line for line in str(explain(tmp_path / "net.onnx")).splitlines() if line.startswith("Concat"))
+    assert "; push_quantizers leaves it: unary_1 behind it ends in no quantizer" in row
