@@ -25,7 +25,7 @@ from dfcompile.frontend.onnx_file import read_model
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.engine import run_program
-from dfcompile.loopback.search.sweep import acc_bits, weight_bits
+from dfcompile.loopback.search.sweep import widths
 from dfcompile.streamline.pipeline import Streamlined
 from tests.test_corpus import declared
 
@@ -52,7 +52,7 @@ def run(done: Streamlined, mode: str, feeds: Arrays) -> list[Any]:
         made = units.execute(codes)
         made = {k: made[t] for k, t in zip(done.graph.outputs, units.outputs, strict=True)}
     else:
-        config = EngineConfig(weight_bits=weight_bits([done.graph]), acc_bits=acc_bits([done.graph]))
+        config = EngineConfig(**widths([done.graph]))
         made = run_program(compile_program(done.graph, config), codes)
     return list(done.host.decode(made).values())
 

@@ -23,7 +23,7 @@ from dfcompile.frontend.importer import import_model
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.engine import run_program
-from dfcompile.loopback.search.sweep import acc_bits, weight_bits
+from dfcompile.loopback.search.sweep import widths
 from dfcompile.streamline.pipeline import Streamlined, streamline
 from tests import exact_oracle
 from tests.examples import examples
@@ -46,7 +46,7 @@ def dataflow(done: Streamlined, codes: Codes) -> Codes:
 
 def loopback(done: Streamlined, codes: Codes) -> Codes:
     """What the loopback engine makes of input codes."""
-    config = EngineConfig(weight_bits=weight_bits([done.graph]), acc_bits=acc_bits([done.graph]))
+    config = EngineConfig(**widths([done.graph]))
     return run_program(compile_program(done.graph, config), codes)
 
 
