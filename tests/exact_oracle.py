@@ -71,6 +71,15 @@ def reduced(op: str, x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     return total / Fraction(math.prod(x.shape[i] for i in axes)) if op == "ReduceMean" else total
 
 
+def blocks(apart: bool, x: Any, k: int, mode: str) -> Any:
+    n, c, h, w = x.shape
+    if not apart:
+        return x.reshape(n, c, h // k, k, w // k, k).transpose(0, 3, 5, 1, 2, 4).reshape(n, c * k * k, h // k, w // k)
+    if mode == "DCR":
+        return x.reshape(n, k, k, -1, h, w).transpose(0, 3, 4, 1, 5, 2).reshape(n, -1, h * k, w * k)
+    return x.reshape(n, -1, k, k, h, w).transpose(0, 1, 4, 2, 5, 3).reshape(n, -1, h * k, w * k)
+
+
 def padded(x: Any, pads: Any, value: Any) -> Any:
     """pads: (begin or end, axis); negative ones cut."""
     x = x[tuple(slice(max(-b, 0), n - max(-e, 0)) for b, e, n in zip(*pads, x.shape, strict=True))]
@@ -133,6 +142,8 @@ def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
         return x.reshape(len(x), -1)
     if op == "Transpose":
         return x.transpose(a["perm"])
+    if op in ("DepthToSpace", "SpaceToDepth"):
+        return blocks(op == "DepthToSpace", x, a["blocksize"], a.get("mode", "DCR"))
     if op == "Pad":
         return padded(x, np.array([int(v) for v in ins[1]]).reshape(2, -1), ins[2].item() if len(ins) > 2 else Fraction(0))
     if op == "Slice":

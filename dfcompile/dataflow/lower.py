@@ -22,6 +22,7 @@ from dfcompile.ir.intop import (
     IntPad,
     IntPool,
     IntSlice,
+    IntUnfold,
     IntUpsample,
     LookupCode,
     ThresholdCode,
@@ -139,6 +140,9 @@ class _Lowering:
 
     def _int_pad(self, node: Node, op: IntPad) -> None:
         self._one(node, _window(self._shape(node.inputs[0]), op.window, self._type(node.inputs[0]), op.pad_code))
+
+    def _int_unfold(self, node: Node, op: IntUnfold) -> None:
+        self._one(node, _window(self._shape(node.inputs[0]), op.window, self._type(node.inputs[0]), 0))
 
     def _int_add(self, node: Node, op: IntAdd) -> None:
         types = self._type(node.inputs[0]), self._type(node.inputs[1])

@@ -8,7 +8,7 @@ integer dtype.
 from dfcompile.ir.intop_base import IntOp, Pair, Quad, Range, Window
 from dfcompile.ir.intop_steps import ArgMaxCode, LookupCode, ThresholdCode
 from dfcompile.ir.intop_stream import IntAdd, IntConcat, IntMul, IntSlice, IntUpsample, View
-from dfcompile.ir.intop_window import IntConv, IntPad, IntPool
+from dfcompile.ir.intop_window import IntConv, IntPad, IntPool, IntUnfold
 
 __all__ = [
     "INTEGER_OPS",
@@ -21,6 +21,7 @@ __all__ = [
     "IntPad",
     "IntPool",
     "IntSlice",
+    "IntUnfold",
     "IntUpsample",
     "LookupCode",
     "Pair",
@@ -39,6 +40,7 @@ INTEGER_OPS: tuple[type[IntOp], ...] = (
     IntMul,
     IntConcat,
     IntSlice,
+    IntUnfold,
     IntUpsample,
     View,
     ArgMaxCode,

@@ -138,3 +138,33 @@ class IntPad(IntOp):
 
     def __str__(self) -> str:
         return f"int_pad<{self.window} pad_code={self.pad_code}>"
+
+
+@dataclass(frozen=True)
+class IntUnfold(IntOp):
+    """The elements of each window side by side: (h, w, c) -> (oh, ow, kh * kw * c), rows of the window first, then columns, then channels.
+
+    The window has no pads.
+    """
+
+    kind: ClassVar[str] = "int_unfold"
+    window: Window
+
+    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        h, w, c = inputs[0].shape
+        return (Tensor((*self.window.size(h, w), math.prod(self.window.kernel) * c)),)
+
+    def execute(self, *inputs: Array) -> tuple[Array, ...]:
+        view = self.window.view(inputs[0], 0.0).transpose(0, 1, 2, 4, 5, 3)
+        return (view.reshape(*view.shape[:3], -1),)
+
+    @property
+    def keeps_bipolar(self) -> bool:
+        return True
+
+    def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
+        lo, hi = (np.tile(b, math.prod(self.window.kernel)) for b in operands[0])
+        return lo, hi
+
+    def __str__(self) -> str:
+        return f"int_unfold<{self.window}>"

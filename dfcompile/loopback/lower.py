@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from dfcompile.ir.intop import (
     IntPad,
     IntPool,
     IntSlice,
+    IntUnfold,
     IntUpsample,
     LookupCode,
     ThresholdCode,
@@ -24,6 +26,7 @@ from dfcompile.ir.intop import (
     Window,
 )
 from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.cut import cut
 from dfcompile.loopback.descriptor import FACTOR_BITS, AccOp
 from dfcompile.loopback.layer import Kernel, Layer, Operand, Steps, identity
 from dfcompile.loopback.pack import Columns, pack_columns
@@ -33,7 +36,6 @@ from dfcompile.loopback.storage import Ints, Storage, planes_for, slots_of
 from dfcompile.loopback.tile import correction, passes_of
 from dfcompile.loopback.width import Scalings, holds, scalings
 
-MOST_PARTS = 4096  # of a pixel that a view cuts apart, each of them a layer
 OPS = {"max": AccOp.MAX, "min": AccOp.MIN, "sum": AccOp.ADD}
 
 
@@ -263,6 +265,14 @@ class _Lowering:
     def _int_pad(self, node: Node, op: IntPad) -> None:
         self._copy(node, op.window, op.pad_code)
 
+    def _int_unfold(self, node: Node, op: IntUnfold) -> None:
+        """A window of which each output channel is one element."""
+        c, taps = self.tensor(node.inputs[0]).channels, math.prod(op.window.kernel)
+        weights = np.eye(taps * c, dtype=np.int64).reshape(taps * c, *op.window.kernel, c)
+        h, w, _ = self.tensor(node.outputs[0]).shape
+        operand = Operand(node.inputs[0], Kernel(weights, 1))
+        self.emit(node, Layer(node.name, node.outputs[0], (operand,), op.window, (h, w), source=(node.name,)))
+
     def _copy(self, node: Node, window: Window, pad: int = 0) -> None:
         x, out = node.inputs[0], node.outputs[0]
         h, w, c = self.tensor(out).shape
@@ -347,22 +357,15 @@ class _Lowering:
 
     def _cut_pixels(self, node: Node, storage: Storage, shape: tuple[int, int, int]) -> None:
         """A view of smaller pixels: each part of a pixel's channels is copied to its place."""
-        simd, x, out = self.config.simd, node.inputs[0], node.outputs[0]
-        (h, w, c), sizes = shape, (storage.height, storage.width, storage.channels)
-        if not (h == sizes[0] or (sizes[1] == 1 and h % sizes[0] == 0)):  # the parts of a row lie in several rows
-            whole = storage.viewed((1, 1, h * w * c), simd)
-            storage, sizes = whole or storage, (1, 1, h * w * c)
-        parts = sizes[2] // c
-        if sizes[2] % c or storage.channels != sizes[2] or parts > MOST_PARTS:
-            raise ValueError(f"{'x'.join(map(str, sizes))} seen as {shape} is no addressing of whole pixels, and up to {MOST_PARTS} copies")
+        x, out, c = node.inputs[0], node.outputs[0], shape[2]
+        parts = cut(storage, shape, self.config.simd)
         self.place(out)
-        source, lo, hi = self.tensor(x), *self.bounds(x)
-        for j in range(parts):
-            alias = f"{node.name}.{j}"
-            self.declare(alias, Tensor((*sizes[:2], c), source.dtype, np.full(c, lo), np.full(c, hi)))
-            self.result.storage[alias] = storage.sliced(j * c, (j + 1) * c, simd)
-            place = (0, j, 1, parts) if h == sizes[0] else (j // w, j % w, parts // w, w)
-            self.add(Layer(alias, out, (Operand(alias, identity(c)),), Window(), sizes[:2], place=place, source=(node.name,)))
+        source, (lo, hi) = self.tensor(x), self.bounds(x)
+        for j, part in enumerate(parts):
+            alias, size = f"{node.name}.{j}", (part.storage.height, part.storage.width)
+            self.declare(alias, Tensor((*size, c), source.dtype, np.full(c, lo), np.full(c, hi)))
+            self.result.storage[alias] = part.storage
+            self.add(Layer(alias, out, (Operand(alias, identity(c)),), Window(), size, place=part.place, source=(node.name,)))
 
     def _int_slice(self, node: Node, op: IntSlice) -> None:
         self.result.storage[node.outputs[0]] = self.result.storage[node.inputs[0]].sliced(op.start, op.stop, self.config.simd)

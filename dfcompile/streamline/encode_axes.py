@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import permutations
@@ -44,3 +45,39 @@ def turned(value: Value, order: Axes) -> Value:
 def turned_back(value: Value, order: Axes) -> Value:
     """The inverse of `turned`."""
     return turned(value, tuple(np.argsort(order).tolist()))
+
+
+def exchanges(order: Array) -> list[tuple[int, int, int, int]] | None:
+    """An order of all elements as exchanges of neighbouring axes, one after another; None where it is not of that kind.
+
+    (a, b, c, d): elements seen as (a, b, c, d) become (a, c, b, d).
+    """
+    loops = _loops(order)
+    if loops is None:
+        return None
+    sizes = {stride: count for count, stride in loops}
+    axes, steps = sorted(sizes, reverse=True), np.cumprod([1, *(sizes[s] for s in sorted(sizes))])
+    if len(sizes) < len(loops) or sorted(sizes) != steps[:-1].tolist():
+        return None
+    found = []
+    for at, (_, stride) in enumerate(loops):
+        first = axes.index(stride)
+        if first > at:
+            counts = [sizes[s] for s in axes]
+            found.append((math.prod(counts[:at]), math.prod(counts[at:first]), counts[first], math.prod(counts[first + 1 :])))
+            axes.insert(at, axes.pop(first))
+    return found
+
+
+def _loops(order: Array) -> list[tuple[int, int]] | None:
+    """Numbers as nested loops from 0 on, outermost first: (count, stride) of each; None where they are not."""
+    found: list[tuple[int, int]] = []
+    while len(order) > 1:
+        stride = int(order[1] - order[0])
+        broken = np.flatnonzero(np.diff(order) != stride)
+        count = int(broken[0]) + 1 if len(broken) else len(order)
+        if stride < 1 or len(order) % count or np.any(order.reshape(-1, count) != order[::count, None] + stride * np.arange(count)):
+            return None
+        found.insert(0, (count, stride))
+        order = order[::count]
+    return found if order[0] == 0 else None

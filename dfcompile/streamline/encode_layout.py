@@ -9,9 +9,9 @@ from fractions import Fraction
 import numpy as np
 
 from dfcompile.ir.graph import Array, Node
-from dfcompile.ir.intop import IntConcat, IntConv, IntPad, IntSlice, IntUpsample, View, Window
+from dfcompile.ir.intop import IntConcat, IntConv, IntPad, IntSlice, IntUnfold, IntUpsample, View, Window
 from dfcompile.ir.modelop import Binary
-from dfcompile.streamline.encode_axes import as_chw, orientation, turned, turned_back
+from dfcompile.streamline.encode_axes import as_chw, exchanges, orientation, turned, turned_back
 from dfcompile.streamline.encoder import Encoder, RestartError, refuse
 from dfcompile.streamline.grid import Grid, are_integers, common_scale, fractions
 from dfcompile.streamline.step import Step, StepFunction
@@ -95,6 +95,9 @@ def permuted(enc: Encoder, value: Value, node: Node, chw: Array) -> Value:
     choose_input_layout(enc, value, chw)
     c, h, w = chw.shape
     size = math.prod(enc.shape(value.stream))
+    exchanged = _exchanged(enc, value, node, chw)
+    if exchanged:
+        return exchanged
     if size * chw.size > LARGEST_PERMUTATION or not value.is_codes:
         refuse(
             "bad-layout",
@@ -103,16 +106,39 @@ def permuted(enc: Encoder, value: Value, node: Node, chw: Array) -> Value:
             f"{chw.size} elements would have to be gathered from {size} between units; up to {LARGEST_PERMUTATION} products of the two can",
             "keep Reshape and Transpose next to the input, the output or a fully connected layer, and pad with a constant",
         )
-    flat = enc.view(value, (1, 1, size), node)
-    order = np.empty(chw.size, np.int64)
-    order[natural_index(c, h, w).ravel()] = chw.ravel()
-    stream = permutation(enc, flat.stream, order, node)
-    stream = enc.emit(View((h, w, c)), (stream,), node.source, f"view_{node.name}")
+    flat, order = enc.view(value, (1, 1, size), node), _order(chw)
+    return _as_picture(enc, flat, permutation(enc, flat.stream, order, node), order, (h, w, c), node)
+
+
+def _order(chw: Array) -> Array:
+    """Which element of the stream each one of the tensor's own channels-last stream is."""
+    return np.asarray(chw.transpose(1, 2, 0).ravel(), np.int64)
+
+
+def _as_picture(enc: Encoder, flat: Value, stream: str, order: Array, shape: Shape3, node: Node) -> Value:
+    """A stream of the elements `order` of a flat value, as a tensor on a stream of its own."""
+    h, w, c = shape
+    stream = enc.emit(View(shape), (stream,), node.source, f"view_{node.name}")
     assert flat.grid
     grid = Grid.of(flat.grid.scale, flat.grid.offset)
     if grid.scale.size > 1 or grid.offset.size > 1:
         grid = _regridded(grid, order, c, node)
-    return Value(stream, chw * 0 + natural_index(c, h, w), grid, (), grid, value.anchor)
+    return Value(stream, natural_index(c, h, w), grid, (), grid, flat.anchor)
+
+
+def _exchanged(enc: Encoder, value: Value, node: Node, chw: Array) -> Value | None:
+    """Every element once, in an order that exchanges parts of the axes: each exchange a window as high as what moves behind."""
+    c, h, w = chw.shape
+    order = _order(chw)
+    swaps = exchanges(order) if value.is_codes and chw.size == math.prod(enc.shape(value.stream)) else None
+    if swaps is None:
+        return None
+    flat = enc.view(value, (1, 1, chw.size), node)
+    stream = flat.stream
+    for before, back, front, behind in swaps:
+        stream = enc.emit(View((before * back, front, behind)), (stream,), node.source, f"view_{node.name}")
+        stream = enc.emit(IntUnfold(Window((back, 1), (back, 1))), (stream,), node.source, f"exchange_{node.name}")
+    return _as_picture(enc, flat, stream, order, (h, w, c), node)
 
 
 def _regridded(grid: Grid, order: Array, c: int, node: Node) -> Grid:
