@@ -1,16 +1,16 @@
-"""Fewer events and links for the same loops: runs of beats are kept by their ends.
+"""Fewer events and links for the same loops: of each sequence only some events are kept (corners).
 
-Where a sequence moves beat after beat of one port in steps that follow each other, only the first and the last of such a run
-are kept. With P[b + 1] >= P[b] + 1 on both sides of a link Q[b + s] >= P[b] + d, a beat within P's run asks nothing that the
-run's first did not, and what a beat within Q's run waits for, its last waits for too. So each kept beat b of P makes one arc,
-to the first kept beat c >= b + s of Q, with delay d + c - (b + s); of several to one c the last says it all. Beats that are
-dropped must not pass anything on: every pair of links through a port must be implied by the others (`Reduction.compact`).
+A link makes one arc for each pair of kept events, the last one before a beat is given and the first one from where it is taken on, with
+the cycles that the beat walks at its two ends added to the delay: of all beats between the two the one that asks for most. So an arc
+asks for no more than the system does, and times that the arcs forbid are forbidden. An arc goes that another arc and the steps of a
+sequence imply.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from dfcompile.timing.kernel import inline, jit
 from dfcompile.timing.net import (
     ACTIVE,
     DST,
@@ -22,9 +22,7 @@ from dfcompile.timing.net import (
     SIZE,
     SRC,
     WRAP,
-    Bools,
     Ints,
-    Link,
     Net,
     Port,
     Shorts,
@@ -32,44 +30,49 @@ from dfcompile.timing.net import (
 )
 from dfcompile.timing.reduce import Reduction
 
-_ROOM = 24  # numbers in the pool for each event, about what large designs come to
+LAYERS = 8  # rows of a link at most: each has one arc into an event, so that it is known by which of them an event waits
 _NO_ROWS: Shorts = np.empty((0, NUMBER + 1), dtype=np.int32)
+_NO_COUNT: Ints = np.empty(0, dtype=np.int64)
 
 
 class Layout:
     """Where the kept events of each sequence are, and the arcs of each link.
 
-    gaps, first, size: as in Net, of the kept events
-    compact: whether runs are kept by their ends
+    kept: sequence -> its events that are kept, the first and the last among them
+    gaps, first, size: as in Net, of the kept events; only of sequences that links have joined so far
     """
 
-    def __init__(self, system: System, reduction: Reduction, compact: bool) -> None:
-        self.system, self.compact = system, compact
+    def __init__(self, system: System, reduction: Reduction, kept: list[Ints]) -> None:
+        self.system, self.kept = system, kept
         self._reduction = reduction
-        self._kept = reduction.kept if compact else [np.ones(len(g), dtype=np.bool_) for g in system.gaps]
         self._places: dict[Port, tuple[Ints, Ints]] = {}
-        self._rows: Shorts = _NO_ROWS  # number -> row of Net.links, its NUMBER below 0 until it is known
+        self._rows: Shorts = _NO_ROWS  # number of a row -> row of Net.links
+        self._count: Ints = _NO_COUNT  # number of a link -> its rows, 0 until they are known
         self._pool: Shorts = np.empty(1 << 16, dtype=np.int32)
         self._used = self._after_clean = 0
-        gaps = [g if k.all() else _between(g, k) for g, k in zip(system.gaps, self._kept, strict=True)]
-        self.gaps: Shorts = np.concatenate(gaps)
-        self.size = np.array([len(g) for g in gaps], dtype=np.int64)
-        self.first: Ints = np.cumsum(self.size) - self.size
+        self.gaps: Shorts = np.empty(0, dtype=np.int32)
+        self.size = np.zeros(len(kept), dtype=np.int64)
+        self.first: Ints = np.zeros(len(kept), dtype=np.int64)
 
     def net(self, numbers: Ints) -> Net:
         """The arrays for these links of the reduction, in order of who waits."""
         if self._used > 3 * self._after_clean + (1 << 22):  # mostly rows of links that are not there any more
-            self._rows, self._pool, self._used = _NO_ROWS, np.empty(1 << 16, dtype=np.int32), 0
+            self._rows, self._count, self._pool, self._used = _NO_ROWS, _NO_COUNT, np.empty(1 << 16, dtype=np.int32), 0
         clean = not len(self._rows)
         n = len(self.size)
-        if len(numbers) and len(self._rows) <= numbers.max():
-            self._rows = np.concatenate([self._rows, np.full((numbers.max() + 1, NUMBER + 1), -1, dtype=np.int32)])
-        for k in numbers[self._rows[numbers, NUMBER] < 0].tolist():
-            self._rows[k] = self._row(k)
-        table = np.zeros((len(numbers), OUT_CURSOR + 1), dtype=np.int32)
-        table[:, : NUMBER + 1] = self._rows[numbers]
+        if len(numbers) and len(self._count) <= numbers.max():
+            room = int(numbers.max()) + 1
+            self._rows = np.concatenate([self._rows, np.zeros((room * LAYERS, NUMBER + 1), dtype=np.int32)])
+            self._count = np.concatenate([self._count, np.zeros(room, dtype=np.int64)])
+        for k in numbers[self._count[numbers] == 0].tolist():
+            self._count[k] = self._add(k)
+        count = self._count[numbers]
+        ids = np.repeat(numbers * LAYERS - np.cumsum(count) + count, count) + np.arange(count.sum())
+        table = np.zeros((len(ids), OUT_CURSOR + 1), dtype=np.int32)
+        table[:, : NUMBER + 1] = self._rows[ids]
         if clean:
             self._after_clean = self._used
+        self._include(np.unique(table[:, [SRC, DST]]).tolist())
         out = np.argsort(table[:, SRC], kind="stable")
         sequences = np.zeros((n + 1, ACTIVE + 1), dtype=np.int32)
         sequences[:-1, FIRST], sequences[:-1, SIZE] = self.first, self.size
@@ -78,66 +81,105 @@ class Layout:
         sequences[:, OUT] = np.searchsorted(table[out, SRC], np.arange(n + 1))
         return Net(sequences, table, self._pool, self.gaps, out)
 
-    def beats(self, times: Ints, port: Port, scale: int) -> Ints:
-        """Times of all beats of a port: those within runs as early as the run's first allows."""
-        kept, events = self._place(port)
-        steps = np.arange(port.beats)
-        at = np.searchsorted(kept, steps, side="right") - 1
-        found: Ints = times[self.first[port.sequence] + events[at]] + (steps - kept[at]) * scale
-        return found
+    def _include(self, sequences: list[int]) -> None:
+        """Make room for sequences that have none yet, behind all others."""
+        parts, end = [self.gaps], len(self.gaps)
+        for q in sequences:
+            if not self.size[q]:
+                positions = self.system.positions(q)
+                at = positions[self.kept[q]] if len(positions) else self.kept[q]
+                parts.append(np.diff(at, prepend=0).astype(np.int32))
+                self.first[q], self.size[q] = end, len(parts[-1])
+                end += len(parts[-1])
+        if len(parts) > 1:
+            self.gaps = np.concatenate(parts)
 
     def _place(self, port: Port) -> tuple[Ints, Ints]:
-        """The beats that are kept, and their events."""
+        """For each kept event the first beat that it or a later one carries, and the first of later ones alone."""
         if port not in self._places:
-            kept = self._kept[port.sequence]
-            events = self.system.events(port)
-            beats = np.flatnonzero(kept[events])
-            self._places[port] = beats, (np.cumsum(kept) - 1)[events[beats]]
+            events, kept = self.system.events(port), self.kept[port.sequence].astype(np.int32)
+            self._places[port] = np.searchsorted(events, kept), np.searchsorted(events, kept, side="right")
         return self._places[port]
 
-    def _row(self, number: int) -> tuple[int, ...]:
+    def _add(self, number: int) -> int:
+        """Make the rows of a link; how many they are."""
         x = self._reduction.link(number)
-        sources, targets, delays, frames, beats = self._arcs(x)
-        places = [self._store(a) for a in (sources, targets, delays)]
-        return (x.src.sequence, x.dst.sequence, places[0], places[1], len(sources), places[2], frames, beats, number)
+        given, taken = x.src.sequence, x.dst.sequence
+        frames, turn = divmod(x.shift, x.src.beats)
+        positions = self.system.positions(given), self.system.positions(taken)
+        starts, ends = self._place(x.src)[0], self._place(x.dst)[1]
+        ports = self.system.events(x.src), self.system.events(x.dst)
+        frame = self.system.frame(given)
+        arcs = _arcs(self.kept[given], self.kept[taken], starts, ends, *ports, *positions, x.delay, turn, frame)
+        layers = min(LAYERS, int(arcs[3].max()) + 1)
+        for layer in range(layers):
+            sources, targets, delays, _, before = arcs[:, arcs[3] == layer]
+            wrapped = int(before.sum())
+            whole = wrapped == len(before)
+            places = [self._store(a) for a in (np.roll(sources, -wrapped), targets, delays)]
+            shift = (frames + 1, 0) if whole else (frames, wrapped)
+            id_ = number * LAYERS + layer
+            self._rows[id_] = (given, taken, places[0], places[1], len(sources), places[2], *shift, id_)
+        return layers
 
-    def _arcs(self, x: Link) -> tuple[Ints, Ints, Ints, int, int]:
-        """Events waited for and events that wait, both rising, delays by the latter, shift in frames and arcs."""
-        beats, sources = self._place(x.src)
-        kept, targets = self._place(x.dst)
-        frames, least = divmod(beats + x.shift, x.src.beats)
-        found = least if len(kept) == x.dst.beats else np.searchsorted(kept, least)
-        extra = kept[found] - least
-        order = frames * len(kept) + found
-        last = np.flatnonzero(np.diff(order, append=np.iinfo(np.int64).max))
-        first_frame = int(frames[0])
-        if order[last[-1]] - order[last[0]] == len(kept):  # the same target a frame later, whose own frame says it all
-            last = last[:-1]
-        wrapped = int((frames[last] > first_frame).sum())
-        turn = len(last) - wrapped
-        by_target = np.roll(last, -turn)
-        return sources[last], targets[found[by_target]], x.delay + extra[by_target], first_frame, wrapped
-
-    def _store(self, values: Ints) -> int:
+    def _store(self, values: Shorts) -> int:
         start, self._used = self._used, self._used + len(values)
         if self._used > len(self._pool):
-            pool = np.empty(max(2 * self._used, _ROOM * len(self.gaps)), dtype=np.int32)  # memory is taken only where it is written
+            pool = np.empty(2 * self._used, dtype=np.int32)
             pool[:start] = self._pool[:start]
             self._pool = pool
         self._pool[start : self._used] = values
         return start
 
-    def all_times(self, times: Ints, scale: int) -> Ints:
-        """Times of all events, those within runs as early as the run's first allows."""
-        found = []
-        for first, kept, gaps in zip(self.first, self._kept, self.system.gaps, strict=True):
-            steps = np.cumsum(gaps, dtype=np.int64)
-            at = np.cumsum(kept) - 1
-            found.append(times[first + at] + (steps - steps[kept][at]) * scale)
-        return np.concatenate(found)
+
+@inline
+def _at(positions: Ints, event: int) -> int:
+    return positions[event] if len(positions) else event
 
 
-def _between(gaps: Shorts, kept: Bools) -> Shorts:
-    """Gaps between the kept events; the first is kept."""
-    found: Shorts = np.add.reduceat(gaps, np.append(0, np.flatnonzero(kept)[:-1] + 1), dtype=np.int32)
-    return found
+@jit
+def _arcs(
+    given: Ints, taken: Ints, starts: Ints, ends: Ints, source: Shorts, target: Shorts, at_source: Ints, at_target: Ints, delay: int,
+    turn: int, frame: int,
+) -> Shorts:
+    """Rows: place in `given`, place in `taken`, delay, how many arcs into the same place come before, whether of the frame before.
+
+    given, taken: kept events of the two sequences; starts, ends: what `_place` says of their beats
+    source, target: events of the two ports; at_source, at_target: positions; turn: the beats by which a beat is shifted
+    frame: least cycles from an event to the same of the next frame, of the sequence that gives
+    """
+    beats = len(source)
+    found = np.empty((5, len(given) + len(taken) + 2), dtype=np.int32)
+    count = k = a = b = 0
+    while k < beats:
+        while ends[b] <= k:
+            b += 1
+        j = k - turn
+        if j < 0:
+            j += beats
+        if k == 0 or k == turn:
+            a = int(np.searchsorted(starts, j, side="right")) - 1
+        while a + 1 < len(given) and starts[a + 1] <= j:
+            a += 1
+        end = min(ends[b], beats)
+        if k < turn:
+            end = min(end, turn)
+        if a + 1 < len(given):
+            end = min(end, k + starts[a + 1] - j)
+        first, last = _at(at_source, source[j]), _at(at_source, source[j + end - 1 - k])
+        first, last = first - _at(at_target, target[k]), last - _at(at_target, target[end - 1])
+        more = max(first, last) - _at(at_source, given[a]) + _at(at_target, taken[b]) + delay
+        before = 1 if k < turn else 0
+        k = end
+        same = count > 0 and found[0, count - 1] == a and found[4, count - 1] == before
+        if same and found[2, count - 1] + _at(at_target, taken[b]) - _at(at_target, taken[found[1, count - 1]]) >= more:
+            continue
+        while count and found[1, count - 1] == b:
+            walk = _at(at_source, given[a]) - _at(at_source, given[found[0, count - 1]]) + (frame if found[4, count - 1] > before else 0)
+            if found[2, count - 1] > walk + more:
+                break
+            count -= 1
+        found[0, count], found[1, count], found[2, count], found[4, count] = a, b, more, before
+        found[3, count] = found[3, count - 1] + 1 if count and found[1, count - 1] == b else 0
+        count += 1
+    return found[:, :count]

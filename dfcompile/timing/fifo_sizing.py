@@ -14,6 +14,7 @@ from fractions import Fraction
 
 from dfcompile.dataflow.design import Design
 from dfcompile.timing.fifo_optimum import Allowance, Conflict, StoppedError, improve
+from dfcompile.timing.full import Full
 from dfcompile.timing.interval import GAVE_UP, Loop, Periodic
 from dfcompile.timing.kernel import is_compiled
 from dfcompile.timing.mirror import mirrored
@@ -23,10 +24,11 @@ from dfcompile.timing.system import build
 
 Progress = Callable[[str], None]
 
-_BUILD_WORK = 60_000_000  # events of the model that lowering may compute in a build, or other work as long: some seconds
+_BUILD_WORK = 20_000_000  # events of the model that lowering may compute in a build, or other work as long: some seconds
 _WORK = 4_000_000_000
 _OPTIMUM_WORK = 30_000_000  # the same for looking for an optimum
 _LARGE = 10_000_000  # events of a frame beyond which only the latest schedule is looked at
+_UNPROVED = 10_000_000  # work after which depths are proved on all events
 _PASSES = 2  # times that all events of a frame may be computed to open FIFOs, beside the other work
 
 
@@ -66,10 +68,11 @@ def find_depths(design: Design, work: int = _WORK, progress: Progress = lambda t
     Beyond it the depths keep the interval but are not proved minimal.
     """
     system = build(design)
-    search = _Search(system, work)
-    search.open(work)
+    search = _Search(system)
+    full = search.open(work)
     if search.depths:
-        search.bound()
+        search.bound(full)
+        del full
         search.minimal = search.lower(work, progress)
         search.optimal = search.minimal and search.improve(min(work, _OPTIMUM_WORK))
     depths = {e.tensor: search.depths[e.tensor] for e in system.edges if search.depths.get(e.tensor)}
@@ -97,20 +100,18 @@ def _conflict(loop: Loop, system: System, depths: Mapping[str, int], backwards: 
 class _Search:
     """The present depths and the times that prove them."""
 
-    def __init__(self, system: System, work: int) -> None:
-        """All streams are open from the start where a pass over all events takes more than `work`."""
+    def __init__(self, system: System) -> None:
         self.system = system
         self.width = {e.tensor: e.width for e in system.edges}
         self._every = dict.fromkeys(self.width, UNBOUNDED)
-        events = sum(len(g) for g in system.gaps)
-        self.backwards = events > _LARGE  # all is done on the mirrored system, which has the same loops
-        begin = self._every if events > max(work, _LARGE) else {}
-        self.periodic = Periodic(mirrored(system) if self.backwards else system, begin, max(system.cycles))
+        self.backwards = sum(len(g) for g in system.gaps) > _LARGE  # all is done on the mirrored system, which has the same loops
+        self.periodic = Periodic(mirrored(system) if self.backwards else system, {}, max(system.cycles))
         self.trials = 0
         self.conflicts: list[Conflict] = []
         self.minimal = self.optimal = True
         self._about: dict[str, list[Conflict]] = {}  # stream -> conflicts that name it as short of room
         self._allowance = Allowance(0)
+        self._proved: Mapping[str, int] = {}  # depths that times of all events were last found for
 
     @property
     def depths(self) -> dict[str, int]:
@@ -119,15 +120,20 @@ class _Search:
     def _conflict(self, loop: Loop, depths: Mapping[str, int]) -> Conflict:
         return _conflict(loop, self.system, depths, self.backwards)
 
-    def open(self, work: int) -> None:
+    def open(self, work: int) -> Full:
         """Give unbounded FIFOs to as few streams as needed, and slow down to what no FIFO can better.
 
-        To all streams when that takes more than `work` and some passes over all events.
+        To all streams when that takes more than `work` and some passes over all events. The times that prove it.
         """
-        most, opened = work + _PASSES * len(self.periodic.times), dict(self.depths)
+        events = len(self.periodic.times)
+        most, opened = work + _PASSES * events, {} if events < max(work, _LARGE) else self._every
         self.trials += 1
-        loops = self.periodic.settle()
-        while loops:
+        loops, full = self.periodic.settle(opened), None
+        while loops or full is None:
+            if not loops:
+                full = self.periodic.full()
+                loops = self.periodic.settle() if full is None else loops
+                continue
             self.trials += 1
             alone = [x for x in loops if not self._conflict(x, opened).room]
             if alone:
@@ -141,29 +147,54 @@ class _Search:
                     opened[min(sorted(room), key=lambda t: self.width[t])] = UNBOUNDED
             if self.periodic.computed > most:
                 opened = self._every
-            loops = self.periodic.relax(opened)
-        if opened:
-            self.periodic.settle()
+            loops = self.periodic.relax(opened) or self.periodic.settle()
+        return full
 
-    def bound(self) -> None:
-        """Give each open FIFO about the depth that the earliest or the latest times use, whichever takes fewer bits."""
-        found = [self.periodic.occupancy(self.backwards)]
+    def bound(self, full: Full) -> None:
+        """Give each open FIFO the depth that the earliest or the latest times use, whichever takes fewer bits."""
+        found = [self.periodic.occupancy(full)]
         if not self.backwards:
             latest = Periodic(mirrored(self.system), self.depths, self.periodic.interval)
-            loops = latest.settle()
-            assert not loops, "a system and its mirror image have the same loops"
+            found.append(latest.occupancy(latest.proved()))
             self.periodic.computed += latest.computed
-            found.append(latest.occupancy(backwards=True))
-        depths = min(found, key=lambda d: sum(self.width[t] * d[t] for t in d))
+        self._proved = min(found, key=lambda d: sum(self.width[t] * d[t] for t in d))
         self.trials += 2
-        while self.periodic.change(depths) is not None:
-            self.trials += 1
-            depths = {t: d + d // 16 + 2 for t, d in depths.items()}
+        loop = self.periodic.change(self._proved)
+        assert loop is None, "these times fit the depths that they use"
 
     def lower(self, work: int, progress: Progress) -> bool:
         """Lower the depths, most bits first; whether that went on until none can be lowered alone."""
         self._allowance = Allowance(work)
+        minimal = self._lower(progress)
+        while not self._prove():
+            minimal = self._lower(progress)
+        return minimal
+
+    def _prove(self, whole: bool = False) -> bool:
+        """Whether the present depths keep the interval on all events. Else more events are kept, and depths that are too small (all where
+        `whole`) are again what they were when that was last proved."""
+        held = True
+        while self.periodic.full() is None:
+            loops = self.periodic.settle()
+            while loops:
+                held, depths = False, dict(self.depths)
+                for x in loops:
+                    conflict = self._conflict(x, depths)
+                    self._learn(conflict)
+                    back = self.width if whole else (*conflict.room, *conflict.through)
+                    depths |= {t: self._proved.get(t, 0) for t in back}
+                loops = self.periodic.settle(depths)
+        self._proved = dict(self.depths)
+        return held
+
+    def _learn(self, conflict: Conflict) -> None:
+        self.conflicts.append(conflict)
+        for t in conflict.room:
+            self._about.setdefault(t, []).append(conflict)
+
+    def _lower(self, progress: Progress) -> bool:
         before: dict[str, int] = {}
+        proved_at = self.periodic.computed
         try:
             while self.depths != before:
                 before = dict(self.depths)
@@ -171,6 +202,9 @@ class _Search:
                 for i, t in enumerate(deep):
                     progress(f"size FIFOs {i}/{len(deep)}")
                     self._lower_one(t)
+                    if self.periodic.computed - proved_at > _UNPROVED:
+                        before = before if self._prove() else {}
+                        proved_at = self.periodic.computed
         except StoppedError:
             return False
         return True
@@ -178,11 +212,13 @@ class _Search:
     def improve(self, work: int) -> bool:
         """Look for fewer bits on other streams; whether there are none."""
         self._allowance = Allowance(work)
-        best, optimal = improve(self.depths, self.width, self.conflicts, self._attempt, self._allowance)
-        self.periodic.limit = None
-        loop = self.periodic.change(best)
-        assert loop is None, "these depths were proved to keep the interval"
-        return optimal
+        optimal = False
+        while True:
+            best, optimal = improve(self.depths, self.width, self.conflicts, self._attempt, self._allowance)
+            loop = self.periodic.change(best)
+            assert loop is None, "these depths were found to keep the interval"
+            if self._prove(whole=True):
+                return optimal
 
     def _attempt(self, depths: Mapping[str, int]) -> Conflict | None:
         """Why depths lose the interval, kept for later trials; where they keep it they are the present ones now."""
@@ -190,6 +226,7 @@ class _Search:
         before = self.periodic.computed
         self.periodic.limit = before + max(0, self._allowance.left)
         loop = self.periodic.change(depths)
+        self.periodic.limit = None
         self._allowance.spend(self.periodic.computed - before)
         if loop is GAVE_UP:
             raise StoppedError
@@ -216,7 +253,5 @@ class _Search:
             return False
         conflict = self._attempt(tried)
         if conflict is not None:
-            self.conflicts.append(conflict)
-            for other in conflict.room:
-                self._about.setdefault(other, []).append(conflict)
+            self._learn(conflict)
         return conflict is None

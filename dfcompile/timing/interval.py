@@ -8,14 +8,36 @@ from fractions import Fraction
 
 import numpy as np
 
-from dfcompile.timing.compact import Layout
-from dfcompile.timing.net import ACTIVE, DST, HI, IN, LO, NEXT_HI, NEXT_LO, OUT, SIZE, SRC, TOUCHED, WAITS, Ints, Link, Net, Port, System
+from dfcompile.timing.compact import LAYERS, Layout
+from dfcompile.timing.corners import kept_events
+from dfcompile.timing.full import Full
+from dfcompile.timing.net import (
+    ACTIVE,
+    DST,
+    HI,
+    IN,
+    LO,
+    NEXT_HI,
+    NEXT_LO,
+    NUMBER,
+    OUT,
+    SIZE,
+    SRC,
+    TOUCHED,
+    WAITS,
+    Ints,
+    Link,
+    Net,
+    Port,
+    System,
+)
 from dfcompile.timing.periodic import SETTLED, START, STUCK, Bools, fresh, settle, trace
 from dfcompile.timing.reduce import Reduction
 
 _MOST_LOOPS = 1000
 _RADIUS = 4
 _TRIAL = 10_000  # events that could be computed while a trial gets ready, and one more for each link
+_CHEAP = 16  # beats of links that `full` looks at in the time of an event
 _PATIENCE = 20_000  # events computed before loops are looked for
 _TURNS = 8  # the same in a small system, as times that all its events were computed
 
@@ -52,22 +74,23 @@ class Periodic:
         self._links: Ints = np.empty(0, dtype=np.int64)
         self._stamp = self._last = 0
         self._net: Net
-        self._lay_out(self._reduction.compact(depths))
+        self._keep(kept_events(system))
         self._use(depths)
         self._left = self._net.sequences
         self._queue = np.zeros(self._net.n + 2, dtype=np.int64)
 
-    def _lay_out(self, compact: bool) -> None:
-        """Keep runs of beats by their ends, or not."""
-        self._layout = Layout(self.system, self._reduction, compact)
-        events = len(self._layout.gaps)
-        self._seen = np.zeros(events, dtype=np.int32)
-        self._causes = np.full(events, START, dtype=np.int32)
-        self.times: Ints = np.zeros(events, dtype=np.int64)
+    def _keep(self, kept: list[Ints]) -> None:
+        """Keep these events of the sequences."""
+        self._layout = Layout(self.system, self._reduction, kept)
+        self._seen = np.empty(0, dtype=np.int32)
+        self._causes = np.empty(0, dtype=np.int32)
+        self.times: Ints = np.empty(0, dtype=np.int64)
         self._before = self.times.copy()
 
-    def settle(self) -> list[Loop]:
-        """Find times for the present depths from the start; empty when they exist, else loops that forbid them."""
+    def settle(self, depths: Mapping[str, int] | None = None) -> list[Loop]:
+        """Find times for depths (None: the present ones) from the start; empty when they exist, else loops that forbid them."""
+        if depths is not None:
+            self._use(depths)
         self.times[:] = 0
         self._causes[:] = START
         net = fresh(self._net)
@@ -89,8 +112,6 @@ class Periodic:
 
         A loop that forbids them is mostly near what changed: the times far away are looked at last.
         """
-        if self._layout.compact and not self._reduction.compact(depths):
-            self._expand()
         self.computed += _TRIAL + len(self._links)
         old = self.depths, self._links, self._net
         changed = self._use(depths)
@@ -131,31 +152,55 @@ class Periodic:
         """Ask for another interval; `settle` must follow."""
         self.interval = Fraction(interval)
 
-    def occupancy(self, backwards: bool = False) -> dict[str, int]:
-        """About the least depth for which the present times still fit, for every stream that has a FIFO.
+    def full(self) -> Full | None:
+        """Times of all events, when they exist: the proof of the present ones. Where they do not, more events are kept from now on:
+        `settle` must follow."""
+        links = [self._reduction.link(int(k)) for k in np.unique(self._links // LAYERS)]
+        given = {}
+        for q in sorted({p.sequence for x in links for p in (x.src, x.dst)}):
+            first = self._layout.first[q]
+            given[q] = self._layout.kept[q], self.times[first : first + self._layout.size[q]]
+        found = Full(self.system, links, given, self.interval.numerator, self.interval.denominator)
+        self.computed += found.work // _CHEAP
+        if not found.more:
+            return found
+        self._keep([np.union1d(k, found.more[q]) if q in found.more else k for q, k in enumerate(self._layout.kept)])
+        self._use(self.depths)
+        return None
 
-        backwards: the system is a mirrored one, the depths are those of the system itself
-        """
+    def proved(self, depths: Mapping[str, int] | None = None) -> Full:
+        """Times of all events for depths (None: the present ones) that are known to keep the interval."""
+        while True:
+            loops = self.settle(depths)
+            assert not loops, "these depths keep the interval"
+            found = self.full()
+            if found is not None:
+                return found
+
+    def occupancy(self, full: Full) -> dict[str, int]:
+        """The least depth for which these times fit, for every stream that has a FIFO. Where time runs backwards in this system, the
+        depths are of the system that it mirrors."""
         left_out = self._reduction.left_out(self.depths)
         known: dict[Port, Ints] = {}
         found = {}
         for e in self.system.edges:
             if self.depths.get(e.tensor, 0):
-                given, taken = (self._beats(p, left_out, known) for p in (e.producer, e.consumer))
-                if backwards:
+                given, taken = (self._beats(full, p, left_out, known) for p in (e.producer, e.consumer))
+                if self.system.backwards:
                     given, taken = -given[::-1], -taken[::-1]
                 found[e.tensor] = max(1, _least_depth(given + e.latency * self.interval.denominator, taken, self.interval))
         return found
 
-    def _beats(self, port: Port, left_out: Mapping[int, list[Link]], known: dict[Port, Ints]) -> Ints:
+    def _beats(self, full: Full, port: Port, left_out: Mapping[int, list[Link]], known: dict[Port, Ints]) -> Ints:
         """Times of all beats of a port."""
         if port.sequence not in left_out:
-            return self._layout.beats(self.times, port, self.interval.denominator)
+            found: Ints = full.times[port.sequence][self.system.events(port)]
+            return found
         if port not in known:
             came = []
             for x in left_out[port.sequence]:
                 frames, beats = divmod(x.shift, port.beats)
-                t = np.roll(self._beats(x.src, left_out, known), beats) + x.delay * self.interval.denominator
+                t = np.roll(self._beats(full, x.src, left_out, known), beats) + x.delay * self.interval.denominator
                 t[:beats] -= self.interval.numerator
                 came.append(t - frames * self.interval.numerator)
             known[port] = np.maximum.reduce(came)
@@ -163,24 +208,16 @@ class Periodic:
 
     def _use(self, depths: Mapping[str, int]) -> set[int]:
         """Take the links of other depths; the sequences that have new ones to wait by."""
-        if self._layout.compact and not self._reduction.compact(depths):
-            self._expand()
-        old, self._links = self._links, self._reduction.links(depths)
+        old = self._links
         self.depths = dict(depths)
-        self._net = self._layout.net(self._links)
+        self._net = self._layout.net(self._reduction.links(depths))
+        self._links = self._net.links[:, NUMBER].astype(np.int64)
+        if room := len(self._layout.gaps) - len(self.times):
+            self._seen = np.append(self._seen, np.zeros(room, dtype=np.int32))
+            self._causes = np.append(self._causes, np.full(room, START, dtype=np.int32))
+            self.times, self._before = (np.append(t, np.zeros(room, dtype=np.int64)) for t in (self.times, self._before))
         new = ~np.isin(self._links, old, assume_unique=True)
         return set(self._net.links[new, DST].tolist())
-
-    def _expand(self) -> None:
-        """Keep all events from now on."""
-        times = self._layout.all_times(self.times, self.interval.denominator)
-        self._lay_out(False)
-        self.times[:] = times
-        if len(self._links):
-            self._net = self._layout.net(self._links)
-            net = fresh(self._net)
-            _mark(net, range(net.n))
-            self._ended(net, self._run(net, [range(net.n)], _MOST_LOOPS))
 
     def _run(self, net: Net, rings: Iterable[Iterable[int]], most: int) -> list[Loop]:
         """Raise marked times until all links hold or loops (at most so many) are found; one more ring at a time."""
@@ -229,7 +266,7 @@ class Periodic:
         return found
 
     def _loop(self, numbers: Iterable[int], cycles: int, frames: int) -> Loop:
-        return Loop(tuple(x for k in numbers for x in self._reduction.link(k).whole), cycles, frames)
+        return Loop(tuple(x for k in numbers for x in self._reduction.link(k // LAYERS).whole), cycles, frames)
 
     def _deadlock(self, net: Net) -> Loop:
         """The links that wait for each other."""
@@ -239,7 +276,7 @@ class Periodic:
             order.append(q)
             q = int(net.links[net.sequences[q, WAITS], SRC])
         numbers = [int(self._links[net.sequences[s, WAITS]]) for s in order[order.index(q) :]]
-        return self._loop(numbers, sum(self._reduction.link(k).delay for k in numbers), 0)
+        return self._loop(numbers, sum(self._reduction.link(k // LAYERS).delay for k in numbers), 0)
 
 
 def _linked(net: Net) -> Bools:
@@ -277,8 +314,9 @@ def _least_depth(writes: Ints, reads: Ints, interval: Fraction) -> int:
 def least_interval(system: System, depths: Mapping[str, int]) -> tuple[Fraction | None, Periodic]:
     """The steady interval (largest cycles / frames of all loops), and times that fit it; None for a deadlock."""
     periodic = Periodic(system, depths, max(system.cycles))
-    while loops := periodic.settle():
+    while (loops := periodic.settle()) or periodic.full() is None:
         if not all(x.frames for x in loops):
             return None, periodic
-        periodic.faster(max(Fraction(x.cycles, x.frames) for x in loops))
+        if loops:
+            periodic.faster(max(Fraction(x.cycles, x.frames) for x in loops))
     return periodic.interval, periodic

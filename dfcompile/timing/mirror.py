@@ -16,6 +16,8 @@ from dfcompile.timing.net import Link, System
 
 @dataclass(eq=False)
 class _Mirror(System):
+    backwards = True
+
     def stream_links(self, edge: int, depth: int) -> list[Link]:
         return [_turned(x) for x in super().stream_links(edge, depth)]
 
@@ -24,7 +26,8 @@ def mirrored(system: System) -> System:
     """The system backwards; ports, edges and sequences have the same numbers."""
     found = _Mirror(system.design, system.edges, system.names, system.owners, system.cycles)
     found.inner = [_turned(x) for x in system.inner]
-    found.gaps = [np.concatenate([np.zeros(1, np.int32), g[:0:-1]]) for g in system.gaps]
+    turned = {id(g): np.concatenate([np.zeros(1, np.int32), g[:0:-1]]) for g in {id(g): g for g in system.gaps}.values()}
+    found.gaps = [turned[id(g)] for g in system.gaps]  # those of a length share memory
     found.wraps = system.wraps
     events = system.events_of_ports().copy()
     ports = [p for e in system.edges for p in (e.producer, e.consumer, e.write) if p is not None]

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,7 +129,10 @@ class System:
     inner:  links inside units and sources
     gaps:   sequence -> event -> least cycles after the event before it, the first's from the frame's start
     wraps:  sequence -> least cycles from its last event to the first of the next frame
+    backwards: whether time runs backwards in it
     """
+
+    backwards: ClassVar[bool] = False
 
     design: Design
     edges: list[Edge] = field(default_factory=list)
@@ -144,6 +147,7 @@ class System:
     _every: dict[int, int] = field(default_factory=dict)  # events -> offset of a port of all of them
     _even: dict[int, Shorts] = field(default_factory=dict)  # events -> their gaps when each step is one
     _spans: dict[tuple[Port, int], int] = field(default_factory=dict)
+    _positions: dict[int, Ints] = field(default_factory=dict)
 
     def sequence(self, name: str, owner: str, positions: Ints, cycles: int) -> int:
         """Add a sequence whose events come no earlier than at `positions`, repeating every `cycles` at best."""
@@ -182,13 +186,26 @@ class System:
             self._every[events] = self.port(sequence, np.arange(events, dtype=np.int64)).offset
         return Port(sequence, self._every[events], events)
 
+    def positions(self, q: int) -> Ints:
+        """Event -> least cycles from the frame's start; none of them where an event has the number of its cycle."""
+        if q not in self._positions:
+            gaps = self.gaps[q]
+            even = len(gaps) == self.cycles[q]
+            self._positions[q] = np.empty(0, dtype=np.int64) if even else np.cumsum(gaps, dtype=np.int64)
+        return self._positions[q]
+
+    def frame(self, q: int) -> int:
+        """Least cycles from an event to the same of the next frame."""
+        steps = self.positions(q)
+        return (int(steps[-1] - steps[0]) if len(steps) else len(self.gaps[q]) - 1) + self.wraps[q]
+
     def span(self, port: Port, beats: int) -> int:
         """Least cycles from a beat of the port to that so many beats later, as its sequence's own steps have it."""
         if (port, beats) not in self._spans:
-            steps = np.cumsum(self.gaps[port.sequence], dtype=np.int64)
-            frame = int(steps[-1] - steps[0]) + self.wraps[port.sequence]
+            steps = self.positions(port.sequence)
+            frame = self.frame(port.sequence)
             frames, rest = divmod(beats, port.beats)
-            at = steps[self.events(port)]
+            at = steps[self.events(port)] if len(steps) else self.events(port)
             later = np.concatenate([at[rest:], at[:rest] + frame])
             self._spans[port, beats] = frames * frame + int((later - at).min())
         return self._spans[port, beats]

@@ -2,7 +2,7 @@
 
 An event at y in frame 0 happens at y + f * interval in frame f. Such times exist iff no loop of links asks for more
 cycles than its frames bring: iff the interval is at least the largest (cycles / frames) of all loops. The rounds here,
-driven by `timing_interval`, raise the times of one frame until every link holds (then the interval is proved possible)
+driven by `interval`, raise the times of one frame until every link holds (then the interval is proved possible)
 or until the links that raised each other last close a loop (then it is proved impossible, and the loop says why).
 
 Work goes frame by frame and in causal order within a frame, and only where something changed: a run after a small
@@ -53,7 +53,7 @@ START = -2  # cause of a time: it has not been raised
 SETTLED, STUCK, STOPPED = range(3)  # how `settle` ended
 _NEVER = np.iinfo(np.int64).min // 2  # before any time
 _MOST = 512  # events computed at a time
-_AHEAD = 4  # beats computed on times of later sequences that may yet rise
+_AHEAD = 2  # beats computed on times of later sequences that may yet rise
 _FEW = 8  # the same where only the last rise leads on
 
 

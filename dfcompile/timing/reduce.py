@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dfcompile.timing.net import Bools, Ints, Link, Port, System
+from dfcompile.timing.net import Ints, Link, Port, System
 
 _MOST_LINKS = 24  # that may take the place of a sequence
 _MOST_STREAMS = 16  # of a cluster: a change of one depth does all of it again
@@ -25,12 +25,10 @@ _NUMBERS = (1 << _BITS) - 1
 
 
 class _Reduced(NamedTuple):
-    """The links that are left, as `Reduction._numbered` has them, each sequence left out with the links it waited by, and
-    whether runs may be kept by their ends."""
+    """The links that are left, as `Reduction._numbered` has them, and each sequence left out with the links it waited by."""
 
     links: Ints
     gone: list[tuple[int, list[Link]]]
-    compact: bool
 
 
 @dataclass
@@ -50,10 +48,8 @@ class Reduction:
         ports = [p for e in system.edges for p in (e.producer, e.consumer, e.write) if p is not None]
         bound = {p.sequence for x in system.inner for p in (x.src, x.dst)} | {p.sequence for p in ports if not system.passes(p)}
         simple = {p.sequence for p in ports} - bound
-        self.kept = _kept(system, simple)
         self._clusters = _clusters(system, simple)
         self._of = {system.edges[i].tensor: c for c, cluster in enumerate(self._clusters) for i in cluster.edges}
-        self._partial: dict[Port, bool] = {}
         self._numbers: dict[Link, int] = {}
         self._all: list[Link] = []
         self._inner = self._numbered(system.inner)
@@ -79,11 +75,6 @@ class Reduction:
             found.append(x.dst.sequence << _BITS | number)
         return np.array(found, dtype=np.int64)
 
-    def compact(self, depths: Mapping[str, int]) -> bool:
-        """Whether dropped beats of no port would pass anything on that the links do not say themselves."""
-        self._take(depths)
-        return all(c.compact for c in self._now)
-
     def left_out(self, depths: Mapping[str, int]) -> dict[int, list[Link]]:
         """Sequence that was left out -> the links it waits by, of sequences that stay or come before it here."""
         self._take(depths)
@@ -100,33 +91,8 @@ class Reduction:
         if key not in cluster.known:
             links = [x for i, depth in zip(cluster.edges, key, strict=True) for x in self.system.stream_links(i, depth)]
             left, gone = _eliminate(self.system, links, cluster.sequences)
-            cluster.known[key] = _Reduced(self._numbered(left), gone, self._pass_nothing(left))
+            cluster.known[key] = _Reduced(self._numbered(left), gone)
         return cluster.known[key]
-
-    def _dropped(self, port: Port) -> bool:
-        """Whether some of its beats are within runs."""
-        if port not in self._partial:
-            self._partial[port] = not bool(self.kept[port.sequence][self.system.events(port)].all())
-        return self._partial[port]
-
-    def _pass_nothing(self, links: list[Link]) -> bool:
-        """Whether every pair of links through a port with dropped beats is implied by another link."""
-        ins: dict[Port, list[Link]] = {}
-        known: dict[tuple[Port, Port], list[Link]] = {}
-        for x in links:
-            ins.setdefault(x.dst, []).append(x)
-            known.setdefault((x.src, x.dst), []).append(x)
-        for b in (x for x in links if self._dropped(x.src)):
-            for a in ins.get(b.src, ()):
-                delay, shift = a.delay + b.delay, a.shift + b.shift
-                if b.src in (a.src, b.dst):
-                    return False
-                if a.src == b.dst and delay <= self.system.span(a.src, shift):
-                    continue
-                same = known.get((a.src, b.dst), ())
-                if not any(c.shift <= shift and c.delay + shift - c.shift >= delay for c in same):
-                    return False
-        return True
 
 
 def _clusters(system: System, simple: set[int]) -> list[_Cluster]:
@@ -236,21 +202,3 @@ def _implied(system: System, x: Link) -> bool:
 
 def _through(a: Link, b: Link) -> Link:
     return Link(a.src, b.dst, a.delay + b.delay, a.shift + b.shift, -2, False, (*a.whole, *b.whole))
-
-
-def _kept(system: System, simple: set[int]) -> list[Bools]:
-    """Sequence -> event -> whether it is kept: not when it and both its neighbours move a beat of one port, a cycle apart."""
-    counts = [np.zeros(len(g), dtype=np.int8) for g in system.gaps]
-    runs = [np.zeros(len(g), dtype=np.bool_) for g in system.gaps]
-    streams = [p for e in system.edges for p in (e.producer, e.consumer)]
-    for p in [*streams, *(p for x in system.inner for p in (x.src, x.dst))]:
-        counts[p.sequence][system.events(p)] += 1
-    for p in streams:
-        if p.sequence in simple:
-            continue
-        events, gaps = system.events(p), system.gaps[p.sequence]
-        here = np.zeros(len(gaps) + 1, dtype=np.bool_)
-        here[events] = True
-        near = np.append(gaps == 1, False)
-        runs[p.sequence][1:] |= here[1:-1] & here[:-2] & here[2:] & near[1:-1] & near[2:]
-    return [~(run & (count == 1)) for run, count in zip(runs, counts, strict=True)]

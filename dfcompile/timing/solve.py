@@ -1,6 +1,6 @@
 """What a design does in which cycle: interval, latency, frames, units and FIFOs, exactly as the hardware does it.
 
-docs/timing.md has the mathematics; `timing_net` the model, `timing_run` its execution, `timing_interval` its steady state.
+docs/timing.md has the mathematics; `net` the model, `run` its execution, `interval` its steady state.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from dfcompile.dataflow.design import Design
 from dfcompile.errors import CompileError
+from dfcompile.timing import interval as timing_interval
 from dfcompile.timing.interval import Periodic, least_interval
-from dfcompile.timing.net import Rates
-from dfcompile.timing.reduce import Reduction
+from dfcompile.timing.net import Ints, Rates, System
 from dfcompile.timing.run import run
 from dfcompile.timing.solve import Timing, solve
 from dfcompile.timing.system import build
@@ -211,11 +211,42 @@ def one_block_of_windows() -> Design:
 
 
 @pytest.mark.parametrize("depths", [{}, {"t1_1": 7}, {"t1_1": 40, "t8_0": 1}, {"t1_1": 400, "t6_0": 3}])
-def test_runs_kept_by_their_ends_say_the_same(depths: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kept_events_say_the_same_as_all(depths: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     system = build(one_block_of_windows())
     assert depths.keys() <= {e.tensor for e in system.edges}
     short, periodic = least_interval(system, depths)
-    monkeypatch.setattr(Reduction, "compact", lambda self, depths: False)
+    monkeypatch.setattr(timing_interval, "kept_events", every_event)
     full, expanded = least_interval(system, depths)
     assert short == full
-    assert len(periodic.times) < len(expanded.times)
+    assert 2 * len(periodic.times) < len(expanded.times)
+
+
+def every_event(system: System) -> list[Ints]:
+    return [np.arange(len(gaps)) for gaps in system.gaps]
+
+
+def the_ends(system: System) -> list[Ints]:
+    return [np.unique([0, len(gaps) - 1]) for gaps in system.gaps]
+
+
+@SETTINGS
+@given(designs())
+def test_too_few_kept_events_are_found_out(made: Design) -> None:
+    """Nothing but the first and the last event of a frame kept: what that misses is found on all events, and kept from then on."""
+    system = build(made)
+    intervals = []
+    for keep in (every_event, the_ends):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(timing_interval, "kept_events", keep)
+            intervals.append(least_interval(system, made.fifo_depths)[0])
+    assert intervals[0] == intervals[1]
+
+
+def test_the_ends_alone_are_too_few() -> None:
+    """So the test above sees events that are kept later."""
+    system = build(one_block_of_windows())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timing_interval, "kept_events", the_ends)
+        periodic = Periodic(system, {}, 4000)
+        assert not periodic.settle()
+        assert periodic.full() is None
