@@ -75,7 +75,8 @@ def shared_memories(design: Design) -> list[SharedMemory]:
     found = []
     for units in design.shared:
         first, second = (ported_memory(design, u) for u in units)
-        assert first and second
+        if first is None or second is None:
+            raise ValueError(f"{' and '.join(units)} share a memory that one of them does not read from outside")
         found.append(SharedMemory(units, first, second))
     return found
 

@@ -97,7 +97,7 @@ def cheapest(
     limit = budget(board, reserved) if board else None
     found = _cheapest(problem, interval, board, limit)
     if found.best is None:
-        assert board and limit is not None
+        assert board and limit is not None, "without a limit any folding will do"
         raise CompileError(_too_large(problem, interval, board, limit, found.complete))
     return _costing(graph, problem, interval, found.best)
 
@@ -127,7 +127,7 @@ def fastest(graph: Graph, board: Board, reserved: Vector | None = None) -> Folde
     if at == len(candidates):
         raise CompileError(_too_large(problem, candidates[-1], board, limit, first == at))
     final = _cheapest(problem, candidates[at], board, limit, every=True).best or answers[at].best
-    assert final
+    assert final, "the interval was found to be possible"
     return Folded(_untied(graph, final), final.cycles, "interval", final.cycles, min(candidates[first], final.cycles), final)
 
 
@@ -200,7 +200,7 @@ def _too_slow(name: str, unit: Unit, best: int, interval: int) -> Problem:
 
 def _too_large(problem: FoldProblem, interval: int, board: Board, limit: Vector, proven: bool) -> Problem:
     found = solve(problem, problem.options(interval), rates(problem.family, board)).best
-    assert found
+    assert found, "without a limit any folding will do"
     over = [f"{found.area[i]:.0f} {r} of {limit[i]:.0f}" for i, r in enumerate(RESOURCES) if found.area[i] > limit[i]]
     return Problem(
         "does-not-fit",

@@ -243,7 +243,7 @@ def fused(call: Call) -> Result:
             help="save the model before ONNX Runtime optimizes it",
         )
     inner = conv(call) if call.node.op_type == "FusedConv" else gemm(call)
-    assert not isinstance(inner, tuple)
+    assert not isinstance(inner, tuple), "both have one result"
     fn = names[kind]
     return call.apply(Unary(fn), inner) if fn else inner
 

@@ -176,13 +176,13 @@ def _beside_known(call: Call, x: Act, known: Known) -> tuple[Value, Value]:
     rank, shape = len(x.onnx_shape), onnx_shape(known)
     if len(shape) > rank:
         padded = call.reshape(x, (1,) * (len(shape) - rank) + x.onnx_shape)
-        assert isinstance(padded, Act)
+        assert isinstance(padded, Act), "reshaping keeps what depends on an input so"
         return _beside_known(call, padded, known)
     if x.unbatched or len(shape) < rank or shape[0] == 1:
         return x, known
     if shape[0] == call.builder.batch:
         plain_value = call.plain(known)
-        assert isinstance(plain_value, Const)
+        assert isinstance(plain_value, Const), "`known` is constant"
         if (plain_value.array == plain_value.array[:1]).all():
             return x, Const(plain_value.array[:1], known.elem, known.name)
     return call.builder.unbatched(x), known

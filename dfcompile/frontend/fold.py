@@ -157,7 +157,7 @@ def _range(call: Call) -> Const:
 
 def _cast(call: Call) -> Const:
     value = call.value(0)
-    assert isinstance(value, Const)
+    assert isinstance(value, Const), "only constants are folded"
     elem = ELEMENTS.get(call.integer("to"), "")
     if elem in FLOATS:
         return Const(value.array.astype(np.float64), elem, value.name, value.stored)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import networkx as nx
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dfcompile.ir.types import IntType
 
 Array = NDArray[Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +89,18 @@ class Node:
 
     def __str__(self) -> str:
         return f"{', '.join(self.outputs)} = {self.op}({', '.join(self.inputs)})"
+
+
+def op_of(node: Node, kind: type[T]) -> T:
+    """The operator of a node, which is of this class; TypeError with the node's name where it is not."""
+    if not isinstance(node.op, kind):
+        raise misplaced(node)
+    return node.op
+
+
+def misplaced(node: Node) -> TypeError:
+    """What is raised where a node's operator is none of those that the code before it is for."""
+    return TypeError(f"{node.name}: nothing here is made for '{node.op.kind}' ({type(node.op).__name__})")
 
 
 @dataclass(frozen=True, eq=False)

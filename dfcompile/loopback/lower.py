@@ -388,4 +388,4 @@ class _Lowering:
         for alias, t in zip(aliases, node.inputs, strict=True):
             kernel = identity(self.tensor(t).channels)
             self.add(Layer(f"{alias}.copy", alias, (Operand(t, kernel),), Window(), (h, w), source=(node.name,)))
-        assert self.result.storage[out].words(simd) >= 1
+        assert self.result.storage[out].words(simd) >= 1, "every part was given a place"

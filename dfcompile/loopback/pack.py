@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dfcompile.ir.graph import Array, Graph, Node, Tensor
+from dfcompile.ir.graph import Array, Graph, Node, Tensor, op_of
 from dfcompile.ir.intop import IntConv, Window
 from dfcompile.loopback.config import EngineConfig
 
@@ -77,8 +77,7 @@ def _packed(x: Tensor, found: Columns) -> Tensor:
 
 
 def _narrowed(node: Node, found: Columns) -> Node:
-    op = node.op
-    assert isinstance(op, IntConv)
+    op = op_of(node, IntConv)
     win = op.window
     window = Window((win.kernel[0], 1), (win.stride[0], 1), (win.pads[0], 0, win.pads[2], 0), (win.dilation[0], 1))
     return replace(node, op=replace(op, window=window), inputs=(node.inputs[0], f"{node.inputs[1]}.columns"))

@@ -111,7 +111,7 @@ class _Store:
     """A store that may start in cycle `earliest`; a word is read in a free cycle of its bank when at most three others are held."""
 
     def __init__(self, index: int, step: Step, earliest: int) -> None:
-        assert isinstance(step.descriptor, Transfer)
+        assert isinstance(step.descriptor, Transfer), "the store queue holds nothing else"
         self.index, self.step, self.descriptor = index, step, step.descriptor
         self.earliest, self.take, self.word = earliest, -1, 0
 
@@ -187,7 +187,7 @@ class _Replay:
                 if self.runs[source] is None:
                     self._complete(source)
                 run = self.runs[source]
-                assert run is not None
+                assert run is not None, "`_complete` made it"
                 at = max(at, run.done + 1)
         if isinstance(d, Compute):
             self._compute(index, step, d, at)

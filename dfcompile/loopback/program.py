@@ -84,9 +84,9 @@ class Program:
         memory = np.zeros(self.size, np.uint8)
         place(memory, self.constants_address, np.frombuffer(self.constants, np.uint8))
         place(memory, self.program_address, np.frombuffer(self.code, np.uint8))
-        for port in self.inputs if codes is not None else ():
-            assert codes is not None
-            place(memory, port.address, to_bytes(port, codes[port.name], self.config.simd))
+        if codes is not None:
+            for port in self.inputs:
+                place(memory, port.address, to_bytes(port, codes[port.name], self.config.simd))
         return memory
 
     def results(self, memory: NDArray[np.uint8], count: int) -> dict[str, Array]:

@@ -96,7 +96,7 @@ def _begin(place: Path) -> tuple[Path, int]:
     place.parent.mkdir(parents=True, exist_ok=True)
     work = place.parent / f"{NEW}{uuid.uuid4().hex[:12]}"
     lock = claim(work)
-    assert lock is not None
+    assert lock is not None, "nobody else knows a folder of a random name"
     sweep(place.parent, _empty, f"{NEW}*")
     return work, lock
 

@@ -251,8 +251,7 @@ def _settle(enc: Encoder, node: Node, name: str) -> None:
     forks = not value.is_codes and enc.readers.get(name, 0) > 1 and not _is_real(enc, value)
     value = enc.materialize(value, node, name) if forks else replace(value, anchor=name)
     if value.is_codes:
-        assert value.grid
-        enc.model_tensors.setdefault(name, (value.stream, value.index, value.grid))
+        enc.model_tensors.setdefault(name, (value.stream, value.index, value.known_grid))
     enc.known[name] = value
 
 
@@ -293,8 +292,7 @@ def _expose(enc: Encoder, name: str, node: Node | None) -> None:
     value = enc.codes(name, reader)
     if any(p.tensor == name for p in enc.outputs):
         return
-    assert value.grid
-    scale, offset = value.grid.floats()
+    scale, offset = value.known_grid.floats()
     enc.outputs.append(OutputPort(value.stream, name, value.index, scale, offset))
 
 
@@ -362,15 +360,14 @@ def _argmax_outputs(enc: Encoder) -> None:
     for t in enc.model.outputs:
         node = enc.model.producers()[t]
         value = ordered(enc, enc.codes(t, node), node)
-        assert value.grid
-        scales = set(np.ravel(value.grid.scale))
-        if len(scales) > 1 or len(set(np.ravel(value.grid.offset))) > 1 or min(scales) < 0:
+        scales = set(np.ravel(value.known_grid.scale))
+        if len(scales) > 1 or len(set(np.ravel(value.known_grid.offset))) > 1 or min(scales) < 0:
             raise RefusedError(
                 Problem(
                     "unequal-scales",
                     "--argmax compares codes, but the outputs have different scales or offsets per channel",
                     describe(node),
-                    f"the codes mean {value.grid}",
+                    f"the codes mean {value.known_grid}",
                     "leave --argmax out, or quantize the output with one scale",
                 )
             )

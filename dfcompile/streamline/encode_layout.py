@@ -119,8 +119,7 @@ def _as_picture(enc: Encoder, flat: Value, stream: str, order: Array, shape: Sha
     """A stream of the elements `order` of a flat value, as a tensor on a stream of its own."""
     h, w, c = shape
     stream = enc.emit(View(shape), (stream,), node.source, f"view_{node.name}")
-    assert flat.grid
-    grid = Grid.of(flat.grid.scale, flat.grid.offset)
+    grid = Grid.of(flat.known_grid.scale, flat.known_grid.offset)
     if grid.scale.size > 1 or grid.offset.size > 1:
         grid = _regridded(grid, order, c, node)
     return Value(stream, natural_index(c, h, w), grid, (), grid, flat.anchor)
@@ -190,8 +189,7 @@ def gathered(enc: Encoder, value: Value, channels: Array, node: Node) -> Value:
     def pick(a: Array) -> Array:
         return a[channels] if a.size > 1 else a
 
-    grid = None if value.grid is None else Grid(pick(value.grid.scale), pick(value.grid.offset))
-    assert grid is not None
+    grid = Grid(pick(value.known_grid.scale), pick(value.known_grid.offset))
     return Value(stream, natural_index(len(channels), h, w), grid, (), grid, value.anchor)
 
 
@@ -206,18 +204,16 @@ def ordered(enc: Encoder, value: Value, node: Node) -> Value:
 
 def recentred(enc: Encoder, node: Node, value: Value, real: Fraction) -> Value | None:
     """The value on codes whose 0 means `real` in every channel; None where `real` has no code in one."""
-    assert value.grid
-    if not any(np.ravel(value.grid.offset - real)):
+    if not any(np.ravel(value.known_grid.offset - real)):
         return value
-    if not are_integers((value.grid.offset - real) / value.grid.scale):
+    if not are_integers((value.known_grid.offset - real) / value.known_grid.scale):
         return None
-    return enc.materialize(value, node, value.anchor, Grid(value.grid.scale, fractions(real)))
+    return enc.materialize(value, node, value.anchor, Grid(value.known_grid.scale, fractions(real)))
 
 
 def refined(enc: Encoder, node: Node, value: Value, real: Fraction) -> Value | None:
     """The value on codes of a part of its scale, whose 0 means `real`; None where that is a small part in some channel."""
-    assert value.grid
-    pairs = zip(*np.broadcast_arrays(np.ravel(value.grid.scale), np.ravel(value.grid.offset - real)), strict=True)
+    pairs = zip(*np.broadcast_arrays(np.ravel(value.known_grid.scale), np.ravel(value.known_grid.offset - real)), strict=True)
     finer = [common_scale(pair) for pair in pairs]
     if any(abs(parts) > FINEST for _, (parts, _) in finer):
         return None
@@ -241,15 +237,14 @@ def constant_stream(enc: Encoder, node: Node, like: Value, codes: Array) -> str:
 
 def constant_operand(enc: Encoder, node: Node, like: Value, real: Array, axis: int) -> Value:
     """A constant as codes on the grid of a stream; beside its channels also as codes 0 with an offset for each channel."""
-    assert like.grid
-    scale, offset = like.grid.pick(0)
+    scale, offset = like.known_grid.pick(0)
     chw, grid = as_chw(real), Grid.of(scale, offset)
     steps = (fractions(chw) - offset) / scale
-    if not are_integers(steps) or grid.scale.size + like.grid.offset.size > 2:
+    if not are_integers(steps) or grid.scale.size + like.known_grid.offset.size > 2:
         if axis > 0 or np.any(chw != chw[:, :1, :1]):
             refuse(
                 "constant-operand", "a constant beside other positions needs codes of their grid", node,
-                f"the codes mean {like.grid}", "quantize the constant as the other operands are",
+                f"the codes mean {like.known_grid}", "quantize the constant as the other operands are",
             )  # fmt: skip
         steps, grid = np.zeros(chw.shape, object), Grid(np.full(len(chw), scale, object), fractions(chw[:, 0, 0]))
     stream = constant_stream(enc, node, like, steps.astype(np.int64))
@@ -285,8 +280,7 @@ def joined(enc: Encoder, node: Node, values: list[Value], axis: int) -> Value:
     scales, offsets, streams, views = [], [], [], []
     for v in parts:
         h, w, c = enc.shape(v.stream)
-        assert v.grid
-        grid = v.grid.per_channel(c)
+        grid = v.known_grid.per_channel(c)
         flat: Shape3 = (h, w, c) if axis == 0 else (1, 1, h * w * c) if axis == len(shape) - 2 else (h, 1, w * c)
         times = flat[2] // c
         streams.append(v.stream if flat == (h, w, c) else enc.emit(View(flat), (v.stream,), node.source, f"view_{node.name}"))

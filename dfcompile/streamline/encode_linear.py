@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from dfcompile.ir.graph import Array, Node
+from dfcompile.ir.graph import Array, Node, misplaced
 from dfcompile.ir.intop import IntConv, Window
-from dfcompile.ir.modelop import Conv, ConvTranspose, MatMul
+from dfcompile.ir.modelop import Conv, ConvTranspose
 from dfcompile.ir.types import narrowed
 from dfcompile.streamline.encode_layout import gathered, permuted, recentred, refined, spatial
 from dfcompile.streamline.encoder import Encoder, refuse
@@ -90,16 +90,15 @@ def _measured(real: Array, node: Node) -> tuple[Array, Array]:
 
 def _constant(enc: Encoder, name: str, node: Node) -> Const:
     known = enc.known[name]
-    if not isinstance(known, Const):
-        refuse(
-            "unsupported-op",
-            f"'{node.op.kind}' of two streams has no unit here",
-            node,
-            "both operands depend on the input, and weights are memories of a unit",
-            "use constant weights, or an elementwise product of the two",
-        )
-    assert isinstance(known, Const)
-    return known
+    if isinstance(known, Const):
+        return known
+    refuse(
+        "unsupported-op",
+        f"'{node.op.kind}' of two streams has no unit here",
+        node,
+        "both operands depend on the input, and weights are memories of a unit",
+        "use constant weights, or an elementwise product of the two",
+    )
 
 
 def pair(values: tuple[int, ...], rank: int) -> tuple[int, int]:
@@ -115,7 +114,8 @@ def quad(pads: tuple[int, ...], rank: int) -> tuple[int, int, int, int]:
 def encode_conv(enc: Encoder, node: Node) -> None:
     """Convolution, also transposed: a window over the (zero-stuffed) stream and integer weights."""
     op = node.op
-    assert isinstance(op, Conv | ConvTranspose)
+    if not isinstance(op, Conv | ConvTranspose):
+        raise misplaced(node)
     const = _constant(enc, node.inputs[1], node)
     rank = len(const.shape) - 2
     kernel = pair(const.shape[2:], rank)
@@ -156,8 +156,7 @@ def _convolved(
         value = gathered(enc, value, channels, node)
         channels, c = np.arange(len(channels)), len(channels)
     value, pad_code = _padded(enc, node, value) if window.has_pads else (value, 0)
-    assert value.grid
-    grid = value.grid.per_channel(c)
+    grid = value.known_grid.per_channel(c)
     scale, offset = grid.scale[channels].reshape(groups, -1), grid.offset[channels].reshape(groups, -1)
     found = integer_weights(const, node, transform, scale)
     codes = found.codes.transpose(0, 2, 3, 1)
@@ -189,10 +188,9 @@ def _offsets_by_place(inside: Array, codes: Array, offset: Array, scale: Array, 
 
 def _padded(enc: Encoder, node: Node, value: Value) -> tuple[Value, int | None]:
     """The value on codes of which one means real 0 in every channel, and that code; None where there is none."""
-    assert value.grid
-    zero = value.grid.of_zero()
+    zero = value.known_grid.of_zero()
     if zero is not None:
-        return value, near_code(node, zero, value.grid)
+        return value, near_code(node, zero, value.known_grid)
     found = recentred(enc, node, value, Fraction(0)) or refined(enc, node, value, Fraction(0))
     return (value, None) if found is None else (found, 0)
 
@@ -241,7 +239,6 @@ def _result(node: Node, stream: str, index: Array, scale: Array, offset: Array) 
 
 def encode_matmul(enc: Encoder, node: Node) -> None:
     """Matrix product with a constant: a 1x1 convolution of each position, or of the whole frame as one vector."""
-    assert isinstance(node.op, MatMul)
     left = isinstance(enc.known[node.inputs[0]], Const)
     const = _constant(enc, node.inputs[0 if left else 1], node)
     value = enc.codes(node.inputs[1 if left else 0], node)
@@ -284,6 +281,6 @@ def _vectors(enc: Encoder, node: Node, value: Value, rows: Array, weights: tuple
         value = permuted(enc, value, node, np.ascontiguousarray(rows.T)[:, None, :])
         h, w, c = enc.shape(value.stream)
         layout = find_layout(value.index, (h, w, c))
-    assert layout
+        assert layout, "on a stream of its own a vector's numbers are its channels"
     shape = (outputs, 1, positions) if h == 1 else (outputs, h, w)
     return _convolved(enc, node, value, layout.channels, Window(), 1, weights, shape)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dfcompile.ir.graph import Array, Node
+from dfcompile.ir.graph import Array, Node, op_of
 from dfcompile.ir.intop import IntMul
 from dfcompile.ir.modelop import Binary, Bipolar, Concat, Dequantize, IndexOp, MultiThreshold, Quantize, Unary
 from dfcompile.ir.modelop_quant import quantize_weight
@@ -167,10 +167,10 @@ def _threshold_rows(enc: Encoder, value: Value, rows: Array, shape: tuple[int, .
 
 def encode_binary(enc: Encoder, node: Node) -> None:
     """An elementwise operator of two streams, or of two chains of one stream."""
-    assert isinstance(node.op, Binary)
+    op = op_of(node, Binary)
     a, b = (enc.value(t, node) for t in node.inputs)
     found = _on_one_base(a, b)
-    if found and not (node.op.fn in ("add", "sub") and all(v.is_codes for v in found)):
+    if found and not (op.fn in ("add", "sub") and all(v.is_codes for v in found)):
         _join(enc, node, *found)
         return
     try:
@@ -197,8 +197,7 @@ def _is_equal(a: Grid, b: Grid) -> bool:
 
 def _join(enc: Encoder, node: Node, a: Value, b: Value) -> None:
     """Two chains of one stream and what joins them as a chain."""
-    assert isinstance(node.op, Binary)
-    join = Join(node.op, a.chain, b.chain)
+    join = Join(op_of(node, Binary), a.chain, b.chain)
     enc.known[node.outputs[0]] = replace(a, chain=(join,), grid=join.regrid(a.base if a.base.pure else None))
     enc.note(node, "part of a step function of one stream")
 
@@ -214,16 +213,16 @@ def _before(enc: Encoder, value: Value) -> Value:
 
 
 def _of_two_streams(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
-    assert isinstance(node.op, Binary)
-    handler = _TWO_STREAMS.get(node.op.fn)
+    fn = op_of(node, Binary).fn
+    handler = _TWO_STREAMS.get(fn)
     if handler is None:
         refuse(
-            "unsupported-op", f"'{node.op.fn}' of two streams has no unit here", node, "both operands depend on the input",
+            "unsupported-op", f"'{fn}' of two streams has no unit here", node, "both operands depend on the input",
             "use Add, Sub, Mul, Min or Max, or make one operand constant",
         )
     cut = [encode_real.rectified(v) for v in (a, b)]
     for i, (t, which) in enumerate(zip(reversed(node.inputs), cut, strict=True)):
-        if node.op.fn == "add" and which and not cut[1 - i]:
+        if fn == "add" and which and not cut[1 - i]:
             return encode_real.added(enc, node, enc.codes(t, node), which)
     left, right = aligned(enc, node, enc.codes(node.inputs[0], node), enc.codes(node.inputs[1], node))
     return handler(enc, node, left, right)
@@ -231,12 +230,9 @@ def _of_two_streams(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
 
 def _add(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
     """A sum of codes where the scales have a small common measure, else one to be made when its reader is known."""
-    assert a.grid and b.grid and isinstance(node.op, Binary)
-    if node.op.fn == "sub":
-        negated = b.grid.affine(-1, 0)
-        assert negated
-        b = replace(b, grid=negated)
-    lazy = Value(a.stream, a.index, a.grid, (), None, a.anchor, (Addend(b.stream, b.grid),))  # type: ignore[arg-type]
+    if op_of(node, Binary).fn == "sub":
+        b = replace(b, grid=b.known_grid.affine(-1, 0))
+    lazy = Value(a.stream, a.index, a.known_grid, (), None, a.anchor, (Addend(b.stream, b.known_grid),))
     grid, factors = enc.common(lazy)
     widest = max(abs(n) for pair in factors for n in pair)
     if widest <= SMALL_FACTOR:
@@ -249,9 +245,8 @@ def _add(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
 
 def _multiply(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
     a, b = (_without_offset(enc, node, v) for v in (a, b))
-    assert a.grid and b.grid
     stream = enc.emit(IntMul(), (a.stream, b.stream), node.source, f"mul_{node.name}")
-    grid = Grid(np.asarray(a.grid.scale * b.grid.scale, object), Grid.of(0, 0).offset)
+    grid = Grid(np.asarray(a.known_grid.scale * b.known_grid.scale, object), Grid.of(0, 0).offset)
     enc.note(node, "multiplier")
     return Value(stream, a.index, grid, (), grid, node.outputs[0])
 
@@ -261,26 +256,25 @@ def _without_offset(enc: Encoder, node: Node, value: Value) -> Value:
     found = recentred(enc, node, value, Fraction(0))
     if found is not None:
         return found
-    assert value.grid
-    finer, counts = common_scale([value.grid.scale.ravel()[0], value.grid.offset.ravel()[0]])
-    if value.grid.scale.size + value.grid.offset.size > 2 or max(map(abs, counts)) > WIDEST_PRODUCT:
-        refuse("no-code-for-zero", "an operand of a product has no code for real 0", node, str(value.grid), "use an integer zero-point")
+    grid = value.known_grid
+    finer, counts = common_scale([grid.scale.ravel()[0], grid.offset.ravel()[0]])
+    if grid.scale.size + grid.offset.size > 2 or max(map(abs, counts)) > WIDEST_PRODUCT:
+        refuse("no-code-for-zero", "an operand of a product has no code for real 0", node, str(grid), "use an integer zero-point")
     return enc.materialize(value, node, value.anchor, Grid.of(finer, 0))
 
 
 def _extreme(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
     """The larger or smaller of two streams: side by side, then a pool over each pair."""
-    assert isinstance(node.op, Binary) and a.grid and b.grid
-    if not _is_equal(a.grid, b.grid):
+    fn = op_of(node, Binary).fn
+    if not _is_equal(a.known_grid, b.known_grid):
         parts = [recentred(enc, node, v, Fraction(0)) for v in (a, b)]
-        if not np.all(a.grid.scale == b.grid.scale) or any(v is None for v in parts):
+        if not np.all(a.known_grid.scale == b.known_grid.scale) or any(v is None for v in parts):
             refuse(
-                "unequal-scales", f"'{node.op.fn}' compares codes of different scales", node, f"they mean {a.grid} and {b.grid}",
+                "unequal-scales", f"'{fn}' compares codes of different scales", node, f"they mean {a.known_grid} and {b.known_grid}",
                 "quantize both operands with one shared quantizer",
             )  # fmt: skip
         a, b = (v for v in parts if v is not None)
-    assert a.grid
-    mode, grid = node.op.fn, a.grid
+    mode, grid = fn, a.known_grid
     if np.any(grid.scale < 0):
         if np.any(grid.scale > 0):
             refuse("unequal-scales", f"'{mode}' of codes that fall in some channels", node, f"they mean {grid}", "use scales above 0")
@@ -297,10 +291,9 @@ _TWO_STREAMS: dict[str, Callable[[Encoder, Node, Value, Value], Value]] = {
 
 def encode_concat(enc: Encoder, node: Node) -> None:
     """Streams joined along an axis; a constant becomes a stream beside the first operand that is none."""
-    assert isinstance(node.op, Concat)
     values = {t: enc.codes(t, node) for t in node.inputs if not isinstance(enc.known[t], Const)}
     like, order = next(iter(values.values())), orientation(enc, list(values.values()))
-    axis, parts = order.index(node.op.axis - 1), []
+    axis, parts = order.index(op_of(node, Concat).axis - 1), []
     for t in node.inputs:
         known = enc.known[t]
         if isinstance(known, Const):

@@ -50,10 +50,9 @@ def pooled(enc: Encoder, node: Node, value: Value, window: Window, divisor: int,
     """
     value, channels = spatial(enc, value, node)
     count = math.prod(window.kernel)
-    assert value.grid
     pairs, factors, bounds = [], [], []
     for c, (lo, hi) in enumerate(_ranges(enc, node, value)):
-        scale, offset = value.grid.pick(c)
+        scale, offset = value.known_grid.pick(c)
         sign, size = (1 if scale > 0 else -1), abs(scale)
         first = min(math.floor(-offset / size) + 1, max(lo * sign, hi * sign) + 1)
         rest = max(first + offset / size, Fraction(0)) or Fraction(1)
@@ -73,10 +72,9 @@ def pooled(enc: Encoder, node: Node, value: Value, window: Window, divisor: int,
 def added(enc: Encoder, node: Node, plain: Value, cut: Value) -> Value:
     """codes + relu(codes): integers in the order of the sums."""
     plain, cut = aligned(enc, node, plain, cut)
-    assert plain.grid and cut.grid
     pairs, factors, bounds = [], [], []
     for c, (lo, hi) in enumerate(_ranges(enc, node, cut)):
-        (gain, offset), (scale, shift) = plain.grid.pick(c), cut.grid.pick(c)
+        (gain, offset), (scale, shift) = plain.known_grid.pick(c), cut.known_grid.pick(c)
         sign, size = (1 if scale > 0 else -1), abs(gain)
         p, q = _narrow(node, approach(abs(scale) / size, hi - lo + 1))
         lattice = Pair(p, q, abs(scale) / size, size, offset + shift, min(lo * sign, hi * sign))
@@ -93,17 +91,15 @@ def added(enc: Encoder, node: Node, plain: Value, cut: Value) -> Value:
 
 def is_wide(enc: Encoder, node: Node, a: Value, b: Value) -> bool:
     """Whether two addends without a common measure are of more pairs than a search for small factors looks at, or of several ratios."""
-    assert a.grid and b.grid
     spans = [max(hi - lo for lo, hi in _ranges(enc, node, v)) for v in (a, b)]
-    return min(spans) >= WIDEST_SEARCHED or len(set(np.ravel(a.grid.scale / b.grid.scale))) > 1
+    return min(spans) >= WIDEST_SEARCHED or len(set(np.ravel(a.known_grid.scale / b.known_grid.scale))) > 1
 
 
 def summed(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
     """codes + codes, on streams of one order: integers in the order of the sums."""
-    assert a.grid and b.grid
     pairs, factors = [], []
     for c, ((low, high), (lo, hi)) in enumerate(zip(_ranges(enc, node, a), _ranges(enc, node, b), strict=True)):
-        (gain, offset), (scale, shift) = a.grid.pick(c), b.grid.pick(c)
+        (gain, offset), (scale, shift) = a.known_grid.pick(c), b.known_grid.pick(c)
         swap = high - low < hi - lo
         if swap:
             gain, scale, lo, hi = scale, gain, low, high

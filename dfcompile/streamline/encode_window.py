@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dfcompile.ir.graph import Array, Node
+from dfcompile.ir.graph import Array, Node, op_of
 from dfcompile.ir.intop import IntConv, IntPad, IntPool, Window
 from dfcompile.ir.modelop import AveragePool, MaxPool, Pad, Reduce
 from dfcompile.streamline import encode_real
@@ -24,8 +24,7 @@ from dfcompile.streamline.value import Value, natural_index
 
 def encode_max_pool(enc: Encoder, node: Node) -> None:
     """Largest of a window. A pending chain that rises commutes with it, one that falls turns it into the smallest."""
-    assert isinstance(node.op, MaxPool)
-    window, shape = _pool_window(enc, node, node.op), enc.model.tensors[node.outputs[0]].shape[1:]
+    window, shape = _pool_window(enc, node, op_of(node, MaxPool)), enc.model.tensors[node.outputs[0]].shape[1:]
     enc.known[node.outputs[0]] = _extreme(enc, node, "max", window, shape)
     enc.note(node, "pool (max)")
 
@@ -92,8 +91,7 @@ def _pool_window(enc: Encoder, node: Node, op: Any) -> Window:
 
 def encode_average_pool(enc: Encoder, node: Node) -> None:
     """A sum whose scale is divided by the number of elements counted."""
-    op = node.op
-    assert isinstance(op, AveragePool)
+    op = op_of(node, AveragePool)
     window, cut = _pool_window(enc, node, op), encode_real.rectified(enc.value(node.inputs[0], node))
     if cut and not window.has_pads:
         shape = enc.model.tensors[node.outputs[0]].shape[1:]
@@ -108,8 +106,7 @@ def _averaged(enc: Encoder, node: Node, value: Value, channels: Array, window: W
     h, w, c = enc.shape(value.stream)
     counted, present = _counts(window, h, w, op)
     stream = enc.emit(IntPool("sum", window, 0), (value.stream,), node.source, f"pool_{node.name}")
-    assert value.grid
-    grid = value.grid.per_channel(c)
+    grid = value.known_grid.per_channel(c)
     result = _on(enc, node, value, stream, channels, enc.model.tensors[node.outputs[0]].shape[1:])
     if len(np.unique(counted)) > 1 or (any(grid.offset) and len(np.unique(present)) > 1):
         oh, ow, _ = enc.shape(stream)
@@ -142,8 +139,7 @@ def _simple(grid: Grid) -> Grid:
 
 def encode_reduce(enc: Encoder, node: Node) -> None:
     """Mean, sum, largest or smallest over rows and columns, mean and sum over channels too."""
-    op = node.op
-    assert isinstance(op, Reduce)
+    op = op_of(node, Reduce)
     operand = enc.value(node.inputs[0], node)
     order = orientation(enc, [operand])
     axes = {order.index(a - 1) for a in op.axes}
@@ -183,12 +179,11 @@ def _totalled(enc: Encoder, node: Node, op: Reduce, value: Value, window: Window
     stream, size = value.stream, math.prod(window.kernel)
     if not window.is_trivial:
         stream = enc.emit(IntPool("sum", window), (stream,), node.source, f"pool_{node.name}")
-    assert value.grid
-    scale, offset = value.grid.scale, np.asarray(value.grid.offset * size, object)
+    scale, offset = value.known_grid.scale, np.asarray(value.known_grid.offset * size, object)
     if channelwise:
         if scale.size > 1:
             refuse(
-                "unequal-scales", "channels of different scales are summed", node, f"the codes mean {value.grid}",
+                "unequal-scales", "channels of different scales are summed", node, f"the codes mean {value.known_grid}",
                 "use one scale for this tensor",
             )  # fmt: skip
         c = enc.shape(stream)[2]
@@ -203,8 +198,7 @@ def _totalled(enc: Encoder, node: Node, op: Reduce, value: Value, window: Window
 
 def encode_pad(enc: Encoder, node: Node) -> None:
     """Rows and columns of a constant around the picture, channels of it beside the others."""
-    op = node.op
-    assert isinstance(op, Pad)
+    op = op_of(node, Pad)
     rank = len(op.pads) // 2
     value = enc.codes(node.inputs[0], node)
     order = orientation(enc, [value])
@@ -227,18 +221,17 @@ def _bordered(enc: Encoder, node: Node, op: Pad, value: Value, before: list[int]
     """Rows and columns of the pad value; `before` and `after` by axis (channels, rows, columns)."""
     shape = tuple(n + (b + a if i else 0) for i, (n, b, a) in enumerate(zip(value.index.shape, before, after, strict=True)))
     value, channels = spatial(enc, value, node)
-    assert value.grid
-    codes = set(np.ravel((Fraction(op.value) - value.grid.offset) / value.grid.scale))
+    codes = set(np.ravel((Fraction(op.value) - value.known_grid.offset) / value.known_grid.scale))
     code = codes.pop()
     if codes or code.denominator != 1:
         found = recentred(enc, node, value, Fraction(op.value)) or refined(enc, node, value, Fraction(op.value))
         if found is None:
             what = f"the pad value {op.value:g} has no code"
-            refuse("no-code-for-zero", what, node, f"the codes mean {value.grid}", "pad before the quantizer")
+            refuse("no-code-for-zero", what, node, f"the codes mean {value.known_grid}", "pad before the quantizer")
         value, code = found, Fraction(0)
-    assert value.grid
     pads = quad((*before[1:], *after[1:]), len(before) - 1)
-    stream = enc.emit(IntPad(Window(pads=pads), near_code(node, int(code), value.grid)), (value.stream,), node.source, f"pad_{node.name}")
+    pad = IntPad(Window(pads=pads), near_code(node, int(code), value.known_grid))
+    stream = enc.emit(pad, (value.stream,), node.source, f"pad_{node.name}")
     return _on(enc, node, value, stream, channels, shape)
 
 

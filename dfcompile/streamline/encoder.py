@@ -134,8 +134,7 @@ class Encoder:
         if not value.is_codes:
             value = self.materialize(value, node, name)
         elif value.chain:
-            assert value.grid
-            value = replace(value, base=value.grid, chain=())
+            value = replace(value, base=value.known_grid, chain=())
         self.known[name] = value
         return value
 

@@ -66,7 +66,7 @@ class Lockstep:
         """Run what is left; the codes of the outputs."""
         while self.versions[0].queue:
             self._advance()
-        assert not any(v.queue for v in self.versions)
+        assert not any(v.queue for v in self.versions), "all versions of a graph end with the first"
         outputs = self.versions[0].graph.outputs
         return {t: self.versions[0].values[t] for t in outputs}
 

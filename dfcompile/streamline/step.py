@@ -168,7 +168,8 @@ class Step:
             return Fraction(op.out_scale) * sum(x >= Fraction(float(t)) for t in row) + Fraction(op.out_bias)
         if isinstance(op, Binary):
             return exact.binary(op.fn, *((x, p[0]) if self.slot == 0 else (p[0], x)))
-        assert isinstance(op, Unary)
+        if not isinstance(op, Unary):
+            raise TypeError(f"'{op.kind}' is no step of a chain")
         return exact.unary(op, x)
 
     def direction(self) -> Array | None:
@@ -182,7 +183,8 @@ class Step:
             return np.asarray(np.sign(op.out_scale))
         if isinstance(op, Binary):
             return _binary_direction(op.fn, self.slot, self.params[0])
-        assert isinstance(op, Unary)
+        if not isinstance(op, Unary):
+            raise TypeError(f"'{op.kind}' is no step of a chain")
         if op.fn in _RISING or (op.fn in _RISING_IF_ALPHA and op.alpha >= 0):
             return np.array(1)
         return np.array(-1) if op.fn == "neg" else None
@@ -204,7 +206,8 @@ class Step:
             return grid.affine(gain, exact_values(bias) - exact_values(mean) * exact_values(gain))
         if isinstance(op, Binary):
             return binary_grid(op.fn, self.slot, self.params[0], grid)
-        assert isinstance(op, Unary)
+        if not isinstance(op, Unary):
+            raise TypeError(f"'{op.kind}' is no step of a chain")
         return unary_grid(op, grid)
 
 

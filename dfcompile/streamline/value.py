@@ -30,13 +30,13 @@ class Const:
         """The real numbers; of a quantized constant they are made each time, as they take far more room than its codes."""
         if self.given is not None:
             return self.given
-        assert self.codes is not None and self.scale is not None
+        assert self.codes is not None and self.scale is not None, "either numbers are given, or codes and their scale"
         return np.asarray(self.codes * self.scale)
 
     @property
     def shape(self) -> tuple[int, ...]:
         found = self.given if self.codes is None else self.codes
-        assert found is not None
+        assert found is not None, "either numbers are given, or codes"
         return found.shape
 
 
@@ -84,6 +84,13 @@ class Value:
     grid: Grid | None = None
     anchor: str = ""
     addends: tuple[Addend, ...] = ()
+
+    @property
+    def known_grid(self) -> Grid:
+        """The grid; TypeError where the results are not known to be integers."""
+        if self.grid is None:
+            raise TypeError(f"what stream {self.stream} carries is not known to be integers")
+        return self.grid
 
     @property
     def is_codes(self) -> bool:

@@ -155,7 +155,7 @@ class Thresholding:
     def parameters(self, style: str) -> dict[str, int]:
         """What a word of the memory is: a threshold, or a multiplier with an offset above it."""
         if style in SCALED:
-            assert self.scaling is not None
+            assert self.scaling is not None, "scaled styles are offered only where there is a scaling"
             bits, offset = self.scaling.factor_bits, self.scaling.offset_bits
             found = {"ThreshBits": bits + offset, "ThreshFactorBits": bits, "ThreshShift": self.scaling.shift}
             return found | {"ThreshShared": int(self.scaling.shared), "Flip": 0}
@@ -182,7 +182,7 @@ class Thresholding:
         Nodes are those of the search tree in heap order from 1; node 0 holds the channel's flip bit.
         """
         if style in SCALED:
-            assert self.scaling is not None
+            assert self.scaling is not None, "scaled styles are offered only where there is a scaling"
             return self._scaled_memory(self.scaling, channels, lanes, groups)
         if self.shared:
             channels = lanes = groups = 1
