@@ -1,4 +1,4 @@
-"""concat(a, b) --> f --> quantize becomes concat(quantize(f(a)), quantize(f(b))).
+"""concat(a, b) --> f --> quantize becomes concat(quantize(f(a)), quantize(f(b))); so does max or min of two tensors, where f rises.
 
 Exporters that place quantizers only in front of layers (TensorRT, modelopt) join real numbers. What is one function of each
 element may as well come before the tensors are joined, where each operand has a step function of its own, and a constant has codes.
@@ -6,9 +6,12 @@ element may as well come before the tensors are joined, where each operand has a
 
 from __future__ import annotations
 
+import numpy as np
+
 from dfcompile.ir.graph import Graph, Node
 from dfcompile.ir.modelop import Binary, Bipolar, Concat, Dequantize, IndexOp, MaxPool, Pad, Quantize, Unary
 from dfcompile.streamline.decline import Decline, in_silence
+from dfcompile.streamline.step import ELEMENTWISE, Step
 
 _ROUNDS = (Quantize, Bipolar)
 
@@ -16,13 +19,46 @@ _ROUNDS = (Quantize, Bipolar)
 def push_quantizers(model: Graph, decline: Decline = in_silence) -> Graph:
     """Every join of real numbers all of whose readers end in quantizers, moved behind them."""
     for node in reversed(model.nodes):
-        if isinstance(node.op, Concat) and not all(_is_quantized(model, t) for t in node.inputs):
+        if _gains(model, node):
             chains = _chains(model, node)
             if isinstance(chains, str):
                 decline(node, chains)
             else:
                 model = _pushed(model, node, chains)
     return model
+
+
+def _gains(model: Graph, node: Node) -> bool:
+    """Whether operands of a join are real numbers, or their codes mean too different things to be compared."""
+    if _is_extreme(node):
+        quantizers = {_quantizer(model, t) for t in node.inputs}
+        alike = len({_root(model, t) for t in node.inputs}) == 1 or (len(quantizers) == 1 and None not in quantizers)
+        return not alike and not any(t in model.constants for t in node.inputs)
+    return isinstance(node.op, Concat) and not all(_is_quantized(model, t) for t in node.inputs)
+
+
+def _is_extreme(node: Node) -> bool:
+    return isinstance(node.op, Binary) and node.op.fn in ("min", "max")
+
+
+def _root(model: Graph, name: str) -> str:
+    """The tensor that a tensor is a function of, number by number."""
+    made = model.producers().get(name)
+    while made is not None and isinstance(made.op, ELEMENTWISE):
+        streams = [t for t in made.inputs if t not in model.constants]
+        if len(streams) != 1:
+            break
+        name, made = streams[0], model.producers().get(streams[0])
+    return name
+
+
+def _quantizer(model: Graph, name: str) -> tuple[float, ...] | None:
+    """Scale and zero-point of a tensor's one quantizer."""
+    made = model.producers().get(name)
+    if made is None or not isinstance(made.op, Dequantize):
+        return None
+    held = [model.constants.get(t) for t in made.inputs[1:]]
+    return tuple(float(a.ravel()[0]) for a in held if a is not None and a.size == 1)
 
 
 def _is_quantized(model: Graph, name: str) -> bool:
@@ -53,11 +89,22 @@ def _chains(model: Graph, join: Node) -> list[list[Node]] | str:
             if len(after) > 1:
                 return f"{last.name} behind it has several readers"
             chain.append(after[0])
+        falling = next((n for n in chain if _is_extreme(join) and not _rises(model, n)), None)
+        if falling:
+            return f"{falling.name} behind it is not known to rise"
         uneven = next((n for n in chain if not _is_even(model, n)), None)
         if uneven:
             return f"{uneven.name} does not do the same to each of its numbers"
         chains.append(chain)
     return chains
+
+
+def _rises(model: Graph, node: Node) -> bool:
+    """Whether a larger number never gives a smaller one."""
+    others = [np.asarray(model.constants[t]) for t in node.inputs if t in model.constants]
+    slot = next((i for i, t in enumerate(node.inputs) if t not in model.constants), 0)
+    direction = Step(node.op, slot, tuple(others)).direction() if len(others) == len(node.inputs) - 1 else None
+    return direction is not None and bool(np.all(direction > 0))
 
 
 def _is_even(model: Graph, node: Node) -> bool:

@@ -85,3 +85,22 @@ def test_explain_says_why_a_join_was_left(tmp_path: Path) -> None:
     onnx.save(net(*layers, outputs=("y", "o")), tmp_path / "net.onnx")
     (row,) = (line for line in str(explain(tmp_path / "net.onnx")).splitlines() if line.startswith("Concat"))
     assert "; push_quantizers leaves it: unary_1 behind it ends in no quantizer" in row
+
+
+@pytest.mark.parametrize("op", ["Max", "Min"])
+@pytest.mark.parametrize("operands", [("r", "q"), ("c", "o"), ("o", "c")])
+def test_the_larger_of_what_has_no_common_scale(op: str, operands: tuple[str, str], tmp_path: Path) -> None:
+    """Real numbers and codes of several scales, behind a function that rises and two quantizers."""
+    layers = [quant("q", "o0", "t"), node("Mul", "o0", "third", out="o"), node(op, *operands, out="j"), node("Add", "j", "third", out="i")]
+    layers += [node("Relu", "i", out="h"), quant("h", "m", "u"), quant("j", "n"), node("Neg", "n", out="k")]
+    made = streamlined(net(*layers, outputs=("y", "k"), channels=3, third=np.float32(1 / 3), u=np.float32(0.17)), tmp_path)
+    assert ops(made).count("int_pool") == 2
+
+
+@pytest.mark.parametrize("why", ["one quantizer", "functions of one tensor", "a constant", "a function that falls"])
+def test_comparisons_left_alone(why: str, tmp_path: Path) -> None:
+    layers = [quant("r", "a"), quant("q", "e", "t" if why == "a function that falls" else "s"), node("Mul", "c", "third", out="f")]
+    operands = {"functions of one tensor": ("c", "f"), "a constant": ("c", "third")}.get(why, ("a", "e"))
+    layers += [node("Max", *operands, out="j"), node("Neg", "j", out="i"), quant("i" if why == "a function that falls" else "j", "m", "t")]
+    graph = graph_of(net(*layers, channels=3, third=np.float32(1 / 3)), tmp_path)
+    assert str(push_quantizers(graph)) == str(graph)
