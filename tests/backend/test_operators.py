@@ -11,9 +11,12 @@ from pathlib import Path
 
 import mpmath
 import numpy as np
+import onnx
 import pytest
+from onnx import helper
 
-from dfcompile.emit.driver import Arrays, graph_steps, output_data, write_driver
+import dfcompile as dfc
+from dfcompile.emit.driver import Arrays, emit_driver, graph_steps, output_data, write_driver
 from dfcompile.emit.resource import render
 from dfcompile.ir import modelop, operators
 from dfcompile.ir.graph import Array, Graph, Node, Tensor
@@ -47,6 +50,9 @@ from dfcompile.ir.modelop import (
 from dfcompile.ir.types import IntType
 from dfcompile.streamline.host import HostSide
 from dfcompile.streamline.value import OutputPort
+from tests.backend.test_driver import load
+from tests.frontend.make import model
+from tests.frontend.small import constants, quant, random
 
 SHAPE = (4, 6, 6)
 CODES = IntType(8, signed=True)
@@ -135,6 +141,28 @@ def test_the_driver_decodes_every_operator_as_the_package_does(tmp_path: Path) -
             for name, value in wanted.items():
                 assert found[name].dtype == value.dtype and found[name].shape == value.shape, CASES[i][0]
                 assert found[name].tobytes() == value.tobytes(), CASES[i][0]
+
+
+TAILS = ("LogSoftmax", "Softmax", "Elu", "Erf", "Gelu", "Softplus", "Mish", "ArgMax", "ReduceMax", "TopK", "Sin")
+
+
+@pytest.mark.parametrize("op", TAILS)
+def test_a_network_that_ends_in_it(op: str, tmp_path: Path) -> None:
+    """Built, and decoded by the driver in its folder as by the compiler."""
+    inputs = ["l", "k"] if op == "TopK" else ["l"]
+    nodes = [quant("x", "q"), quant("w", "wq"), helper.make_node("MatMul", ["q", "wq"], ["l"])]
+    nodes.append(helper.make_node(op, inputs, ["y", "i"] if op == "TopK" else ["y"]))
+    outputs = ["y", "i"] if op == "TopK" else ["y"]
+    proto = model(nodes, {"x": (1, 6)}, outputs, constants(w=random(6, 5), k=np.array([2])), opset=20)
+    onnx.save(proto, tmp_path / "net.onnx")
+    made = dfc.build(tmp_path / "net.onnx")
+    emit_driver(made.design, made.host, tmp_path / "driver")
+    codes = made.run_codes(made.host.encode({"x": RNG.uniform(-1, 1, (4, 6))}))
+    assert [n for n in made.host.tail.nodes if n.op.kind not in ("reshape", "dequantize")]
+    driver = load(tmp_path / "driver").Driver()
+    found = driver.decode([c.reshape(4, *p.shape) for c, p in zip(codes.values(), driver.outputs, strict=True)])
+    for name, value in made.host.decode(codes).items():
+        np.testing.assert_array_equal(found[name], value)
 
 
 def test_no_operator_of_a_model_is_left_out() -> None:
