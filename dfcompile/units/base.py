@@ -132,9 +132,24 @@ def pack_words(values: Array, dtype: IntType) -> NDArray[np.uint8]:
     shifts = np.arange(dtype.bits, dtype=np.uint64)
     rows = max(1, _PACKED // (elements * dtype.bits))
     for first in range(0, words, rows):
+        if 8 % dtype.bits == 0:
+            packed[first : first + rows] = _packed_bytes(values[first : first + rows], dtype)
+            continue
         patterns = dtype.encode(values[first : first + rows])
         bits = ((patterns[:, :, None] >> shifts) & np.uint64(1)).astype(np.uint8)
         packed[first : first + rows] = np.packbits(bits.reshape(len(patterns), -1), axis=1, bitorder="little")
+    return packed
+
+
+def _packed_bytes(values: Array, dtype: IntType) -> NDArray[np.uint8]:
+    """`pack_words` of values of 1, 2, 4 or 8 bits, of which a byte holds a whole number."""
+    whole = values if values.dtype.kind in "iu" else values.astype(np.int64)
+    patterns = (whole > 0).astype(np.uint8) if dtype.bipolar else whole.astype(np.uint8) & np.uint8((1 << dtype.bits) - 1)
+    per = 8 // dtype.bits
+    packed = np.zeros((len(values), -(-values.shape[1] // per)), np.uint8)
+    for i in range(per):
+        part = patterns[:, i::per]
+        packed[:, : part.shape[1]] |= part << np.uint8(i * dtype.bits)
     return packed
 
 

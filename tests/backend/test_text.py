@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dfcompile.emit import memory as memory_text
 from dfcompile.emit.memory import hex_lines, limb_lines, parse_hex, write_lines
 from dfcompile.emit.name import Names, port_names, sanitise, unique
-from dfcompile.ir.types import IntType
+from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units import base
 from dfcompile.units.base import Memory, pack_words
 from tests.backend.designs import joined, residual
@@ -88,9 +88,14 @@ def test_blocks_of_lines_are_the_lines(tmp_path: Path, monkeypatch: pytest.Monke
         assert (tmp_path / "m").read_bytes().decode() == lines(words, 24)
 
 
-def test_words_packed_in_blocks_are_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [np.int8, np.int16, np.int64, np.float32])
+@pytest.mark.parametrize("dtype", [BIPOLAR, *(IntType(b, signed=s) for b in (1, 2, 3, 4, 5, 8) for s in (False, True))], ids=str)
+def test_words_packed_in_blocks_are_the_words(dtype: IntType, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "_PACKED", 40)
-    values = np.random.default_rng(0).integers(-4, 4, (23, 5)).astype(np.int8)
-    packed = pack_words(values, IntType(3, signed=True))
-    wanted = [sum((int(v) & 7) << (3 * i) for i, v in enumerate(row)) for row in values]
+    values = np.random.default_rng(0).integers(dtype.lo, min(dtype.hi, 127) + 1, (23, 5))
+    values = np.where(values == 0, 1, values) if dtype.bipolar else values
+    packed = pack_words(values.astype(kind), dtype)
+    bits, mask = dtype.bits, (1 << dtype.bits) - 1
+    patterns = (values > 0).astype(int) if dtype.bipolar else values & mask
+    wanted = [sum(int(v) << (bits * i) for i, v in enumerate(row)) for row in patterns]
     assert [int.from_bytes(w.tobytes(), "little") for w in packed] == wanted
