@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dfcompile.ir.requantization import Requantization
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import Compute, Opcode
 from dfcompile.loopback.engine import Engine, _product, _scaled
+from dfcompile.loopback.width import holds
 
 
 @pytest.mark.parametrize("steps", [3, 129, 2000])
@@ -47,3 +49,16 @@ def test_requantization_in_limbs(acc_bits: int, scale_bits: int) -> None:
         bank = np.array(words, np.int64)[:, None]
         found = _scaled(d, np.array(sums, np.int64)[:, None], bank, config)
         assert found[:, 0].tolist() == [min(max(v, 0), (2 << levels) - 1) for v in wanted], (words, shift, levels)
+
+
+@pytest.mark.parametrize(
+    ("factor", "base", "lo", "hi", "above", "fits"),
+    [(3, 0, -(2**31), 2**31 - 1, 0, True), (4, 0, 0, 9, 0, False), (3, 2**34 - 28, 0, 9, 0, True), (3, 2**34 - 27, 0, 9, 0, False),
+     (-3, -(2**34) + 27, 0, 9, 0, True), (-3, -(2**34) + 26, 0, 9, 0, False), (3, 0, 0, 2**31, 1, True), (3, 0, 0, 2**31, 0, False),
+     (3, 0, -(2**31), 0, 1, False)],
+)  # fmt: skip
+def test_requantizations_that_would_wrap_around(factor: int, base: int, lo: int, hi: int, above: int, fits: bool) -> None:
+    """Multipliers of 3 bits, sums of 32 and products of 35; the array's sum is the true one less `above`."""
+    scaling = Requantization(*(np.array([v]) for v in (factor, 0, base)), 0)
+    ends = (np.array([v]) for v in (lo, hi, above))
+    assert holds(scaling, *ends, EngineConfig(scale_bits=3)) == fits
