@@ -31,7 +31,7 @@ from dfcompile.loopback.descriptor import FACTOR_BITS, AccOp
 from dfcompile.loopback.layer import Kernel, Layer, Operand, Steps, identity
 from dfcompile.loopback.pack import Columns, pack_columns
 from dfcompile.loopback.phase import period, phase
-from dfcompile.loopback.step_function import bounds_of, lookup_parts, threshold_parts
+from dfcompile.loopback.step_function import bounds_of, line_of, lookup_parts, threshold_parts
 from dfcompile.loopback.storage import Ints, Storage, planes_for, slots_of
 from dfcompile.loopback.tile import correction, passes_of
 from dfcompile.loopback.width import Scalings, holds, scalings
@@ -337,7 +337,15 @@ class _Lowering:
             self.emit(node, layer)
             terms = [total, *terms] if terms else terms
 
-    _lookup = _threshold
+    def _lookup(self, node: Node, op: LookupCode) -> None:
+        table, x, out = self.graph.constants[node.inputs[1]].astype(np.int64), node.inputs[0], node.outputs[0]
+        h, w, c = self.tensor(out).shape
+        line = line_of(table, op.base, c, self.config.weight_bits)
+        if line is None:
+            self._threshold(node, op)
+            return
+        kernel, offset = line
+        self.emit(node, Layer(node.name, out, (Operand(x, kernel),), Window(), (h, w), offset=offset, source=(node.name,)))
 
     def _int_upsample(self, node: Node, op: IntUpsample) -> None:
         x, out = node.inputs[0], node.outputs[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from dfcompile.ir.graph import Array
-from dfcompile.loopback.layer import Steps
+from dfcompile.loopback.layer import Kernel, Steps
 from dfcompile.loopback.storage import Ints
 from dfcompile.loopback.tile import NEVER
 
@@ -43,6 +43,15 @@ def lookup_parts(table: Ints, base: int, levels: int) -> list[Steps]:
         whole = _rising(table, base, rises)
         return threshold_parts(whole.thresholds, whole.flip, whole.lowest, 1, levels)
     return parts
+
+
+def line_of(table: Ints, base: int, channels: int, weight_bits: int) -> tuple[Kernel, Ints] | None:
+    """Factors and offsets (channels,) of a table in equal steps; None where it is none, or they are wider than a weight."""
+    steps, top = np.diff(table, axis=1), 1 << (weight_bits - 1)
+    if not steps.size or np.any(steps != steps[:, :1]) or steps.min() < -top or steps.max() >= top:
+        return None
+    factors = np.broadcast_to(steps[:, 0], (channels,))
+    return Kernel(factors.reshape(channels, 1, 1, 1), channels), np.asarray(np.broadcast_to(table[:, 0], (channels,)) - base * factors)
 
 
 def _rising(table: Ints, base: int, rises: Array) -> Steps:

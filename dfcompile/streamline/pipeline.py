@@ -16,6 +16,7 @@ from dfcompile.streamline.encoder import InputType
 from dfcompile.streamline.extract import extract_thresholds
 from dfcompile.streamline.fold_pads import fold_pads
 from dfcompile.streamline.host import HostSide
+from dfcompile.streamline.narrow import narrow_factors
 from dfcompile.streamline.push_quantizers import push_quantizers
 from dfcompile.streamline.rewrite import drop_views, merge_pads
 from dfcompile.streamline.step import StepFunction
@@ -26,6 +27,7 @@ PASSES: tuple[Callable[[Graph, Decline], Graph], ...] = (
     drop_views,
     merge_pads,
     extract_thresholds,
+    narrow_factors,
 )
 
 

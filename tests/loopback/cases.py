@@ -188,7 +188,8 @@ def tables() -> Net:
     size = int(n.ranges[hi][1].max()) - low + 1
     d = n.node(LookupCode(low), hi, table=np.cumsum(n.rng.integers(0, 3, (1, size)), axis=1))
     e = n.node(ThresholdCode(9, -3), lo, t=np.sort(n.rng.integers(-500, 500, (6, 511)), axis=1), f=n.rng.random(6) < 0.5)
-    n.outs = (a, b, c, n.conv(d, 3), e)  # type: ignore[attr-defined]
+    f = n.node(LookupCode(-128), "x", table=np.multiply.outer([-128, -3, 0, 1, 5, 127], codes) + 7)
+    n.outs = (a, b, c, n.conv(d, 3), e, f)  # type: ignore[attr-defined]
     return n
 
 
