@@ -26,7 +26,7 @@ from dfcompile.command.console import show_table
 
 def measure(model: Path, verify: bool) -> dict[str, float]:
     """Processor seconds of loading the program, of each stage, of writing the folder and of all together; GB at most."""
-    from dfcompile.pipeline import build
+    from dfcompile import build
 
     marks = [("load", time.process_time())]
     made = build(model, verify=verify, progress=lambda stage: marks.append((stage, time.process_time())))

@@ -17,7 +17,7 @@ from dfcompile.device.boards import find_board
 from dfcompile.errors import CompileError
 from dfcompile.folding import option as fold_option
 from dfcompile.folding.fold import cheapest, fastest, lanes
-from dfcompile.front import FRONT, Build
+from dfcompile.front import FRONT, Job
 from dfcompile.ir.graph import Graph
 
 BOARDS = ("pynq-z2", "zcu104", "alveo-u250")
@@ -25,11 +25,7 @@ BOARDS = ("pynq-z2", "zcu104", "alveo-u250")
 
 def lowered(model: Path) -> Graph:
     """The unit graph of a model."""
-    made = Build(model, {})
-    for _, stage in FRONT:
-        stage(made)
-    assert made.units
-    return made.units
+    return FRONT(Job(model), model).units
 
 
 def compare(graphs: dict[str, Graph], interval: int) -> None:

@@ -154,7 +154,7 @@ def quantized(name: str, folder: Path) -> Path:
 
 def measure(model: Path, mode: str, board: str) -> dict[str, Any]:
     """report.json of a build, and the processor seconds that it took."""
-    from dfcompile.pipeline import build
+    from dfcompile import build
 
     start = time.process_time()
     made = build(model, mode=mode, board=board)

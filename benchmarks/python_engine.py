@@ -19,8 +19,8 @@ import numpy as np
 import onnx
 import onnxruntime
 
+from dfcompile import build
 from dfcompile.command.console import show_table
-from dfcompile.pipeline import build
 
 
 def free_batch(path: Path) -> bytes:

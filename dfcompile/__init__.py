@@ -1,20 +1,149 @@
 """dfcompile: from a quantized ONNX model to a verified FPGA accelerator.
 
-``dfcompile.build(model, ...)`` compiles, ``dfcompile.load(folder)`` opens a saved build.
+`build` compiles a model, `load` opens a saved build; both give an `Accelerator`. `check` says what stops a model from compiling,
+`explain` what became of each of its nodes, `explore` what a board can do with it. What the user has to mend is a `CompileError`.
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from dfcompile.errors import CompileError, KeywordError, Problem, did_you_mean
+
+if TYPE_CHECKING:
+    from dfcompile.front import Explanation
+    from dfcompile.mode.accelerator import Accelerator
 
 __version__ = "0.1.0"
+__all__ = ["Accelerator", "CompileError", "build", "check", "explain", "explore", "load"]
+
+Names = str | Sequence[str] | None
+Progress = Callable[[str], None]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _door(function: Callable[P, R]) -> Callable[P, R]:
+    """A function that says which keyword may have been meant where it has none of that name. Its signature stays."""
+    names = function.__code__.co_varnames[: function.__code__.co_argcount + function.__code__.co_kwonlyargcount]
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        odd = [k for k in kwargs if k not in names]
+        if odd:
+            problems = [Problem("bad-option", f"{function.__name__}() has no option '{k}'", help=did_you_mean(k, names)) for k in odd]
+            raise KeywordError(problems)
+        return function(*args, **kwargs)
+
+    return call
+
+
+@_door
+def build(
+    model: str | Path,
+    *,
+    mode: str = "auto",
+    board: str | Path | None = None,
+    fps: float | None = None,
+    interval: int | None = None,
+    clock: float | None = None,
+    folding: str | Path | Mapping[str, Any] | None = None,
+    input_type: Names = None,
+    from_: Names = None,
+    to: Names = None,
+    argmax: bool = False,
+    verify: bool = True,
+    dump_ir: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Accelerator:
+    """Compile a model. CompileError carries every problem found.
+
+    mode:       "dataflow" (a unit for each layer), "loopback" (one engine runs all layers) or "auto"
+    board:      a name of `dfcompile boards`, or a .toml file of one's own
+    fps or interval: the speed to fold for (frames a second at `clock` MHz, or cycles a frame)
+    clock:      MHz; default the board's, else 100
+    folding:    JSON file or dict, unit -> {pe, simd, ...}; units not named keep their automatic folding. In loopback mode
+        {"engine": {pe, simd, ..., batch}}, as report.json names them
+    input_type: "[input=]TYPE[:scale[:offset]]", what a raw input stream carries
+    from_, to:  tensors between which the part lies that is compiled; none: the model's inputs, its outputs
+    argmax:     find the largest output in hardware
+    verify:     hold each stage against the model
+    dump_ir:    folder for the graph after each pass, as far as the build comes; one of an earlier build is replaced
+    progress:   called with the name of each stage
+    """
+    from dfcompile.options import Options
+    from dfcompile.pipeline import compile_model
+
+    options = Options.of(
+        mode=mode, board=board, fps=fps, interval=interval, clock=clock, folding=folding, input_type=input_type, from_=from_, to=to,
+        argmax=argmax, verify=verify,
+    )
+    return compile_model(Path(model), options, dump_ir, progress)
+
+
+@_door
+def load(out: str | Path) -> Accelerator:
+    """A saved build, of either mode. CompileError when the folder is none or does not hold together."""
+    from dfcompile.mode.saved import load as read
+
+    return read(out)
+
+
+@_door
+def check(model: str | Path, *, input_type: Names = None, from_: Names = None, to: Names = None) -> tuple[Problem, ...]:
+    """Everything that stops a model, or its part between tensors, from compiling; empty when nothing does."""
+    from dfcompile.front import check as find_problems
+    from dfcompile.options import Options
+
+    return find_problems(Path(model), Options.of(input_type=input_type, from_=from_, to=to))
+
+
+@_door
+def explain(model: str | Path, *, input_type: Names = None, from_: Names = None, to: Names = None) -> Explanation:
+    """Where every ONNX node went, also when the model cannot be compiled or only its part between tensors is."""
+    from dfcompile.front import explain as trace
+    from dfcompile.options import Options
+
+    return trace(Path(model), Options.of(input_type=input_type, from_=from_, to=to))
+
+
+@_door
+def explore(
+    model: str | Path | Sequence[str | Path],
+    *,
+    board: str | Path,
+    mode: str = "auto",
+    clock: float | None = None,
+    input_type: Names = None,
+    out: str | Path | None = None,
+    points: int = 12,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """What a board can do: the Pareto front of dataflow designs, frame rate against resources, or loopback engines of every shape.
+
+    model: one network, or in loopback mode several that share an engine
+    out:   folder for explore.json and explore.svg
+    See `dfcompile.exploration.explore` for what is returned. CompileError when nothing fits.
+    """
+    from dfcompile.exploration import explore as search
+    from dfcompile.options import Options
+
+    models = [Path(model)] if isinstance(model, str | Path) else [Path(m) for m in model]
+    options = Options.of(mode=mode, board=board, clock=clock, input_type=input_type)
+    return search(models, options, Path(out) if out is not None else None, points, progress)
 
 
 def __getattr__(name: str) -> Any:
-    # Imported on first use: the command line must answer --help without loading numpy.
-    if name == "build":
-        return importlib.import_module("dfcompile.pipeline")  # the module can be called
-    if name == "load":
-        return importlib.import_module("dfcompile.mode.saved").load
+    # The class is loaded with what it needs when it is asked for: the command line must answer --help without loading numpy.
+    if name == "Accelerator":
+        from dfcompile.mode.accelerator import Accelerator
+
+        return Accelerator
     raise AttributeError(f"module 'dfcompile' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -6,6 +6,7 @@ them at once in one form and exits with status 1.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -73,3 +74,18 @@ class CompileError(Exception):
     def __init__(self, problems: Problem | Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(str(p) for p in self.problems))
+
+
+class SettingError(CompileError):
+    """An option, a configuration file or a board is at fault, not the model (exit status 2)."""
+
+
+class KeywordError(SettingError, TypeError):
+    """A function was called with a keyword that it does not have."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``did you mean 'x'?`` for the nearest known word, else the list of known words."""
+    choices = sorted(known)
+    near = difflib.get_close_matches(word.lower(), choices, n=1, cutoff=0.5)
+    return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(choices)}"

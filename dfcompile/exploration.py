@@ -6,20 +6,21 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfcompile.device.boards import Board, find_board
+from dfcompile.device.boards import Board
 from dfcompile.device.cost import RESOURCES
-from dfcompile.errors import CompileError, Problem
+from dfcompile.errors import CompileError, Problem, SettingError
 from dfcompile.folding.fold import Folded, front
-from dfcompile.front import FRONT, Build
+from dfcompile.front import FRONT, IMPORT, INTEGER, Job
 from dfcompile.ir.graph import Graph
 from dfcompile.loopback.search.heatmap import heatmap
 from dfcompile.loopback.search.survey import buffer_sizes, replay_shapes
 from dfcompile.loopback.search.sweep import EXACT, Point, sweep
 from dfcompile.mode.loopback_build import macs
-from dfcompile.options import MODES, shown_number, wrong_number
+from dfcompile.options import Options
 from dfcompile.store.files import writing
 from dfcompile.store.output import add_files
 
@@ -30,79 +31,73 @@ REPLAYED_MACS = 400_000_000
 
 
 def explore(
-    model: str | Path | Sequence[str | Path],
-    *,
-    board: str,
-    mode: str = "auto",
-    clock: float | None = None,
-    input_type: str | tuple[str, ...] | None = None,
-    out: Path | None = None,
-    points: int = POINTS,
-    progress: Progress | None = None,
+    models: Sequence[Path], options: Options, out: Path | None = None, points: int = POINTS, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Cheapest dataflow designs from the fastest that the board holds to the slowest, or loopback engines of every shape.
 
-    model: one network, or in loopback mode several that share an engine
-    mode:  auto is dataflow, and loopback where no dataflow design fits the board or several networks are given
-    clock: MHz, default the board's; out: folder for explore.json and explore.svg; those of an earlier run are replaced
+    models:  one network, or in loopback mode several that share an engine
+    options: board (needed), mode, clock and input types. Mode auto is dataflow, and loopback where no dataflow design fits the board or
+        several networks are given
+    out: folder for explore.json and explore.svg; those of an earlier run are replaced
     Returns {"mode", "board", "clock_mhz", "points": [...]}. Dataflow: a point is {"fps", "interval", "lut", ..., "used", "cost", "gap"},
     `used` the fullest resource's share of the board; "foldings" has one entry a point. Loopback: a point is an engine with its cycles,
     bytes and utilisation; "buffers" has the best array with other memories, "best" the fastest. CompileError when nothing fits.
     """
+    if options.target is None:
+        raise SettingError(Problem("bad-option", "no board is given", help="name one of `dfcompile boards`"))
     with add_files(out, FILES) if out else contextlib.nullcontext() as folder:
-        return _explore(model, board, mode, clock, input_type, folder, points, progress)
+        return MODES[options.mode](_Search(tuple(models), options, options.target, folder, points, progress or (lambda text: None)))
 
 
-def _explore(
-    model: str | Path | Sequence[str | Path], board: str, mode: str, clock: float | None, input_type: str | tuple[str, ...] | None,
-    out: Path | None, points: int, progress: Progress | None,
-) -> dict[str, Any]:
-    if mode not in MODES:
-        raise CompileError(Problem("bad-option", f"there is nothing to explore in mode '{mode}'", help="modes: dataflow, loopback"))
-    models = [Path(model)] if isinstance(model, str | Path) else [Path(m) for m in model]
-    target = find_board(board)
-    if wrong_number("clock", clock):
-        raise CompileError(Problem("bad-option", f"--clock {shown_number(clock)} is out of range", help=wrong_number("clock", clock)))
-    mhz = clock or target.clock
-    if mode == "dataflow" and len(models) > 1:
-        raise CompileError(
-            Problem("bad-option", "a dataflow design is of one network", help="explore them one by one, or with --mode loopback")
-        )
-    if mode != "loopback" and len(models) == 1:
-        units = _staged(models[0], input_type, progress, 3).units
-        assert units
-        try:
-            return _explore_dataflow(models[0].stem, units, target, mhz, points, out, progress)
-        except CompileError as e:
-            if mode == "dataflow" or {p.code for p in e.problems} != {"does-not-fit"}:
-                raise
-    staged = [_staged(m, input_type, progress, 2).integer for m in models]
-    return explore_loopback([s.graph for s in staged if s], target, mhz, out, progress)
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """What is to be explored."""
+
+    models: tuple[Path, ...]
+    options: Options
+    board: Board
+    out: Path | None
+    points: int
+    progress: Progress
+
+    def job(self, model: Path) -> Job:
+        return Job(model, self.options, self.progress)
 
 
-def _explore_dataflow(
-    name: str, units: Graph, target: Board, mhz: float, points: int, out: Path | None, progress: Progress | None
-) -> dict[str, Any]:
+def _auto(search: _Search) -> dict[str, Any]:
+    if len(search.models) > 1:
+        return _loopback(search)
+    try:
+        return _dataflow(search)
+    except CompileError as e:
+        if {p.code for p in e.problems} != {"does-not-fit"}:
+            raise
+    return _loopback(search)
+
+
+def _dataflow(search: _Search) -> dict[str, Any]:
+    if len(search.models) > 1:
+        help_ = "explore them one by one, or with --mode loopback"
+        raise SettingError(Problem("bad-option", "a dataflow design is of one network", help=help_))
+    (model,) = search.models
+    units = FRONT(search.job(model), model).units
     rows, foldings = [], []
-    for found in front(units, target, points):
-        rows.append(_row(found, target, mhz))
+    for found in front(units, search.board, search.points):
+        rows.append(_row(found, search.board, search.options.mhz))
         foldings.append(found.choices)
-        if progress:
-            progress(f"explore: {len(rows)} designs")
-    result = {"mode": "dataflow", "board": target.name, "clock_mhz": mhz, "points": rows, "foldings": foldings}
-    if out:
-        _write(out, result, picture(name, rows))
+        search.progress(f"explore: {len(rows)} designs")
+    result = {"mode": "dataflow", "board": search.board.name, "clock_mhz": search.options.mhz, "points": rows, "foldings": foldings}
+    if search.out:
+        _write(search.out, result, picture(model.stem, rows))
     return result
 
 
-def _staged(model: Path, input_type: str | tuple[str, ...] | None, progress: Progress | None, stages: int) -> Build:
-    """The first stages of a build: 2 for the integer graph, 3 for the unfolded units."""
-    b = Build(model, {"input_type": input_type})
-    for name, stage in FRONT[:stages]:
-        if progress:
-            progress(name)
-        stage(b)
-    return b
+def _loopback(search: _Search) -> dict[str, Any]:
+    graphs = [(IMPORT >> INTEGER)(search.job(m), m).graph for m in search.models]
+    return explore_loopback(graphs, search.board, search.options.mhz, search.out, search.progress)
+
+
+MODES = {"auto": _auto, "dataflow": _dataflow, "loopback": _loopback}
 
 
 def _row(found: Folded, board: Board, mhz: float) -> dict[str, Any]:

@@ -5,19 +5,19 @@ model file -> model graph -> integer graph -> unit graph
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, TypeVar
 
 from dfcompile.dataflow.lower import lower
-from dfcompile.device.boards import Board
 from dfcompile.errors import CompileError, Problem
 from dfcompile.frontend.importer import ImportResult, import_model
 from dfcompile.frontend.part import Part
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.types import IntType
-from dfcompile.options import parse_input_type
+from dfcompile.options import Options, parse_input_type
 from dfcompile.store.files import writing
 from dfcompile.streamline.decline import Declined
 from dfcompile.streamline.encode import find_problems
@@ -25,67 +25,107 @@ from dfcompile.streamline.encoder import InputType
 from dfcompile.streamline.pipeline import Streamlined, streamline
 from dfcompile.text import one_line
 
-if TYPE_CHECKING:
-    from dfcompile.dataflow.design import Design
-    from dfcompile.folding.fold import Folded
-    from dfcompile.mode.dataflow import Accelerator
-    from dfcompile.timing.fifo_sizing import FifoSizing
-
 Progress = Callable[[str], None]
-Names = str | tuple[str, ...] | None
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
 
 
-@dataclass
-class Build:
-    """What one build knows; each stage reads what is there and adds its own."""
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One build: what is asked for, and who is told of it.
+
+    dumps:   folder for the graph after each pass, where --dump-ir asks for it; shown: its name for messages
+    seconds: stage -> how long it took; declined: what passes left as it was, and why
+    """
 
     path: Path
-    options: dict[str, Any]
-    board: Board | None = None
-    input_types: dict[str, InputType] = field(default_factory=dict)
-    model: Graph | None = None
-    fates: dict[str, str] = field(default_factory=dict)
-    declined: list[Declined] = field(default_factory=list)  # what passes left as it was
-    part: Part | None = None  # what is compiled of the model, where that is not all
-    integer: Streamlined | None = None
-    units: Graph | None = None
-    unfolded: Graph | None = None
-    folded: Folded | None = None
-    sizing: FifoSizing | None = None
-    design: Design | None = None
-    result: Accelerator | None = None
-    misfit: Problem | None = None  # why dataflow does not fit the board at the wanted rate
-    seconds: dict[str, float] = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
     progress: Progress = field(default=lambda text: None)
-    dumps: Path | None = None  # folder for the graph after each pass
+    dumps: Path | None = None
+    shown: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    declined: list[Declined] = field(default_factory=list)
 
     def dump(self, stage: str, graph: Graph) -> None:
         """Write a stage's graph as text where --dump-ir asks for it."""
         if self.dumps:
-            with writing(self.options["dump_ir"]):
+            with writing(self.shown):
                 (self.dumps / f"{len(list(self.dumps.iterdir())):02d}_{stage}.txt").write_text(f"{graph}\n", encoding="utf-8")
 
 
-Stage = tuple[str, Callable[[Build], None]]
+@dataclass(frozen=True, eq=False)
+class Stages(Generic[A, B]):
+    """Stages in a row, each a name and a function of the job and of what the one before it gave: from an A to a B."""
+
+    steps: tuple[tuple[str, Callable[[Job, Any], Any]], ...]
+
+    def __rshift__(self, more: Stages[B, C]) -> Stages[A, C]:
+        return Stages((*self.steps, *more.steps))
+
+    def __call__(self, job: Job, given: A) -> B:
+        value: Any = given
+        del given  # what a stage has used may go
+        for name, step in self.steps:
+            job.progress(name)
+            start = time.perf_counter()
+            value = step(job, value)
+            job.seconds[name] = time.perf_counter() - start
+        result: B = value
+        return result
 
 
-def _import(b: Build) -> None:
-    take_model(b, import_model(b.path, b.options.get("from", ()), b.options.get("to", ())))
+def stage(name: str, step: Callable[[Job, A], B]) -> Stages[A, B]:
+    """One stage."""
+    return Stages(((name, step),))
 
 
-def take_model(b: Build, found: ImportResult) -> None:
-    """Begin a build with what was imported. CompileError with all that stands against it."""
-    b.fates.update(found.fates)
-    b.part = found.part
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """The model graph, what its inputs carry, and what is compiled of the model where that is not all."""
+
+    model: Graph
+    input_types: dict[str, InputType]
+    part: Part | None
+
+
+@dataclass(frozen=True, eq=False)
+class Integer:
+    """The integer graph; the model without its weights, which nothing reads any more."""
+
+    model: Graph
+    part: Part | None
+    streamlined: Streamlined
+
+    @property
+    def graph(self) -> Graph:
+        return self.streamlined.graph
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """Unfolded units."""
+
+    integer: Integer
+    units: Graph
+
+
+def _import(job: Job, path: Path) -> Imported:
+    return take_model(job, import_model(path, job.options.from_, job.options.to))
+
+
+def take_model(job: Job, found: ImportResult) -> Imported:
+    """What was imported. CompileError with all that stands against it."""
+    given = job.options.input_type
     if found.problems or found.graph is None:
         whole = any(p.code == "not-quantized" for p in found.problems)  # what else there is to say follows from that
-        raise CompileError((*found.problems, *(() if whole else _later_problems(found.graph, b.options.get("input_type")))))
-    b.model = found.graph.replace(name=one_line(b.path.stem))
-    b.dump("import", b.model)
-    b.input_types = parse_input_types(b.options.get("input_type"), b.model)
+        raise CompileError((*found.problems, *(() if whole else _later_problems(found.graph, given))))
+    model = found.graph.replace(name=one_line(job.path.stem))
+    job.dump("import", model)
+    return Imported(model, parse_input_types(given, model), found.part)
 
 
-def _later_problems(model: Graph | None, input_type: str | tuple[str, ...] | None) -> tuple[Problem, ...]:
+def _later_problems(model: Graph | None, input_type: tuple[str, ...]) -> tuple[Problem, ...]:
     """What streamlining will say of the rest of a model that the import refuses."""
     if model is None:
         return ()
@@ -95,48 +135,35 @@ def _later_problems(model: Graph | None, input_type: str | tuple[str, ...] | Non
         return e.problems
 
 
-def _streamline(b: Build) -> None:
-    assert b.model
-    b.integer = streamline(b.model, b.input_types, bool(b.options.get("argmax")), b.dump, b.declined)
-    b.model = b.model.replace(constants={})  # the real weights, which nothing reads any more
-    b.input_types = b.integer.input_types
+def _streamline(job: Job, imported: Imported) -> Integer:
+    made = streamline(imported.model, imported.input_types, job.options.argmax, job.dump, job.declined)
+    return Integer(imported.model.replace(constants={}), imported.part, made)
 
 
-def _lower(b: Build) -> None:
-    assert b.integer
-    b.units, _ = lower(b.integer.graph)
-    b.dump("lower", b.units)
+def _lower(job: Job, integer: Integer) -> Lowered:
+    units, _ = lower(integer.graph)
+    job.dump("lower", units)
+    return Lowered(integer, units)
 
 
-FRONT: tuple[Stage, ...] = (
-    ("import", _import),
-    ("streamline", _streamline),
-    ("lower", _lower),
-)
+IMPORT = stage("import", _import)
+INTEGER = stage("streamline", _streamline)
+UNITS = stage("lower", _lower)
+FRONT = IMPORT >> INTEGER >> UNITS
 
 
-def names_of(given: str | tuple[str, ...] | None) -> tuple[str, ...]:
-    """Tensors that an option names: one, several or none."""
-    return (given,) if isinstance(given, str) else tuple(given or ())
-
-
-def _options(input_type: Names, from_: Names, to: Names) -> dict[str, Any]:
-    return {"input_type": input_type, "from": names_of(from_), "to": names_of(to)}
-
-
-def check(model: str | Path, input_type: Names = None, from_: Names = None, to: Names = None) -> tuple[Problem, ...]:
-    """Everything that stops a model, or its part between tensors, from compiling; empty when nothing does."""
-    return problems_of(Build(Path(model), _options(input_type, from_, to)))
-
-
-def problems_of(b: Build, stages: tuple[Stage, ...] = FRONT) -> tuple[Problem, ...]:
-    """What stops a build in these stages."""
+def problems_of(run: Callable[[], object]) -> tuple[Problem, ...]:
+    """What stops stages that are run."""
     try:
-        for _, stage in stages:
-            stage(b)
+        run()
     except CompileError as e:
         return e.problems
     return ()
+
+
+def check(path: Path, options: Options) -> tuple[Problem, ...]:
+    """Everything that stops a model, or its part between tensors, from compiling; empty when nothing does."""
+    return problems_of(lambda: FRONT(Job(path, options), path))
 
 
 @dataclass(frozen=True)
@@ -153,30 +180,43 @@ class Explanation:
         return "\n".join(lines + [str(p) for p in self.problems])
 
 
-def explain(model: str | Path, input_type: Names = None, from_: Names = None, to: Names = None) -> Explanation:
+def explain(path: Path, options: Options) -> Explanation:
     """Where every ONNX node went, also when the model cannot be compiled or only its part between tensors is."""
-    b = Build(Path(model), _options(input_type, from_, to))
-    problems, rows = problems_of(b), []
-    encoded = b.integer.fates if b.integer else {}
+    job = Job(path, options)
+    problems: tuple[Problem, ...] = ()
+    imported: Imported | None = None
+    integer: Integer | None = None
+    lowered: Lowered | None = None
+    try:
+        found = import_model(path, options.from_, options.to)
+    except CompileError as e:
+        return Explanation((), e.problems)
+    try:
+        imported = take_model(job, found)
+        integer = INTEGER(job, imported)
+        lowered = UNITS(job, integer)
+    except CompileError as e:
+        problems = e.problems
+    encoded = integer.streamlined.fates if integer else {}
     by_source: dict[str, list[str]] = {}
-    for node in b.model.nodes if b.model else ():
+    for node in imported.model.nodes if imported else ():
         for s in node.source:
             by_source.setdefault(s, []).append(node.name)
     in_units: dict[str, list[str]] = {}
-    for node in b.units.nodes if b.units else ():
+    for node in lowered.units.nodes if lowered else ():
         for s in node.source:
             in_units.setdefault(s, []).append(f"{node.name} ({node.op.kind})")
-    for name, fate in b.fates.items():
+    rows = []
+    for name, fate in found.fates.items():
         kind, _, text = fate.partition(": ")
         later = list(dict.fromkeys(encoded[n] for n in by_source.get(name, ()) if n in encoded)) or [text]
-        later += [str(d) for d in b.declined if name in d.source]
+        later += [str(d) for d in job.declined if name in d.source]
         rows.append((name, kind, "; ".join(later), ", ".join(in_units.get(name, ()))))
-    return Explanation(tuple(rows), problems, b.part)
+    return Explanation(tuple(rows), problems, found.part)
 
 
-def parse_input_types(given: str | tuple[str, ...] | None, model: Graph) -> dict[str, InputType]:
+def parse_input_types(texts: tuple[str, ...], model: Graph) -> dict[str, InputType]:
     """Declared input types by graph input. CompileError for what cannot be read."""
-    texts = (given,) if isinstance(given, str) else tuple(given or ())
     result: dict[str, InputType] = {}
     for text in texts:
         name, _, spec = text.rpartition("=")

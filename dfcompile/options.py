@@ -1,45 +1,36 @@
-"""Options of a build: read from the command line and from ``build.toml``, written back with every value in effect."""
+"""Options of a build, checked in one place: for the command line, a ``build.toml`` and a Python call alike."""
 
 from __future__ import annotations
 
-import difflib
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dfcompile.errors import CompileError, Problem
+from dfcompile.device.boards import Board, find_board
+from dfcompile.device.family import DEFAULT
+from dfcompile.errors import Problem, SettingError, did_you_mean
+from dfcompile.store.setting import NUMBERS, read_toml, shown, wrong_file, wrong_number
 
 MODES = ("auto", "dataflow", "loopback")
-
-
-NUMBERS: Mapping[str, tuple[float, float]] = {"fps": (1e-9, 1e12), "interval": (1, 1e15), "clock": (1e-3, 1e5)}
-"""Least and most of the options that are numbers."""
-
-
-class SettingError(CompileError):
-    """An option, a configuration file or a board is at fault, not the model (exit status 2)."""
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``did you mean 'x'?`` for the nearest known word, else the list of known words."""
-    choices = sorted(known)
-    near = difflib.get_close_matches(word.lower(), choices, n=1, cutoff=0.5)
-    return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(choices)}"
+CLOCK = 100.0
+"""MHz, where neither a clock nor a board is given."""
+Names = str | Iterable[str] | None
+Folding = str | Path | Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
-class Config:
-    """Options of `dfcompile.build.build`; the fields are the keys of ``build.toml``.
+class Options:
+    """Options of `dfcompile.build`; the fields are the keys of ``build.toml``. SettingError with all that is wrong with the values.
 
     mode:       "auto", "dataflow" or "loopback"
     board:      name of a known board or path of a TOML file (see `dfcompile.device.boards`)
     fps:        asked frames per second; excludes `interval`
     interval:   asked cycles per frame; excludes `fps`
     clock:      MHz; None means the board's own
-    folding:    path of a JSON file with the folding of each unit
+    folding:    the folding of each unit, or the engine of a loopback build: path of a JSON file, or its content
     input_type: what raw input streams carry: ``TYPE[:scale[:offset]]`` for all, ``INPUT=TYPE[:scale[:offset]]`` for one
     from_, to:  tensors between which the part of the model lies that is compiled (in the file: ``from``)
     argmax:     append a hardware ArgMax to the outputs
@@ -51,7 +42,7 @@ class Config:
     fps: float | None = None
     interval: int | None = None
     clock: float | None = None
-    folding: str | None = None
+    folding: Folding = None
     input_type: tuple[str, ...] = ()
     from_: tuple[str, ...] = ()
     to: tuple[str, ...] = ()
@@ -59,19 +50,74 @@ class Config:
     verify: bool = True
 
     def __post_init__(self) -> None:
+        problems = list(self._problems())
+        if problems:
+            raise SettingError(problems)
+        if self.fps is not None and self.fps > self.mhz * 1e6:
+            cycles = f"at {self.mhz:g} MHz there are {self.mhz * 1e6:,g} cycles a second, and no design begins two frames in one"
+            raise SettingError(Problem("bad-option", f"fps = {self.fps:,g} is more than a frame a cycle", why=cycles, help="ask for less"))
+
+    @classmethod
+    def of(cls, **given: Any) -> Options:
+        """Options from a Python call: names as one text or several, no value as None."""
+        listed = {k: names_of(k, v) for k, v in given.items() if k in _LISTS}
+        board = given.get("board")
+        paths = {"board": str(board)} if isinstance(board, Path) else {}
+        return cls(**{k: v for k, v in {**given, **listed, **paths}.items() if v is not None})
+
+    def _problems(self) -> Iterator[Problem]:
         if self.mode not in MODES:
-            raise _wrong("mode", f"mode '{self.mode}' is not known", did_you_mean(self.mode, MODES))
+            help_ = did_you_mean(self.mode, MODES) if isinstance(self.mode, str) else f"modes: {', '.join(MODES)}"
+            yield Problem("bad-option", f"mode = {shown(self.mode)} is not known", help=help_)
         if self.fps is not None and self.interval is not None:
-            raise _wrong("conflict", "both fps and interval are given", "give one: fps = clock / interval")
+            yield Problem("bad-option", "fps and interval both set the speed", help="give one of them: fps = clock / interval")
         for name in NUMBERS:
             help_ = wrong_number(name, getattr(self, name))
             if help_:
-                raise _wrong("value", f"{name} = {shown_number(getattr(self, name))} is out of range", help_)
+                yield Problem("bad-option", f"{name} = {shown(getattr(self, name))} is out of range", help=help_)
+        for name in ("argmax", "verify"):
+            if not isinstance(getattr(self, name), bool):
+                yield Problem("bad-option", f"{name} = {shown(getattr(self, name))} is neither true nor false", help="give true or false")
+        if self.folding is not None and not isinstance(self.folding, str | Path | Mapping):
+            help_ = "give the path of a JSON file, or a dict as report.json has it"
+            yield Problem("bad-option", f"folding = {shown(self.folding)} is neither a file nor a dict", help=help_)
         for text in self.input_type:
-            parse_input_type(text)
+            try:
+                parse_input_type(text)
+            except SettingError as e:
+                yield from e.problems
+        try:
+            if isinstance(self.board, str):
+                find_board(self.board)
+            elif self.board is not None:
+                yield Problem("bad-option", f"board = {shown(self.board)} is no name", help="`dfcompile boards` lists them")
+        except SettingError as e:
+            yield from e.problems
 
-    def merged(self, given: Mapping[str, Any]) -> Config:
-        """This configuration with the values in `given` that are not None or empty in place of its own.
+    @cached_property
+    def target(self) -> Board | None:
+        """The board, with its figures."""
+        return find_board(self.board) if self.board is not None else None
+
+    @property
+    def family(self) -> str:
+        """Device family that areas are estimated for."""
+        return self.target.family if self.target else DEFAULT
+
+    @property
+    def mhz(self) -> float:
+        """The clock in effect."""
+        return self.clock if self.clock is not None else self.target.clock if self.target else CLOCK
+
+    @property
+    def wanted_interval(self) -> int | None:
+        """Cycles per frame that are asked for, None where nothing is."""
+        if self.fps is not None:
+            return max(1, int(self.mhz * 1e6 / self.fps))
+        return self.interval
+
+    def merged(self, given: Mapping[str, Any]) -> Options:
+        """These options with the values in `given` that are not None or empty in place of their own.
 
         A given `fps` takes the place of an `interval`, and the other way round.
         """
@@ -81,31 +127,34 @@ class Config:
                 new[other] = None
         return replace(self, **new)
 
-    def toml(self) -> str:
-        """The text of a ``build.toml`` that sets every option; options without a value stand as comments."""
-        return "".join(_line(key, getattr(self, name)) for key, name in _FIELDS.items())
+    def kept(self, folding: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The options as a build keeps them: what is in effect, no paths, so that its bytes do not depend on where the user's files lie.
+
+        folding: what the folding's file holds
+        """
+        board = {"board": self.target.name, "part": self.target.part} if self.target else {}
+        values = {key: getattr(self, name) for key, name in _FIELDS.items()}
+        return values | {"clock": self.mhz, "folding": folding, "input_type": self.input_type or None} | board
+
+    def toml(self, **files: str) -> str:
+        """The text of a ``build.toml`` that sets every option; options without a value stand as comments.
+
+        files: names of board and folding files where the text will lie, in place of their paths
+        """
+        return "".join(_line(key, files.get(name, getattr(self, name))) for key, name in _FIELDS.items())
 
 
-_FIELDS = {f.name.rstrip("_"): f.name for f in fields(Config)}
+_FIELDS = {f.name.rstrip("_"): f.name for f in fields(Options)}
 """Key of ``build.toml`` -> field: `from` is a word of Python's own."""
+_LISTS = ("input_type", "from_", "to")
 
 
-def wrong_number(name: str, value: Any) -> str:
-    """What to give in place of the value of fps, interval or clock; "" where that is right or None."""
-    least, most = NUMBERS[name]
-    kinds = (int,) if name == "interval" else (int, float)
-    if value is None or (isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= most):
-        return ""
-    return f"give {'an integer' if name == 'interval' else 'a number'} from {least:,g} to {most:,g}{' (MHz)' if name == 'clock' else ''}"
-
-
-def shown_number(value: Any) -> str:
-    """A value of any kind in a message."""
-    return f"an integer of {value.bit_length()} bits" if isinstance(value, int) and value.bit_length() > 64 else repr(value)[:80]
-
-
-def _wrong(code: str, what: str, help: str, where: str = "") -> SettingError:
-    return SettingError(Problem(f"config-{code}", what, where=where, help=help))
+def names_of(option: str, given: Any) -> tuple[str, ...]:
+    """The texts of an option that takes one, several or none. SettingError for anything else."""
+    found = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Iterable) else () if given is None else (given,)
+    if not all(isinstance(text, str) for text in found):
+        raise SettingError(Problem("bad-option", f"{option.rstrip('_')} = {shown(given)} is no text", help="give a text or several"))
+    return found
 
 
 def _line(name: str, value: Any) -> str:
@@ -125,27 +174,15 @@ def _quoted(text: str) -> str:
     return '"' + "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in text) + '"'
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """The table of a TOML file; SettingError when it cannot be read."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise _wrong("file", f"'{path}' cannot be read", "give the path of a TOML file", e.strerror or "") from e
-    except RecursionError as e:
-        raise _wrong("syntax", f"'{path}' is nested too deeply", "a setting is a value or a list of text", str(path)) from e
-    except ValueError as e:  # malformed, not UTF-8, or an integer of thousands of digits
-        raise _wrong("syntax", f"'{path}' is not TOML", "see toml.io for the syntax", f"{path}: {e}") from e
-
-
 def read_config(path: Path) -> dict[str, Any]:
-    """Fields and values of a ``build.toml``, checked against those of `Config`.
+    """Fields and values of a ``build.toml``, of the types of `Options`.
 
     A relative `folding` or board file is taken from the folder of the configuration file.
     """
     found: dict[str, Any] = {}
     for key, value in read_toml(path).items():
         if key not in _FIELDS:
-            raise _wrong("key", f"unknown key '{key}'", did_you_mean(key, _FIELDS), str(path))
+            raise wrong_file("key", f"unknown key '{key}'", did_you_mean(key, _FIELDS), str(path))
         found[_FIELDS[key]] = _typed(key, value, path)
     for key in ("folding", "board"):
         if str(found.get(key, "")).endswith((".json", ".toml")):
@@ -154,21 +191,21 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 _KINDS: dict[str, tuple[type, ...]] = {
-    "mode": (str,), "board": (str,), "fps": (int, float), "interval": (int,), "clock": (int, float),
-    "folding": (str,), "input_type": (str, list), "from": (str, list), "to": (str, list), "argmax": (bool,), "verify": (bool,),
-}
+    "mode": (str,), "board": (str,), "fps": (int, float), "interval": (int,), "clock": (int, float), "folding": (str,),
+    "input_type": (str, list), "from": (str, list), "to": (str, list), "argmax": (bool,), "verify": (bool,),
+}  # fmt: skip
 
 
 def _typed(key: str, value: Any, path: Path) -> Any:
     kinds = _KINDS[key]
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         wanted = " or ".join(k.__name__ for k in kinds)
-        raise _wrong("type", f"key '{key}' is {value!r}", f"give a value of type {wanted}", str(path))
+        raise wrong_file("type", f"key '{key}' is {value!r}", f"give a value of type {wanted}", str(path))
     if list not in kinds:
         return value
     items: list[Any] = [value] if not isinstance(value, list) else value
     if not all(isinstance(item, str) for item in items):
-        raise _wrong("type", f"key '{key}' is {value!r}", "give a list of strings", str(path))
+        raise wrong_file("type", f"key '{key}' is {value!r}", "give a list of strings", str(path))
     return tuple(items)
 
 

@@ -1,4 +1,4 @@
-"""The compiler, as one list: read `STAGES` aloud; the first three are in `front.py`.
+"""The compiler, as one list: read `DATAFLOW` aloud; its first stages are in `front.py`.
 
 model file -> model graph -> integer graph -> unit graph -> folded units -> design -> accelerator
 """
@@ -6,260 +6,243 @@ model file -> model graph -> integer graph -> unit graph -> folded units -> desi
 from __future__ import annotations
 
 import contextlib
-import sys
-import time
-import types
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from dfcompile.dataflow.connect import apply_folding, connect
+from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.share import share_memories
 from dfcompile.device.area import sum_of
-from dfcompile.device.boards import find_board
 from dfcompile.device.cost import Vector, budget, vector
 from dfcompile.errors import CompileError, Problem
 from dfcompile.folding.fold import Choice, Folded, cheapest, fastest, load_folding, read_folding
-from dfcompile.front import FRONT, Build, Names, Progress, Stage, names_of
+from dfcompile.front import FRONT, IMPORT, INTEGER, UNITS, Integer, Job, Lowered, Progress, stage
 from dfcompile.ir.graph import Graph
+from dfcompile.mode.accelerator import Accelerator
 from dfcompile.mode.choice import FITTING, best_dataflow, compare, dataflow_side, estimate_loopback, over_budget
-from dfcompile.mode.dataflow import Accelerator
+from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.mode.loopback import LoopbackAccelerator
 from dfcompile.mode.loopback_build import build_loopback, check_program, loopback_roofline, too_slow
-from dfcompile.mode.rate import check_options, missed_rate, wanted_interval
+from dfcompile.mode.rate import missed_rate
 from dfcompile.mode.report_data import make_report
 from dfcompile.mode.roofline import Roofline
+from dfcompile.options import Options
 from dfcompile.store.output import new_folder
 from dfcompile.streamline.check import check_units
-from dfcompile.timing.fifo_sizing import size_fifos
+from dfcompile.timing.fifo_sizing import FifoSizing, size_fifos
 from dfcompile.units.base import Unit
 
 _REFOLDS = 3
 
 
-def _fold(b: Build) -> None:
+@dataclass(frozen=True, eq=False)
+class FoldedUnits:
+    """Units at their folding; `optimum` says what is proved of it, None where a folding was given."""
+
+    lowered: Lowered
+    units: Graph
+    optimum: Folded | None
+
+
+@dataclass(frozen=True, eq=False)
+class Connected:
+    """Folded units joined by forks and converters."""
+
+    folded: FoldedUnits
+    design: Design
+
+
+@dataclass(frozen=True, eq=False)
+class Sized:
+    """A design with its FIFOs, and the optimum of the folding that leaves them room."""
+
+    integer: Integer
+    optimum: Folded | None
+    design: Design
+    sizing: FifoSizing
+
+
+def _given_folding(job: Job) -> dict[str, Any] | None:
+    given = job.options.folding
+    return None if given is None else dict(load_folding(given))
+
+
+def _fold(job: Job, lowered: Lowered) -> FoldedUnits:
     """A given folding over: the cheapest for an asked interval, else the fastest that the board holds."""
-    assert b.units
-    given = b.options.get("folding")
-    interval = wanted_interval(b.options)
-    if given is not None and not interval:
-        chosen: dict[str, Choice] = {n.name: n.op.folding for n in b.units.nodes if isinstance(n.op, Unit)}
+    units, given = lowered.units, _given_folding(job)
+    optimum = None
+    if given is not None and not job.options.wanted_interval:
+        chosen: dict[str, Choice] = {n.name: n.op.folding for n in units.nodes if isinstance(n.op, Unit)}
     else:
-        b.folded = _optimum(b, b.units)
-        chosen = b.folded.choices
+        optimum = _optimum(job.options, units)
+        chosen = optimum.choices
     if given is not None:
-        b.folded = None
-        chosen = chosen | read_folding(given, b.units, chosen)
-    b.unfolded, b.units = b.units, apply_folding(b.units, chosen)
-    b.dump("fold", b.units)
+        optimum, chosen = None, chosen | read_folding(given, units, chosen)
+    folded = apply_folding(units, chosen)
+    job.dump("fold", folded)
+    return FoldedUnits(lowered, folded, optimum)
 
 
-def _optimum(b: Build, units: Graph, reserved: Vector | None = None) -> Folded:
-    interval = wanted_interval(b.options)
-    if b.board and not interval:
-        return fastest(units, b.board, reserved)
-    return cheapest(units, interval, board=b.board, reserved=reserved)
+def _optimum(options: Options, units: Graph, reserved: Vector | None = None) -> Folded:
+    board, interval = options.target, options.wanted_interval
+    if board and not interval:
+        return fastest(units, board, reserved)
+    return cheapest(units, interval, board=board, reserved=reserved)
 
 
-def _connect(b: Build) -> None:
-    assert b.units
-    b.design = connect(b.units)
+def _connect(job: Job, folded: FoldedUnits) -> Connected:
+    return Connected(folded, connect(folded.units))
 
 
-def _size_fifos(b: Build) -> None:
+def _size_fifos(job: Job, connected: Connected) -> Sized:
     """FIFOs are known only behind the folding: where they no longer fit the board, the units fold again to leave them room."""
-    assert b.design and b.unfolded
-    b.design, b.sizing = size_fifos(b.design, b.progress)
+    lowered, optimum, board = connected.folded.lowered, connected.folded.optimum, job.options.target
+    design, sizing = size_fifos(connected.design, job.progress)
     for _ in range(_REFOLDS):
-        if not (b.board and b.folded):
+        if not (board and optimum):
             break
-        fifos = vector(sum_of(f.resources(b.board.family) for f in b.design.fifos().values()))
-        if b.folded.solution.fits(budget(b.board, fifos)):
+        fifos = vector(sum_of(f.resources(board.family) for f in design.fifos().values()))
+        if optimum.solution.fits(budget(board, fifos)):
             break
-        b.folded = _optimum(b, b.unfolded, fifos)
-        b.design, b.sizing = size_fifos(connect(apply_folding(b.unfolded, b.folded.choices)), b.progress)
-    b.dump("design", b.design.graph)
+        optimum = _optimum(job.options, lowered.units, fifos)
+        design, sizing = size_fifos(connect(apply_folding(lowered.units, optimum.choices)), job.progress)
+    job.dump("design", design.graph)
+    return Sized(lowered.integer, optimum, design, sizing)
 
 
-def _check(b: Build) -> None:
-    assert b.integer and b.design
-    if b.options.get("verify", True):
-        check_units(b.integer.probes, b.design.graph)
+def _check(job: Job, sized: Sized) -> Sized:
+    if job.options.verify:
+        check_units(sized.integer.streamlined.probes, sized.design.graph)
+    return sized
 
 
-def _finish(b: Build) -> None:
-    assert b.model and b.integer and b.design and b.sizing
-    family = b.board.family if b.board else "xc7"
-    b.design = share_memories(b.design, family, b.board)
-    accelerator = Accelerator(b.design, b.integer.host, {}, _kept_options(b), family, b.sizing.interval)
-    accelerator.report.update(make_report(accelerator, b.model, b.board, b.folded, b.sizing))
-    b.result = accelerator
-    problem = missed_rate(accelerator, b.options)
+def _finish(job: Job, sized: Sized) -> DataflowAccelerator:
+    options, integer = job.options, sized.integer
+    made = DataflowAccelerator(
+        design=share_memories(sized.design, options.family, options.target),
+        host=integer.streamlined.host,
+        options=options.kept(_given_folding(job)),
+        family=options.family,
+        interval=sized.sizing.interval,
+    )
+    made.report.update(make_report(made, integer.model, options.target, sized.optimum, sized.sizing) | {"part": _part(integer)})
+    problem = missed_rate(made, options)
     if problem:
         raise CompileError(problem)
+    return made
 
 
-def _program(b: Build) -> None:
+def _program(job: Job, integer: Integer) -> LoopbackAccelerator:
     """Loopback: one engine and the program that runs the network on it, at the wanted rate where one is asked for."""
-    made = _make_loopback(b)
-    wanted = wanted_interval(b.options)
+    made = _make_loopback(job, integer)
+    wanted = job.options.wanted_interval
     if wanted and made.timing.interval_cycles > wanted:
-        raise CompileError(too_slow(made, wanted, b.board))
-    b.result = cast(Accelerator, made)  # it has the same methods
+        raise CompileError(too_slow(made, wanted, job.options.target))
+    return made
 
 
-def _make_loopback(b: Build) -> LoopbackAccelerator:
-    assert b.model and b.integer
-    made = build_loopback(b.integer.graph, b.integer.host, b.model, _kept_options(b), b.board)
-    if b.options.get("verify", True):
-        check_program(made, b.integer.probes.inputs)
+def _make_loopback(job: Job, integer: Integer) -> LoopbackAccelerator:
+    options, found = job.options, integer.streamlined
+    made = build_loopback(found.graph, found.host, integer.model, options.kept(_given_folding(job)), options.target)
+    made.report["part"] = _part(integer)
+    if options.verify:
+        check_program(made, found.probes.inputs)
         made.report["verification"]["simulator"] = "exact"
     return made
 
 
-def _kept_options(b: Build) -> dict[str, Any]:
-    """The options as a build keeps them: no paths, so that its bytes do not depend on where the user's files lie."""
-    board = {"board": b.board.name, "part": b.board.part} if b.board else {}
-    return {k: v for k, v in b.options.items() if k != "dump_ir"} | board
+def _part(integer: Integer) -> dict[str, Any] | None:
+    """What report.json says of the part of the model that is compiled, where that is not all."""
+    return integer.part.report if integer.part else None
 
 
-STAGES: tuple[Stage, ...] = (
-    *FRONT,
-    ("fold", _fold),
-    ("connect", _connect),
-    ("size FIFOs", _size_fifos),
-    ("check", _check),
-    ("finish", _finish),
+DESIGN = (
+    stage("fold", _fold)
+    >> stage("connect", _connect)
+    >> stage("size FIFOs", _size_fifos)
+    >> stage("check", _check)
+    >> stage("finish", _finish)
 )
-
-LOOPBACK_STAGES: tuple[Stage, ...] = (
-    *FRONT[:2],
-    ("program", _program),
-)
+DATAFLOW = FRONT >> DESIGN
+LOOPBACK = IMPORT >> INTEGER >> stage("program", _program)
 
 
-def _run(b: Build, stages: tuple[Stage, ...], progress: Progress | None) -> None:
-    for name, stage in stages:
-        if progress:
-            progress(name)
-        start = time.perf_counter()
-        stage(b)
-        b.seconds[name] = time.perf_counter() - start
+@dataclass(eq=False)
+class _Sides:
+    """What is known of both modes where they are compared; misfit: why dataflow does not fit the board at the wanted rate."""
+
+    integer: Integer
+    lowered: Lowered | None = None
+    made: DataflowAccelerator | None = None
+    misfit: Problem | None = None
 
 
-def _run_mode(b: Build, progress: Progress | None) -> None:
-    """Mode auto with a board compares both modes; without one, or with a folding for the units, there is nothing to compare."""
-    if b.options["mode"] == "loopback":
-        _run(b, LOOPBACK_STAGES, progress)
-    elif b.options["mode"] == "dataflow" or not b.board or b.options["folding"] is not None:
-        _run(b, STAGES, progress)
-    else:
-        try:
-            _run(b, STAGES, progress)
-            b.misfit = _over(b)
-        except CompileError as e:
-            if not {p.code for p in e.problems} <= FITTING:
-                raise
-            b.misfit = e.problems[0]
-        _run(b, (("compare modes", _compare_modes),), progress)
+def _auto(job: Job, path: Path) -> Accelerator:
+    """Compares both modes on a board; without one, or with a folding for the units, there is nothing to compare."""
+    board = job.options.target
+    if not board or job.options.folding is not None:
+        return DATAFLOW(job, path)
+    sides = _Sides((IMPORT >> INTEGER)(job, path))
+    try:
+        sides.lowered = UNITS(job, sides.integer)
+        sides.made = DESIGN(job, sides.lowered)
+        over = over_budget(sides.made, board)
+        if over:
+            help_ = "ask for a lower frame rate, or take a larger board"
+            why = f"it takes {over} with its FIFOs"
+            sides.misfit = Problem("does-not-fit", f"the design does not fit {board.name}", why=why, help=help_)
+    except CompileError as e:
+        if not {p.code for p in e.problems} <= FITTING:
+            raise
+        sides.misfit = e.problems[0]
+    return stage("compare modes", _compare_modes)(job, sides)
 
 
-def _over(b: Build) -> Problem | None:
-    """Where the finished design, with its FIFOs, misses the budget of the whole board."""
-    assert b.result and b.board
-    over = over_budget(b.result, b.board)
-    if not over:
-        return None
-    help = "ask for a lower frame rate, or take a larger board"
-    return Problem("does-not-fit", f"the design does not fit {b.board.name}", why=f"it takes {over} with its FIFOs", help=help)
-
-
-def _compare_modes(b: Build) -> None:
+def _compare_modes(job: Job, sides: _Sides) -> Accelerator:
     """Dataflow where it fits the board at the wanted rate, else loopback where that reaches the rate; the report says why."""
-    assert b.integer and b.board
-    graph, clock, wanted = b.integer.graph, float(b.options["clock"]), wanted_interval(b.options)
+    board, clock, wanted = job.options.target, job.options.mhz, job.options.wanted_interval
+    assert board  # nothing is compared without one
+    graph, misfit = sides.integer.graph, sides.misfit
     dataflow: Roofline | str
-    if b.misfit is None:
-        assert b.result
-        dataflow, loopback = dataflow_side(b.result, graph, b.board), estimate_loopback(graph, b.board, clock)
+    result: Accelerator | None = sides.made
+    if sides.made and not misfit:
+        dataflow, loopback = dataflow_side(sides.made, graph, board), estimate_loopback(graph, board, clock)
     else:
-        dataflow = b.misfit.why or b.misfit.what
-        units = b.unfolded or b.units
-        if wanted and units:
-            slower = best_dataflow(units, graph, b.board, clock)
+        dataflow = (misfit.why or misfit.what) if misfit else ""
+        if wanted and sides.lowered:
+            slower = best_dataflow(sides.lowered.units, graph, board, clock)
             dataflow = slower if isinstance(slower, Roofline) and slower.fps < clock * 1e6 / wanted else dataflow
-        b.result, loopback = _loopback(b)
-    choice = compare(dataflow, loopback, wanted, b.board, clock, b.misfit)
-    assert b.result
-    b.result.report["mode_choice"] = {"mode": choice.mode, "why": choice.why, **choice.numbers}
+        result, loopback = _loopback_side(job, sides.integer)
+    choice = compare(dataflow, loopback, wanted, board, clock, misfit)
+    assert result  # `compare` has refused where neither mode runs
+    result.report["mode_choice"] = {"mode": choice.mode, "why": choice.why, **choice.numbers}
+    return result
 
 
-def _loopback(b: Build) -> tuple[Accelerator | None, Roofline | str]:
+def _loopback_side(job: Job, integer: Integer) -> tuple[Accelerator | None, Roofline | str]:
     """The loopback build and its figures, or why there is none."""
     try:
-        made = _make_loopback(b)
+        made = _make_loopback(job, integer)
     except CompileError as e:
         return None, "; ".join(p.why or p.what for p in e.problems)
-    return cast(Accelerator, made), loopback_roofline(made)
+    return made, loopback_roofline(made)
 
 
-def build(
-    model: str | Path,
-    *,
-    mode: str = "auto",
-    board: str | None = None,
-    fps: float | None = None,
-    interval: int | None = None,
-    clock: float | None = None,
-    folding: str | Path | Mapping[str, Any] | None = None,
-    input_type: Names = None,
-    from_: Names = None,
-    to: Names = None,
-    argmax: bool = False,
-    verify: bool = True,
-    dump_ir: str | Path | None = None,
-    progress: Progress | None = None,
-) -> Accelerator:
+MODES: dict[str, Callable[[Job, Path], Accelerator]] = {"auto": _auto, "dataflow": DATAFLOW, "loopback": LOOPBACK}
+
+
+def compile_model(model: Path, options: Options, dump_ir: str | Path | None = None, progress: Progress | None = None) -> Accelerator:
     """Compile a model. CompileError carries every problem found.
 
-    fps or interval: the speed to fold for (frames a second at `clock` MHz, or cycles a frame)
-    folding: JSON file or dict, unit -> {pe, simd, ...}; units not named keep their automatic folding. In loopback mode
-        {"engine": {pe, simd, ..., batch}}, as report.json names them
-    input_type: "[input=]TYPE[:scale[:offset]]", what a raw input stream carries
-    from_, to: tensors between which the part lies that is compiled; none: the model's inputs, its outputs
     dump_ir: folder for the graph after each pass, as far as the build comes; one of an earlier build is replaced
     """
-    chosen = find_board(board) if board else None
-    options = {
-        "mode": mode,
-        "board": board,
-        "fps": fps,
-        "interval": interval,
-        "clock": clock if clock is not None else chosen.clock if chosen else 100.0,
-        "folding": dict(load_folding(folding)) if folding is not None else None,
-        "input_type": input_type,
-        "from": names_of(from_),
-        "to": names_of(to),
-        "argmax": argmax,
-        "verify": verify,
-        "dump_ir": dump_ir,
-    }
-    check_options(options)
-    b = Build(Path(model), options, chosen)
-    b.progress = progress or b.progress
-    with new_folder(dump_ir, inputs=[model], always=True) if dump_ir else contextlib.nullcontext() as b.dumps:
-        _run_mode(b, progress)
-    assert b.result
-    b.result.report["part"] = b.part.report if b.part else None
-    b.result.report["seconds"] = {k: round(v, 3) for k, v in b.seconds.items()}
-    return b.result
-
-
-class _Callable(types.ModuleType):
-    """``dfcompile.build`` is this module and, called, its function: importing the module hides any function of that name."""
-
-    def __call__(self, *args: Any, **options: Any) -> Accelerator:
-        return build(*args, **options)
-
-
-sys.modules[__name__].__class__ = _Callable
+    job = Job(model, options, shown=str(dump_ir))
+    if progress:
+        job = replace(job, progress=progress)
+    with new_folder(dump_ir, inputs=[model], always=True) if dump_ir else contextlib.nullcontext() as dumps:
+        job = replace(job, dumps=dumps)
+        made = MODES[options.mode](job, model)
+    made.report["seconds"] = {k: round(v, 3) for k, v in job.seconds.items()}
+    return made

@@ -14,11 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from dfcompile import Accelerator, build
 from dfcompile.command.console import Report, progress, show_table
-from dfcompile.mode.dataflow import Accelerator
 from dfcompile.mode.page import write_report
-from dfcompile.mode.verify import verify
-from dfcompile.pipeline import build
 
 HERE = Path(__file__).parent
 TOLERANCE = 1e-5  # the float reference rounds each sum to float32; the accelerator's integers do not
@@ -63,7 +61,7 @@ def main() -> int:
         made.save(given.out)
         n = len(test["images"])
         found = run_engines(made, test["images"], {"python": n, "hls": n, "rtl": given.rtl_frames}, report)
-        checked = verify(made, progress=report, folder=given.out)
+        checked = made.verify(progress=report, folder=given.out)
         page = write_report(given.out)
     rows, right = compare(found, test)
     show_table("Accuracy on handwritten digits", ["engine", "images", "accuracy", "equal to float", "equal to python", "seconds"], rows)

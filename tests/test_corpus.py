@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import dfcompile.pipeline as compiler
+import dfcompile as dfc
 from dfcompile.errors import CompileError
-from dfcompile.mode.dataflow import Accelerator
-from dfcompile.mode.verify import verify
+from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.units.base import Unit
 from tests.shared import MODELS, manifest, needs_models
 
@@ -27,16 +26,16 @@ def declared(model: dict[str, Any]) -> str:
     return f"{model['input_datatype'].lower()}:{scale!r}:{-(model.get('input_zero_point') or 0) * scale!r}"
 
 
-def compiled(model: dict[str, Any], folder: Path | None = None) -> Accelerator:
+def compiled(model: dict[str, Any], folder: Path | None = None) -> DataflowAccelerator:
     """The build of a model; under one name for all in `folder`, so that equal designs share their simulators."""
     path = MODELS / model["file"]
     if folder:
         path = Path(shutil.copy(path, folder / "network.onnx"))
     try:
-        return compiler.build(path)
+        return dfc.build(path)
     except CompileError as e:
         assert {p.code for p in e.problems} == {"no-input-type"}, str(e)
-        return compiler.build(path, input_type=declared(model))
+        return dfc.build(path, input_type=declared(model))
 
 
 def as_close(made: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -68,7 +67,7 @@ def test_outputs_are_the_models(model: dict[str, Any]) -> None:
 def test_hls_and_rtl_equal_the_python_engine(model: dict[str, Any], tmp_path: Path) -> None:
     accelerator = compiled(model, tmp_path)
     frames = 1 if model["macs"] > LARGE_MACS else 4
-    found = verify(accelerator, engines=("hls", "rtl"), frames=frames)["engines"]
+    found = accelerator.verify(frames=frames)["engines"]
     for engine in ("hls", "rtl"):
         assert found[engine]["pass"], found[engine]["first_mismatch"]
     for figure in ("latency_cycles", "interval_cycles"):
@@ -76,7 +75,7 @@ def test_hls_and_rtl_equal_the_python_engine(model: dict[str, Any], tmp_path: Pa
     assert found["rtl"]["interval_cycles"] == accelerator.timing.ideal_interval_cycles
 
 
-def hardware(accelerator: Accelerator) -> list[Any]:
+def hardware(accelerator: DataflowAccelerator) -> list[Any]:
     """All that decides the generated code, names left out."""
     units = [n.op for n in accelerator.design.nodes]
     return [(u.kind, u.parameters(), [(m.name, m.width, m.words.tobytes()) for m in u.memories()]) for u in units if isinstance(u, Unit)]

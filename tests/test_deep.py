@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import dfcompile as dfc
-from dfcompile.front import check
+from dfcompile import check
 
 LAYERS = 300
 DEPTH = 150

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfcompile.pipeline import build
+from dfcompile import build
 
 # Images of the test set where float32 executors put a value that lies next to a step on its other side, and the accuracy.
 NETWORKS = {"digits_cnn_w2a2": (0, 354), "digits_cnn_w4a4": (2, 353), "digits_mlp_w1a1": (0, 353)}

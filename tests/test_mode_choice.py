@@ -12,7 +12,7 @@ import dfcompile as dfc
 from dfcompile.device.boards import find_board
 from dfcompile.errors import CompileError
 from dfcompile.mode.choice import frame_bytes
-from dfcompile.mode.dataflow import Accelerator
+from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.mode.loopback import LoopbackAccelerator
 from tests.shared import MODELS, needs_models
 from tests.test_cli import run
@@ -44,7 +44,7 @@ def consistent(made: Any) -> dict[str, Any]:
 def test_dataflow_where_it_fits(examples: Path) -> None:
     made = dfc.build(examples / "digits_cnn_w2a2.onnx", board="pynq-z2", interval=2048)
     choice = consistent(made)
-    assert isinstance(made, Accelerator) and choice["wanted_fps"] == pytest.approx(100e6 / 2048)
+    assert isinstance(made, DataflowAccelerator) and choice["wanted_fps"] == pytest.approx(100e6 / 2048)
     # The roofs by hand: lanes from the folding of the report, 42 bytes in and out.
     lanes = sum(u["folding"]["pe"] * u["folding"]["simd"] for u in made.report["units"] if u["kind"] in ("mvtu", "vvtu"))
     assert choice["dataflow"]["lanes"] == lanes
@@ -93,5 +93,5 @@ def test_both_rates_are_told(small_board: str) -> None:
 def test_a_frame_is_its_codes() -> None:
     made = dfc.build(MODELS / "digits_mlp_1w1a.onnx", mode="loopback")
     assert isinstance(made, LoopbackAccelerator)
-    bits = [s[0][0] * s[0][1] * s[0][2] * s[1].bits for s in made.streams.values()]
+    bits = [s[0][0] * s[0][1] * s[0][2] * s[1].bits for s in made.codes.values()]
     assert frame_bytes(made.graph) == sum(-(-b // 8) for b in bits)

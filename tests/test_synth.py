@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.calibration_units import dtype, mvtu
+from dfcompile import build
 from dfcompile.device.resources import Resources
 from dfcompile.errors import CompileError
-from dfcompile.pipeline import build
-from dfcompile.synthesis.design import design_parts, synth
+from dfcompile.mode.synth import synth
+from dfcompile.synthesis.design import design_parts
 from dfcompile.synthesis.flow import commands, count
 from dfcompile.synthesis.unit import synthesise_unit, wrapper
 from dfcompile.units.add import Add

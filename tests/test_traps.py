@@ -13,7 +13,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-import dfcompile.pipeline as compiler
+import dfcompile as dfc
 from dfcompile.errors import CompileError
 from tests import exact_oracle
 from tests.frontend.make import run_onnx
@@ -55,7 +55,7 @@ def exact(tmp_path: Path, m: Model, out: str, shape: tuple[int, ...], x: np.ndar
     """Compile, run, and hold equal to exact arithmetic; the outputs."""
     x = frames(shape) if x is None else x
     path = m.save(tmp_path / "trap.onnx", out, (1, *shape))
-    made = compiler.build(path, **options).run(x)
+    made = dfc.build(path, **options).run(x)
     model = onnx.load(path)
     wanted = np.concatenate([next(iter(exact_oracle.run(model, {"x": f[None]}).values())) for f in x])
     np.testing.assert_allclose(made.reshape(wanted.shape), wanted.astype(np.float32), rtol=1e-6, atol=0)
@@ -64,7 +64,7 @@ def exact(tmp_path: Path, m: Model, out: str, shape: tuple[int, ...], x: np.ndar
 
 def like_runtime(tmp_path: Path, path: Path, x: np.ndarray, **options: Any) -> None:
     """Compile, run, and hold equal to ONNX Runtime in float32."""
-    made = compiler.build(path, **options).run(x)
+    made = dfc.build(path, **options).run(x)
     model = onnx.load(path)
     wanted = np.concatenate([run_onnx(model, {"x": f[None]})[0] for f in x])
     np.testing.assert_allclose(made.reshape(wanted.shape), wanted, rtol=1e-5, atol=1e-6)
@@ -152,7 +152,7 @@ def test_layer_norm_is_refused_and_keeps_nothing_half_done(tmp_path: Path) -> No
     y = m.op("LayerNormalization", m.q("x"), m.const(np.ones(4)), m.const(np.arange(4)), axis=-1)
     path = m.save(tmp_path / "m.onnx", str(m.op("MatMul", y, m.w(np.eye(4)))), (1, 4), opset=17)
     with pytest.raises(CompileError) as refused:
-        compiler.build(path)
+        dfc.build(path)
     assert "LayerNormalization" in str(refused.value)
 
 
@@ -237,7 +237,7 @@ def test_model_with_a_batch_of_four(tmp_path: Path) -> None:
     path = m.save(tmp_path / "m.onnx", str(y), (4, 3, 2, 2))
     x = frames((3, 2, 2), 4)
     wanted = next(iter(exact_oracle.run(onnx.load(path), {"x": x}).values()))
-    np.testing.assert_array_equal(compiler.build(path).run(x), wanted)
+    np.testing.assert_array_equal(dfc.build(path).run(x), wanted)
 
 
 def test_one_dimensional_network(tmp_path: Path) -> None:
@@ -266,18 +266,18 @@ def test_window_and_matrix_unit_of_different_widths(tmp_path: Path) -> None:
     h = m.q(m.op("Conv", m.q("x"), m.w(weights), kernel_shape=[3, 3], pads=[1, 1, 1, 1]), 2.0, 4)
     path = m.save(tmp_path / "m.onnx", h, (1, 6, 4, 4))
     x = frames((6, 4, 4))
-    plain = compiler.build(path)
+    plain = dfc.build(path)
     names = {n.op.kind: n.name for n in plain.design.nodes}
     for window, simd, pe in [(2, 9, 2), (3, 1, 4), (6, 4 - 1, 1), (1, 54, 1)]:
         folding = {names["sliding_window"]: {"simd": window}, names["mvtu"]: {"simd": simd, "pe": pe}}
-        np.testing.assert_array_equal(compiler.build(path, folding=folding).run(x), plain.run(x))
+        np.testing.assert_array_equal(dfc.build(path, folding=folding).run(x), plain.run(x))
 
 
 def test_no_unit_is_estimated_at_nothing(tmp_path: Path) -> None:
     m = Model()
     h = m.q(m.op("Conv", m.q("x"), m.w(np.ones((4, 2, 3, 3))), kernel_shape=[3, 3]), 2.0, 4)
     h = m.q(m.op("Add", m.op("MaxPool", h, kernel_shape=[2, 2]), m.op("MaxPool", m.q(h, 4.0, 3), kernel_shape=[2, 2])), 2.0, 4)
-    report = compiler.build(m.save(tmp_path / "m.onnx", h, (1, 2, 6, 6))).report
+    report = dfc.build(m.save(tmp_path / "m.onnx", h, (1, 2, 6, 6))).report
     assert all(u["resources"]["lut"] > 0 for u in report["units"]), report["units"]
 
 
@@ -289,7 +289,7 @@ def test_dynamic_batch_identity_dropout_cast_and_shared_constants(tmp_path: Path
     h = m.op("Cast", m.op("Dropout", m.op("Identity", q)), to=TensorProto.FLOAT)
     y = str(m.op("Mul", m.const(3.0), m.op("MatMul", h, m.w(np.ones((4, 2))))))
     x = frames((4,))
-    made = compiler.build(m.save(tmp_path / "m.onnx", y, ("batch", 4))).run(x)
+    made = dfc.build(m.save(tmp_path / "m.onnx", y, ("batch", 4))).run(x)
     codes = np.clip(np.round(x.astype(np.float64) / 0.5 + 8), 0, 255) - 8
     np.testing.assert_array_equal(made, np.repeat(3 * 0.5 * codes.sum(axis=1, keepdims=True), 2, axis=1))
 
@@ -305,4 +305,4 @@ def test_a_mismatch_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     m = Model()
     y = m.q(m.op("MatMul", m.q("x"), m.w(np.eye(4))), 1.0, 3)
     with pytest.raises(CompileError, match="pass broken changed the numbers"):
-        compiler.build(m.save(tmp_path / "m.onnx", y, (1, 4)))
+        dfc.build(m.save(tmp_path / "m.onnx", y, (1, 4)))

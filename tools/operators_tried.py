@@ -12,6 +12,7 @@ import ast
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ import numpy as np
 
 from dfcompile.dataflow.lower import lower
 from dfcompile.errors import CompileError
-from dfcompile.front import FRONT, Build, problems_of
+from dfcompile.front import IMPORT, INTEGER, Job
 from dfcompile.frontend.call import CONVERTERS
 from dfcompile.frontend.onnx_file import read_model
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.engine import run_program
 from dfcompile.loopback.search.sweep import widths
+from dfcompile.options import Options
 from dfcompile.streamline.pipeline import Streamlined
 from tests.test_corpus import declared
 
@@ -72,9 +74,8 @@ def streamlined(model: Path, case: dict[str, Any]) -> Streamlined | None:
     """The integer graph, with the declared input type where the model needs one; None where it is refused."""
     types = case.get("input_type") or (declared(case) if case.get("input_scale") else ())
     for given in dict.fromkeys(((), (types,) if isinstance(types, str) else tuple(types))):
-        b = Build(model, {"input_type": given})
-        if not problems_of(b, FRONT[:2]):
-            return b.integer
+        with suppress(CompileError):
+            return (IMPORT >> INTEGER)(Job(model, Options.of(input_type=given)), model).streamlined
     return None
 
 

@@ -13,19 +13,22 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from dfcompile import __version__
-from dfcompile.command.console import part_line, progress, show_bug, show_build, show_json, show_problems, show_proposal, show_table
+from dfcompile.command.console import progress, show_bug, show_build, show_json, show_problems, show_proposal, show_table
 from dfcompile.device.boards import boards as known_boards
-from dfcompile.device.boards import find_board
-from dfcompile.errors import CompileError, Problem
-from dfcompile.options import MODES, Config, SettingError, read_config
+from dfcompile.errors import CompileError, Problem, SettingError
+from dfcompile.mode.summary import part_line
+from dfcompile.options import MODES, Options, read_config
 from dfcompile.store.files import FULL, new_files, reason, writing
 from dfcompile.store.output import BUILD_FILES, new_folder, refuse_inputs
 from dfcompile.text import one_line
+
+if TYPE_CHECKING:
+    from dfcompile.mode.accelerator import Accelerator
 
 F = TypeVar("F", bound=Callable[..., Any])
 ENGINES = ("python", "hls", "rtl")
@@ -82,17 +85,15 @@ def cli(debug: bool) -> None:
 @_json
 def build(model: Path, out: Path, config: Path | None, dump_ir: Path | None, quiet: bool, as_json: bool, **given: Any) -> None:
     """Compile MODEL (.onnx) into the folder OUT."""
-    settings = Config().merged(read_config(config) if config else {}).merged(given)
-    if settings.board:
-        find_board(settings.board)
+    settings = Options().merged(read_config(config) if config else {}).merged(given)
     copied = _copied(settings)
     if dump_ir:
         refuse_inputs(dump_ir, [out])
     inputs = [model, *filter(None, (config, dump_ir)), *copied.values()]
     with progress(quiet) as report, new_folder(out, (*RESERVED, *(f.name for f in copied.values())), inputs) as folder:
-        from dfcompile.pipeline import build as compile_model
+        from dfcompile.pipeline import compile_model
 
-        made = compile_model(model, **_arguments(settings), dump_ir=dump_ir, progress=report)
+        made = compile_model(model, settings, dump_ir, report)
         report("write")
         with writing(out):
             _write(made, settings, copied, folder)
@@ -102,16 +103,9 @@ def build(model: Path, out: Path, config: Path | None, dump_ir: Path | None, qui
         show_build(made.report, out)
 
 
-def _arguments(settings: Config) -> dict[str, Any]:
-    """Keyword arguments of `dfcompile.build.build`."""
-    found = dict(vars(settings))
-    found["input_type"] = settings.input_type or None
-    return found
-
-
-def _copied(settings: Config) -> dict[str, Path]:
+def _copied(settings: Options) -> dict[str, Path]:
     """Board and folding files, by option: a build folder holds copies of them, so that it alone repeats the build."""
-    named = {"board": settings.board or "", "folding": settings.folding or ""}
+    named = {"board": settings.board or "", "folding": str(settings.folding or "")}
     files = {k: Path(v) for k, v in named.items() if v.endswith((".toml", ".json"))}
     for key, file in files.items():
         if file.name in RESERVED:
@@ -121,13 +115,13 @@ def _copied(settings: Config) -> dict[str, Path]:
     return files
 
 
-def _write(made: Any, settings: Config, copied: dict[str, Path], folder: Path) -> None:
+def _write(made: Accelerator, settings: Options, copied: dict[str, Path], folder: Path) -> None:
     """Write the build into an empty folder, and in it ``build.toml``: every value in effect, the chosen ones too."""
     made.write(folder)
     for file in copied.values():
         (folder / file.name).write_bytes(file.read_bytes())
     chosen = settings.merged({"mode": made.report["mode"], "clock": made.report["clock_mhz"]})
-    (folder / SETTINGS).write_text(chosen.merged({k: f.name for k, f in copied.items()}).toml(), encoding="utf-8")
+    (folder / SETTINGS).write_text(chosen.toml(**{k: f.name for k, f in copied.items()}), encoding="utf-8")
 
 
 @cli.command()
@@ -140,14 +134,14 @@ def check(model: Path, input_type: tuple[str, ...], from_: tuple[str, ...], to: 
     """Everything that stops MODEL from compiling, all at once, and the largest part of it that compiles."""
     from dfcompile.front import check as find_problems
 
-    problems = find_problems(model, input_type or None, from_, to)
+    problems = find_problems(model, Options(input_type=input_type, from_=from_, to=to))
     if as_json:
         show_json([vars(p) for p in problems])
     elif problems:
         from dfcompile.propose import propose
 
         show_problems(problems)
-        show_proposal(propose(model, input_type or None) if not from_ and not to else None, model)
+        show_proposal(propose(model, input_type) if not from_ and not to else None, model)
     else:
         click.echo(f"{one_line(model.name)}: no problems")
     return 1 if problems else 0
@@ -163,7 +157,7 @@ def explain(model: Path, input_type: tuple[str, ...], from_: tuple[str, ...], to
     """What became of each ONNX node, by which pass, and why a pass declined."""
     from dfcompile.front import explain as trace
 
-    found = trace(model, input_type or None, from_, to)
+    found = trace(model, Options(input_type=input_type, from_=from_, to=to))
     if as_json:
         show_json([dict(zip(("node", "op", "fate", "pass"), row, strict=True)) for row in found.rows])
     else:
@@ -203,11 +197,10 @@ def simulate(out: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], eng
 def verify(out: Path, engines: tuple[str, ...], frames: int | None, stalls: float, json_file: Path | None, quiet: bool) -> int:
     """Hold the HLS C++ and the RTL of OUT equal to the model, beat for beat."""
     from dfcompile.mode.saved import load
-    from dfcompile.mode.verify import verify as run
 
     aside = str(json_file) == "-"
     with new_files([json_file] if json_file and not aside else []) as files, progress(quiet) as report:
-        result = run(load(out), engines or ENGINES[1:], frames, stalls, report, folder=out)
+        result = load(out).verify(engines or ENGINES[1:], frames, stalls, report, out)
         for file in files:
             with writing(str(json_file)):
                 file.write(json.dumps(result, indent=2).encode() + b"\n")
@@ -241,20 +234,21 @@ def explore(
     quiet: bool, as_json: bool,
 ) -> None:
     """The Pareto front of frame rate against resources; for loopback the array-shape heat map, for one MODEL or several on one engine."""
-    find_board(board)
     from dfcompile.exploration import explore as search
 
+    options = Options.of(board=board, mode=mode, clock=clock, input_type=input_type)
     with progress(quiet) as report:
-        found = search(models, board=board, mode=mode or "auto", clock=clock, input_type=input_type or None, out=out, progress=report)
+        found = search(models, options, out, progress=report)
     if as_json:
         show_json(found)
     elif not quiet:
         title = f"{', '.join(m.name for m in models)} on {board}, {found['mode']}"
         points: list[dict[str, Any]] = found["points"]
-        columns = ENGINE_COLUMNS if found["mode"] == "loopback" else list(points[0]) if points else []
+        best = found.get("best")  # of engines, which have more to them than fits a line
+        columns = ENGINE_COLUMNS if best else list(points[0]) if points else []
         show_table(title, columns, [["" if p[c] is None else p[c] for c in columns] for p in points])
-        if found["mode"] == "loopback":
-            _best_engine(found["best"], found["gap"])
+        if best:
+            _best_engine(best, found["gap"])
 
 
 def _best_engine(best: dict[str, Any], gap: float) -> None:
@@ -271,7 +265,7 @@ def _best_engine(best: dict[str, Any], gap: float) -> None:
 @_json
 def synth(out: Path, tool: str, device: str | None, quiet: bool, as_json: bool) -> None:
     """Synthesise OUT with open tools: real resources per unit beside the estimates."""
-    from dfcompile.synthesis.design import synth as synthesise
+    from dfcompile.mode.synth import synth as synthesise
 
     with progress(quiet) as report:
         found = synthesise(out, tool=tool, device=device, progress=report)

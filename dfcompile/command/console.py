@@ -8,7 +8,7 @@ import shlex
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +19,13 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 
 from dfcompile.errors import Problem
+from dfcompile.mode.summary import lines_of
 from dfcompile.text import one_line
 
 if TYPE_CHECKING:
     from dfcompile.propose import Proposal
 
 Report = Callable[[str], None]
-_SHOWN = 6
 
 
 def show_problems(problems: Iterable[Problem]) -> None:
@@ -65,39 +65,7 @@ def _cell(value: object) -> str:
 
 def show_build(report: dict[str, Any], out: Path) -> None:
     """Print what a build has come to."""
-    timing = report["timing"]
-    parts = f"{len(report['units'])} {'layers' if report['mode'] == 'loopback' else 'units'}"
-    if "engine" in report:
-        parts += " on an array of {pe} x {simd}".format(**report["engine"])
-    print(f"{report['model']['name']}: {report['mode']}, {parts}, {report['model']['macs']:,} MACs a frame")
-    print(
-        f"  interval {timing['interval_cycles']:,} cycles ({timing['bottleneck']}), latency {timing['latency_cycles']:,} cycles, "
-        f"{timing['fps']:,.0f} frames/s at {report['clock_mhz']:g} MHz"
-    )
-    notes = ((report.get("mode_choice") or {}).get("why"), (report.get("fifo_sizing") or {}).get("note"))
-    for note in filter(None, (part_line(report.get("part")), *notes)):
-        print(f"  {note}")
-    budget = report.get("budget") or {}
-    used = [f"{v:,.0f}{f' of {budget[k]:,.0f}' if k in budget else ''} {k.upper()}" for k, v in report["resources"].items()]
-    print(f"  estimated {', '.join(used)}")
-    if (proof := report.get("folding") or {}).get("objective"):
-        what = "cycles" if proof["objective"] == "interval" else "LUT equivalents"
-        gap = f"gap {proof['gap']:.2%}" + (", where the search ended at its bound of work" if proof["gap"] else "")
-        print(f"  folding: {proof['value']:,.0f} {what}, none has fewer than {proof['bound']:,.0f}, {gap}")
-    print(f"  written to {one_line(str(out))}")
-
-def part_line(part: Mapping[str, Sequence[str]] | None) -> str:
-    """Which part of a model was compiled and what is left to the host, from report.json; "" where it is all of it."""
-    if not part:
-        return ""
-    left = [f"{where} it {_some(part[where])}" for where in ("before", "behind") if part[where]]
-    ports = " ".join(f"{way} {', '.join(map(repr, part[way]))}" for way in ("from", "to"))
-    return f"the part {ports}; left to the host: {'; '.join(left) or 'nothing'}"
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(map(one_line, names[:_SHOWN]))
-    return f"{len(names):,} node{'s' if len(names) > 1 else ''} ({shown}{', ...' if len(names) > _SHOWN else ''})"
+    print("\n".join([*lines_of(report), f"  written to {one_line(str(out))}"]))
 
 
 def show_proposal(found: Proposal | None, model: Path) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from dfcompile.device.family import FAMILIES
-from dfcompile.errors import Problem
-from dfcompile.options import SettingError, did_you_mean, read_toml, wrong_number
+from dfcompile.errors import Problem, SettingError, did_you_mean
+from dfcompile.store.setting import read_toml, wrong_number
 
 USABLE: Mapping[str, float] = {"lut": 0.8, "ff": 0.8, "bram36": 0.95, "uram": 0.95, "dsp": 1.0}
 """Shares of a device that a design may fill: placement and routing and the shell need the rest."""

@@ -9,6 +9,8 @@ import numpy as np
 
 from dfcompile.dataflow.design import Design
 from dfcompile.emit.sim import frame_cycles
+from dfcompile.ir.graph import Tensor
+from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array
 
 SMALL_CYCLES = 10_000
@@ -32,24 +34,24 @@ def default_frames(design: Design) -> int:
     return MANY if frame_cycles(design) < SMALL_CYCLES else FEW
 
 
+def random_frames(tensor: Tensor | None, dtype: IntType, shape: tuple[int, int, int], frames: int, rng: np.random.Generator) -> Array:
+    """Random codes (frames, *shape) over a tensor's proven range; beyond two frames the last two hold the least and the largest codes."""
+    lo = dtype.lo if tensor is None or tensor.lo is None else tensor.lo
+    hi = dtype.hi if tensor is None or tensor.hi is None else tensor.hi
+    if dtype.bipolar:
+        codes = rng.integers(0, 1, (frames, *shape), endpoint=True) * 2 - 1
+    else:
+        codes = rng.integers(np.asarray(lo, np.int64), np.asarray(hi, np.int64), (frames, *shape), endpoint=True)
+    if frames > 2:
+        codes[-2], codes[-1] = lo, hi
+    return codes
+
+
 def random_inputs(design: Design, frames: int, seed: int = 0) -> tuple[Array, ...]:
-    """Random codes of each input port over its proven range; beyond two frames the last two hold the least and the largest codes."""
+    """`random_frames` of each input port."""
     rng = np.random.default_rng(seed)
-    streams = design.streams()
-    drawn = []
-    for tensor in design.graph.inputs:
-        stream, known = streams[tensor], design.graph.tensors.get(tensor)
-        lo = stream.dtype.lo if known is None or known.lo is None else known.lo
-        hi = stream.dtype.hi if known is None or known.hi is None else known.hi
-        shape = (frames, *stream.shape)
-        if stream.dtype.bipolar:
-            codes = rng.integers(0, 1, shape, endpoint=True) * 2 - 1
-        else:
-            codes = rng.integers(np.asarray(lo, np.int64), np.asarray(hi, np.int64), shape, endpoint=True)
-        if frames > 2:
-            codes[-2], codes[-1] = lo, hi
-        drawn.append(codes)
-    return tuple(drawn)
+    streams, tensors = design.streams(), design.graph.tensors
+    return tuple(random_frames(tensors.get(t), streams[t].dtype, streams[t].shape, frames, rng) for t in design.graph.inputs)
 
 
 def golden(design: Design, inputs: Sequence[Array]) -> Golden:

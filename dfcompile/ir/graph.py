@@ -103,7 +103,7 @@ def misplaced(node: Node) -> TypeError:
     return TypeError(f"{node.name}: nothing here is made for '{node.op.kind}' ({type(node.op).__name__})")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Graph:
     """Nodes in topological order over named tensors.
 
@@ -225,6 +225,10 @@ class Graph:
         for t in self.outputs:
             if t not in known:
                 raise ValueError(f"output {t} is never made")
+
+    def __repr__(self) -> str:
+        ends = f"{', '.join(self.inputs[:4])} -> {', '.join(self.outputs[:4])}"
+        return f"<Graph '{self.name}': {len(self.nodes)} nodes, {len(self.constants)} constants, {ends}>"
 
     def __str__(self) -> str:
         lines = [f"graph {self.name}("]

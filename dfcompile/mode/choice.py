@@ -9,7 +9,7 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.folding.fold import fastest, lanes, macs
 from dfcompile.ir.graph import Graph
 from dfcompile.loopback.search.sweep import nearest, sweep
-from dfcompile.mode.dataflow import Accelerator
+from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.mode.loopback_build import macs as macs_of_integers
 from dfcompile.mode.roofline import Choice, Roofline, choose_mode, rate
 
@@ -29,7 +29,7 @@ def _dataflow_roofs(width: int, work: int, moved: int, fps: float, board: Board,
     return Roofline(width * clock * 1e6 / max(work, 1), board.bandwidth * 1e9 / moved, fps, width, moved, exact)
 
 
-def dataflow_side(made: Accelerator, graph: Graph, board: Board) -> Roofline:
+def dataflow_side(made: DataflowAccelerator, graph: Graph, board: Board) -> Roofline:
     """The figures of a design that was built. graph: its integer graph."""
     design = made.design
     width = lanes(design.graph, {n.name: design.unit(n.name).folding for n in design.nodes})
@@ -78,7 +78,7 @@ def _way_out(*sides: Roofline | str) -> str:
     return "take a larger board" + (f", or ask for at most {rate(best)} frames/s" if best else "")
 
 
-def over_budget(made: Accelerator, board: Board) -> str:
+def over_budget(made: DataflowAccelerator, board: Board) -> str:
     """Which resources of the whole board a design with its FIFOs exceeds, "" where it fits."""
     used = made.resources
     over = [f"{getattr(used, k):,.0f} {k} of {limit:,.0f}" for k, limit in board.budget.items() if getattr(used, k) > limit]

@@ -1,19 +1,21 @@
-"""A network compiled for the loopback engine: run it, measure it, save it."""
+"""A network as a program for the loopback engine, which runs it layer by layer."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dfcompile.device.resources import Resources
+from dfcompile.emit.engine import LATENCY
+from dfcompile.emit.golden import random_frames
 from dfcompile.emit.project import target_of
 from dfcompile.ir.graph import Array, Graph
 from dfcompile.ir.types import IntType
@@ -25,12 +27,13 @@ from dfcompile.loopback.predict import Prediction, predict
 from dfcompile.loopback.program import Program
 from dfcompile.loopback.traffic import layer_traffic
 from dfcompile.mode import serialize
-from dfcompile.mode.dataflow import as_results, check_engine, save
-from dfcompile.mode.report_data import plain
-from dfcompile.streamline.host import HostSide, checked_codes
+from dfcompile.mode.accelerator import Accelerator, Progress
+from dfcompile.mode.figures import plain
 from dfcompile.streamline.value import Shape3
+from dfcompile.synthesis.part import Part
 
-LATENCY = 20
+FEWEST_FRAMES = 3
+"""Of a `verify`: a random one, the least and the largest codes."""
 MOST_BATCH = 255
 
 
@@ -48,30 +51,25 @@ class LoopbackTiming:
     bottleneck: str
 
 
-@dataclass(frozen=True, eq=False)
-class LoopbackAccelerator:
-    """An integer graph with the engine it is compiled for; the same methods as `Accelerator`.
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class LoopbackAccelerator(Accelerator):
+    """An integer graph with the engine it is compiled for.
 
-    graph:   the integer graph
+    network: the integer graph
     batch:   frames of a run
-    family:  device family the resources are estimated for
     """
 
-    graph: Graph
-    host: HostSide
+    mode: ClassVar[str] = "loopback"
+    network: Graph
     config: EngineConfig
     batch: int = 1
-    report: dict[str, Any] = field(default_factory=dict)
-    options: dict[str, Any] = field(default_factory=dict)
-    family: str = "xc7"
 
     @property
-    def name(self) -> str:
-        return self.graph.name
+    def graph(self) -> Graph:
+        return self.network
 
     @cached_property
-    def streams(self) -> dict[str, tuple[Shape3, IntType]]:
-        """Shape and type of the codes of each input and output."""
+    def codes(self) -> dict[str, tuple[Shape3, IntType]]:
         return {t: _stream(self.graph, t) for t in (*self.graph.inputs, *self.graph.outputs)}
 
     @cached_property
@@ -97,40 +95,42 @@ class LoopbackAccelerator:
         """Estimated area of the engine."""
         return resources(self.config, self.family)
 
-    def run(self, x: Array | Mapping[str, Array]) -> Any:
-        """Real numbers in and out: x (n, *shape) in the model's ONNX layout; one array, or a dict where there are several."""
-        return self.simulate(x, "python")
-
-    def simulate(self, x: Array | Mapping[str, Array], engine: str = "python") -> Any:
-        """As `run`, on the Python engine, the compiled HLS C++ or the RTL under Verilator. CompileError for a wrong input."""
-        check_engine(engine)
-        return as_results(self.host.decode(self.run_codes(self.host.encode(self.host.checked(x)), engine)))
-
-    def run_codes(self, codes: Mapping[str, Array], engine: str = "python") -> dict[str, Array]:
-        """Integer codes in and out, by stream: (n, h, w, c)."""
-        check_engine(engine)
-        codes = checked_codes({t: self.streams[t] for t in self.graph.inputs}, codes)
+    def _run(self, codes: Mapping[str, Array], engine: str) -> dict[str, Array]:
         if engine == "python":
             return run_program(self.program, codes)
         from dfcompile.run.loopback import run_loopback
 
         return run_loopback(self.program, codes, engine).outputs
 
-    def save(self, out: str | Path) -> None:
-        """Write the build folder, whole or not at all; an older build in its place is replaced, what the user has put there stays."""
-        save(self, out)
+    def _verify(self, engines: Sequence[str], frames: int | None, stalls: float, progress: Progress, folder: Path | None) -> dict[str, Any]:
+        from dfcompile.mode.verify_loopback import verify_loopback
 
-    def write(self, folder: Path) -> None:
-        """Write the files of the build into a folder."""
-        from dfcompile.emit.loopback import write_loopback_project
+        codes = self.frames(frames or max(self.batch, FEWEST_FRAMES))
+        return verify_loopback(self.program, self.graph, codes, engines, stalls, progress, folder)
+
+    def frames(self, count: int) -> dict[str, Array]:
+        """Frames of random and extreme codes of each input, the same in every build."""
+        rng, tensors = np.random.default_rng(0), self.graph.tensors
+        return {t: random_frames(tensors[t], self.codes[t][1], self.codes[t][0], count, rng) for t in self.graph.inputs}
+
+    def parts(self, family: str, library: Path) -> list[Part]:
+        from dfcompile.synthesis.design import parts_of_engine
+
+        return parts_of_engine(self.config, family, library)
+
+    def page(self) -> str:
         from dfcompile.report.loopback_page import render_loopback
 
+        return render_loopback(self)
+
+    def write(self, folder: Path) -> None:
+        from dfcompile.emit.loopback import write_loopback_project
+
         parts = {"graph": self.graph, "host": self.host, "config": dataclasses.asdict(self.config), "batch": self.batch}
-        serialize.write(folder, mode="loopback", **parts, options=self.options, family=self.family)
+        serialize.write(folder, mode=self.mode, **parts, options=self.options, family=self.family)
         (folder / "report.json").write_text(json.dumps(self.report, indent=1) + "\n")
-        (folder / "report.html").write_text(render_loopback(self), encoding="utf-8")
-        frames = {t: random_codes(self.graph, t, self.batch) for t in self.graph.inputs}
-        write_loopback_project(self.program, self.host, self.streams, frames, target_of(self.options), self.name, folder)
+        (folder / "report.html").write_text(self.page(), encoding="utf-8")
+        write_loopback_project(self.program, self.host, self.codes, self.frames(self.batch), target_of(self.options), self.name, folder)
 
 
 def _stream(graph: Graph, tensor: str) -> tuple[Shape3, IntType]:
@@ -141,20 +141,12 @@ def _stream(graph: Graph, tensor: str) -> tuple[Shape3, IntType]:
     return (h, w, c), t.dtype or IntType.holding(int(np.min(lo)), int(np.max(hi)))
 
 
-def random_codes(graph: Graph, tensor: str, count: int) -> Array:
-    """Frames of random codes, the same in every build."""
-    t = graph.tensors[tensor]
-    lo, hi = t.range
-    codes = np.random.default_rng(0).integers(int(np.min(lo)), int(np.max(hi)) + 1, (count, *t.shape))
-    return np.where(codes == 0, 1, codes) if t.codes.bipolar else codes
-
-
 def from_parts(parts: dict[str, Any], report: dict[str, Any]) -> LoopbackAccelerator:
     """A saved build, from what `serialize.read` gives. ValueError for an engine or a batch that there is not."""
-    rest = {k: v for k, v in parts.items() if k != "config"}
+    rest = {k: v for k, v in parts.items() if k not in ("config", "graph")}
     names = {f.name for f in dataclasses.fields(EngineConfig)}
     if set(parts["config"]) != names:
         raise ValueError(f"config: its parameters are not {', '.join(sorted(names))}")
     if not 1 <= parts["batch"] <= MOST_BATCH:
         raise ValueError(f"batch: {parts['batch']} frames, not from 1 to {MOST_BATCH}")
-    return LoopbackAccelerator(config=EngineConfig(**parts["config"]), report=report, **rest)
+    return LoopbackAccelerator(network=parts["graph"], config=EngineConfig(**parts["config"]), report=report, **rest)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dfcompile.device.boards import Board
+from dfcompile.device.family import DEFAULT
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array, Graph
 from dfcompile.ir.intop import IntConv
@@ -17,8 +18,8 @@ from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.engine import run_program
 from dfcompile.loopback.search.sweep import sweep, widths
 from dfcompile.loopback.traffic import layer_traffic
+from dfcompile.mode.figures import budget_of
 from dfcompile.mode.loopback import MOST_BATCH, LoopbackAccelerator
-from dfcompile.mode.report_data import budget_of
 from dfcompile.mode.roofline import Roofline, roofline
 from dfcompile.streamline.host import HostSide
 from dfcompile.streamline.lockstep import mismatch
@@ -85,7 +86,7 @@ def build_loopback(
     most: engines that are replayed to find it, fewer for networks of billions of multiplications
     CompileError when the engine cannot run the network or none fits the board.
     """
-    family = board.family if board else "xc7"
+    family = board.family if board else DEFAULT
     config, batch = EngineConfig(**widths([graph])), 1
     if options.get("folding") is not None:
         config, batch = read_engine(options["folding"])
@@ -94,7 +95,7 @@ def build_loopback(
     elif board:
         most = int(max(1, min(most, LARGE_MACS // max(1, macs(graph)))))
         config = sweep([graph], board, float(options["clock"]), most).best.config
-    acc = LoopbackAccelerator(graph, host, config, batch, {}, options, family)
+    acc = LoopbackAccelerator(network=graph, host=host, config=config, batch=batch, options=options, family=family)
     acc.report.update(make_report(acc, model, board))
     return acc
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jinja2
 
-from dfcompile.mode.dataflow import Accelerator
+from dfcompile.mode.accelerator import Accelerator
 from dfcompile.mode.schema import SchemaError
 from dfcompile.mode.serialize import bad_build
 from dfcompile.store.files import writing
@@ -32,11 +32,7 @@ def write_report(out: Path) -> Path:
 
 def draw_report(made: Accelerator, out: Path) -> str:
     """The page of a build loaded from `out`; CompileError when its report.json is not what the page shows."""
-    from dfcompile.mode.loopback import LoopbackAccelerator
-    from dfcompile.report.loopback_page import render_loopback
-    from dfcompile.report.page import render_report
-
     try:
-        return render_loopback(made) if isinstance(made, LoopbackAccelerator) else render_report(made)
+        return made.page()
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, jinja2.TemplateError) as e:
         raise bad_build(out, SchemaError(f"report.json: it lacks the numbers of this report: {type(e).__name__}: {e}")) from e

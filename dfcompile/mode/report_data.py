@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from dfcompile.dataflow.share import saved_by, shared_memories, unit_resources
@@ -11,15 +10,16 @@ from dfcompile.device.boards import Board
 from dfcompile.device.resources import Resources
 from dfcompile.folding.fold import Folded, macs
 from dfcompile.ir.graph import Graph
+from dfcompile.mode.figures import budget_of, plain
 from dfcompile.timing.fifo_sizing import FifoSizing
 from dfcompile.units.base import Unit, unit_of
 
 if TYPE_CHECKING:
-    from dfcompile.mode.dataflow import Accelerator
+    from dfcompile.mode.dataflow import DataflowAccelerator
 
 
 def make_report(
-    acc: Accelerator, model: Graph, board: Board | None, folded: Folded | None = None, sizing: FifoSizing | None = None
+    acc: DataflowAccelerator, model: Graph, board: Board | None, folded: Folded | None = None, sizing: FifoSizing | None = None
 ) -> dict[str, Any]:
     """Model size, timing, units, FIFOs and resources (estimates) of a design; `folded` and `sizing` say what is proved of
     its folding and its FIFO depths."""
@@ -75,11 +75,6 @@ def _sizing(found: FifoSizing | None) -> dict[str, Any]:
     return {"total_bits": found.total_bits, "minimal": found.minimal, "optimal": found.optimal, "note": note}
 
 
-def plain(value: Fraction | int) -> int | float:
-    """A number that JSON holds: whole where it is."""
-    return int(value) if value == int(value) else float(value)
-
-
 def _unit_row(name: str, unit: Unit, source: tuple[str, ...], resources: Resources) -> dict[str, Any]:
     return {
         "name": name,
@@ -93,10 +88,3 @@ def _unit_row(name: str, unit: Unit, source: tuple[str, ...], resources: Resourc
 
 def _parameters(graph: Graph) -> int:
     return sum(unit_of(n).weight_count for n in graph.nodes)
-
-
-def budget_of(board: Board | None) -> dict[str, Any]:
-    """What report.json holds of a board."""
-    if board is None:
-        return {}
-    return {"board": board.name, **board.budget, "bandwidth": board.bandwidth}

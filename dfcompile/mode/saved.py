@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from dfcompile.device.family import FAMILIES
 from dfcompile.mode import serialize
-from dfcompile.mode.dataflow import Accelerator
+from dfcompile.mode.accelerator import Accelerator
+from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.mode.loopback import LoopbackAccelerator, from_parts
 from dfcompile.mode.saved_check import check_design, check_host, check_integers
 from dfcompile.mode.schema import SchemaError
 
 
 def load(out: str | Path) -> Accelerator:
-    """A saved build; CompileError when the folder is none or does not hold together. A loopback build has the same methods."""
+    """A saved build; CompileError when the folder is none or does not hold together."""
     folder = Path(out)
     parts = serialize.read(folder)
     try:
@@ -22,7 +23,7 @@ def load(out: str | Path) -> Accelerator:
         if parts["family"] not in FAMILIES:
             raise SchemaError(f"family: there is no device family '{parts['family']}'")
         _check_options(parts["options"])
-        return cast(Accelerator, _loopback(parts, report)) if "graph" in parts else _dataflow(parts, report)
+        return _loopback(parts, report) if "graph" in parts else _dataflow(parts, report)
     except (OSError, ValueError) as e:
         raise serialize.bad_build(folder, e) from e
 
@@ -36,18 +37,20 @@ def _check_options(options: dict[str, Any]) -> None:
         raise SchemaError("options['part']: it is no name")
 
 
-def _dataflow(parts: dict[str, Any], report: dict[str, Any]) -> Accelerator:
+def _dataflow(parts: dict[str, Any], report: dict[str, Any]) -> DataflowAccelerator:
     check_design(parts["design"])
-    made = Accelerator(report=report, **parts)
-    streams = made.design.streams()
-    graph = made.design.graph
-    check_host(made.host, {t: streams[t] for t in graph.inputs}, [streams[t] for t in graph.outputs])
+    made = DataflowAccelerator(report=report, **parts)
+    _check_host(made)
     return made
 
 
 def _loopback(parts: dict[str, Any], report: dict[str, Any]) -> LoopbackAccelerator:
     check_integers(parts["graph"])
     made = from_parts(parts, report)
-    streams = made.streams
-    check_host(made.host, {t: streams[t] for t in made.graph.inputs}, [streams[t] for t in made.graph.outputs])
+    _check_host(made)
     return made
+
+
+def _check_host(made: Accelerator) -> None:
+    codes, graph = made.codes, made.graph
+    check_host(made.host, {t: codes[t] for t in graph.inputs}, [codes[t] for t in graph.outputs])

@@ -1,46 +1,18 @@
-"""Hold the generated C++ and SystemVerilog equal to the Python engine, beat for beat and cycle for cycle."""
+"""What a verification says, in both modes: how many beats differ, the first of them, and which part is to blame."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from dfcompile.dataflow.design import Design
-from dfcompile.emit.golden import Golden, default_frames, golden, random_inputs
-from dfcompile.emit.hls import emit_hls
-from dfcompile.emit.rtl import emit_rtl
-from dfcompile.emit.sim import frame_cycles
 from dfcompile.errors import CompileError
-from dfcompile.ir.graph import Graph, Node
-from dfcompile.mode.loopback import LoopbackAccelerator
-from dfcompile.mode.report_data import plain
-from dfcompile.mode.serialize import part_of
-from dfcompile.mode.verify_loopback import verify_loopback
-from dfcompile.run.hls import run_hls
-from dfcompile.run.rtl import RtlRun, run_rtl
-from dfcompile.timing.solve import Timing, solve
-from dfcompile.toolchain import find_tool
-from dfcompile.units.base import Array, Stream, unit_of
+from dfcompile.units.base import Array, Stream
 
-ENGINES = ("hls", "rtl")
 DEFAULT_STALLS = 0.3
-# cocotb runs some 40,000 cycles a second and takes ten seconds to build: worth it for small designs.
-COCOTB_CYCLES = 100_000
 Progress = Callable[[str], None]
-Run = Callable[[Design, Sequence[Array]], tuple[Array, ...]]
-
-
-class Saved(Protocol):
-    """A build: what `verify` needs of it."""
-
-    @property
-    def design(self) -> Design: ...
 
 
 @dataclass(frozen=True)
@@ -69,139 +41,16 @@ def compare(name: str, stream: Stream, got: Array, wanted: Array) -> Difference 
     return Difference(len(wrong), name, frame, beat, values[0], values[1])
 
 
-def differences(design: Design, got: Sequence[Array], wanted: Sequence[Array]) -> list[Difference]:
-    """Of all outputs of a design."""
-    streams = design.streams()
-    found = [compare(t, streams[t], g, w) for t, g, w in zip(design.graph.outputs, got, wanted, strict=True)]
-    return [d for d in found if d]
+def compared(found: Sequence[Difference], frames: int, blame: Callable[[], str]) -> dict[str, Any]:
+    """The result of an engine that ran. blame: a sentence on the part that is wrong, asked for only where something differs."""
+    first = f"{found[0]}; {blame()}" if found else None
+    return {"pass": not found, "frames": frames, "mismatches": sum(d.beats for d in found), "first_mismatch": first}
 
 
-def alone(design: Design, node: Node) -> Design:
-    """One unit of a design as a design of its own."""
-    graph = design.graph
-    tensors = {t: graph.tensors[t] for t in (*node.inputs, *node.outputs)}
-    return Design(Graph(f"{graph.name}_{node.name}", (node,), tensors, {}, node.inputs, node.outputs))
-
-
-def first_wrong_unit(design: Design, inputs: Sequence[Array], run: Run) -> str:
-    """Run every unit alone on golden inputs, in order; the first that differs, as a sentence."""
-    streams = design.streams()
-    names = {t for n in design.nodes for t in (*n.inputs, *n.outputs)}
-    feeds = dict(zip(design.graph.inputs, inputs, strict=True))
-    values = design.graph.execute(feeds, keep=names)
-    for node in design.nodes:
-        unit = unit_of(node)
-        given = [values[t].reshape(-1, *s.shape) for t, s in zip(node.inputs, unit.inputs, strict=True)]
-        wanted = [values[t].reshape(-1, *streams[t].shape) for t in node.outputs]
-        one = alone(design, node)
-        try:
-            found = differences(one, run(one, given), wanted)
-        except CompileError as error:
-            return f"unit {node.name} fails alone: {error.problems[0].why or error.problems[0].what}"
-        if found:
-            return f"unit {node.name}, {found[0]}"
-    return "every unit is right alone: the connections or the saved files differ"
-
-
-def _result(design: Design, frozen: Golden, outputs: Sequence[Array], run: Run) -> dict[str, Any]:
-    found = differences(design, outputs, frozen.outputs)
-    first = f"{found[0]}; {first_wrong_unit(design, frozen.inputs, run)}" if found else None
-    return {"pass": not found, "frames": frozen.frames, "mismatches": sum(d.beats for d in found), "first_mismatch": first}
-
-
-def _failed(design: Design, frozen: Golden, error: CompileError, run: Run) -> dict[str, Any]:
-    """The engine gave no result; a missing tool is not the design's fault and goes on to the user."""
-    if error.problems[0].code in ("missing-tool", "tool-failed"):
+def no_result(error: CompileError, frames: int, beats: int, blame: Callable[[], str]) -> dict[str, Any]:
+    """The result of an engine that gave none; a missing tool is not the design's fault and goes on to the user."""
+    problem = error.problems[0]
+    if problem.code in ("missing-tool", "tool-failed"):
         raise error
-    first = f"{error.problems[0].what}: {error.problems[0].why}; {first_wrong_unit(design, frozen.inputs, run)}"
-    beats = sum(design.streams()[t].beats for t in design.graph.outputs)
-    return {"pass": False, "frames": frozen.frames, "mismatches": frozen.frames * beats, "first_mismatch": first}
-
-
-def verify_hls(design: Design, frozen: Golden, hls: Path) -> dict[str, Any]:
-    """Run the golden frames through the C++ project in folder `hls`."""
-    try:
-        outputs = run_hls(design, frozen.inputs, hls)
-    except CompileError as error:
-        return _failed(design, frozen, error, run_hls)
-    return _result(design, frozen, outputs, run_hls)
-
-
-def _rtl_alone(design: Design, inputs: Sequence[Array]) -> tuple[Array, ...]:
-    return run_rtl(design, inputs).outputs
-
-
-def measured_interval(run: RtlRun, over: int) -> float | int:
-    """Cycles per frame, averaged over the last `over` frames (the period of the steady state)."""
-    cycles = int(run.frame_done[-1] - run.frame_done[-1 - over])
-    return cycles // over if cycles % over == 0 else cycles / over
-
-
-def verify_rtl(design: Design, frozen: Golden, rtl: Path, stalls: float) -> dict[str, Any]:
-    """Run the golden frames through the SystemVerilog project in folder `rtl`: without pauses for data and cycles, then with pauses.
-
-    The frames are fed over and over until the steady state shows; every frame must end in its predicted cycle.
-    """
-    timing = solve(design)
-    times = -(-len(timing.frame_done) // frozen.frames)
-    timing = solve(design, frames=times * frozen.frames)
-    try:
-        run = run_rtl(design, [np.tile(x, (times, 1, 1, 1)) for x in frozen.inputs], rtl=rtl)
-        result = _result(design, frozen, [x[: frozen.frames] for x in run.outputs], _rtl_alone)
-        if result["pass"]:
-            paused = _paused_run(design, frozen, rtl, stalls)
-            result = _result(design, frozen, paused.outputs, _rtl_alone)
-    except CompileError as error:
-        return _failed(design, frozen, error, _rtl_alone)
-    return {**result, **_cycles(result, run, timing)}
-
-
-def _cycles(result: dict[str, Any], run: RtlRun, timing: Timing) -> dict[str, Any]:
-    """Measured and predicted cycles; fails the result at the first frame that ends in another cycle than predicted."""
-    found: dict[str, Any] = {
-        "interval_cycles": measured_interval(run, min(Fraction(timing.interval_cycles).denominator, len(run.frame_done) - 1)),
-        "latency_cycles": run.latency_cycles,
-        "predicted_interval_cycles": plain(timing.interval_cycles),
-        "predicted_latency_cycles": timing.latency_cycles,
-    }
-    wrong = np.flatnonzero(run.frame_done - run.first_take != timing.frame_done)
-    if len(wrong):
-        f = int(wrong[0])
-        text = f"frame {f} ends in cycle {run.frame_done[f] - run.first_take}, predicted {timing.frame_done[f]}"
-        found |= {"pass": False, "first_mismatch": result["first_mismatch"] or text}
-    return found
-
-
-def _paused_run(design: Design, frozen: Golden, rtl: Path, stalls: float) -> RtlRun:
-    small = frozen.frames * frame_cycles(design) < COCOTB_CYCLES and find_tool("cocotb")
-    return run_rtl(design, frozen.inputs, stalls or DEFAULT_STALLS, 1, rtl, "cocotb" if small else "cpp")
-
-
-def verify(
-    build: Saved, engines: Iterable[str] = ENGINES, frames: int | None = None, stalls: float = 0.0,
-    progress: Progress | None = None, folder: Path | None = None,
-) -> dict[str, Any]:
-    """Run random frames through the C++ and the SystemVerilog of a build and compare with its Python engine.
-
-    frames: how many; None chooses by the size of the design
-    stalls: chance of a pause on every port in each cycle of the paused RTL run; 0 means the default
-    folder: the saved build whose hls/ and rtl/ are used; None emits them again
-    Returns ``{"engines": {"hls": ..., "rtl": ...}}``.
-    """
-    if isinstance(build, LoopbackAccelerator):
-        return verify_loopback(build, engines, frames, stalls or DEFAULT_STALLS, progress, folder)
-    design = build.design
-    frozen = golden(design, random_inputs(design, frames or default_frames(design)))
-    say = progress or (lambda _: None)
-    results: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as temporary:
-        place = folder or Path(temporary)
-        for engine in engines:
-            say(f"verify ({engine})")
-            if folder is None:
-                (emit_hls if engine == "hls" else emit_rtl)(design, place / engine)
-            if engine == "hls":
-                results[engine] = verify_hls(design, frozen, part_of(place, "hls"))
-            else:
-                results[engine] = verify_rtl(design, frozen, part_of(place, "rtl"), stalls)
-    return {"engines": results}
+    first = f"{problem.what}: {problem.where or problem.why}; {blame()}"
+    return {"pass": False, "frames": frames, "mismatches": beats, "first_mismatch": first}

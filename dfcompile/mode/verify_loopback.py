@@ -2,73 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from dfcompile.emit.engine import LATENCY
 from dfcompile.errors import CompileError
-from dfcompile.ir.graph import Array
+from dfcompile.ir.graph import Array, Graph
+from dfcompile.ir.types import IntType
+from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.engine import run_program
-from dfcompile.mode.loopback import LATENCY, LoopbackAccelerator, random_codes
-from dfcompile.mode.report_data import plain
+from dfcompile.loopback.predict import predict
+from dfcompile.loopback.program import Program
+from dfcompile.mode.figures import plain
 from dfcompile.mode.serialize import part_of
+from dfcompile.mode.verify import DEFAULT_STALLS, Difference, Progress, compare, compared, no_result
 from dfcompile.run.loopback import LoopbackRun, run_loopback
+from dfcompile.units.base import Stream
 
-Progress = Callable[[str], None]
 Codes = Mapping[str, Array]
 
 
 def verify_loopback(
-    acc: LoopbackAccelerator, engines: Iterable[str], frames: int | None, stalls: float, progress: Progress | None, folder: Path | None
+    program: Program, graph: Graph, codes: Codes, engines: Sequence[str], stalls: float, progress: Progress, folder: Path | None
 ) -> dict[str, Any]:
-    """The `verify` result of a loopback build; one run takes the frames of a batch.
+    """`Accelerator.verify` for a program: one run takes the frames of a batch; a beat is a pixel of an output.
 
-    stalls: chance of a pause on every channel of the external memory in the second RTL run; the first has none and gives the cycles
-    folder: the saved build whose hls/ and rtl/ are used; None emits them again
+    graph: what the program computes; codes: frames of each input
     """
-    count = frames or acc.batch
-    codes = {t: random_codes(acc.graph, t, count) for t in acc.graph.inputs}
-    wanted = run_program(acc.program, codes)
+    wanted = run_program(program, codes)
     results: dict[str, Any] = {}
     for engine in engines:
-        if progress:
-            progress(f"verify ({engine})")
+        progress(f"verify ({engine})")
         emitted = part_of(folder, engine) if folder else None
-        try:
-            run = run_loopback(acc.program, codes, engine, LATENCY, emitted=emitted)
-            result = _compare(run.outputs, wanted)
-            if engine == "rtl" and result["pass"]:
-                result = _compare(run_loopback(acc.program, codes, engine, LATENCY, stalls, emitted=emitted).outputs, wanted)
-        except CompileError as e:
-            if e.problems[0].code in ("missing-tool", "tool-failed"):
-                raise
-            first = f"{e.problems[0].what}: {e.problems[0].where or e.problems[0].why}"
-            results[engine] = {"pass": False, "frames": count, "mismatches": sum(x.size for x in wanted.values()), "first_mismatch": first}
-            continue
-        results[engine] = {"frames": count, **result} | (_cycles(acc, run) if engine == "rtl" else {})
+        results[engine] = _verified(program, graph, codes, wanted, engine, stalls or DEFAULT_STALLS, emitted)
     return {"engines": results}
 
 
-def _compare(found: Codes, wanted: Codes) -> dict[str, Any]:
-    """Elements that differ, and the first of them."""
-    wrong = {t: np.argwhere(found[t] != wanted[t]) for t in wanted}
-    first = None
-    for t, at in wrong.items():
-        if len(at) and first is None:
-            place = tuple(int(i) for i in at[0])
-            first = f"{t}, frame {place[0]}, element {list(place[1:])}: {found[t][place]:g}, wanted {wanted[t][place]:g}"
-    return {"pass": first is None, "mismatches": sum(map(len, wrong.values())), "first_mismatch": first}
+def _verified(
+    program: Program, graph: Graph, codes: Codes, wanted: Codes, engine: str, stalls: float, emitted: Path | None
+) -> dict[str, Any]:
+    frames = len(next(iter(codes.values())))
+
+    def blame() -> str:
+        return first_wrong_layer(program, graph, codes, engine, emitted)
+
+    try:
+        run = run_loopback(program, codes, engine, LATENCY, emitted=emitted)
+        found = differences(run.outputs, wanted)
+        if engine == "rtl" and not found:
+            found = differences(run_loopback(program, codes, engine, LATENCY, stalls, emitted=emitted).outputs, wanted)
+        return compared(found, frames, blame) | (_cycles(program, run) if engine == "rtl" else {})
+    except CompileError as e:
+        return no_result(e, frames, sum(x.size // x.shape[-1] for x in wanted.values()), blame)
 
 
-def _cycles(acc: LoopbackAccelerator, run: LoopbackRun) -> dict[str, Any]:
+def differences(found: Codes, wanted: Codes) -> list[Difference]:
+    """Of all outputs, pixel by pixel."""
+    made = []
+    for t, codes in wanted.items():
+        _, h, w, c = codes.shape
+        made.append(compare(t, Stream((h, w, c), IntType(64), c), found[t], codes))
+    return [d for d in made if d]
+
+
+def first_wrong_layer(program: Program, graph: Graph, codes: Codes, engine: str, emitted: Path | None) -> str:
+    """Run the network up to each of its operators, halving the way; the first behind which codes differ, as a sentence."""
+    ends = [n for n in graph.nodes if _runs(program, graph, n.outputs[0])]
+    good, wrong, first = -1, len(ends), None
+    while wrong - good > 1:
+        middle = (good + wrong) // 2
+        found = _up_to(program, graph, ends[middle].outputs[0], codes, engine, emitted)
+        if found:
+            wrong, first = middle, found
+        else:
+            good = middle
+    if first is None:
+        return "every layer is right with those before it: what moves the outputs or the saved files differ"
+    return f"layer {ends[wrong].name}, {first}"
+
+
+def _runs(program: Program, graph: Graph, tensor: str) -> bool:
+    """Whether the engine can end a program with this tensor."""
+    try:
+        _prefix(program, graph, tensor)
+    except CompileError:
+        return False
+    return True
+
+
+def _prefix(program: Program, graph: Graph, tensor: str) -> Program:
+    return compile_program(graph.replace(outputs=(tensor,)).without_dead(), program.config, program.batch)
+
+
+def _up_to(program: Program, graph: Graph, tensor: str, codes: Codes, engine: str, emitted: Path | None) -> str | None:
+    """What differs at a tensor inside the network, None where nothing does."""
+    part = _prefix(program, graph, tensor)
+    try:
+        found = differences(run_loopback(part, codes, engine, LATENCY, emitted=emitted).outputs, run_program(part, codes))
+    except CompileError as e:
+        return e.problems[0].what
+    return str(found[0]) if found else None
+
+
+def _cycles(program: Program, run: LoopbackRun) -> dict[str, Any]:
     """Measured and predicted cycles: of a run, and of a frame in it."""
-    measured, predicted = run.cycles[0], acc.prediction.cycles
+    measured, predicted = run.cycles[0], predict(program, LATENCY).cycles
     return {
-        "interval_cycles": plain(Fraction(measured, acc.batch)),
+        "interval_cycles": plain(Fraction(measured, program.batch)),
         "latency_cycles": measured,
-        "predicted_interval_cycles": plain(Fraction(predicted, acc.batch)),
+        "predicted_interval_cycles": plain(Fraction(predicted, program.batch)),
         "predicted_latency_cycles": predicted,
     }

@@ -125,7 +125,7 @@ def draw_choice(report: Mapping[str, Any]) -> Markup:
         about = f"{mode}: {said}, {svg.short_number(rate, ' ')}MAC/s, {svg.number(round(side['frame_bytes']))} bytes a frame"
         points.append(Point(about, macs / side["frame_bytes"], rate, f"at {mode}", (mode, said)))
         bus = side["bandwidth_fps"] * side["frame_bytes"]
-        if mode == "loopback" and abs(bus / slopes[0].value - 1) > 0.05:
+        if abs(bus / slopes[0].value - 1) > 0.05:
             slopes.append(Roof("bus of the engine", bus, "roof ports"))
     return draw_roofs(flats, slopes, points, "Roofline of both modes")
 

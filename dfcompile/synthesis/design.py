@@ -1,82 +1,35 @@
-"""Real resources of a saved build, unit by unit, beside the estimates."""
+"""What is synthesised of a design and of a loopback engine: units and FIFOs each by itself, the engine as a whole."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.share import shared_memories, unit_resources
-from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
-from dfcompile.emit.engine import TOP as LOOPBACK_TOP
-from dfcompile.errors import CompileError, Problem
-from dfcompile.loopback.area import resources as area_of_engine
-from dfcompile.mode.loopback import LoopbackAccelerator
-from dfcompile.mode.saved import load
-from dfcompile.mode.serialize import part_of
-from dfcompile.options import did_you_mean
+from dfcompile.emit.engine import TOP
+from dfcompile.loopback.area import resources
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.synthesis.part import Part
 from dfcompile.synthesis.unit import synthesise_shared, synthesise_texts, synthesise_unit
 from dfcompile.units.base import Unit
 
-WORKERS = 2  # a synthesis takes one core and up to a gigabyte
-Progress = Callable[[str], None]
 
+def parts_of_design(design: Design, family: str, library: Path) -> list[Part]:
+    """Every unit and FIFO; a block RAM that two units share counts in the first of them."""
+    pairs = {p.units[0]: p for p in shared_memories(design)}
+    outside = {u for units in design.shared for u in units}
 
-def synth(out: Path, tool: str = "yosys", device: str | None = None, progress: Progress | None = None) -> dict[str, Any]:
-    """Synthesise every unit and FIFO of the build `out` by itself, or its loopback engine, from the SystemVerilog in ``out/rtl``.
+    def area(name: str, unit: Unit) -> Resources:
+        found = synthesise_unit(unit, family, library, outside=name in outside)
+        return found + synthesise_shared(pairs[name], family, library) if name in pairs else found
 
-    A block RAM that two units share counts in the first of them.
-
-    device: a device family; default the build's
-    Returns {"tool", "device", "units": [{"name", "kind", "synthesised", "estimated"}], "total": {"synthesised", "estimated"}}.
-    CompileError for an unknown tool or family, or when the tool is missing or fails.
-    """
-    if tool != "yosys":
-        raise CompileError(Problem("bad-option", f"there is no synthesis tool '{tool}'", help="use yosys"))
-    made = load(out)
-    family = device or made.family
-    if family not in FAMILIES:
-        raise CompileError(Problem("bad-option", f"there is no device family '{family}'", help=did_you_mean(family, FAMILIES)))
-    library = part_of(Path(out), "rtl")
-    if isinstance(made, LoopbackAccelerator):
-        if progress:
-            progress("synthesise the engine")
-        real = _engine(library, family)
-        return _table(tool, family, [(LOOPBACK_TOP, "loopback", real, area_of_engine(made.config, family))])
-    parts = design_parts(made.design)
-    pairs = {p.units[0]: p for p in shared_memories(made.design)}
-    shared = {u for units in made.design.shared for u in units}
-    done = 0
-
-    def run(part: tuple[str, Unit]) -> Resources:
-        nonlocal done
-        name, unit = part
-        found = synthesise_unit(unit, family, library, outside=name in shared)
-        if name in pairs:
-            found = found + synthesise_shared(pairs[name], family, library)
-        done += 1
-        if progress:
-            progress(f"synthesise {done}/{len(parts)}")
-        return found
-
-    if progress:
-        progress(f"synthesise 0/{len(parts)}")
-    with ThreadPoolExecutor(WORKERS) as pool:
-        areas = list(pool.map(run, parts))
-    estimates = unit_resources(made.design, family)
-    found = zip(parts, areas, strict=True)
-    return _table(tool, family, [(name, unit.kind, real, estimates.get(name) or unit.resources(family)) for (name, unit), real in found])
-
-
-def _engine(library: Path, family: str) -> Resources:
-    """Real area of the loopback engine in the folder rtl/ of a build."""
-    headers = sorted(p.name for p in library.glob("*.svh"))
-    listed = [f for f in (library / "files.f").read_text().split() if f.endswith(".sv")]
-    return synthesise_texts([(f, (library / f).read_text()) for f in (*headers, *listed)], (), LOOPBACK_TOP, family)
+    estimates = unit_resources(design, family)
+    return [
+        Part(name, unit.kind, estimates.get(name) or unit.resources(family), partial(area, name, unit))
+        for name, unit in design_parts(design)
+    ]
 
 
 def design_parts(design: Design) -> list[tuple[str, Unit]]:
@@ -85,12 +38,12 @@ def design_parts(design: Design) -> list[tuple[str, Unit]]:
     return [*units, *((f"fifo {t}", f) for t, f in design.fifos().items())]
 
 
-def _table(tool: str, family: str, parts: list[tuple[str, str, Resources, Resources]]) -> dict[str, Any]:
-    """The result, from (name, kind, synthesised, estimated)."""
-    rows = []
-    sums = [Resources(), Resources()]
-    for name, kind, real, estimate in parts:
-        sums = [sums[0] + real, sums[1] + estimate]
-        rows.append({"name": name, "kind": kind, "synthesised": dataclasses.asdict(real), "estimated": dataclasses.asdict(estimate)})
-    total = {"synthesised": dataclasses.asdict(sums[0]), "estimated": dataclasses.asdict(sums[1])}
-    return {"tool": tool, "device": family, "units": rows, "total": total}
+def parts_of_engine(config: EngineConfig, family: str, library: Path) -> list[Part]:
+    """The loopback engine in the folder rtl/ of a build."""
+
+    def area() -> Resources:
+        headers = sorted(p.name for p in library.glob("*.svh"))
+        listed = [f for f in (library / "files.f").read_text().split() if f.endswith(".sv")]
+        return synthesise_texts([(f, (library / f).read_text()) for f in (*headers, *listed)], (), TOP, family)
+
+    return [Part(TOP, "loopback", resources(config, family), area)]

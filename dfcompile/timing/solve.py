@@ -6,7 +6,7 @@ docs/timing.md has the mathematics; `net` the model, `run` its execution, `inter
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -41,11 +41,11 @@ class Timing:
     latency_cycles: int
     ideal_interval_cycles: int
     bottleneck: str
-    frame_done: Ints
-    output_done: Mapping[str, Ints]
-    units: Mapping[str, Ints]
-    fifo_max_occupancy: Mapping[str, int]
-    fifo_times: Mapping[str, tuple[Ints, Ints]]
+    frame_done: Ints = field(repr=False)
+    output_done: Mapping[str, Ints] = field(repr=False)
+    units: Mapping[str, Ints] = field(repr=False)
+    fifo_max_occupancy: Mapping[str, int] = field(repr=False)
+    fifo_times: Mapping[str, tuple[Ints, Ints]] = field(repr=False)
 
     def occupancy(self, tensor: str) -> tuple[Ints, Ints]:
         """Fill of a FIFO over time: (cycles, beats held from that cycle on), at every change."""

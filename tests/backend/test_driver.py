@@ -11,9 +11,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from dfcompile import build
 from dfcompile.emit.driver import emit_driver
-from dfcompile.mode.dataflow import Accelerator
-from dfcompile.pipeline import build
+from dfcompile.mode.dataflow import DataflowAccelerator
 
 MODELS = ("digits_cnn_w2a2", "digits_cnn_w4a4_qcdq", "digits_mlp_w1a1")
 
@@ -29,19 +29,19 @@ def load(folder: Path) -> ModuleType:
 
 
 @pytest.fixture(scope="module", params=MODELS)
-def made(request: pytest.FixtureRequest, examples: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Accelerator, Path]:
+def made(request: pytest.FixtureRequest, examples: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[DataflowAccelerator, Path]:
     accelerator = build(examples / f"{request.param}.onnx", verify=False)
     folder = tmp_path_factory.mktemp("driver")
     emit_driver(accelerator.design, accelerator.host, folder)
     return accelerator, folder
 
 
-def inputs_of(accelerator: Accelerator, frames: int) -> tuple[str, np.ndarray]:
+def inputs_of(accelerator: DataflowAccelerator, frames: int) -> tuple[str, np.ndarray]:
     ((name, shape),) = accelerator.host.input_shapes.items()
     return name, np.random.default_rng(1).uniform(-0.5, 1.5, (frames, *shape))
 
 
-def test_codes_and_beats(made: tuple[Accelerator, Path]) -> None:
+def test_codes_and_beats(made: tuple[DataflowAccelerator, Path]) -> None:
     accelerator, folder = made
     name, x = inputs_of(accelerator, 6)
     driver = load(folder).Driver()
@@ -53,7 +53,7 @@ def test_codes_and_beats(made: tuple[Accelerator, Path]) -> None:
         assert np.array_equal(port.unpack(port.pack(codes)), codes)
 
 
-def test_outputs(made: tuple[Accelerator, Path]) -> None:
+def test_outputs(made: tuple[DataflowAccelerator, Path]) -> None:
     accelerator, folder = made
     name, x = inputs_of(accelerator, 6)
     driver = load(folder).Driver()
@@ -69,7 +69,7 @@ def test_outputs(made: tuple[Accelerator, Path]) -> None:
         assert np.array_equal(results[key], wanted[key])
 
 
-def test_run_goes_through_the_board(made: tuple[Accelerator, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_goes_through_the_board(made: tuple[DataflowAccelerator, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """With the transfer replaced by the Python engine, real numbers go in and come out."""
     accelerator, folder = made
     _, x = inputs_of(accelerator, 3)
@@ -86,14 +86,14 @@ def test_run_goes_through_the_board(made: tuple[Accelerator, Path], monkeypatch:
     assert np.array_equal(np.float32(driver.run(x)), accelerator.run(x))
 
 
-def test_a_code_out_of_range_is_refused(made: tuple[Accelerator, Path]) -> None:
+def test_a_code_out_of_range_is_refused(made: tuple[DataflowAccelerator, Path]) -> None:
     driver = load(made[1]).Driver()
     port = driver.inputs[0]
     with pytest.raises(ValueError, match=f"takes codes from {port.lo} to {port.hi}"):
         port.pack(np.full((1, *port.shape), port.hi + 1))
 
 
-def test_needs_numpy_only(made: tuple[Accelerator, Path]) -> None:
+def test_needs_numpy_only(made: tuple[DataflowAccelerator, Path]) -> None:
     code = "import sys, driver; driver.Driver(); print([m for m in ('dfcompile', 'onnx', 'scipy', 'networkx') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=made[1], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -12,7 +12,7 @@ from onnx import helper
 
 import dfcompile as dfc
 from dfcompile.emit.driver import emit_driver
-from dfcompile.mode.dataflow import Accelerator
+from dfcompile.mode.dataflow import DataflowAccelerator
 from tests.backend.pynq_mock import Board
 from tests.backend.test_driver import load
 from tests.frontend.make import model
@@ -36,7 +36,7 @@ def two_by_two() -> onnx.ModelProto:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Accelerator, Path]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[DataflowAccelerator, Path]:
     folder = tmp_path_factory.mktemp("two")
     onnx.save(two_by_two(), folder / "two.onnx")
     accelerator = dfc.build(folder / "two.onnx")
@@ -44,7 +44,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Accelerator, Path]:
     return accelerator, folder
 
 
-def board_of(accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch, inputs: list[str] = DMAS, outputs: list[str] = DMAS) -> Board:
+def board_of(
+    accelerator: DataflowAccelerator, monkeypatch: pytest.MonkeyPatch, inputs: list[str] = DMAS, outputs: list[str] = DMAS
+) -> Board:
     """A board whose accelerator is the Python engine, with the DMAs of its inputs and of its outputs."""
     graph, streams = accelerator.design.graph, accelerator.design.streams()
 
@@ -57,7 +59,7 @@ def board_of(accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch, inputs: 
     return board
 
 
-def feeds_of(accelerator: Accelerator, frames: int) -> dict[str, np.ndarray]:
+def feeds_of(accelerator: DataflowAccelerator, frames: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(1)
     return {name: rng.uniform(-2, 4, (frames, *shape)) for name, shape in accelerator.host.input_shapes.items()}
 
@@ -69,7 +71,7 @@ def assert_equal(found: Any, wanted: Any) -> None:
 
 
 @pytest.mark.parametrize("names", [None, ["left", "right", "left", "right"], ["first", "second", "third", "fourth"]])
-def test_frames_in_and_out(names: list[str] | None, made: tuple[Accelerator, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_in_and_out(names: list[str] | None, made: tuple[DataflowAccelerator, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     accelerator, folder = made
     board = board_of(accelerator, monkeypatch, *((names[:2], names[2:]) if names else ()))
     driver = load(folder).Driver()
@@ -79,7 +81,7 @@ def test_frames_in_and_out(names: list[str] | None, made: tuple[Accelerator, Pat
     assert board.frames == 3 and board.is_idle
 
 
-def test_every_channel_is_started_before_one_is_waited_for(made: tuple[Accelerator, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_channel_is_started_before_one_is_waited_for(made: tuple[DataflowAccelerator, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Receivers first: an output that nothing takes stops the whole accelerator."""
     accelerator, folder = made
     board = board_of(accelerator, monkeypatch)
@@ -90,7 +92,7 @@ def test_every_channel_is_started_before_one_is_waited_for(made: tuple[Accelerat
     assert ways == ["recv transfer"] * 2 + ["send transfer"] * 2 + ["send wait"] * 2 + ["recv wait"] * 2
 
 
-def test_results_outlive_the_buffers(made: tuple[Accelerator, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_outlive_the_buffers(made: tuple[DataflowAccelerator, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     accelerator, folder = made
     board_of(accelerator, monkeypatch)
     driver = load(folder).Driver()
@@ -99,7 +101,7 @@ def test_results_outlive_the_buffers(made: tuple[Accelerator, Path], monkeypatch
     assert not any(hasattr(b, "physical") for b in driver.transfer(beats))
 
 
-def test_without_a_board(made: tuple[Accelerator, Path]) -> None:
+def test_without_a_board(made: tuple[DataflowAccelerator, Path]) -> None:
     with pytest.raises(RuntimeError, match="call open"):
         load(made[1]).Driver().run(feeds_of(made[0], 1))
 

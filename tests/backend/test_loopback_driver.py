@@ -58,7 +58,7 @@ class Registers:
 def built(path: Path, folder: Path, **engine: Any) -> tuple[LoopbackAccelerator, Any]:
     made = dfc.build(path, mode="loopback", folding={"engine": SMALL | engine}, verify=False)
     assert isinstance(made, LoopbackAccelerator)
-    emit_loopback_driver(made.program, made.host, made.streams, made.name, folder)
+    emit_loopback_driver(made.program, made.host, made.codes, made.name, folder)
     return made, load(folder).Driver()
 
 

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from dfcompile.dataflow.design import Design
 from dfcompile.emit.golden import random_inputs
 from dfcompile.emit.hls import emit_hls
 from dfcompile.emit.rtl import emit_rtl
 from dfcompile.errors import CompileError
-from dfcompile.mode.verify import verify
+from dfcompile.mode.accelerator import GENERATED, Progress
+from dfcompile.mode.verify_dataflow import verify_dataflow
 from dfcompile.run import hls as run_hls
 from dfcompile.timing.solve import solve
 from tests.backend.designs import dense, residual, two_ports, wrong
+
+
+def verify(
+    design: Design, engines: Sequence[str] = GENERATED, frames: int | None = None, folder: Path | None = None,
+    progress: Progress = lambda text: None,
+) -> dict[str, Any]:
+    return verify_dataflow(design, engines, frames, 0.0, progress, folder)
 
 
 @pytest.mark.slow
 def test_right_design_passes_with_its_cycles() -> None:
     design = two_ports()
     said: list[str] = []
-    result = verify(SimpleNamespace(design=design), progress=said.append)
+    result = verify(design, progress=said.append)
     timing = solve(design)
     hls, rtl = result["engines"]["hls"], result["engines"]["rtl"]
     assert hls == {"pass": True, "frames": 8, "mismatches": 0, "first_mismatch": None}
@@ -36,7 +46,7 @@ def test_right_design_passes_with_its_cycles() -> None:
 
 @pytest.mark.parametrize("engine", ["hls", "rtl"])
 def test_a_wrong_unit_is_found(engine: str) -> None:
-    found = verify(SimpleNamespace(design=wrong()), engines=[engine], frames=3)["engines"][engine]
+    found = verify(wrong(), engines=[engine], frames=3)["engines"][engine]
     assert found["pass"] is False
     assert (found["frames"], found["mismatches"]) == (3, 1)
     # element (2, 0, 1) of frame 1, the one of the least codes, two lanes a beat
@@ -49,7 +59,7 @@ def test_a_deadlock_is_a_failure_that_names_the_ports() -> None:
     with pytest.raises(CompileError, match="deadlock"):
         solve(design)
     with pytest.raises(CompileError, match="deadlock"):
-        verify(SimpleNamespace(design=design), engines=["rtl"], frames=2)
+        verify(design, engines=["rtl"], frames=2)
 
 
 @pytest.mark.parametrize("whole", [4, 0])  # compiled as one file, and unit by unit
@@ -60,7 +70,7 @@ def test_a_relative_path(whole: int, tmp_path: Path, monkeypatch: pytest.MonkeyP
     emit_hls(design, tmp_path / "out" / "hls")
     emit_rtl(design, tmp_path / "out" / "rtl")
     monkeypatch.chdir(tmp_path)
-    found = verify(SimpleNamespace(design=design), engines=["hls", "rtl"], frames=2, folder=Path("out"))["engines"]
+    found = verify(design, engines=["hls", "rtl"], frames=2, folder=Path("out"))["engines"]
     assert found["hls"]["pass"] and found["rtl"]["pass"]
 
 
@@ -68,11 +78,11 @@ def test_the_saved_files_are_what_runs(tmp_path: Path) -> None:
     design = dense()
     emit_hls(design, tmp_path / "hls")
     emit_rtl(design, tmp_path / "rtl")
-    assert verify(SimpleNamespace(design=design), engines=["hls"], frames=2, folder=tmp_path)["engines"]["hls"]["pass"]
+    assert verify(design, engines=["hls"], frames=2, folder=tmp_path)["engines"]["hls"]["pass"]
     memory = next((tmp_path / "rtl").glob("*weights*.mem"))
     words = memory.read_text().splitlines()
     memory.write_text("\n".join("0" * len(w) for w in words) + "\n")
-    found = verify(SimpleNamespace(design=design), engines=["rtl"], frames=2, folder=tmp_path)["engines"]["rtl"]
+    found = verify(design, engines=["rtl"], frames=2, folder=tmp_path)["engines"]["rtl"]
     assert not found["pass"] and found["mismatches"] > 0
     assert found["first_mismatch"].endswith("every unit is right alone: the connections or the saved files differ")
 

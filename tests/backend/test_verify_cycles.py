@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfcompile.mode.verify import _cycles
+from dfcompile.mode.verify_dataflow import _cycles
 
 
 @pytest.mark.parametrize("frame", [None, 0, 2, 3])

@@ -188,17 +188,15 @@ def test_the_fastest_folding_is_the_first_interval_that_fits(graph: Graph) -> No
 
 @needs_models
 def test_cnv_takes_fewer_lanes_fewer_luts_and_less_in_all_than_the_published_folding() -> None:
-    from dfcompile.front import FRONT, Build
+    from dfcompile.front import FRONT, Job
 
-    b = Build(MODELS / "bnnpynq_cnv_1w1a.onnx", {})
-    for _, stage in FRONT:
-        stage(b)
-    assert b.units
-    found = cheapest(b.units, 32768)
+    path = MODELS / "bnnpynq_cnv_1w1a.onnx"
+    units = FRONT(Job(path), path).units
+    found = cheapest(units, 32768)
     assert found.optimal and found.gap == 0 and found.interval <= 32768
-    published = _published(b.units)
-    theirs = area_of(b.units, published, "xc7")
-    ours = area_of(b.units, found.choices, "xc7")
+    published = _published(units)
+    theirs = area_of(units, published, "xc7")
+    ours = area_of(units, found.choices, "xc7")
     assert ours[5] <= theirs[5] == sum(p * s for p, s in PUBLISHED)
     assert ours[0] < theirs[0]
     assert ours @ rates("xc7") < theirs @ rates("xc7")

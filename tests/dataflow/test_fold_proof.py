@@ -24,7 +24,7 @@ from dfcompile.folding.elimination import FoldSums
 from dfcompile.folding.fold import cheapest, fastest, first_true
 from dfcompile.folding.problem import FoldProblem
 from dfcompile.folding.search import Answer, solve
-from dfcompile.front import FRONT, Build
+from dfcompile.front import FRONT, Job
 from dfcompile.ir.graph import Graph
 from dfcompile.units.add import Add
 from dfcompile.units.threshold import Threshold
@@ -44,11 +44,7 @@ def two_layers(folder: Path) -> Graph:
     made = model(nodes, {"x": [1, 5]}, constants={k: np.float32(v) for k, v in held.items()}, domains={QONNX: 1})
     path = folder / "two.onnx"
     path.write_bytes(made.SerializeToString())
-    b = Build(path, {})
-    for _, stage in FRONT:
-        stage(b)
-    assert b.units
-    return b.units
+    return FRONT(Job(path), path).units
 
 
 def test_a_design_that_presolve_called_impossible_is_found(tmp_path: Path) -> None:

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from benchmarks.calibration_units import mvtu
+from dfcompile import build
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.share import SharedMemory, ported_memory, saved_by, share_memories, shared_memories, unit_resources
 from dfcompile.device.cost import rates, vector
 from dfcompile.emit.interface import Interface
 from dfcompile.emit.rtl import emit_rtl
 from dfcompile.ir.graph import Node
-from dfcompile.pipeline import build
+from dfcompile.mode.synth import synth
 from dfcompile.run.compile import lint
 from dfcompile.run.hls import run_hls
 from dfcompile.run.rtl import run_rtl
-from dfcompile.synthesis.design import synth
 from dfcompile.synthesis.unit import synthesise_shared
 from dfcompile.units.base import Memory
 from tests.backend.designs import joined

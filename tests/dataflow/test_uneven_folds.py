@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import dfcompile.pipeline as compiler
+import dfcompile as dfc
 from dfcompile import load
 from dfcompile.emit.golden import golden, random_inputs
 from dfcompile.errors import CompileError
 from dfcompile.folding.fold import read_folding
-from dfcompile.mode.dataflow import Accelerator
+from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.run.hls import run_hls
 from dfcompile.run.rtl import run_rtl
 from dfcompile.timing.solve import solve
@@ -57,12 +57,12 @@ def odd(unit: Unit, rng: np.random.Generator) -> dict[str, int]:
     return unit.folding
 
 
-def padded(made: Accelerator) -> int:
+def padded(made: DataflowAccelerator) -> int:
     """Streams of the design that carry padding."""
     return sum(bool(s.run) for s in made.design.streams().values())
 
 
-def hold(made: Accelerator, stalls: float = 0.3) -> None:
+def hold(made: DataflowAccelerator, stalls: float = 0.3) -> None:
     """Python, C++ and RTL give the same codes, the RTL under stalls too; unstalled in the predicted cycles."""
     design = made.design
     streams = design.streams()
@@ -79,11 +79,11 @@ def hold(made: Accelerator, stalls: float = 0.3) -> None:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_given_folding_of_odd_lanes(seed: int, tmp_path: Path) -> None:
     path, rng = model(tmp_path), np.random.default_rng(seed)
-    plain = compiler.build(path)
+    plain = dfc.build(path)
     units = [(n.name, n.op) for n in plain.design.nodes if isinstance(n.op, Unit) and n.op.fold_fields]
     file = tmp_path / "folding.json"
     file.write_text(json.dumps({name: odd(unit, rng) for name, unit in units}))
-    made = compiler.build(path, folding=file)
+    made = dfc.build(path, folding=file)
     assert padded(made) >= 8
     x = frames(SHAPE)
     np.testing.assert_array_equal(made.run(x), plain.run(x))
@@ -96,7 +96,7 @@ def test_a_given_folding_of_odd_lanes(seed: int, tmp_path: Path) -> None:
 
 def test_the_optimiser_takes_lanes_between_two_divisors(tmp_path: Path) -> None:
     """Five channels at 42 positions: two and three lanes lie between one and five, three and four between one and seven."""
-    made = compiler.build(model(tmp_path), interval=880)
+    made = dfc.build(model(tmp_path), interval=880)
     assert padded(made)
     matrices = [n.op for n in made.design.nodes if isinstance(n.op, Mvtu)]
     assert any(s.run for unit in matrices for s in (*unit.inputs, *unit.outputs))
@@ -105,7 +105,7 @@ def test_the_optimiser_takes_lanes_between_two_divisors(tmp_path: Path) -> None:
 
 
 def test_lanes_beyond_a_unit_are_refused(tmp_path: Path) -> None:
-    plain = compiler.build(model(tmp_path))
+    plain = dfc.build(model(tmp_path))
     name = next(n.name for n in plain.design.nodes if n.op.kind == "mvtu")
     with pytest.raises(CompileError, match=r"legal values: pe in 1 to 5, simd in 1 to 27"):
         read_folding({name: {"pe": 6, "simd": 2}}, plain.design.graph, {})

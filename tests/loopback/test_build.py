@@ -15,7 +15,7 @@ import pytest
 import dfcompile as dfc
 from dfcompile.device.boards import find_board
 from dfcompile.errors import CompileError
-from dfcompile.mode.dataflow import Accelerator
+from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.mode.loopback_build import read_engine
 from tests.test_cli import INPUTS, run, timeless, tree
 
@@ -39,7 +39,7 @@ def built(examples: Path, engine_file: Path, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="module")
-def design(examples: Path) -> Accelerator:
+def design(examples: Path) -> DataflowAccelerator:
     return dfc.build(examples / f"{MODEL}.onnx", mode="loopback", folding={"engine": ENGINE})
 
 
@@ -53,7 +53,7 @@ def test_report_has_the_keys_of_a_dataflow_build(built: Path) -> None:
     assert report["verification"] == {"streamline": "exact", "simulator": "exact"}
 
 
-def test_python_interface(design: Accelerator, examples: Path, tmp_path: Path) -> None:
+def test_python_interface(design: DataflowAccelerator, examples: Path, tmp_path: Path) -> None:
     test = np.load(examples / f"{MODEL}.npz")
     found = design.run(test["images"][:5])
     assert found.dtype == np.float32
@@ -89,7 +89,7 @@ def test_refused_inputs(case: str, built: Path, tmp_path: Path, capsys: Capture)
     assert not (tmp_path / "y.npy").exists()
 
 
-def test_refused_codes(design: Accelerator, examples: Path) -> None:
+def test_refused_codes(design: DataflowAccelerator, examples: Path) -> None:
     dataflow = dfc.build(examples / f"{MODEL}.onnx", verify=False)
     for made in (design, dataflow):
         ((name, codes),) = made.host.encode({k: np.zeros((1, *s)) for k, s in made.host.input_shapes.items()}).items()

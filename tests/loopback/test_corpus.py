@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-import dfcompile.pipeline as compiler
 from dfcompile.errors import CompileError
+from dfcompile.front import IMPORT, INTEGER, Job
 from dfcompile.ir.graph import Graph
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.engine import run_program
 from dfcompile.loopback.predict import predict
 from dfcompile.loopback.search.sweep import widths
+from dfcompile.options import Options
 from dfcompile.run.loopback import run_loopback
 from dfcompile.streamline.pipeline import Streamlined
 from tests.shared import MODELS, needs_models
@@ -32,15 +33,11 @@ def engine_for(graph: Graph) -> EngineConfig:
 def streamlined(model: dict[str, Any]) -> Streamlined:
     """The integer graph of a model."""
     for given in (None, declared(model)):
-        b = compiler.Build(MODELS / model["file"], {"input_type": given})
+        path = MODELS / model["file"]
         try:
-            for _, stage in compiler.STAGES[:2]:
-                stage(b)
+            return (IMPORT >> INTEGER)(Job(path, Options.of(input_type=given)), path).streamlined
         except CompileError as e:
             assert given is None and {p.code for p in e.problems} == {"no-input-type"}, str(e)
-            continue
-        assert b.integer is not None
-        return b.integer
     raise AssertionError("the declared input type was refused")
 
 

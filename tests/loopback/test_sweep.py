@@ -12,6 +12,7 @@ import pytest
 from dfcompile.device.boards import Board, find_board
 from dfcompile.errors import CompileError
 from dfcompile.exploration import explore_loopback
+from dfcompile.ir.graph import Graph
 from dfcompile.ir.intop import Window
 from dfcompile.loopback.area import resources
 from dfcompile.loopback.compile import compile_program
@@ -126,8 +127,8 @@ def test_choice_of_mode() -> None:
 def test_saved_build_comes_back(tmp_path: Path) -> None:
     net = CASES["pools"]()
     graph = net.graph(*outputs(net))
-    host = HostSide({}, (), (), graph, {})
-    acc = LoopbackAccelerator(graph, host, SHAPES["square"], 2, {}, {"clock": 100.0})
+    host = HostSide({}, (), (), Graph("tail", (), {}), {})
+    acc = LoopbackAccelerator(network=graph, host=host, config=SHAPES["square"], batch=2, options={"clock": 100.0})
     acc.report.update(make_report(acc, graph, BOARD))
     acc.save(tmp_path / "out")
     again = from_parts(serialize.read(tmp_path / "out"), json.loads((tmp_path / "out" / "report.json").read_text()))
@@ -158,7 +159,7 @@ def test_networks_far_over_the_board(blocks: tuple[int, ...], bottleneck: bool, 
     """ResNet-18 and -50, 4 bits, 224 x 224: an engine is found, tensors go outside, the program is exact."""
     graph = resnet(blocks, bottleneck)
     target = find_board(board)
-    host = HostSide({}, (), (), graph, {})
+    host = HostSide({}, (), (), Graph("tail", (), {}), {})
     acc = build_loopback(graph, host, graph, {"clock": target.clock}, target)
     assert acc.program.spilled
     assert all(getattr(acc.resources, key) <= limit for key, limit in target.budget.items())

@@ -14,8 +14,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+import dfcompile as dfc
 from dfcompile.command import cli
 from dfcompile.errors import CompileError, Problem
+from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.store.files import PREFIX
 from dfcompile.store.marker import MARKER, digest, read_marker
 from tests.conftest import ROOT
@@ -44,11 +46,11 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
     """Builds that would have started, in an empty current folder with a model in it; none takes any time."""
     found: list[Path] = []
 
-    def build(model: Path, **options: Any) -> Made:
+    def build(model: Path, *options: Any) -> Made:
         found.append(model)
         return Made()
 
-    monkeypatch.setattr(import_module("dfcompile.pipeline"), "build", build)
+    monkeypatch.setattr(import_module("dfcompile.pipeline"), "compile_model", build)
     monkeypatch.chdir(tmp_path)
     Path("m.onnx").write_bytes(b"model")
     return found
@@ -115,33 +117,31 @@ def test_a_model_that_does_not_compile(calls: list[Path], monkeypatch: pytest.Mo
     def refuse(*_: Any, **__: Any) -> None:
         raise CompileError(Problem("x", "y"))
 
-    monkeypatch.setattr(import_module("dfcompile.pipeline"), "build", refuse)
+    monkeypatch.setattr(import_module("dfcompile.pipeline"), "compile_model", refuse)
     assert run("build", "m.onnx", "-o", "a/b/out", "--quiet") == 1 and names() == ["m.onnx"]
 
 
 def test_a_dump_holds_one_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    from dfcompile.pipeline import build
-
     monkeypatch.chdir(tmp_path)
-    build(MODEL, dump_ir="ir", verify=False)
+    dfc.build(MODEL, dump_ir="ir", verify=False)
     first = names("ir")
     assert first[1].startswith("00_import") and len(first) >= 5
     Path("bad.onnx").write_bytes(b"no model")
     Path("ir", "notes.txt").write_text("mine")
     with pytest.raises(CompileError):
-        build("bad.onnx", dump_ir="ir")
+        dfc.build("bad.onnx", dump_ir="ir")
     assert names("ir") == [MARKER, "notes.txt"], "not even the graphs of another build"
     Path("mine").mkdir()
     Path("mine", "00_import.txt").write_text("mine")
     with pytest.raises(CompileError, match="foreign-folder"):
-        build(MODEL, dump_ir="mine")
+        dfc.build(MODEL, dump_ir="mine")
     assert names("mine") == ["00_import.txt"]
 
 
 @pytest.fixture(scope="module")
 def made() -> Any:
     """A real design."""
-    return import_module("dfcompile.pipeline").build(MODEL, verify=False)
+    return dfc.build(MODEL, verify=False)
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def test_results_that_cannot_be_written(built: Path, tmp_path: Path, monkeypatch
         runs.append(arguments)
         return {"engines": {}}
 
-    monkeypatch.setattr("dfcompile.mode.verify.verify", verify)
+    monkeypatch.setattr(DataflowAccelerator, "verify", verify)
     assert run("verify", built, "--json", tmp_path / "missing" / "v.json", "--quiet") == 1 and runs == []
     assert run("verify", built, "--json", "/dev/full", "--quiet") == 1
     assert capsys.readouterr().err.count("error[cannot-write]") == 2
@@ -213,11 +213,11 @@ def test_a_disk_that_is_full_anywhere(monkeypatch: pytest.MonkeyPatch, capsys: C
 def test_a_folder_of_explore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     import dfcompile.exploration as module
 
-    def found(model: Any, board: Any, mode: Any, clock: Any, input_type: Any, out: Path, *_: Any) -> dict[str, Any]:
-        module._write(out, {"mode": "dataflow", "points": []}, "<svg/>")
+    def found(search: Any) -> dict[str, Any]:
+        module._write(search.out, {"mode": "dataflow", "points": []}, "<svg/>")
         return {"mode": "dataflow", "points": []}
 
-    monkeypatch.setattr(module, "_explore", found)
+    monkeypatch.setitem(module.MODES, "auto", found)
     out = tmp_path / "mine"
     out.mkdir()
     (out / "thesis.tex").write_text("mine")

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from dfcompile import front
+import dfcompile as dfc
 from tests.exact_arithmetic import conv
 from tests.exact_codes import Array, codes, exact, real
 from tests.frontend.make import model
@@ -79,7 +79,7 @@ def test_a_constant_row_beside_the_grid_is_refused(tmp_path: Path) -> None:
     held = {"w": codes(np.int8, 2, 2, 2, 2), "held": np.full((1, 2, 1, 3), 0.123, np.float32), **params(x=X, w=W)}
     path = tmp_path / "rows.onnx"
     path.write_bytes(model(nodes, {"x": (1, 2, 4, 3)}, ["y"], held).SerializeToString())
-    (problem,) = front.check(path)
+    (problem,) = dfc.check(path)
     assert problem.code == "constant-operand" and "grid" in problem.what
 
 
@@ -126,4 +126,4 @@ def test_no_real_operator_before_a_layer_goes_to_the_host(tmp_path: Path) -> Non
     held = {"w": codes(np.int8, 2, 2, 2, 2), **params(x=X, w=W)}
     path = tmp_path / "inside.onnx"
     path.write_bytes(model(nodes, {"x": (1, 2, 4, 3)}, ["y"], held).SerializeToString())
-    assert {p.code for p in front.check(path)} == {"not-quantized"}
+    assert {p.code for p in dfc.check(path)} == {"not-quantized"}

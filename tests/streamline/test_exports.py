@@ -10,9 +10,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-import dfcompile.pipeline as compiler
-from dfcompile import front
-from dfcompile.mode.dataflow import Accelerator
+import dfcompile as dfc
+from dfcompile.mode.dataflow import DataflowAccelerator
 from tests.exact_codes import Array, codes, exact, quantized, real
 from tests.frontend.make import model
 
@@ -28,10 +27,10 @@ def node(op: str, inputs: str, outputs: str, domain: str = "", **attributes: Any
     return helper.make_node(op, inputs.split(), outputs.split(), name=f"/net/{op}_{outputs}", domain=domain, **attributes)
 
 
-def compiled(proto: onnx.ModelProto, folder: Path, mode: str = "dataflow", **options: Any) -> Accelerator:
+def compiled(proto: onnx.ModelProto, folder: Path, mode: str = "dataflow", **options: Any) -> DataflowAccelerator:
     path = folder / "exported.onnx"
     path.write_bytes(proto.SerializeToString())
-    return compiler.build(path, mode=mode, **options)
+    return dfc.build(path, mode=mode, **options)
 
 
 def same(found: Array, want: Array) -> None:
@@ -111,5 +110,5 @@ def test_the_example_of_an_input_type_fits_the_input(tmp_path: Path) -> None:
         proto = model(nodes, {"x": shape}, ["y"], {"w": codes(np.int8, 8, 4), **params(w=W)}, types={"x": kind})
         path = tmp_path / "raw.onnx"
         path.write_bytes(proto.SerializeToString())
-        (problem,) = front.check(path)
+        (problem,) = dfc.check(path)
         assert problem.code == "no-input-type" and f"--input-type x={example} " in problem.help

@@ -9,9 +9,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from dfcompile import check
 from dfcompile.dataflow.lower import lower
 from dfcompile.errors import CompileError
-from dfcompile.front import check
 from dfcompile.ir.intop import IntPad, IntPool, Window
 from tests.frontend.make import model
 from tests.loopback.cases import Net

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from dfcompile.front import explain
+from dfcompile import explain
 from dfcompile.ir.modelop import Concat
 from dfcompile.streamline.decline import Declined, noted
 from dfcompile.streamline.push_quantizers import push_quantizers

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from dfcompile import front
+import dfcompile as dfc
 from tests.frontend.make import model
 from tests.frontend.small import constants, quant, random
 
@@ -149,7 +149,7 @@ def several_problems_at_once() -> onnx.ModelProto:
 def test_message(name: str, tmp_path: Path, golden: Callable[[str, str], None]) -> None:
     path = tmp_path / "bad.onnx"
     onnx.save(REFUSED[name](), path)
-    problems = front.check(path)
+    problems = dfc.check(path)
     assert problems
     assert all(p.where and p.why and p.help for p in problems), "each refusal says where, why and what to do"
     golden(f"errors/streamline_{name}.txt", "\n\n".join(map(str, problems)))

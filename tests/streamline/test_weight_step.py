@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from dfcompile import front
+import dfcompile as dfc
 from dfcompile.streamline.weight_step import find_steps
 from tests.exact_codes import Array, codes, exact, real
 from tests.frontend.make import model
@@ -89,7 +89,7 @@ def test_folded_weights_are_compiled_as_their_integers(tmp_path: Path, mode: str
     x = codes(np.uint8, 4, 5)
     made = compiled(net(folded(n, scales)), tmp_path, mode)
     same(made.run(real(x, *X).astype(np.float32)), np.dot(real(x, *X), real(n, scales, 0)))
-    rows = str(front.explain(tmp_path / "exported.onnx"))
+    rows = str(dfc.explain(tmp_path / "exported.onnx"))
     assert "stored real weights are float32(n * step), n of 8 bits, a step for each of 4 output channels: taken as n * step" in rows
 
 

@@ -1,0 +1,165 @@
+"""A compiled network, in either mode: run it, measure it, hold its generated code equal to it, draw it, save it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from dfcompile.device.family import DEFAULT
+from dfcompile.device.resources import Resources
+from dfcompile.errors import CompileError, Problem
+from dfcompile.ir.graph import Array, Graph
+from dfcompile.ir.types import IntType
+from dfcompile.mode.summary import one_line_of, table_of
+from dfcompile.store.files import writing
+from dfcompile.store.output import BUILD_FILES, new_folder
+from dfcompile.streamline.host import HostSide, checked_codes
+from dfcompile.streamline.value import Shape3
+from dfcompile.synthesis.part import Part
+
+ENGINES = ("python", "hls", "rtl")
+GENERATED = ENGINES[1:]
+"""Engines that run generated code: what `verify` holds equal to the Python engine."""
+Progress = Callable[[str], None]
+
+
+class Cycles(Protocol):
+    """What is known of the cycles of a design in either mode.
+
+    interval_cycles: cycles per frame in the steady state; latency_cycles: from the first input to the end of the first frame
+    """
+
+    @property
+    def interval_cycles(self) -> int | float | Fraction: ...
+    @property
+    def latency_cycles(self) -> int: ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Accelerator(ABC):
+    """A compiled network with the host's side of it.
+
+    host:    ports, preprocessing and what is left to do behind the accelerator
+    report:  what report.json holds
+    options: every build option in effect
+    family:  device family the resources are estimated for
+    """
+
+    host: HostSide
+    report: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    family: str = DEFAULT
+
+    mode: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def graph(self) -> Graph:
+        """The graph whose inputs and outputs are the accelerator's."""
+
+    @property
+    @abstractmethod
+    def codes(self) -> Mapping[str, tuple[Shape3, IntType]]:
+        """Shape and type of the codes of each input and output, by tensor of `graph`."""
+
+    @property
+    @abstractmethod
+    def timing(self) -> Cycles:
+        """Interval and latency, in cycles."""
+
+    @property
+    @abstractmethod
+    def resources(self) -> Resources:
+        """Estimated area."""
+
+    @property
+    def name(self) -> str:
+        return self.graph.name
+
+    def run(self, x: Array | Mapping[str, Array]) -> Any:
+        """Real numbers in and out: x (n, *shape) in the model's ONNX layout; one array, or a dict where there are several."""
+        return self.simulate(x, "python")
+
+    def simulate(self, x: Array | Mapping[str, Array], engine: str = "python") -> Any:
+        """As `run`, on the Python engine, the compiled HLS C++ or the RTL under Verilator. CompileError for a wrong input."""
+        check_engines([engine], ENGINES)
+        return _results(self._decoded(self.host.checked(x), engine))
+
+    def run_codes(self, codes: Mapping[str, Array], engine: str = "python") -> dict[str, Array]:
+        """Integer codes in and out, by stream: (n, h, w, c). CompileError for codes that are none of the stream's."""
+        check_engines([engine], ENGINES)
+        return self._run(checked_codes({t: self.codes[t] for t in self.graph.inputs}, codes), engine)
+
+    def _decoded(self, feeds: Mapping[str, Array], engine: str) -> Mapping[str, Array]:
+        """Real outputs of checked real inputs."""
+        return self.host.decode(self._run(self.host.encode(feeds), engine))
+
+    @abstractmethod
+    def _run(self, codes: Mapping[str, Array], engine: str) -> dict[str, Array]:
+        """Checked codes in, codes out, by stream."""
+
+    def verify(
+        self, engines: Iterable[str] = GENERATED, frames: int | None = None, stalls: float = 0.0, progress: Progress | None = None,
+        folder: str | Path | None = None,
+    ) -> dict[str, Any]:
+        """Run random and extreme frames through the generated C++ and SystemVerilog and compare with the Python engine.
+
+        frames: how many; None chooses by the size of the design. Of more than two, the last two hold the least and the largest codes
+        stalls: chance of a pause on every port, in loopback mode on every channel of the memory, in each cycle of the run with pauses; 0
+            means the default. The run without gives the cycles
+        folder: the saved build whose hls/ and rtl/ are used; None emits them again
+        Returns ``{"engines": {"hls": ..., "rtl": ...}}``; a difference is named by part, output, frame and beat.
+        """
+        chosen = list(engines)
+        check_engines(chosen, GENERATED)
+        return self._verify(chosen, frames, stalls, progress or (lambda _: None), Path(folder) if folder is not None else None)
+
+    @abstractmethod
+    def _verify(self, engines: Sequence[str], frames: int | None, stalls: float, progress: Progress, folder: Path | None) -> dict[str, Any]:
+        """As `verify`, with checked engines."""
+
+    @abstractmethod
+    def parts(self, family: str, library: Path) -> list[Part]:
+        """What is synthesised by itself, from the SystemVerilog in the folder `library`, with its estimated area on a device family."""
+
+    @abstractmethod
+    def page(self) -> str:
+        """The report as one HTML page, from `report`."""
+
+    def save(self, out: str | Path) -> None:
+        """Write the build folder, whole or not at all; an older build in its place is replaced, what the user has put there stays.
+
+        CompileError where that cannot be done without loss (see `new_folder`).
+        """
+        with new_folder(out, BUILD_FILES) as folder, writing(out):
+            self.write(folder)
+
+    @abstractmethod
+    def write(self, folder: Path) -> None:
+        """Write the files of the build into a folder."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {one_line_of(self.name, self.report)}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return table_of(self.name, self.report)
+
+
+def check_engines(engines: Iterable[str], known: Sequence[str]) -> None:
+    """CompileError for an engine that is not one of those known."""
+    for engine in engines:
+        if engine not in known:
+            raise CompileError(Problem("bad-option", f"there is no engine '{engine}' here", help=f"engines: {', '.join(known)}"))
+
+
+def _results(outputs: Mapping[str, Array]) -> Any:
+    """Real outputs as float32: one array, or a dict where there are several."""
+    results = {k: v.astype(np.float32) if v.dtype.kind == "f" else v for k, v in outputs.items()}
+    return next(iter(results.values())) if len(results) == 1 else results

@@ -1,0 +1,20 @@
+"""Numbers as report.json holds them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from dfcompile.device.boards import Board
+
+
+def plain(value: Fraction | int) -> int | float:
+    """A number that JSON holds: whole where it is."""
+    return int(value) if value == int(value) else float(value)
+
+
+def budget_of(board: Board | None) -> dict[str, Any]:
+    """What report.json holds of a board."""
+    if board is None:
+        return {}
+    return {"board": board.name, **board.budget, "bandwidth": board.bandwidth}

@@ -1,0 +1,85 @@
+"""A build in a line, in a few lines and in a small table: what is printed after a build, and what Python and notebooks show of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from dfcompile.text import one_line
+
+_SHOWN = 6
+PARTS = {"dataflow": "units", "loopback": "layers"}
+
+
+def one_line_of(name: str, report: Mapping[str, Any]) -> str:
+    """Name, mode, size, cycles and rate; of a report that is not complete, what there is."""
+    if "timing" not in report:
+        return f"'{one_line(name)}'"
+    timing = report["timing"]
+    return (
+        f"'{one_line(name)}': {report['mode']}, {_size(report)}, {timing['interval_cycles']:,} cycles a frame, "
+        f"{timing['fps']:,.0f} frames/s at {report['clock_mhz']:g} MHz, {report['resources']['lut']:,.0f} LUT"
+    )
+
+
+def _size(report: Mapping[str, Any]) -> str:
+    """How many units or layers, and on which array."""
+    array = " on an array of {pe} x {simd}".format(**report["engine"]) if "engine" in report else ""
+    return f"{len(report['units'])} {PARTS[report['mode']]}{array}"
+
+
+def lines_of(report: Mapping[str, Any]) -> list[str]:
+    """What the command line prints of a build."""
+    timing = report["timing"]
+    lines = [
+        f"{report['model']['name']}: {report['mode']}, {_size(report)}, {report['model']['macs']:,} MACs a frame",
+        f"  interval {timing['interval_cycles']:,} cycles ({timing['bottleneck']}), latency {timing['latency_cycles']:,} cycles, "
+        f"{timing['fps']:,.0f} frames/s at {report['clock_mhz']:g} MHz",
+    ]
+    notes = (part_line(report.get("part")), (report.get("mode_choice") or {}).get("why"), (report.get("fifo_sizing") or {}).get("note"))
+    lines += [f"  {note}" for note in notes if note]
+    used = [f"{amount}{f' of {budget}' if budget else ''} {name}" for name, amount, budget in _area(report)]
+    lines.append(f"  estimated {', '.join(used)}")
+    if (proof := report.get("folding") or {}).get("objective"):
+        what = "cycles" if proof["objective"] == "interval" else "LUT equivalents"
+        gap = f"gap {proof['gap']:.2%}" + (", where the search ended at its bound of work" if proof["gap"] else "")
+        lines.append(f"  folding: {proof['value']:,.0f} {what}, none has fewer than {proof['bound']:,.0f}, {gap}")
+    return lines
+
+
+def _area(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(resource, amount, budget) as text; no budget where there is no board."""
+    budget = report.get("budget") or {}
+    return [(k.upper(), f"{v:,.0f}", f"{budget[k]:,}" if k in budget else "") for k, v in report["resources"].items()]
+
+
+def table_of(name: str, report: Mapping[str, Any]) -> str:
+    """The facts of a build as a small HTML table."""
+    rows: list[tuple[str, str]] = [("model", name)]
+    if "timing" in report:
+        timing = report["timing"]
+        rows += [
+            ("mode", report["mode"]),
+            (PARTS[report["mode"]], _size(report)),
+            ("interval", f"{timing['interval_cycles']:,} cycles ({timing['bottleneck']})"),
+            ("latency", f"{timing['latency_cycles']:,} cycles"),
+            ("frame rate", f"{timing['fps']:,.0f} frames/s at {report['clock_mhz']:g} MHz"),
+            *((resource, f"{amount}{f' of {budget}' if budget else ''}") for resource, amount, budget in _area(report)),
+        ]
+    cells = "".join(f'<tr><th style="text-align:left">{escape(k)}</th><td style="text-align:left">{escape(v)}</td></tr>' for k, v in rows)
+    return f"<table>{cells}</table>"
+
+
+def part_line(part: Mapping[str, Sequence[str]] | None) -> str:
+    """Which part of a model was compiled and what is left to the host, from report.json; "" where it is all of it."""
+    if not part:
+        return ""
+    left = [f"{where} it {_some(part[where])}" for where in ("before", "behind") if part[where]]
+    ports = " ".join(f"{way} {', '.join(map(repr, part[way]))}" for way in ("from", "to"))
+    return f"the part {ports}; left to the host: {'; '.join(left) or 'nothing'}"
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(map(one_line, names[:_SHOWN]))
+    return f"{len(names):,} node{'s' if len(names) > 1 else ''} ({shown}{', ...' if len(names) > _SHOWN else ''})"

@@ -1,0 +1,30 @@
+"""Real resources of a saved build beside the estimates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dfcompile.device.family import FAMILIES
+from dfcompile.errors import CompileError, Problem, did_you_mean
+from dfcompile.mode.saved import load
+from dfcompile.mode.serialize import part_of
+from dfcompile.synthesis.part import Progress, synthesise_parts
+
+TOOLS = ("yosys",)
+
+
+def synth(out: str | Path, tool: str = "yosys", device: str | None = None, progress: Progress | None = None) -> dict[str, Any]:
+    """Synthesise the build `out` from the SystemVerilog in ``out/rtl``: every unit and FIFO by itself, or its loopback engine.
+
+    device: a device family; default the build's
+    Returns {"tool", "device", "units": [{"name", "kind", "synthesised", "estimated"}], "total": {"synthesised", "estimated"}}.
+    CompileError for an unknown tool or family, or when the tool is missing or fails.
+    """
+    if tool not in TOOLS:
+        raise CompileError(Problem("bad-option", f"there is no synthesis tool '{tool}'", help=f"tools: {', '.join(TOOLS)}"))
+    made = load(out)
+    family = device or made.family
+    if family not in FAMILIES:
+        raise CompileError(Problem("bad-option", f"there is no device family '{family}'", help=did_you_mean(family, FAMILIES)))
+    return {"tool": tool, "device": family} | synthesise_parts(made.parts(family, part_of(Path(out), "rtl")), progress)
