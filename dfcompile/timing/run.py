@@ -36,25 +36,35 @@ from dfcompile.timing.net import (
     Shorts,
 )
 
+_LATEST = 1 << 30  # delays are shorter, so a time from here on is seen before 32 bits are too few
 
-def run(net: Net, frames: int) -> tuple[Ints, Ints, Ints]:
+
+def run(net: Net, frames: int) -> tuple[Ints | Shorts, Ints, Ints]:
     """Times of the events of the first frames.
 
-    Returns (times, reached, waits): times is (frames, events), reached[q] the events sequence q got through, and
-    waits[q] the link it is stopped by (-1 when it finished): a deadlock when any event is not reached.
+    Returns (times, reached, waits): times is (frames, events), of 32 bits where these hold them, reached[q] the events that sequence q
+    got through, and waits[q] the link it is stopped by (-1 when it finished): a deadlock when any event is not reached.
     """
-    times = np.zeros((frames, len(net.gaps)), dtype=np.int64)
+    times: Ints | Shorts = np.zeros((frames, len(net.gaps)), dtype=np.int32)
+    done = _filled(net, times)
+    if times.max(initial=0) >= _LATEST:
+        times = np.zeros(times.shape, dtype=np.int64)
+        done = _filled(net, times)
+    return times, done[:, FRAME] * done[:, SIZE] + done[:, STEP], done[:, WAITS]
+
+
+def _filled(net: Net, times: Ints | Shorts) -> Ints:
+    """Fill in the times; the state of the sequences after that."""
     sequences, links = net.sequences.copy(), net.links.copy()
     links[:, EVENT] = net.ports[links[:, DST_PORT]] if len(links) else 0
     links[:, AGE], links[:, BEAT] = np.divmod(-links[:, SHIFT_FRAMES] * links[:, BEATS] - links[:, SHIFT_BEATS], links[:, BEATS])
     sequences[:, WAITS] = -1
     _run(sequences, links, net.ports, net.gaps, net.out, times)
-    done = sequences[:-1].astype(np.int64)
-    return times, done[:, FRAME] * done[:, SIZE] + done[:, STEP], done[:, WAITS]
+    return sequences[:-1].astype(np.int64)
 
 
 @jit
-def _run(sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, out: Ints, times: Ints) -> None:
+def _run(sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, out: Ints, times: Ints | Shorts) -> None:
     n = len(sequences) - 1
     queue = np.arange(n)
     sequences[:, DONE] = 0  # 1 while in the queue
@@ -78,7 +88,7 @@ def _run(sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, out: Int
 
 
 @jit
-def _advance(sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, times: Ints, q: int) -> None:
+def _advance(sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, times: Ints | Shorts, q: int) -> None:
     """Compute the events of sequence q until it must wait for an event that has no time yet."""
     base, n, wrap = sequences[q, FIRST], sequences[q, SIZE], sequences[q, WRAP]
     first, last = sequences[q, IN], sequences[q + 1, IN]

@@ -14,7 +14,7 @@ import numpy as np
 from dfcompile.dataflow.design import Design
 from dfcompile.errors import CompileError, Problem
 from dfcompile.timing.interval import least_interval
-from dfcompile.timing.net import Ints, Link, Net, Port, Rates, System
+from dfcompile.timing.net import Ints, Link, Net, Port, Rates, Shorts, System
 from dfcompile.timing.run import run
 from dfcompile.timing.system import build
 
@@ -89,7 +89,7 @@ def _may_double(frames: int, net: Net) -> bool:
     return 2 * frames <= _MOST_FRAMES and 2 * frames * len(net.gaps) <= _MOST_EVENTS
 
 
-def _execute(system: System, net: Net, links: list[Link], frames: int) -> Ints:
+def _execute(system: System, net: Net, links: list[Link], frames: int) -> Ints | Shorts:
     """Times of the first frames; some more are run because steps may wait for steps of later frames."""
     later = max((-(x.shift // x.src.beats) for x in links), default=0)
     times, reached, waits = run(net, frames + max(later, 0))
@@ -98,25 +98,25 @@ def _execute(system: System, net: Net, links: list[Link], frames: int) -> Ints:
     return times[:frames]
 
 
-def _at(net: Net, times: Ints, port: Port) -> Ints:
+def _at(net: Net, times: Ints | Shorts, port: Port) -> Ints:
     """Times of a port's beats, (frames, beats)."""
     events = net.ports[port.offset : port.offset + port.beats]
-    return times[:, net.first[port.sequence] + events]
+    return times[:, net.first[port.sequence] + events].astype(np.int64)
 
 
-def _done(system: System, net: Net, times: Ints) -> dict[str, Ints]:
+def _done(system: System, net: Net, times: Ints | Shorts) -> dict[str, Ints]:
     ends = {e.tensor: e.consumer for e in system.edges}
     return {t: _at(net, times, ends[t])[:, -1] for t in system.design.graph.outputs}
 
 
-def _is_steady(system: System, net: Net, times: Ints, interval: Fraction) -> bool:
+def _is_steady(system: System, net: Net, times: Ints | Shorts, interval: Fraction) -> bool:
     period = interval.denominator
     if 2 * period >= len(times):
         return False
     return all((d[period:] - d[:-period])[-period:].tolist() == [interval.numerator] * period for d in _done(system, net, times).values())
 
 
-def _timing(system: System, net: Net, times: Ints, depths: Mapping[str, int], interval: Fraction) -> Timing:
+def _timing(system: System, net: Net, times: Ints | Shorts, depths: Mapping[str, int], interval: Fraction) -> Timing:
     design = system.design
     fifos: dict[str, tuple[Ints, Ints]] = {}
     takes = [_at(net, times, e.write or e.consumer)[0, 0] for e in system.edges if e.tensor in design.graph.inputs]
@@ -149,10 +149,10 @@ def max_occupancy(writes: Ints, reads: Ints) -> int:
     return int((np.arange(1, len(writes) + 1) - np.searchsorted(reads, writes)).max(initial=0))
 
 
-def _unit_frames(net: Net, times: Ints, own: list[int]) -> Ints:
+def _unit_frames(net: Net, times: Ints | Shorts, own: list[int]) -> Ints:
     first = np.minimum.reduce([times[:, net.first[q]] for q in own])
     last = np.maximum.reduce([times[:, net.first[q] + net.size[q] - 1] for q in own])
-    return np.stack([first, last], axis=1)
+    return np.stack([first, last], axis=1).astype(np.int64)
 
 
 def _deadlock(system: System, links: list[Link], waits: Ints) -> CompileError:
