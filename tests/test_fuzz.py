@@ -12,6 +12,7 @@ import pytest
 
 from dfcompile.ir.graph import Graph
 from dfcompile.streamline import pipeline
+from dfcompile.streamline.decline import Decline
 from tests import fuzz
 from tools import mutate
 
@@ -22,7 +23,7 @@ def run_test(text: str, name: str, folder: Path) -> None:
     scope[name](folder)
 
 
-def spoiled(graph: Graph) -> Graph:
+def spoiled(graph: Graph, decline: Decline) -> Graph:
     """A pass that turns the first threshold of a graph round."""
     flips = [n for n in graph.constants if n.endswith(".flip")]
     return graph.replace(constants={**graph.constants, **{n: ~graph.constants[n] for n in flips[:1]}})

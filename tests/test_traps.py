@@ -297,7 +297,7 @@ def test_dynamic_batch_identity_dropout_cast_and_shared_constants(tmp_path: Path
 def test_a_mismatch_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import dfcompile.streamline.pipeline as pipeline
 
-    def broken(graph: Any) -> Any:
+    def broken(graph: Any, decline: Any) -> Any:
         constants = {k: v + 1 if k.endswith(".thresholds") else v for k, v in graph.constants.items()}
         return graph.replace(constants=constants, name="changed")
 

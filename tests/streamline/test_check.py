@@ -18,6 +18,7 @@ from dfcompile.ir.graph import Array, Graph
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline import pipeline
 from dfcompile.streamline.check import check_encoding, check_units, probe_inputs
+from dfcompile.streamline.decline import Decline
 from dfcompile.streamline.encode import Encoded, encode
 from dfcompile.streamline.encoder import InputType
 from dfcompile.streamline.grid import Grid
@@ -155,7 +156,7 @@ def test_jumps_are_no_excuse(op: str, tmp_path: Path) -> None:
 
 
 def test_a_pass_that_changes_a_number_is_named(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
-    def spoil(g: Graph) -> Graph:
+    def spoil(g: Graph, decline: Decline) -> Graph:
         return changed(g, next(n for n in g.constants if n.endswith("weights")), one_more)
 
     monkeypatch.setattr(pipeline, "PASSES", (*pipeline.PASSES, spoil))
@@ -164,7 +165,7 @@ def test_a_pass_that_changes_a_number_is_named(graph: Graph, monkeypatch: pytest
 
 
 def test_a_pass_that_leaves_an_unknown_operator_is_stopped(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "PASSES", (lambda g: graph,))
+    monkeypatch.setattr(pipeline, "PASSES", (lambda g, decline: graph,))
     with pytest.raises(ValueError, match="is not allowed in this stage"):
         streamline(graph, {})
 
