@@ -1,0 +1,55 @@
+"""`verify` of a loopback build: extreme frames among the random ones, and the layer, frame and beat of what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dfcompile as dfc
+from dfcompile.emit.engine import emit_hls_engine
+from dfcompile.loopback.compile import compile_program
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.mode.loopback import LoopbackAccelerator
+from dfcompile.mode.verify_loopback import verify_loopback
+from tests.loopback.cases import CASES, outputs
+
+ENGINE = EngineConfig(pe=8, simd=8, act_words=2048, weight_words=256)
+JOIN = "d.op == acc_op_min ? now < best"
+
+
+@pytest.fixture
+def made(examples: Path) -> LoopbackAccelerator:
+    found = dfc.build(examples / "digits_mlp_w1a1.onnx", mode="loopback", verify=False)
+    assert isinstance(found, LoopbackAccelerator)
+    return found
+
+
+def test_frames_hold_the_extremes(made: LoopbackAccelerator) -> None:
+    ((name, codes),) = made.frames(3).items()
+    tensor = made.graph.tensors[name]
+    assert (codes[1] == tensor.lo).all() and (codes[2] == tensor.hi).all() and len(set(codes[0].ravel().tolist())) > 1
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_wrong_layer_is_found(broken: bool, tmp_path: Path) -> None:
+    """An engine whose minimum is a maximum: the first layer that takes one is named, not those before it that are right."""
+    net = CASES["pools"]()
+    graph = net.graph(*outputs(net))
+    program = compile_program(graph, ENGINE)
+    emit_hls_engine(ENGINE, tmp_path / "hls")
+    if broken:
+        header = tmp_path / "hls" / "dfc_lb_value.hpp"
+        text = header.read_text()
+        assert text.count(JOIN) == 1
+        header.write_text(text.replace(JOIN, "d.op == acc_op_min ? now > best"))
+    said: list[str] = []
+    found: dict[str, Any] = verify_loopback(program, graph, net.codes(2), ["hls"], 0.0, said.append, tmp_path)["engines"]["hls"]
+    assert said == ["verify (hls)"] and found["frames"] == 2 and found["pass"] is not broken
+    if broken:
+        (wrong,) = (n for n in graph.nodes if getattr(n.op, "mode", "") == "min")
+        assert found["mismatches"] > 0 and f"; layer {wrong.name}, " in found["first_mismatch"]
+        assert ", frame " in found["first_mismatch"] and ", beat " in found["first_mismatch"]
+    else:
+        assert found["mismatches"] == 0 and found["first_mismatch"] is None
