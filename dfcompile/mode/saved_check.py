@@ -102,8 +102,7 @@ def _check_operands(op: Any, streams: list[Tensor], constants: list[Array], wher
         right &= flip.ndim == 1 and len(flip) in (1, c)
     elif isinstance(op, LookupCode):
         (x,) = constants
-        lo, hi = streams[0].lo, streams[0].hi
-        assert lo is not None and hi is not None
+        lo, hi = streams[0].range
         right &= x.ndim == 2 and len(x) in (1, c) and op.base <= lo.min() and hi.max() < op.base + x.shape[-1]
     if not right:
         raise SchemaError(f"{where}: what {op.kind} is given does not fit together")
