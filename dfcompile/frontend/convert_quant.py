@@ -107,7 +107,7 @@ def batchless(call: Call, x: Value, p: Const) -> Const:
 
 @converts("Quant", "IntQuant")
 def quant(call: Call) -> Result:
-    """QONNX Quant."""
+    """QONNX Quant; each channel is clipped to its own bit width where these are given by channel."""
     x, scale, zero = call.value(0), scale_of(call, 1), zero_of(call, 2)
     x = fitted(x, scale, zero)
     scale, zero = batchless(call, x, scale), batchless(call, x, zero)
