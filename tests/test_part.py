@@ -120,11 +120,11 @@ def test_check_proposes_the_largest_part(here: Path, capsys: Capture) -> None:
 )
 def test_proposals(between: tuple[str, ...], wanted: Proposal, here: Path) -> None:
     onnx.save(stages(*between), "m.onnx")
-    assert propose("m.onnx") == wanted
+    assert propose(Path("m.onnx")) == wanted
 
 
 def test_nothing_to_propose(here: Path) -> None:
     Path("m.onnx").write_bytes(b"no model")
-    assert propose("m.onnx") is None
+    assert propose(Path("m.onnx")) is None
     onnx.save(model([helper.make_node("Det", ["x"], ["y"])], {"x": [1, 4]}), "m.onnx")
-    assert propose("m.onnx") is None
+    assert propose(Path("m.onnx")) is None
