@@ -45,7 +45,7 @@ class Timing:
     output_done: Mapping[str, Ints] = field(repr=False)
     units: Mapping[str, Ints] = field(repr=False)
     fifo_max_occupancy: Mapping[str, int] = field(repr=False)
-    fifo_times: Mapping[str, tuple[Ints, Ints]] = field(repr=False)
+    fifo_times: Mapping[str, tuple[Ints | Shorts, Ints | Shorts]] = field(repr=False)
 
     def occupancy(self, tensor: str) -> tuple[Ints, Ints]:
         """Fill of a FIFO over time: (cycles, beats held from that cycle on), at every change."""
@@ -98,15 +98,15 @@ def _execute(system: System, net: Net, links: list[Link], frames: int) -> Ints |
     return times[:frames]
 
 
-def _at(net: Net, times: Ints | Shorts, port: Port) -> Ints:
+def _at(net: Net, times: Ints | Shorts, port: Port) -> Ints | Shorts:
     """Times of a port's beats, (frames, beats)."""
     events = net.ports[port.offset : port.offset + port.beats]
-    return times[:, net.first[port.sequence] + events].astype(np.int64)
+    return times[:, net.first[port.sequence] + events]
 
 
 def _done(system: System, net: Net, times: Ints | Shorts) -> dict[str, Ints]:
     ends = {e.tensor: e.consumer for e in system.edges}
-    return {t: _at(net, times, ends[t])[:, -1] for t in system.design.graph.outputs}
+    return {t: _at(net, times, ends[t])[:, -1].astype(np.int64) for t in system.design.graph.outputs}
 
 
 def _is_steady(system: System, net: Net, times: Ints | Shorts, interval: Fraction) -> bool:
@@ -118,7 +118,7 @@ def _is_steady(system: System, net: Net, times: Ints | Shorts, interval: Fractio
 
 def _timing(system: System, net: Net, times: Ints | Shorts, depths: Mapping[str, int], interval: Fraction) -> Timing:
     design = system.design
-    fifos: dict[str, tuple[Ints, Ints]] = {}
+    fifos: dict[str, tuple[Ints | Shorts, Ints | Shorts]] = {}
     takes = [_at(net, times, e.write or e.consumer)[0, 0] for e in system.edges if e.tensor in design.graph.inputs]
     start = int(min(takes, default=0))
     times -= start
@@ -144,7 +144,7 @@ def _timing(system: System, net: Net, times: Ints | Shorts, depths: Mapping[str,
     )
 
 
-def max_occupancy(writes: Ints, reads: Ints) -> int:
+def max_occupancy(writes: Ints | Shorts, reads: Ints | Shorts) -> int:
     """Most beats a FIFO holds: a beat counts from the cycle after its write to the cycle of its read."""
     return int((np.arange(1, len(writes) + 1) - np.searchsorted(reads, writes)).max(initial=0))
 

@@ -10,6 +10,7 @@ from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
@@ -17,9 +18,9 @@ from hypothesis import strategies as st
 from benchmarks.networks import Network
 from dfcompile.dataflow.connect import connect
 from dfcompile.dataflow.design import Design
-from dfcompile.timing import fifo_sizing
+from dfcompile.timing import fifo_sizing, interval
 from dfcompile.timing.fifo_optimum import Allowance, Conflict, improve
-from dfcompile.timing.fifo_sizing import find_depths, size_fifos
+from dfcompile.timing.fifo_sizing import FifoSizing, find_depths, size_fifos
 from dfcompile.timing.interval import least_interval
 from dfcompile.timing.net import UNBOUNDED
 from dfcompile.timing.solve import solve
@@ -49,9 +50,9 @@ def diamonds(draw: Any) -> Design:
     return design(nodes, "in", "out")
 
 
-def check(made: Design) -> int:
-    """Sizes a design and tries every depth again from nothing; its total bits."""
-    found = find_depths(made)
+def check(made: Design, sized: FifoSizing | None = None) -> int:
+    """Sizes a design (or takes what is given) and tries every depth again from nothing; its total bits."""
+    found = sized or find_depths(made)
     system = build(made)
     assert found.minimal
     assert found.total_bits == sum(made.streams()[t].width * d for t, d in found.depths.items())
@@ -242,6 +243,16 @@ def test_large_designs_are_sized_on_their_mirror_image(made: Design) -> None:
         check(made)
         cut = find_depths(made, work=1)
         assert least_interval(build(made), cut.depths)[0] == cut.interval == find_depths(made).interval
+
+
+@examples(60, suppress_health_check=list(HealthCheck))
+@given(st.one_of(designs(4), diamonds()))
+def test_depths_are_proved_whatever_events_are_kept(made: Design) -> None:
+    """Nothing but the ends of frames kept at first: trials let too small depths pass, which the proofs on all events take back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interval, "kept_events", lambda system: [np.unique([0, len(gaps) - 1]) for gaps in system.gaps])
+        found = find_depths(made)
+    check(made, found)
 
 
 def test_first_use_says_that_it_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
