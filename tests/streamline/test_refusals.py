@@ -57,10 +57,11 @@ def spatial_concatenation_of_different_scales() -> onnx.ModelProto:
 
 @refused
 def large_permutation() -> onnx.ModelProto:
-    layers = (node("Reshape", ["q", "one"], ["a"]), node("Transpose", ["a"], ["t"], perm=[0, 2, 1]), node("Reshape", ["t", "two"], ["f"]))
+    layers = (node("Reshape", ["q", "one"], ["a"]), node("Gather", ["a", "order"], ["t"], axis=1), node("Reshape", ["t", "two"], ["f"]))
     conv = (quant("w", "wq"), node("Conv", ["q", "wq"], ["c"], pads=[1, 1, 1, 1]), quant("c", "cq"), node("Add", ["f", "cq"], ["y"]))
-    shapes = {"one": np.array([1, 64 * 6, 96]), "two": np.array([1, 4, 96, 96])}
-    return net(*layers, *conv, shape=(1, 4, 96, 96), w=random(4, 4, 3, 3), **shapes)
+    shapes = {"one": np.array([1, 4 * 96 * 96]), "two": np.array([1, 4, 96, 96])}
+    order = np.random.default_rng(1).permutation(4 * 96 * 96)
+    return net(*layers, *conv, shape=(1, 4, 96, 96), w=random(4, 4, 3, 3), order=order, **shapes)
 
 
 @refused
