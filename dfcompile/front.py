@@ -136,7 +136,7 @@ def _later_problems(model: Graph | None, input_type: tuple[str, ...]) -> tuple[P
 
 
 def _streamline(job: Job, imported: Imported) -> Integer:
-    made = streamline(imported.model, imported.input_types, job.options.argmax, job.dump, job.declined)
+    made = streamline(imported.model, imported.input_types, job.options.argmax, job.dump, job.declined, job.progress)
     return Integer(imported.model.replace(constants={}), imported.part, made)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from dfcompile.device.area import sum_of
 from dfcompile.device.cost import Vector, budget, vector
 from dfcompile.errors import CompileError, Problem
 from dfcompile.folding.fold import Choice, Folded, cheapest, fastest, load_folding, read_folding
+from dfcompile.folding.proportion import check_memories
 from dfcompile.front import FRONT, IMPORT, INTEGER, UNITS, Integer, Job, Lowered, Progress, stage
 from dfcompile.ir.graph import Graph
 from dfcompile.mode.accelerator import Accelerator
@@ -82,6 +84,8 @@ def _fold(job: Job, lowered: Lowered) -> FoldedUnits:
         optimum, chosen = None, chosen | read_folding(given, units, chosen)
     folded = apply_folding(units, chosen)
     job.dump("fold", folded)
+    numbers = sum(prod(t.shape) for t in lowered.integer.model.tensors.values())
+    check_memories(folded, numbers, job.options.family)
     return FoldedUnits(lowered, folded, optimum)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from dfcompile.command import cli
+from dfcompile.front import FRONT, Job
 from tests.bad_models import BAD_MODELS
 
 COMMANDS = ("build", "check", "explain", "simulate", "verify", "explore", "synth", "report", "boards", "units", "doctor")
@@ -51,11 +53,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("command", "late"),
     [
         (("--help",), "numpy onnx networkx"),
-        (("check", "digits_mlp_w1a1.onnx"), "scipy.optimize dfcompile.accelerator dfcompile.dataflow.timing dfcompile.loopback"),
+        (("check", "digits_mlp_w1a1.onnx"), "scipy.optimize dfcompile.pipeline dfcompile.timing dfcompile.folding dfcompile.emit"),
     ],
 )
 def test_a_command_loads_what_it_needs(command: tuple[str, ...], late: str, examples: Path) -> None:
     """Most of the time that a short command takes is that of loading modules."""
+    assert all(importlib.util.find_spec(m) for m in late.split())
     code = "import sys; from dfcompile.command.cli import main; status = main(sys.argv[2:])\n"
     code += "print([m for m in sys.argv[1].split() if m in sys.modules], status)"
     done = subprocess.run([sys.executable, "-c", code, late, *command], cwd=examples, capture_output=True, text=True, check=True)
@@ -279,3 +282,10 @@ def test_verify(built: Path, tmp_path: Path) -> None:
         assert engines[name]["pass"] and engines[name]["frames"] == 3 and engines[name]["mismatches"] == 0
     for what in ("interval", "latency"):
         assert engines["rtl"][f"{what}_cycles"] == engines["rtl"][f"predicted_{what}_cycles"]
+
+
+def test_progress_within_streamlining(examples: Path) -> None:
+    said: list[str] = []
+    made = FRONT(Job(examples / "digits_mlp_w1a1.onnx", progress=said.append), examples / "digits_mlp_w1a1.onnx")
+    within = [f"streamline {i}/{len(made.integer.model.nodes)}" for i in range(len(said) - 3)]
+    assert said == ["import", "streamline", *within, "lower"] and len(within) > 5

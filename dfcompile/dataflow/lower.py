@@ -31,6 +31,7 @@ from dfcompile.ir.intop import (
 )
 from dfcompile.ir.requantization import Requantization, requantize
 from dfcompile.ir.types import BIPOLAR, IntType
+from dfcompile.streamline.encode_layout import LARGEST_PERMUTATION
 from dfcompile.streamline.value import describe
 from dfcompile.units.add import Add
 from dfcompile.units.argmax import Argmax
@@ -252,8 +253,16 @@ class _Lowering:
         if tiles and len(parts) > 1 and len(parts) == len(self.readers[node.inputs[0]]) and node.inputs[0] not in self.graph.outputs:
             self._split(parts, shape, dtype)
             return
-        weights = np.eye(shape[2], dtype=np.int64)[op.start : op.stop][None]
         count = op.stop - op.start
+        if shape[2] * count > LARGEST_PERMUTATION:
+            raise CompileError(
+                Problem(
+                    "bad-layout", "a slice of many channels has no unit here", describe(node),
+                    f"{count} of {shape[2]} channels would be taken by a matrix; it may have up to {LARGEST_PERMUTATION} elements",
+                    "split the tensor into parts that cover it, each read once, or slice it before it is flattened",
+                )
+            )  # fmt: skip
+        weights = np.eye(count, shape[2], op.start, dtype=np.int8)[None]
         out_shape = (shape[0], shape[1], count)
         acc = IntType.holding(min(dtype.lo, 0), max(dtype.hi, 0))
         unit = Mvtu(shape[0] * shape[1], weights, dtype, IntType(1), acc, acc, None, None, shape, out_shape)

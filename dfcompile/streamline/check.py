@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,7 +62,12 @@ def _quantizer_range(model: Graph, name: str) -> tuple[float, float]:
 
 
 def check_encoding(
-    model: Graph, encoded: Encoded, host: HostSide, feeds: Mapping[str, Array], passes: Sequence[tuple[str, Graph]] = ()
+    model: Graph,
+    encoded: Encoded,
+    host: HostSide,
+    feeds: Mapping[str, Array],
+    passes: Sequence[tuple[str, Graph]] = (),
+    progress: Callable[[str], None] = lambda text: None,
 ) -> Probes:
     """Integer graph against the model, tensor by tensor; and its versions after further passes against it (see `Lockstep`).
 
@@ -75,7 +80,8 @@ def check_encoding(
     values: dict[str, Array] = {**model.constants, **feeds}
     tie: dict[str, Array] = {}
     uses = Counter(t for n in model.nodes for t in n.inputs)
-    for node in model.nodes:
+    for at, node in enumerate(model.nodes):
+        progress(f"streamline {at}/{len(model.nodes)}")
         if all(t in values for t in node.inputs):
             results = node.op.execute(*(values[t] for t in node.inputs))
             for name, result in zip(node.outputs, results, strict=True):

@@ -159,7 +159,13 @@ def permutation(enc: Encoder, stream: str, order: Array, node: Node) -> str:
         if len(order) == c:
             return stream
         return enc.emit(IntSlice(first, first + len(order)), (stream,), node.source, f"slice_{node.name}")
-    weights = (order[:, None] == np.arange(c)).astype(np.int64)[:, None, None, :]
+    if c * len(order) > LARGEST_PERMUTATION:
+        refuse(
+            "bad-layout", f"the order of an operand of '{node.op.kind}' is one that no unit makes", node,
+            f"{len(order)} channels would have to be gathered from {c} by a matrix; it may have up to {LARGEST_PERMUTATION} elements",
+            "gather fewer channels at once, or keep their order: repeat them behind the layer that reads them",
+        )  # fmt: skip
+    weights = (order[:, None] == np.arange(c)).astype(np.int8)[:, None, None, :]
     return enc.emit(IntConv(), (stream,), node.source, f"permute_{node.name}", weights=weights)
 
 

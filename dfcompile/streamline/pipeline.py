@@ -50,6 +50,7 @@ def streamline(
     argmax: bool = False,
     dump: Callable[[str, Graph], None] | None = None,
     declined: list[Declined] | None = None,
+    progress: Callable[[str], None] = lambda text: None,
 ) -> Streamlined:
     """Run all passes; CompileError with every problem, or naming the pass that changed the numbers.
 
@@ -74,7 +75,7 @@ def streamline(
         if dump:
             dump(run.__name__, graph)
     host = _host(model, encoded)
-    probes = check_encoding(model, encoded, host, probe_inputs(model, encoded.input_types), passes)
+    probes = check_encoding(model, encoded, host, probe_inputs(model, encoded.input_types), passes, progress)
     return Streamlined(graph, replace(host, streams=_streams(graph)), fates, encoded.input_types, probes, tuple(left))
 
 
