@@ -15,7 +15,7 @@ import dfcompile as dfc
 from dfcompile import check
 
 LAYERS = 300
-DEPTH = 150
+DEPTH = 200
 """Frames of the interpreter that a build may go below the test: far fewer than the layers."""
 
 
@@ -51,6 +51,8 @@ def shallow() -> Any:
 
 
 def test_check(tmp_path: Path, shallow: Any) -> None:
+    (tmp_path / "small").mkdir()
+    assert check(chain(tmp_path / "small", 40)) == ()  # loads and compiles modules, which may go deep
     path = chain(tmp_path, LAYERS)
     shallow()
     assert check(path) == ()
@@ -58,10 +60,10 @@ def test_check(tmp_path: Path, shallow: Any) -> None:
 
 @pytest.mark.parametrize("mode", ["dataflow", "loopback"])
 def test_build(mode: str, tmp_path: Path, shallow: Any) -> None:
+    (tmp_path / "small").mkdir()
+    dfc.build(chain(tmp_path / "small", 40), mode=mode).save(tmp_path / "out")  # loads and compiles modules, which may go deep
     path = chain(tmp_path, LAYERS)
-    check(path)  # modules are loaded, which may go deep
     shallow()
-    made = dfc.build(path, mode=mode)
-    made.save(tmp_path / "out")
+    dfc.build(path, mode=mode).save(tmp_path / "out")
     found = dfc.load(tmp_path / "out").run(np.ones((1, 2, 1, 1), np.float32))
     assert found.shape == (1, 2, 1, 1)
