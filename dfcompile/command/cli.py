@@ -20,6 +20,7 @@ import click
 from dfcompile import __version__
 from dfcompile.command.console import progress, show_bug, show_build, show_json, show_problems, show_proposal, show_table
 from dfcompile.device.boards import boards as known_boards
+from dfcompile.device.family import FAMILIES
 from dfcompile.errors import CompileError, Problem, SettingError
 from dfcompile.mode.summary import part_line
 from dfcompile.options import MODES, Options, read_config
@@ -260,7 +261,7 @@ def _best_engine(best: dict[str, Any], gap: float) -> None:
 @cli.command()
 @_out
 @click.option("--tool", type=click.Choice(("yosys",)), default="yosys", show_default=True)
-@click.option("--device", metavar="FAMILY", help="xc7, xcup or ecp5. Default: the build's board.")
+@click.option("--device", metavar="FAMILY", help=f"{', '.join(FAMILIES)}. Default: the build's board.")
 @_quiet
 @_json
 def synth(out: Path, tool: str, device: str | None, quiet: bool, as_json: bool) -> None:
