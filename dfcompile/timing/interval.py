@@ -157,7 +157,10 @@ class Periodic:
         `settle` must follow."""
         links = [self._reduction.link(int(k)) for k in np.unique(self._links // LAYERS)]
         given = {}
-        for q in sorted({p.sequence for x in links for p in (x.src, x.dst)}):
+        left_out = self._reduction.left_out(self.depths)
+        asked = {p.sequence for x in links for p in (x.src, x.dst)}
+        asked |= {x.src.sequence for came in left_out.values() for x in came if x.src.sequence not in left_out}  # what they follow from
+        for q in sorted(asked):
             first = self._layout.first[q]
             given[q] = self._layout.kept[q], self.times[first : first + self._layout.size[q]]
         found = Full(self.system, links, given, self.interval.numerator, self.interval.denominator)

@@ -112,3 +112,19 @@ def test_the_example_of_an_input_type_fits_the_input(tmp_path: Path) -> None:
         path.write_bytes(proto.SerializeToString())
         (problem,) = dfc.check(path)
         assert problem.code == "no-input-type" and f"--input-type x={example} " in problem.help
+
+
+def test_a_gate(tmp_path: Path) -> None:
+    """(1 - sigmoid) * tanh of two layers of one input: the times of a stream that nothing asks for in the reduced system."""
+    nodes = [node("QuantizeLinear", "x xs xz", "q"), node("DequantizeLinear", "q xs xz", "r")]
+    for name, activation in (("z", "Sigmoid"), ("n", "Tanh")):
+        nodes += [node("DequantizeLinear", f"{name}w ws wz", f"{name}v"), node("MatMul", f"r {name}v", f"{name}m")]
+        nodes += [node(activation, f"{name}m", f"{name}a"), node("QuantizeLinear", f"{name}a ys yz", f"{name}q")]
+        nodes.append(node("DequantizeLinear", f"{name}q ys yz", f"{name}r"))
+    nodes += [node("Sub", "one zr", "u"), node("Mul", "u nr", "y")]
+    y, weights = (np.float32(0.00784), np.uint8(128)), {"zw": codes(np.int8, 8, 6), "nw": codes(np.int8, 8, 6, seed=2)}
+    proto = model(nodes, {"x": (1, 8)}, ["y"], {**weights, "one": np.float32(1), **params(x=X, w=W, y=y)})
+    x = real(codes(np.uint8, 4, 8, seed=3), *X)
+    z, n = (np.dot(x, real(w, *W)).astype(float) for w in weights.values())
+    gate, new = (real(quantized(exact(a), *y), *y) for a in (1 / (1 + np.exp(-z)), np.tanh(n)))
+    same(compiled(proto, tmp_path).run(x.astype(np.float32)), (1 - gate) * new)
