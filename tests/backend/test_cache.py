@@ -13,13 +13,16 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from dfcompile import toolchain
-from dfcompile.backend import cache, compile, run_hls, run_loopback
-from dfcompile.backend.cache import cached
-from dfcompile.backend.hls import emit_hls
-from dfcompile.backend.rtl import emit_rtl
-from dfcompile.files import note
+from dfcompile.emit.engine import emit_hls_engine, emit_rtl_engine
+from dfcompile.emit.hls import emit_hls
+from dfcompile.emit.rtl import emit_rtl
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.marker import MARKER
+from dfcompile.run import cache, compile
+from dfcompile.run import hls as run_hls
+from dfcompile.run import loopback as run_loopback
+from dfcompile.run.cache import cached
+from dfcompile.store.files import note
+from dfcompile.store.marker import MARKER
 from dfcompile.synthesis import unit as synthesis
 from dfcompile.toolchain import ToolKind, require_tool, verilator_root
 from tests.backend.designs import residual
@@ -151,7 +154,7 @@ def test_a_cache_that_is_read_only(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from dfcompile.backend import cache
+from dfcompile.run import cache
 cache.cache_dir = lambda: Path(sys.argv[1])
 def build(folder):
     (folder / "half").write_text("")
@@ -191,8 +194,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "hls" / "memory").mkdir(exist_ok=True)
     (tmp_path / "hls" / "memory" / "weights.inc").write_text("0x1,")  # as larger designs have
     emit_rtl(residual(), tmp_path / "rtl")
-    run_loopback.emit_rtl_engine(ENGINE, tmp_path / "engine_rtl")
-    run_loopback.emit_hls_engine(ENGINE, tmp_path / "engine_hls")
+    emit_rtl_engine(ENGINE, tmp_path / "engine_rtl")
+    emit_hls_engine(ENGINE, tmp_path / "engine_hls")
     shutil.copytree(require_tool("ap_int").path, tmp_path / "ap")
     shutil.copytree(verilator_root() / "include", tmp_path / "verilator" / "include")
     for name, found in (("ap_int", "ap"), ("verilator", "verilator/bin/verilator_bin"), ("g++", "g++")):

@@ -15,7 +15,7 @@ from onnx import helper, numpy_helper
 import dfcompile as dfc
 from dfcompile.command.cli import main
 from dfcompile.emit.name import sanitise
-from dfcompile.options import Config
+from dfcompile.options import Options
 from dfcompile.run.compile import lint
 from dfcompile.text import comment, one_line, word
 from dfcompile.toolchain import find_tool
@@ -118,7 +118,7 @@ def test_generated_files_still_parse(tmp_path: Path) -> None:
 def test_settings_survive_any_text(tmp_path: Path) -> None:
     for text in PAYLOADS.values():
         text = text.encode("utf-8", "replace").decode()
-        made = Config(board=text, folding=text).toml()
+        made = Options().toml(board=text, folding=text)
         assert tomllib.loads(made)["board"] == tomllib.loads(made)["folding"] == text
 
 
