@@ -78,8 +78,17 @@ def build(
     from dfcompile.pipeline import compile_model
 
     options = Options.of(
-        mode=mode, board=board, fps=fps, interval=interval, clock=clock, folding=folding, input_type=input_type, from_=from_, to=to,
-        argmax=argmax, verify=verify,
+        mode=mode,
+        board=board,
+        fps=fps,
+        interval=interval,
+        clock=clock,
+        folding=folding,
+        input_type=input_type,
+        from_=from_,
+        to=to,
+        argmax=argmax,
+        verify=verify,
     )
     return compile_model(Path(model), options, dump_ir, progress)
 

@@ -222,7 +222,7 @@ def parse_input_type(text: str) -> tuple[str, Fraction, Fraction]:
         IntType.parse(name)
         if len(numbers) > 2:
             raise ValueError("too many fields")
-        scale, offset = ([_number(n) for n in numbers] + [Fraction(1), Fraction(0)][len(numbers):])
+        scale, offset = [_number(n) for n in numbers] + [Fraction(1), Fraction(0)][len(numbers) :]
         if scale <= 0:
             raise ValueError("the scale must be above 0")
     except (ValueError, ZeroDivisionError) as e:

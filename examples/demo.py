@@ -1,6 +1,6 @@
 """Build the trained 2-bit digits CNN and prove it: Python, compiled HLS C++ and Verilator RTL on real test images.
 
-    python examples/demo.py -o demo_out
+python examples/demo.py -o demo_out
 """
 
 from __future__ import annotations

@@ -54,8 +54,15 @@ def conv(inputs: int, outputs: int, bits: int, stride: int = 1, padding: int = 1
     """Quantized 3x3 convolution, batch normalisation, quantized ReLU."""
     return [
         QuantConv2d(
-            inputs, outputs, 3, stride=stride, padding=padding, bias=False, weight_quant=Int8WeightPerTensorFloat,
-            weight_bit_width=max(bits, 2), weight_scaling_per_output_channel=per_channel,
+            inputs,
+            outputs,
+            3,
+            stride=stride,
+            padding=padding,
+            bias=False,
+            weight_quant=Int8WeightPerTensorFloat,
+            weight_bit_width=max(bits, 2),
+            weight_scaling_per_output_channel=per_channel,
         ),
         nn.BatchNorm2d(outputs),
         QuantReLU(bit_width=bits),
@@ -71,7 +78,12 @@ def cnn_w2a2() -> nn.Sequential:
     """Three convolutions with padding and max pooling; weights and activations of 2 bits (4-bit first layer)."""
     return nn.Sequential(
         QuantIdentity(act_quant=PixelQuant),
-        *conv(1, 16, 2), *conv(16, 16, 2), nn.MaxPool2d(2), *conv(16, 32, 2), nn.MaxPool2d(2), *classifier(32 * 4, 2),
+        *conv(1, 16, 2),
+        *conv(16, 16, 2),
+        nn.MaxPool2d(2),
+        *conv(16, 32, 2),
+        nn.MaxPool2d(2),
+        *classifier(32 * 4, 2),
     )
 
 
@@ -79,7 +91,9 @@ def cnn_w4a4() -> nn.Sequential:
     """Strided and unpadded convolutions; 4 bits, a weight scale for each output channel."""
     return nn.Sequential(
         QuantIdentity(act_quant=PixelQuant),
-        *conv(1, 12, 4, per_channel=True), *conv(12, 24, 4, stride=2, per_channel=True), *conv(24, 32, 4, padding=0, per_channel=True),
+        *conv(1, 12, 4, per_channel=True),
+        *conv(12, 24, 4, stride=2, per_channel=True),
+        *conv(24, 32, 4, padding=0, per_channel=True),
         *classifier(32 * 4, 4),
     )
 
@@ -95,7 +109,7 @@ def mlp_w1a1() -> nn.Sequential:
         return QuantIdentity(act_quant=SignedBinaryActPerTensorConst)
 
     return nn.Sequential(
-        QuantIdentity(act_quant=PixelQuant), nn.Flatten(), *layer(64, 128), sign(), *layer(128, 128), sign(), *layer(128, 10),
+        QuantIdentity(act_quant=PixelQuant), nn.Flatten(), *layer(64, 128), sign(), *layer(128, 128), sign(), *layer(128, 10)
     )
 
 

@@ -14,7 +14,9 @@ QUANT = {"signed": 0, "narrow": 0, "rounding_mode": "ROUND"}
 
 def _write(path: Path, nodes: list[Any], shape: list[Any], constants: dict[str, Any] | None = None, out: str = "y") -> Path:
     graph = helper.make_graph(
-        nodes, "bad", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        nodes,
+        "bad",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info(out, TensorProto.FLOAT, None)],
         [numpy_helper.from_array(np.asarray(v, np.float32), k) for k, v in {"s": 0.25, "z": 0.0, "b": 4.0, **(constants or {})}.items()],
     )
@@ -25,7 +27,7 @@ def _write(path: Path, nodes: list[Any], shape: list[Any], constants: dict[str, 
 
 def _quant(source: str, target: str, scale: str = "s", **attributes: Any) -> Any:
     return helper.make_node(
-        "Quant", [source, scale, "z", "b"], [target], name=f"quant_{target}", domain="qonnx.custom_op.general", **{**QUANT, **attributes},
+        "Quant", [source, scale, "z", "b"], [target], name=f"quant_{target}", domain="qonnx.custom_op.general", **{**QUANT, **attributes}
     )
 
 
@@ -93,8 +95,5 @@ def cycle(path: Path) -> Path:
 
 BAD_MODELS: dict[str, Callable[[Path], Path]] = {
     f.__name__: f
-    for f in (
-        corrupt, truncated, empty, not_quantized, unsupported_op, dynamic_shape, zero_scale, nan_weight, missing_tensor, cycle,
-    )
+    for f in (corrupt, truncated, empty, not_quantized, unsupported_op, dynamic_shape, zero_scale, nan_weight, missing_tensor, cycle)
 }
-

@@ -78,7 +78,7 @@ def test_every_command_has_help(command: str, capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["bild"], ["build"], ["build", "nowhere.onnx", "-o", "out"], ["boards", "--jsn"], ["explore", "pyproject.toml"]],
+    "arguments", [["bild"], ["build"], ["build", "nowhere.onnx", "-o", "out"], ["boards", "--jsn"], ["explore", "pyproject.toml"]]
 )
 def test_usage_errors(arguments: list[str], capsys: Capture) -> None:
     assert run(*arguments) == 2

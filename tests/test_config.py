@@ -15,18 +15,30 @@ from dfcompile.options import MODES, Options, parse_input_type, read_config
 
 ODD_TEXT = 'a "quoted" \\ name.json'
 RATES = st.one_of(
-    st.fixed_dictionaries({"fps": st.floats(0.001, 1e6)}), st.fixed_dictionaries({"interval": st.integers(1, 10**11)}), st.just({}),
+    st.fixed_dictionaries({"fps": st.floats(0.001, 1e6)}), st.fixed_dictionaries({"interval": st.integers(1, 10**11)}), st.just({})
 )
 
 
 @given(
-    RATES, st.sampled_from(MODES), st.sampled_from([None, *boards()]), st.none() | st.floats(1, 1000), st.booleans(), st.booleans(),
+    RATES,
+    st.sampled_from(MODES),
+    st.sampled_from([None, *boards()]),
+    st.none() | st.floats(1, 1000),
+    st.booleans(),
+    st.booleans(),
     st.lists(st.sampled_from(["uint8:1/255", "bipolar", "int4:0.5:-1"]), max_size=3),
     st.lists(st.sampled_from(["/a/b_0", ODD_TEXT]), max_size=2),
 )
 def test_written_options_are_read_back(
-    tmp_path_factory: pytest.TempPathFactory, rate: dict[str, float], mode: str, board: str | None, clock: float | None,
-    argmax: bool, verify: bool, types: list[str], cut: list[str],
+    tmp_path_factory: pytest.TempPathFactory,
+    rate: dict[str, float],
+    mode: str,
+    board: str | None,
+    clock: float | None,
+    argmax: bool,
+    verify: bool,
+    types: list[str],
+    cut: list[str],
 ) -> None:
     lists = {"input_type": tuple(types), "from_": tuple(cut), "to": tuple(cut[::-1])}
     config = Options(**rate, **lists, mode=mode, board=board, clock=clock, argmax=argmax, verify=verify)  # type: ignore[arg-type]
@@ -39,8 +51,14 @@ def test_paths_are_taken_from_the_folder_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "build.toml"
     path.write_text(Options(folding=ODD_TEXT).toml(board="mine.toml"), encoding="utf-8")
     assert read_config(path) == {
-        "mode": "auto", "folding": str(tmp_path / ODD_TEXT), "board": str(tmp_path / "mine.toml"), "input_type": (), "from_": (), "to": (),
-        "argmax": False, "verify": True,
+        "mode": "auto",
+        "folding": str(tmp_path / ODD_TEXT),
+        "board": str(tmp_path / "mine.toml"),
+        "input_type": (),
+        "from_": (),
+        "to": (),
+        "argmax": False,
+        "verify": True,
     }
 
 
@@ -52,8 +70,10 @@ def test_the_command_line_wins() -> None:
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("uint8", ("uint8", Fraction(1), Fraction(0))), ("uint8:1/255", ("uint8", Fraction(1, 255), Fraction(0))),
-        ("int4:0.5:-3/4", ("int4", Fraction(1, 2), Fraction(-3, 4))), ("bipolar:1e-3", ("bipolar", Fraction(1, 1000), Fraction(0))),
+        ("uint8", ("uint8", Fraction(1), Fraction(0))),
+        ("uint8:1/255", ("uint8", Fraction(1, 255), Fraction(0))),
+        ("int4:0.5:-3/4", ("int4", Fraction(1, 2), Fraction(-3, 4))),
+        ("bipolar:1e-3", ("bipolar", Fraction(1, 1000), Fraction(0))),
         ("uint4:0.0625:-0.0", ("uint4", Fraction(1, 16), Fraction(0))),
     ],
 )
@@ -62,7 +82,7 @@ def test_input_types(text: str, wanted: tuple[str, Fraction, Fraction]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "uint", "uint0", "float16", "uint8:", "uint8:-1", "uint8:1/0", "uint8:nan", "uint8:1:2:3", "uint8:1/2/3"],
+    "text", ["", "uint", "uint0", "float16", "uint8:", "uint8:-1", "uint8:1/0", "uint8:nan", "uint8:1:2:3", "uint8:1/2/3"]
 )
 def test_wrong_input_types(text: str) -> None:
     with pytest.raises(SettingError, match="is not an input type"):
@@ -80,7 +100,10 @@ def test_a_board_of_the_users_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ('family = "xc9"', "family 'xc9' is not known"), ("lut = -1", "lut = -1"), ("lut = true", "lut = True"), ("lut = 1.5", "lut = 1.5"),
+        ('family = "xc9"', "family 'xc9' is not known"),
+        ("lut = -1", "lut = -1"),
+        ("lut = true", "lut = True"),
+        ("lut = 1.5", "lut = 1.5"),
         ("", "missing: family"),
     ],
 )

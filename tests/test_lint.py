@@ -29,6 +29,7 @@ def run(*command: object) -> None:
 
 def test_ruff() -> None:
     run(sys.executable, "-m", "ruff", "check", ".")
+    run(sys.executable, "-m", "ruff", "format", "--check", ".")
 
 
 @pytest.mark.slow

@@ -63,7 +63,10 @@ def test_a_part_is_built_repeated_and_run(mode: str, here: Path, capsys: Capture
     assert Path("out/build.toml").read_text().count('\nfrom = ["q1"]\nto = ["q2"]\n') == 1
     report = json.loads(Path("out/report.json").read_text())
     assert report["part"] == {
-        "from": ["q1"], "to": ["q2"], "before": ["quant_q0", "conv1", "op1", "quant_q1"], "behind": ["conv3", "op3", "quant_q3"],
+        "from": ["q1"],
+        "to": ["q2"],
+        "before": ["quant_q0", "conv1", "op1", "quant_q1"],
+        "behind": ["conv3", "op3", "quant_q3"],
     }
     page = Path("out/report.html").read_text()
     assert "<h2>Part of the model</h2>" in page and "<code>conv3</code>" in page

@@ -26,7 +26,12 @@ def test_commands_of_the_readme(root: Path, tmp_path: Path) -> None:
     script = "set -e\n" + "".join(blocks(root))
     assert script.count("dfcompile ") >= 6
     done = subprocess.run(
-        ["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False,
+        ["sh", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
         env={"PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": str(root), "HOME": str(tmp_path)},
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]

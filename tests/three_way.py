@@ -50,8 +50,15 @@ def check_timing(design: Design, run: RtlRun) -> None:
 
 
 def check(
-    unit: Unit, codes: Sequence[Array] | None = None, stalls: float = 0.0, *, frames: int = 4, seed: int = 0,
-    hls: bool = True, rtl: bool = True, timing: bool = True,
+    unit: Unit,
+    codes: Sequence[Array] | None = None,
+    stalls: float = 0.0,
+    *,
+    frames: int = 4,
+    seed: int = 0,
+    hls: bool = True,
+    rtl: bool = True,
+    timing: bool = True,
 ) -> RtlRun | None:
     """Run `unit` in Python, HLS and RTL and assert that all agree, beat for beat.
 

@@ -6,24 +6,34 @@ the commands that need them, so that `--help` is immediate.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from dfcompile import __version__
-from dfcompile.command.console import progress, show_bug, show_build, show_json, show_problems, show_proposal, show_table
+from dfcompile.command.console import progress, show_bug, show_build, show_json, show_problems, show_proposal, show_table, show_verdict
+from dfcompile.command.ending import Terminated, orderly
+from dfcompile.command.parameter import (
+    board_option,
+    clock_option,
+    from_option,
+    input_type_option,
+    json_option,
+    mode_option,
+    model_argument,
+    out_argument,
+    quiet_option,
+    to_option,
+)
 from dfcompile.device.boards import boards as known_boards
 from dfcompile.device.family import FAMILIES
 from dfcompile.errors import CompileError, Problem, SettingError
 from dfcompile.mode.summary import part_line
-from dfcompile.options import MODES, Options, read_config
+from dfcompile.options import Options, read_config
 from dfcompile.store.files import FULL, new_files, reason, writing
 from dfcompile.store.output import BUILD_FILES, new_folder, refuse_inputs
 from dfcompile.text import one_line
@@ -36,25 +46,20 @@ ENGINES = ("python", "hls", "rtl")
 SETTINGS = "build.toml"
 RESERVED = (*BUILD_FILES, SETTINGS)
 ENGINE_COLUMNS = (
-    "pe", "simd", "act_words", "weight_words", "bus_bits", "bound", "cycles", "fps", "ext_bytes", "utilisation", "lut", "bram36", "dsp"
+    "pe",
+    "simd",
+    "act_words",
+    "weight_words",
+    "bus_bits",
+    "bound",
+    "cycles",
+    "fps",
+    "ext_bytes",
+    "utilisation",
+    "lut",
+    "bram36",
+    "dsp",
 )
-
-_model = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-_out = click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
-_quiet = click.option("--quiet", is_flag=True, help="No progress and no summary.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-_input_type = click.option(
-    "--input-type", multiple=True, metavar="[INPUT=]TYPE[:scale[:offset]]",
-    help="What the raw input stream carries, e.g. uint8:1/255, bipolar, int4:0.5; repeatable, with the name of a graph input where "
-    "they differ. Default: codes of the model's own input quantizer.",
-)
-_from = click.option(
-    "--from", "from_", multiple=True, metavar="TENSOR", help="Only the part of the model behind this tensor; repeatable.",
-)
-_to = click.option("--to", multiple=True, metavar="TENSOR", help="Only the part of the model up to this tensor; repeatable.")
-_board = click.option("--board", metavar="NAME", help="A board of `dfcompile boards`, or your own as a .toml file.")
-_clock = click.option("--clock", type=float, metavar="MHZ", help="Clock. Default: the board's.")
-_mode = click.option("--mode", type=click.Choice(MODES), help="Default: auto.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -65,25 +70,30 @@ def cli(debug: bool) -> None:
 
 
 @cli.command()
-@_model
+@model_argument
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Build folder to write.")
-@_mode
-@_board
+@mode_option
+@board_option
 @click.option("--fps", type=float, metavar="N", help="Frames per second to reach.")
 @click.option("--interval", type=int, metavar="CYCLES", help="Cycles per frame to reach.")
-@_clock
-@click.option("--folding", type=click.Path(exists=True, dir_okay=False), metavar="FILE.json",
-              help="Folding of each unit; with --mode loopback the parameters of the engine.")
-@_input_type
-@_from
-@_to
+@clock_option
+@click.option(
+    "--folding",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE.json",
+    help="Folding of each unit; with --mode loopback the parameters of the engine.",
+)
+@input_type_option
+@from_option
+@to_option
 @click.option("--argmax", is_flag=True, default=None, help="Find the largest output in hardware.")
-@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.toml",
-              help="The same options, from a file.")
+@click.option(
+    "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.toml", help="The same options, from a file."
+)
 @click.option("--verify/--no-verify", default=None, help="Check each stage against the model (default), or not.")
 @click.option("--dump-ir", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Write the graph after each pass.")
-@_quiet
-@_json
+@quiet_option
+@json_option
 def build(model: Path, out: Path, config: Path | None, dump_ir: Path | None, quiet: bool, as_json: bool, **given: Any) -> None:
     """Compile MODEL (.onnx) into the folder OUT."""
     settings = Options().merged(read_config(config) if config else {}).merged(given)
@@ -126,11 +136,11 @@ def _write(made: Accelerator, settings: Options, copied: dict[str, Path], folder
 
 
 @cli.command()
-@_model
-@_input_type
-@_from
-@_to
-@_json
+@model_argument
+@input_type_option
+@from_option
+@to_option
+@json_option
 def check(model: Path, input_type: tuple[str, ...], from_: tuple[str, ...], to: tuple[str, ...], as_json: bool) -> int:
     """Everything that stops MODEL from compiling, all at once, and the largest part of it that compiles."""
     from dfcompile.front import check as find_problems
@@ -149,11 +159,11 @@ def check(model: Path, input_type: tuple[str, ...], from_: tuple[str, ...], to: 
 
 
 @cli.command()
-@_model
-@_input_type
-@_from
-@_to
-@_json
+@model_argument
+@input_type_option
+@from_option
+@to_option
+@json_option
 def explain(model: Path, input_type: tuple[str, ...], from_: tuple[str, ...], to: tuple[str, ...], as_json: bool) -> None:
     """What became of each ONNX node, by which pass, and why a pass declined."""
     from dfcompile.front import explain as trace
@@ -166,13 +176,29 @@ def explain(model: Path, input_type: tuple[str, ...], from_: tuple[str, ...], to
 
 
 @cli.command()
-@_out
-@click.option("-i", "--input", "inputs", required=True, multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              metavar="X.npy", help="Frames in the model's input layout, float32, batch axis first; once for each graph input.")
-@click.option("-o", "--output", "outputs", required=True, multiple=True, type=click.Path(dir_okay=False, path_type=Path),
-              metavar="Y.npy", help="Where the outputs go, float32; once for each graph output.")
+@out_argument
+@click.option(
+    "-i",
+    "--input",
+    "inputs",
+    required=True,
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="X.npy",
+    help="Frames in the model's input layout, float32, batch axis first; once for each graph input.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    required=True,
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="Y.npy",
+    help="Where the outputs go, float32; once for each graph output.",
+)
 @click.option("--engine", type=click.Choice(ENGINES), default="python", show_default=True, help="What runs the design.")
-@_quiet
+@quiet_option
 def simulate(out: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], engine: str, quiet: bool) -> None:
     """Run the built design OUT on the frames of X.npy."""
     from dfcompile.command.arrays import name_frames, read_frames, write_frames
@@ -187,14 +213,24 @@ def simulate(out: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], eng
 
 
 @cli.command()
-@_out
+@out_argument
 @click.option("--engine", "engines", multiple=True, type=click.Choice(ENGINES[1:]), help="Repeatable. Default: hls and rtl.")
 @click.option("--frames", type=click.IntRange(1), metavar="N", help="Frames to run. Default: by the size of the design.")
-@click.option("--stalls", type=click.FloatRange(0, 0.95), default=0.0, metavar="P",
-              help="Chance that a port stalls in a cycle, in the run with stalls. Default: 0.3.")
-@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True), metavar="FILE",
-              help="Write the result as JSON; - for stdout.")
-@_quiet
+@click.option(
+    "--stalls",
+    type=click.FloatRange(0, 0.95),
+    default=0.0,
+    metavar="P",
+    help="Chance that a port stalls in a cycle, in the run with stalls. Default: 0.3.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="Write the result as JSON; - for stdout.",
+)
+@quiet_option
 def verify(out: Path, engines: tuple[str, ...], frames: int | None, stalls: float, json_file: Path | None, quiet: bool) -> int:
     """Hold the HLS C++ and the RTL of OUT equal to the model, beat for beat."""
     from dfcompile.mode.saved import load
@@ -209,30 +245,28 @@ def verify(out: Path, engines: tuple[str, ...], frames: int | None, stalls: floa
         show_json(result)
     elif not quiet:
         for name, found in result["engines"].items():
-            click.echo(_verdict(name, found))
+            show_verdict(name, found)
     return 0 if all(found["pass"] for found in result["engines"].values()) else 1
-
-
-def _verdict(name: str, found: dict[str, Any]) -> str:
-    text = f"{name}: {'pass' if found['pass'] else 'FAIL'}, {found['frames']} frames, {found['mismatches']} mismatches"
-    if found.get("interval_cycles") is not None:
-        for what in ("interval", "latency"):
-            text += f", {what} {found[f'{what}_cycles']:,} cycles (predicted {found[f'predicted_{what}_cycles']:,})"
-    return text + (f"\n  first mismatch: {found['first_mismatch']}" if found.get("first_mismatch") else "")
 
 
 @cli.command()
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--board", required=True, metavar="NAME", help="A board of `dfcompile boards`, or your own as a .toml file.")
-@_mode
-@_clock
-@_input_type
+@mode_option
+@clock_option
+@input_type_option
 @click.option("-o", "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the numbers and the picture.")
-@_quiet
-@_json
+@quiet_option
+@json_option
 def explore(
-    models: tuple[Path, ...], board: str, mode: str | None, clock: float | None, input_type: tuple[str, ...], out: Path | None,
-    quiet: bool, as_json: bool,
+    models: tuple[Path, ...],
+    board: str,
+    mode: str | None,
+    clock: float | None,
+    input_type: tuple[str, ...],
+    out: Path | None,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """The Pareto front of frame rate against resources; for loopback the array-shape heat map, for one MODEL or several on one engine."""
     from dfcompile.exploration import explore as search
@@ -259,11 +293,11 @@ def _best_engine(best: dict[str, Any], gap: float) -> None:
 
 
 @cli.command()
-@_out
+@out_argument
 @click.option("--tool", type=click.Choice(("yosys",)), default="yosys", show_default=True)
 @click.option("--device", metavar="FAMILY", help=f"{', '.join(FAMILIES)}. Default: the build's board.")
-@_quiet
-@_json
+@quiet_option
+@json_option
 def synth(out: Path, tool: str, device: str | None, quiet: bool, as_json: bool) -> None:
     """Synthesise OUT with open tools: real resources per unit beside the estimates."""
     from dfcompile.mode.synth import synth as synthesise
@@ -280,7 +314,7 @@ def synth(out: Path, tool: str, device: str | None, quiet: bool, as_json: bool) 
 
 
 @cli.command()
-@_out
+@out_argument
 def report(out: Path) -> None:
     """Write OUT/report.html: pipeline, cycles and resources, FIFO occupancy, roofline in one file."""
     from dfcompile.mode.page import write_report
@@ -289,7 +323,7 @@ def report(out: Path) -> None:
 
 
 @cli.command()
-@_json
+@json_option
 def boards(as_json: bool) -> None:
     """Boards and their budgets."""
     known = known_boards().values()
@@ -302,7 +336,7 @@ def boards(as_json: bool) -> None:
 
 
 @cli.command()
-@_json
+@json_option
 def units(as_json: bool) -> None:
     """Hardware unit kinds and what they support."""
     from dfcompile.units import all_units
@@ -315,7 +349,7 @@ def units(as_json: bool) -> None:
 
 
 @cli.command()
-@_json
+@json_option
 def doctor(as_json: bool) -> None:
     """Which tools are installed, which are missing, and the command that installs each."""
     from dfcompile.command.doctor import examine
@@ -328,33 +362,11 @@ def doctor(as_json: bool) -> None:
         show_table("", ["found", "tool", "version", "used for", "install with"], rows)
 
 
-class Terminated(BaseException):
-    """The system asks the process to end."""
-
-
-def _terminate(number: int, frame: object) -> None:
-    raise Terminated(number)
-
-
-@contextlib.contextmanager
-def _orderly() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the block as an exception, so that nothing half-made is left behind."""
-    names = [getattr(signal, n) for n in ("SIGTERM", "SIGHUP") if hasattr(signal, n)]
-    if threading.current_thread() is not threading.main_thread():
-        names = []
-    before = {n: signal.signal(n, _terminate) for n in names if signal.getsignal(n) is signal.SIG_DFL}
-    try:
-        yield
-    finally:
-        for n, handler in before.items():
-            signal.signal(n, handler)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        with _orderly():
+        with orderly():
             return int(cli.main(arguments, prog_name="dfcompile", standalone_mode=False) or 0)
     except click.ClickException as e:
         e.show()

@@ -68,6 +68,15 @@ def show_build(report: dict[str, Any], out: Path) -> None:
     print("\n".join([*lines_of(report), f"  written to {one_line(str(out))}"]))
 
 
+def show_verdict(name: str, found: dict[str, Any]) -> None:
+    """Print what the verification of an engine has come to."""
+    text = f"{name}: {'pass' if found['pass'] else 'FAIL'}, {found['frames']} frames, {found['mismatches']} mismatches"
+    if found.get("interval_cycles") is not None:
+        for what in ("interval", "latency"):
+            text += f", {what} {found[f'{what}_cycles']:,} cycles (predicted {found[f'predicted_{what}_cycles']:,})"
+    print(text + (f"\n  first mismatch: {found['first_mismatch']}" if found.get("first_mismatch") else ""))
+
+
 def show_proposal(found: Proposal | None, model: Path) -> None:
     """Print the largest part of a model that compiles, as a command to copy."""
     if found:

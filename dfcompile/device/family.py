@@ -177,9 +177,7 @@ _LUT6_RATES = Rates(counter=2.35, control=1.0, compare=0.58, compare_base=3.2, c
 _LUT6_COSTS = Costs(three=2.0, nine=4.0, product=1.74, gate=0.57, adder=1.02)
 
 
-def _xilinx(
-    name: str, title: str, registers: int, uram: Shape | None, dsp: Dsp, worth: tuple[float, float, float], fixed: float
-) -> Family:
+def _xilinx(name: str, title: str, registers: int, uram: Shape | None, dsp: Dsp, worth: tuple[float, float, float], fixed: float) -> Family:
     """A family of 6-input LUTs; what AMD's have in common."""
     return Family(
         title, lut_inputs=6, joined=4, shifts=True, registers=registers, lutram=((32, 6, 4), (64, 3, 4)),  # RAM32M, RAM64M

@@ -16,9 +16,7 @@ class Resources:
     dsp: float = 0
 
     def __add__(self, other: Resources) -> Resources:
-        return Resources(
-            self.lut + other.lut, self.ff + other.ff, self.bram36 + other.bram36, self.uram + other.uram, self.dsp + other.dsp
-        )
+        return Resources(self.lut + other.lut, self.ff + other.ff, self.bram36 + other.bram36, self.uram + other.uram, self.dsp + other.dsp)
 
     def __mul__(self, copies: float) -> Resources:
         return Resources(self.lut * copies, self.ff * copies, self.bram36 * copies, self.uram * copies, self.dsp * copies)

@@ -96,8 +96,11 @@ def driver_data(design: Design, host: HostSide) -> tuple[dict[str, Any], dict[st
         s = streams[tensor]
         outputs.append({**output_data(ports, s.shape, s.dtype, arrays), "lanes": s.lanes})
     data = {
-        "name": design.name, "inputs": inputs, "outputs": outputs,
-        "tail": graph_steps(host.tail, arrays), "results": list(host.tail.outputs),
+        "name": design.name,
+        "inputs": inputs,
+        "outputs": outputs,
+        "tail": graph_steps(host.tail, arrays),
+        "results": list(host.tail.outputs),
     }
     return data, arrays.found
 

@@ -44,8 +44,11 @@ def _unit_view(node: Node, interface: Interface) -> dict[str, Any]:
     ports = (*port_names("in", len(unit.inputs)), *port_names("out", len(unit.outputs)))
     memories = [
         {
-            "name": f"{name}_{sanitise(m.name)}", "file": f"memory/{name}_{sanitise(m.name)}.inc",
-            "width": m.width, "depth": m.depth, "limbs": _limb_names(m),
+            "name": f"{name}_{sanitise(m.name)}",
+            "file": f"memory/{name}_{sanitise(m.name)}.inc",
+            "width": m.width,
+            "depth": m.depth,
+            "limbs": _limb_names(m),
         }
         for m in unit.stored
     ]
@@ -97,11 +100,19 @@ def emit_hls(design: Design, folder: Path, target: Target | None = None) -> None
     copy_library("hls", sorted({f"dfc_{u['kind']}.hpp" for u in units} | {"dfc_top.hpp", "dfc_testbench.hpp"}), folder)
     _write_memories(design, units, folder)
     values = {
-        "title": design.name, "names": interface.names, "units": units, "streams": inner,
-        "inputs": interface.inputs, "outputs": interface.outputs,
+        "title": design.name,
+        "names": interface.names,
+        "units": units,
+        "streams": inner,
+        "inputs": interface.inputs,
+        "outputs": interface.outputs,
         "signature": _signature((p.port for p in outer), (p.stream for p in outer)),
         "sources": [f"{top}.cpp", *(f"{u['name']}.cpp" for u in units), "testbench.cpp"],
-        "part": target.part, "period": f"{target.period:g}", "bench_files": ["vectors"], "make_arguments": "", "arguments": "",
+        "part": target.part,
+        "period": f"{target.period:g}",
+        "bench_files": ["vectors"],
+        "make_arguments": "",
+        "arguments": "",
     }
     for suffix in ("hpp", "cpp"):
         (folder / f"{top}.{suffix}").write_text(render(f"hls/top.{suffix}.j2", **values))

@@ -83,9 +83,7 @@ class Interface:
         def ports(tensors: tuple[str, ...], stem: str, axis: str) -> tuple[PortView, ...]:
             plain, axes = port_names(stem, len(tensors)), port_names(axis, len(tensors))
             views = [streams[t] for t in tensors]
-            return tuple(
-                PortView(v.tensor, v.stream, p, a, v.source, v.sink) for v, p, a in zip(views, plain, axes, strict=True)
-            )
+            return tuple(PortView(v.tensor, v.stream, p, a, v.source, v.sink) for v, p, a in zip(views, plain, axes, strict=True))
 
         graph = design.graph
         return Interface(names, streams, ports(graph.inputs, "in", "s_axis"), ports(graph.outputs, "out", "m_axis"))

@@ -33,8 +33,14 @@ def rtl_parameters(unit: Unit, file: Callable[[Memory], str]) -> list[tuple[str,
 
 def _memory_view(unit: str, memory: Memory, shared: bool) -> dict[str, Any]:
     return {
-        "unit": unit, "name": sanitise(memory.name), "width": memory.width, "depth": memory.depth, "shared": shared,
-        "addr_bits": max(1, (memory.depth - 1).bit_length()), "style": STYLE_CODES[memory.style], "file": memory_file(unit, memory),
+        "unit": unit,
+        "name": sanitise(memory.name),
+        "width": memory.width,
+        "depth": memory.depth,
+        "shared": shared,
+        "addr_bits": max(1, (memory.depth - 1).bit_length()),
+        "style": STYLE_CODES[memory.style],
+        "file": memory_file(unit, memory),
     }
 
 

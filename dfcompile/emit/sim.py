@@ -42,7 +42,7 @@ def write_vectors(folder: Path, ports: Sequence[PortView], codes: Sequence[Array
 
 
 def emit_sim(
-    design: Design, folder: Path, inputs: Sequence[Array], outputs: Sequence[Array] | None, rtl: Path, rates: Rates = FULL_RATE,
+    design: Design, folder: Path, inputs: Sequence[Array], outputs: Sequence[Array] | None, rtl: Path, rates: Rates = FULL_RATE
 ) -> None:
     """Write the test benches of a design into `folder`.
 
@@ -64,8 +64,12 @@ def emit_sim(
     ports = {"inputs": views(interface.inputs), "outputs": views(interface.outputs)}
     (folder / "bench.json").write_text(json.dumps({**bench, **ports}, indent=1) + "\n")
     values = {
-        "names": interface.names, "inputs": interface.inputs, "outputs": interface.outputs,
-        "frames": bench["frames"], "max_idle": bench["max_idle"], "rtl": Path(os.path.relpath(rtl, folder)).as_posix(),
+        "names": interface.names,
+        "inputs": interface.inputs,
+        "outputs": interface.outputs,
+        "frames": bench["frames"],
+        "max_idle": bench["max_idle"],
+        "rtl": Path(os.path.relpath(rtl, folder)).as_posix(),
     }
     for file in FILES:
         shutil.copyfile(resource_dir("templates") / "sim" / file, folder / file)

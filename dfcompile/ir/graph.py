@@ -172,10 +172,7 @@ class Graph:
         )
 
     def execute(
-        self,
-        feeds: Mapping[str, Array],
-        keep: Iterable[str] | None = None,
-        watch: Callable[[Node, tuple[Array, ...]], None] | None = None,
+        self, feeds: Mapping[str, Array], keep: Iterable[str] | None = None, watch: Callable[[Node, tuple[Array, ...]], None] | None = None
     ) -> dict[str, Array]:
         """Run the graph on a batch.
 

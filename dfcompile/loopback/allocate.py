@@ -173,9 +173,7 @@ def _attempt(low: Lowered, config: EngineConfig, batch: int, spans: Mapping[str,
     return Placement(local, strips, frozenset(outside))
 
 
-def _strips(
-    low: Lowered, layer: Layer, index: int, space: _Space, batch: int, outside: set[str], config: EngineConfig
-) -> Strips | None:
+def _strips(low: Lowered, layer: Layer, index: int, space: _Space, batch: int, outside: set[str], config: EngineConfig) -> Strips | None:
     """The highest strips whose two copies fit into what the resident buffers leave free."""
     used = {o.tensor: False for o in layer.operands} | {layer.dst: True}
     away = {t: is_dst for t, is_dst in used.items() if low.storage[t].buffer in outside}

@@ -14,18 +14,7 @@ from dfcompile.loopback.layer import Layer
 from dfcompile.loopback.lower import Lowered
 from dfcompile.loopback.program import Interval, Step
 from dfcompile.loopback.storage import Ints, Storage, digits
-from dfcompile.loopback.tile import (
-    Pass,
-    Tile,
-    correction,
-    flipped,
-    levels_of,
-    make_tile,
-    pack_weights,
-    passes_of,
-    tile_outs,
-    tree_words,
-)
+from dfcompile.loopback.tile import Pass, Tile, correction, flipped, levels_of, make_tile, pack_weights, passes_of, tile_outs, tree_words
 
 Bank = list[tuple[int, Ints]]
 

@@ -118,8 +118,10 @@ def from_bytes(port: Port, memory: NDArray[np.uint8], count: int, simd: int) -> 
     s = port.storage
     data = memory[port.address : port.address + count * port.image_bytes].view(np.int8).reshape(count, -1, simd)
     shape = (s.planes, s.height, s.width, s.words(simd))
-    grid = sum((np.arange(k) * step).reshape([-1 if i == a else 1 for i in range(4)])
-               for a, (k, step) in enumerate(zip(shape, (s.plane, s.row, s.col, 1), strict=True)))
+    grid = sum(
+        (np.arange(k) * step).reshape([-1 if i == a else 1 for i in range(4)])
+        for a, (k, step) in enumerate(zip(shape, (s.plane, s.row, s.col, 1), strict=True))
+    )
     words = data[:, np.asarray(grid) + s.start]
     planes = words.reshape(count, s.planes, s.height, s.width, -1).transpose(1, 0, 2, 3, 4)
     codes = undigits(planes, s.shift)

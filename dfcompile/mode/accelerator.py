@@ -105,7 +105,11 @@ class Accelerator(ABC):
         """Checked codes in, codes out, by stream."""
 
     def verify(
-        self, engines: Iterable[str] = GENERATED, frames: int | None = None, stalls: float = 0.0, progress: Progress | None = None,
+        self,
+        engines: Iterable[str] = GENERATED,
+        frames: int | None = None,
+        stalls: float = 0.0,
+        progress: Progress | None = None,
         folder: str | Path | None = None,
     ) -> dict[str, Any]:
         """Run random and extreme frames through the generated C++ and SystemVerilog and compare with the Python engine.

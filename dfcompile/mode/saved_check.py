@@ -66,7 +66,7 @@ def check_integers(graph: Graph) -> None:
         constants = [graph.constants[t] for t in node.inputs if t in graph.constants]
         if any(len(t.shape) != 3 or t.lo is None for t in (*streams, out)):
             raise SchemaError(f"{where}: a stream without its range or of no shape (h, w, c)")
-        if (len(streams), len(constants)) not in _operands(node.op) or node.inputs[len(streams):] != _constants(node, graph):
+        if (len(streams), len(constants)) not in _operands(node.op) or node.inputs[len(streams) :] != _constants(node, graph):
             raise SchemaError(f"{where}: {len(streams)} streams and {len(constants)} constants are not what {node.op.kind} takes")
         _check_operands(node.op, streams, constants, where)
         if tuple(node.op.infer(*(graph.tensors[t] for t in node.inputs))[0].shape) != out.shape:
@@ -98,7 +98,7 @@ def _check_operands(op: Any, streams: list[Tensor], constants: list[Array], wher
         right &= x.ndim == 4 and x.shape[1:3] == op.window.kernel and x.shape[3] * op.groups == c and x.shape[0] % op.groups == 0
     elif isinstance(op, ThresholdCode):
         t, flip = constants
-        right &= t.ndim == 2 and len(t) in (1, c) and 1 <= t.shape[1] == 2**min(op.bits, 30) - 1 and bool(np.all(np.diff(t) >= 0))
+        right &= t.ndim == 2 and len(t) in (1, c) and 1 <= t.shape[1] == 2 ** min(op.bits, 30) - 1 and bool(np.all(np.diff(t) >= 0))
         right &= flip.ndim == 1 and len(flip) in (1, c)
     elif isinstance(op, LookupCode):
         (x,) = constants

@@ -45,25 +45,29 @@ def render_loopback(made: Built) -> str:
     """The page of a build; the same build gives the same bytes (the seconds that it took are left out)."""
     report, program, prediction = made.report, made.program, made.prediction
     whole = [{"name": "the engine", "resources": report["resources"]}]
-    return environment().get_template("loopback.html.j2").render(
-        version=dfcompile.__version__,
-        report=report,
-        budget=report["budget"],
-        tiles=_tiles(report),
-        facts=_facts(report),
-        engine=[(name, report["engine"][name], about) for name, about in ENGINE.items()],
-        bars=resource_bars(report, whole),
-        layers=_layer_rows(report),
-        run=report["timing"]["latency_cycles"],
-        queues=[(u.name.lower(), busy(prediction, u) / prediction.cycles) for u in Unit],
-        timeline=draw_timeline(prediction, report["units"], report["timing"]["bottleneck"]),
-        memory=draw_memory(program),
-        external=_external(program),
-        size=program.size,
-        spilled=report["roofline"]["spilled"],
-        roofline=draw_layers(report),
-        intensity=report["roofline"]["macs"] / max(1, report["roofline"]["bytes"]),
-        choice=draw_choice(report) if report.get("mode_choice") else "",
+    return (
+        environment()
+        .get_template("loopback.html.j2")
+        .render(
+            version=dfcompile.__version__,
+            report=report,
+            budget=report["budget"],
+            tiles=_tiles(report),
+            facts=_facts(report),
+            engine=[(name, report["engine"][name], about) for name, about in ENGINE.items()],
+            bars=resource_bars(report, whole),
+            layers=_layer_rows(report),
+            run=report["timing"]["latency_cycles"],
+            queues=[(u.name.lower(), busy(prediction, u) / prediction.cycles) for u in Unit],
+            timeline=draw_timeline(prediction, report["units"], report["timing"]["bottleneck"]),
+            memory=draw_memory(program),
+            external=_external(program),
+            size=program.size,
+            spilled=report["roofline"]["spilled"],
+            roofline=draw_layers(report),
+            intensity=report["roofline"]["macs"] / max(1, report["roofline"]["bytes"]),
+            choice=draw_choice(report) if report.get("mode_choice") else "",
+        )
     )
 
 

@@ -43,27 +43,31 @@ def render_report(accelerator: Built) -> str:
     units, bottleneck = report["units"], report["timing"]["bottleneck"]
     interval = float(report["timing"]["interval_cycles"])
     roof = roofline(design, report)
-    return environment().get_template("report.html.j2").render(
-        version=dfcompile.__version__,
-        report=report,
-        budget=report.get("budget") or {},
-        interval=interval,
-        tiles=_tiles(report),
-        facts=_facts(report),
-        pipeline=draw_pipeline(design, {u["name"]: u for u in units}, interval, bottleneck),
-        bars=resource_bars(report, report["units"]),
-        counts_fifos=any(fifo_share(units, r, report["resources"][r]) for r in RESOURCES),
-        peaks={r: max((u["resources"][r] for u in units), default=0) for r in RESOURCES},
-        resources=RESOURCES,
-        titles=TITLES,
-        schedule=draw_schedule(timing, units, bottleneck) if units else "",
-        fifos=_fifo_rows(design, report),
-        fifo_panels=draw_fifos(timing, report["fifos"]) if report["fifos"] else "",
-        sizing_note=report["fifo_sizing"].get("note"),
-        panels=PANELS,
-        roof=roof,
-        roofline=draw_roofline(roof) if roof else "",
-        choice=draw_choice(report) if report.get("mode_choice") else "",
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            version=dfcompile.__version__,
+            report=report,
+            budget=report.get("budget") or {},
+            interval=interval,
+            tiles=_tiles(report),
+            facts=_facts(report),
+            pipeline=draw_pipeline(design, {u["name"]: u for u in units}, interval, bottleneck),
+            bars=resource_bars(report, report["units"]),
+            counts_fifos=any(fifo_share(units, r, report["resources"][r]) for r in RESOURCES),
+            peaks={r: max((u["resources"][r] for u in units), default=0) for r in RESOURCES},
+            resources=RESOURCES,
+            titles=TITLES,
+            schedule=draw_schedule(timing, units, bottleneck) if units else "",
+            fifos=_fifo_rows(design, report),
+            fifo_panels=draw_fifos(timing, report["fifos"]) if report["fifos"] else "",
+            sizing_note=report["fifo_sizing"].get("note"),
+            panels=PANELS,
+            roof=roof,
+            roofline=draw_roofline(roof) if roof else "",
+            choice=draw_choice(report) if report.get("mode_choice") else "",
+        )
     )
 
 

@@ -116,8 +116,7 @@ def draw_roofline(r: Roofline) -> Markup:
     slopes.append((r.ports, "the design's own ports", "roof ports"))
     knees = [r.compute / b for b, _, _ in slopes]
     axes = Axes(
-        axis_range([r.intensity, r.refetch, *knees], 4, 4, 2),
-        axis_range([r.compute, r.achieved, r.attainable(r.refetch)], 5, 2.2, 1.5),
+        axis_range([r.intensity, r.refetch, *knees], 4, 4, 2), axis_range([r.compute, r.achieved, r.attainable(r.refetch)], 5, 2.2, 1.5)
     )
     left, right = axes.at(min(knees), r.compute), WIDTH - RIGHT
     ring = axes.at(r.refetch, r.attainable(r.refetch))

@@ -66,10 +66,7 @@ def draw_roofs(flats: Sequence[Roof], slopes: Sequence[Roof], points: Sequence[P
     knees = [f.value / s.value for f in flats for s in slopes]
     # Of the layers, those that move next to nothing stand at the edge.
     reach = [p.intensity for p in points if p.labels or p.intensity < 30 * max(knees)]
-    axes = Axes(
-        axis_range([*reach, *knees], 4, 4, 2),
-        axis_range([top, *(max(p.rate, top / 3000) for p in points)], 2.5, 2.5, 1.5),
-    )
+    axes = Axes(axis_range([*reach, *knees], 4, 4, 2), axis_range([top, *(max(p.rate, top / 3000) for p in points)], 2.5, 2.5, 1.5))
     placed = [(p, *axes.at(p.intensity, p.rate)) for p in points]
     labels = _Labels()
     lines, names = draw_grid(axes), []

@@ -15,9 +15,7 @@ SANS = 0.56
 
 def tag(name: str, *children: object, **attributes: object) -> Markup:
     """One element; ``class_`` is written as class, other underscores as dashes; None leaves an attribute out."""
-    given = "".join(
-        f' {k.rstrip("_").replace("_", "-")}="{escape(coordinate(v))}"' for k, v in attributes.items() if v is not None
-    )
+    given = "".join(f' {k.rstrip("_").replace("_", "-")}="{escape(coordinate(v))}"' for k, v in attributes.items() if v is not None)
     inner = "".join(escape(c) for c in children)
     return Markup(f"<{name}{given}>{inner}</{name}>")
 

@@ -146,6 +146,7 @@ def build_harness(rtl: Path, top: str, ports: str, fast: bool) -> Path:
 
 def build_cocotb(sim: Path, rtl: Path, top: str) -> Path:
     """The simulator that the Makefile of an emitted sim/ folder builds for cocotb."""
+
     def build(folder: Path) -> None:
         # make finds these objects newer than their sources and does not compile them again
         shutil.copytree(_cocotb_runtime(), sim / "build" / "cocotb", ignore=shutil.ignore_patterns(MARKER))

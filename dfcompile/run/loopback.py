@@ -67,7 +67,13 @@ def build_hls_engine(config: EngineConfig, emitted: Path | None = None) -> Path:
 
         def build(folder: Path) -> None:
             command: Command = [
-                require_tool("g++").path, *flags, f"-I{hls}", hls / "top.cpp", hls / "testbench.cpp", "-o", folder / "testbench",
+                require_tool("g++").path,
+                *flags,
+                f"-I{hls}",
+                hls / "top.cpp",
+                hls / "testbench.cpp",
+                "-o",
+                folder / "testbench",
             ]
             run_tool(command, folder, "compiling the loopback engine")
 
@@ -76,7 +82,12 @@ def build_hls_engine(config: EngineConfig, emitted: Path | None = None) -> Path:
 
 
 def run_loopback(
-    program: Program, codes: Mapping[str, Array], engine: str, latency: int = LATENCY, stalls: float = 0.0, seed: int = 1,
+    program: Program,
+    codes: Mapping[str, Array],
+    engine: str,
+    latency: int = LATENCY,
+    stalls: float = 0.0,
+    seed: int = 1,
     emitted: Path | None = None,
 ) -> LoopbackRun:
     """Run frames of codes, `program.batch` at a time, on engine "hls" or "rtl".

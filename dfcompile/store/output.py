@@ -179,9 +179,7 @@ def refuse_inputs(target: str | Path, inputs: Iterable[str | Path]) -> None:
 
 
 @contextlib.contextmanager
-def new_folder(
-    target: str | Path, names: Collection[str] = (), inputs: Iterable[str | Path] = (), always: bool = False
-) -> Iterator[Path]:
+def new_folder(target: str | Path, names: Collection[str] = (), inputs: Iterable[str | Path] = (), always: bool = False) -> Iterator[Path]:
     """An empty folder that becomes `target` when the block ends without an error; an older build there is replaced as a whole.
 
     names:  files that it will hold, as far as they are known before
@@ -245,8 +243,13 @@ def _users(place: Path, target: str | Path, names: Collection[str], adding: bool
     wrong = collisions(users, names if adding else {*names, *old.files})
     if wrong:
         why = "they are not, or no longer, as dfcompile wrote them, and it replaces no files but its own"
-        raise _error("would-overwrite", f"'{target}' holds files of yours where new ones are to be written", wrong, why,
-                     "move or rename them, or choose another output folder")
+        raise _error(
+            "would-overwrite",
+            f"'{target}' holds files of yours where new ones are to be written",
+            wrong,
+            why,
+            "move or rename them, or choose another output folder",
+        )
     return users
 
 

@@ -217,7 +217,10 @@ def _of_two_streams(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
     handler = _TWO_STREAMS.get(fn)
     if handler is None:
         refuse(
-            "unsupported-op", f"'{fn}' of two streams has no unit here", node, "both operands depend on the input",
+            "unsupported-op",
+            f"'{fn}' of two streams has no unit here",
+            node,
+            "both operands depend on the input",
             "use Add, Sub, Mul, Min or Max, or make one operand constant",
         )
     cut = [encode_real.rectified(v) for v in (a, b)]

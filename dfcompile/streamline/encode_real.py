@@ -172,4 +172,3 @@ def _bounds(enc: Encoder, stream: str, made: dict[str, Node], known: dict[str, R
     corners = np.stack([node.op.execute(*(e[i >> k & 1] for k, e in enumerate(ends)))[0] for i in range(1 << len(ends))])
     known[stream] = corners.min(axis=0), corners.max(axis=0)
     return known[stream]
-

@@ -192,4 +192,3 @@ def _cost(n1: int, n2: int) -> tuple[int, int]:
 
 def _digits(n: int) -> int:
     return (n ^ (3 * n)).bit_count()
-

@@ -23,12 +23,7 @@ from dfcompile.streamline.step import StepFunction
 from dfcompile.streamline.value import Shape3
 from dfcompile.streamline.weight_step import recover_weight_steps
 
-PASSES: tuple[Callable[[Graph, Decline], Graph], ...] = (
-    drop_views,
-    merge_pads,
-    extract_thresholds,
-    narrow_factors,
-)
+PASSES: tuple[Callable[[Graph, Decline], Graph], ...] = (drop_views, merge_pads, extract_thresholds, narrow_factors)
 
 
 @dataclass(frozen=True, eq=False)

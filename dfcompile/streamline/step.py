@@ -22,23 +22,7 @@ from dfcompile.streamline.regrid import binary_grid, exact_values, joined_grid, 
 from dfcompile.streamline.rounding import product_is_inexact, quotient_is_inexact, sum_is_inexact
 
 ELEMENTWISE = (BatchNorm, Binary, Bipolar, Dequantize, MultiThreshold, Quantize, Unary)
-_RISING = {
-    "relu",
-    "clip",
-    "sigmoid",
-    "tanh",
-    "selu",
-    "softplus",
-    "softsign",
-    "erf",
-    "exp",
-    "log",
-    "sqrt",
-    "sign",
-    "floor",
-    "ceil",
-    "round",
-}
+_RISING = {"relu", "clip", "sigmoid", "tanh", "selu", "softplus", "softsign", "erf", "exp", "log", "sqrt", "sign", "floor", "ceil", "round"}
 _RISING_IF_ALPHA = {"leaky_relu", "elu", "celu", "hard_sigmoid", "thresholded_relu"}
 _BLOCK = 2**15
 """Arguments that a step function takes at once: what it keeps beside them stays in cache."""

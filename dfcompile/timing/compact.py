@@ -11,23 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from dfcompile.timing.kernel import inline, jit
-from dfcompile.timing.net import (
-    ACTIVE,
-    DST,
-    FIRST,
-    IN,
-    NUMBER,
-    OUT,
-    OUT_CURSOR,
-    SIZE,
-    SRC,
-    WRAP,
-    Ints,
-    Net,
-    Port,
-    Shorts,
-    System,
-)
+from dfcompile.timing.net import ACTIVE, DST, FIRST, IN, NUMBER, OUT, OUT_CURSOR, SIZE, SRC, WRAP, Ints, Net, Port, Shorts, System
 from dfcompile.timing.reduce import Reduction
 
 LAYERS = 8  # rows of a link at most: each has one arc into an event, so that it is known by which of them an event waits
@@ -139,8 +123,17 @@ def _at(positions: Ints, event: int) -> int:
 
 @jit
 def _arcs(
-    given: Ints, taken: Ints, starts: Ints, ends: Ints, source: Shorts, target: Shorts, at_source: Ints, at_target: Ints, delay: int,
-    turn: int, frame: int,
+    given: Ints,
+    taken: Ints,
+    starts: Ints,
+    ends: Ints,
+    source: Shorts,
+    target: Shorts,
+    at_source: Ints,
+    at_target: Ints,
+    delay: int,
+    turn: int,
+    frame: int,
 ) -> Shorts:
     """Rows: place in `given`, place in `taken`, delay, how many arcs into the same place come before, whether of the frame before.
 

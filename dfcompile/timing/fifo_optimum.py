@@ -63,7 +63,7 @@ class Allowance:
 
 
 def improve(
-    best: Depths, width: Mapping[str, int], known: list[Conflict], attempt: Try, allowance: Allowance,
+    best: Depths, width: Mapping[str, int], known: list[Conflict], attempt: Try, allowance: Allowance
 ) -> tuple[dict[str, int], bool]:
     """Depths of fewest bits, and whether that is proved.
 

@@ -23,9 +23,7 @@ class Full:
     work: beats of links and events that were looked at
     """
 
-    def __init__(
-        self, system: System, links: Iterable[Link], given: Mapping[int, tuple[Ints, Ints]], interval: int, scale: int,
-    ) -> None:
+    def __init__(self, system: System, links: Iterable[Link], given: Mapping[int, tuple[Ints, Ints]], interval: int, scale: int) -> None:
         """given: sequence -> (kept events, their times); interval and times are in cycles / scale"""
         self.system, self._interval, self._scale = system, interval, scale
         self._given = given
@@ -145,9 +143,7 @@ def _starts(y: Ints, gaps: Shorts, scale: int, kept: Ints, events: Ints) -> Ints
 
 
 @jit
-def _causes(
-    x: Ints, source: Shorts, target: Shorts, y: Ints, back: int, add: int, interval: int, events: Ints,
-) -> Ints:
+def _causes(x: Ints, source: Shorts, target: Shorts, y: Ints, back: int, add: int, interval: int, events: Ints) -> Ints:
     """For each event of y the event of x that asks for its time by this link, -1 where none does."""
     found = np.full(len(events), -1, dtype=np.int64)
     for i in range(len(events)):

@@ -31,8 +31,9 @@ from dfcompile.timing.net import (
     Port,
     System,
 )
-from dfcompile.timing.periodic import SETTLED, START, STUCK, Bools, fresh, settle, trace
+from dfcompile.timing.periodic import SETTLED, START, STUCK, Bools, fresh, settle
 from dfcompile.timing.reduce import Reduction
+from dfcompile.timing.trace import trace
 
 _MOST_LOOPS = 1000
 _RADIUS = 4

@@ -250,8 +250,7 @@ class System:
         sizes = np.array([len(g) for g in self.gaps], dtype=np.int64)
         n = len(sizes)
         rows = [
-            (x.src.sequence, x.dst.sequence, x.src.offset, x.dst.offset, x.src.beats, x.delay, *divmod(x.shift, x.src.beats))
-            for x in links
+            (x.src.sequence, x.dst.sequence, x.src.offset, x.dst.offset, x.src.beats, x.delay, *divmod(x.shift, x.src.beats)) for x in links
         ]
         table = np.zeros((len(links), OUT_CURSOR + 1), dtype=np.int32)
         if rows:

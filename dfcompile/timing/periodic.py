@@ -73,7 +73,7 @@ def fresh(net: Net) -> Net:
 
 
 @jit
-def _less(ports: Shorts, offset: int, beats: int, event: int) -> int:
+def less(ports: Shorts, offset: int, beats: int, event: int) -> int:
     """How many events of a port come before `event`."""
     lo, hi = 0, beats
     while lo < hi:
@@ -89,10 +89,10 @@ def _less(ports: Shorts, offset: int, beats: int, event: int) -> int:
 def _seek(sequences: Shorts, links: Shorts, ports: Shorts, out: Ints, q: int, i: int) -> None:
     """Set the cursors of q's links to its event i."""
     for k in range(sequences[q, IN], sequences[q + 1, IN]):
-        links[k, CURSOR] = _less(ports, links[k, DST_PORT], links[k, BEATS], i)
+        links[k, CURSOR] = less(ports, links[k, DST_PORT], links[k, BEATS], i)
     for a in range(sequences[q, OUT], sequences[q + 1, OUT]):
         k = out[a]
-        links[k, OUT_CURSOR] = _less(ports, links[k, SRC_PORT], links[k, BEATS], i)
+        links[k, OUT_CURSOR] = less(ports, links[k, SRC_PORT], links[k, BEATS], i)
 
 
 @jit
@@ -136,7 +136,7 @@ def _open(sequences: Shorts, links: Shorts, ports: Shorts, q: int, end: int) -> 
 
 @inline
 def _gather(
-    sequences: Shorts, links: Shorts, ports: Shorts, y: Ints, late: Ints, why: Causes, q: int, i: int, j: int, interval: int, scale: int,
+    sequences: Shorts, links: Shorts, ports: Shorts, y: Ints, late: Ints, why: Causes, q: int, i: int, j: int, interval: int, scale: int
 ) -> None:
     """The latest that links ask of q's events from i to before j, and which link."""
     late[: j - i] = _NEVER
@@ -158,7 +158,7 @@ def _gather(
 
 @inline
 def _raise(
-    sequences: Shorts, gaps: Shorts, y: Ints, causes: Causes, late: Ints, why: Causes, q: int, i: int, j: int, interval: int, scale: int,
+    sequences: Shorts, gaps: Shorts, y: Ints, causes: Causes, late: Ints, why: Causes, q: int, i: int, j: int, interval: int, scale: int
 ) -> int:
     """Raise q's events from i to before j, the risen ones keep their time in `late`; the last one that rose, or -1."""
     base, last = sequences[q, FIRST], -1
@@ -178,7 +178,17 @@ def _raise(
 
 @inline
 def _spread(
-    sequences: Shorts, links: Shorts, ports: Shorts, out: Ints, queue: Ints, y: Ints, late: Ints, q: int, i: int, j: int, interval: int,
+    sequences: Shorts,
+    links: Shorts,
+    ports: Shorts,
+    out: Ints,
+    queue: Ints,
+    y: Ints,
+    late: Ints,
+    q: int,
+    i: int,
+    j: int,
+    interval: int,
     scale: int,
 ) -> None:
     """q's events from i to before j have risen where `late` has a time: mark what they raise, in this round or the next."""
@@ -216,10 +226,32 @@ def _spread(
             sequences[d, HI] = max(sequences[d, HI], high)
 
 
+@inline
+def _step(queue: Ints) -> int:
+    """The sequence that the queue stands at; it goes on to the next, forth to the last and back to the first."""
+    q = queue[0] if queue[0] >= 0 else ~queue[0]
+    if q + 3 == len(queue) and queue[0] >= 0:
+        queue[0] = ~q
+    elif q == 0 and queue[0] < 0:
+        queue[0] = 0
+    else:
+        queue[0] += 1
+    return int(q)
+
+
 @jit
 def _settle_round(
-    sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, out: Ints, queue: Ints, y: Ints, causes: Causes, interval: int,
-    scale: int, enough: int,
+    sequences: Shorts,
+    links: Shorts,
+    ports: Shorts,
+    gaps: Shorts,
+    out: Ints,
+    queue: Ints,
+    y: Ints,
+    causes: Causes,
+    interval: int,
+    scale: int,
+    enough: int,
 ) -> int:
     """Go on with this frame until it is settled, or nothing can go on, or `enough` events were computed; how many were.
 
@@ -228,13 +260,7 @@ def _settle_round(
     computed = 0
     late, why = np.empty(_MOST, dtype=np.int64), np.empty(_MOST, dtype=np.int32)
     while queue[1] > 0 and computed < enough:
-        q = queue[0] if queue[0] >= 0 else ~queue[0]
-        if q + 3 == len(queue) and queue[0] >= 0:
-            queue[0] = ~q
-        elif q == 0 and queue[0] < 0:
-            queue[0] = 0
-        else:
-            queue[0] += 1
+        q = _step(queue)
         if not queue[2 + q]:
             continue
         queue[2 + q] = 0
@@ -288,8 +314,17 @@ def _next_round(sequences: Shorts, links: Shorts, ports: Shorts, out: Ints, queu
 
 @jit
 def settle(
-    sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, out: Ints, queue: Ints, y: Ints, causes: Causes, interval: int,
-    scale: int, enough: int,
+    sequences: Shorts,
+    links: Shorts,
+    ports: Shorts,
+    gaps: Shorts,
+    out: Ints,
+    queue: Ints,
+    y: Ints,
+    causes: Causes,
+    interval: int,
+    scale: int,
+    enough: int,
 ) -> tuple[int, int]:
     """Go on frame by frame until all is settled, or sequences wait for each other, or `enough` was computed; (computed, state).
 
@@ -307,82 +342,3 @@ def settle(
         computed += _settle_round(sequences, links, ports, gaps, out, queue, y, causes, interval, scale, enough - computed)
         if computed >= enough:
             return computed, STOPPED
-
-
-@jit
-def _back(sequences: Shorts, links: Shorts, ports: Shorts, causes: Causes, place: Shorts, q: int, i: int) -> tuple[int, int, int]:
-    """The event that raised event i of sequence q: (sequence, event, frames back)."""
-    if causes[sequences[q, FIRST] + i] == CHAIN:
-        return (q, i - 1, 0) if i > 0 else (q, sequences[q, SIZE] - 1, 1)
-    k = place[causes[sequences[q, FIRST] + i]]
-    b, back = _less(ports, links[k, DST_PORT], links[k, BEATS], i) - links[k, SHIFT_BEATS], links[k, SHIFT_FRAMES]
-    if b < 0:
-        b, back = b + links[k, BEATS], back + 1
-    return links[k, SRC], ports[links[k, SRC_PORT] + b], back
-
-
-@jit
-def _follow(
-    sequences: Shorts, links: Shorts, ports: Shorts, causes: Causes, place: Shorts, q: int, i: int, seen: Shorts, since: int, stamp: int,
-) -> tuple[int, int, int]:
-    """Follow causes back from event i of sequence q to an event on the loop that they close, -1 when they close none;
-    (its sequence, the event, events seen)."""
-    count = 0
-    while seen[sequences[q, FIRST] + i] != stamp:
-        event = sequences[q, FIRST] + i
-        cause = causes[event]
-        if cause == START or seen[event] >= since or (cause >= 0 and (cause >= len(place) or place[cause] < 0)):
-            return -1, 0, count
-        seen[event] = stamp
-        count += 1
-        q, i, _ = _back(sequences, links, ports, causes, place, q, i)
-    return q, i, count
-
-
-@jit
-def trace(
-    sequences: Shorts,
-    links: Shorts,
-    ports: Shorts,
-    gaps: Shorts,
-    causes: Causes,
-    place: Shorts,
-    start: int,
-    seen: Shorts,
-    since: int,
-    stamp: int,
-    used: Bools,
-) -> tuple[int, int, int, int, int]:
-    """A loop that causes close, met going back from a sequence that is not settled, in this frame's round or the next;
-    (next start, stamp, cycles, frames, events seen).
-
-    A loop of causes takes more cycles than its frames bring (each raised the next above what it was). Its links are
-    flagged in `used`. No cycles: there is none from `start` on. `seen` holds the stamps of earlier traces; what those from
-    `since` on have seen is not followed again. `place` is the row of each number of a link.
-    """
-    followed = 0
-    for at in range(start, 2 * (len(sequences) - 1)):
-        q = at // 2
-        i = sequences[q, LO] if sequences[q, LO] < sequences[q, SIZE] else sequences[q, NEXT_LO]
-        i -= at % 2
-        if i < 0 or i >= sequences[q, SIZE] - at % 2:
-            continue
-        stamp += 1
-        start_q, start_i, count = _follow(sequences, links, ports, causes, place, q, i, seen, since, stamp)
-        followed += count
-        if start_q < 0:
-            continue
-        q, i, cycles, frames = start_q, start_i, 0, 0
-        while True:
-            cause = causes[sequences[q, FIRST] + i]
-            if cause == CHAIN:
-                cycles += gaps[sequences[q, FIRST] + i] if i > 0 else sequences[q, WRAP]
-            else:
-                k = place[cause]
-                cycles += ports[links[k, DELAY] + _less(ports, links[k, DST_PORT], links[k, BEATS], i)]
-                used[place[cause]] = True
-            q, i, back = _back(sequences, links, ports, causes, place, q, i)
-            frames += back
-            if q == start_q and i == start_i:
-                return at + 1, stamp, cycles, frames, followed
-    return 2 * (len(sequences) - 1), stamp, 0, 0, followed

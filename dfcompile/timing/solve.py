@@ -58,7 +58,11 @@ class Timing:
 
 
 def solve(
-    design: Design, frames: int | None = None, source_gap: int = 1, sink_gap: int = 1, frame_period: int = 0,
+    design: Design,
+    frames: int | None = None,
+    source_gap: int = 1,
+    sink_gap: int = 1,
+    frame_period: int = 0,
     interval: Fraction | None = None,
 ) -> Timing:
     """Execute the model of a design, from an empty pipeline.

@@ -73,9 +73,7 @@ def _outside(system: System, name: str, beats: int, gap: int) -> Port:
     return system.port_of_all(system.sequence(name, "", np.arange(beats, dtype=np.int64) * gap, beats * gap), beats)
 
 
-def _add_unit(
-    system: System, name: str, inputs: tuple[str, ...], outputs: tuple[str, ...], takers: dict[str, Port],
-) -> dict[str, _Giver]:
+def _add_unit(system: System, name: str, inputs: tuple[str, ...], outputs: tuple[str, ...], takers: dict[str, Port]) -> dict[str, _Giver]:
     """The unit's processes and links; its outputs."""
     schedule = system.design.unit(name).schedule()
     waits = [_waits(p.after, schedule) for p in schedule]

@@ -208,9 +208,7 @@ class SlidingWindow(Unit):
     @property
     def _geometry(self) -> Geometry:
         before, fold = self.pads[:2], self._fold
-        return Geometry(
-            self.shape[:2], self.kernel, self.stride, before, self.dilation, self.stuff, self.out_size, fold, self._real_groups
-        )
+        return Geometry(self.shape[:2], self.kernel, self.stride, before, self.dilation, self.stuff, self.out_size, fold, self._real_groups)
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
@@ -331,8 +329,7 @@ class SlidingWindow(Unit):
         index, padded = area.index_bits(self.inputs[0].beats) + 1, self._has_padding
         # Counters, and sums and comparisons of word numbers: fitted on the calibration sweep.
         logic = Resources(
-            lut=(13.2 * index + 5.6 * counted + 25 * padded) * FAMILIES[family].units.window,
-            ff=3.1 * index + 4.6 * counted + 11 * padded,
+            lut=(13.2 * index + 5.6 * counted + 25 * padded) * FAMILIES[family].units.window, ff=3.1 * index + 4.6 * counted + 11 * padded
         )
         stuffed = area.total(*(area.counter(2 * n, family) * 3 for n in self.stuff if n > 1))
         padding = area.mux(self.outputs[0].width, 2, family) if padded else Resources()

@@ -66,12 +66,7 @@ class Split(Unit):
         return self.inputs[0].beats
 
     def parameters(self) -> dict[str, int]:
-        return {
-            "Positions": self.shape[0] * self.shape[1],
-            "Folds0": self.folds[0],
-            "Folds1": self.folds[1],
-            "Width": self.inputs[0].width,
-        }
+        return {"Positions": self.shape[0] * self.shape[1], "Folds0": self.folds[0], "Folds1": self.folds[1], "Width": self.inputs[0].width}
 
     def foldings(self) -> Iterator[dict[str, int]]:
         for lanes in divisors(math.gcd(*self.sizes)):

@@ -172,9 +172,9 @@ class Vvtu(MacUnit):
     def resources(self, family: str) -> Resources:
         groups, k = self._folds
         styles = (self._weight_style, self.threshold_style, self.arithmetic)
-        return mac_area.array(
-            self.form, self.pe, 1, k, groups, self.slots, self.out_dtype.bits, styles, family
-        ) + mac_area.inputs(self.pe * self.in_dtype.bits, 1, k, family)
+        return mac_area.array(self.form, self.pe, 1, k, groups, self.slots, self.out_dtype.bits, styles, family) + mac_area.inputs(
+            self.pe * self.in_dtype.bits, 1, k, family
+        )
 
 
 def _sums(x: Array, weights: Array) -> Array:

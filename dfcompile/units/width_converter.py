@@ -66,12 +66,7 @@ class WidthConverter(Unit):
         return max(self.inputs[0].beats, self.outputs[0].beats)
 
     def parameters(self) -> dict[str, int]:
-        return {
-            "Elements": self.inputs[0].elements,
-            "Bits": self.dtype.bits,
-            "InLanes": self.in_lanes,
-            "OutLanes": self.out_lanes,
-        }
+        return {"Elements": self.inputs[0].elements, "Bits": self.dtype.bits, "InLanes": self.in_lanes, "OutLanes": self.out_lanes}
 
     def resources(self, family: str) -> Resources:
         few, many = sorted((self.in_lanes, self.out_lanes))

@@ -178,6 +178,9 @@ async def frames(dut: Any) -> None:
     (HERE / "results" / "run.json").write_text(json.dumps({"first_take": first_take, "frame_done": done, "cycles": cycles}))
     interval = done[-1] - done[-2] if len(done) > 1 else None
     dut._log.info(f"{len(done)} frames in {cycles} cycles: interval {interval}, latency {done[0] - first_take + 1}")
-    wrong = [f"{o.name}: {len(o.wrong)} beats differ, first in frame {f}, beat {b}: {got:x}, wanted {want:x}"
-             for o in outputs for f, b, got, want in o.wrong[:1]]
+    wrong = [
+        f"{o.name}: {len(o.wrong)} beats differ, first in frame {f}, beat {b}: {got:x}, wanted {want:x}"
+        for o in outputs
+        for f, b, got, want in o.wrong[:1]
+    ]
     assert not wrong, "; ".join(wrong)

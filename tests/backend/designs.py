@@ -57,7 +57,7 @@ def dense(rows: int = 4, columns: int = 40) -> Design:
     weights = rng.integers(-4, 4, (1, rows, columns))
     thresholds = np.sort(rng.integers(-60, 60, (rows, 3)), axis=1)
     unit = Mvtu(
-        2, weights, UINT3, IntType(3, True), IntType(2), IntType(11, True), thresholds, None, (1, 2, columns), (1, 2, rows), pe=2, simd=20,
+        2, weights, UINT3, IntType(3, True), IntType(2), IntType(11, True), thresholds, None, (1, 2, columns), (1, 2, rows), pe=2, simd=20
     )
     return joined("dense", [Node("fc", unit, ("x",), ("y",), ("MatMul_0", "MultiThreshold_0"))], ("x",), ("y",))
 

@@ -74,8 +74,12 @@ def _edited(design: Design, folder: Path, file: str, old: str, new: str) -> Path
     ("old", "new", "said"),
     [
         ("m_axis0_beat_q == 7'd71", "m_axis0_beat_q == 7'd70", r"m_axis0, beat 70, cycle \d+: tlast is wrong"),
-        ("assign m_axis0_tdata = {2'b0, m_axis0_data};", "assign m_axis0_tdata = {1'b0, aclk_q, m_axis0_data};\n"
-         "  logic aclk_q;\n  always_ff @(posedge aclk) aclk_q <= aresetn & ~aclk_q;", r"m_axis0, beat \d+, cycle \d+: tdata changed"),
+        (
+            "assign m_axis0_tdata = {2'b0, m_axis0_data};",
+            "assign m_axis0_tdata = {1'b0, aclk_q, m_axis0_data};\n"
+            "  logic aclk_q;\n  always_ff @(posedge aclk) aclk_q <= aresetn & ~aclk_q;",
+            r"m_axis0, beat \d+, cycle \d+: tdata changed",
+        ),
     ],
     ids=["tlast", "tdata"],
 )

@@ -22,9 +22,20 @@ from tests.backend.designs import joined, residual
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        ("conv_0", "conv_0"), ("/layer1/Conv.2", "layer1_conv_2"), ("3x3", "n_3x3"), ("module", "n_module"), ("Template", "n_template"),
-        ("a__b", "a_b"), ("größe", "gr_e"), ("", "unnamed"), ("___", "unnamed"), ("out put", "out_put"), ("int", "n_int"),
-        ("main", "n_main"), ("dfc_top", "n_dfc_top"), ("Parameters", "n_parameters"),
+        ("conv_0", "conv_0"),
+        ("/layer1/Conv.2", "layer1_conv_2"),
+        ("3x3", "n_3x3"),
+        ("module", "n_module"),
+        ("Template", "n_template"),
+        ("a__b", "a_b"),
+        ("größe", "gr_e"),
+        ("", "unnamed"),
+        ("___", "unnamed"),
+        ("out put", "out_put"),
+        ("int", "n_int"),
+        ("main", "n_main"),
+        ("dfc_top", "n_dfc_top"),
+        ("Parameters", "n_parameters"),
     ],
 )
 def test_sanitise(text: str, name: str) -> None:

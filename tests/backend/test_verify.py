@@ -22,7 +22,10 @@ from tests.backend.designs import dense, residual, two_ports, wrong
 
 
 def verify(
-    design: Design, engines: Sequence[str] = GENERATED, frames: int | None = None, folder: Path | None = None,
+    design: Design,
+    engines: Sequence[str] = GENERATED,
+    frames: int | None = None,
+    folder: Path | None = None,
     progress: Progress = lambda text: None,
 ) -> dict[str, Any]:
     return verify_dataflow(design, engines, frames, 0.0, progress, folder)
@@ -38,8 +41,10 @@ def test_right_design_passes_with_its_cycles() -> None:
     assert hls == {"pass": True, "frames": 8, "mismatches": 0, "first_mismatch": None}
     assert rtl == {
         **hls,
-        "interval_cycles": timing.interval_cycles, "predicted_interval_cycles": timing.interval_cycles,
-        "latency_cycles": timing.latency_cycles, "predicted_latency_cycles": timing.latency_cycles,
+        "interval_cycles": timing.interval_cycles,
+        "predicted_interval_cycles": timing.interval_cycles,
+        "latency_cycles": timing.latency_cycles,
+        "predicted_latency_cycles": timing.latency_cycles,
     }
     assert said == ["verify (hls)", "verify (rtl)"]
 

@@ -98,8 +98,15 @@ def units(draw: Any, ins: tuple[int, ...], outs: tuple[int, ...]) -> Fake:
     given = {o: draw(gives(n, other)) for o, n in enumerate(outs)}
     need = np.sort(np.array(draw(st.lists(st.integers(-2, cycles), min_size=other, max_size=other))))
     spare = draw(st.integers(0, cycles))  # the writer may be this many steps ahead of the reader's needs
-    back = np.array([np.searchsorted(need, s + 1 - cycles + spare, "left") - other if s < cycles - spare else
-                     np.searchsorted(need, s + 1 - (cycles - spare), "left") for s in range(cycles)], dtype=np.int64)
+    back = np.array(
+        [
+            np.searchsorted(need, s + 1 - cycles + spare, "left") - other
+            if s < cycles - spare
+            else np.searchsorted(need, s + 1 - (cycles - spare), "left")
+            for s in range(cycles)
+        ],
+        dtype=np.int64,
+    )
     back = np.minimum.accumulate(back[::-1])[::-1] - draw(st.integers(0, 2))
     reader = Process(other, {}, given, (After(0, need, draw(st.integers(0, 2))),))
     writer = Process(cycles, takes, {}, (After(1, back, draw(st.integers(1, 2))),))

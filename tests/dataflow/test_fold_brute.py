@@ -42,8 +42,10 @@ class Every:
         total = np.zeros((*self.shape, len(MEASURES)))
         cycles = np.zeros(self.shape, np.int64)
         for name, units in self.units.items():
-            made = [vector(u.resources(family), c["pe"] * c["simd"] if hasattr(u, "weights") else 0)
-                    for u, c in zip(units, self.choices[name], strict=True)]
+            made = [
+                vector(u.resources(family), c["pe"] * c["simd"] if hasattr(u, "weights") else 0)
+                for u, c in zip(units, self.choices[name], strict=True)
+            ]
             total += self._along(np.array(made), name)
             cycles = np.maximum(cycles, self._along(np.array([[u.cycles] for u in units]), name)[..., 0])
         for name in (*graph.inputs, *(t for n in graph.nodes for t in n.outputs)):

@@ -119,7 +119,7 @@ def test_a_build_takes_the_block_rams_that_it_reports(tmp_path: Path) -> None:
     made.save(tmp_path / "out")
     found = synth(tmp_path / "out")
     assert found["total"]["synthesised"]["bram36"] == found["total"]["estimated"]["bram36"] == made.resources.bram36
-    assert made.report["resources"]["bram36"] < sum(
-        made.design.unit(n.name).resources("xc7").bram36 for n in made.design.nodes
-    ) + sum(f.resources("xc7").bram36 for f in made.design.fifos().values())
+    assert made.report["resources"]["bram36"] < sum(made.design.unit(n.name).resources("xc7").bram36 for n in made.design.nodes) + sum(
+        f.resources("xc7").bram36 for f in made.design.fifos().values()
+    )
     assert [p["units"] for p in made.report["shared_memories"]] == [list(p) for p in made.design.shared]

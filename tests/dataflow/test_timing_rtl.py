@@ -36,10 +36,7 @@ def branch(name: str, shape: Shape, kernel: tuple[int, int], lanes: int, simd: i
     largest = Pool("max", shape, kh * kw, dtype, dtype, pe=simd)
     narrow = lanes != simd
     ends = (f"{name}_narrow", f"{name}_small") if narrow else (name, f"{name}_out")
-    nodes = [
-        Node(f"{name}_window", window, ends[:1], (f"{name}_windows",)),
-        Node(f"{name}_pool", largest, (f"{name}_windows",), ends[1:]),
-    ]
+    nodes = [Node(f"{name}_window", window, ends[:1], (f"{name}_windows",)), Node(f"{name}_pool", largest, (f"{name}_windows",), ends[1:])]
     if narrow:
         nodes.insert(0, Node(f"{name}_down", WidthConverter(shape, dtype, lanes, simd), (name,), ends[:1]))
         nodes.append(Node(f"{name}_up", WidthConverter(shape, dtype, simd, lanes), ends[1:], (f"{name}_out",)))

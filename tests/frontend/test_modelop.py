@@ -30,12 +30,7 @@ from dfcompile.ir.modelop import (
     Unsupported,
 )
 
-INDEX: list[IndexOp] = [
-    Reshape((4, 3, 2)),
-    Transpose((0, 2, 3, 1)),
-    Slice((1, 2), (2, -1), (1, 3), (1, -1)),
-    Gather((2, 0, 0), 2),
-]
+INDEX: list[IndexOp] = [Reshape((4, 3, 2)), Transpose((0, 2, 3, 1)), Slice((1, 2), (2, -1), (1, 3), (1, -1)), Gather((2, 0, 0), 2)]
 
 
 @pytest.mark.parametrize("op", INDEX, ids=str)

@@ -78,11 +78,6 @@ def test_channels_that_were_exchanged(tmp_path: Path) -> None:
 
 
 def test_grouped_convolution_of_exchanged_channels(tmp_path: Path) -> None:
-    nodes = [
-        quant("x", "q"),
-        node("Slice", "q", "one", "four", "one", out="a"),
-        quant("w", "wq"),
-        node("Conv", "a", "wq", group=3),
-    ]
+    nodes = [quant("x", "q"), node("Slice", "q", "one", "four", "one", out="a"), quant("w", "wq"), node("Conv", "a", "wq", group=3)]
     held = constants(one=np.array([1]), four=np.array([4]), w=random(6, 1, 2, 2))
     streamlined(model(nodes, {"x": SHAPE}, ["y"], held), tmp_path)

@@ -44,10 +44,14 @@ def test_hls(unit: Add) -> None:
     check(unit, rtl=False)
 
 
-@pytest.mark.parametrize("unit", [
-    Add((2, 2, 4), (IntType(8, True), IntType(8, True)), lanes=2),
-    Add((2, 2, 4), (IntType(4), BIPOLAR), (3, -5), 7, IntType(12, True), lanes=4),
-], ids=str)
+@pytest.mark.parametrize(
+    "unit",
+    [
+        Add((2, 2, 4), (IntType(8, True), IntType(8, True)), lanes=2),
+        Add((2, 2, 4), (IntType(4), BIPOLAR), (3, -5), 7, IntType(12, True), lanes=4),
+    ],
+    ids=str,
+)
 def test_residual_sums(unit: Add) -> None:
     check_exact(unit)
 

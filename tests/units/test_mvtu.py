@@ -109,8 +109,18 @@ def test_corners_three_ways(name: str) -> None:
     check_exact(mvtu(np.random.default_rng(7), types, *sizes, **fields), frames=2, stalls=(0.4,))
 
 
-@pytest.mark.parametrize("name", ["one of everything", "full folding", "popcount", "bipolar inputs without thresholds", "8-bit outputs",
-                                  "dummy rows and columns", "popcount with dummies in each run"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "one of everything",
+        "full folding",
+        "popcount",
+        "bipolar inputs without thresholds",
+        "8-bit outputs",
+        "dummy rows and columns",
+        "popcount with dummies in each run",
+    ],
+)
 def test_lints_and_elaborates(name: str, tmp_path: Path) -> None:
     types, sizes, fields = CORNERS[name]
     lint(mvtu(np.random.default_rng(7), types, *sizes, **fields), tmp_path)

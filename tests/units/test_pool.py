@@ -79,11 +79,14 @@ def test_a_large_sum_leaves_float32() -> None:
     assert unit.compute(np.full((1, 1, 1, 3), 2.0**24 - 1, np.float32))[0].item() == 3 * (2**24 - 1)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (("mean", (1, 1, 2), 4, IntType(2), IntType(4)), "a pool is one of max, min, sum"),
-    (("sum", (1, 1, 2), 4, IntType(2), IntType(3)), "uint3 does not hold the sum of 4 uint2"),
-    (("max", (1, 1, 3), 4, IntType(2), IntType(2), 4), "pe 4 must be 1 to 3"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("mean", (1, 1, 2), 4, IntType(2), IntType(4)), "a pool is one of max, min, sum"),
+        (("sum", (1, 1, 2), 4, IntType(2), IntType(3)), "uint3 does not hold the sum of 4 uint2"),
+        (("max", (1, 1, 3), 4, IntType(2), IntType(2), 4), "pe 4 must be 1 to 3"),
+    ],
+)
 def test_refusals(arguments: tuple[str, tuple[int, int, int], int, IntType, IntType], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Pool(*arguments)

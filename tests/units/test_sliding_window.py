@@ -41,9 +41,11 @@ def interval(unit: SlidingWindow) -> float | None:
     times: tuple[list[int], list[int]] = ([], [])
     frames = 12
     while len(times[1]) < frames * reader.steps:
-        moved = [_advance(p, own, other, peer) for p, own, other, peer in (
-            (writer, times[0], times[1], reader), (reader, times[1], times[0], writer)
-        ) if len(own) < (frames + 8) * p.steps]
+        moved = [
+            _advance(p, own, other, peer)
+            for p, own, other, peer in ((writer, times[0], times[1], reader), (reader, times[1], times[0], writer))
+            if len(own) < (frames + 8) * p.steps
+        ]
         if not any(moved):
             return None
     return (times[1][-1] - times[1][-1 - 2 * reader.steps]) / 2
@@ -90,19 +92,35 @@ def test_hls(unit: SlidingWindow) -> None:
     check(unit, rtl=False, frames=2)
 
 
-@pytest.mark.parametrize("unit", [
-    window((6, 7, 4), 3, pad=1, simd=2),
-    window((6, 6, 4), 2, stride=2, simd=2, channels_outer=True),
-    window((5, 6, 2), 3, pad=1, dtype=BIPOLAR, out_dtype=IntType(2, True), simd=2),
-    window((5, 6, 5), 3, pad=1, simd=3),
-    window((5, 6, 7), 3, pad=1, simd=3, channels_outer=True),
-    window((4, 4, 6), 3, groups=2, simd=2),
-    window((4, 4, 2), 3, pad=2, stuff=(2, 2), simd=1),
-    window((6, 6, 4), 1, stride=2, simd=1),
-    window((6, 6, 4), 1, pad=-1, simd=4),
-    window((1, 1, 3), 1, simd=3),
-    dataclasses.replace(window((6, 7, 4), 3, pad=1, simd=2), depth=60, style="bram"),
-], ids=["padded", "pool", "bipolar", "dummies", "dummies, pool", "dummies, groups", "transposed", "subsampled", "cropped", "pixel", "deep"])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        window((6, 7, 4), 3, pad=1, simd=2),
+        window((6, 6, 4), 2, stride=2, simd=2, channels_outer=True),
+        window((5, 6, 2), 3, pad=1, dtype=BIPOLAR, out_dtype=IntType(2, True), simd=2),
+        window((5, 6, 5), 3, pad=1, simd=3),
+        window((5, 6, 7), 3, pad=1, simd=3, channels_outer=True),
+        window((4, 4, 6), 3, groups=2, simd=2),
+        window((4, 4, 2), 3, pad=2, stuff=(2, 2), simd=1),
+        window((6, 6, 4), 1, stride=2, simd=1),
+        window((6, 6, 4), 1, pad=-1, simd=4),
+        window((1, 1, 3), 1, simd=3),
+        dataclasses.replace(window((6, 7, 4), 3, pad=1, simd=2), depth=60, style="bram"),
+    ],
+    ids=[
+        "padded",
+        "pool",
+        "bipolar",
+        "dummies",
+        "dummies, pool",
+        "dummies, groups",
+        "transposed",
+        "subsampled",
+        "cropped",
+        "pixel",
+        "deep",
+    ],
+)
 def test_kinds_of_use(unit: SlidingWindow) -> None:
     check_exact(unit)
 
@@ -126,16 +144,19 @@ def test_float32_stays_float32() -> None:
     assert window((8, 8, 4), 3, pad=1, pad_value=-1).compute(x.astype(np.uint8))[0].min() == -1
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"simd": 5}, "simd 5 must be 1 to the channels of a group, 4 in 1 groups"),
-    ({"kernel": (9, 9)}, "no window: kernel"),
-    ({"pad_value": 8}, "int4 has no code 8 to pad with"),
-    ({"dtype": BIPOLAR}, "bipolar has no code 0 to pad with"),
-    ({"out_dtype": IntType(3, True)}, "int3 does not hold int4"),
-    ({"depth": 5}, "a line buffer of 5 words never holds a window; "),
-    ({"groups": 2, "channels_outer": True}, "already makes groups"),
-    ({"pads": (30, 30, -30, -30), "kernel": (1, 1)}, "no window holds a pixel"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"simd": 5}, "simd 5 must be 1 to the channels of a group, 4 in 1 groups"),
+        ({"kernel": (9, 9)}, "no window: kernel"),
+        ({"pad_value": 8}, "int4 has no code 8 to pad with"),
+        ({"dtype": BIPOLAR}, "bipolar has no code 0 to pad with"),
+        ({"out_dtype": IntType(3, True)}, "int3 does not hold int4"),
+        ({"depth": 5}, "a line buffer of 5 words never holds a window; "),
+        ({"groups": 2, "channels_outer": True}, "already makes groups"),
+        ({"pads": (30, 30, -30, -30), "kernel": (1, 1)}, "no window holds a pixel"),
+    ],
+)
 def test_refusals(change: dict[str, Any], message: str) -> None:
     unit = window((6, 6, 4), 3, pad=1)
     fields = {f.name: getattr(unit, f.name) for f in dataclasses.fields(unit)} | {"out_dtype": None} | change

@@ -41,9 +41,17 @@ def windows(draw: st.DrawFn) -> SlidingWindow:
     c = draw(st.sampled_from([1, 2, 4, 5, 6]))
     groups = draw(st.sampled_from([1, 1, 1, *divisors(c)]))
     simd = draw(st.integers(1, c // groups))
-    dtype, out_dtype, pad_value = draw(st.sampled_from([
-        (INT4, None, -3), (IntType(3), None, 5), (IntType(3), IntType(5, True), -9), (BIPOLAR, IntType(2, True), 0), (BIPOLAR, None, -1),
-    ]))
+    dtype, out_dtype, pad_value = draw(
+        st.sampled_from(
+            [
+                (INT4, None, -3),
+                (IntType(3), None, 5),
+                (IntType(3), IntType(5, True), -9),
+                (BIPOLAR, IntType(2, True), 0),
+                (BIPOLAR, None, -1),
+            ]
+        )
+    )
     arguments: dict[str, Any] = {
         "shape": (draw(st.integers(1, 7)), draw(st.integers(1, 7)), c),
         "kernel": (draw(st.integers(1, 4)), draw(st.integers(1, 4))),

@@ -199,9 +199,7 @@ def replayed(point: Point, graphs: Sequence[Graph]) -> Point:
     return dataclasses.replace(point, cycles=cycles, ext_bytes=outside, energy_uj=energy)
 
 
-def sweep(
-    graphs: Sequence[Graph], board: Board, clock: float, most: int = EXACT, progress: Callable[[str], None] | None = None
-) -> Sweep:
+def sweep(graphs: Sequence[Graph], board: Board, clock: float, most: int = EXACT, progress: Callable[[str], None] | None = None) -> Sweep:
     """The best engine for a frame of each network. CompileError when none fits the board."""
     looks = _Looks(graphs, board)
     engines = list(candidates(board, clock, widths(graphs)))

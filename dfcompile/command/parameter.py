@@ -1,0 +1,28 @@
+"""Arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dfcompile.options import MODES
+
+model_argument = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+out_argument = click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
+quiet_option = click.option("--quiet", is_flag=True, help="No progress and no summary.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+input_type_option = click.option(
+    "--input-type",
+    multiple=True,
+    metavar="[INPUT=]TYPE[:scale[:offset]]",
+    help="What the raw input stream carries, e.g. uint8:1/255, bipolar, int4:0.5; repeatable, with the name of a graph input where "
+    "they differ. Default: codes of the model's own input quantizer.",
+)
+from_option = click.option(
+    "--from", "from_", multiple=True, metavar="TENSOR", help="Only the part of the model behind this tensor; repeatable."
+)
+to_option = click.option("--to", multiple=True, metavar="TENSOR", help="Only the part of the model up to this tensor; repeatable.")
+board_option = click.option("--board", metavar="NAME", help="A board of `dfcompile boards`, or your own as a .toml file.")
+clock_option = click.option("--clock", type=float, metavar="MHZ", help="Clock. Default: the board's.")
+mode_option = click.option("--mode", type=click.Choice(MODES), help="Default: auto.")
