@@ -47,7 +47,7 @@ def test_wheel_carries_the_libraries(wheel: Path, root: Path) -> None:
     assert wanted
     assert {f"dfcompile/_data/{p.relative_to(root)}" for p in wanted} - names == set()
     assert {f"dfcompile/{p.relative_to(root / 'dfcompile')}" for p in (root / "dfcompile").rglob("*.py")} - names == set()
-    assert {"dfcompile/boards.toml"} - names == set()
+    assert {"dfcompile/device/boards.toml", "dfcompile/py.typed"} - names == set()
 
 
 def test_build_from_the_wheel(python: Path, examples: Path, tmp_path: Path) -> None:
