@@ -153,8 +153,15 @@ def test_area_of_the_synthesised_engine() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("board", ["pynq-z2", "kv260"])
-@pytest.mark.parametrize(("blocks", "bottleneck"), [((2, 2, 2, 2), False), ((3, 4, 6, 3), True)], ids=["resnet18", "resnet50"])
+@pytest.mark.parametrize(
+    ("blocks", "bottleneck", "board"),
+    [
+        pytest.param((2, 2, 2, 2), False, "pynq-z2", id="resnet18-pynq-z2"),
+        pytest.param((2, 2, 2, 2), False, "kv260", id="resnet18-kv260"),
+        pytest.param((3, 4, 6, 3), True, "pynq-z2", id="resnet50-pynq-z2", marks=pytest.mark.full),
+        pytest.param((3, 4, 6, 3), True, "kv260", id="resnet50-kv260"),
+    ],
+)
 def test_networks_far_over_the_board(blocks: tuple[int, ...], bottleneck: bool, board: str) -> None:
     """ResNet-18 and -50, 4 bits, 224 x 224: an engine is found, tensors go outside, the program is exact."""
     graph = resnet(blocks, bottleneck)
