@@ -127,14 +127,11 @@ class Options:
                 new[other] = None
         return replace(self, **new)
 
-    def kept(self, folding: Mapping[str, Any] | None) -> dict[str, Any]:
-        """The options as a build keeps them: what is in effect, no paths, so that its bytes do not depend on where the user's files lie.
-
-        folding: what the folding's file holds
-        """
+    def kept(self) -> dict[str, Any]:
+        """The options as a build keeps them: what is in effect; where the folding is no path, they do not depend on where files lie."""
         board = {"board": self.target.name, "part": self.target.part} if self.target else {}
         values = {key: getattr(self, name) for key, name in _FIELDS.items()}
-        return values | {"clock": self.mhz, "folding": folding, "input_type": self.input_type or None} | board
+        return values | {"clock": self.mhz, "input_type": self.input_type or None} | board
 
     def toml(self, **files: str) -> str:
         """The text of a ``build.toml`` that sets every option; options without a value stand as comments.

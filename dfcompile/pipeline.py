@@ -66,14 +66,9 @@ class Sized:
     sizing: FifoSizing
 
 
-def _given_folding(job: Job) -> dict[str, Any] | None:
-    given = job.options.folding
-    return None if given is None else dict(load_folding(given))
-
-
 def _fold(job: Job, lowered: Lowered) -> FoldedUnits:
     """A given folding over: the cheapest for an asked interval, else the fastest that the board holds."""
-    units, given = lowered.units, _given_folding(job)
+    units, given = lowered.units, job.options.folding
     optimum = None
     if given is not None and not job.options.wanted_interval:
         chosen: dict[str, Choice] = {n.name: n.op.folding for n in units.nodes if isinstance(n.op, Unit)}
@@ -81,7 +76,7 @@ def _fold(job: Job, lowered: Lowered) -> FoldedUnits:
         optimum = _optimum(job.options, units)
         chosen = optimum.choices
     if given is not None:
-        optimum, chosen = None, chosen | read_folding(given, units, chosen)
+        optimum, chosen = None, chosen | read_folding(load_folding(given), units, chosen)
     folded = apply_folding(units, chosen)
     job.dump("fold", folded)
     numbers = sum(prod(t.shape) for t in lowered.integer.model.tensors.values())
@@ -127,7 +122,7 @@ def _finish(job: Job, sized: Sized) -> DataflowAccelerator:
     made = DataflowAccelerator(
         design=share_memories(sized.design, options.family, options.target),
         host=integer.streamlined.host,
-        options=options.kept(_given_folding(job)),
+        options=options.kept(),
         family=options.family,
         interval=sized.sizing.interval,
     )
@@ -149,7 +144,7 @@ def _program(job: Job, integer: Integer) -> LoopbackAccelerator:
 
 def _make_loopback(job: Job, integer: Integer) -> LoopbackAccelerator:
     options, found = job.options, integer.streamlined
-    made = build_loopback(found.graph, found.host, integer.model, options.kept(_given_folding(job)), options.target)
+    made = build_loopback(found.graph, found.host, integer.model, options.kept(), options.target)
     made.report["part"] = _part(integer)
     if options.verify:
         check_program(made, found.probes.inputs)
@@ -242,6 +237,8 @@ def compile_model(model: Path, options: Options, dump_ir: str | Path | None = No
 
     dump_ir: folder for the graph after each pass, as far as the build comes; one of an earlier build is replaced
     """
+    if options.folding is not None:
+        options = replace(options, folding=dict(load_folding(options.folding)))  # the file is read once, before anything is built
     job = Job(model, options, shown=str(dump_ir))
     if progress:
         job = replace(job, progress=progress)

@@ -246,9 +246,8 @@ class _Lowering:
     def _int_slice(self, node: Node, op: IntSlice) -> None:
         """Slices that share a stream and cover its channels are one split; any other selects by a matrix of ones."""
         shape, dtype = self._shape(node.inputs[0]), self._type(node.inputs[0])
-        parts = [r for r in self.readers[node.inputs[0]] if isinstance(r.op, IntSlice)]
-        parts.sort(key=lambda r: r.op.start)  # type: ignore[attr-defined]
-        edges = [(r.op.start, r.op.stop) for r in parts]  # type: ignore[attr-defined]
+        parts = sorted(((r.op, r) for r in self.readers[node.inputs[0]] if isinstance(r.op, IntSlice)), key=lambda p: p[0].start)
+        edges = [(part.start, part.stop) for part, _ in parts]
         tiles = edges[0][0] == 0 and edges[-1][1] == shape[2] and all(a[1] == b[0] for a, b in pairwise(edges))
         if tiles and len(parts) > 1 and len(parts) == len(self.readers[node.inputs[0]]) and node.inputs[0] not in self.graph.outputs:
             self._split(parts, shape, dtype)
@@ -268,15 +267,15 @@ class _Lowering:
         unit = Mvtu(shape[0] * shape[1], weights, dtype, IntType(1), acc, acc, None, None, shape, out_shape)
         self.add(node.name, unit, node.inputs, node.outputs, node.source)
 
-    def _split(self, parts: list[Node], shape: Shape3, dtype: IntType) -> None:
-        rest = parts[0].inputs[0]
-        for i, part in enumerate(parts[:-1]):
-            size = part.op.stop - part.op.start  # type: ignore[attr-defined]
+    def _split(self, parts: list[tuple[IntSlice, Node]], shape: Shape3, dtype: IntType) -> None:
+        rest = parts[0][1].inputs[0]
+        for i, (op, part) in enumerate(parts[:-1]):
+            size = op.stop - op.start
             remaining = shape[2] - size
-            out = parts[-1].outputs[0] if i == len(parts) - 2 else f"{part.name}_rest:0"
+            out = parts[-1][1].outputs[0] if i == len(parts) - 2 else f"{part.name}_rest:0"
             self.add(part.name, Split(shape, (size, remaining), dtype), (rest,), (part.outputs[0], out), part.source)
             rest, shape = out, (shape[0], shape[1], remaining)
-        self.done.update(p.name for p in parts)
+        self.done.update(part.name for _, part in parts)
 
 
 def _is_direct(window: Window, shape: Shape3, out_shape: Shape3, groups: int, depthwise: bool) -> bool:

@@ -7,6 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import networkx as nx
+
 from dfcompile.emit.engine import LATENCY
 from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Array, Graph
@@ -68,19 +70,20 @@ def differences(found: Codes, wanted: Codes) -> list[Difference]:
 
 
 def first_wrong_layer(program: Program, graph: Graph, codes: Codes, engine: str, emitted: Path | None) -> str:
-    """Run the network up to each of its operators, halving the way; the first behind which codes differ, as a sentence."""
-    ends = [n for n in graph.nodes if _runs(program, graph, n.outputs[0])]
-    good, wrong, first = -1, len(ends), None
-    while wrong - good > 1:
-        middle = (good + wrong) // 2
-        found = _up_to(program, graph, ends[middle].outputs[0], codes, engine, emitted)
+    """Run the network up to its operators, halving what is suspect; one that is wrong behind right ones, as a sentence.
+
+    Where an operator is right, so is what it reads; where one is wrong, only what it reads can be to blame in its place.
+    """
+    ways, blamed = graph.topology(), ""
+    suspects = [n for n in graph.nodes if _runs(program, graph, n.outputs[0])]
+    while suspects:
+        node = suspects[len(suspects) // 2]
+        before = nx.ancestors(ways, node.name)
+        found = _up_to(program, graph, node.outputs[0], codes, engine, emitted)
         if found:
-            wrong, first = middle, found
-        else:
-            good = middle
-    if first is None:
-        return "every layer is right with those before it: what moves the outputs or the saved files differ"
-    return f"layer {ends[wrong].name}, {first}"
+            blamed = f"layer {node.name}, {found}"
+        suspects = [s for s in suspects if s is not node and (s.name in before) == bool(found)]
+    return blamed or "every layer is right with those before it: what moves the outputs or the saved files differ"
 
 
 def _runs(program: Program, graph: Graph, tensor: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import pytest
 
 import dfcompile as dfc
 from dfcompile.emit.engine import emit_hls_engine
+from dfcompile.ir.intop import IntAdd, IntPool, Window
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.mode.loopback import LoopbackAccelerator
 from dfcompile.mode.verify_loopback import verify_loopback
-from tests.loopback.cases import CASES, outputs
+from tests.loopback.cases import CASES, Net, outputs
 
 ENGINE = EngineConfig(pe=8, simd=8, act_words=2048, weight_words=256)
 JOIN = "d.op == acc_op_min ? now < best"
@@ -32,10 +34,19 @@ def test_frames_hold_the_extremes(made: LoopbackAccelerator) -> None:
     assert (codes[1] == tensor.lo).all() and (codes[2] == tensor.hi).all() and len(set(codes[0].ravel().tolist())) > 1
 
 
-@pytest.mark.parametrize("broken", [False, True])
-def test_a_wrong_layer_is_found(broken: bool, tmp_path: Path) -> None:
+def joined() -> Net:
+    """The minimum and, beside it, the maximum of a window, added: of the two branches the first is the one that breaks."""
+    n = Net(5, x=((6, 6, 8), -20, 50))
+    low = n.node(IntPool("min", Window((2, 2), (2, 2))), "x")
+    high = n.node(IntPool("max", Window((2, 2), (2, 2))), "x")
+    n.node(IntAdd((1, 1)), low, high)
+    return n
+
+
+@pytest.mark.parametrize(("case", "broken"), [(CASES["pools"], False), (CASES["pools"], True), (joined, True)])
+def test_a_wrong_layer_is_found(case: Callable[[], Net], broken: bool, tmp_path: Path) -> None:
     """An engine whose minimum is a maximum: the first layer that takes one is named, not those before it that are right."""
-    net = CASES["pools"]()
+    net = case()
     graph = net.graph(*outputs(net))
     program = compile_program(graph, ENGINE)
     emit_hls_engine(ENGINE, tmp_path / "hls")
