@@ -115,3 +115,10 @@ def test_wrong_board_files(tmp_path: Path, change: str, message: str) -> None:
     path.write_text("".join(f"{k} = {v}\n" for k, v in values.items() if v), encoding="utf-8")
     with pytest.raises(SettingError, match=message):
         find_board(str(path))
+
+
+def test_a_rate_is_cycles_a_frame() -> None:
+    """Rounded down: a design in so many cycles is at least as fast as asked."""
+    assert Options(fps=1000.0).wanted_interval == 100_000 and Options(fps=3.0, clock=10.0).wanted_interval == 3_333_333
+    assert Options(fps=1e8).wanted_interval == 1 and Options(interval=640).wanted_interval == 640 and Options().wanted_interval is None
+    assert Options(fps=1000.0, board="zcu104").wanted_interval == boards()["zcu104"].clock * 1000
