@@ -1,5 +1,5 @@
 // Index of the largest of Channels elements, Pe of them a beat; of equal ones the first, or the last.
-// One call is one frame: Positions * (Channels/Pe) iterations of one loop at II = 1.
+// One call moves `frames` frames: of each, Positions * (Channels/Pe) iterations of one loop at II = 1.
 #pragma once
 
 #include "dfc_common.hpp"
@@ -7,12 +7,12 @@
 namespace dfc {
 
 template <int Positions, int Channels, int Pe, int InBits, int InSigned, int OutBits, int SelectLast>
-void argmax(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<OutBits>>& out) {
+void argmax(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<OutBits>>& out, frames_t frames) {
   static_assert(Channels % Pe == 0, "dfc::argmax: Pe must divide Channels");
   using value = integer<InBits, InSigned != 0>;
   value best = 0;
   int index = 0, base = 0;
-  for (long step = 0; step < long(Positions) * (Channels / Pe); step++) {
+  for (FrameSteps<long(Positions) * (Channels / Pe)> step(frames); step.more(); step.next()) {
     DFC_PIPELINE(1)
     const ap_uint<Pe * InBits> beat = in.read();
     for (int p = 0; p < Pe; p++) {

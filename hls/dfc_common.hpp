@@ -15,6 +15,8 @@
 #include <ap_int.h>
 #include <hls_stream.h>
 
+#include <cstdint>
+
 // Pragmas exist for the synthesis tool only; every other compiler sees nothing.
 #if defined(__VITIS_HLS__) || defined(__SYNTHESIS__)
 #define DFC_PRAGMA(Text) _Pragma(#Text)
@@ -45,6 +47,31 @@ constexpr int ceil_div(int n, int lanes) { return (n + lanes - 1) / lanes; }
 
 constexpr int max_of(int a, int b) { return a > b ? a : b; }
 constexpr int min_of(int a, int b) { return a < b ? a : b; }
+
+// How many frames a call moves.
+using frames_t = std::uint32_t;
+
+// The iterations of `frames` frames of Steps each. Counters that wrap instead of a loop in a loop: the pipeline never drains between frames.
+// Carried: a counter of the width that Steps needs, and the frames left, which changes with it.
+template <long Steps>
+class FrameSteps {
+ public:
+  explicit FrameSteps(frames_t frames) : left_(frames) {}
+  bool more() const { return left_ != 0; }
+  void next() {
+    DFC_INLINE
+    if (step_ == Steps - 1) {
+      step_ = 0;
+      left_--;
+    } else {
+      step_++;
+    }
+  }
+
+ private:
+  frames_t left_;
+  ap_uint<index_bits(Steps)> step_ = 0;
+};
 
 // The ap_int or ap_uint of so many bits.
 template <int Bits, bool Signed>

@@ -1,5 +1,5 @@
 // First in, first out. Its depth is that of the streams at its sides.
-// One call is one frame: Beats iterations of one loop at II = 1.
+// One call moves `frames` frames: of each, Beats iterations of one loop at II = 1.
 #pragma once
 
 #include "dfc_common.hpp"
@@ -7,9 +7,9 @@
 namespace dfc {
 
 template <int Width, int Depth, int Style, int Beats>
-void fifo(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Width>>& out) {
+void fifo(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Width>>& out, frames_t frames) {
   static_assert(Depth >= 1, "dfc::fifo: Depth must be at least 1");
-  for (int beat = 0; beat < Beats; beat++) {
+  for (FrameSteps<Beats> step(frames); step.more(); step.next()) {
     DFC_PIPELINE(1)
     out.write(in.read());
   }

@@ -1,5 +1,5 @@
 // Elementwise product of two streams, exact in OutBits.
-// One call is one frame: Beats iterations of one loop at II = 1.
+// One call moves `frames` frames: of each, Beats iterations of one loop at II = 1.
 #pragma once
 
 #include "dfc_widen.hpp"
@@ -7,8 +7,8 @@
 namespace dfc {
 
 template <int Beats, int Lanes, int Bits0, int Signed0, int Bipolar0, int Bits1, int Signed1, int Bipolar1, int OutBits>
-void multiply(hls::stream<ap_uint<Lanes * Bits0>>& in0, hls::stream<ap_uint<Lanes * Bits1>>& in1, hls::stream<ap_uint<Lanes * OutBits>>& out) {
-  for (int beat = 0; beat < Beats; beat++) {
+void multiply(hls::stream<ap_uint<Lanes * Bits0>>& in0, hls::stream<ap_uint<Lanes * Bits1>>& in1, hls::stream<ap_uint<Lanes * OutBits>>& out, frames_t frames) {
+  for (FrameSteps<Beats> step(frames); step.more(); step.next()) {
     DFC_PIPELINE(1)
     const ap_uint<Lanes * Bits0> a = in0.read();
     const ap_uint<Lanes * Bits1> b = in1.read();

@@ -1,6 +1,6 @@
 // Matrix-vector-threshold unit: Mh outputs from each of Groups vectors of Mw inputs at each of Vectors positions.
 // The last fold of rows may hold dummies; columns start again with lane 0 after each Run, and weights of the lanes left over are 0.
-// One call is one frame: Vectors * Groups * row folds * column folds iterations of one loop at II = 1.
+// One call moves `frames` frames: of each, Vectors * Groups * row folds * column folds iterations of one loop at II = 1.
 #pragma once
 
 #include "dfc_arithmetic.hpp"
@@ -9,11 +9,11 @@ namespace dfc {
 
 constexpr int column_folds(int columns, int simd, int run) { return columns / run * ceil_div(run, simd); }
 
-// The frame, with what becomes of each sum left to `finish(acc, fold, lane)`.
+// The frames, with what becomes of each sum left to `finish(acc, fold, lane)`.
 template <int Vectors, int Groups, int Mh, int Mw, int Pe, int Simd, int Run, class P, int Xnor, int InBits, int WeightBits,
           int AccBits, int AccSigned, int OutBits, class Finish>
-inline void mvtu_frame(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
-                       const ap_uint<Pe * Simd * WeightBits> Weights[], const Finish& finish) {
+inline void mvtu_frames(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
+                       const ap_uint<Pe * Simd * WeightBits> Weights[], frames_t frames, const Finish& finish) {
   DFC_INLINE
   static_assert(Pe <= Mh && Simd <= Mw, "dfc::mvtu: there are at most Mh and Mw lanes");
   static_assert(Mw % Run == 0, "dfc::mvtu: Run must divide Mw");
@@ -32,7 +32,7 @@ inline void mvtu_frame(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_u
   int fold = 0;  // fold of rows within all groups
   int word = 0;
   [[maybe_unused]] int beat = 0;  // of a run
-  for (long step = 0; step < long(Vectors) * Folds * ColFolds; step++) {
+  for (FrameSteps<long(Vectors) * Folds * ColFolds> step(frames); step.more(); step.next()) {
     DFC_PIPELINE(1)
     DFC_DISTANCE(vector, ColFolds)  // read again in the next fold of rows
     ap_uint<Simd * InBits> inputs;
@@ -80,11 +80,12 @@ template <int Vectors, int Groups, int Mh, int Mw, int Pe, int Simd, int Run, in
           int OutSigned, int Double, int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
 void mvtu(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
           const ap_uint<Pe * Simd * WeightBits> Weights[Groups * ceil_div(Mh, Pe) * column_folds(Mw, Simd, Run)],
-          const ap_uint<ThreshBits> Thresholds[threshold_depth<ThresholdsStyle, OutBits, ThreshShared>(Pe, Groups * ceil_div(Mh, Pe))]) {
+          const ap_uint<ThreshBits> Thresholds[threshold_depth<ThresholdsStyle, OutBits, ThreshShared>(Pe, Groups * ceil_div(Mh, Pe))],
+          frames_t frames) {
   using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor>;
   DFC_PARTITION_BLOCK(Thresholds, (threshold_depth<ThresholdsStyle, OutBits, ThreshShared>(Pe, 1)))
-  mvtu_frame<Vectors, Groups, Mh, Mw, Pe, Simd, Run, P, Xnor, InBits, WeightBits, AccBits, AccSigned, OutBits>(
-      in, out, Weights, [&](const integer<AccBits, AccSigned != 0>& acc, int fold, int lane) {
+  mvtu_frames<Vectors, Groups, Mh, Mw, Pe, Simd, Run, P, Xnor, InBits, WeightBits, AccBits, AccSigned, OutBits>(
+      in, out, Weights, frames, [&](const integer<AccBits, AccSigned != 0>& acc, int fold, int lane) {
         return threshold_code<ThreshShared ? 1 : Groups * ceil_div(Mh, Pe), AccBits, AccSigned, ThreshBits, ThreshFactorBits,
                               ThreshShift, Flip, OutBits, OutSigned, ThresholdsStyle>(
             acc, Thresholds, ThreshShared ? 0 : fold, ThreshShared ? 0 : lane);
@@ -97,11 +98,11 @@ template <int Vectors, int Groups, int Mh, int Mw, int Pe, int Simd, int Run, in
           int ThreshShared, int Flip, int OutBits,
           int OutSigned, int Double, int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
 void mvtu(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
-          const ap_uint<Pe * Simd * WeightBits> Weights[Groups * ceil_div(Mh, Pe) * column_folds(Mw, Simd, Run)]) {
+          const ap_uint<Pe * Simd * WeightBits> Weights[Groups * ceil_div(Mh, Pe) * column_folds(Mw, Simd, Run)], frames_t frames) {
   static_assert(ThreshBits == 0, "dfc::mvtu: a unit with thresholds takes their memory");
   using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor>;
-  mvtu_frame<Vectors, Groups, Mh, Mw, Pe, Simd, Run, P, Xnor, InBits, WeightBits, AccBits, AccSigned, OutBits>(
-      in, out, Weights,
+  mvtu_frames<Vectors, Groups, Mh, Mw, Pe, Simd, Run, P, Xnor, InBits, WeightBits, AccBits, AccSigned, OutBits>(
+      in, out, Weights, frames,
       [](const integer<AccBits, AccSigned != 0>& acc, int, int) { return give_sum<AccBits, AccSigned, OutBits, Double, Mw>(acc); });
 }
 

@@ -1,5 +1,5 @@
 // Maximum (Mode 0), minimum (1) or sum (2) of K elements, for Folds groups of Pe channels that take turns.
-// One call is one frame: Positions * K * Folds iterations of one loop at II = 1.
+// One call moves `frames` frames: of each, Positions * K * Folds iterations of one loop at II = 1.
 #pragma once
 
 #include "dfc_widen.hpp"
@@ -7,13 +7,13 @@
 namespace dfc {
 
 template <int Mode, int Positions, int K, int Folds, int Pe, int InBits, int InSigned, int InBipolar, int OutBits, int OutBipolar>
-void pool(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out) {
+void pool(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out, frames_t frames) {
   static_assert(Mode >= 0 && Mode <= 2, "dfc::pool: Mode must be 0, 1 or 2");
   static_assert(OutBits >= InBits, "dfc::pool: the output type must hold the input type");
   constexpr bool Signed = InSigned != 0 && OutBipolar == 0;  // the patterns of a bipolar type are ordered like numbers without sign
   ap_uint<Pe * OutBits> sums[Folds];
   int fold = 0, k = 0;
-  for (long step = 0; step < long(Positions) * K * Folds; step++) {
+  for (FrameSteps<long(Positions) * K * Folds> step(frames); step.more(); step.next()) {
     DFC_PIPELINE(1)
     const ap_uint<Pe * OutBits> beat = widen<Pe, InBits, InSigned, InBipolar, OutBits, OutBipolar>(in.read());
     const ap_uint<Pe * OutBits> held = k == 0 ? beat : sums[fold];

@@ -1,5 +1,5 @@
 // Same elements with other lanes a beat; either side starts its lanes again after each run and pads the last beat of a run.
-// One call is one frame: one loop at II = 1 whose iterations take a beat, give one, or both.
+// One call moves `frames` frames: one loop at II = 1 whose iterations take a beat, give one, or both.
 #pragma once
 
 #include "dfc_common.hpp"
@@ -7,14 +7,14 @@
 namespace dfc {
 
 template <int Elements, int Bits, int InLanes, int InRun, int OutLanes, int OutRun, int Hold>
-void repack(hls::stream<ap_uint<InLanes * Bits>>& in, hls::stream<ap_uint<OutLanes * Bits>>& out) {
+void repack(hls::stream<ap_uint<InLanes * Bits>>& in, hls::stream<ap_uint<OutLanes * Bits>>& out, frames_t frames) {
   static_assert(Elements % InRun == 0 && Elements % OutRun == 0, "dfc::repack: InRun and OutRun must divide Elements");
   static_assert(Hold >= InLanes + OutLanes - 1, "dfc::repack: Hold must be at least InLanes + OutLanes - 1");
   ap_uint<Hold * Bits> hold = 0;  // elements that wait, from lane 0 up
   int level = 0;                  // how many
   int in_left = InRun, out_left = OutRun;  // elements left of the run
   int to_take = Elements, to_give = Elements;
-  while (to_give > 0) {
+  for (frames_t frame = 0; frame < frames;) {
     DFC_PIPELINE(1)
     const int need = min_of(out_left, OutLanes);
     // Neither side waits for the other, or branches that meet again could block each other.
@@ -35,6 +35,10 @@ void repack(hls::stream<ap_uint<InLanes * Bits>>& in, hls::stream<ap_uint<OutLan
       level += taken;
       to_take -= taken;
       in_left = in_left == taken ? InRun : in_left - taken;
+    }
+    if (to_give == 0) {
+      to_take = to_give = Elements;
+      frame++;
     }
   }
 }

@@ -1,5 +1,5 @@
 // Window generator: reads windows, with padding, stride, dilation and zero stuffing, out of a circular line buffer.
-// One call is one frame: one loop at II = 1 whose iterations write a word, read one, or both.
+// One call moves `frames` frames: one loop at II = 1 whose iterations write a word, read one, or both.
 #pragma once
 
 #include "dfc_widen.hpp"
@@ -10,7 +10,7 @@ namespace dfc {
 template <int Height, int Width, int Channels, int KernelH, int KernelW, int StrideH, int StrideW, int DilationH, int DilationW,
           int StuffH, int StuffW, int PadTop, int PadLeft, int CropTop, int CropLeft, int OutHeight, int OutWidth, int Groups, int Simd,
           int InBits, int InSigned, int InBipolar, int OutBits, int OutBipolar, int PadValue, int Depth, int RamStyle>
-void sliding_window(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Simd * OutBits>>& out) {
+void sliding_window(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Simd * OutBits>>& out, frames_t frames) {
   static_assert(OutBits >= InBits, "dfc::sliding_window: the output type must hold the input type");
   constexpr int Fold = Groups * ceil_div(Channels, Groups * Simd);  // the last word of a group may be padded
   using Walk = WindowWalk<Height, Width, Fold, KernelH, KernelW, StrideH, StrideW, DilationH, DilationW, StuffH, StuffW,
@@ -31,7 +31,7 @@ void sliding_window(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint
   Walk walk;
   int written = 0, place = 0;
   long done = 0;
-  while (done < Steps || written < Walk::Words) {
+  for (frames_t frame = 0; frame < frames;) {
     DFC_PIPELINE(1)
     const bool real = walk.is_real();
     // Neither side waits for the other, or branches that meet again could block each other.
@@ -52,6 +52,16 @@ void sliding_window(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint
       buffer[place] = in.read();
       place = place == Depth - 1 ? 0 : place + 1;
       written++;
+    }
+    if (done == Steps && written == Walk::Words) {
+      for (int i = 0; i < Lag; i++) {
+        DFC_UNROLL
+        seen[i] = 0;
+      }
+      walk = Walk();
+      written = place = 0;
+      done = 0;
+      frame++;
     }
   }
 }

@@ -61,25 +61,26 @@ class BeatFile {
     return true;
   }
 
-  // Move `count` beats of a stream into the file; the stream must be empty then.
-  void drain(hls::stream<ap_uint<Width>>& stream, long count, long frame) {
-    for (long i = 0; i < count; ++i) {
-      if (stream.empty()) give_up(path_ + ": frame " + std::to_string(frame) + " has only " + std::to_string(i) + " beats");
+  // Move `frames` frames of `count` beats of a stream into the file, the first of them number `first`; the stream must be empty then.
+  void drain(hls::stream<ap_uint<Width>>& stream, long count, long first, frames_t frames) {
+    for (long i = 0; i < count * frames; ++i) {
+      if (stream.empty()) give_up(path_ + ": frame " + std::to_string(first + i / count) + " has only " + std::to_string(i % count) + " beats");
       write(stream.read());
     }
-    if (!stream.empty()) give_up(path_ + ": frame " + std::to_string(frame) + " has too many beats");
+    if (!stream.empty()) give_up(path_ + ": frame " + std::to_string(first + frames - 1) + " has too many beats");
   }
 
-  // Compare `count` beats of a stream with the file; the number that differ.
-  long compare(hls::stream<ap_uint<Width>>& stream, long count, long frame) {
+  // Compare them with the file; the number of beats that differ.
+  long compare(hls::stream<ap_uint<Width>>& stream, long count, long first, frames_t frames) {
     long wrong = 0;
     ap_uint<Width> golden;
-    for (long i = 0; i < count; ++i) {
+    for (long i = 0; i < count * frames; ++i) {
+      const long frame = first + i / count;
       if (stream.empty() || !read(golden)) give_up(path_ + ": frame " + std::to_string(frame) + ": too few beats");
       if (stream.read() == golden) continue;
-      if (wrong++ == 0) std::printf("%s: frame %ld, beat %ld differs\n", path_.c_str(), frame, i);
+      if (wrong++ == 0) std::printf("%s: frame %ld, beat %ld differs\n", path_.c_str(), frame, i % count);
     }
-    if (!stream.empty()) give_up(path_ + ": frame " + std::to_string(frame) + " has too many beats");
+    if (!stream.empty()) give_up(path_ + ": frame " + std::to_string(first + frames - 1) + " has too many beats");
     return wrong;
   }
 

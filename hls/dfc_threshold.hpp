@@ -1,5 +1,5 @@
 // Thresholds on a stream: each element becomes the code of its channel's thresholds.
-// One call is one frame: Vectors * folds iterations of one loop at II = 1.
+// One call moves `frames` frames: of each, Vectors * folds iterations of one loop at II = 1.
 #pragma once
 
 #include "dfc_arithmetic.hpp"
@@ -10,12 +10,13 @@ template <int Vectors, int Channels, int Pe, int InBits, int InSigned, int Thres
           int ThreshShared, int Flip, int OutBits,
           int OutSigned, int ThresholdsStyle, int Slots>
 void threshold(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
-               const ap_uint<ThreshBits> Thresholds[threshold_depth<ThresholdsStyle, OutBits, ThreshShared>(Pe, ceil_div(Channels, Pe))]) {
+               const ap_uint<ThreshBits> Thresholds[threshold_depth<ThresholdsStyle, OutBits, ThreshShared>(Pe, ceil_div(Channels, Pe))],
+               frames_t frames) {
   static_assert(Pe <= Channels, "dfc::threshold: there are at most Channels lanes");
   DFC_PARTITION_BLOCK(Thresholds, (threshold_depth<ThresholdsStyle, OutBits, ThreshShared>(Pe, 1)))
   constexpr int Folds = ceil_div(Channels, Pe);
   int fold = 0;
-  for (long step = 0; step < long(Vectors) * Folds; step++) {
+  for (FrameSteps<long(Vectors) * Folds> step(frames); step.more(); step.next()) {
     DFC_PIPELINE(1)
     const ap_uint<Pe * InBits> inputs = in.read();
     ap_uint<Pe * OutBits> results = 0;

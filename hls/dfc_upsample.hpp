@@ -1,5 +1,5 @@
 // Nearest-neighbour upsampling: each row FactorH times, each pixel of Fold beats FactorW times, out of a row buffer.
-// One call is one frame: one iteration for each beat out, of one loop at II = 1; a row is taken while its first copy is given.
+// One call moves `frames` frames: one iteration for each beat out, of one loop at II = 1; a row is taken while its first copy is given.
 #pragma once
 
 #include "dfc_common.hpp"
@@ -7,12 +7,12 @@
 namespace dfc {
 
 template <int Height, int Width, int Fold, int FactorH, int FactorW, int BeatBits, int Depth, int RamStyle>
-void upsample(hls::stream<ap_uint<BeatBits>>& in, hls::stream<ap_uint<BeatBits>>& out) {
+void upsample(hls::stream<ap_uint<BeatBits>>& in, hls::stream<ap_uint<BeatBits>>& out, frames_t frames) {
   static_assert(Depth >= 1, "dfc::upsample: Depth must be at least 1");
   ap_uint<BeatBits> row[Width * Fold];
   ap_uint<BeatBits> beat = 0;
   int word = 0, copy = 0, pixel = 0, pass = 0;
-  for (long step = 0; step < long(Height) * FactorH * Width * FactorW * Fold; step++) {
+  for (FrameSteps<long(Height) * FactorH * Width * FactorW * Fold> step(frames); step.more(); step.next()) {
     DFC_PIPELINE(1)
     const int place = pixel * Fold + word;
     if (pass == 0 && copy == 0) {

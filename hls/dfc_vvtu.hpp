@@ -1,16 +1,16 @@
 // Vector-vector-threshold unit: each of Channels outputs from its own Taps inputs at each of Vectors positions.
-// The last fold of channels may hold dummies. One call is one frame: Vectors * folds * Taps iterations of one loop at II = 1.
+// The last fold of channels may hold dummies. One call moves `frames` frames: of each, Vectors * folds * Taps iterations of one loop at II = 1.
 #pragma once
 
 #include "dfc_arithmetic.hpp"
 
 namespace dfc {
 
-// The frame, with what becomes of each sum left to `finish(acc, fold, lane)`.
+// The frames, with what becomes of each sum left to `finish(acc, fold, lane)`.
 template <int Vectors, int Channels, int Taps, int Pe, class P, int InBits, int WeightBits, int AccBits, int AccSigned,
           int OutBits, class Finish>
-inline void vvtu_frame(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
-                       const ap_uint<Pe * WeightBits> Weights[], const Finish& finish) {
+inline void vvtu_frames(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
+                       const ap_uint<Pe * WeightBits> Weights[], frames_t frames, const Finish& finish) {
   DFC_INLINE
   static_assert(Pe <= Channels, "dfc::vvtu: there are at most Channels lanes");
   constexpr int Folds = ceil_div(Channels, Pe);
@@ -21,7 +21,7 @@ inline void vvtu_frame(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uin
   int tap = 0;
   int fold = 0;
   int word = 0;
-  for (long step = 0; step < long(Vectors) * Folds * Taps; step++) {
+  for (FrameSteps<long(Vectors) * Folds * Taps> step(frames); step.more(); step.next()) {
     DFC_PIPELINE(1)
     const ap_uint<Pe * InBits> inputs = in.read();
     const ap_uint<Pe * WeightBits> weights = Weights[word];
@@ -51,11 +51,12 @@ template <int Vectors, int Channels, int Taps, int Pe, int InBits, int InSigned,
           int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
 void vvtu(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
           const ap_uint<Pe * WeightBits> Weights[ceil_div(Channels, Pe) * Taps],
-          const ap_uint<ThreshBits> Thresholds[threshold_depth<ThresholdsStyle, OutBits, ThreshShared>(Pe, ceil_div(Channels, Pe))]) {
+          const ap_uint<ThreshBits> Thresholds[threshold_depth<ThresholdsStyle, OutBits, ThreshShared>(Pe, ceil_div(Channels, Pe))],
+          frames_t frames) {
   using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor>;
   DFC_PARTITION_BLOCK(Thresholds, (threshold_depth<ThresholdsStyle, OutBits, ThreshShared>(Pe, 1)))
-  vvtu_frame<Vectors, Channels, Taps, Pe, P, InBits, WeightBits, AccBits, AccSigned, OutBits>(
-      in, out, Weights, [&](const integer<AccBits, AccSigned != 0>& acc, int fold, int lane) {
+  vvtu_frames<Vectors, Channels, Taps, Pe, P, InBits, WeightBits, AccBits, AccSigned, OutBits>(
+      in, out, Weights, frames, [&](const integer<AccBits, AccSigned != 0>& acc, int fold, int lane) {
         return threshold_code<ThreshShared ? 1 : ceil_div(Channels, Pe), AccBits, AccSigned, ThreshBits, ThreshFactorBits,
                               ThreshShift, Flip, OutBits, OutSigned, ThresholdsStyle>(
             acc, Thresholds, ThreshShared ? 0 : fold, ThreshShared ? 0 : lane);
@@ -68,11 +69,11 @@ template <int Vectors, int Channels, int Taps, int Pe, int InBits, int InSigned,
           int ThreshShared, int Flip, int OutBits, int OutSigned, int Double,
           int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
 void vvtu(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
-          const ap_uint<Pe * WeightBits> Weights[ceil_div(Channels, Pe) * Taps]) {
+          const ap_uint<Pe * WeightBits> Weights[ceil_div(Channels, Pe) * Taps], frames_t frames) {
   static_assert(ThreshBits == 0, "dfc::vvtu: a unit with thresholds takes their memory");
   using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor>;
-  vvtu_frame<Vectors, Channels, Taps, Pe, P, InBits, WeightBits, AccBits, AccSigned, OutBits>(
-      in, out, Weights,
+  vvtu_frames<Vectors, Channels, Taps, Pe, P, InBits, WeightBits, AccBits, AccSigned, OutBits>(
+      in, out, Weights, frames,
       [](const integer<AccBits, AccSigned != 0>& acc, int, int) { return give_sum<AccBits, AccSigned, OutBits, Double, Taps>(acc); });
 }
 
