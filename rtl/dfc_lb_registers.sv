@@ -39,11 +39,6 @@ module dfc_lb_registers #(
   input  logic [63:0] cycles_i
 );
   logic write;
-  assign write      = aw_valid_i && w_valid_i && !b_valid_o;
-  assign aw_ready_o = write;
-  assign w_ready_o  = write;
-  assign ar_ready_o = !r_valid_o;
-
   logic [31:0] value;
   always_comb begin
     unique case (ar_addr_i[7:2])
@@ -67,17 +62,19 @@ module dfc_lb_registers #(
     endcase
   end
 
+  dfc_axi_lite u_axi (
+    .clk_i, .rst_ni, .aw_valid_i, .aw_ready_o, .w_valid_i, .w_ready_o, .b_valid_o, .b_ready_i, .ar_valid_i, .ar_ready_o,
+    .r_data_o, .r_valid_o, .r_ready_i, .write_o(write), .read_data_i(value)
+  );
+
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      {start_o, b_valid_o, r_valid_o, address_o, bytes_o} <= '0;
+      {start_o, address_o, bytes_o} <= '0;
     end else begin
       start_o <= write && aw_addr_i[7:2] == 6'h00 && w_data_i[0];
       if (write && aw_addr_i[7:2] == 6'h02) address_o <= w_data_i;
       if (write && aw_addr_i[7:2] == 6'h03) bytes_o <= w_data_i;
-      b_valid_o <= write || (b_valid_o && !b_ready_i);
-      r_valid_o <= (ar_valid_i && ar_ready_o) || (r_valid_o && !r_ready_i);
     end
-    if (ar_valid_i && ar_ready_o) r_data_o <= value;
   end
   logic unused_low;
   assign unused_low = ^{aw_addr_i[1:0], ar_addr_i[1:0]};

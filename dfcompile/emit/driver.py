@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dfcompile.dataflow.design import Design
+from dfcompile.emit.interface import port_bytes
 from dfcompile.emit.resource import render
 from dfcompile.ir import operators
 from dfcompile.ir.graph import Array, Graph, Node, Op
@@ -90,11 +91,13 @@ def driver_data(design: Design, host: HostSide) -> tuple[dict[str, Any], dict[st
     inputs = []
     for tensor in design.graph.inputs:
         s = streams[tensor]
-        inputs.append({**input_data(sources[tensor], s.shape, s.dtype, arrays), "name": tensor, "lanes": s.lanes})
+        inputs.append(
+            {**input_data(sources[tensor], s.shape, s.dtype, arrays), "name": tensor, "lanes": s.lanes, "bytes": port_bytes(s.width)}
+        )
     outputs = []
     for ports, tensor in zip(by_stream(host.outputs).values(), design.graph.outputs, strict=True):
         s = streams[tensor]
-        outputs.append({**output_data(ports, s.shape, s.dtype, arrays), "lanes": s.lanes})
+        outputs.append({**output_data(ports, s.shape, s.dtype, arrays), "lanes": s.lanes, "bytes": port_bytes(s.width)})
     data = {
         "name": design.name,
         "inputs": inputs,

@@ -9,6 +9,11 @@ from dfcompile.emit.name import Names, port_names
 from dfcompile.units.base import Stream
 
 
+def port_bytes(bits: int) -> int:
+    """Bytes of a beat of so many bits on the outside."""
+    return 1 << (-(-bits // 8) - 1).bit_length()
+
+
 @dataclass(frozen=True)
 class StreamView:
     """A stream inside a design: the name at its producer and at its reader differ when a FIFO is between; style is its memory's."""
@@ -47,16 +52,17 @@ class PortView:
 
     @property
     def bytes(self) -> int:
-        """Bytes of a beat on the AXI4-Stream side."""
-        return -(-self.stream.width // 8)
+        """Bytes of a beat on the AXI4-Stream side: a power of two, as DMAs want it."""
+        return port_bytes(self.stream.width)
+
+    @property
+    def padding(self) -> int:
+        """Bits of a beat above the stream's own, zero on outputs."""
+        return 8 * self.bytes - self.stream.width
 
     @property
     def beats(self) -> int:
         return self.stream.beats
-
-    @property
-    def count_bits(self) -> int:
-        return max(1, (self.stream.beats - 1).bit_length())
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.share import ported_memory, shared_memories
 from dfcompile.device.area import STYLE_CODES
+from dfcompile.emit.identity import design_hash, version_word
 from dfcompile.emit.interface import Interface
 from dfcompile.emit.memory import write_lines
 from dfcompile.emit.name import port_names, sanitise
@@ -103,7 +104,7 @@ def emit_rtl(design: Design, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     interface = Interface.of(design)
     units = [_unit_view(n, interface) for n in design.nodes]
-    kinds = {f"dfc_{u['kind']}.sv" for u in units}
+    kinds = {f"dfc_{u['kind']}.sv" for u in units} | {"dfc_axi_batch.sv", "dfc_axi_last.sv"}
     if any(s.depth for s in interface.streams.values()):
         kinds.add("dfc_fifo.sv")
     memories, shared = _memory_views(design, interface)
@@ -121,6 +122,8 @@ def emit_rtl(design: Design, folder: Path) -> None:
         "units": units,
         "memories": memories,
         "shared": shared,
+        "version": version_word(),
+        "hash": design_hash(design),
     }
     (folder / f"{top}_core.sv").write_text(render("rtl/core.sv.j2", **values))
     (folder / f"{top}.sv").write_text(render("rtl/wrapper.sv.j2", **values))

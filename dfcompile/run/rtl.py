@@ -37,12 +37,14 @@ class RtlRun:
     frame_done: cycle of each frame's last output transfer
     first_take: cycle of the first input transfer
     cycles:     length of the run
+    registers:  what the design's registers say at its end: frames of a batch, version, hash (low, high), cycles, frames complete
     """
 
     outputs: tuple[NDArray[np.int64], ...]
     frame_done: NDArray[np.int64]
     first_take: int
     cycles: int
+    registers: tuple[int, ...] = ()
 
     @property
     def latency_cycles(self) -> int:
@@ -89,19 +91,26 @@ def _deadlock(design: Design, why: str) -> CompileError:
     return CompileError(Problem("deadlock", "the design stopped", where=design.name, why=why, help=help_))
 
 
-def _parse_times(path: Path) -> tuple[NDArray[np.int64], int, int]:
-    values: dict[str, list[int]] = {"frame_done": [], "first_take": [], "cycles": []}
+def _parse_times(path: Path) -> tuple[NDArray[np.int64], int, int, tuple[int, ...]]:
+    values: dict[str, list[int]] = {"frame_done": [], "first_take": [], "cycles": [], "registers": []}
     for line in path.read_text().splitlines():
         name, *rest = line.split()
         if name in values:
-            values[name].append(int(rest[0]))
-    return np.array(values["frame_done"], np.int64), values["first_take"][0], values["cycles"][0]
+            values[name] += map(int, rest)
+    return np.array(values["frame_done"], np.int64), values["first_take"][0], values["cycles"][0], tuple(values["registers"])
 
 
 def run_harness(
-    design: Design, rtl: Path, inputs: Sequence[Array], stalls: float, seed: int, rates: Rates = FULL_RATE, reset_at: int = 0
+    design: Design,
+    rtl: Path,
+    inputs: Sequence[Array],
+    stalls: float,
+    seed: int,
+    rates: Rates = FULL_RATE,
+    reset_at: int = 0,
+    batch: int = 0,
 ) -> RtlRun:
-    """Run frames through the project in folder `rtl` with the C++ harness."""
+    """Run frames through the project in folder `rtl` with the C++ harness; batch: frames for each tlast, 0 leaves the design as it is."""
     frames = check_inputs(design, inputs)
     interface = Interface.of(design)
     cycles = frames * frame_cycles(design)
@@ -118,7 +127,7 @@ def run_harness(
         files = [file(p) for p in (*interface.inputs, *interface.outputs)]
         times = folder / "times.txt"
         command: list[str | Path] = [harness, str(frames), str(stalls), str(seed), str(max_idle)]
-        command += [str(rates.source_gap), str(rates.sink_gap), str(rates.frame_period), str(reset_at), times, *files]
+        command += [str(rates.source_gap), str(rates.sink_gap), str(rates.frame_period), str(reset_at), str(batch), times, *files]
         done = subprocess.run(command, cwd=rtl, capture_output=True, text=True, check=False)
         if done.returncode:
             raise _failure(design, done.returncode, done.stdout + done.stderr, times, max_idle)

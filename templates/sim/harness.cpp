@@ -1,10 +1,13 @@
 // Runs frames through a verilated design and writes what came out, and when.
-// usage: harness FRAMES STALLS SEED MAX_IDLE SOURCE_GAP SINK_GAP FRAME_PERIOD RESET_AT TIMES_FILE INPUT_FILE... OUTPUT_FILE...
+// usage: harness FRAMES STALLS SEED MAX_IDLE SOURCE_GAP SINK_GAP FRAME_PERIOD RESET_AT BATCH TIMES_FILE INPUT_FILE... OUTPUT_FILE...
 // Files of beats hold one beat a line in hex. STALLS is the chance, in every cycle, that an input pauses between beats or an output
 // is not ready. An input offers a beat SOURCE_GAP cycles after the transfer of the one before, and the first beat of a frame
 // FRAME_PERIOD cycles after it offered that of the frame before, at the earliest; an output is ready SINK_GAP cycles after a
-// transfer (1, 1 and 0: as fast as can be). Unless RESET_AT is 0 the design is reset in that cycle, and all starts again. After MAX_IDLE cycles without a transfer the run is given up. TIMES_FILE: lines "name value...", see main.
+// transfer (1, 1 and 0: as fast as can be). Unless RESET_AT is 0 the design is reset in that cycle, and all starts again. BATCH is
+// the number of frames that is written into the design's register before it starts, after which tlast must come; 0: none is written,
+// which means 1. After MAX_IDLE cycles without a transfer the run is given up. TIMES_FILE: lines "name value...", see write_times.
 // Exit codes: 0 done, 2 given up (see TIMES_FILE), 3 the design broke the stream protocol, 4 bad usage or files.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -100,6 +103,7 @@ struct Output {
   Port port;
   uint64_t count;
   std::vector<uint8_t> beats;
+  uint64_t last;
   uint64_t done = 0, next = 0;  // next: cycle in which it may be ready again
   bool waiting = false;
   std::vector<uint8_t> held;
@@ -111,12 +115,12 @@ struct Output {
     *port.ready = 0;
   }
   const uint8_t* data() const { return static_cast<const uint8_t*>(port.data); }
-  // The rules of the stream: an offered beat stays, unchanged; tlast marks the last beat of a frame.
+  // The rules of the stream: an offered beat stays, unchanged; tlast marks the last beat of a batch, here of `last` beats.
   void check(uint64_t cycle) {
     const std::string where = std::string(port.name) + ", beat " + std::to_string(done) + ", cycle " + std::to_string(cycle) + ": ";
     if (waiting && !*port.valid) fail(3, where + "tvalid fell before the transfer");
     if (waiting && std::memcmp(held.data(), data(), held.size())) fail(3, where + "tdata changed before the transfer");
-    if (*port.valid && *port.last != (done % port.beats == port.beats - 1)) fail(3, where + "tlast is wrong");
+    if (*port.valid && *port.last != (done % last == last - 1)) fail(3, where + "tlast is wrong");
     waiting = *port.valid && !*port.ready;
     if (waiting) std::memcpy(held.data(), data(), held.size());
   }
@@ -151,6 +155,33 @@ struct Bench {
     frame_done.assign(frames, 0);
     cycle = first_take = last_move = 0;
     taken = false;
+  }
+  // A write of a register, and a read; the streams rest meanwhile.
+  void write(uint8_t address, uint32_t value) {
+    const Control& c = design.control;
+    *c.awaddr = address, *c.wdata = value;
+    *c.awvalid = *c.wvalid = *c.bready = 1;
+    for (bool taken = false, done = false; !done;) {
+      half(0);
+      const bool takes = *c.awready && *c.wready;
+      done = taken && *c.bvalid;
+      half(1);
+      if (takes) taken = true, *c.awvalid = *c.wvalid = 0;
+    }
+    *c.bready = 0;
+  }
+  uint32_t read(uint8_t address) {
+    const Control& c = design.control;
+    *c.araddr = address;
+    *c.arvalid = *c.rready = 1;
+    for (;;) {
+      half(0);
+      const bool takes = *c.arready, done = *c.rvalid;
+      const uint32_t value = *c.rdata;
+      half(1);
+      if (takes) *c.arvalid = 0;
+      if (done) return *c.rready = 0, value;
+    }
   }
   void drive(Random& random, uint64_t threshold) {
     for (Input& i : inputs) i.drive(cycle, rates, threshold && random.below(threshold));
@@ -188,7 +219,7 @@ struct Bench {
   }
 };
 
-void write_times(const char* path, const Bench& bench) {
+void write_times(const char* path, Bench& bench) {
   std::FILE* file = std::fopen(path, "w");
   if (!file) fail(4, std::string("cannot write ") + path);
   std::fprintf(file, "cycles %llu\nfirst_take %llu\n", (unsigned long long)bench.cycle, (unsigned long long)bench.first_take);
@@ -199,28 +230,34 @@ void write_times(const char* path, const Bench& bench) {
   for (const Output& o : bench.outputs) {
     std::fprintf(file, "output %s %llu %llu %d %d\n", o.port.name, (unsigned long long)o.done, (unsigned long long)o.count, *o.port.valid, *o.port.ready);
   }
+  for (Output& o : bench.outputs) *o.port.ready = 0;
+  std::fprintf(file, "registers");
+  for (uint8_t address : {0x10, 0x18, 0x20, 0x28, 0x30, 0x38}) std::fprintf(file, " %u", bench.read(address));
+  std::fprintf(file, "\n");
   std::fclose(file);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 10) fail(4, "usage: harness FRAMES STALLS SEED MAX_IDLE SOURCE_GAP SINK_GAP FRAME_PERIOD RESET_AT TIMES_FILE INPUT_FILE... OUTPUT_FILE...");
+  if (argc < 11) fail(4, "usage: harness FRAMES STALLS SEED MAX_IDLE SOURCE_GAP SINK_GAP FRAME_PERIOD RESET_AT BATCH TIMES_FILE INPUT_FILE... OUTPUT_FILE...");
   Bench bench;
   const uint64_t seed = std::strtoull(argv[3], nullptr, 10);
   bench.design = open_design(seed);
   const uint64_t frames = std::strtoull(argv[1], nullptr, 10), max_idle = std::strtoull(argv[4], nullptr, 10);
   const uint64_t threshold = static_cast<uint64_t>(std::strtod(argv[2], nullptr) * 4294967296.0);
   bench.rates = {std::strtoull(argv[5], nullptr, 10), std::strtoull(argv[6], nullptr, 10), std::strtoull(argv[7], nullptr, 10)};
-  if (argc != 10 + static_cast<int>(bench.design.inputs.size() + bench.design.outputs.size())) fail(4, "wrong number of files");
-  char** path = argv + 10;
+  if (argc != 11 + static_cast<int>(bench.design.inputs.size() + bench.design.outputs.size())) fail(4, "wrong number of files");
+  const uint64_t batch = std::strtoull(argv[9], nullptr, 10);
+  char** path = argv + 11;
   for (const Port& p : bench.design.inputs) bench.inputs.push_back({p, read_beats(*path++, p, frames * p.beats), frames * p.beats});
   for (const Port& p : bench.design.outputs) {
-    bench.outputs.push_back({p, frames * p.beats, {}, 0, 0, false, std::vector<uint8_t>(bytes_of(p))});
+    bench.outputs.push_back({p, frames * p.beats, {}, std::max<uint64_t>(batch, 1) * p.beats, 0, 0, false, std::vector<uint8_t>(bytes_of(p))});
   }
   const auto run = [&](uint64_t until) {
     Random random{seed};
     bench.reset(frames);
+    if (batch) bench.write(0x10, static_cast<uint32_t>(batch));
     while (!bench.finished() && bench.cycle - bench.last_move <= max_idle && bench.cycle < until) {
       bench.drive(random, threshold);
       bench.step();
@@ -230,7 +267,7 @@ int main(int argc, char** argv) {
   if (reset_at) run(reset_at);
   run(~uint64_t{0});
   const bool finished = bench.finished();
-  write_times(argv[9], bench);
+  write_times(argv[10], bench);
   if (finished) {
     Random none{0};
     for (int i = 0; i < 32; ++i) bench.drive(none, 0), bench.step();  // a beat too many would show now

@@ -13,8 +13,15 @@ struct Port {
   uint64_t beats;   // per frame
 };
 
+// AXI4-Lite registers.
+struct Control {
+  uint8_t *awaddr, *awvalid, *awready, *wvalid, *wready, *bvalid, *bready, *araddr, *arvalid, *arready, *rvalid, *rready;
+  uint32_t *wdata, *rdata;
+};
+
 struct Design {
   std::vector<Port> inputs, outputs;
+  Control control;
   uint8_t* clock;
   uint8_t* reset_n;
 };

@@ -14,6 +14,7 @@ import pytest
 from dfcompile import build
 from dfcompile.emit.driver import emit_driver
 from dfcompile.mode.dataflow import DataflowAccelerator
+from tests.backend.outside import packed, unpacked
 
 MODELS = ("digits_cnn_w2a2", "digits_cnn_w4a4_qcdq", "digits_mlp_w1a1")
 
@@ -49,7 +50,7 @@ def test_codes_and_beats(made: tuple[DataflowAccelerator, Path]) -> None:
     streams = accelerator.design.streams()
     for tensor, port, codes in zip(accelerator.design.graph.inputs, driver.inputs, driver.encode(x), strict=True):
         assert np.array_equal(codes, wanted[tensor])
-        assert np.array_equal(port.pack(codes), streams[tensor].pack(codes))
+        assert np.array_equal(port.pack(codes), packed(streams[tensor], codes))
         assert np.array_equal(port.unpack(port.pack(codes)), codes)
 
 
@@ -61,7 +62,7 @@ def test_outputs(made: tuple[DataflowAccelerator, Path]) -> None:
     streams = accelerator.design.streams()
     received = []
     for port, tensor, values in zip(driver.outputs, accelerator.design.graph.outputs, codes.values(), strict=True):
-        received.append(port.unpack(streams[tensor].pack(values)))
+        received.append(port.unpack(packed(streams[tensor], values)))
         assert np.array_equal(received[-1], values.reshape(received[-1].shape))
     results, wanted = driver.decode(received), accelerator.host.decode(codes)
     assert results.keys() == wanted.keys()
@@ -77,8 +78,8 @@ def test_run_goes_through_the_board(made: tuple[DataflowAccelerator, Path], monk
     graph, streams = accelerator.design.graph, accelerator.design.streams()
 
     def transfer(beats: list[np.ndarray]) -> list[np.ndarray]:
-        made_codes = graph.execute({t: streams[t].unpack(b) for t, b in zip(graph.inputs, beats, strict=True)})
-        return [streams[t].pack(made_codes[t]) for t in graph.outputs]
+        made_codes = graph.execute({t: unpacked(streams[t], b) for t, b in zip(graph.inputs, beats, strict=True)})
+        return [packed(streams[t], made_codes[t]) for t in graph.outputs]
 
     with pytest.raises(RuntimeError, match="no board"):
         driver.run(x)

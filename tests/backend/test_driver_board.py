@@ -13,6 +13,7 @@ from onnx import helper
 import dfcompile as dfc
 from dfcompile.emit.driver import emit_driver
 from dfcompile.mode.dataflow import DataflowAccelerator
+from tests.backend.outside import packed, unpacked
 from tests.backend.pynq_mock import Board
 from tests.backend.test_driver import load
 from tests.frontend.make import model
@@ -51,8 +52,8 @@ def board_of(
     graph, streams = accelerator.design.graph, accelerator.design.streams()
 
     def run(beats: list[np.ndarray]) -> list[np.ndarray]:
-        codes = graph.execute({t: streams[t].unpack(b) for t, b in zip(graph.inputs, beats, strict=True)})
-        return [streams[t].pack(codes[t]) for t in graph.outputs]
+        codes = graph.execute({t: unpacked(streams[t], b) for t, b in zip(graph.inputs, beats, strict=True)})
+        return [packed(streams[t], codes[t]) for t in graph.outputs]
 
     board = Board([*inputs, *outputs], inputs, outputs, run)
     board.install(monkeypatch)

@@ -21,8 +21,14 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     return load(folder)
 
 
+def beat_bytes(bits: int, lanes: int) -> int:
+    """The least power of two of bytes that holds a beat."""
+    return next(2**k for k in range(20) if 8 * 2**k >= bits * lanes)
+
+
 def beats(driver: ModuleType, bits: int, signed: bool, bipolar: bool, lanes: int, elements: int) -> Any:
-    data = {"name": "s", "shape": [1, 1, elements], "bits": bits, "signed": signed, "bipolar": bipolar, "lanes": lanes}
+    data: dict[str, Any] = {"name": "s", "shape": [1, 1, elements], "bits": bits, "signed": signed, "bipolar": bipolar, "lanes": lanes}
+    data["bytes"] = beat_bytes(bits, lanes)
     return driver.Beats(data, {})
 
 
@@ -34,7 +40,7 @@ def by_hand(codes: list[int], bits: int, bipolar: bool, lanes: int) -> list[list
         for lane, code in enumerate(codes[first : first + lanes]):
             pattern = int(code > 0) if bipolar else code % 2**bits
             word |= pattern << (lane * bits)
-        found.append(list(word.to_bytes(-(-bits * lanes // 8), "little")))
+        found.append(list(word.to_bytes(beat_bytes(bits, lanes), "little")))
     return found
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +12,13 @@ import pytest
 
 from dfcompile.dataflow.design import Design
 from dfcompile.emit.golden import Golden, golden, random_inputs
+from dfcompile.emit.identity import design_hash, version_word
 from dfcompile.emit.rtl import emit_rtl
 from dfcompile.errors import CompileError
 from dfcompile.run.hls import run_hls
-from dfcompile.run.rtl import RtlRun, run_rtl
+from dfcompile.run.rtl import RtlRun, run_harness, run_rtl
 from dfcompile.timing.solve import solve
+from dfcompile.units.mvtu import Mvtu
 from tests.backend.designs import dense, residual, two_ports
 
 FRAMES = 5
@@ -73,7 +77,11 @@ def _edited(design: Design, folder: Path, file: str, old: str, new: str) -> Path
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("m_axis0_beat_q == 7'd71", "m_axis0_beat_q == 7'd70", r"m_axis0, beat 70, cycle \d+: tlast is wrong"),
+        (
+            "dfc_axi_last #(.Beats(72)) u_m_axis0_last",
+            "dfc_axi_last #(.Beats(71)) u_m_axis0_last",
+            r"m_axis0, beat 70, cycle \d+: tlast is wrong",
+        ),
         (
             "assign m_axis0_tdata = {2'b0, m_axis0_data};",
             "assign m_axis0_tdata = {1'b0, aclk_q, m_axis0_data};\n"
@@ -88,6 +96,46 @@ def test_a_broken_protocol_is_told(old: str, new: str, said: str, tmp_path: Path
     rtl = _edited(design, tmp_path, "two_ports.sv", old, new)
     with pytest.raises(CompileError, match=said):
         run_rtl(design, frames_of(design).inputs, 0.7, 1, rtl)
+
+
+@pytest.mark.parametrize(("batch", "stalls"), [(0, 0.0), (1, 0.3), (3, 0.0), (3, 0.5), (2, 0.2)])
+def test_batches_and_registers(batch: int, stalls: float, tmp_path: Path) -> None:
+    """tlast ends each batch (the harness checks it); the registers say which design it is and what it took."""
+    design = two_ports()
+    emit_rtl(design, tmp_path)
+    frozen = frames_of(design)
+    made = run_harness(design, tmp_path, frozen.inputs, stalls, 5, batch=batch)
+    for found, wanted in zip(made.outputs, frozen.outputs, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    code = design_hash(design)
+    cycles = int(made.frame_done[-1]) - made.first_take + 1
+    assert made.registers == (max(batch, 1), version_word(), code & 0xFFFFFFFF, code >> 32, cycles, frozen.frames)
+
+
+def test_another_batch_is_noticed(tmp_path: Path) -> None:
+    design = two_ports()
+    _edited(design, tmp_path, "dfc_axi_last.sv", "ends ? frames_i - 1'b1", "ends ? frames_i")
+    with pytest.raises(CompileError, match=r"m_axis., beat 287, cycle \d+: tlast is wrong"):
+        run_harness(design, tmp_path, frames_of(design).inputs, 0, 5, batch=2)
+
+
+@pytest.mark.parametrize("make", [dense, two_ports])
+def test_the_hash_tells_designs_apart(make: Callable[[], Design]) -> None:
+    design = make()
+    assert design_hash(design) == design_hash(make()) != 0
+    assert " at 0x" not in "".join(repr(vars(design.unit(n.name))) for n in design.nodes)
+    deeper = dataclasses.replace(design, fifo_depths={next(iter(design.streams())): 3})
+    named = dataclasses.replace(design, graph=dataclasses.replace(design.graph, name="other"))
+    assert len({design_hash(d) for d in (design, deeper, named)}) == 3
+
+
+def test_the_hash_reads_the_weights() -> None:
+    design = dense()
+    unit = design.unit("fc")
+    assert isinstance(unit, Mvtu)
+    before = design_hash(design)
+    unit.weights[0, 0, 0] ^= 1
+    assert design_hash(design) != before
 
 
 def test_wrong_codes_are_given_back_not_hidden(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@ dfc_extend.sv
 dfc_scale.sv
 dfc_stream_out.sv
 dfc_add.sv
+dfc_axi_lite.sv
+dfc_axi_batch.sv
+dfc_axi_last.sv
 dfc_ram.sv
 dfc_fifo.sv
 dfc_fork.sv

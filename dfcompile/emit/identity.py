@@ -1,0 +1,40 @@
+"""What a build and the hardware made of it know each other by: the hash of the design, the version of the compiler."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+import numpy as np
+
+import dfcompile
+from dfcompile.dataflow.design import Design
+from dfcompile.units.base import unit_of
+
+
+def design_hash(design: Design) -> int:
+    """64 bits that differ between designs that differ in anything: units, weights, thresholds, streams, FIFOs."""
+    digest = hashlib.sha256()
+
+    def add(*parts: object) -> None:
+        digest.update("\0".join(map(str, parts)).encode() + b"\n")
+
+    add(design.name, *design.graph.inputs, "", *design.graph.outputs)
+    for node in design.nodes:
+        unit = unit_of(node)
+        add(node.name, unit.kind, *node.inputs, "", *node.outputs)
+        for field in dataclasses.fields(unit):  # type: ignore[arg-type]  # every unit is a dataclass
+            value = getattr(unit, field.name)
+            if isinstance(value, np.ndarray):
+                add(field.name, value.shape, value.dtype)
+                digest.update(np.ascontiguousarray(value).tobytes())
+            else:
+                add(field.name, repr(value))
+    add(*sorted((t, depth) for t, depth in design.fifo_depths.items() if depth), "", *design.shared)
+    return int.from_bytes(digest.digest()[:8], "big")
+
+
+def version_word() -> int:
+    """The compiler's version as a register holds it: 8 bits major, 8 bits minor, 16 bits patch."""
+    major, minor, patch = map(int, dfcompile.__version__.split("."))  # noqa: RUF048  ours has three numbers
+    return major << 24 | minor << 16 | patch
