@@ -1,0 +1,95 @@
+"""What an HLS tool's front end could not take, read from LLVM IR: code with no fixed hardware, and memories without their values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import llvmlite.binding as llvm
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+# Blocking reads and writes of streams are the tool's own.
+STREAM = "_ZN3hls6stream"
+HEAP = re.compile(r"_Zn[wa]|_Zd[la]|(malloc|calloc|realloc|free|aligned_alloc)$")
+_CALLS = ("call", "invoke", "callbr")
+# A number, or an array of zeros.
+_ENTRY = re.compile(r"i64 (-?\d+)|((?:\[\d+ x )+)i64\]+ zeroinitializer")
+
+Limbs = NDArray[np.uint64]
+
+
+def breaches(text: str, memories: Mapping[str, Limbs], state: Sequence[str] = ()) -> list[str]:
+    """What breaks the dialect in a module of LLVM IR, one sentence each.
+
+    memories: name -> (depth, limbs) of every read-only memory that must be there, lowest limb first
+    state:    names of variables that keep their values between calls, which are allowed
+    """
+    module = llvm.parse_assembly(text)
+    return [*_globals(module, state), *_memories(module, memories), *_functions(module)]
+
+
+def _globals(module: llvm.ModuleRef, state: Sequence[str]) -> Iterator[str]:
+    for variable in module.global_variables:
+        name, head = variable.name, str(variable).partition(" = ")[2]
+        if name == "llvm.global_ctors":
+            if not str(variable.global_value_type).startswith("[0 x "):
+                yield "a global is filled at run time: llvm.global_ctors is not empty"
+        elif not name.startswith("llvm.") and not re.search(r"\bconstant\b", head[:80]) and _plain(name) not in state:
+            yield f"{_plain(name)} is a variable that keeps its value between calls"
+
+
+def _plain(name: str) -> str:
+    """The last part of the mangled name of a variable: a length and so many characters, before the letters that close a scope."""
+    for match in re.finditer(r"(?=(\d+))", name):
+        rest, length = name[match.end(1) :], int(match[1])
+        if 0 < length <= len(rest) and re.fullmatch(r"E*(_\d+)?", rest[length:]):
+            return rest[:length]
+    return name
+
+
+def _memories(module: llvm.ModuleRef, memories: Mapping[str, Limbs]) -> Iterator[str]:
+    found = {_plain(v.name): v for v in module.global_variables}
+    for name, words in memories.items():
+        if name not in found:
+            yield f"the memory {name} is missing"
+        elif re.search(r"\bconstant\b", str(found[name])[:200]) is None:
+            yield f"the memory {name} is not constant"
+        elif not np.array_equal(values(str(found[name])), words.reshape(-1)):
+            yield f"the memory {name} has other values than its file"
+
+
+def values(variable: str) -> Limbs:
+    """The 64-bit numbers of a global's initializer, in order."""
+    numbers = list[int]()
+    for number, sizes in _ENTRY.findall(variable):
+        if number:
+            numbers.append(int(number) % 2**64)
+        else:
+            numbers += [0] * int(np.prod([int(n) for n in re.findall(r"\d+", sizes)]))
+    return np.array(numbers, np.uint64)
+
+
+def _functions(module: llvm.ModuleRef) -> Iterator[str]:
+    calls, declared = nx.DiGraph(), {f.name for f in module.functions if f.is_declaration}
+    for function in module.functions:
+        calls.add_node(function.name)
+        for instruction in (i for block in function.blocks for i in block.instructions):
+            operands = list(instruction.operands)
+            if instruction.opcode == "alloca" and operands[0].value_kind != llvm.ValueKind.constant_int:
+                yield f"{function.name}: an array of variable size"
+            if instruction.opcode not in _CALLS:
+                continue
+            callee = operands[-1]
+            if callee.value_kind != llvm.ValueKind.function:
+                yield f"{function.name}: an indirect call"
+            elif HEAP.match(callee.name):
+                yield f"{function.name}: dynamic memory ({callee.name})"
+            elif callee.name not in declared:
+                calls.add_edge(function.name, callee.name)
+            elif not callee.name.startswith(("llvm.", STREAM)):
+                yield f"{function.name}: a call of {callee.name}, which is nowhere defined"
+    for loop in nx.strongly_connected_components(calls):
+        if len(loop) > 1 or any(calls.has_edge(f, f) for f in loop):
+            yield f"{min(loop)}: recursion"
