@@ -126,6 +126,8 @@ def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
         return batch_norm(*ins[:5], a.get("epsilon", 1e-5))
     if op in ("Add", "Sub", "Mul", "Div"):
         return {"Add": x.__add__, "Sub": x.__sub__, "Mul": x.__mul__, "Div": x.__truediv__}[op](ins[1])
+    if op == "PRelu":
+        return each(lambda v, slope: v if v >= 0 else v * slope, x, ins[1])
     if op in ("Min", "Max"):
         return each(min if op == "Min" else max, x, ins[1])
     if op == "Clip":

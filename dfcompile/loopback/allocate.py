@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dfcompile.errors import CompileError, Problem
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.layer import Layer
-from dfcompile.loopback.lower import Lowered
+from dfcompile.loopback.lowered import Lowered
 from dfcompile.loopback.storage import Storage
 
 Span = tuple[int, int]

@@ -8,7 +8,8 @@ from dfcompile.loopback.allocate import allocate
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import pack, unpack
 from dfcompile.loopback.emit import Emitter
-from dfcompile.loopback.lower import Lowered, lower
+from dfcompile.loopback.lower import lower
+from dfcompile.loopback.lowered import Lowered
 from dfcompile.loopback.program import Port, Program
 from dfcompile.loopback.token import add_tokens
 from dfcompile.loopback.token_proof import prove_tokens

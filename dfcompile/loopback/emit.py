@@ -11,12 +11,25 @@ from dfcompile.loopback.allocate import Placement, source_rows, strip_planes
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import AccOp, Compute, Opcode, Target, Transfer, WeightReset, pack
 from dfcompile.loopback.layer import Layer
-from dfcompile.loopback.lower import Lowered
+from dfcompile.loopback.lowered import Lowered
 from dfcompile.loopback.program import Interval, Step
 from dfcompile.loopback.storage import Ints, Storage, digits
-from dfcompile.loopback.tile import Pass, Tile, correction, flipped, levels_of, make_tile, pack_weights, passes_of, tile_outs, tree_words
+from dfcompile.loopback.tile import (
+    Pass,
+    Tile,
+    correction,
+    flipped,
+    levels_of,
+    make_tile,
+    pack_weights,
+    passes_of,
+    runs_of,
+    tile_outs,
+    tree_words,
+)
 
 Bank = list[tuple[int, Ints]]
+Share = tuple[list[Pass], Tile]
 
 
 @dataclass
@@ -157,29 +170,48 @@ class Emitter:
         if layer.steps is not None:
             steps = flipped(layer.steps)
             layer = replace(layer, steps=steps)
-        tiles = [(slot, make_tile(layer, passes, storage, outs, self.config)) for slot, outs in tile_outs(dst.slots, layer, self.config)]
+        tiles = [(slot, outs, self._shares(layer, passes, outs)) for slot, outs in tile_outs(dst.slots, layer, self.config)]
         bias = correction(layer, storage, dst.channels)
         if layer.steps is None and dst.planes == 1:
             bias = bias - dst.shift
-        trees = [tree_words(layer.steps, bias, tile.outs, dst.shift if dst.planes == 1 else 0, self.config) for _, tile in tiles]
-        rows = self._rows(layer, tiles)
+        trees = [tree_words(layer.steps, bias, outs, dst.shift if dst.planes == 1 else 0, self.config) for _, outs, _ in tiles]
+        rows = self._rows(layer, any(len(shares) > 1 for *_, shares in tiles))
         for strip, first in enumerate(range(0, layer.size[0], rows)):
-            self._strip(layer, passes, tiles, trees, first, min(rows, layer.size[0] - first), strip)
+            self._strip(layer, [(slot, shares) for slot, _, shares in tiles], trees, first, min(rows, layer.size[0] - first), strip)
 
-    def _rows(self, layer: Layer, tiles: list[tuple[int, Tile]]) -> int:
+    def _rows(self, layer: Layer, is_shared: bool) -> int:
         rows = self.placement.strips[layer.name].rows
-        if any(self.chunks(t, layer) > 1 for _, t in tiles):
+        if is_shared:
             rows = min(rows, self.config.acc_words // (self.batch * layer.size[1]))
             if rows < 1:
                 row = self.batch * layer.size[1]
                 raise ValueError(f"its weights need partial sums of {row} outputs, acc_words={self.config.acc_words}")
         return rows
 
+    def _shares(self, layer: Layer, passes: list[Pass], outs: Ints) -> list[Share]:
+        """What descriptors add up to the outputs of a tile: runs of passes, or pass by pass pieces of the channel words."""
+        runs = [(run, make_tile(layer, run, self.low.storage, outs, self.config)) for run in runs_of(layer, passes)]
+        if all(len(tile.weights) <= self._most_steps(tile) for _, tile in runs):
+            return runs
+        shares: list[Share] = []
+        for one in passes:
+            (run,) = runs_of(layer, [one])
+            tile = make_tile(layer, run, self.low.storage, outs, self.config)
+            chunks = self.chunks(tile, layer)
+            for k in range(chunks):
+                if k == 1 and len(run) > 1:  # shifted once
+                    run = [replace(one, shift=False)]
+                    tile = make_tile(layer, run, self.low.storage, outs, self.config)
+                shares.append((run, _cut(tile, tile.words * k // chunks, tile.words * (k + 1) // chunks, self.config)))
+        return shares
+
+    def _most_steps(self, tile: Tile) -> int:
+        """Steps whose weights fill half the weight buffer."""
+        return (self.config.weight_words * self.config.weight_bits >> tile.width) // 2
+
     def chunks(self, tile: Tile, layer: Layer) -> int:
         """Pieces into which the channel words of a tile are cut so that one fills at most half the weight buffer."""
-        count = len(tile.weights)
-        per_word = self.config.weight_bits >> tile.width
-        limit = self.config.weight_words * per_word // 2
+        count, limit = len(tile.weights), self._most_steps(tile)
         if count <= limit:
             return 1
         if tile.reset != WeightReset.VECTOR or layer.op or count // tile.words > limit:
@@ -187,25 +219,20 @@ class Emitter:
         return -(-tile.words // (limit // (count // tile.words)))
 
     def _strip(
-        self, layer: Layer, passes: list[Pass], tiles: list[tuple[int, Tile]], trees: list[Bank], first: int, rows: int, strip: int
-    ) -> None:
+        self, layer: Layer, tiles: list[tuple[int, list[Share]]], trees: list[Bank], first: int, rows: int, strip: int
+    ) -> None:  # fmt: skip
         sources = []
         for o in layer.operands:
             s = self.low.storage[o.tensor]
             sources.append(self.local(o.tensor, source_rows(layer, s, first, rows), strip, layer, True))
         dst_rows = (first, first + rows) if layer.place[2] == 1 else (0, self.low.storage[layer.dst].height)
         dst = self.local(layer.dst, dst_rows, strip, layer, False)
-        for (slot, tile), tree in zip(tiles, trees, strict=True):
+        for (slot, shares), tree in zip(tiles, trees, strict=True):
             bank = self._load_tree(tree)
-            chunks = self.chunks(tile, layer)
-            if chunks > 1 and len(passes) > 1:
-                raise ValueError("its weights do not fit and its operands are wider than 8 bits")
-            edges = [tile.words * k // chunks for k in range(chunks + 1)]
-            for k in range(chunks):
-                part = _cut(tile, edges[k], edges[k + 1], len(passes), self.config) if chunks > 1 else tile
-                at, words = self._load_weights(part)
-                flags = {"acc_load": int(k > 0), "acc_store": int(k < chunks - 1), "bank": bank, "weight": at}
-                self._compute(layer, passes, sources, dst, slot, part, flags, words, first, rows)
+            for k, (passes, tile) in enumerate(shares):
+                at, words = self._load_weights(tile)
+                flags = {"acc_load": int(k > 0), "acc_store": int(k < len(shares) - 1), "bank": bank, "weight": at}
+                self._compute(layer, passes, sources, dst, slot, tile, flags, words, first, rows)
         if self.low.storage[layer.dst].buffer in self.placement.outside:
             places = self.placement.strips[layer.name].places[self.low.storage[layer.dst].buffer]
             self.block(layer.dst, Opcode.STORE, dst_rows, places[strip % len(places)], layer)
@@ -317,8 +344,10 @@ def _over_channels(d: Compute, s: Storage, config: EngineConfig) -> Compute:
     )  # fmt: skip
 
 
-def _cut(tile: Tile, first: int, end: int, passes: int, config: EngineConfig) -> Tile:
+def _cut(tile: Tile, first: int, end: int, config: EngineConfig) -> Tile:
     """Channel words first..end-1 of a tile."""
+    if end - first == tile.words:
+        return tile
     walk = tile.weights.reshape(-1, tile.words, config.pe, config.simd)[:, first:end].reshape(-1, config.pe, config.simd)
     bits = pack_weights(walk, tile.width, config)
     return replace(tile, weights=walk, words=end - first, first=tuple(f + first for f in tile.first), bits=bits)

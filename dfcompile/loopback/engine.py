@@ -60,8 +60,6 @@ class Engine:
             raise Fault("RESULT", index, "a result comes before the one before it is written")
         x = self._inputs(d, index)
         total = self._sums(d, x)
-        if d.acc_load:
-            total = total + self.acc[: d.outputs]
         if d.acc_store:
             self.acc[: d.outputs] = total
             return
@@ -105,7 +103,7 @@ class Engine:
         if d.op != AccOp.ADD:
             return _joined(d, _values(d, x, weights, self.config.acc_bits))
         per_pass = d.taps // (d.passes + 1)
-        total = np.zeros((len(x), self.config.pe), np.int64)
+        total = self.acc[: d.outputs] if d.acc_load else np.zeros((len(x), self.config.pe), np.int64)
         shifts = (0, d.shift_1, d.shift_2, d.shift_3)
         for p in range(d.passes + 1):
             part, w = x[:, p * per_pass : (p + 1) * per_pass], weights[p * per_pass : (p + 1) * per_pass]

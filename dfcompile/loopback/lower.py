@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,7 +29,8 @@ from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.cut import cut
 from dfcompile.loopback.descriptor import FACTOR_BITS, AccOp
 from dfcompile.loopback.layer import Kernel, Layer, Operand, Steps, identity
-from dfcompile.loopback.pack import Columns, pack_columns
+from dfcompile.loopback.lowered import Lowered
+from dfcompile.loopback.pack import pack_columns
 from dfcompile.loopback.phase import period, phase
 from dfcompile.loopback.step_function import bounds_of, line_of, lookup_parts, threshold_parts
 from dfcompile.loopback.storage import Ints, Storage, planes_for, slots_of
@@ -37,19 +38,6 @@ from dfcompile.loopback.tile import correction, passes_of
 from dfcompile.loopback.width import Scalings, holds, scalings
 
 OPS = {"max": AccOp.MAX, "min": AccOp.MIN, "sum": AccOp.ADD}
-
-
-@dataclass
-class Lowered:
-    """Layers in order, where each tensor lies, the buffers' words per image, and the inputs that the host packs."""
-
-    layers: list[Layer] = field(default_factory=list)
-    storage: dict[str, Storage] = field(default_factory=dict)
-    buffers: dict[str, int] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
-    packs: dict[str, Columns] = field(default_factory=dict)
 
 
 def lower(graph: Graph, config: EngineConfig) -> Lowered:
@@ -72,7 +60,7 @@ class _Lowering:
         self.result = Lowered()
         self.readers = graph.consumers()
         self.fused: set[str] = set()
-        self.inside: dict[str, tuple[str, int]] = {}
+        self.factors: dict[str, Operand] = {}
 
     def refuse(self, node: Node, why: str, help_: str = "build it with --mode dataflow") -> None:
         origin = f" (ONNX: {', '.join(node.source)})" if node.source else ""
@@ -229,7 +217,11 @@ class _Lowering:
     def _int_conv(self, node: Node, op: IntConv) -> None:
         x, out = node.inputs[0], node.outputs[0]
         kernel = Kernel(self.graph.constants[node.inputs[1]].astype(np.int64), op.groups)
-        h, w, _ = self.tensor(out).shape
+        h, w, c = self.tensor(out).shape
+        readers = self.readers[out]
+        if op.window == Window() and op.groups == c and len(readers) == 1 and isinstance(readers[0].op, IntAdd):
+            self.factors[out], self.result.storage[out] = Operand(x, kernel), self.result.storage[x]
+            return
         layer = Layer(node.name, out, (Operand(x, kernel),), op.window, (h, w), pad=op.pad_code, source=(node.name,))
         if op.window.stuff == (1, 1):
             self.emit(node, layer)
@@ -280,8 +272,15 @@ class _Lowering:
 
     def _int_add(self, node: Node, op: IntAdd) -> None:
         h, w, c = self.tensor(node.outputs[0]).shape
-        operands = tuple(Operand(t, identity(c, f)) for t, f in zip(node.inputs, op.factors, strict=True))
+        operands = tuple(self._multiple(t, c, f) for t, f in zip(node.inputs, op.factors, strict=True))
         self.emit(node, Layer(node.name, node.outputs[0], operands, Window(), (h, w), offset=op.offset, source=(node.name,)))
+
+    def _multiple(self, t: str, channels: int, factor: int) -> Operand:
+        """An addend by its factor, and by those of channels that it was multiplied by before."""
+        scaled = self.factors.get(t)
+        if scaled is None:
+            return Operand(t, identity(channels, factor))
+        return replace(scaled, kernel=replace(scaled.kernel, weights=scaled.kernel.weights * factor))
 
     def _int_mul(self, node: Node, op: IntMul) -> None:
         h, w, c = self.tensor(node.outputs[0]).shape

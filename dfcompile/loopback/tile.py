@@ -13,6 +13,10 @@ from dfcompile.loopback.descriptor import AccOp, WeightReset
 from dfcompile.loopback.layer import Layer, Operand, Steps
 from dfcompile.loopback.storage import GAP, Ints, Storage
 
+MOST_PASSES = 4
+"""Passes of a descriptor."""
+NO_DIGIT = 8
+"""A digit that is 0 in every weight."""
 NEVER = 1 << 62
 """A threshold that no sum reaches; its negative is one that every sum passes."""
 
@@ -51,23 +55,38 @@ class Tile:
 
 
 def passes_of(layer: Layer, storage: dict[str, Storage]) -> list[Pass]:
-    """Operand planes and weight digits from the highest product down. ValueError where there are more than the engine walks."""
+    """Operand planes and weight digits from the highest product down. ValueError where a product of streams has more than a descriptor."""
     found: list[Pass] = []
     if layer.op == AccOp.MUL:
         planes = [(i, p) for i, o in enumerate(layer.operands) for p in range(storage[o.tensor].planes - 1, -1, -1)]
         found = [Pass(i, p, p + 1 < storage[layer.operands[i].tensor].planes) for i, p in planes]
-        return _bounded(found)
+        if len(found) > MOST_PASSES:
+            raise ValueError(f"its factors are of {len(found)} bytes, the engine walks {MOST_PASSES}")
+        return found
     sizes = [(storage[o.tensor].planes, o.kernel.digits) for o in layer.operands]
     for power in range(max(p + d for p, d in sizes) - 2, -1, -1):
         here = [(i, k) for i, (planes, digits) in enumerate(sizes) for k in range(planes) if 0 <= power - k < digits]
         found += [Pass(i, k, bool(found) and first == 0, power - k) for first, (i, k) in enumerate(here)]
-    return _bounded(found)
-
-
-def _bounded(found: list[Pass]) -> list[Pass]:
-    if len(found) > 4:
-        raise ValueError(f"its operands and weights take {len(found)} products of bytes, the engine walks 4")
     return found
+
+
+def runs_of(layer: Layer, passes: list[Pass]) -> list[list[Pass]]:
+    """Passes of a layer in runs of as many as a descriptor walks; a sum goes on with the partial sum of the run before.
+
+    Nothing is shifted before the first pass of a run: it begins where none is, or with a pass whose weights are 0.
+    """
+    if layer.op != AccOp.ADD:
+        return [passes]
+    runs: list[list[Pass]] = []
+    rest = passes
+    while rest:
+        if rest[0].shift:
+            rest = [replace(rest[0], shift=False, digit=NO_DIGIT), *rest]
+        ends = [k for k in range(1, MOST_PASSES + 1) if k >= len(rest) or not rest[k].shift]
+        end = ends[-1] if ends else MOST_PASSES
+        runs.append(rest[:end])
+        rest = rest[end:]
+    return runs
 
 
 def correction(layer: Layer, storage: dict[str, Storage], channels: int) -> Ints:

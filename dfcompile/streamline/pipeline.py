@@ -16,6 +16,7 @@ from dfcompile.streamline.encoder import InputType
 from dfcompile.streamline.extract import extract_thresholds
 from dfcompile.streamline.fold_pads import fold_pads
 from dfcompile.streamline.host import HostSide
+from dfcompile.streamline.lift_clips import lift_clips
 from dfcompile.streamline.narrow import narrow_factors
 from dfcompile.streamline.push_quantizers import push_quantizers
 from dfcompile.streamline.rewrite import drop_views, merge_pads
@@ -52,7 +53,7 @@ def streamline(
     declined: what the passes left as it was is added here, also when they raise
     """
     left = [] if declined is None else declined
-    for prepare in (push_quantizers, fold_pads):
+    for prepare in (push_quantizers, lift_clips, fold_pads):
         model = prepare(model, noted(prepare.__name__, left))
     model, notes = recover_weight_steps(model, noted(recover_weight_steps.__name__, left))
     encoded, problems, fates = encode(model, input_types, argmax)

@@ -243,7 +243,26 @@ def sixteen_bits() -> Net:
     return n
 
 
-MAKERS = (convolutions, branches, pools, flattened, cut, transposed, positions, products, tables, wide, least_codes, requantized)
+def partial() -> Net:
+    """More products of bytes than a descriptor walks, and wide codes beside more weights than the buffer holds."""
+    n = Net(17, x=((4, 3, 7), -300, 300), y=((4, 3, 7), -30000, 32767), z=((2, 2, 130), -300, 500))
+    a = n.conv("x", 5, Window((3, 2), (1, 1), (1, 1, 0, 1)), pad=-123, top=100_000)
+    scaled = [n.node(IntConv(Window(), 7), t, w=n.rng.integers(-top, top, (7, 1, 1, 1))) for t, top in (("x", 150_000), ("y", 2_000))]
+    b = n.steps(n.node(IntAdd((3, -2), 9), *scaled), 5)
+    c = n.steps(n.conv("z", 9, top=127), 3)
+    d = n.node(IntAdd((1, 1)), scaled[0], n.conv("y", 7, top=3))
+    n.outs = (a, b, c, d, n.conv("z", 3, top=5000))  # type: ignore[attr-defined]
+    return n
+
+
+def very_wide() -> Net:
+    """Weights of five bytes, one product for each power: the pass that only shifts a partial sum."""
+    n = Net(18, x=((3, 2, 9), -128, 127))
+    n.steps(n.conv("x", 6, Window((2, 2)), top=1 << 37), 4)
+    return n
+
+
+MAKERS = (convolutions, branches, pools, flattened, cut, transposed, positions, products, tables, wide, least_codes, requantized, partial)
 CASES: dict[str, Callable[[], Net]] = {f.__name__: f for f in MAKERS}
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import AccOp
 from dfcompile.loopback.layer import Layer, Operand
-from dfcompile.loopback.lower import Lowered
+from dfcompile.loopback.lowered import Lowered
 from dfcompile.loopback.storage import Ints
 from dfcompile.loopback.tile import passes_of, tile_outs, word_range
 
