@@ -58,6 +58,7 @@ class FrameSteps {
  public:
   explicit FrameSteps(frames_t frames) : left_(frames) {}
   bool more() const { return left_ != 0; }
+  bool is_last() const { return left_ == 1 && step_ == Steps - 1; }
   void next() {
     DFC_INLINE
     if (step_ == Steps - 1) {

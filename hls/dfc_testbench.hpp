@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "dfc_common.hpp"
+#include "dfc_axi.hpp"
 
 namespace dfc {
 
@@ -16,10 +16,12 @@ namespace dfc {
   std::exit(4);
 }
 
-// A file of beats of Width bits.
-template <int Width>
+// A file of beats of Width bits, which pass a port of PortBits.
+template <int Width, int PortBits>
 class BeatFile {
  public:
+  using Stream = hls::stream<AxiBeat<PortBits>>;
+
   BeatFile(const std::string& path, const char* mode) : path_(path), file_(std::fopen(path.c_str(), mode)), line_(Digits + 1, '\n') {
     if (!file_) give_up("cannot open " + path);
   }
@@ -49,42 +51,58 @@ class BeatFile {
   }
 
   // Move `count` beats of the file into a stream; false when the file has ended.
-  bool feed(hls::stream<ap_uint<Width>>& stream, long count) {
+  bool feed(Stream& stream, long count) {
     ap_uint<Width> beat;
     for (long i = 0; i < count; ++i) {
       if (!read(beat)) {
         if (i == 0) return false;
         give_up(path_ + ": ends within a frame");
       }
-      stream.write(beat);
+      AxiBeat<PortBits> given;
+      given.data = beat;
+      given.keep = -1;
+      given.strb = -1;
+      given.last = 0;
+      stream.write(given);
     }
     return true;
   }
 
   // Move `frames` frames of `count` beats of a stream into the file, the first of them number `first`; the stream must be empty then.
-  void drain(hls::stream<ap_uint<Width>>& stream, long count, long first, frames_t frames) {
-    for (long i = 0; i < count * frames; ++i) {
-      if (stream.empty()) give_up(path_ + ": frame " + std::to_string(first + i / count) + " has only " + std::to_string(i % count) + " beats");
-      write(stream.read());
-    }
-    if (!stream.empty()) give_up(path_ + ": frame " + std::to_string(first + frames - 1) + " has too many beats");
+  void drain(Stream& stream, long count, long first, frames_t frames) {
+    take(stream, count, first, frames, [&](const ap_uint<Width>& beat, long) { write(beat); });
   }
 
   // Compare them with the file; the number of beats that differ.
-  long compare(hls::stream<ap_uint<Width>>& stream, long count, long first, frames_t frames) {
+  long compare(Stream& stream, long count, long first, frames_t frames) {
     long wrong = 0;
-    ap_uint<Width> golden;
-    for (long i = 0; i < count * frames; ++i) {
-      const long frame = first + i / count;
-      if (stream.empty() || !read(golden)) give_up(path_ + ": frame " + std::to_string(frame) + ": too few beats");
-      if (stream.read() == golden) continue;
-      if (wrong++ == 0) std::printf("%s: frame %ld, beat %ld differs\n", path_.c_str(), frame, i % count);
-    }
-    if (!stream.empty()) give_up(path_ + ": frame " + std::to_string(first + frames - 1) + " has too many beats");
+    take(stream, count, first, frames, [&](const ap_uint<Width>& beat, long i) {
+      ap_uint<Width> golden;
+      if (!read(golden)) give_up(at(first + i / count) + "the file ends");
+      if (beat == golden || wrong++) return;
+      std::printf("%s: frame %ld, beat %ld differs\n", path_.c_str(), first + i / count, i % count);
+    });
     return wrong;
   }
 
  private:
+  // All beats of a batch, each held to what a DMA needs: zeros as padding, every byte kept, TLAST with the last one and no other.
+  template <class Use>
+  void take(Stream& stream, long count, long first, frames_t frames, const Use& use) {
+    for (long i = 0; i < count * frames; ++i) {
+      const long frame = first + i / count;
+      if (stream.empty()) give_up(at(frame) + "only " + std::to_string(i % count) + " beats");
+      const AxiBeat<PortBits> beat = stream.read();
+      const ap_uint<Width> data = beat.data;
+      if (beat.data != data) give_up(at(frame) + "padding is not zero");
+      if (beat.keep != decltype(beat.keep)(-1)) give_up(at(frame) + "TKEEP is not all ones");
+      if ((beat.last != 0) != (i == count * frames - 1)) give_up(at(frame) + "TLAST is wrong in beat " + std::to_string(i % count));
+      use(data, i);
+    }
+    if (!stream.empty()) give_up(at(first + frames - 1) + "too many beats");
+  }
+  std::string at(long frame) const { return path_ + ": frame " + std::to_string(frame) + ": "; }
+
   static constexpr int Digits = (Width + 3) / 4;
   static std::uint64_t digit(char c) { return static_cast<std::uint64_t>(c <= '9' ? c - '0' : (c | 32) - 'a' + 10); }
 

@@ -7,15 +7,6 @@
 
 #define DFC_DATAFLOW DFC_PRAGMA(HLS dataflow)
 #define DFC_STREAM(Variable, Depth) DFC_PRAGMA(HLS stream variable = Variable depth = Depth)
-#define DFC_AXIS(Port) DFC_PRAGMA(HLS interface mode = axis port = Port)
-#define DFC_FREE_RUNNING DFC_PRAGMA(HLS interface mode = ap_ctrl_none port = return)
-// Bambu wants the interface pragmas of a function in front of it.
-#if defined(__BAMBU__)
-#define DFC_AXIS_OF(Port) _Pragma(DFC_TEXT(HLS interface port = Port mode = axis))
-#define DFC_TEXT(Text) #Text
-#else
-#define DFC_AXIS_OF(Port)
-#endif
 
 #ifndef __SYNTHESIS__
 namespace dfc {

@@ -61,4 +61,5 @@ def test_header_compiles_alone(header: Path, tmp_path: Path) -> None:
     source = tmp_path / "alone.cpp"
     source.write_text(f'#include "{header.name}"\n', encoding="utf-8")
     open_headers = package("hls4ml") / "templates" / "vivado" / "ap_types"
-    run("g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-isystem", open_headers, "-Ihls", source)
+    warnings = ("-Wall", "-Wextra", "-Werror")
+    run("g++", "-std=c++17", *warnings, "-fsyntax-only", "-isystem", "hls/simulation", "-isystem", open_headers, "-Ihls", source)

@@ -2,7 +2,8 @@
 
 Ordinary compilers know no HLS pragma, so a misspelt one would pass every test and fail at the user's. The rules:
 
-* pragmas only by the macros of dfc_common.hpp and dfc_top.hpp, whose directives and options are those of the vendor's reference
+* pragmas only by the macros of dfc_common.hpp and dfc_top.hpp, whose directives and options are those of the vendor's reference; those of
+  interfaces as they stand, under ``#ifdef`` of the tool, in the generated tops alone
 * ``DFC_PIPELINE`` is the first line of a loop body
 * a range is never assigned to a range: through a typed temporary
 * no dynamic memory, exceptions, virtual functions, goto, floating point or standard containers
@@ -50,8 +51,8 @@ FORBIDDEN = {
     r"\bgoto\b": "goto",
     r"\bfloat\b|\bdouble\b": "floating point",
     r"std::(vector|string|map|set|deque|list|unique_ptr|shared_ptr|function)\b": "a standard container",
-    r"#\s*pragma\s+HLS": "a bare pragma; use the macros of dfc_common.hpp",
 }
+TOOLS = ("#ifdef __SYNTHESIS__", "#ifdef __BAMBU__")
 RANGE = r"\.\s*range\s*\("
 RANGE_TO_RANGE = re.compile(rf"{RANGE}[^;=]*\)\s*=(?!=)(?P<right>[^;]*);")
 CAST = re.compile(r"\b(ap_u?int|integer)\s*<[^;()]*>\s*\(")
@@ -92,10 +93,15 @@ def _line(text: str, at: int) -> int:
 
 
 def _pragmas(name: str, text: str) -> Iterator[Finding]:
-    """Directives and options in the macro definitions."""
-    for found in re.finditer(r"DFC_PRAGMA\(HLS (\w+)([^)]*)\)", text):
-        directive, rest = found[1], found[2]
+    """Directives and options, in the macro definitions and of the interfaces."""
+    for found in re.finditer(r"DFC_PRAGMA\(HLS (\w+)([^)]*)\)|^#pragma HLS (\w+)(.*)$", text, re.MULTILINE):
+        bare = found[3] is not None
+        directive, rest = (found[3], found[4]) if bare else (found[1], found[2])
         line = _line(text, found.start())
+        if bare and (directive != "interface" or name.endswith(".hpp") or _condition(text[: found.start()]) not in TOOLS):
+            yield Finding(name, line, "a bare pragma that is no interface of a top, under #ifdef of a tool")
+        if not bare and directive == "interface":
+            yield Finding(name, line, "an interface by a macro, which Bambu does not bind to the function")
         if directive not in DIRECTIVES:
             yield Finding(name, line, f"there is no pragma HLS {directive}")
             continue
@@ -106,6 +112,18 @@ def _pragmas(name: str, text: str) -> Iterator[Finding]:
         for option, known in VALUES.items():
             if option in pairs and pairs[option] not in known:
                 yield Finding(name, line, f"pragma HLS {directive} {option} cannot be {pairs[option]}")
+
+
+def _condition(before: str) -> str:
+    """The innermost conditional line that holds at the end of a text."""
+    stack = list[str]()
+    for line in re.findall(r"^#(?:if.*|else|endif)$", before, re.MULTILINE):
+        if line.startswith("#if"):
+            stack.append(line)
+        else:
+            stack.pop()
+            stack += ["#else"] if line == "#else" else []
+    return stack[-1] if stack else ""
 
 
 def _macro_uses(name: str, lines: list[str], known: set[str]) -> Iterator[Finding]:
@@ -170,5 +188,5 @@ def lint_text(name: str, source: str, known: set[str]) -> list[Finding]:
 def lint_folder(folder: Path) -> list[Finding]:
     """Breaches in all C++ files of a folder."""
     known = macros(folder)
-    files = sorted(p for p in folder.iterdir() if p.suffix in (".hpp", ".cpp"))
+    files = sorted(p for place in (folder, folder / "unit") for p in place.glob("*.[hc]pp"))
     return [f for p in files for f in lint_text(p.name, p.read_text(), known)]

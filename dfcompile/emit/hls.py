@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dfcompile
 from dfcompile.dataflow.design import Design
-from dfcompile.emit.interface import Interface
+from dfcompile.emit.identity import design_hash, version_word
+from dfcompile.emit.interface import Interface, PortView
 from dfcompile.emit.memory import limb_lines, write_lines
-from dfcompile.emit.name import port_names, sanitise
-from dfcompile.emit.resource import copy_library, render
+from dfcompile.emit.name import REGISTERS, port_names, sanitise
+from dfcompile.emit.resource import copy_library, render, resource_dir
 from dfcompile.ir.graph import Node
 from dfcompile.units.base import Memory, Stream, unit_of
 
@@ -19,6 +22,8 @@ from dfcompile.units.base import Memory, Stream, unit_of
 # SystemVerilog get some slack. Two slots are the tool's least.
 SLACK = 8
 LEAST_DEPTH = 2
+# Percent of the clock period that synthesis leaves to placement and routing: the default of Vitis' manual, the same in every version.
+UNCERTAINTY = 27
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,10 @@ class Target:
 
 def _signature(ports: Iterable[str], streams: Iterable[Stream]) -> str:
     return ", ".join(f"hls::stream<ap_uint<{s.width}>>& {p}" for p, s in zip(ports, streams, strict=True))
+
+
+def _port_signature(ports: Iterable[PortView]) -> str:
+    return ", ".join(f"hls::stream<dfc::AxiBeat<{8 * p.bytes}>>& {p.axis}" for p in ports)
 
 
 def _limb_names(memory: Memory) -> list[str]:
@@ -82,41 +91,65 @@ def _write_memories(design: Design, units: list[dict[str, Any]], folder: Path) -
 def emit_hls(design: Design, folder: Path, target: Target | None = None) -> None:
     """Write the C++ project of a design into `folder` (made when missing).
 
-    ``<name>.cpp`` is the top, ``<unit>.cpp`` one function per unit that any HLS tool can take as its top alone,
-    ``testbench.cpp`` runs the frames of ``vectors/``.
+    ``<name>.cpp`` is the top with AXI4 ports, ``<unit>.cpp`` one function per unit, ``unit/<unit>.cpp`` the same as a top of its own, for
+    any HLS tool that is given this one file. ``testbench.cpp`` runs the frames of ``vectors/``. Vitis' scripts are for AMD's parts only.
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = target or Target()
     interface = Interface.of(design)
     top = interface.names.top
     units = [_unit_view(n, interface) for n in design.nodes]
-    outside = {*design.graph.inputs, *design.graph.outputs}
-    inner = [
-        {"name": s.source, "width": s.width, "depth": max(LEAST_DEPTH, s.depth + SLACK if s.depth else 0)}
-        for s in interface.streams.values()
-        if s.tensor not in outside
-    ]
     outer = (*interface.inputs, *interface.outputs)
+    ports = {p.tensor: p.port for p in outer}
+    streams = [
+        {"name": ports.get(s.tensor, s.source), "width": s.width, "depth": max(LEAST_DEPTH, s.depth + SLACK if s.depth else 0)}
+        for s in interface.streams.values()
+    ]
     copy_library("hls", sorted({f"dfc_{u['kind']}.hpp" for u in units} | {"dfc_top.hpp", "dfc_testbench.hpp"}), folder)
+    copy_simulation(folder)
     _write_memories(design, units, folder)
     values = {
         "title": design.name,
         "names": interface.names,
         "units": units,
-        "streams": inner,
+        "streams": streams,
         "inputs": interface.inputs,
         "outputs": interface.outputs,
-        "signature": _signature((p.port for p in outer), (p.stream for p in outer)),
+        "signature": _port_signature(outer),
+        "registers": REGISTERS,
+        "version": version_word(),
+        "hash": design_hash(design),
         "sources": [f"{top}.cpp", *(f"{u['name']}.cpp" for u in units), "testbench.cpp"],
-        "part": target.part,
-        "period": f"{target.period:g}",
         "bench_files": ["vectors"],
         "make_arguments": "",
         "arguments": "",
     }
     for suffix in ("hpp", "cpp"):
         (folder / f"{top}.{suffix}").write_text(render(f"hls/top.{suffix}.j2", **values))
-    for file in ("parameters.hpp", "testbench.cpp", "Makefile", "run_hls.tcl", "hls_config.cfg"):
+    for file in ("parameters.hpp", "testbench.cpp", "Makefile"):
         (folder / file).write_text(render(f"hls/{file}.j2", **values))
+    write_scripts(target, values, folder)
+    (folder / "unit").mkdir(exist_ok=True)
     for unit in units:
         (folder / f"{unit['name']}.cpp").write_text(render("hls/unit.cpp.j2", u=unit, **values))
+        (folder / "unit" / f"{unit['name']}.cpp").write_text(render("hls/unit_top.cpp.j2", u=unit, **values))
+
+
+def copy_simulation(folder: Path) -> None:
+    """Copy what stands in for a vendor's headers under g++ and clang into ``simulation/``, where no vendor's script looks."""
+    shutil.copytree(resource_dir("hls") / "simulation", folder / "simulation", dirs_exist_ok=True)
+
+
+def write_scripts(target: Target, values: Mapping[str, Any], folder: Path) -> None:
+    """Write the scripts for Vitis HLS and Vitis unified into `folder`: for AMD's parts, which these tools know alone."""
+    if not target.part.lower().startswith("xc"):
+        return
+    more = {
+        "part": target.part,
+        "period": f"{target.period:g}",
+        "uncertainty": UNCERTAINTY,
+        "ip_version": ".".join(dfcompile.__version__.split(".")[:2]),
+        "description": f"made by dfcompile {dfcompile.__version__} from a quantized network",
+    }
+    for file in ("run_hls.tcl", "hls_config.cfg"):
+        (folder / file).write_text(render(f"hls/{file}.j2", **values, **more))

@@ -9,7 +9,7 @@ from typing import Any
 
 from dfcompile.emit.driver import Arrays, by_stream, graph_steps, input_data, output_data, write_driver
 from dfcompile.emit.engine import TOP, emit_hls_engine, emit_rtl_engine, emit_sim
-from dfcompile.emit.hls import Target
+from dfcompile.emit.hls import Target, write_scripts
 from dfcompile.emit.resource import render
 from dfcompile.ir.graph import Array
 from dfcompile.ir.types import IntType
@@ -44,12 +44,12 @@ def emit_hls_scripts(program: Program, target: Target, name: str, folder: Path) 
     run = f"{program.program_address} {len(program.code)}"
     values = {
         "title": f"the loopback engine for {name}", "names": {"top": TOP}, "units": [], "sources": ["top.cpp", "testbench.cpp"],
-        "part": target.part, "period": f"{target.period:g}", "bench_files": ["../sim/image.bin", "../sim/expected.bin"],
+        "bench_files": ["../sim/image.bin", "../sim/expected.bin"],
         "make_arguments": f" ../sim/image.bin after.bin {run} ../sim/expected.bin",
         "arguments": f"image.bin after.bin {run} expected.bin",
     }  # fmt: skip
-    for file in ("Makefile", "run_hls.tcl", "hls_config.cfg"):
-        (folder / file).write_text(render(f"hls/{file}.j2", **values))
+    (folder / "Makefile").write_text(render("hls/Makefile.j2", **values))
+    write_scripts(target, values, folder)
 
 
 def _image(port: Port, arrays: Arrays) -> dict[str, Any]:

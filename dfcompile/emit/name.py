@@ -34,6 +34,9 @@ RESERVED = frozenset(
 )
 
 
+REGISTERS = {"frames": 0x10, "version": 0x18, "hash_low": 0x20, "hash_high": 0x28}
+"""Byte addresses of the AXI4-Lite words that hardware made by either way has; at 0 is the control word of an HLS tool."""
+
 LONGEST = 80
 """Most characters of an identifier, but for a number at its end."""
 
@@ -76,9 +79,11 @@ class Names:
     @staticmethod
     def of(design: Design) -> Names:
         top = sanitise(design.name)
-        ports = [f"{stem}{i}" for stem in ("in", "out") for i in ["", *range(len(design.graph.inputs) + len(design.graph.outputs))]]
-        units = unique((n.name for n in design.nodes), (top, f"{top}_core", "top", "testbench"))
-        streams = unique(design.streams(), (top, *ports, *units.values()))
+        counts = ["", *range(len(design.graph.inputs) + len(design.graph.outputs))]
+        ports = [f"{stem}{i}" for stem in ("in", "out", "s_axis", "m_axis") for i in counts]
+        arguments = (*ports, *REGISTERS)
+        units = unique((n.name for n in design.nodes), (top, f"{top}_core", "top", "testbench", *arguments))
+        streams = unique(design.streams(), (top, f"{top}_core", *arguments, *units.values()))
         sides = unique((f"{streams[t]}_fifo" for t, depth in design.fifo_depths.items() if depth), (*units.values(), *streams.values()))
         fifos = {t: sides[f"{streams[t]}_fifo"] for t, depth in design.fifo_depths.items() if depth}
         return Names(top, units, streams, fifos)

@@ -27,10 +27,10 @@ class Build(Protocol):
 
 
 def target_of(options: dict[str, Any]) -> Target:
-    """Part and clock period of the build's board, where one is known."""
+    """Part and clock period of the build's board, or where there is none of a usual one."""
     plain = Target()
     clock = options.get("clock")
-    return Target(options.get("part") or plain.part, 1000.0 / float(clock) if clock else plain.period)
+    return Target(str(options.get("part", "")) if options.get("board") else plain.part, 1000.0 / float(clock) if clock else plain.period)
 
 
 def write_project(build: Build, folder: Path) -> None:

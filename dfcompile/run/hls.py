@@ -36,7 +36,7 @@ WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-uninitialized", "-Wno-maybe-uni
 
 
 def _flags(level: str, folder: Path) -> list[str]:
-    return [STANDARD, *WARNINGS, level, f"-I{folder}", "-isystem", str(require_tool("ap_int").path)]
+    return [STANDARD, *WARNINGS, level, f"-I{folder}", f"-I{folder / 'simulation'}", "-isystem", str(require_tool("ap_int").path)]
 
 
 def _headers(hls: Path, level: str) -> Path:

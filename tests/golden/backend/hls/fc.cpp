@@ -40,10 +40,6 @@ const ap_uint<7> (&fc_thresholds)[16] = fc_thresholds_rom.words;
 
 }  // namespace
 
-DFC_AXIS_OF(in)
-DFC_AXIS_OF(out)
 void fc(hls::stream<ap_uint<60>>& in, hls::stream<ap_uint<4>>& out, dfc::frames_t frames) {
-  DFC_AXIS(in)
-  DFC_AXIS(out)
   dfc::mvtu<fc_parameters::Vectors, fc_parameters::Groups, fc_parameters::Mh, fc_parameters::Mw, fc_parameters::Pe, fc_parameters::Simd, fc_parameters::Run, fc_parameters::InBits, fc_parameters::InSigned, fc_parameters::InBipolar, fc_parameters::WeightBits, fc_parameters::WeightSigned, fc_parameters::Xnor, fc_parameters::AccBits, fc_parameters::AccSigned, fc_parameters::ThreshBits, fc_parameters::ThreshFactorBits, fc_parameters::ThreshShift, fc_parameters::ThreshShared, fc_parameters::Flip, fc_parameters::OutBits, fc_parameters::OutSigned, fc_parameters::Double, fc_parameters::Arithmetic, fc_parameters::WeightsStyle, fc_parameters::ThresholdsStyle, fc_parameters::Slots>(in, out, fc_weights, fc_thresholds, frames);
 }
