@@ -11,11 +11,13 @@ from __future__ import annotations
 import numpy as np
 
 from dfcompile.timing.kernel import inline, jit
-from dfcompile.timing.net import ACTIVE, DST, FIRST, IN, NUMBER, OUT, OUT_CURSOR, SIZE, SRC, WRAP, Ints, Net, Port, Shorts, System
+from dfcompile.timing.net import ARCS, Ints, Net, Port, Records, Shorts, System, joined, record
 from dfcompile.timing.reduce import Reduction
 
 LAYERS = 8  # rows of a link at most: each has one arc into an event, so that it is known by which of them an event waits
-_NO_ROWS: Shorts = np.empty((0, NUMBER + 1), dtype=np.int32)
+_NO_ROWS: Records = np.empty(0, dtype=ARCS)
+# source, target: places in the kept events of the two sequences; before: whether from the frame before; layer: arcs into the place so far
+_ARC = record("source", "target", "delay", "before", "layer")
 _NO_COUNT: Ints = np.empty(0, dtype=np.int64)
 
 
@@ -30,7 +32,7 @@ class Layout:
         self.system, self.kept = system, kept
         self._reduction = reduction
         self._places: dict[Port, tuple[Ints, Ints]] = {}
-        self._rows: Shorts = _NO_ROWS  # number of a row -> row of Net.links
+        self._rows: Records = _NO_ROWS  # number of a row -> row of Net.links
         self._count: Ints = _NO_COUNT  # number of a link -> its rows, 0 until they are known
         self._pool: Shorts = np.empty(1 << 16, dtype=np.int32)
         self._used = self._after_clean = 0
@@ -43,27 +45,19 @@ class Layout:
         if self._used > 3 * self._after_clean + (1 << 22):  # mostly rows of links that are not there any more
             self._rows, self._count, self._pool, self._used = _NO_ROWS, _NO_COUNT, np.empty(1 << 16, dtype=np.int32), 0
         clean = not len(self._rows)
-        n = len(self.size)
         if len(numbers) and len(self._count) <= numbers.max():
             room = int(numbers.max()) + 1
-            self._rows = np.concatenate([self._rows, np.zeros((room * LAYERS, NUMBER + 1), dtype=np.int32)])
+            self._rows = np.concatenate([self._rows, np.zeros(room * LAYERS, dtype=ARCS)])
             self._count = np.concatenate([self._count, np.zeros(room, dtype=np.int64)])
         for k in numbers[self._count[numbers] == 0].tolist():
             self._count[k] = self._add(k)
         count = self._count[numbers]
         ids = np.repeat(numbers * LAYERS - np.cumsum(count) + count, count) + np.arange(count.sum())
-        table = np.zeros((len(ids), OUT_CURSOR + 1), dtype=np.int32)
-        table[:, : NUMBER + 1] = self._rows[ids]
+        links = self._rows[ids]
         if clean:
             self._after_clean = self._used
-        self._include(np.unique(table[:, [SRC, DST]]).tolist())
-        out = np.argsort(table[:, SRC], kind="stable")
-        sequences = np.zeros((n + 1, ACTIVE + 1), dtype=np.int32)
-        sequences[:-1, FIRST], sequences[:-1, SIZE] = self.first, self.size
-        sequences[:-1, WRAP] = self.system.wraps
-        sequences[:, IN] = np.searchsorted(table[:, DST], np.arange(n + 1))
-        sequences[:, OUT] = np.searchsorted(table[out, SRC], np.arange(n + 1))
-        return Net(sequences, table, self._pool, self.gaps, out)
+        self._include(np.union1d(links["src"], links["dst"]).tolist())
+        return joined(self.first, self.size, self.system.wraps, links, self._pool, self.gaps)
 
     def _include(self, sequences: list[int]) -> None:
         """Make room for sequences that have none yet, behind all others."""
@@ -95,15 +89,14 @@ class Layout:
         ports = self.system.events(x.src), self.system.events(x.dst)
         frame = self.system.frame(given)
         arcs = _arcs(self.kept[given], self.kept[taken], starts, ends, *ports, *positions, x.delay, turn, frame)
-        layers = min(LAYERS, int(arcs[3].max()) + 1)
+        layers = min(LAYERS, int(arcs["layer"].max()) + 1)
         for layer in range(layers):
-            sources, targets, delays, _, before = arcs[:, arcs[3] == layer]
-            wrapped = int(before.sum())
-            whole = wrapped == len(before)
-            places = [self._store(a) for a in (np.roll(sources, -wrapped), targets, delays)]
-            shift = (frames + 1, 0) if whole else (frames, wrapped)
+            some = arcs[arcs["layer"] == layer]
+            wrapped = int(some["before"].sum())
+            shift = (frames + 1, 0) if wrapped == len(some) else (frames, wrapped)
+            sources, targets, delays = (self._store(a) for a in (np.roll(some["source"], -wrapped), some["target"], some["delay"]))
             id_ = number * LAYERS + layer
-            self._rows[id_] = (given, taken, places[0], places[1], len(sources), places[2], *shift, id_)
+            self._rows[id_] = (given, taken, sources, targets, len(some), *shift, delays, id_)
         return layers
 
     def _store(self, values: Shorts) -> int:
@@ -134,15 +127,15 @@ def _arcs(
     delay: int,
     turn: int,
     frame: int,
-) -> Shorts:
-    """Rows: place in `given`, place in `taken`, delay, how many arcs into the same place come before, whether of the frame before.
+) -> Records:
+    """The arcs of a link.
 
     given, taken: kept events of the two sequences; starts, ends: what `_place` says of their beats
     source, target: events of the two ports; at_source, at_target: positions; turn: the beats by which a beat is shifted
     frame: least cycles from an event to the same of the next frame, of the sequence that gives
     """
     beats = len(source)
-    found = np.empty((5, len(given) + len(taken) + 2), dtype=np.int32)
+    found = np.empty(len(given) + len(taken) + 2, dtype=_ARC)
     count = k = a = b = 0
     while k < beats:
         while ends[b] <= k:
@@ -164,15 +157,18 @@ def _arcs(
         more = max(first, last) - _at(at_source, given[a]) + _at(at_target, taken[b]) + delay
         before = 1 if k < turn else 0
         k = end
-        same = count > 0 and found[0, count - 1] == a and found[4, count - 1] == before
-        if same and found[2, count - 1] + _at(at_target, taken[b]) - _at(at_target, taken[found[1, count - 1]]) >= more:
+        last = found[count - 1]
+        same = count > 0 and last.source == a and last.before == before
+        if same and last.delay + _at(at_target, taken[b]) - _at(at_target, taken[last.target]) >= more:
             continue
-        while count and found[1, count - 1] == b:
-            walk = _at(at_source, given[a]) - _at(at_source, given[found[0, count - 1]]) + (frame if found[4, count - 1] > before else 0)
-            if found[2, count - 1] > walk + more:
+        while count and found[count - 1].target == b:
+            last = found[count - 1]
+            walk = _at(at_source, given[a]) - _at(at_source, given[last.source]) + (frame if last.before > before else 0)
+            if last.delay > walk + more:
                 break
             count -= 1
-        found[0, count], found[1, count], found[2, count], found[4, count] = a, b, more, before
-        found[3, count] = found[3, count - 1] + 1 if count and found[1, count - 1] == b else 0
+        new = found[count]
+        new.source, new.target, new.delay, new.before = a, b, more, before
+        new.layer = found[count - 1].layer + 1 if count and found[count - 1].target == b else 0
         count += 1
-    return found[:, :count]
+    return found[:count]

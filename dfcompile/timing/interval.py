@@ -11,27 +11,8 @@ import numpy as np
 from dfcompile.timing.compact import LAYERS, Layout
 from dfcompile.timing.corners import kept_events
 from dfcompile.timing.full import Full
-from dfcompile.timing.net import (
-    ACTIVE,
-    DST,
-    HI,
-    IN,
-    LO,
-    NEXT_HI,
-    NEXT_LO,
-    NUMBER,
-    OUT,
-    SIZE,
-    SRC,
-    TOUCHED,
-    WAITS,
-    Ints,
-    Link,
-    Net,
-    Port,
-    System,
-)
-from dfcompile.timing.periodic import SETTLED, START, STUCK, Bools, fresh, settle
+from dfcompile.timing.net import Ints, Link, Net, Port, Records, System
+from dfcompile.timing.periodic import QUEUE, SETTLED, START, STUCK, Bools, fresh, settle
 from dfcompile.timing.reduce import Reduction
 from dfcompile.timing.trace import trace
 
@@ -77,8 +58,8 @@ class Periodic:
         self._net: Net
         self._keep(kept_events(system))
         self._use(depths)
-        self._left = self._net.sequences
-        self._queue = np.zeros(self._net.n + 2, dtype=np.int64)
+        self._left: Records  # state in which the last `settle` or `relax` ended
+        self._queue = np.zeros(1, dtype=QUEUE)
 
     def _keep(self, kept: list[Ints]) -> None:
         """Keep these events of the sequences."""
@@ -102,9 +83,9 @@ class Periodic:
         """Go on from a `settle` that failed, with larger depths; the times found are not the earliest."""
         left, changed = self._left, self._use(depths)
         net = fresh(self._net)
-        net.sequences[:, NEXT_LO] = np.minimum(left[:, NEXT_LO], left[:, LO])
-        net.sequences[:, NEXT_HI] = np.maximum(left[:, NEXT_HI], left[:, HI])
-        net.sequences[~_linked(net), NEXT_LO] = net.sequences[~_linked(net), SIZE]
+        net.sequences["next_lo"] = np.minimum(left["next_lo"], left["lo"])
+        net.sequences["next_hi"] = np.maximum(left["next_hi"], left["hi"])
+        net.sequences["next_lo"][~_linked(net)] = net.sequences["events"][~_linked(net)]
         _mark(net, changed)
         return self._ended(net, self._run(net, [range(net.n)], _MOST_LOOPS))
 
@@ -120,8 +101,8 @@ class Periodic:
         _mark(net, changed)
         loops = self._run(net, self._rings(net, changed), 1)
         source, target = (self._before, self.times) if loops else (self.times, self._before)
-        for q in np.flatnonzero(net.sequences[:, TOUCHED]):
-            part = slice(net.first[q], net.first[q] + net.size[q])
+        for q in np.flatnonzero(net.sequences["touched"]):
+            part = slice(net.first[q], net.first[q] + net.events[q])
             target[part] = source[part]
             self._causes[part] = START
         if loops:
@@ -215,20 +196,20 @@ class Periodic:
         old = self._links
         self.depths = dict(depths)
         self._net = self._layout.net(self._reduction.links(depths))
-        self._links = self._net.links[:, NUMBER].astype(np.int64)
+        self._links = self._net.links["number"].astype(np.int64)
         if room := len(self._layout.gaps) - len(self.times):
             self._seen = np.append(self._seen, np.zeros(room, dtype=np.int32))
             self._causes = np.append(self._causes, np.full(room, START, dtype=np.int32))
             self.times, self._before = (np.append(t, np.zeros(room, dtype=np.int64)) for t in (self.times, self._before))
         new = ~np.isin(self._links, old, assume_unique=True)
-        return set(self._net.links[new, DST].tolist())
+        return set(self._net.links["dst"][new].tolist())
 
     def _run(self, net: Net, rings: Iterable[Iterable[int]], most: int) -> list[Loop]:
         """Raise marked times until all links hold or loops (at most so many) are found; one more ring at a time."""
-        self._queue[:] = 0
+        self._queue[:] = np.zeros(1, dtype=QUEUE)
         patience = min(_PATIENCE, _TURNS * len(self.times))
         for ring in rings:
-            net.sequences[list(ring), ACTIVE] = 1
+            net.sequences["active"][list(ring)] = 1
             left = patience
             while (state := self._settle(net, left)) != SETTLED:
                 if state == STUCK:
@@ -241,7 +222,7 @@ class Periodic:
                     if loops := self._trace(net, most):
                         return loops
                     left = patience = max(patience + patience // 2, self.computed - before)
-            if not (net.sequences[:-1, NEXT_LO] < net.size).any():  # nothing to do further away
+            if not (net.sequences["next_lo"][:-1] < net.events).any():  # nothing to do further away
                 break
         return []
 
@@ -274,27 +255,27 @@ class Periodic:
 
     def _deadlock(self, net: Net) -> Loop:
         """The links that wait for each other."""
-        q = int(np.flatnonzero(net.sequences[:-1, LO] < net.size)[0])
+        q = int(np.flatnonzero(net.sequences["lo"][:-1] < net.events)[0])
         order: list[int] = []
         while q not in order:
             order.append(q)
-            q = int(net.links[net.sequences[q, WAITS], SRC])
-        numbers = [int(self._links[net.sequences[s, WAITS]]) for s in order[order.index(q) :]]
+            q = int(net.links[net.sequences[q].waits].src)
+        numbers = [int(self._links[net.sequences[s].waits]) for s in order[order.index(q) :]]
         return self._loop(numbers, sum(self._reduction.link(k // LAYERS).delay for k in numbers), 0)
 
 
 def _linked(net: Net) -> Bools:
     """Sequence -> whether any link joins it (not those that links pass over)."""
     rows = net.sequences
-    found: Bools = np.append((rows[1:, IN] > rows[:-1, IN]) | (rows[1:, OUT] > rows[:-1, OUT]), False)
+    found: Bools = np.append((np.diff(rows["ins"]) > 0) | (np.diff(rows["outs"]) > 0), False)
     return found
 
 
 def neighbours(net: Net, q: int) -> list[int]:
     """The sequences that links join to one."""
     rows = net.sequences
-    before = net.links[rows[q, IN] : rows[q + 1, IN], SRC]
-    found: list[int] = [*before.tolist(), *net.links[net.out[rows[q, OUT] : rows[q + 1, OUT]], DST].tolist()]
+    before = net.links["src"][rows[q].ins : rows[q + 1].ins]
+    found: list[int] = [*before.tolist(), *net.links["dst"][net.out[rows[q].outs : rows[q + 1].outs]].tolist()]
     return found
 
 
@@ -302,7 +283,7 @@ def _mark(net: Net, sequences: Iterable[int]) -> None:
     """All events of these sequences must be computed, where links join them."""
     linked = _linked(net)
     for q in (q for q in sequences if linked[q]):
-        net.sequences[q, NEXT_LO], net.sequences[q, NEXT_HI] = 0, net.size[q] - 1
+        net.sequences[q].next_lo, net.sequences[q].next_hi = 0, net.events[q] - 1
 
 
 def _least_depth(writes: Ints, reads: Ints, interval: Fraction) -> int:

@@ -14,7 +14,7 @@ Only steps that take, give or wait are kept as events; the cycles between them a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
@@ -26,33 +26,39 @@ from dfcompile.dataflow.design import Design
 Ints = NDArray[np.int64]
 Shorts = NDArray[np.int32]
 Bools = NDArray[np.bool_]
+Records = NDArray[np.void]
 UNBOUNDED = -1  # the depth of a FIFO that is never full
 
 
-# Columns of Net.sequences; the last ones are the state of a run.
-FIRST, SIZE, WRAP, IN, OUT, WAITS, DONE, FRAME, STEP = range(9)
-LO, HI, NEXT_LO, NEXT_HI, UNTIL, TOUCHED, ACTIVE = range(9, 16)
-# Columns of Net.links; the last ones are the state of a run.
-SRC, DST, SRC_PORT, DST_PORT, BEATS, DELAY, SHIFT_FRAMES, SHIFT_BEATS, NUMBER, EVENT, CURSOR, BEAT, AGE, OUT_CURSOR = range(14)
+def record(*fields: str, of: np.dtype[np.void] | None = None) -> np.dtype[np.void]:
+    """32-bit integers that are attributes of a row, after those of another record."""
+    names = (*((of.names or ()) if of else ()), *fields)
+    return np.dtype((np.record, np.dtype([(name, np.int32) for name in names], align=True)))
+
+
+# first: its first event among all; events: per frame; wrap: least cycles from its last event to the first of the next frame
+# ins: first row of links that it waits by; outs: first place in `out` of links that wait for it
+SEQUENCE = record("first", "events", "wrap", "ins", "outs")
+# src, dst: sequence waited for, and that waits; src_port, dst_port: offsets of their ports; beats: per frame
+# shift_frames, shift_beats: the shift in whole frames (rounded down) and beats
+_LINK = record("src", "dst", "src_port", "dst_port", "beats", "shift_frames", "shift_beats")
+LINK = record("delay", of=_LINK)  # of all beats
+ARCS = record("delays", "number", of=_LINK)  # of compact nets: offset in `ports` of a delay for each beat; number among all that may be
 
 
 class Net(NamedTuple):
     """The flat arrays that the compiled loops work on. Few arrays, for numba counts references to each in each call;
     and 32 bits, so that a row of state is one cache line.
 
-    sequences: a row for each sequence: its first event among all, events per frame, least cycles from its last event to the
-        first of the next frame, first row of links that it waits by, first place in `out` of links that wait for it; state.
-        One more row ends the ranges.
-    links: a row for each link, in order of who waits: sequence waited for, sequence that waits, offsets of their ports,
-        beats per frame, delay (in compact nets: offset of the delays), shift in whole frames (rounded down) and beats, number
-        among all that may be; state
+    sequences: SEQUENCE for each, with the state of a run in one; one more row ends the ranges
+    links: LINK or ARCS for each, in order of who waits, with the state of a run in one
     ports: events (counted from their sequence's first) of all ports, end to end
     gaps: event -> least cycles after the event before it; for a sequence's first event: least time in frame 0
     out: links in order of who is waited for
     """
 
-    sequences: Shorts
-    links: Shorts
+    sequences: Records
+    links: Records
     ports: Shorts
     gaps: Shorts
     out: Ints
@@ -64,11 +70,30 @@ class Net(NamedTuple):
 
     @property
     def first(self) -> Shorts:
-        return self.sequences[:-1, FIRST]
+        return self.sequences["first"][:-1]
 
     @property
-    def size(self) -> Shorts:
-        return self.sequences[:-1, SIZE]
+    def events(self) -> Shorts:
+        return self.sequences["events"][:-1]
+
+
+def joined(first: Ints, events: Ints, wraps: Sequence[int], links: Records, ports: Shorts, gaps: Shorts) -> Net:
+    """The net of sequences (where their events begin, how many they are, their wraps) and links in order of who waits."""
+    ends = np.arange(len(first) + 1)
+    out = np.argsort(links["src"], kind="stable")
+    sequences = np.zeros(len(ends), dtype=SEQUENCE)
+    sequences["first"][:-1], sequences["events"][:-1], sequences["wrap"][:-1] = first, events, wraps
+    sequences["ins"] = np.searchsorted(links["dst"], ends)
+    sequences["outs"] = np.searchsorted(links["src"][out], ends)
+    return Net(sequences, links, ports, gaps, out)
+
+
+def with_state(rows: Records, kind: np.dtype[np.void]) -> Records:
+    """A copy of the rows with more fields, all 0."""
+    found = np.zeros(len(rows), dtype=kind)
+    for name in rows.dtype.names or ():
+        found[name] = rows[name]
+    return found
 
 
 class Port(NamedTuple):
@@ -248,21 +273,11 @@ class System:
     def net(self, links: list[Link]) -> Net:
         """The arrays for these links, in order of who waits."""
         sizes = np.array([len(g) for g in self.gaps], dtype=np.int64)
-        n = len(sizes)
         rows = [
-            (x.src.sequence, x.dst.sequence, x.src.offset, x.dst.offset, x.src.beats, x.delay, *divmod(x.shift, x.src.beats)) for x in links
+            (x.src.sequence, x.dst.sequence, x.src.offset, x.dst.offset, x.src.beats, *divmod(x.shift, x.src.beats), x.delay) for x in links
         ]
-        table = np.zeros((len(links), OUT_CURSOR + 1), dtype=np.int32)
-        if rows:
-            table[:, :NUMBER] = rows
-        out = np.argsort(table[:, SRC], kind="stable")
-        sequences = np.zeros((n + 1, ACTIVE + 1), dtype=np.int32)
-        sequences[:-1, FIRST] = np.cumsum(sizes) - sizes
-        sequences[:-1, SIZE] = sizes
-        sequences[:-1, WRAP] = self.wraps
-        sequences[:, IN] = np.searchsorted(table[:, DST], np.arange(n + 1))
-        sequences[:, OUT] = np.searchsorted(table[out, SRC], np.arange(n + 1))
-        return Net(sequences, table, self.events_of_ports(), np.concatenate(self.gaps), out)
+        table = np.array(rows, dtype=LINK)
+        return joined(np.cumsum(sizes) - sizes, sizes, self.wraps, table, self.events_of_ports(), np.concatenate(self.gaps))
 
 
 @dataclass(frozen=True)

@@ -16,41 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfcompile.timing.kernel import inline, jit
-from dfcompile.timing.net import (
-    ACTIVE,
-    BEATS,
-    CURSOR,
-    DELAY,
-    DST,
-    DST_PORT,
-    FIRST,
-    HI,
-    IN,
-    LO,
-    NEXT_HI,
-    NEXT_LO,
-    NUMBER,
-    OUT,
-    OUT_CURSOR,
-    SHIFT_BEATS,
-    SHIFT_FRAMES,
-    SIZE,
-    SRC,
-    SRC_PORT,
-    TOUCHED,
-    UNTIL,
-    WAITS,
-    WRAP,
-    Ints,
-    Net,
-    Shorts,
-)
+from dfcompile.timing.net import ARCS, SEQUENCE, Ints, Net, Records, Shorts, record, with_state
 
 Bools = NDArray[np.bool_]
 Causes = NDArray[np.int32]
 CHAIN = -1  # cause of a time: the event before it in its sequence
 START = -2  # cause of a time: it has not been raised
 SETTLED, STUCK, STOPPED = range(3)  # how `settle` ended
+# events below `lo` and above `hi` are settled for this round; next_lo, next_hi: the same for the next frame's round
+# waits, until: the link by which and the event for which it is stopped; queued: whether it is in the queue
+# touched: whether any time rose; active: else it only collects marks
+_SEQUENCE = record("lo", "hi", "next_lo", "next_hi", "waits", "until", "queued", "touched", "active", of=SEQUENCE)
+_ARCS = record("cursor", "out_cursor", of=ARCS)  # next beat to take, and to give
+QUEUE = record("at", "back", "count")  # the sequence to look at next, whether it goes back from there, how many are in the queue
 _NEVER = np.iinfo(np.int64).min // 2  # before any time
 _MOST = 512  # events computed at a time
 _AHEAD = 2  # beats computed on times of later sequences that may yet rise
@@ -58,17 +36,11 @@ _FEW = 8  # the same where only the last rise leads on
 
 
 def fresh(net: Net) -> Net:
-    """A copy of the state for a new run, with nothing marked.
-
-    Sequence columns: events below LO and above HI are settled for this round, NEXT_LO and NEXT_HI are the same for the
-    next frame's round; WAITS and UNTIL say by which link and for which event it is stopped. A sequence that is not ACTIVE
-    only collects marks.
-    """
-    sequences = net.sequences.copy()
-    sequences[:, LO] = sequences[:, NEXT_LO] = sequences[:, SIZE]
-    sequences[:, HI] = sequences[:, NEXT_HI] = sequences[:, WAITS] = -1
-    links = net.links.copy()
-    links[:, CURSOR] = links[:, OUT_CURSOR] = links[:, BEATS]
+    """The net with the state for a new run, with nothing marked."""
+    sequences, links = with_state(net.sequences, _SEQUENCE), with_state(net.links, _ARCS)
+    sequences["lo"] = sequences["next_lo"] = sequences["events"]
+    sequences["hi"] = sequences["next_hi"] = sequences["waits"] = -1
+    links["cursor"] = links["out_cursor"] = links["beats"]
     return net._replace(sequences=sequences, links=links)
 
 
@@ -86,85 +58,90 @@ def less(ports: Shorts, offset: int, beats: int, event: int) -> int:
 
 
 @jit
-def _seek(sequences: Shorts, links: Shorts, ports: Shorts, out: Ints, q: int, i: int) -> None:
+def _seek(sequences: Records, links: Records, ports: Shorts, out: Ints, q: int, i: int) -> None:
     """Set the cursors of q's links to its event i."""
-    for k in range(sequences[q, IN], sequences[q + 1, IN]):
-        links[k, CURSOR] = less(ports, links[k, DST_PORT], links[k, BEATS], i)
-    for a in range(sequences[q, OUT], sequences[q + 1, OUT]):
-        k = out[a]
-        links[k, OUT_CURSOR] = less(ports, links[k, SRC_PORT], links[k, BEATS], i)
+    for k in range(sequences[q].ins, sequences[q + 1].ins):
+        link = links[k]
+        link.cursor = less(ports, link.dst_port, link.beats, i)
+    for a in range(sequences[q].outs, sequences[q + 1].outs):
+        link = links[out[a]]
+        link.out_cursor = less(ports, link.src_port, link.beats, i)
 
 
 @jit
-def _push(sequences: Shorts, queue: Ints, q: int) -> None:
-    """Put q into the queue: flags from place 2 on; queue[0] is the place to look at next, queue[1] how many are in it."""
-    if not queue[2 + q]:
-        queue[2 + q] = 1
-        queue[1] += 1
+def _push(sequences: Records, queue: Records, q: int) -> None:
+    """Put q into the queue."""
+    if not sequences[q].queued:
+        sequences[q].queued = 1
+        queue[0].count += 1
 
 
 @inline
-def _seek_out(links: Shorts, ports: Shorts, out: Ints, first: int, end: int, i: int) -> None:
+def _seek_out(links: Records, ports: Shorts, out: Ints, first: int, end: int, i: int) -> None:
     """Move the cursors of links that wait (places `first` to `end` of `out`) on to event i."""
     for a in range(first, end):
-        k = out[a]
-        b, beats, source = links[k, OUT_CURSOR], links[k, BEATS], links[k, SRC_PORT]
+        link = links[out[a]]
+        b, beats, source = link.out_cursor, link.beats, link.src_port
         while b < beats and ports[source + b] < i:
             b += 1
-        links[k, OUT_CURSOR] = b
+        link.out_cursor = b
 
 
 @inline
-def _open(sequences: Shorts, links: Shorts, ports: Shorts, q: int, end: int) -> int:
-    """The first event of q before `end` that waits for an event of this frame without a time; WAITS and UNTIL say for which."""
-    sequences[q, WAITS] = -1
-    for k in range(sequences[q, IN], sequences[q + 1, IN]):
-        ahead = _AHEAD if links[k, SRC] > q else 0
-        settled, most = links[k, OUT_CURSOR] + links[k, SHIFT_BEATS] + ahead, links[k, BEATS]
-        if links[k, SHIFT_FRAMES] == -1:
-            settled, most = settled - most, links[k, SHIFT_BEATS]
-        elif links[k, SHIFT_FRAMES] != 0:
+def _open(sequences: Records, links: Records, ports: Shorts, q: int, end: int) -> int:
+    """The first event of q before `end` that waits for an event of this frame without a time; `waits` and `until` say for which."""
+    now = sequences[q]
+    now.waits = -1
+    for k in range(now.ins, sequences[q + 1].ins):
+        link = links[k]
+        ahead = _AHEAD if link.src > q else 0
+        settled, most = link.out_cursor + link.shift_beats + ahead, link.beats
+        if link.shift_frames == -1:
+            settled, most = settled - most, link.shift_beats
+        elif link.shift_frames != 0:
             continue
-        b = max(links[k, CURSOR], settled)
-        if b < most and ports[links[k, DST_PORT] + b] < end:
-            end = ports[links[k, DST_PORT] + b]
-            beat = b - links[k, SHIFT_BEATS] - ahead
-            sequences[q, WAITS] = k
-            sequences[q, UNTIL] = ports[links[k, SRC_PORT] + (beat if links[k, SHIFT_FRAMES] == 0 else beat + links[k, BEATS])]
+        b = max(link.cursor, settled)
+        if b < most and ports[link.dst_port + b] < end:
+            end = ports[link.dst_port + b]
+            beat = b - link.shift_beats - ahead
+            now.waits = k
+            now.until = ports[link.src_port + (beat if link.shift_frames == 0 else beat + link.beats)]
     return end
 
 
 @inline
 def _gather(
-    sequences: Shorts, links: Shorts, ports: Shorts, y: Ints, late: Ints, why: Causes, q: int, i: int, j: int, interval: int, scale: int
+    sequences: Records, links: Records, ports: Shorts, y: Ints, late: Ints, why: Causes, q: int, i: int, j: int, interval: int, scale: int
 ) -> None:
     """The latest that links ask of q's events from i to before j, and which link."""
     late[: j - i] = _NEVER
-    for k in range(sequences[q, IN], sequences[q + 1, IN]):
-        b, beats, to, back = links[k, CURSOR], links[k, BEATS], links[k, DST_PORT], links[k, SHIFT_BEATS]
-        source, origin = links[k, SRC_PORT] - back, sequences[links[k, SRC], FIRST]
-        delay, before = links[k, DELAY], links[k, SHIFT_FRAMES] * interval
+    for k in range(sequences[q].ins, sequences[q + 1].ins):
+        link = links[k]
+        b, beats, to, back = link.cursor, link.beats, link.dst_port, link.shift_beats
+        source, origin = link.src_port - back, sequences[link.src].first
+        delays, before = link.delays, link.shift_frames * interval
         while b < beats:
             e = ports[to + b]
             if e >= j:
                 break
             c = y[origin + ports[source + b]] if b >= back else y[origin + ports[source + b + beats]] - interval
-            c += ports[delay + b] * scale - before
+            c += ports[delays + b] * scale - before
             if c > late[e - i]:
-                late[e - i], why[e - i] = c, links[k, NUMBER]
+                late[e - i], why[e - i] = c, link.number
             b += 1
-        links[k, CURSOR] = b
+        link.cursor = b
 
 
 @inline
 def _raise(
-    sequences: Shorts, gaps: Shorts, y: Ints, causes: Causes, late: Ints, why: Causes, q: int, i: int, j: int, interval: int, scale: int
+    sequences: Records, gaps: Shorts, y: Ints, causes: Causes, late: Ints, why: Causes, q: int, i: int, j: int, interval: int, scale: int
 ) -> int:
     """Raise q's events from i to before j, the risen ones keep their time in `late`; the last one that rose, or -1."""
-    base, last = sequences[q, FIRST], -1
-    before = y[base + i - 1] if i else y[base + sequences[q, SIZE] - 1] - interval
+    now, last = sequences[q], -1
+    base, wrap = now.first, now.wrap
+    before = y[base + i - 1] if i else y[base + now.events - 1] - interval
     for e in range(i, j):
-        t = before + (gaps[base + e] if e else sequences[q, WRAP]) * scale
+        t = before + (gaps[base + e] if e else wrap) * scale
         cause = CHAIN
         if late[e - i] > t:
             t, cause = late[e - i], why[e - i]
@@ -178,11 +155,11 @@ def _raise(
 
 @inline
 def _spread(
-    sequences: Shorts,
-    links: Shorts,
+    sequences: Records,
+    links: Records,
     ports: Shorts,
     out: Ints,
-    queue: Ints,
+    queue: Records,
     y: Ints,
     late: Ints,
     q: int,
@@ -192,13 +169,14 @@ def _spread(
     scale: int,
 ) -> None:
     """q's events from i to before j have risen where `late` has a time: mark what they raise, in this round or the next."""
-    for a in range(sequences[q, OUT], sequences[q + 1, OUT]):
-        k = out[a]
-        d, beats, ahead, b = links[k, DST], links[k, BEATS], links[k, SHIFT_BEATS], links[k, OUT_CURSOR]
-        origin, to, source = sequences[d, FIRST], links[k, DST_PORT] + ahead, links[k, SRC_PORT]
-        delay, before = links[k, DELAY] + ahead, links[k, SHIFT_FRAMES] * interval
-        now = links[k, SHIFT_FRAMES] if sequences[d, ACTIVE] else 1
-        low, high = sequences[d, SIZE], -1
+    for a in range(sequences[q].outs, sequences[q + 1].outs):
+        link = links[out[a]]
+        raised = sequences[link.dst]
+        beats, ahead, b = link.beats, link.shift_beats, link.out_cursor
+        origin, to, source = raised.first, link.dst_port + ahead, link.src_port
+        delays, before = link.delays + ahead, link.shift_frames * interval
+        later = link.shift_frames if raised.active else 1
+        low, high = raised.events, -1
         while b < beats:
             event = ports[source + b]
             if event >= j:
@@ -208,45 +186,43 @@ def _spread(
                 wraps = b + ahead >= beats
                 back = beats if wraps else 0
                 e = ports[to + b - back]
-                if t + ports[delay + b - back] * scale - before - (interval if wraps else 0) > y[origin + e]:
-                    if now + wraps:
-                        sequences[d, NEXT_LO] = min(sequences[d, NEXT_LO], e)
-                        sequences[d, NEXT_HI] = max(sequences[d, NEXT_HI], e)
+                if t + ports[delays + b - back] * scale - before - (interval if wraps else 0) > y[origin + e]:
+                    if later + wraps:
+                        raised.next_lo, raised.next_hi = min(raised.next_lo, e), max(raised.next_hi, e)
                     else:
                         low, high = min(low, e), max(high, e)
             b += 1
-        links[k, OUT_CURSOR] = b
+        link.out_cursor = b
         if high >= 0:
-            if sequences[d, LO] > low:
-                if sequences[d, LO] < sequences[d, SIZE]:
-                    sequences[d, HI] = max(sequences[d, HI], sequences[d, LO])
-                sequences[d, LO] = low
-                _seek(sequences, links, ports, out, d, low)
-                _push(sequences, queue, d)
-            sequences[d, HI] = max(sequences[d, HI], high)
+            if raised.lo > low:
+                if raised.lo < raised.events:
+                    raised.hi = max(raised.hi, raised.lo)
+                raised.lo = low
+                _seek(sequences, links, ports, out, link.dst, low)
+                _push(sequences, queue, link.dst)
+            raised.hi = max(raised.hi, high)
 
 
 @inline
-def _step(queue: Ints) -> int:
+def _step(queue: Records, last: int) -> int:
     """The sequence that the queue stands at; it goes on to the next, forth to the last and back to the first."""
-    q = queue[0] if queue[0] >= 0 else ~queue[0]
-    if q + 3 == len(queue) and queue[0] >= 0:
-        queue[0] = ~q
-    elif q == 0 and queue[0] < 0:
-        queue[0] = 0
+    place = queue[0]
+    q = place.at
+    if q == (0 if place.back else last):
+        place.back = 1 - place.back
     else:
-        queue[0] += 1
+        place.at += -1 if place.back else 1
     return int(q)
 
 
 @jit
 def _settle_round(
-    sequences: Shorts,
-    links: Shorts,
+    sequences: Records,
+    links: Records,
     ports: Shorts,
     gaps: Shorts,
     out: Ints,
-    queue: Ints,
+    queue: Records,
     y: Ints,
     causes: Causes,
     interval: int,
@@ -259,67 +235,68 @@ def _settle_round(
     """
     computed = 0
     late, why = np.empty(_MOST, dtype=np.int64), np.empty(_MOST, dtype=np.int32)
-    while queue[1] > 0 and computed < enough:
-        q = _step(queue)
-        if not queue[2 + q]:
+    while queue[0].count > 0 and computed < enough:
+        q = _step(queue, len(sequences) - 2)
+        now = sequences[q]
+        if not now.queued:
             continue
-        queue[2 + q] = 0
-        queue[1] -= 1
-        n, last, beyond = sequences[q, SIZE], -1, _FEW
+        now.queued = 0
+        queue[0].count -= 1
+        n, last, beyond = now.events, -1, _FEW
         while True:
-            i = sequences[q, LO]
-            if i == n or (last < i - 1 and i > sequences[q, HI]):
+            i = now.lo
+            if i == n or (last < i - 1 and i > now.hi):
                 _seek(sequences, links, ports, out, q, n)
-                sequences[q, LO], sequences[q, HI], sequences[q, WAITS] = n, -1, -1
+                now.lo, now.hi, now.waits = n, -1, -1
                 break
-            j = sequences[q, HI] + 1
+            j = now.hi + 1
             if j <= i:
                 j, beyond = i + beyond, min(2 * beyond, _MOST)
             j = _open(sequences, links, ports, q, min(j, i + _MOST, n))
             if j == i:
-                sequences[q, HI] = max(sequences[q, HI], i)
+                now.hi = max(now.hi, i)
                 break
             _gather(sequences, links, ports, y, late, why, q, i, j, interval, scale)
             last = _raise(sequences, gaps, y, causes, late, why, q, i, j, interval, scale)
             computed += j - i
-            sequences[q, LO] = j
+            now.lo = j
             if last < 0:
-                _seek_out(links, ports, out, sequences[q, OUT], sequences[q + 1, OUT], j)
+                _seek_out(links, ports, out, now.outs, sequences[q + 1].outs, j)
                 continue
-            sequences[q, TOUCHED] = 1
-            if last == n - 1 and y[sequences[q, FIRST] + last] + sequences[q, WRAP] * scale - interval > y[sequences[q, FIRST]]:
-                sequences[q, NEXT_LO], sequences[q, NEXT_HI] = 0, max(sequences[q, NEXT_HI], 0)
+            now.touched = 1
+            if last == n - 1 and y[now.first + last] + now.wrap * scale - interval > y[now.first]:
+                now.next_lo, now.next_hi = 0, max(now.next_hi, 0)
             _spread(sequences, links, ports, out, queue, y, late, q, i, j, interval, scale)
-        for a in range(sequences[q, OUT], sequences[q + 1, OUT]):
-            k = out[a]
-            d = links[k, DST]
-            if sequences[d, WAITS] == k and sequences[q, LO] > sequences[d, UNTIL]:
+        for a in range(now.outs, sequences[q + 1].outs):
+            d = links[out[a]].dst
+            if sequences[d].waits == out[a] and now.lo > sequences[d].until:
                 _push(sequences, queue, d)
     return computed
 
 
 @jit
-def _next_round(sequences: Shorts, links: Shorts, ports: Shorts, out: Ints, queue: Ints) -> bool:
+def _next_round(sequences: Records, links: Records, ports: Shorts, out: Ints, queue: Records) -> bool:
     """Begin the next frame's round; whether there is anything to do."""
     found = False
     for q in range(len(sequences) - 1):
-        if sequences[q, ACTIVE] and sequences[q, NEXT_LO] < sequences[q, SIZE]:
+        now = sequences[q]
+        if now.active and now.next_lo < now.events:
             found = True
-            sequences[q, LO], sequences[q, HI] = sequences[q, NEXT_LO], sequences[q, NEXT_HI]
-            sequences[q, NEXT_LO], sequences[q, NEXT_HI] = sequences[q, SIZE], -1
-            _seek(sequences, links, ports, out, q, sequences[q, LO])
+            now.lo, now.hi = now.next_lo, now.next_hi
+            now.next_lo, now.next_hi = now.events, -1
+            _seek(sequences, links, ports, out, q, now.lo)
             _push(sequences, queue, q)
     return found
 
 
 @jit
 def settle(
-    sequences: Shorts,
-    links: Shorts,
+    sequences: Records,
+    links: Records,
     ports: Shorts,
     gaps: Shorts,
     out: Ints,
-    queue: Ints,
+    queue: Records,
     y: Ints,
     causes: Causes,
     interval: int,
@@ -332,9 +309,9 @@ def settle(
     """
     computed = 0
     while True:
-        if queue[1] == 0:
+        if queue[0].count == 0:
             for q in range(len(sequences) - 1):
-                if sequences[q, LO] < sequences[q, SIZE]:
+                if sequences[q].lo < sequences[q].events:
                     return computed, STUCK
             computed += len(sequences) // 16
             if not _next_round(sequences, links, ports, out, queue):

@@ -9,33 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from dfcompile.timing.kernel import jit
-from dfcompile.timing.net import (
-    AGE,
-    BEAT,
-    BEATS,
-    CURSOR,
-    DELAY,
-    DONE,
-    DST,
-    DST_PORT,
-    EVENT,
-    FIRST,
-    FRAME,
-    IN,
-    OUT,
-    SHIFT_BEATS,
-    SHIFT_FRAMES,
-    SIZE,
-    SRC,
-    SRC_PORT,
-    STEP,
-    WAITS,
-    WRAP,
-    Ints,
-    Net,
-    Shorts,
-)
+from dfcompile.timing.net import LINK, SEQUENCE, Ints, Net, Records, Shorts, record, with_state
 
+# waits: the link it is stopped by; queued: whether it is in the queue; frame, step: its next event
+_SEQUENCE = record("waits", "queued", "frame", "step", of=SEQUENCE)
+# event, cursor: the waiting event of the next beat, and its place in the port; age, beat: frame and beat that it waits for
+_LINK = record("event", "cursor", "age", "beat", of=LINK)
 _LATEST = 1 << 30  # delays are shorter, so a time from here on is seen before 32 bits are too few
 
 
@@ -50,76 +29,78 @@ def run(net: Net, frames: int) -> tuple[Ints | Shorts, Ints, Ints]:
     if times.max(initial=0) >= _LATEST:
         times = np.zeros(times.shape, dtype=np.int64)
         done = _filled(net, times)
-    return times, done[:, FRAME] * done[:, SIZE] + done[:, STEP], done[:, WAITS]
+    reached = done["frame"].astype(np.int64) * done["events"] + done["step"]
+    return times, reached, done["waits"].astype(np.int64)
 
 
-def _filled(net: Net, times: Ints | Shorts) -> Ints:
+def _filled(net: Net, times: Ints | Shorts) -> Records:
     """Fill in the times; the state of the sequences after that."""
-    sequences, links = net.sequences.copy(), net.links.copy()
-    links[:, EVENT] = net.ports[links[:, DST_PORT]] if len(links) else 0
-    links[:, AGE], links[:, BEAT] = np.divmod(-links[:, SHIFT_FRAMES] * links[:, BEATS] - links[:, SHIFT_BEATS], links[:, BEATS])
-    sequences[:, WAITS] = -1
+    sequences, links = with_state(net.sequences, _SEQUENCE), with_state(net.links, _LINK)
+    links["event"] = net.ports[links["dst_port"]] if len(links) else 0
+    links["age"], links["beat"] = np.divmod(-links["shift_frames"] * links["beats"] - links["shift_beats"], links["beats"])
+    sequences["waits"], sequences["queued"] = -1, 1
     _run(sequences, links, net.ports, net.gaps, net.out, times)
-    return sequences[:-1].astype(np.int64)
+    return sequences[:-1]
 
 
 @jit
-def _run(sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, out: Ints, times: Ints | Shorts) -> None:
+def _run(sequences: Records, links: Records, ports: Shorts, gaps: Shorts, out: Ints, times: Ints | Shorts) -> None:
     n = len(sequences) - 1
     queue = np.arange(n)
-    sequences[:, DONE] = 0  # 1 while in the queue
     head, size = 0, n
     while size > 0:
         q = queue[head]
         head = head + 1 if head + 1 < n else 0
         size -= 1
-        sequences[q, DONE] = 0
+        now = sequences[q]
+        now.queued = 0
         _advance(sequences, links, ports, gaps, times, q)
-        for a in range(sequences[q, OUT], sequences[q + 1, OUT]):
-            k = out[a]
-            d = links[k, DST]
-            if sequences[d, WAITS] != k or sequences[d, DONE]:
+        for a in range(now.outs, sequences[q + 1].outs):
+            link = links[out[a]]
+            waiting = sequences[link.dst]
+            if waiting.waits != out[a] or waiting.queued:
                 continue
-            age, event = links[k, AGE], ports[links[k, SRC_PORT] + links[k, BEAT]]
-            if age < sequences[q, FRAME] or (age == sequences[q, FRAME] and event < sequences[q, STEP]):
-                queue[head + size if head + size < n else head + size - n] = d
+            event = ports[link.src_port + link.beat]
+            if link.age < now.frame or (link.age == now.frame and event < now.step):
+                queue[head + size if head + size < n else head + size - n] = link.dst
                 size += 1
-                sequences[d, DONE] = 1
+                waiting.queued = 1
 
 
 @jit
-def _advance(sequences: Shorts, links: Shorts, ports: Shorts, gaps: Shorts, times: Ints | Shorts, q: int) -> None:
+def _advance(sequences: Records, links: Records, ports: Shorts, gaps: Shorts, times: Ints | Shorts, q: int) -> None:
     """Compute the events of sequence q until it must wait for an event that has no time yet."""
-    base, n, wrap = sequences[q, FIRST], sequences[q, SIZE], sequences[q, WRAP]
-    first, last = sequences[q, IN], sequences[q + 1, IN]
-    f, i = sequences[q, FRAME], sequences[q, STEP]
+    now = sequences[q]
+    base, n, first, last = now.first, now.events, now.ins, sequences[q + 1].ins
+    f, i = now.frame, now.step
     while f < len(times):
         t = gaps[base]
         if i > 0:
             t = times[f, base + i - 1] + gaps[base + i]
         elif f > 0:
-            t = times[f - 1, base + n - 1] + wrap
+            t = times[f - 1, base + n - 1] + now.wrap
         for k in range(first, last):
-            age = links[k, AGE]
-            if links[k, EVENT] == i and age >= 0:
-                s, event = links[k, SRC], ports[links[k, SRC_PORT] + links[k, BEAT]]
-                if age > sequences[s, FRAME] or (age == sequences[s, FRAME] and event >= sequences[s, STEP]):
-                    sequences[q, WAITS] = k
+            link = links[k]
+            if link.event == i and link.age >= 0:
+                other, event = sequences[link.src], ports[link.src_port + link.beat]
+                if link.age > other.frame or (link.age == other.frame and event >= other.step):
+                    now.waits = k
                     return
-                t = max(t, times[age, sequences[s, FIRST] + event] + links[k, DELAY])
+                t = max(t, times[link.age, other.first + event] + link.delay)
         times[f, base + i] = t
         for k in range(first, last):
-            if links[k, EVENT] == i:
-                links[k, BEAT] += 1
-                if links[k, BEAT] == links[k, BEATS]:
-                    links[k, BEAT] = 0
-                    links[k, AGE] += 1
-                links[k, CURSOR] += 1
-                if links[k, CURSOR] == links[k, BEATS]:
-                    links[k, CURSOR] = 0
-                links[k, EVENT] = ports[links[k, DST_PORT] + links[k, CURSOR]]
+            link = links[k]
+            if link.event == i:
+                link.beat += 1
+                if link.beat == link.beats:
+                    link.beat = 0
+                    link.age += 1
+                link.cursor += 1
+                if link.cursor == link.beats:
+                    link.cursor = 0
+                link.event = ports[link.dst_port + link.cursor]
         i += 1
         if i == n:
             i, f = 0, f + 1
-        sequences[q, FRAME], sequences[q, STEP] = f, i
-    sequences[q, WAITS] = -1
+        now.frame, now.step = f, i
+    now.waits = -1

@@ -97,7 +97,7 @@ def _execute(system: System, net: Net, links: list[Link], frames: int) -> Ints |
     """Times of the first frames; some more are run because steps may wait for steps of later frames."""
     later = max((-(x.shift // x.src.beats) for x in links), default=0)
     times, reached, waits = run(net, frames + max(later, 0))
-    if (reached < frames * net.size).any():
+    if (reached < frames * net.events).any():
         raise _deadlock(system, links, waits)
     return times[:frames]
 
@@ -155,7 +155,7 @@ def max_occupancy(writes: Ints | Shorts, reads: Ints | Shorts) -> int:
 
 def _unit_frames(net: Net, times: Ints | Shorts, own: list[int]) -> Ints:
     first = np.minimum.reduce([times[:, net.first[q]] for q in own])
-    last = np.maximum.reduce([times[:, net.first[q] + net.size[q] - 1] for q in own])
+    last = np.maximum.reduce([times[:, net.first[q] + net.events[q] - 1] for q in own])
     return np.stack([first, last], axis=1).astype(np.int64)
 
 

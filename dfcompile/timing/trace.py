@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from dfcompile.timing.kernel import jit
-from dfcompile.timing.net import BEATS, DELAY, DST_PORT, FIRST, LO, NEXT_LO, SHIFT_BEATS, SHIFT_FRAMES, SIZE, SRC, SRC_PORT, WRAP, Shorts
+from dfcompile.timing.net import Records, Shorts
 from dfcompile.timing.periodic import CHAIN, START, Bools, Causes, less
 
 
 @jit
-def _back(sequences: Shorts, links: Shorts, ports: Shorts, causes: Causes, place: Shorts, q: int, i: int) -> tuple[int, int, int]:
+def _back(sequences: Records, links: Records, ports: Shorts, causes: Causes, place: Shorts, q: int, i: int) -> tuple[int, int, int]:
     """The event that raised event i of sequence q: (sequence, event, frames back)."""
-    if causes[sequences[q, FIRST] + i] == CHAIN:
-        return (q, i - 1, 0) if i > 0 else (q, sequences[q, SIZE] - 1, 1)
-    k = place[causes[sequences[q, FIRST] + i]]
-    b, back = less(ports, links[k, DST_PORT], links[k, BEATS], i) - links[k, SHIFT_BEATS], links[k, SHIFT_FRAMES]
+    if causes[sequences[q].first + i] == CHAIN:
+        return (q, i - 1, 0) if i > 0 else (q, sequences[q].events - 1, 1)
+    link = links[place[causes[sequences[q].first + i]]]
+    b, back = less(ports, link.dst_port, link.beats, i) - link.shift_beats, link.shift_frames
     if b < 0:
-        b, back = b + links[k, BEATS], back + 1
-    return links[k, SRC], ports[links[k, SRC_PORT] + b], back
+        b, back = b + link.beats, back + 1
+    return link.src, ports[link.src_port + b], back
 
 
 @jit
 def _follow(
-    sequences: Shorts, links: Shorts, ports: Shorts, causes: Causes, place: Shorts, q: int, i: int, seen: Shorts, since: int, stamp: int
+    sequences: Records, links: Records, ports: Shorts, causes: Causes, place: Shorts, q: int, i: int, seen: Shorts, since: int, stamp: int
 ) -> tuple[int, int, int]:
     """Follow causes back from event i of sequence q to an event on the loop that they close, -1 when they close none;
     (its sequence, the event, events seen)."""
     count = 0
-    while seen[sequences[q, FIRST] + i] != stamp:
-        event = sequences[q, FIRST] + i
+    while seen[sequences[q].first + i] != stamp:
+        event = sequences[q].first + i
         cause = causes[event]
         if cause == START or seen[event] >= since or (cause >= 0 and (cause >= len(place) or place[cause] < 0)):
             return -1, 0, count
@@ -39,8 +39,8 @@ def _follow(
 
 @jit
 def trace(
-    sequences: Shorts,
-    links: Shorts,
+    sequences: Records,
+    links: Records,
     ports: Shorts,
     gaps: Shorts,
     causes: Causes,
@@ -61,9 +61,9 @@ def trace(
     followed = 0
     for at in range(start, 2 * (len(sequences) - 1)):
         q = at // 2
-        i = sequences[q, LO] if sequences[q, LO] < sequences[q, SIZE] else sequences[q, NEXT_LO]
+        i = sequences[q].lo if sequences[q].lo < sequences[q].events else sequences[q].next_lo
         i -= at % 2
-        if i < 0 or i >= sequences[q, SIZE] - at % 2:
+        if i < 0 or i >= sequences[q].events - at % 2:
             continue
         stamp += 1
         start_q, start_i, count = _follow(sequences, links, ports, causes, place, q, i, seen, since, stamp)
@@ -72,12 +72,12 @@ def trace(
             continue
         q, i, cycles, frames = start_q, start_i, 0, 0
         while True:
-            cause = causes[sequences[q, FIRST] + i]
+            cause = causes[sequences[q].first + i]
             if cause == CHAIN:
-                cycles += gaps[sequences[q, FIRST] + i] if i > 0 else sequences[q, WRAP]
+                cycles += gaps[sequences[q].first + i] if i > 0 else sequences[q].wrap
             else:
-                k = place[cause]
-                cycles += ports[links[k, DELAY] + less(ports, links[k, DST_PORT], links[k, BEATS], i)]
+                link = links[place[cause]]
+                cycles += ports[link.delays + less(ports, link.dst_port, link.beats, i)]
                 used[place[cause]] = True
             q, i, back = _back(sequences, links, ports, causes, place, q, i)
             frames += back

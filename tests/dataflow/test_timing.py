@@ -72,9 +72,9 @@ def test_the_interval_is_the_mean_of_a_long_run(made: Design, source_gap: int, s
     net = system.net(system.links(made.fifo_depths))
     times, reached, _ = run(net, 200)
     if interval is None:
-        assert (reached < 190 * net.size).any()
+        assert (reached < 190 * net.events).any()
         return
-    assert (reached >= 190 * net.size).all()
+    assert (reached >= 190 * net.events).all()
     over = 100 // interval.denominator * interval.denominator
     for e in system.edges:
         if e.tensor in made.graph.outputs:
