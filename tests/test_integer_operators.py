@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dfcompile.dataflow.lower import lower
+from dfcompile.ir.graph import Array, Tensor
 from dfcompile.ir.intop import (
     INTEGER_OPS,
     ArgMaxCode,
@@ -90,6 +91,50 @@ def test_what_keeps_bipolar_codes_gives_no_others(op: IntOp) -> None:
     operands = x[:2] if isinstance(op, IntAdd | IntMul | IntConcat) else x[:1]
     codes = set(np.unique(op.execute(*operands)[0]).tolist())
     assert codes <= {-1, 1} if op.keeps_bipolar else isinstance(op, IntMul) or not codes <= {-1, 1}
+
+
+def tensor(channels: int, lo: int = -8, hi: int = 7) -> Tensor:
+    return Tensor((4, 4, channels), None, np.array(lo), np.array(hi))
+
+
+@pytest.mark.parametrize("op", INTEGER_OPS)
+def test_every_operator_takes_what_it_says(op: type[IntOp]) -> None:
+    made, out = net(op)
+    graph = made.graph(out)
+    (node,) = (n for n in graph.nodes if isinstance(n.op, op))
+    streams = [graph.tensors[t] for t in node.inputs if t not in graph.constants]
+    constants = [graph.constants[t] for t in node.inputs[len(streams) :]]
+    assert len(streams) in op.streams and len(constants) == op.constants
+    assert node.op.fits(streams, constants)  # type: ignore[attr-defined]
+
+
+STEPS = np.array([[1, 2, 3]])
+UP = np.array([False])
+
+
+@pytest.mark.parametrize(
+    ("op", "streams", "constants"),
+    [
+        (IntAdd((1, 1)), [tensor(3), tensor(1)], []),
+        (IntMul(), [tensor(3), tensor(4)], []),
+        (IntSlice(1, 4), [tensor(3)], []),
+        (IntSlice(1, 1), [tensor(3)], []),
+        (IntConv(), [tensor(3)], [np.ones((5, 1, 1, 4))]),
+        (IntConv(), [tensor(3)], [np.ones((5, 1, 3))]),
+        (IntConv(Window((3, 3))), [tensor(3)], [np.ones((5, 1, 3, 3))]),
+        (IntConv(groups=3), [tensor(3)], [np.ones((5, 1, 1, 1))]),
+        (ThresholdCode(2, 0), [tensor(3)], [STEPS[:, :2], UP]),
+        (ThresholdCode(2, 0), [tensor(3)], [np.repeat(STEPS, 2, 0), UP]),
+        (ThresholdCode(2, 0), [tensor(3)], [STEPS[:, ::-1], UP]),
+        (ThresholdCode(2, 0), [tensor(3)], [STEPS, np.array([False, True])]),
+        (LookupCode(-7), [tensor(3)], [np.zeros((1, 16))]),
+        (LookupCode(-8), [tensor(3)], [np.zeros((1, 15))]),
+        (LookupCode(-8), [tensor(3)], [np.zeros((2, 16))]),
+    ],
+    ids=str,
+)
+def test_what_does_not_go_together(op: IntOp, streams: list[Tensor], constants: list[Array]) -> None:
+    assert not op.fits(streams, constants)
 
 
 def test_a_table_reaches_what_it_holds_between_the_ends() -> None:

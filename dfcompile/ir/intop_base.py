@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -19,14 +19,23 @@ Range = tuple[Array, Array]
 
 
 class IntOp(ABC):
-    """An operator on integer codes of channels-last frames; subclasses are frozen dataclasses."""
+    """An operator on integer codes of channels-last frames; subclasses are frozen dataclasses.
+
+    streams, constants: how many of each it takes, streams first
+    """
 
     kind: ClassVar[str]
+    streams: ClassVar[range] = range(1, 2)
+    constants: ClassVar[int] = 0
 
     @property
     def keeps_bipolar(self) -> bool:
         """Whether it only moves or picks codes, so that of codes -1 and +1 come no others."""
         return False
+
+    def fits(self, streams: Sequence[Tensor], constants: Sequence[Array]) -> bool:
+        """Whether so many streams of one height and width, and constants of integers, go together in it: channels, shapes, places."""
+        return True
 
     @abstractmethod
     def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -39,6 +48,13 @@ class IntOp(ABC):
     @abstractmethod
     def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
         """Proven range of the output, from those of the streams and from the constant inputs; float64 where int64 may be too narrow."""
+
+
+class Elementwise(IntOp):
+    """A code for each code of its first stream."""
+
+    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return (Tensor(inputs[0].shape),)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from dfcompile.ir.blocks import MANY_PASSES, counts, largest
 from dfcompile.ir.graph import Array, Tensor
-from dfcompile.ir.intop_base import IntOp, Range
+from dfcompile.ir.intop_base import Elementwise, IntOp, Range
 from dfcompile.ir.types import exact_dtype
 
 
@@ -36,7 +37,7 @@ class ArgMaxCode(IntOp):
 
 
 @dataclass(frozen=True)
-class ThresholdCode(IntOp):
+class ThresholdCode(Elementwise):
     """Step function by thresholds: inputs x, thresholds (c or 1, 2**bits - 1) rising, flip (c or 1).
 
     The pattern is the count of thresholds not above x, complemented where flip is set; the code is the pattern
@@ -44,12 +45,16 @@ class ThresholdCode(IntOp):
     """
 
     kind: ClassVar[str] = "threshold"
+    constants: ClassVar[int] = 2
     bits: int
     lowest: int
     step: int = 1
 
-    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        return (Tensor(inputs[0].shape),)
+    def fits(self, streams: Sequence[Tensor], constants: Sequence[Array]) -> bool:
+        (x,), (thresholds, flip) = streams, constants
+        rows, steps = thresholds.shape if thresholds.ndim == 2 else (0, 0)
+        right = rows in (1, x.shape[2]) and 1 <= steps == 2 ** min(self.bits, 30) - 1 and flip.shape in ((1,), (x.shape[2],))
+        return right and bool(np.all(np.diff(thresholds) >= 0))
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         x, thresholds, flip = inputs
@@ -77,14 +82,17 @@ class ThresholdCode(IntOp):
 
 
 @dataclass(frozen=True)
-class LookupCode(IntOp):
+class LookupCode(Elementwise):
     """Any function of a code by table: inputs x and table (c or 1, size); entry x - base."""
 
     kind: ClassVar[str] = "lookup"
+    constants: ClassVar[int] = 1
     base: int
 
-    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        return (Tensor(inputs[0].shape),)
+    def fits(self, streams: Sequence[Tensor], constants: Sequence[Array]) -> bool:
+        (x,), (table,) = streams, constants
+        lo, hi = x.range
+        return table.ndim == 2 and len(table) in (1, x.shape[2]) and bool(self.base <= lo.min() and hi.max() < self.base + table.shape[1])
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         x, table = inputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,20 +11,21 @@ import numpy as np
 
 from dfcompile.ir.blocks import largest
 from dfcompile.ir.graph import Array, Tensor
-from dfcompile.ir.intop_base import IntOp, Pair, Range
+from dfcompile.ir.intop_base import Elementwise, IntOp, Pair, Range
 from dfcompile.ir.types import exact_dtype
 
 
 @dataclass(frozen=True)
-class IntAdd(IntOp):
+class IntAdd(Elementwise):
     """factors[0] * a + factors[1] * b + offset."""
 
     kind: ClassVar[str] = "int_add"
+    streams: ClassVar[range] = range(2, 3)
     factors: Pair
     offset: int = 0
 
-    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        return (Tensor(inputs[0].shape),)
+    def fits(self, streams: Sequence[Tensor], constants: Sequence[Array]) -> bool:
+        return streams[0].shape == streams[1].shape
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         most = sum(max(abs(f), 1) * largest(x) for f, x in zip(self.factors, inputs, strict=True)) + abs(self.offset)
@@ -40,13 +42,14 @@ class IntAdd(IntOp):
 
 
 @dataclass(frozen=True)
-class IntMul(IntOp):
+class IntMul(Elementwise):
     """Elementwise product of two streams of one shape."""
 
     kind: ClassVar[str] = "int_mul"
+    streams: ClassVar[range] = range(2, 3)
 
-    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        return (Tensor(inputs[0].shape),)
+    def fits(self, streams: Sequence[Tensor], constants: Sequence[Array]) -> bool:
+        return streams[0].shape == streams[1].shape
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         return (inputs[0].astype(np.float64) * inputs[1],)
@@ -64,6 +67,7 @@ class IntConcat(IntOp):
     """Joins streams along the channels, position by position."""
 
     kind: ClassVar[str] = "int_concat"
+    streams: ClassVar[range] = range(1, 10_000)
 
     def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         h, w, _ = inputs[0].shape
@@ -90,6 +94,9 @@ class IntSlice(IntOp):
     kind: ClassVar[str] = "int_slice"
     start: int
     stop: int
+
+    def fits(self, streams: Sequence[Tensor], constants: Sequence[Array]) -> bool:
+        return 0 <= self.start < self.stop <= streams[0].shape[2]
 
     def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         return (Tensor((*inputs[0].shape[:2], self.stop - self.start)),)

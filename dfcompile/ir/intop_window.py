@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,9 +26,17 @@ class IntConv(IntOp):
     """
 
     kind: ClassVar[str] = "int_conv"
+    constants: ClassVar[int] = 1
     window: Window = Window()
     groups: int = 1
     pad_code: int = 0
+
+    def fits(self, streams: Sequence[Tensor], constants: Sequence[Array]) -> bool:
+        (x,), (weights,) = streams, constants
+        if weights.ndim != 4 or weights.shape[1:3] != self.window.kernel:
+            return False
+        outputs, inputs = weights.shape[0], weights.shape[3]
+        return bool(inputs * self.groups == x.shape[2] and outputs % self.groups == 0)
 
     def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         h, w, _ = inputs[0].shape
@@ -75,18 +84,24 @@ class IntConv(IntOp):
         return f"int_conv<{self.window} groups={self.groups} pad_code={self.pad_code}>"
 
 
+class _ByChannel(IntOp):
+    """A code for each channel and place of its window."""
+
+    window: Window
+
+    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        h, w, c = inputs[0].shape
+        return (Tensor((*self.window.size(h, w), c)),)
+
+
 @dataclass(frozen=True)
-class IntPool(IntOp):
+class IntPool(_ByChannel):
     """Largest, smallest or sum of the codes in a window, per channel. Pads count as `pad_code` in a sum, not at all else."""
 
     kind: ClassVar[str] = "int_pool"
     mode: str
     window: Window
     pad_code: int = 0
-
-    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        h, w, c = inputs[0].shape
-        return (Tensor((*self.window.size(h, w), c)),)
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         x = inputs[0]
@@ -115,16 +130,12 @@ class IntPool(IntOp):
 
 
 @dataclass(frozen=True)
-class IntPad(IntOp):
+class IntPad(_ByChannel):
     """Pads (positive) and crops (negative) with a code, and subsamples: a window of one element."""
 
     kind: ClassVar[str] = "int_pad"
     window: Window
     pad_code: int = 0
-
-    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        h, w, c = inputs[0].shape
-        return (Tensor((*self.window.size(h, w), c)),)
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         return (np.ascontiguousarray(self.window.view(inputs[0], self.pad_code)[..., 0, 0]),)

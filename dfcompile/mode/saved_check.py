@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from dfcompile.dataflow.design import Design
-from dfcompile.ir.graph import Array, Graph, Node, Tensor
-from dfcompile.ir.intop import INTEGER_OPS, IntAdd, IntConcat, IntConv, IntMul, IntSlice, LookupCode, ThresholdCode
+from dfcompile.ir.graph import Array, Graph, Tensor
+from dfcompile.ir.intop import INTEGER_OPS, IntOp
 from dfcompile.ir.modelop_base import MAX_ELEMENTS, ModelOp
 from dfcompile.ir.types import IntType
 from dfcompile.mode.schema import SchemaError
@@ -60,52 +59,20 @@ def check_integers(graph: Graph) -> None:
             raise SchemaError(f"graph: nothing is known of the range of {t}")
     if any(graph.tensors[t].dtype is None for t in graph.inputs) or not graph.inputs or not graph.outputs:
         raise SchemaError("graph: an input has no type, or a port is missing")
-    for node in graph.nodes:
+    for node, op in ((n, n.op) for n in graph.nodes if isinstance(n.op, IntOp)):  # there are no others
         where, out = f"graph, node {node.name}", graph.tensors[node.outputs[0]]
         streams = [graph.tensors[t] for t in node.inputs if t not in graph.constants]
         constants = [graph.constants[t] for t in node.inputs if t in graph.constants]
         if any(len(t.shape) != 3 or t.lo is None for t in (*streams, out)):
             raise SchemaError(f"{where}: a stream without its range or of no shape (h, w, c)")
-        if (len(streams), len(constants)) not in _operands(node.op) or node.inputs[len(streams) :] != _constants(node, graph):
-            raise SchemaError(f"{where}: {len(streams)} streams and {len(constants)} constants are not what {node.op.kind} takes")
-        _check_operands(node.op, streams, constants, where)
-        if tuple(node.op.infer(*(graph.tensors[t] for t in node.inputs))[0].shape) != out.shape:
+        takes = len(streams) in op.streams and len(constants) == op.constants
+        if not takes or node.inputs[len(streams) :] != tuple(t for t in node.inputs if t in graph.constants):
+            raise SchemaError(f"{where}: {len(streams)} streams and {len(constants)} constants are not what {op.kind} takes")
+        side_by_side = len({t.shape[:2] for t in streams}) == 1 and _are_integers(constants)
+        if not side_by_side or not op.fits(streams, constants):
+            raise SchemaError(f"{where}: what {op.kind} is given does not fit together")
+        if tuple(op.infer(*(graph.tensors[t] for t in node.inputs))[0].shape) != out.shape:
             raise SchemaError(f"{where}: its result is not of the shape {out.shape}")
-
-
-def _constants(node: Node, graph: Graph) -> tuple[str, ...]:
-    return tuple(t for t in node.inputs if t in graph.constants)
-
-
-def _operands(op: Any) -> Sequence[tuple[int, int]]:
-    """Numbers of streams and constants that an operator may take."""
-    if isinstance(op, IntConcat):
-        return [(n, 0) for n in range(1, 10_000)]
-    constants = 1 if isinstance(op, IntConv | LookupCode) else 2 if isinstance(op, ThresholdCode) else 0
-    return [(2 if isinstance(op, IntAdd | IntMul) else 1, constants)]
-
-
-def _check_operands(op: Any, streams: list[Tensor], constants: list[Array], where: str) -> None:
-    """Shapes of what an operator takes."""
-    h, w, c = streams[0].shape
-    right = all(t.shape[:2] == (h, w) for t in streams) and all(np.array_equal(x, np.rint(x)) for x in constants)
-    if isinstance(op, IntAdd | IntMul):
-        right &= streams[1].shape == (h, w, c)
-    elif isinstance(op, IntSlice):
-        right &= 0 <= op.start < op.stop <= c
-    elif isinstance(op, IntConv):
-        (x,) = constants
-        right &= x.ndim == 4 and x.shape[1:3] == op.window.kernel and x.shape[3] * op.groups == c and x.shape[0] % op.groups == 0
-    elif isinstance(op, ThresholdCode):
-        t, flip = constants
-        right &= t.ndim == 2 and len(t) in (1, c) and 1 <= t.shape[1] == 2 ** min(op.bits, 30) - 1 and bool(np.all(np.diff(t) >= 0))
-        right &= flip.ndim == 1 and len(flip) in (1, c)
-    elif isinstance(op, LookupCode):
-        (x,) = constants
-        lo, hi = streams[0].range
-        right &= x.ndim == 2 and len(x) in (1, c) and op.base <= lo.min() and hi.max() < op.base + x.shape[-1]
-    if not right:
-        raise SchemaError(f"{where}: what {op.kind} is given does not fit together")
 
 
 def check_host(host: HostSide, inputs: Mapping[str, Stream | Typed], outputs: Sequence[Stream | Typed]) -> None:
