@@ -10,15 +10,20 @@ from typing import Any
 
 import numpy as np
 
+import dfcompile
 from dfcompile.dataflow.design import Design
+from dfcompile.emit.identity import design_hash
 from dfcompile.emit.interface import port_bytes
-from dfcompile.emit.resource import render
-from dfcompile.ir import operators
+from dfcompile.emit.resource import render, resource_dir
+from dfcompile.ir import operators, packing
 from dfcompile.ir.graph import Array, Graph, Node, Op
 from dfcompile.ir.modelop import ModelOp
 from dfcompile.ir.types import IntType
 from dfcompile.streamline.host import HostSide
 from dfcompile.streamline.value import InputPort, OutputPort, Shape3
+from dfcompile.units.base import Stream
+
+TRANSPORTS = {"driver": ("dfc_pynq.py", "dfc_simulator.py"), "loopback": ()}
 
 
 class Arrays:
@@ -83,6 +88,10 @@ def by_stream(ports: Sequence[OutputPort]) -> dict[str, list[OutputPort]]:
     return found
 
 
+def _beats(stream: Stream) -> dict[str, int]:
+    return {"lanes": stream.lanes, "bytes": port_bytes(stream.width), "run": stream.run, "taps": stream.taps}
+
+
 def driver_data(design: Design, host: HostSide) -> tuple[dict[str, Any], dict[str, Array]]:
     """What driver.json and driver.npz hold: ports in the design's order, preprocessing, affines, what is left to compute."""
     arrays = Arrays()
@@ -91,15 +100,15 @@ def driver_data(design: Design, host: HostSide) -> tuple[dict[str, Any], dict[st
     inputs = []
     for tensor in design.graph.inputs:
         s = streams[tensor]
-        inputs.append(
-            {**input_data(sources[tensor], s.shape, s.dtype, arrays), "name": tensor, "lanes": s.lanes, "bytes": port_bytes(s.width)}
-        )
+        inputs.append({**input_data(sources[tensor], s.shape, s.dtype, arrays), "name": tensor, **_beats(s)})
     outputs = []
     for ports, tensor in zip(by_stream(host.outputs).values(), design.graph.outputs, strict=True):
         s = streams[tensor]
-        outputs.append({**output_data(ports, s.shape, s.dtype, arrays), "lanes": s.lanes, "bytes": port_bytes(s.width)})
+        outputs.append({**output_data(ports, s.shape, s.dtype, arrays), **_beats(s)})
     data = {
         "name": design.name,
+        "hash": f"{design_hash(design):016x}",
+        "version": dfcompile.__version__,
         "inputs": inputs,
         "outputs": outputs,
         "tail": graph_steps(host.tail, arrays),
@@ -109,15 +118,18 @@ def driver_data(design: Design, host: HostSide) -> tuple[dict[str, Any], dict[st
 
 
 def emit_driver(design: Design, host: HostSide, folder: Path) -> None:
-    """Write driver.py, dfc_operators.py, driver.json and driver.npz into `folder`."""
+    """Write driver.py, its transports, what they import, driver.json and driver.npz into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     data, arrays = driver_data(design, host)
     write_driver("driver", data, arrays, folder)
 
 
 def write_driver(template: str, data: Mapping[str, Any], arrays: Mapping[str, Array], folder: Path) -> None:
-    """Write driver.py from its template, with what it imports and reads."""
+    """Write driver.py from its template, with what it imports and reads, and the transports that it can use."""
     shutil.copyfile(operators.__file__, folder / "dfc_operators.py")
+    shutil.copyfile(packing.__file__, folder / "dfc_packing.py")
+    for transport in TRANSPORTS[template]:
+        shutil.copyfile(resource_dir("templates") / "driver" / transport, folder / transport)
     (folder / "driver.py").write_text(render(f"driver/{template}.py.j2"))
     (folder / "driver.json").write_text(json.dumps(data, indent=1) + "\n")
     named: dict[str, Any] = dict(arrays)

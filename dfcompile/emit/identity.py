@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -13,16 +14,21 @@ from dfcompile.units.base import unit_of
 
 
 def design_hash(design: Design) -> int:
-    """64 bits that differ between designs that differ in anything: units, weights, thresholds, streams, FIFOs."""
+    """64 bits that differ between designs that differ in anything but names: units, weights, thresholds, streams, FIFOs."""
     digest = hashlib.sha256()
+    numbers = {t: i for i, t in enumerate(design.streams())}
+    units = {n.name: i for i, n in enumerate(design.nodes)}
+
+    def streams(tensors: Iterable[str]) -> list[int]:
+        return [numbers[t] for t in tensors]
 
     def add(*parts: object) -> None:
         digest.update("\0".join(map(str, parts)).encode() + b"\n")
 
-    add(design.name, *design.graph.inputs, "", *design.graph.outputs)
+    add(streams(design.graph.inputs), streams(design.graph.outputs))
     for node in design.nodes:
         unit = unit_of(node)
-        add(node.name, unit.kind, *node.inputs, "", *node.outputs)
+        add(unit.kind, streams(node.inputs), streams(node.outputs))
         for field in dataclasses.fields(unit):  # type: ignore[arg-type]  # every unit is a dataclass
             value = getattr(unit, field.name)
             if isinstance(value, np.ndarray):
@@ -30,7 +36,8 @@ def design_hash(design: Design) -> int:
                 digest.update(np.ascontiguousarray(value).tobytes())
             else:
                 add(field.name, repr(value))
-    add(*sorted((t, depth) for t, depth in design.fifo_depths.items() if depth), "", *design.shared)
+    add(sorted((numbers[t], depth) for t, depth in design.fifo_depths.items() if depth))
+    add(sorted((units[a], units[b]) for a, b in design.shared))
     return int.from_bytes(digest.digest()[:8], "big")
 
 

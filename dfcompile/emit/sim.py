@@ -15,7 +15,7 @@ from dfcompile.emit.resource import render, resource_dir
 from dfcompile.timing.net import FULL_RATE, Rates
 from dfcompile.units.base import Array
 
-FILES = ("test_frames.py", "harness.cpp", "harness.hpp")
+FILES = ("test_frames.py", "harness.cpp", "harness.hpp", "server.cpp")
 
 
 def frame_cycles(design: Design) -> int:

@@ -368,8 +368,11 @@ def run(kind: str, attributes: Mapping[str, Any], *inputs: Array) -> tuple[Array
 
 def to_frames(codes: Array, index: Array, shape: Sequence[int], rest: float, dtype: Any) -> Array:
     """Codes (n, ...) laid into frames (n, *shape): element i of an item goes to place index[i], `rest` to the places in between."""
-    flat = np.full((len(codes), int(np.prod(shape))), rest, dtype)
-    flat[:, index.ravel()] = codes.reshape(len(codes), -1)
+    size = int(np.prod(shape))
+    if index.size == size and (index.ravel() == np.arange(size)).all():
+        return codes.astype(dtype).reshape((-1, *shape))
+    flat = np.full((len(codes), size), rest, dtype)
+    flat[:, index.ravel()] = codes.reshape(len(codes), index.size)
     return flat.reshape((-1, *shape))
 
 
@@ -377,5 +380,5 @@ def to_reals(codes: Array, index: Array, scale: Array, offset: Array) -> Array:
     """Real numbers (n, *index.shape) of frames (n, h, w, c): scale * code + offset, each one number or one for each channel."""
     where = index.ravel() % codes.shape[-1]
     scale, offset = (a[where] if a.size > 1 else a.reshape(()) for a in (scale, offset))
-    flat = codes.reshape(len(codes), -1)[:, index.ravel()].astype(np.float64)
+    flat = codes.reshape(len(codes), int(np.prod(codes.shape[1:])))[:, index.ravel()].astype(np.float64)
     return np.asarray((flat * scale + offset).reshape((-1, *index.shape)))

@@ -88,7 +88,7 @@ def _runtime(sources: Sequence[Path], level: str) -> Path:
         commands: list[Command] = [[_gxx(), *flags, "-c", s, "-o", f"{s.stem}.o"] for s in sources]
         parallel(commands, folder, "compiling the simulation runtime")
 
-    texts = [p.read_text() for s in sources for p in (s, s.with_suffix(".hpp")) if p.exists()]
+    texts = [p.read_text() for s in sources for p in (s, *sorted(s.parent.glob("*.hpp")))]
     return cached("runtime", content_key([tool_key("g++", "verilator"), *_verilator_flags(), level, *texts]), build)
 
 
@@ -129,18 +129,18 @@ def build_harness(rtl: Path, top: str, ports: str, fast: bool) -> Path:
     fast:  optimise for long runs (slower to compile)
     """
     level = "-O2" if fast else "-O1"
-    harness = resource_dir("templates") / "sim" / "harness.cpp"
+    sources = [resource_dir("templates") / "sim" / f"{name}.cpp" for name in ("harness", "server")]
 
     def build(folder: Path) -> None:
         verilate(rtl, top, folder / "obj", ["--output-split", str(SPLIT)])
         (folder / "obj" / "ports.cpp").write_text(ports)
         _compile_model(folder / "obj", level)
         objects = sorted((folder / "obj").glob("*.o"))
-        link: Command = [_gxx(), *objects, *verilated_runtime(harness), "-pthread", "-o", folder / "harness"]
+        link: Command = [_gxx(), *objects, *verilated_runtime(*sources), "-pthread", "-o", folder / "harness"]
         run_tool(link, folder, "linking the harness")
         run_tool(["rm", "-r", "obj"], folder, "cleaning up")
 
-    bench = [harness.with_suffix(end).read_text() for end in (".cpp", ".hpp")]
+    bench = [p.read_text() for p in (*sources, sources[0].with_suffix(".hpp"))]
     return cached("rtl", content_key([*simulator_key(rtl), str(SPLIT), str(UNITY_BYTES), top, ports, level, *bench]), build) / "harness"
 
 

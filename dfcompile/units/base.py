@@ -24,14 +24,11 @@ from numpy.typing import NDArray
 from dfcompile.device.area import STYLES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.graph import Node, Tensor
+from dfcompile.ir.packing import pack, unpack
 from dfcompile.ir.types import IntType
 from dfcompile.units.parts.schedule import Schedule
 
 Array = NDArray[Any]
-
-_PACKED = 2**20
-"""Bits that are packed at once."""
-
 
 Layout = tuple[int, int, int]
 """How a stream's elements lie in its beats: (lanes, run, taps) of a `Stream`."""
@@ -111,10 +108,7 @@ class Stream:
 
     def unpack(self, beats: NDArray[np.uint8]) -> NDArray[np.int64]:
         """The inverse of `pack`."""
-        bits = np.unpackbits(beats, axis=1, bitorder="little")[:, : self.width]
-        weights = np.uint64(1) << np.arange(self.dtype.bits, dtype=np.uint64)
-        patterns = bits.reshape(-1, self.dtype.bits).astype(np.uint64) @ weights
-        codes = self.dtype.decode(patterns)
+        codes = np.asarray(unpack(beats, self.dtype.bits, self.lanes, self.dtype.signed, self.dtype.bipolar), np.int64)
         if self.run:
             codes = codes.reshape(-1, self.beats, self.lanes)[:, self._places]
         return codes.reshape(-1, *self.shape)
@@ -127,30 +121,7 @@ class Stream:
 
 def pack_words(values: Array, dtype: IntType) -> NDArray[np.uint8]:
     """Rows of values to words: (words, elements) -> (words, ceil(elements * bits / 8)) bytes, element 0 lowest."""
-    words, elements = values.shape
-    packed = np.empty((words, -(-elements * dtype.bits // 8)), np.uint8)
-    shifts = np.arange(dtype.bits, dtype=np.uint64)
-    rows = max(1, _PACKED // (elements * dtype.bits))
-    for first in range(0, words, rows):
-        if 8 % dtype.bits == 0:
-            packed[first : first + rows] = _packed_bytes(values[first : first + rows], dtype)
-            continue
-        patterns = dtype.encode(values[first : first + rows])
-        bits = ((patterns[:, :, None] >> shifts) & np.uint64(1)).astype(np.uint8)
-        packed[first : first + rows] = np.packbits(bits.reshape(len(patterns), -1), axis=1, bitorder="little")
-    return packed
-
-
-def _packed_bytes(values: Array, dtype: IntType) -> NDArray[np.uint8]:
-    """`pack_words` of values of 1, 2, 4 or 8 bits, of which a byte holds a whole number."""
-    whole = values if values.dtype.kind in "iu" else values.astype(np.int64)
-    patterns = (whole > 0).astype(np.uint8) if dtype.bipolar else whole.astype(np.uint8) & np.uint8((1 << dtype.bits) - 1)
-    per = 8 // dtype.bits
-    packed = np.zeros((len(values), -(-values.shape[1] // per)), np.uint8)
-    for i in range(per):
-        part = patterns[:, i::per]
-        packed[:, : part.shape[1]] |= part << np.uint8(i * dtype.bits)
-    return packed
+    return np.asarray(pack(values, dtype.bits, dtype.bipolar))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 // Runs frames through a verilated design and writes what came out, and when.
-// usage: harness FRAMES STALLS SEED MAX_IDLE SOURCE_GAP SINK_GAP FRAME_PERIOD RESET_AT BATCH TIMES_FILE INPUT_FILE... OUTPUT_FILE...
+// usage: harness serve SETUP_CYCLES (see server.cpp), or
+//        harness FRAMES STALLS SEED MAX_IDLE SOURCE_GAP SINK_GAP FRAME_PERIOD RESET_AT BATCH TIMES_FILE INPUT_FILE... OUTPUT_FILE...
 // Files of beats hold one beat a line in hex. STALLS is the chance, in every cycle, that an input pauses between beats or an output
 // is not ready. An input offers a beat SOURCE_GAP cycles after the transfer of the one before, and the first beat of a frame
 // FRAME_PERIOD cycles after it offered that of the frame before, at the earliest; an output is ready SINK_GAP cycles after a
@@ -240,6 +241,7 @@ void write_times(const char* path, Bench& bench) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 3 && !std::strcmp(argv[1], "serve")) return serve(std::strtoull(argv[2], nullptr, 10));
   if (argc < 11) fail(4, "usage: harness FRAMES STALLS SEED MAX_IDLE SOURCE_GAP SINK_GAP FRAME_PERIOD RESET_AT BATCH TIMES_FILE INPUT_FILE... OUTPUT_FILE...");
   Bench bench;
   const uint64_t seed = std::strtoull(argv[3], nullptr, 10);

@@ -9,7 +9,8 @@ struct Port {
   uint8_t* valid;
   uint8_t* ready;
   uint8_t* last;    // outputs only
-  unsigned bits;    // of a beat, without the padding to bytes
+  unsigned bits;    // of a beat, without padding
+  unsigned bytes;   // of a beat, with padding
   uint64_t beats;   // per frame
 };
 
@@ -29,3 +30,4 @@ struct Design {
 Design open_design(uint64_t seed);
 void eval_design();
 void close_design();
+int serve(uint64_t setup_cycles);  // server.cpp: until standard input ends; the exit code

@@ -27,7 +27,16 @@ def beat_bytes(bits: int, lanes: int) -> int:
 
 
 def beats(driver: ModuleType, bits: int, signed: bool, bipolar: bool, lanes: int, elements: int) -> Any:
-    data: dict[str, Any] = {"name": "s", "shape": [1, 1, elements], "bits": bits, "signed": signed, "bipolar": bipolar, "lanes": lanes}
+    data: dict[str, Any] = {
+        "name": "s",
+        "shape": [1, 1, elements],
+        "bits": bits,
+        "signed": signed,
+        "bipolar": bipolar,
+        "lanes": lanes,
+        "run": 0,
+        "taps": 1,
+    }
     data["bytes"] = beat_bytes(bits, lanes)
     return driver.Beats(data, {})
 
@@ -76,6 +85,21 @@ def test_frames_follow_one_another(driver: ModuleType) -> None:
     packed = port.pack(codes)
     assert packed.tolist() == by_hand(codes.ravel().tolist(), 4, False, 2) and packed.shape == (6, 1)
     np.testing.assert_array_equal(port.unpack(packed), codes)
+
+
+def test_padded_runs(driver: ModuleType) -> None:
+    """Runs of 5 elements (of 2 taps each) in beats of 3: what is left over in a beat is padding, of the largest code."""
+    data = {"name": "s", "shape": [1, 1, 20], "bits": 4, "signed": False, "bipolar": False, "lanes": 3, "run": 5, "taps": 2, "bytes": 2}
+    port = driver.Beats(data, {})
+    codes = np.arange(20) % 15
+    packed = port.pack(codes.reshape(1, 1, 1, 20))
+    rows, at = [], 0
+    for filled in [3, 3, 2, 2] * 2:
+        lanes = [*codes[at : at + filled], *[15] * (3 - filled)]
+        rows.append(list(int(sum(int(c) << 4 * i for i, c in enumerate(lanes))).to_bytes(2, "little")))
+        at += filled
+    assert port.beats == 8 and packed.tolist() == rows
+    np.testing.assert_array_equal(port.unpack(packed).ravel(), codes)
 
 
 @pytest.mark.parametrize("mode", ["ROUND", "CEIL", "FLOOR", "UP", "DOWN", "HALF_UP", "HALF_DOWN"])

@@ -128,10 +128,10 @@ def test_the_driver_decodes_every_operator_as_the_package_does(tmp_path: Path) -
     for i, host in enumerate(hosts):
         arrays, folder = Arrays(), tmp_path / f"case{i:03d}"
         folder.mkdir()
-        outputs = [{**output_data(host.outputs, (6, 6, 4), CODES, arrays), "lanes": 1}]
+        outputs = [{**output_data(host.outputs, (6, 6, 4), CODES, arrays), "lanes": 1, "bytes": 1, "run": 0, "taps": 1}]
         data = {"name": "t", "inputs": [], "outputs": outputs, "tail": graph_steps(host.tail, arrays), "results": list(host.tail.outputs)}
         write_driver("driver", data, arrays.found, folder)
-    for file in ("driver.py", "dfc_operators.py"):
+    for file in ("driver.py", "dfc_operators.py", "dfc_packing.py"):
         shutil.copyfile(tmp_path / "case000" / file, tmp_path / file)
     subprocess.run([sys.executable, "-c", DECODE], cwd=tmp_path, check=True)
     for i, host in enumerate(hosts):

@@ -126,7 +126,7 @@ def test_the_hash_tells_designs_apart(make: Callable[[], Design]) -> None:
     assert " at 0x" not in "".join(repr(vars(design.unit(n.name))) for n in design.nodes)
     deeper = dataclasses.replace(design, fifo_depths={next(iter(design.streams())): 3})
     named = dataclasses.replace(design, graph=dataclasses.replace(design.graph, name="other"))
-    assert len({design_hash(d) for d in (design, deeper, named)}) == 3
+    assert design_hash(deeper) != design_hash(design) == design_hash(named)
 
 
 def test_the_hash_reads_the_weights() -> None:

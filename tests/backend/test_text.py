@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from dfcompile.emit import memory as memory_text
 from dfcompile.emit.memory import hex_lines, limb_lines, parse_hex, write_lines
 from dfcompile.emit.name import Names, port_names, sanitise, unique
+from dfcompile.ir import packing
 from dfcompile.ir.types import BIPOLAR, IntType
-from dfcompile.units import base
 from dfcompile.units.base import Memory, pack_words
 from tests.backend.designs import joined, residual
 
@@ -102,7 +102,7 @@ def test_blocks_of_lines_are_the_lines(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("kind", [np.int8, np.int16, np.int64, np.float32])
 @pytest.mark.parametrize("dtype", [BIPOLAR, *(IntType(b, signed=s) for b in (1, 2, 3, 4, 5, 8) for s in (False, True))], ids=str)
 def test_words_packed_in_blocks_are_the_words(dtype: IntType, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "_PACKED", 40)
+    monkeypatch.setattr(packing, "PIECE", 40)
     values = np.random.default_rng(0).integers(dtype.lo, min(dtype.hi, 127) + 1, (23, 5))
     values = np.where(values == 0, 1, values) if dtype.bipolar else values
     packed = pack_words(values.astype(kind), dtype)
@@ -110,3 +110,17 @@ def test_words_packed_in_blocks_are_the_words(dtype: IntType, kind: type, monkey
     patterns = (values > 0).astype(int) if dtype.bipolar else values & mask
     wanted = [sum(int(v) << (bits * i) for i, v in enumerate(row)) for row in patterns]
     assert [int.from_bytes(w.tobytes(), "little") for w in packed] == wanted
+    found = packing.unpack(packed, dtype.bits, 5, dtype.signed, dtype.bipolar)
+    assert found.tolist() == values.tolist()
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("bits", [9, 12, 16, 17, 31, 32, 33, 47, 63, 64])
+def test_wide_codes_packed_and_unpacked(bits: int, signed: bool) -> None:
+    lo = -(1 << bits - 1) if signed else 0
+    hi = (1 << bits - signed) - 1
+    values = [[lo, hi, 0], [hi, lo, 1], [lo + 1, hi - 1, hi // 3]]
+    packed = packing.pack(np.array(values, np.int64 if signed else np.uint64), bits)
+    wanted = [sum((v % 2**bits) << (bits * i) for i, v in enumerate(row)) for row in values]
+    assert [int.from_bytes(w.tobytes(), "little") for w in packed] == wanted
+    assert packing.unpack(packed, bits, 3, signed).tolist() == values

@@ -1,0 +1,170 @@
+"""The driver's way to a board with PYNQ: a DMA for each stream, registers of the design. Needs pynq; Python 3.8."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+FRAMES, HASH_LOW, HASH_HIGH, CYCLES, DONE = 0x10, 0x20, 0x28, 0x30, 0x38
+CONTROL = 0x00
+BUFFER = 1 << 22  # bytes of one of the two buffers of a stream, unless a frame needs more
+
+
+class Stream:
+    """A channel of a DMA with two buffers, which take turns: one is filled or emptied while the other is in transfer.
+
+    longest: bytes that a transfer can have
+    """
+
+    def __init__(self, channel: Any, name: str, port: Any, longest: int) -> None:
+        self.channel, self.name, self.longest = channel, name, longest
+        self.bytes, self.frame_bytes = port.bytes, port.beats * port.bytes
+        self.buffers: list[Any] = []
+
+    def allocate(self, frames: int) -> None:
+        from pynq import allocate
+
+        self.free()
+        self.buffers = [allocate(shape=(frames * self.frame_bytes,), dtype=np.uint8) for _ in range(2)]
+
+    def free(self) -> None:
+        for buffer in self.buffers:
+            buffer.freebuffer()
+        self.buffers = []
+
+    def start(self, turn: int, frames: int) -> None:
+        """Transfer so many frames from or to the buffer whose turn it is."""
+        self.channel.transfer(self.buffers[turn % 2], nbytes=frames * self.frame_bytes)
+
+    def wait(self, seconds: float) -> None:
+        """Until the channel is idle. RuntimeError on an error of the DMA, or when it is not after so many seconds."""
+        end = time.monotonic() + seconds
+        while not (self.channel.idle or self.channel.error):
+            if time.monotonic() > end:
+                raise RuntimeError(f"{self.name}: the transfer is not done after {seconds:g} s: does the design's clock run? open it again")
+        self.channel.wait()  # tells an error, and lets the processor see what was received
+
+
+class Pynq:
+    """A transport of a Driver.
+
+    bitstream: file; its .hwh lies beside it
+    dmas:      names of the DMAs of the input streams, then of the output streams
+    core:      name of the design in the overlay
+    seconds:   after which a transfer is given up
+    frames:    most frames of a transfer; by default what fits into 4 MiB
+    """
+
+    def __init__(
+        self, driver: Any, bitstream: str, dmas: Any = None, core: str = "accelerator", seconds: float = 10.0, frames: int = 0
+    ) -> None:
+        from pynq import Overlay
+
+        overlay = Overlay(bitstream)
+        self.core = getattr(overlay, core)
+        sides = [*range(len(driver.inputs)), *range(len(driver.outputs))]
+        names = list(dmas) if dmas else [f"axi_dma_{i}" for i in sides]
+        if len(names) != len(sides):
+            raise ValueError(f"{len(sides)} streams need as many names of DMAs, given: {', '.join(names)}")
+        count = len(driver.inputs)
+        self.senders = [self._stream(overlay, n, "sendchannel", p) for n, p in zip(names[:count], driver.inputs)]
+        self.receivers = [self._stream(overlay, n, "recvchannel", p) for n, p in zip(names[count:], driver.outputs)]
+        self.seconds = seconds
+        self.limit = frames or max(1, min(min(BUFFER, s.longest) // s.frame_bytes for s in self._streams()))
+        self.room = self.frames = 0  # frames that the buffers hold; what the design's register holds
+        self.failed = ""
+
+    @staticmethod
+    def _stream(overlay: Any, name: str, channel: str, port: Any) -> Stream:
+        dma = getattr(overlay, name)
+        return Stream(getattr(dma, channel), name, port, getattr(dma, "buffer_max_size", BUFFER))
+
+    def _streams(self) -> list[Stream]:
+        return [*self.senders, *self.receivers]
+
+    def identity(self) -> int:
+        """The design's hash, as its registers tell it."""
+        return int(self.core.read(HASH_LOW)) | int(self.core.read(HASH_HIGH)) << 32
+
+    def counters(self) -> dict[str, float]:
+        return {"cycles": int(self.core.read(CYCLES)), "counted_frames": int(self.core.read(DONE))}
+
+    def close(self) -> None:
+        for s in self._streams():
+            s.free()
+        self.room = 0
+
+    def transfer(self, beats: list[np.ndarray]) -> list[np.ndarray]:
+        """All frames, in parts of at most `limit`: the next part is sent while the results of one arrive.
+
+        RuntimeError where a DMA tells an error or is not done in time; no transfer works after that.
+        """
+        if self.failed:
+            raise RuntimeError(f"an earlier transfer failed ({self.failed}): open the board again")
+        total = beats[0].size // self.senders[0].frame_bytes
+        if not total:
+            return [np.empty((0, s.bytes), np.uint8) for s in self.receivers]
+        parts = [(first, min(self.limit, total - first)) for first in range(0, total, self.limit)]
+        results = [np.empty((total * s.frame_bytes // s.bytes, s.bytes), np.uint8) for s in self.receivers]
+        if min(total, self.limit) > self.room:
+            self._make_room(min(self.limit, 1 << (total - 1).bit_length()))
+        try:
+            self._run(parts, [b.reshape(-1) for b in beats], [r.reshape(-1) for r in results])
+        except Exception as e:
+            self.failed = str(e)
+            raise
+        return results
+
+    def _make_room(self, frames: int) -> None:
+        for s in self._streams():
+            s.allocate(frames)
+        self.room = frames
+
+    def _begin(self, frames: int) -> None:
+        """Tell the design after how many frames tlast comes, where that changes (it is at rest then), and start it, which HLS wants."""
+        if frames != self.frames:
+            self.core.write(FRAMES, frames)
+            self.frames = frames
+        end = time.monotonic() + self.seconds
+        while self.core.read(CONTROL) & 1:  # not yet begun with the part before
+            if time.monotonic() > end:
+                raise RuntimeError(f"the design has not begun after {self.seconds:g} s: does its clock run? open it again")
+        self.core.write(CONTROL, 1)
+
+    def _run(self, parts: list[Any], sent: list[np.ndarray], received: list[np.ndarray]) -> None:
+        flying: Any = None  # the part whose results are still to come
+        for turn, (first, frames) in enumerate(parts):
+            for s, data in zip(self.senders, sent):
+                chunk = data[first * s.frame_bytes : (first + frames) * s.frame_bytes]
+                s.buffers[turn % 2][: len(chunk)] = chunk
+            if flying and frames != self.frames:
+                self._finish(*flying, received)
+                flying = None
+            if not flying:
+                for r in self.receivers:
+                    r.start(turn, frames)
+            self._begin(frames)
+            for s in self.senders:
+                if turn:
+                    s.wait(self.seconds)
+                s.start(turn, frames)
+            if flying:
+                self._finish(*flying, received)
+                for r in self.receivers:
+                    r.start(turn, frames)
+            flying = (turn, first, frames)
+        for s in self.senders:
+            s.wait(self.seconds)
+        self._finish(*flying, received)
+
+    def _finish(self, turn: int, first: int, frames: int, received: list[np.ndarray]) -> None:
+        """Take the results of a part."""
+        for r, out in zip(self.receivers, received):
+            r.wait(self.seconds)
+            size = frames * r.frame_bytes
+            got = int(r.channel.transferred)
+            if got != size:
+                raise RuntimeError(f"{r.name}: {got} bytes came where {frames} frames have {size}: open the board again")
+            out[first * r.frame_bytes : first * r.frame_bytes + size] = r.buffers[turn % 2][:size]
