@@ -79,14 +79,41 @@ def _make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+CLANG = f"CXX={sys.executable} -m ziglang c++"
+
+
+@pytest.mark.parametrize("arguments", [["lint"], ["dense.o", "fc.o", "unit/fc.o", "testbench.o", CLANG]], ids=["g++", "clang"])
+def test_hls_project_compiles_without_warnings(arguments: list[str], tmp_path: Path) -> None:
+    emit_hls(dense(), tmp_path)
+    done = _make(tmp_path, *arguments, "CXXFLAGS=-O0 -Werror -Wno-unused-command-line-argument")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_part_that_vitis_does_not_know_gets_no_scripts(tmp_path: Path) -> None:
+    emit_hls(dense(), tmp_path, Target("LFE5U-85F-6BG381C"))
+    assert (tmp_path / "Makefile").exists() and not [p for name in ("*.tcl", "*.cfg") for p in tmp_path.glob(name)]
+
+
+@pytest.mark.full
+def test_hls_project_passes_with_clang(tmp_path: Path) -> None:
+    """Linking takes clang a minute and more the first time: it compiles libc++."""
+    design = dense()
+    _with_vectors(design, tmp_path)
+    done = _make(tmp_path, CLANG)
+    assert done.stdout.endswith("3 frames, 0 beats differ\n"), done.stderr[-3000:]
+
+
+def _with_vectors(design: Design, folder: Path) -> None:
+    interface = Interface.of(design)
+    frozen = golden_frames(design, random_inputs(design, 3))
+    emit_hls(design, folder)
+    write_vectors(folder / "vectors", (*interface.inputs, *interface.outputs), (*frozen.inputs, *frozen.outputs))
+
+
 @pytest.mark.parametrize("flags", ["-O1", "-O1 -DDFC_LITERALS"], ids=["limbs", "literals"])
 def test_hls_project_makes_and_passes_by_itself(flags: str, tmp_path: Path) -> None:
     """With the words of memories as the compilers here read them, and as synthesis reads them."""
-    design = dense()
-    interface = Interface.of(design)
-    frozen = golden_frames(design, random_inputs(design, 3))
-    emit_hls(design, tmp_path)
-    write_vectors(tmp_path / "vectors", (*interface.inputs, *interface.outputs), (*frozen.inputs, *frozen.outputs))
+    _with_vectors(dense(), tmp_path)
     done = _make(tmp_path, f"CXXFLAGS={flags}")
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.endswith("3 frames, 0 beats differ\n")
