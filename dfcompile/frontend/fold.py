@@ -180,10 +180,50 @@ def _non_zero(call: Call) -> Const:
     return Const(np.asarray(np.nonzero(value), dtype=np.int64), "int64", call.node.label)
 
 
+def _reduce_prod(call: Call) -> Const:
+    """Over `axes`, an attribute or (opset 18) an input; over all where there are none."""
+    x = call.array(0, "operand")
+    axes = call.numbers(1, "axes") if call.has(1) else tuple(call.node.attributes.get("axes") or ())
+    if any(not -x.ndim <= a < x.ndim for a in axes):
+        raise ValueError(f"the axes {axes} are not those of {x.ndim} axes")
+    if not axes and call.flag("noop_with_empty_axes"):
+        return Const(x, call.value(0).elem, call.node.label)
+    product = np.prod(x, axis=axes or None, keepdims=call.flag("keepdims", True), dtype=x.dtype)
+    return Const(np.asarray(product), call.value(0).elem, call.node.label)
+
+
+def _cum_sum(call: Call) -> Const:
+    x, axis = call.array(0, "operand"), int(call.scalar(1, "axis"))
+    if call.flag("reverse") or call.flag("exclusive"):
+        raise Refusal("bad-attribute", "'CumSum' in reverse or without its last element is not supported")
+    return Const(np.cumsum(x, axis=axis, dtype=x.dtype), call.value(0).elem, call.node.label)
+
+
+def _trilu(call: Call) -> Const:
+    x, k = call.array(0, "operand"), int(call.scalar(1, "diagonal")) if call.has(1) else 0
+    return Const((np.triu if call.flag("upper", True) else np.tril)(x, k), call.value(0).elem, call.node.label)
+
+
+def _scatter_nd(call: Call) -> Const:
+    """Elements, rows or blocks of a constant replaced."""
+    x, at, new = (call.array(i, "operand") for i in range(3))
+    if call.node.attributes.get("reduction", "none") != "none":
+        raise Refusal("bad-attribute", "'ScatterND' with a reduction is not supported")
+    if at.shape[-1] > x.ndim or np.any(at < -np.array(x.shape[: at.shape[-1]])) or np.any(at >= x.shape[: at.shape[-1]]):
+        raise ValueError("its indices lie outside of its operand")
+    result = x.copy()
+    result[tuple(np.moveaxis(at, -1, 0))] = new
+    return Const(result, call.value(0).elem, call.node.label)
+
+
 _SPECIAL: dict[str, Callable[[Call], Const]] = {
     "Constant": _constant,
     "ConstantOfShape": _constant_of_shape,
     "Range": _range,
     "Cast": _cast,
     "NonZero": _non_zero,
+    "ReduceProd": _reduce_prod,
+    "CumSum": _cum_sum,
+    "Trilu": _trilu,
+    "ScatterND": _scatter_nd,
 }

@@ -6,16 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import networkx as nx
-
 from dfcompile.errors import CompileError, Problem
 from dfcompile.frontend.builder import Builder
 from dfcompile.frontend.call import Call
 from dfcompile.frontend.fate import find_fates
 from dfcompile.frontend.find_converter import find_converter
 from dfcompile.frontend.fold import folded, is_folded
-from dfcompile.frontend.model import FLOATS, INTEGERS, OnnxModel, OnnxNode, ValueInfo
+from dfcompile.frontend.model import FLOATS, INTEGERS, OnnxModel, OnnxNode, Stored, Subgraph, ValueInfo
 from dfcompile.frontend.onnx_file import read_model
+from dfcompile.frontend.order import ordered, taken_branch
 from dfcompile.frontend.part import Part, cut_out
 from dfcompile.frontend.value import Act, Const, Refusal, Unknown, Value, Weight
 from dfcompile.ir import Graph, Tensor
@@ -111,7 +110,7 @@ class _Importer:
         """Convert every node that can be."""
         self._read_inputs()
         self._read_constants()
-        for node in self._ordered():
+        for node in ordered(self.model.nodes, self.env, self.problem):
             self._convert(node)
 
     def macs(self) -> dict[str, int]:
@@ -195,47 +194,8 @@ class _Importer:
 
     def _read_constants(self) -> None:
         for name, s in self.model.initializers.items():
-            self.env[name] = Const(s.data, s.elem, name, stored=s.elem in ("float32", "float16", "bfloat16"))
+            self.env[name] = _constant(name, s)
         self.env.update((name, Unknown()) for name in self.model.broken)
-
-    # order
-
-    def _ordered(self) -> Iterable[OnnxNode]:
-        """Nodes so that each comes after those it reads; nodes that cannot be ordered become problems."""
-        makers = self._makers()
-        order: nx.DiGraph[int] = nx.DiGraph()
-        order.add_nodes_from(n.index for n in self.model.nodes)
-        for n in self.model.nodes:
-            for t in n.inputs:
-                if t in makers:
-                    order.add_edge(makers[t].index, n.index)
-                elif t and t not in self.env:
-                    self.problem(
-                        "undefined-tensor", f"nothing makes tensor '{t}'", n.where, help="the file is damaged or was cut; export it again"
-                    )
-                    self.env[t] = Unknown()
-        by_index = {n.index: n for n in self.model.nodes}
-        if not nx.is_directed_acyclic_graph(order):
-            rings = [c for c in nx.strongly_connected_components(order) if len(c) > 1 or order.has_edge(*(2 * list(c)))]
-            for ring in sorted(map(sorted, rings)):
-                shown, damaged = ", ".join(by_index[i].label for i in ring[:6]), "the file is damaged; export it again"
-                self.problem(
-                    "cycle", f"{len(ring)} nodes depend on each other", by_index[ring[0]].where, f"the cycle goes through {shown}", damaged
-                )
-                order.remove_nodes_from(ring)
-                self.env.update((t, Unknown()) for i in ring for t in by_index[i].outputs)
-        return [by_index[i] for i in nx.lexicographical_topological_sort(order)]
-
-    def _makers(self) -> dict[str, OnnxNode]:
-        makers: dict[str, OnnxNode] = {}
-        for n in self.model.nodes:
-            for t in filter(None, n.outputs):
-                if t in makers or t in self.env:
-                    first = makers[t].where if t in makers else "an input or initialiser"
-                    self.problem("duplicate-name", f"tensor '{t}' is made twice", n.where, f"first by {first}")
-                else:
-                    makers[t] = n
-        return makers
 
     # nodes
 
@@ -243,12 +203,16 @@ class _Importer:
         inputs = [self.env.get(t) if t else None for t in node.inputs]
         if self.numbers.intersection(node.inputs) and node.op_type not in ("Shape", "Size"):
             self.numbers.update(node.outputs)
+        branch = taken_branch(node, inputs[0]) if inputs else None
+        if branch is not None:
+            self._take(node, branch)
+            return
         if any(isinstance(i, Unknown) for i in inputs):
             self._check_made(node.inputs, node.where)
             self._pass_over(node)
             return
         self.builder.begin(node)
-        call = Call(self.builder, node, tuple(i for i in inputs if not isinstance(i, Unknown)), self.model.opset)
+        call = Call(self.builder, node, tuple(i for i in inputs if not isinstance(i, Unknown)), node.opset or self.model.opset)
         try:
             made = folded(call) or find_converter(node)(call)
         except Refusal as e:
@@ -264,6 +228,14 @@ class _Importer:
             )
         else:
             self._bind(node, made if isinstance(made, tuple) else (made,))
+
+    def _take(self, node: OnnxNode, branch: Subgraph) -> None:
+        """Convert what is in the branch of an If in place of it."""
+        self.env.update((name, _constant(name, s)) for name, s in branch.initializers.items())
+        for inner in ordered(branch.nodes, self.env, self.problem):
+            self._convert(inner if inner.name else replace(inner, name=f"{node.label}/{inner.label}"))
+        made = [self.env.get(t) for t in branch.outputs]
+        self._bind(node, () if any(isinstance(v, Unknown) for v in made) else tuple(v for v in made if not isinstance(v, Unknown)))
 
     def _pass_over(self, node: OnnxNode) -> None:
         """A node that reads what is unknown: whether there is such an operator can be said all the same."""
@@ -390,6 +362,10 @@ class _Importer:
                 why="it has no Quant, BipolarQuant, QuantizeLinear or MultiThreshold node",
                 help="train it with quantized weights and activations (brevitas, QKeras) and export QONNX or QCDQ",
             )
+
+
+def _constant(name: str, s: Stored) -> Const:
+    return Const(s.data, s.elem, name, stored=s.elem in ("float32", "float16", "bfloat16"))
 
 
 def _integer_type(elem: str) -> IntType | None:

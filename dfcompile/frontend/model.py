@@ -34,13 +34,19 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Subgraph:
-    """Stands for a graph-valued attribute (If, Loop, Scan), which is not read."""
+class Reference:
+    """Stands for an attribute of a function's node that is given by the function's own attribute of this name."""
+
+    name: str
 
 
 @dataclass(frozen=True, eq=False)
 class OnnxNode:
-    """One ONNX node. An input that is left out is ""."""
+    """One ONNX node. An input that is left out is ""; behind the inputs of ONNX follow the tensors that graphs inside of it read.
+
+    opset: version of the standard operators where it is not the model's
+    overload: of the function that it may call
+    """
 
     index: int
     op_type: str
@@ -49,6 +55,8 @@ class OnnxNode:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    opset: int | None = None
+    overload: str = ""
 
     @property
     def label(self) -> str:
@@ -60,6 +68,32 @@ class OnnxNode:
         """For messages."""
         place = f"node {self.op_type}_{self.index}"
         return f"{place} (ONNX: {self.name})" if self.name else place
+
+
+@dataclass(frozen=True, eq=False)
+class Subgraph:
+    """A graph-valued attribute (If, Loop, Scan)."""
+
+    nodes: tuple[OnnxNode, ...]
+    initializers: Mapping[str, Stored]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def captured(self) -> list[str]:
+        """Tensors of the graph around it that it reads."""
+        own = {*self.initializers, *self.inputs, *(t for n in self.nodes for t in n.outputs)}
+        return list(dict.fromkeys(t for t in (*(t for n in self.nodes for t in n.inputs), *self.outputs) if t and t not in own))
+
+
+@dataclass(frozen=True, eq=False)
+class Function:
+    """A function that a model defines. defaults: values of attributes that a call may leave out."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    nodes: tuple[OnnxNode, ...]
+    defaults: Mapping[str, Any]
+    opset: int | None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped,u
 from onnx import AttributeProto, TensorProto, numpy_helper
 
 from dfcompile.errors import CompileError, Problem
-from dfcompile.frontend.model import INTEGERS, MINIFLOATS, OnnxModel, OnnxNode, Stored, Subgraph, ValueInfo, stored
+from dfcompile.frontend.inline import FunctionName, inlined
+from dfcompile.frontend.model import INTEGERS, MINIFLOATS, Function, OnnxModel, OnnxNode, Reference, Stored, Subgraph, ValueInfo, stored
 from dfcompile.ir.modelop import MAX_ELEMENTS
 from dfcompile.text import one_line
 
@@ -64,20 +65,11 @@ class _Reader:
             self._keep(constants, _text(t.name), t)
         for s in graph.sparse_initializer:
             self._keep(constants, _text(s.values.name), s)
-        if proto.functions:
-            names = ", ".join(sorted({_text(f.name) for f in proto.functions})[:5])
-            self.problems.append(
-                Problem(
-                    "local-functions",
-                    f"the model defines functions of its own: {names}",
-                    help="inline them with onnx.inliner.inline_local_functions",
-                )
-            )
         known = set(constants) | self.broken
         model = OnnxModel(
             name=_text(graph.name) or self.path.stem,
             opsets={_text(o.domain): o.version for o in proto.opset_import},
-            nodes=tuple(self._node(i, n) for i, n in enumerate(graph.node)),
+            nodes=inlined(self._nodes(graph.node), self._functions(proto)),
             inputs=tuple(_value_info(i) for i in graph.input if _text(i.name) not in known),
             outputs=tuple(_value_info(o) for o in graph.output),
             initializers=constants,
@@ -95,6 +87,25 @@ class _Reader:
         else:
             constants[name] = value
 
+    def _nodes(self, protos: Iterable[onnx.NodeProto]) -> tuple[OnnxNode, ...]:
+        return tuple(self._node(i, n) for i, n in enumerate(protos))
+
+    def _functions(self, proto: onnx.ModelProto) -> dict[FunctionName, Function]:
+        found = {}
+        for f in proto.functions:
+            defaults = {_text(a.name): self._attribute(a, f"function '{_text(f.name)}'") for a in f.attribute_proto}
+            opset = max((o.version for o in f.opset_import if _text(o.domain) in ("", "ai.onnx")), default=None)
+            parts = tuple(map(_text, f.input)), tuple(map(_text, f.output)), self._nodes(f.node)
+            found[_text(f.domain), _text(f.name), _text(f.overload)] = Function(*parts, defaults, opset)
+        return found
+
+    def _subgraph(self, graph: onnx.GraphProto) -> Subgraph:
+        constants: dict[str, Stored] = {}
+        for t in graph.initializer:
+            self._keep(constants, _text(t.name), t)
+        inputs, outputs = (tuple(_text(v.name) for v in values) for values in (graph.input, graph.output))
+        return Subgraph(self._nodes(graph.node), constants, inputs, outputs)
+
     def _node(self, index: int, proto: onnx.NodeProto) -> OnnxNode:
         node = OnnxNode(
             index,
@@ -103,11 +114,16 @@ class _Reader:
             _text(proto.name),
             tuple(map(_text, proto.input)),
             tuple(map(_text, proto.output)),
+            overload=_text(proto.overload),
         )
-        return replace(node, attributes={_text(a.name): self._attribute(a, node.where) for a in proto.attribute})
+        attributes = {_text(a.name): self._attribute(a, node.where) for a in proto.attribute}
+        captured = dict.fromkeys(t for g in attributes.values() if isinstance(g, Subgraph) for t in g.captured())
+        return replace(node, attributes=attributes, inputs=(*node.inputs, *captured))
 
     def _attribute(self, a: AttributeProto, where: str) -> Any:
         kind = a.type or _guessed_type(a)
+        if a.ref_attr_name:
+            return Reference(_text(a.ref_attr_name))
         if kind == AttributeProto.FLOAT:
             return float(a.f)
         if kind == AttributeProto.INT:
@@ -124,7 +140,7 @@ class _Reader:
             return self._tensor(a.t, f"{where}, attribute '{_text(a.name)}'")
         if kind == AttributeProto.SPARSE_TENSOR:
             return self._tensor(a.sparse_tensor, f"{where}, attribute '{_text(a.name)}'")
-        return Subgraph() if kind in (AttributeProto.GRAPH, AttributeProto.GRAPHS) else None
+        return self._subgraph(a.g) if kind == AttributeProto.GRAPH else None
 
     def _tensor(self, proto: Any, what: str) -> Stored | None:
         """The value of a tensor, or None and a problem."""

@@ -221,7 +221,8 @@ def branches_and_loops() -> onnx.ModelProto:
     body = helper.make_graph(
         [helper.make_node("Identity", ["q"], ["r"])], "body", [], [helper.make_tensor_value_info("r", TensorProto.FLOAT, None)]
     )
-    return after_quant(node("If", ["flag"], ["y"], then_branch=body, else_branch=body), flag=np.asarray(True))
+    branches = node("If", ["flag"], ["y"], then_branch=body, else_branch=body)
+    return after_quant(node("Greater", ["q", "one"], ["flag"]), branches, one=np.float32(1))
 
 
 @bad
@@ -338,10 +339,20 @@ def external_data_too_short(folder: Path) -> bytes:
 
 
 @bad
-def local_function() -> onnx.ModelProto:
+def recursive_function() -> onnx.ModelProto:
     proto = after_quant(helper.make_node("Twice", ["q"], ["y"], name="call", domain="own"))
-    body = [helper.make_node("Add", ["a", "a"], ["r"])]
-    proto.functions.append(helper.make_function("own", "Twice", ["a"], ["r"], body, [helper.make_opsetid("", 13)]))
+    for name, other in (("Twice", "Again"), ("Again", "Twice")):
+        body = [helper.make_node(other, ["a"], ["r"], domain="own")]
+        proto.functions.append(helper.make_function("own", name, ["a"], ["r"], body, [helper.make_opsetid("", 13)]))
+    return proto
+
+
+@bad
+def functions_that_multiply() -> onnx.ModelProto:
+    proto = after_quant(helper.make_node("F0", ["q"], ["y"], name="call", domain="own"))
+    for i in range(40):
+        body = [helper.make_node(f"F{i + 1}", ["a"], ["b"], domain="own"), helper.make_node(f"F{i + 1}", ["b"], ["r"], domain="own")]
+        proto.functions.append(helper.make_function("own", f"F{i}", ["a"], ["r"], body if i < 39 else [], [helper.make_opsetid("", 13)]))
     return proto
 
 
