@@ -32,8 +32,9 @@ from dfcompile.loopback.layer import Kernel, Layer, Operand, Steps, identity
 from dfcompile.loopback.lowered import Lowered
 from dfcompile.loopback.pack import pack_columns
 from dfcompile.loopback.phase import period, phase
+from dfcompile.loopback.placing import Placing
 from dfcompile.loopback.step_function import bounds_of, line_of, lookup_parts, threshold_parts
-from dfcompile.loopback.storage import Ints, Storage, planes_for, slots_of
+from dfcompile.loopback.storage import Ints, Storage, slots_of
 from dfcompile.loopback.tile import correction, passes_of
 from dfcompile.loopback.width import Scalings, holds, scalings
 
@@ -54,11 +55,10 @@ def lower(graph: Graph, config: EngineConfig) -> Lowered:
     return result
 
 
-class _Lowering:
+class _Lowering(Placing):
     def __init__(self, graph: Graph, config: EngineConfig, scaled: Scalings) -> None:
-        self.graph, self.config, self.scaled = graph, config, scaled
-        self.result = Lowered()
-        self.readers = graph.consumers()
+        super().__init__(graph, config)
+        self.scaled = scaled
         self.fused: set[str] = set()
         self.factors: dict[str, Operand] = {}
 
@@ -80,77 +80,6 @@ class _Lowering:
             handler(node, node.op)
         except ValueError as e:
             self.refuse(node, str(e))
-
-    def tensor(self, name: str) -> Tensor:
-        return self.graph.tensors[name]
-
-    def bounds(self, name: str) -> tuple[int, int]:
-        lo, hi = self.tensor(name).range
-        return int(np.min(lo)), int(np.max(hi))
-
-    def held(self, name: str) -> tuple[int, int]:
-        """Bounds of a tensor with the codes that windows read outside it."""
-        lo, hi = self.bounds(name)
-        for node in self.readers[name]:
-            op = node.op
-            if isinstance(op, IntSlice | View):
-                found = self.held(node.outputs[0])
-                lo, hi = min(lo, found[0]), max(hi, found[1])
-            elif isinstance(op, IntConv | IntPad | IntPool) and op.window.has_pads and getattr(op, "mode", "sum") == "sum":
-                lo, hi = min(lo, op.pad_code), max(hi, op.pad_code)
-        return lo, hi
-
-    def declare(self, name: str, tensor: Tensor) -> None:
-        """A tensor that the graph does not have."""
-        self.graph = self.graph.replace(tensors={**self.graph.tensors, name: tensor})
-        self.readers[name] = []
-
-    def place(self, name: str) -> None:
-        """Give a tensor its storage: its own buffer, or its part of a concatenation's."""
-        if name in self.result.storage:
-            return
-        h, w, c = self.tensor(name).shape
-        simd = self.config.simd
-        joined = self._joined(name)
-        if joined:
-            self._place_parts(joined)
-            return
-        planes, shift = planes_for(*self.held(name))
-        slots = slots_of(c, simd)
-        words = len(slots) // simd
-        self.result.storage[name] = Storage(name, slots, h, w, 0, w * words, words, h * w * words, planes, shift)
-        self.result.buffers[name] = planes * h * w * words
-
-    def _joined(self, name: str) -> Node | None:
-        """The concatenation that may hold the tensor as one of its parts."""
-        if name in self.graph.inputs:
-            return None
-        for node in self.readers[name]:
-            if isinstance(node.op, IntConcat) and node.inputs.count(name) == 1 and node.outputs[0] not in self.result.storage:
-                made = self.graph.producers()
-                free = all(t in made and not isinstance(made[t].op, IntSlice | View | IntConcat) for t in node.inputs)
-                if free and not any(t in self.result.storage for t in node.inputs):
-                    return node
-        return None
-
-    def _place_parts(self, node: Node) -> None:
-        """One buffer for a concatenation, its parts side by side in every pixel."""
-        name = node.outputs[0]
-        simd = self.config.simd
-        h, w, _ = self.tensor(name).shape
-        held = [self.held(t) for t in (name, *node.inputs)]
-        planes, shift = planes_for(min(lo for lo, _ in held), max(hi for _, hi in held))
-        parts = [slots_of(self.tensor(t).channels, simd) for t in node.inputs]
-        words = sum(map(len, parts)) // simd
-        first = channel = 0
-        slots = []
-        for t, part in zip(node.inputs, parts, strict=True):
-            self.result.storage[t] = Storage(name, part, h, w, first, w * words, words, h * w * words, planes, shift)
-            slots.append(np.where(part >= 0, part + channel, part))
-            first += len(part) // simd
-            channel += self.tensor(t).channels
-        self.result.storage[name] = Storage(name, np.concatenate(slots), h, w, 0, w * words, words, h * w * words, planes, shift)
-        self.result.buffers[name] = planes * h * w * words
 
     def emit(self, node: Node, layer: Layer) -> None:
         """Append a layer, together with the step function that alone reads it."""
@@ -391,7 +320,7 @@ class _Lowering:
         aliases = [f"{out}.part{i}" for i in range(len(node.inputs))]
         for alias, t in zip(aliases, node.inputs, strict=True):
             self.declare(alias, self.tensor(t))
-        self._place_parts(replace(node, inputs=tuple(aliases)))
+        self.place_parts(replace(node, inputs=tuple(aliases)))
         for alias, t in zip(aliases, node.inputs, strict=True):
             kernel = identity(self.tensor(t).channels)
             self.add(Layer(f"{alias}.copy", alias, (Operand(t, kernel),), Window(), (h, w), source=(node.name,)))
