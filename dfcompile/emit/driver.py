@@ -12,6 +12,7 @@ import numpy as np
 
 import dfcompile
 from dfcompile.dataflow.design import Design
+from dfcompile.emit.c_driver import emit_c_driver
 from dfcompile.emit.identity import design_hash
 from dfcompile.emit.interface import port_bytes
 from dfcompile.emit.resource import render, resource_dir
@@ -118,10 +119,11 @@ def driver_data(design: Design, host: HostSide) -> tuple[dict[str, Any], dict[st
 
 
 def emit_driver(design: Design, host: HostSide, folder: Path) -> None:
-    """Write driver.py, its transports, what they import, driver.json and driver.npz into `folder`."""
+    """Write driver.py, its transports, what they import, driver.json and driver.npz into `folder`, and the same in C."""
     folder.mkdir(parents=True, exist_ok=True)
     data, arrays = driver_data(design, host)
     write_driver("driver", data, arrays, folder)
+    emit_c_driver(data, arrays, folder)
 
 
 def write_driver(template: str, data: Mapping[str, Any], arrays: Mapping[str, Array], folder: Path) -> None:
