@@ -1,6 +1,6 @@
 // AXI4-Lite registers of the loopback engine (byte address: meaning).
-// 00 control, write 1: start, while it is not busy  04 status: busy, done, [15:8] error code  08 program address  0c program bytes  10, 14 cycles
-// 18 number of the faulty descriptor  20.. Pe, Simd, ActWords, WeightWords, AccWords, TreeLevels, TreeBanks, WeightBits, BusBits, ScaleBits
+// 00 control, write 1: start, while it is not busy; read: busy, done, idle  10 program address  18 program bytes  20 error code
+// 28 number of the faulty descriptor  30, 38 cycles, low and high  40, 44.. Pe, Simd, ActWords, WeightWords, AccWords, TreeLevels, TreeBanks, WeightBits, BusBits, ScaleBits
 module dfc_lb_registers #(
   parameter int unsigned Pe          = 4,
   parameter int unsigned Simd        = 16,
@@ -42,22 +42,23 @@ module dfc_lb_registers #(
   logic [31:0] value;
   always_comb begin
     unique case (ar_addr_i[7:2])
-      6'h01:   value = {16'b0, 4'b0, error_i, 6'b0, done_i, busy_i};
-      6'h02:   value = address_o;
-      6'h03:   value = bytes_o;
-      6'h04:   value = cycles_i[31:0];
-      6'h05:   value = cycles_i[63:32];
-      6'h06:   value = index_i;
-      6'h08:   value = 32'(Pe);
-      6'h09:   value = 32'(Simd);
-      6'h0a:   value = 32'(ActWords);
-      6'h0b:   value = 32'(WeightWords);
-      6'h0c:   value = 32'(AccWords);
-      6'h0d:   value = 32'(TreeLevels);
-      6'h0e:   value = 32'(TreeBanks);
-      6'h0f:   value = 32'(WeightBits);
-      6'h10:   value = 32'(BusBits);
-      6'h11:   value = 32'(ScaleBits);
+      6'h00:   value = {29'b0, !busy_i, done_i, busy_i};
+      6'h04:   value = address_o;
+      6'h06:   value = bytes_o;
+      6'h08:   value = {28'b0, error_i};
+      6'h0a:   value = index_i;
+      6'h0c:   value = cycles_i[31:0];
+      6'h0e:   value = cycles_i[63:32];
+      6'h10:   value = 32'(Pe);
+      6'h11:   value = 32'(Simd);
+      6'h12:   value = 32'(ActWords);
+      6'h13:   value = 32'(WeightWords);
+      6'h14:   value = 32'(AccWords);
+      6'h15:   value = 32'(TreeLevels);
+      6'h16:   value = 32'(TreeBanks);
+      6'h17:   value = 32'(WeightBits);
+      6'h18:   value = 32'(BusBits);
+      6'h19:   value = 32'(ScaleBits);
       default: value = '0;
     endcase
   end
@@ -72,8 +73,8 @@ module dfc_lb_registers #(
       {start_o, address_o, bytes_o} <= '0;
     end else begin
       start_o <= write && aw_addr_i[7:2] == 6'h00 && w_data_i[0];
-      if (write && aw_addr_i[7:2] == 6'h02) address_o <= w_data_i;
-      if (write && aw_addr_i[7:2] == 6'h03) bytes_o <= w_data_i;
+      if (write && aw_addr_i[7:2] == 6'h04) address_o <= w_data_i;
+      if (write && aw_addr_i[7:2] == 6'h06) bytes_o <= w_data_i;
     end
   end
   logic unused_low;

@@ -15,6 +15,8 @@ from dfcompile.loopback.program import Program
 
 TOP = "loopback_top"
 LATENCY = 20
+REGISTERS = {"control": 0x00, "program": 0x10, "bytes": 0x18, "error": 0x20, "index": 0x28, "cycles_low": 0x30, "cycles_high": 0x38}
+"""Byte addresses of rtl/dfc_lb_registers.sv, and of the C++ engine: where an HLS tool puts its control word and lets others be put."""
 PORT = re.compile(r"^  ((?:input|output)\s+logic.*?\w+),?$", re.MULTILINE)
 
 
@@ -28,11 +30,13 @@ def emit_rtl_engine(config: EngineConfig, folder: Path) -> None:
     (folder / "files.f").write_text("".join(f"{name}\n" for name in ["+incdir+.", *listed, f"{TOP}.sv"]))
 
 
-def emit_hls_engine(config: EngineConfig, folder: Path) -> None:
-    """Write the HLS C++ of one engine: headers, top function, test bench."""
+def emit_hls_engine(config: EngineConfig, folder: Path, memory: int = 1 << 20) -> None:
+    """Write the HLS C++ of one engine: headers, top function, test bench. memory: bytes of the test bench's, for co-simulation."""
     copy_library("hls", ["dfc_loopback.hpp"], folder)
+    values = {"registers": REGISTERS, "depth": memory * 8 // config.bus_bits}
     for name, template in (("top.cpp", "top"), ("testbench.cpp", "testbench")):
-        (folder / name).write_text(render(f"loopback/{template}.cpp.j2", name=TOP, parameters=config.parameters()))
+        text = render(f"loopback/{template}.cpp.j2", name=TOP, parameters=config.parameters(), **values)
+        (folder / name).write_text(text)
 
 
 def emit_sim(program: Program, codes: Mapping[str, Array], folder: Path) -> None:

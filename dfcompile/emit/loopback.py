@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dfcompile.emit.driver import Arrays, by_stream, graph_steps, input_data, output_data, write_driver
-from dfcompile.emit.engine import TOP, emit_hls_engine, emit_rtl_engine, emit_sim
+from dfcompile.emit.engine import REGISTERS, TOP, emit_hls_engine, emit_rtl_engine, emit_sim
 from dfcompile.emit.hls import Target, write_scripts
 from dfcompile.emit.resource import render
 from dfcompile.ir.graph import Array
@@ -19,8 +19,6 @@ from dfcompile.loopback.validate import ErrorCode
 from dfcompile.streamline.host import HostSide
 from dfcompile.streamline.value import Shape3
 
-# Byte addresses of rtl/dfc_lb_registers.sv.
-REGISTERS = {"control": 0x00, "status": 0x04, "program": 0x08, "bytes": 0x0C, "cycles_low": 0x10, "cycles_high": 0x14, "index": 0x18}
 Streams = Mapping[str, tuple[Shape3, IntType]]
 
 
@@ -33,7 +31,7 @@ def write_loopback_project(
     frames:  codes (n, h, w, c) of each input, n at most the batch, for the simulations
     """
     emit_rtl_engine(program.config, folder / "rtl")
-    emit_hls_engine(program.config, folder / "hls")
+    emit_hls_engine(program.config, folder / "hls", len(program.image()))
     emit_hls_scripts(program, target, name, folder / "hls")
     emit_sim(program, frames, folder / "sim")
     emit_loopback_driver(program, host, streams, name, folder / "driver")

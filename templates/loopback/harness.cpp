@@ -143,15 +143,15 @@ struct Writer {
   }
 };
 
-// AXI4-Lite: writes the two program registers and starts, then reads status until it is done, cycles and index.
+// AXI4-Lite: writes the two program registers and starts, then reads control until it is done, cycles, index and error.
 struct Control {
   uint32_t script[3][2];
   uint64_t restart;  // cycle in which start is written again
   int written = 0, reading = 0;
-  uint32_t seen[4] = {0, 0, 0, 0};
+  uint32_t seen[5] = {0, 0, 0, 0, 0};
   bool waits = false, asked = false, finished = false, again = false;
   void drive(uint64_t now, Vdut& dut) {
-    static const uint32_t read_at[4] = {0x04, 0x10, 0x14, 0x18};
+    static const uint32_t read_at[5] = {0x00, 0x30, 0x38, 0x28, 0x20};
     again = again || now == restart;
     const bool write = (written < 3 || again) && !waits;
     dut.s_axi_control_awvalid = dut.s_axi_control_wvalid = write;
@@ -175,7 +175,7 @@ struct Control {
     if (asked && dut.s_axi_control_rvalid) {
       asked = false;
       seen[reading] = dut.s_axi_control_rdata;
-      if (reading || (seen[0] & 2)) finished = ++reading == 4;
+      if (reading || (seen[0] & 2)) finished = ++reading == 5;
     }
   }
 };
@@ -206,12 +206,12 @@ struct Bench {
     dut.m_axi_program_rvalid = dut.m_axi_data_rvalid = dut.m_axi_data_bvalid = 0;
     for (int i = 0; i < 4; i++) half(0), half(1);
     dut.rst_ni = 1;
-    dut.s_axi_control_araddr = 0x04;
+    dut.s_axi_control_araddr = 0x00;
     dut.s_axi_control_arvalid = dut.s_axi_control_rready = 1;
     half(0), half(1);
     dut.s_axi_control_arvalid = 0;
     half(0);
-    if (!dut.s_axi_control_rvalid || dut.s_axi_control_rdata) broken("the status is not 0 after reset");
+    if (!dut.s_axi_control_rvalid || dut.s_axi_control_rdata != 4) broken("the engine is not idle after reset");
     half(1);
     code = data = Reader();
     writer = Writer();
@@ -232,7 +232,7 @@ struct Bench {
   }
   // False when the engine does not finish.
   bool run(uint64_t limit, const Disturbance& disturbance) {
-    Control control{{{0x08, program}, {0x0c, bytes}, {0x00, 1}}, disturbance.where("start")};
+    Control control{{{0x10, program}, {0x18, bytes}, {0x00, 1}}, disturbance.where("start")};
     code.answered = data.answered = writer.answered = 0;
     code.wrong = disturbance.where("program");
     data.wrong = disturbance.where("read");
@@ -243,7 +243,7 @@ struct Bench {
     }
     const uint32_t* seen = control.seen;
     const unsigned long long cycles = seen[1] | static_cast<uint64_t>(seen[2]) << 32;
-    std::printf("%llu %u %u\n", cycles, seen[0] >> 8 & 15, seen[3]);
+    std::printf("%llu %u %u\n", cycles, seen[4], seen[3]);
     return control.finished;
   }
 };

@@ -39,7 +39,7 @@ class Registers:
         self.values[offset] = value
         if NAMES[offset] == "control" and value == 1:
             self.run(self.values[REGISTERS["program"]], self.values[REGISTERS["bytes"]])
-            self.values |= {REGISTERS["status"]: 2, REGISTERS["cycles_low"]: 7, REGISTERS["cycles_high"]: 1}
+            self.values |= {REGISTERS["control"]: 2, REGISTERS["cycles_low"]: 7, REGISTERS["cycles_high"]: 1}
             self.runs += 1
 
     def run(self, address: int, size: int) -> None:
@@ -124,7 +124,7 @@ def test_an_error_of_the_engine_is_told(mlp: tuple[LoopbackAccelerator, Path]) -
             pass
 
         def read(self, offset: int) -> int:
-            return {REGISTERS["status"]: 2 | 5 << 8, REGISTERS["index"]: 17}[offset]
+            return {REGISTERS["control"]: 2, REGISTERS["error"]: 5, REGISTERS["index"]: 17}[offset]
 
     driver = load(mlp[1]).Driver()
     driver.attach(Faulty(), np.zeros(len(driver.image), np.uint8))
@@ -145,16 +145,16 @@ class Memory(np.ndarray):
 
 
 class Slow(Registers):
-    """Starts when it is told, is done after a few looks at its status, and touches the memory only in between."""
+    """Starts when it is told, is done after a few looks at it, and touches the memory only in between."""
 
     def write(self, offset: int, value: int) -> None:
         self.values[offset] = value
         if NAMES[offset] == "control":
             assert value == 1 and self.values[REGISTERS["program"]] and self.values[REGISTERS["bytes"]], "started without a program"
-            self.looks, self.values[REGISTERS["status"]] = 0, 1
+            self.looks = 0
 
     def read(self, offset: int) -> int:
-        if NAMES[offset] == "status":
+        if NAMES[offset] == "control":
             self.looks += 1
             if self.looks == 4:
                 super().write(REGISTERS["control"], 1)
@@ -189,7 +189,7 @@ def test_registers_are_those_of_the_hardware(root: Path) -> None:
     text = (root / "templates" / "loopback" / "harness.cpp").read_text()
     r = {k: f"0x{v:02x}" for k, v in REGISTERS.items()}
     assert f"{{{{{r['program']}, program}}, {{{r['bytes']}, bytes}}, {{{r['control']}, 1}}}}" in text
-    assert f"{{{r['status']}, {r['cycles_low']}, {r['cycles_high']}, {r['index']}}}" in text
+    assert f"{{{r['control']}, {r['cycles_low']}, {r['cycles_high']}, {r['index']}, {r['error']}}}" in text
 
 
 def test_needs_numpy_only(mlp: tuple[LoopbackAccelerator, Path]) -> None:
