@@ -1,5 +1,5 @@
 // Weighted sum of two streams: Factor0 * a + Factor1 * b + Offset, exact in OutBits; each constant is High * 2^31 + Low.
-// One call moves `frames` frames: of each, Beats iterations of one loop at II = 1.
+// One call moves `frames` frames: of each, Beats iterations of one loop at II = 1: nothing is carried from one to the next.
 #pragma once
 
 #include "dfc_widen.hpp"
@@ -16,6 +16,7 @@ template <int Beats, int Lanes, int Bits0, int Signed0, int Bipolar0, int Factor
           int Signed1, int Bipolar1, int Factor1Low, int Factor1High, int Factor1Negative, int OffsetLow, int OffsetHigh,
           int OffsetNegative, int OutBits>
 void add(hls::stream<ap_uint<Lanes * Bits0>>& in0, hls::stream<ap_uint<Lanes * Bits1>>& in1, hls::stream<ap_uint<Lanes * OutBits>>& out, frames_t frames) {
+  DFC_INLINE
   // The sum fits OutBits, so everything before it may be cut to OutBits.
   constexpr int Wide0 = max_of(OutBits, Bits0) + 1, Wide1 = max_of(OutBits, Bits1) + 1;
   const ap_int<OutBits> factor0 = constant(Factor0Low, Factor0High, Factor0Negative);

@@ -17,7 +17,7 @@
 
 #include <cstdint>
 
-// Pragmas exist for the synthesis tool only; every other compiler sees nothing.
+// Pragmas exist for Vitis only; every other compiler sees nothing.
 #if defined(__VITIS_HLS__) || defined(__SYNTHESIS__)
 #define DFC_PRAGMA(Text) _Pragma(#Text)
 #else
@@ -27,12 +27,10 @@
 #define DFC_PIPELINE(Ii) DFC_PRAGMA(HLS pipeline II = Ii style = flp)
 #define DFC_UNROLL DFC_PRAGMA(HLS unroll)
 #define DFC_PARTITION(Array) DFC_PRAGMA(HLS array_partition variable = Array complete dim = 0)
-#define DFC_PARTITION_BLOCK(Array, Factor) DFC_PRAGMA(HLS array_partition variable = Array block factor = Factor dim = 1)
-#define DFC_BIND_ROM(Array, Impl) DFC_PRAGMA(HLS bind_storage variable = Array type = rom_np impl = Impl)
-#define DFC_BIND_RAM(Array, Impl) DFC_PRAGMA(HLS bind_storage variable = Array type = ram_2p impl = Impl)
 #define DFC_NO_DEPENDENCE(Array) DFC_PRAGMA(HLS dependence variable = Array inter false)
-#define DFC_DISTANCE(Array, Count) DFC_PRAGMA(HLS dependence variable = Array type = inter direction = RAW distance = Count dependent = true)
-#define DFC_BIND_MUL(Variable, Impl) DFC_PRAGMA(HLS bind_op variable = Variable op = mul impl = Impl)
+#define DFC_DISTANCE(Array, Count)                                                                                    \
+  DFC_PRAGMA(HLS dependence variable = Array type = inter direction = RAW distance = Count dependent = true)          \
+  static_assert(Count >= 1, "dfc: what is read in a later iteration is read at least one later");
 
 namespace dfc {
 
@@ -48,30 +46,46 @@ constexpr int ceil_div(int n, int lanes) { return (n + lanes - 1) / lanes; }
 constexpr int max_of(int a, int b) { return a > b ? a : b; }
 constexpr int min_of(int a, int b) { return a < b ? a : b; }
 
+// Counts from 0 to Count - 1 and again, in as many bits as that takes.
+template <long Count>
+class Counter {
+ public:
+  operator int() const { return int(value_); }
+  bool last() const { return value_ == Count - 1; }
+  // Moves on; whether it starts again.
+  bool next() {
+    DFC_INLINE
+    if (last()) {
+      value_ = 0;
+      return true;
+    }
+    value_++;
+    return false;
+  }
+
+ private:
+  ap_uint<index_bits(Count)> value_ = 0;
+};
+
 // How many frames a call moves.
 using frames_t = std::uint32_t;
 
-// The iterations of `frames` frames of Steps each. Counters that wrap instead of a loop in a loop: the pipeline never drains between frames.
-// Carried: a counter of the width that Steps needs, and the frames left, which changes with it.
+// The iterations of `frames` frames of Steps each, counted without a product, and without a loop in the loop: the pipeline never drains
+// between frames. Carried from one iteration to the next: a counter of the width that Steps needs, and the frames left, which it enables.
 template <long Steps>
 class FrameSteps {
  public:
   explicit FrameSteps(frames_t frames) : left_(frames) {}
   bool more() const { return left_ != 0; }
-  bool is_last() const { return left_ == 1 && step_ == Steps - 1; }
+  bool is_last() const { return left_ == 1 && step_.last(); }
   void next() {
     DFC_INLINE
-    if (step_ == Steps - 1) {
-      step_ = 0;
-      left_--;
-    } else {
-      step_++;
-    }
+    if (step_.next()) left_--;
   }
 
  private:
   frames_t left_;
-  ap_uint<index_bits(Steps)> step_ = 0;
+  Counter<Steps> step_;
 };
 
 // The ap_int or ap_uint of so many bits.

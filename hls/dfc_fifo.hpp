@@ -1,14 +1,14 @@
 // First in, first out. Its depth is that of the streams at its sides.
-// One call moves `frames` frames: of each, Beats iterations of one loop at II = 1.
+// One call moves `frames` frames: of each, Beats iterations of one loop at II = 1: nothing is carried from one to the next.
 #pragma once
 
 #include "dfc_common.hpp"
 
 namespace dfc {
 
-template <int Width, int Depth, int Style, int Beats>
+template <int Width, int Beats>
 void fifo(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Width>>& out, frames_t frames) {
-  static_assert(Depth >= 1, "dfc::fifo: Depth must be at least 1");
+  DFC_INLINE
   for (FrameSteps<Beats> step(frames); step.more(); step.next()) {
     DFC_PIPELINE(1)
     out.write(in.read());

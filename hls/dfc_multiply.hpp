@@ -1,5 +1,5 @@
 // Elementwise product of two streams, exact in OutBits.
-// One call moves `frames` frames: of each, Beats iterations of one loop at II = 1.
+// One call moves `frames` frames: of each, Beats iterations of one loop at II = 1: nothing is carried from one to the next.
 #pragma once
 
 #include "dfc_widen.hpp"
@@ -8,6 +8,7 @@ namespace dfc {
 
 template <int Beats, int Lanes, int Bits0, int Signed0, int Bipolar0, int Bits1, int Signed1, int Bipolar1, int OutBits>
 void multiply(hls::stream<ap_uint<Lanes * Bits0>>& in0, hls::stream<ap_uint<Lanes * Bits1>>& in1, hls::stream<ap_uint<Lanes * OutBits>>& out, frames_t frames) {
+  DFC_INLINE
   for (FrameSteps<Beats> step(frames); step.more(); step.next()) {
     DFC_PIPELINE(1)
     const ap_uint<Lanes * Bits0> a = in0.read();

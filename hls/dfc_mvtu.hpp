@@ -9,11 +9,14 @@ namespace dfc {
 
 constexpr int column_folds(int columns, int simd, int run) { return columns / run * ceil_div(run, simd); }
 
-// The frames, with what becomes of each sum left to `finish(acc, fold, lane)`.
-template <int Vectors, int Groups, int Mh, int Mw, int Pe, int Simd, int Run, class P, int Xnor, int InBits, int WeightBits,
-          int AccBits, int AccSigned, int OutBits, class Finish>
-inline void mvtu_frames(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
-                       const ap_uint<Pe * Simd * WeightBits> Weights[], frames_t frames, const Finish& finish) {
+// Thresholds: none, where the outputs are the sums, or the banks of `Codes`.
+template <int Vectors, int Groups, int Mh, int Mw, int Pe, int Simd, int Run, int InBits, int InSigned, int InBipolar,
+          int WeightBits, int WeightSigned, int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshFactorBits, int ThreshShift,
+          int ThreshShared, int Flip, int OutBits, int OutSigned, int Double, int Arithmetic, int WeightsStyle, int ThresholdsStyle,
+          class... Thresholds>
+void mvtu(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out, frames_t frames,
+          const Rom<1, Groups * ceil_div(Mh, Pe) * column_folds(Mw, Simd, Run), Pe * Simd * WeightBits>& weights,
+          const Thresholds&... thresholds) {
   DFC_INLINE
   static_assert(Pe <= Mh && Simd <= Mw, "dfc::mvtu: there are at most Mh and Mw lanes");
   static_assert(Mw % Run == 0, "dfc::mvtu: Run must divide Mw");
@@ -22,16 +25,23 @@ inline void mvtu_frames(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_
   constexpr int RunFolds = ceil_div(Run, Simd);
   constexpr int Tail = Run % Simd;
   constexpr int Folds = Groups * RowFolds;
+  using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor, Arithmetic>;
   using Acc = integer<AccBits, AccSigned != 0>;
+  using Code = Codes<Folds, AccBits, AccSigned, ThreshBits, ThreshFactorBits, ThreshShift, ThreshShared, Flip, OutBits, OutSigned, Double,
+                     Mw, ThresholdsStyle>;
+  Storage<WeightsStyle>::rom(weights);
+  bind_banks<ThresholdsStyle>(thresholds...);
 
+  // Carried, and why II = 1: `acc`, one addition, in registers of its lane; counters, each one increment of its own width. `vector` is
+  // written ColFolds iterations before its first read, and nothing that is read from it is ever written to it: no cycle through memory.
   ap_uint<Simd * InBits> vector[ColFolds];
   Acc acc[Pe];
   DFC_PARTITION(acc)
-  int row = 0;   // fold of rows within the group
-  int col = 0;   // fold of columns
-  int fold = 0;  // fold of rows within all groups
-  int word = 0;
-  [[maybe_unused]] int beat = 0;  // of a run
+  Counter<RowFolds> row;          // fold of rows within the group
+  Counter<ColFolds> col;          // fold of columns
+  Counter<Folds> fold;            // fold of rows within all groups
+  Counter<Folds * ColFolds> word;
+  Counter<RunFolds> beat;         // of a run
   for (FrameSteps<long(Vectors) * Folds * ColFolds> step(frames); step.more(); step.next()) {
     DFC_PIPELINE(1)
     DFC_DISTANCE(vector, ColFolds)  // read again in the next fold of rows
@@ -45,65 +55,28 @@ inline void mvtu_frames(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_
     ap_uint<InBits> x[Simd];
     DFC_PARTITION(x)
     unpack<InBits>(inputs, 0, x);
-    if constexpr (Xnor && Tail > 0) {  // there is no weight for nothing: lanes left over get 0, which complements to no count
+    if (Xnor && Tail > 0) {  // there is no weight for nothing: lanes left over get 0, which complements to no count
       for (int i = Tail; i < Simd; i++) {
         DFC_UNROLL
-        if (beat == RunFolds - 1) x[i] = 0;
+        if (beat.last()) x[i] = 0;
       }
-      beat = beat == RunFolds - 1 ? 0 : beat + 1;
+      beat.next();
     }
-    const ap_uint<Pe * Simd * WeightBits>& weights = Weights[word];
     ap_uint<Pe * OutBits> results = 0;
     for (int p = 0; p < Pe; p++) {
       DFC_UNROLL
       const Acc before = col == 0 ? Acc(0) : acc[p];
-      acc[p] = before + dot<Simd, P, InBits, WeightBits, AccBits, AccSigned>(x, weights, p * Simd);
-      if (col == ColFolds - 1) set_element<OutBits>(results, p, finish(acc[p], fold, p));
+      acc[p] = before + dot<Simd, P, InBits, WeightBits, AccBits, AccSigned>(x, weights[0][word], p * Simd);
+      if (col.last()) set_element<OutBits>(results, p, Code::of(acc[p], fold, p, thresholds...));
     }
-    if (col == ColFolds - 1) out.write(results);
+    if (col.last()) out.write(results);
 
-    word = word == Folds * ColFolds - 1 ? 0 : word + 1;
-    if (col != ColFolds - 1) {
-      col++;
-    } else {
-      col = 0;
-      row = row == RowFolds - 1 ? 0 : row + 1;
-      fold = fold == Folds - 1 ? 0 : fold + 1;
+    word.next();
+    if (col.next()) {
+      row.next();
+      fold.next();
     }
   }
-}
-
-// With thresholds.
-template <int Vectors, int Groups, int Mh, int Mw, int Pe, int Simd, int Run, int InBits, int InSigned, int InBipolar,
-          int WeightBits, int WeightSigned, int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshFactorBits, int ThreshShift,
-          int ThreshShared, int Flip, int OutBits,
-          int OutSigned, int Double, int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
-void mvtu(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
-          const ap_uint<Pe * Simd * WeightBits> Weights[Groups * ceil_div(Mh, Pe) * column_folds(Mw, Simd, Run)],
-          const ap_uint<ThreshBits> Thresholds[threshold_depth<ThresholdsStyle, OutBits, ThreshShared>(Pe, Groups * ceil_div(Mh, Pe))],
-          frames_t frames) {
-  using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor>;
-  DFC_PARTITION_BLOCK(Thresholds, (threshold_depth<ThresholdsStyle, OutBits, ThreshShared>(Pe, 1)))
-  mvtu_frames<Vectors, Groups, Mh, Mw, Pe, Simd, Run, P, Xnor, InBits, WeightBits, AccBits, AccSigned, OutBits>(
-      in, out, Weights, frames, [&](const integer<AccBits, AccSigned != 0>& acc, int fold, int lane) {
-        return threshold_code<ThreshShared ? 1 : Groups * ceil_div(Mh, Pe), AccBits, AccSigned, ThreshBits, ThreshFactorBits,
-                              ThreshShift, Flip, OutBits, OutSigned, ThresholdsStyle>(
-            acc, Thresholds, ThreshShared ? 0 : fold, ThreshShared ? 0 : lane);
-      });
-}
-
-// Without: the outputs are the sums.
-template <int Vectors, int Groups, int Mh, int Mw, int Pe, int Simd, int Run, int InBits, int InSigned, int InBipolar,
-          int WeightBits, int WeightSigned, int Xnor, int AccBits, int AccSigned, int ThreshBits, int ThreshFactorBits, int ThreshShift,
-          int ThreshShared, int Flip, int OutBits,
-          int OutSigned, int Double, int Arithmetic, int WeightsStyle, int ThresholdsStyle, int Slots>
-void mvtu(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
-          const ap_uint<Pe * Simd * WeightBits> Weights[Groups * ceil_div(Mh, Pe) * column_folds(Mw, Simd, Run)], frames_t frames) {
-  static_assert(ThreshBits == 0, "dfc::mvtu: a unit with thresholds takes their memory");
-  using P = Product<InBits, InSigned, InBipolar, WeightBits, WeightSigned, Xnor>;
-  mvtu_frames<Vectors, Groups, Mh, Mw, Pe, Simd, Run, P, Xnor, InBits, WeightBits, AccBits, AccSigned, OutBits>(
-      in, out, Weights, frames,
-      [](const integer<AccBits, AccSigned != 0>& acc, int, int) { return give_sum<AccBits, AccSigned, OutBits, Double, Mw>(acc); });
 }
 
 }  // namespace dfc

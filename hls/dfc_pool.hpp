@@ -8,15 +8,29 @@ namespace dfc {
 
 template <int Mode, int Positions, int K, int Folds, int Pe, int InBits, int InSigned, int InBipolar, int OutBits, int OutBipolar>
 void pool(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out, frames_t frames) {
+  DFC_INLINE
   static_assert(Mode >= 0 && Mode <= 2, "dfc::pool: Mode must be 0, 1 or 2");
   static_assert(OutBits >= InBits, "dfc::pool: the output type must hold the input type");
   constexpr bool Signed = InSigned != 0 && OutBipolar == 0;  // the patterns of a bipolar type are ordered like numbers without sign
-  ap_uint<Pe * OutBits> sums[Folds];
-  int fold = 0, k = 0;
+  // Carried, and why II = 1: what a group has so far comes back after Folds iterations, through one addition or comparison. A memory
+  // needs some cycles for the way through it, so where they are few what waits is a line of registers, whose places are known.
+  constexpr bool Few = Folds < 8;
+  constexpr int Waiting = Few ? Folds : 1, Words = Few ? 1 : Folds;
+  ap_uint<Pe * OutBits> line[Waiting];
+  DFC_PARTITION(line)
+  ap_uint<Pe * OutBits> sums[Words];
+  for (int i = 0; i < Waiting; i++) {
+    DFC_UNROLL
+    line[i] = 0;
+  }
+  Counter<Folds> fold;
+  Counter<K> k;
   for (FrameSteps<long(Positions) * K * Folds> step(frames); step.more(); step.next()) {
     DFC_PIPELINE(1)
+    DFC_DISTANCE(sums, Words)
     const ap_uint<Pe * OutBits> beat = widen<Pe, InBits, InSigned, InBipolar, OutBits, OutBipolar>(in.read());
-    const ap_uint<Pe * OutBits> held = k == 0 ? beat : sums[fold];
+    ap_uint<Pe * OutBits> held = Few ? line[Waiting - 1] : beat;
+    if (!Few && k > 0) held = sums[fold];
     ap_uint<Pe * OutBits> after = beat;
     if (k > 0) {
       for (int p = 0; p < Pe; p++) {
@@ -27,14 +41,17 @@ void pool(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBit
         set_element<OutBits>(after, p, ap_uint<OutBits>(found));
       }
     }
-    sums[fold] = after;
-    if (k == K - 1) out.write(after);
-    if (fold == Folds - 1) {
-      fold = 0;
-      k = k == K - 1 ? 0 : k + 1;
+    if (Few) {
+      for (int i = Waiting - 1; i > 0; i--) {
+        DFC_UNROLL
+        line[i] = line[i - 1];
+      }
+      line[0] = after;
     } else {
-      fold++;
+      sums[fold] = after;
     }
+    if (k.last()) out.write(after);
+    if (fold.next()) k.next();
   }
 }
 

@@ -8,7 +8,8 @@ namespace dfc {
 
 template <int Positions, int Folds0, int Folds1, int Width>
 void split(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Width>>& out0, hls::stream<ap_uint<Width>>& out1, frames_t frames) {
-  int fold = 0;
+  DFC_INLINE
+  Counter<Folds0 + Folds1> fold;  // all that is carried: one increment, so II = 1
   for (FrameSteps<long(Positions) * (Folds0 + Folds1)> step(frames); step.more(); step.next()) {
     DFC_PIPELINE(1)
     const ap_uint<Width> word = in.read();
@@ -17,7 +18,7 @@ void split(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Width>>& out0, h
     } else {
       out1.write(word);
     }
-    fold = fold == Folds0 + Folds1 - 1 ? 0 : fold + 1;
+    fold.next();
   }
 }
 

@@ -7,28 +7,27 @@
 namespace dfc {
 
 template <int Vectors, int Channels, int Pe, int InBits, int InSigned, int ThreshBits, int ThreshFactorBits, int ThreshShift,
-          int ThreshShared, int Flip, int OutBits,
-          int OutSigned, int ThresholdsStyle, int Slots>
-void threshold(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out,
-               const ap_uint<ThreshBits> Thresholds[threshold_depth<ThresholdsStyle, OutBits, ThreshShared>(Pe, ceil_div(Channels, Pe))],
-               frames_t frames) {
+          int ThreshShared, int Flip, int OutBits, int OutSigned, int ThresholdsStyle, class... Thresholds>
+void threshold(hls::stream<ap_uint<Pe * InBits>>& in, hls::stream<ap_uint<Pe * OutBits>>& out, frames_t frames,
+               const Thresholds&... thresholds) {
+  DFC_INLINE
   static_assert(Pe <= Channels, "dfc::threshold: there are at most Channels lanes");
-  DFC_PARTITION_BLOCK(Thresholds, (threshold_depth<ThresholdsStyle, OutBits, ThreshShared>(Pe, 1)))
   constexpr int Folds = ceil_div(Channels, Pe);
-  int fold = 0;
+  using Code = Codes<Folds, InBits, InSigned, ThreshBits, ThreshFactorBits, ThreshShift, ThreshShared, Flip, OutBits, OutSigned, 0, 0,
+                     ThresholdsStyle>;
+  bind_banks<ThresholdsStyle>(thresholds...);
+
+  Counter<Folds> fold;  // all that is carried: one increment, so II = 1
   for (FrameSteps<long(Vectors) * Folds> step(frames); step.more(); step.next()) {
     DFC_PIPELINE(1)
     const ap_uint<Pe * InBits> inputs = in.read();
     ap_uint<Pe * OutBits> results = 0;
     for (int p = 0; p < Pe; p++) {
       DFC_UNROLL
-      const ap_uint<OutBits> code = threshold_code<ThreshShared ? 1 : Folds, InBits, InSigned, ThreshBits, ThreshFactorBits,
-                              ThreshShift, Flip, OutBits, OutSigned, ThresholdsStyle>(
-          as_integer<InSigned != 0>(element<InBits>(inputs, p)), Thresholds, ThreshShared ? 0 : fold, ThreshShared ? 0 : p);
-      set_element<OutBits>(results, p, code);
+      set_element<OutBits>(results, p, Code::of(as_integer<InSigned != 0>(element<InBits>(inputs, p)), fold, p, thresholds...));
     }
     out.write(results);
-    fold = fold == Folds - 1 ? 0 : fold + 1;
+    fold.next();
   }
 }
 

@@ -2,19 +2,29 @@
 // One call moves `frames` frames: one iteration for each beat out, of one loop at II = 1; a row is taken while its first copy is given.
 #pragma once
 
-#include "dfc_common.hpp"
+#include "dfc_storage.hpp"
 
 namespace dfc {
 
-template <int Height, int Width, int Fold, int FactorH, int FactorW, int BeatBits, int Depth, int RamStyle>
+template <int Height, int Width, int Fold, int FactorH, int FactorW, int BeatBits, int RamStyle>
 void upsample(hls::stream<ap_uint<BeatBits>>& in, hls::stream<ap_uint<BeatBits>>& out, frames_t frames) {
-  static_assert(Depth >= 1, "dfc::upsample: Depth must be at least 1");
-  ap_uint<BeatBits> row[Width * Fold];
+  DFC_INLINE
+  // Carried, and why II = 1: counters, each one increment or addition. The row is read Distance iterations after it was written, and
+  // nothing that is read from it is ever written to it: no cycle through memory.
+  constexpr int Words = Width * Fold;
+  constexpr int Distance = Fold > 1 && FactorW > 1 ? Fold : Words * FactorW;
+  ap_uint<BeatBits> row[Words];
+  Storage<RamStyle>::ram(row);
   ap_uint<BeatBits> beat = 0;
-  int word = 0, copy = 0, pixel = 0, pass = 0;
-  for (FrameSteps<long(Height) * FactorH * Width * FactorW * Fold> step(frames); step.more(); step.next()) {
+  ap_uint<index_bits(Words)> first = 0;  // of the pixel
+  Counter<Fold> word;
+  Counter<FactorW> copy;
+  Counter<Width> pixel;
+  Counter<FactorH> pass;
+  for (FrameSteps<long(Height) * FactorH * FactorW * Words> step(frames); step.more(); step.next()) {
     DFC_PIPELINE(1)
-    const int place = pixel * Fold + word;
+    DFC_DISTANCE(row, Distance)
+    const int place = int(first) + word;
     if (pass == 0 && copy == 0) {
       beat = in.read();
       row[place] = beat;
@@ -22,15 +32,9 @@ void upsample(hls::stream<ap_uint<BeatBits>>& in, hls::stream<ap_uint<BeatBits>>
       beat = row[place];
     }
     out.write(beat);
-    if (++word == Fold) {
-      word = 0;
-      if (++copy == FactorW) {
-        copy = 0;
-        if (++pixel == Width) {
-          pixel = 0;
-          pass = pass == FactorH - 1 ? 0 : pass + 1;
-        }
-      }
+    if (word.next() && copy.next()) {
+      first = pixel.last() ? ap_uint<index_bits(Words)>(0) : ap_uint<index_bits(Words)>(first + Fold);
+      if (pixel.next()) pass.next();
     }
   }
 }

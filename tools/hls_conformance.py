@@ -7,6 +7,7 @@ values of the files that the SystemVerilog reads. clang comes from the PyPI pack
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import json
 import re
@@ -20,7 +21,7 @@ import numpy as np
 
 from dfcompile.dataflow.design import Design
 from dfcompile.emit.engine import emit_hls_engine
-from dfcompile.emit.hls import emit_hls
+from dfcompile.emit.hls import emit_hls, rom_banks
 from dfcompile.emit.interface import Interface
 from dfcompile.emit.memory import parse_hex
 from dfcompile.emit.rtl import emit_rtl, memory_file
@@ -72,12 +73,17 @@ def check_source(source: Path, memories: Mapping[str, Limbs], state: Sequence[st
     return found
 
 
-def limbs_of(memory: Memory, file: Path) -> Limbs:
-    """Words of a memory in 64-bit limbs, (depth, limbs), as the file of the SystemVerilog has them where there is one."""
-    words = parse_hex(file.read_text(), memory.width) if file.exists() else memory.words
-    padded = np.zeros((len(words), -(-words.shape[1] // 8) * 8), np.uint8)
-    padded[:, : words.shape[1]] = words
-    return padded.view("<u8")
+def limbs_of(unit: str, memory: Memory, file: Path) -> dict[str, Limbs]:
+    """The read-only arrays of a memory in 64-bit limbs, (words, limbs), as the file of the SystemVerilog has them where there is one."""
+    if file.exists():
+        memory = dataclasses.replace(memory, words=parse_hex(file.read_text(), memory.width))
+    found = {}
+    for bank in rom_banks(unit, memory):
+        words = bank["words"].reshape(-1, memory.words.shape[1])
+        padded = np.zeros((len(words), -(-words.shape[1] // 8) * 8), np.uint8)
+        padded[:, : words.shape[1]] = words
+        found[bank["name"]] = padded.view("<u8")
+    return found
 
 
 def check_design(design: Design) -> list[str]:
@@ -90,9 +96,9 @@ def check_design(design: Design) -> list[str]:
         found = check_source(hls / f"{names.top}.cpp", {})
         for node in design.nodes:
             name = names.units[node.name]
-            memories = {
-                memory_file(name, m).removesuffix(".mem"): limbs_of(m, rtl / memory_file(name, m)) for m in design.unit(node.name).stored
-            }
+            memories = dict[str, Limbs]()
+            for memory in design.unit(node.name).stored:
+                memories |= limbs_of(name, memory, rtl / memory_file(name, memory))
             found += check_source(hls / f"{name}.cpp", memories)
         return found
 

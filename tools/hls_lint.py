@@ -2,8 +2,8 @@
 
 Ordinary compilers know no HLS pragma, so a misspelt one would pass every test and fail at the user's. The rules:
 
-* pragmas only by the macros of dfc_common.hpp and dfc_top.hpp, whose directives and options are those of the vendor's reference; those of
-  interfaces as they stand, under ``#ifdef`` of the tool, in the generated tops alone
+* pragmas only by the macros of dfc_common.hpp, dfc_storage.hpp and dfc_top.hpp, of directives and options of the vendor's reference;
+  those of interfaces as they stand, under ``#ifdef`` of the tool, in the generated tops alone
 * ``DFC_PIPELINE`` is the first line of a loop body
 * a range is never assigned to a range: through a typed temporary
 * no dynamic memory, exceptions, virtual functions, goto, floating point or standard containers
@@ -23,7 +23,7 @@ from tools.hls_loops import breaches, synthesised
 
 # Test benches are ordinary programs.
 EXEMPT = ("dfc_testbench.hpp", "testbench.cpp")
-MACRO_HEADERS = ("dfc_common.hpp", "dfc_top.hpp")
+MACRO_HEADERS = ("dfc_common.hpp", "dfc_storage.hpp", "dfc_top.hpp")
 
 # Directive -> options, of the pragmas that we use (Vitis HLS reference, UG1399).
 DIRECTIVES: dict[str, set[str]] = {
@@ -31,6 +31,7 @@ DIRECTIVES: dict[str, set[str]] = {
     "pipeline": {"II", "off", "rewind", "style"},
     "unroll": {"factor", "skip_exit_check", "off"},
     "array_partition": {"variable", "type", "block", "cyclic", "complete", "factor", "dim", "off"},
+    "array_reshape": {"variable", "type", "block", "cyclic", "complete", "factor", "dim", "off"},
     "bind_storage": {"variable", "type", "impl", "latency"},
     "bind_op": {"variable", "op", "impl", "latency"},
     "dependence": {"variable", "class", "type", "inter", "intra", "direction", "distance", "dependent", "false", "true"},
@@ -156,7 +157,7 @@ def _scope(name: str, text: str) -> Iterator[Finding]:
     """Variables at namespace scope: braces of namespaces do not count as depth."""
     depth, statement, opened = 0, "", list[bool]()
     for number, line in enumerate(text.splitlines(), 1):
-        if line.lstrip().startswith(("#", "DFC_WORD")):
+        if line.lstrip().startswith("#"):
             continue
         for char in line:
             if char == "{":

@@ -5,7 +5,7 @@ No C++ simulation sees these pragmas, so the source is read:
 * a loop that moves beats is pipelined: its first line is ``DFC_PIPELINE(1)``
 * a loop inside a pipelined one is unrolled, and so is any other of an inlined function: its first line is ``DFC_UNROLL``
 * an array that an unrolled loop indexes by its variable is partitioned in the same file
-* a memory of a unit that all lanes read at once (every array parameter but ``Weights``, one word a step) is partitioned by lane
+* a read-only memory that several lanes read at once is split by lane, and words of several limbs are joined (`DFC_BANKS`, `DFC_LIMBS`)
 * ``DFC_NO_DEPENDENCE`` is a promise to the tool: only for an array of `INDEPENDENT`, which says why it holds
 """
 
@@ -25,8 +25,8 @@ INDEPENDENT = {
 _LOOP = re.compile(r"\b(for|while) (?=\()")
 _DIMENSIONS = r"(?:\[[^\]]+\])+"
 _ARRAY = re.compile(rf"^\s*(?:static\s+)?[A-Za-z_][\w:<>*+ ,]*?[\w>] (\w+{_DIMENSIONS}(?:, \w+{_DIMENSIONS})*)(?: = [^;]*)?;", re.MULTILINE)
-_PARAMETER = re.compile(rf"const ap_uint<[^()]*?> (\w+){_DIMENSIONS}[,)]")
-_SPLIT = re.compile(r"DFC_PARTITION(?:_BLOCK)?\((\w+)|array_partition variable = (\w+)")
+_ROM = re.compile(r"^const dfc::Rom<(\d+), \d+, (\d+)> (\w+) =", re.MULTILINE)
+_SPLIT = re.compile(r"DFC_PARTITION\((\w+)|array_partition variable = (\w+)")
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,12 @@ def _arrays(text: str, found: list[Loop]) -> Iterator[tuple[int, str]]:
     for name, at in declared.items():
         if name not in split and any(re.search(rf"\b{name}(\[[^\]]*\])*\[[^\]]*\b{v}\b", body) for v, body in unrolled):
             yield at, f"array {name} is indexed by an unrolled loop and not partitioned"
-    for match in _PARAMETER.finditer(text):
-        if match[1] not in {"Weights", *split}:
-            yield match.start(), f"memory {match[1]} is read by all lanes and not partitioned"
+    for match in _ROM.finditer(text):
+        lanes, width, name = int(match[1]), int(match[2]), match[3]
+        if lanes > 1 and f"DFC_BANKS({name})" not in text:
+            yield match.start(), f"memory {name} is read by all lanes and not split by lane"
+        if width > 64 and f"DFC_LIMBS({name})" not in text:
+            yield match.start(), f"the limbs of a word of memory {name} lie one after the other"
     for match in re.finditer(r"^(?!#).*DFC_NO_DEPENDENCE\((\w+)\)", text, re.MULTILINE):
         if match[1] not in INDEPENDENT:
             yield match.start(), f"nothing says why iterations do not depend on one another through {match[1]}"

@@ -12,7 +12,7 @@ import dfcompile
 from dfcompile.dataflow.design import Design
 from dfcompile.emit.identity import design_hash, version_word
 from dfcompile.emit.interface import Interface, PortView
-from dfcompile.emit.memory import limb_lines, write_lines
+from dfcompile.emit.memory import write_bank
 from dfcompile.emit.name import REGISTERS, port_names, sanitise
 from dfcompile.emit.resource import copy_library, render, resource_dir
 from dfcompile.ir.graph import Node
@@ -42,34 +42,30 @@ def _port_signature(ports: Iterable[PortView]) -> str:
     return ", ".join(f"hls::stream<dfc::AxiBeat<{8 * p.bytes}>>& {p.axis}" for p in ports)
 
 
-def _limb_names(memory: Memory) -> list[str]:
-    count = -(-memory.width // 64)
-    return ["A"] if count == 1 else [f"A{i}" for i in range(count)]
+def rom_banks(unit: str, memory: Memory) -> list[dict[str, Any]]:
+    """The read-only arrays of a memory: one for each bank of its lanes."""
+    stem = f"{unit}_{sanitise(memory.name)}"
+    names = [f"{stem}_{i}" for i in range(len(memory.banks))] if len(memory.banks) > 1 else [stem]
+    return [
+        {"name": name, "file": f"memory/{name}.inc", "width": memory.width, "lanes": len(words), "depth": words.shape[1], "words": words}
+        for name, words in zip(names, memory.split(), strict=True)
+    ]
 
 
 def _unit_view(node: Node, interface: Interface) -> dict[str, Any]:
     unit = unit_of(node)
     name = interface.names.units[node.name]
     ports = (*port_names("in", len(unit.inputs)), *port_names("out", len(unit.outputs)))
-    memories = [
-        {
-            "name": f"{name}_{sanitise(m.name)}",
-            "file": f"memory/{name}_{sanitise(m.name)}.inc",
-            "width": m.width,
-            "depth": m.depth,
-            "limbs": _limb_names(m),
-        }
-        for m in unit.stored
-    ]
+    memories = [bank for m in unit.stored for bank in rom_banks(name, m)]
     return {
         "name": name,
         "kind": unit.kind,
         "text": f"{node.name}: {', '.join(node.source) or unit.kind}",
-        "parameters": list(unit.parameters().items()),
+        "parameters": [(k, v) for k, v in unit.parameters().items() if k not in unit.rtl_parameters],
         "ports": ports,
         "signature": _signature(ports, (*unit.inputs, *unit.outputs)),
         "memories": memories,
-        "arguments": [*ports, *(m["name"] for m in memories)],
+        "arguments": [*ports, "frames", *(m["name"] for m in memories)],
         "streams": _top_arguments(node, interface),
     }
 
@@ -80,12 +76,11 @@ def _top_arguments(node: Node, interface: Interface) -> list[str]:
     return [ports.get(t, interface.names.streams[t]) for t in (*node.inputs, *node.outputs)]
 
 
-def _write_memories(design: Design, units: list[dict[str, Any]], folder: Path) -> None:
-    for node, view in zip(design.nodes, units, strict=True):
-        for memory, m in zip(design.unit(node.name).stored, view["memories"], strict=True):
-            path = folder / m["file"]
-            path.parent.mkdir(exist_ok=True)
-            write_lines(path, memory.words, memory.width, limb_lines)
+def _write_memories(units: list[dict[str, Any]], folder: Path) -> None:
+    for bank in (m for view in units for m in view["memories"]):
+        path = folder / bank["file"]
+        path.parent.mkdir(exist_ok=True)
+        write_bank(path, bank["words"], bank["width"])
 
 
 def emit_hls(design: Design, folder: Path, target: Target | None = None) -> None:
@@ -107,7 +102,7 @@ def emit_hls(design: Design, folder: Path, target: Target | None = None) -> None
     ]
     copy_library("hls", sorted({f"dfc_{u['kind']}.hpp" for u in units} | {"dfc_top.hpp", "dfc_testbench.hpp"}), folder)
     copy_simulation(folder)
-    _write_memories(design, units, folder)
+    _write_memories(units, folder)
     values = {
         "title": design.name,
         "names": interface.names,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,10 +39,22 @@ def hex_lines(words: Words, width: int) -> str:
 
 def write_lines(path: Path, words: Words, width: int, lines: Callable[[Words, int], str] = hex_lines) -> None:
     """The text of `hex_lines` or `limb_lines`, written block by block."""
-    rows = max(1, _BLOCK // max(1, words.shape[1]))
     with path.open("w", newline="\n") as file:
-        for first in range(0, len(words), rows):
-            file.write(lines(words[first : first + rows], width))
+        _write(file, words, width, lines)
+
+
+def write_bank(path: Path, lanes: Words, width: int) -> None:
+    """A bank of a memory, (lanes, words, bytes), as the inner part of the initial values of a C++ array [lanes][words][limbs]."""
+    with path.open("w", newline="\n") as file:
+        for lane, words in enumerate(lanes):
+            file.write("}, {\n" if lane else "")
+            _write(file, words, width, limb_lines)
+
+
+def _write(file: TextIO, words: Words, width: int, lines: Callable[[Words, int], str]) -> None:
+    rows = max(1, _BLOCK // max(1, words.shape[1]))
+    for first in range(0, len(words), rows):
+        file.write(lines(words[first : first + rows], width))
 
 
 def parse_hex(text: str, width: int) -> Words:
@@ -69,12 +82,12 @@ def read_beats(path: Path, stream: Stream) -> NDArray[np.int64]:
 
 
 def limb_lines(words: Words, width: int) -> str:
-    """Words for C++: ``DFC_WORD(high limb, ..., low limb),`` with 16 hex digits a limb and no 0x, one word a line."""
+    """Words for C++: ``{0x<low limb>, ..., 0x<high limb>},`` with 16 hex digits a limb of 64 bits, one word a line."""
     limbs = -(-width // 64)
     padded = np.zeros((len(words), limbs * 8), np.uint8)
     padded[:, : words.shape[1]] = words
     digits = _digits(padded, limbs * 16)
-    parts = [_constant(b"DFC_WORD(", len(words)), digits[:, :16]]
-    for i in range(1, limbs):
-        parts += [_constant(b", ", len(words)), digits[:, 16 * i : 16 * i + 16]]
-    return np.concatenate([*parts, _constant(b"),\n", len(words))], axis=1).tobytes().decode()
+    parts = list[NDArray[np.uint8]]()
+    for i in reversed(range(limbs)):
+        parts += [_constant(b", 0x" if parts else b"{0x", len(words)), digits[:, 16 * i : 16 * i + 16]]
+    return np.concatenate([*parts, _constant(b"},\n", len(words))], axis=1).tobytes().decode()

@@ -132,16 +132,28 @@ class Memory:
     width: bits of a word
     words: (depth, ceil(width / 8)) bytes, little-endian
     style: "auto", "lut", "lutram", "bram" or "uram"
+    banks: words of each bank of a lane, which the lane reads in the same step; the words are lane after lane, bank after bank.
+           (): one bank of one lane
+    lanes: how many read at once; where the words are of one lane, all have the same
     """
 
     name: str
     width: int
     words: NDArray[np.uint8]
     style: str = "auto"
+    banks: tuple[int, ...] = ()
+    lanes: int = 1
 
     @property
     def depth(self) -> int:
         return len(self.words)
+
+    def split(self) -> tuple[NDArray[np.uint8], ...]:
+        """Each bank by itself: (lanes, words, ceil(width / 8)) bytes."""
+        banks = self.banks or (self.depth,)
+        by_lane = self.words.reshape(-1, sum(banks), self.words.shape[1])
+        whole = np.broadcast_to(by_lane, (self.lanes, *by_lane.shape[1:]))
+        return tuple(np.split(whole, np.cumsum(banks)[:-1], axis=1))
 
 
 class Unit(ABC):
@@ -154,6 +166,8 @@ class Unit(ABC):
     fold_fields: ClassVar[tuple[str, ...]] = ()
     signed_fields: ClassVar[tuple[str, ...]] = ()
     """Integers that are no sizes."""
+    rtl_parameters: ClassVar[tuple[str, ...]] = ()
+    """Parameters of the SystemVerilog module alone: of buffers that an HLS tool makes as it needs them."""
     ported: ClassVar[str] = ""
     """Name of the memory, if any, that the SystemVerilog module reads from outside: ``<name>_en_o``, ``_addr_o``, ``_data_i``."""
 
@@ -179,7 +193,7 @@ class Unit(ABC):
     def parameters(self) -> dict[str, int]:
         """Parameters of the C++ template and the SystemVerilog module: UpperCamelCase -> 0 <= value < 2**31.
 
-        The order is the order of the C++ template's arguments.
+        The order is the order of the C++ template's arguments, but for `rtl_parameters`, which it lacks.
         """
 
     @abstractmethod

@@ -21,6 +21,7 @@ class Fifo(Unit):
     """
 
     kind = "fifo"
+    rtl_parameters = ("Depth", "Style")
 
     shape: tuple[int, int, int]
     dtype: IntType

@@ -28,6 +28,7 @@ class Lookup(Unit):
     kind: ClassVar[str] = "lookup"
     fold_fields: ClassVar[tuple[str, ...]] = ("pe",)
     signed_fields: ClassVar[tuple[str, ...]] = ("base",)
+    rtl_parameters: ClassVar[tuple[str, ...]] = ("Slots",)
 
     in_dtype: IntType
     out_dtype: IntType
@@ -107,7 +108,8 @@ class Lookup(Unit):
         if not self._shared:
             full = np.pad(full, ((0, self._folds * self.pe - len(full)), (0, 0)), mode="edge")
         words = full.reshape(self._folds, -1, len(entries)).transpose(1, 0, 2).reshape(-1, 1)
-        return (Memory("Table", self.out_dtype.bits, pack_words(words, self.out_dtype), self._style),)
+        depth = self._folds << self.in_dtype.bits
+        return (Memory("Table", self.out_dtype.bits, pack_words(words, self.out_dtype), self._style, (depth,), self.pe),)
 
     def styles(self, family: str) -> Iterator[dict[str, str]]:
         yield from ({"table_style": "lut"}, {"table_style": "bram"})

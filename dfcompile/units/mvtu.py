@@ -42,6 +42,7 @@ class Mvtu(MacUnit):
     """
 
     kind: ClassVar[str] = "mvtu"
+    rtl_parameters: ClassVar[tuple[str, ...]] = ("Slots",)
 
     vectors: int
     weights: Array

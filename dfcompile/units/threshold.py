@@ -33,6 +33,7 @@ class Threshold(Unit):
 
     kind: ClassVar[str] = "threshold"
     fold_fields: ClassVar[tuple[str, ...]] = ("pe",)
+    rtl_parameters: ClassVar[tuple[str, ...]] = ("Slots",)
 
     in_dtype: IntType
     out_dtype: IntType

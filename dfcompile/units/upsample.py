@@ -45,6 +45,7 @@ class Upsample(Unit):
 
     kind = "upsample"
     fold_fields = ("lanes",)
+    rtl_parameters = ("Depth",)
 
     shape: tuple[int, int, int]
     factors: tuple[int, int]

@@ -37,6 +37,7 @@ class Vvtu(MacUnit):
     """
 
     kind: ClassVar[str] = "vvtu"
+    rtl_parameters: ClassVar[tuple[str, ...]] = ("Slots",)
 
     weights: Array
     in_dtype: IntType

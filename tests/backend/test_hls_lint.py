@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.hls_lint import lint_folder, lint_text, macros, strip
+from tools.hls_lint import MACRO_HEADERS, lint_folder, lint_text, macros, strip
 
 
 def test_the_library_is_clean(root: Path) -> None:
@@ -65,8 +65,12 @@ def test_allowed(text: str, root: Path) -> None:
 
 
 UNIT = """
-void f(hls::stream<ap_uint<8>>& in, const ap_uint<8> Table[4]) {
-  DFC_PARTITION_BLOCK(Table, 2)
+const dfc::Rom<2, 4, 70> Table = {{
+#include "table.inc"
+}};
+void f(hls::stream<ap_uint<8>>& in) {
+  DFC_BANKS(Table)
+  DFC_LIMBS(Table)
   int acc[2];
   DFC_PARTITION(acc)
   for (int i = 0; i < 9; i++) {
@@ -83,7 +87,8 @@ PRAGMAS = {
     "    DFC_PIPELINE(1)\n": "begins neither with DFC_PIPELINE nor with DFC_UNROLL",
     "      DFC_UNROLL\n": "inside a pipelined or unrolled one does not begin with DFC_UNROLL",
     "  DFC_PARTITION(acc)\n": "array acc is indexed by an unrolled loop and not partitioned",
-    "  DFC_PARTITION_BLOCK(Table, 2)\n": "memory Table is read by all lanes and not partitioned",
+    "  DFC_BANKS(Table)\n": "memory Table is read by all lanes and not split by lane",
+    "  DFC_LIMBS(Table)\n": "the limbs of a word of memory Table lie one after the other",
 }
 
 
@@ -124,11 +129,13 @@ def test_every_pragma_of_the_library_is_needed(root: Path) -> None:
     assert count > 60 and missed == []
 
 
-@pytest.mark.parametrize("macro", ["PIPELINE", "UNROLL", "PARTITION", "PARTITION_BLOCK", "INLINE", "BIND_ROM", "BIND_RAM", "DISTANCE"])
+@pytest.mark.parametrize(
+    "macro", ["PIPELINE", "UNROLL", "PARTITION", "INLINE", "DISTANCE", "BANKS", "LIMBS", "BIND_ROM", "BIND_RAM", "BIND_MUL"]
+)
 def test_macros_are_the_pragmas(macro: str, root: Path, golden: Callable[[str, str], None]) -> None:
     """A macro that lost its meaning would pass everything else."""
-    text = (root / "hls" / "dfc_common.hpp").read_text()
-    (line,) = re.findall(rf"#define DFC_{macro}(?:\(.*?\))? (DFC_PRAGMA\(.*\))\n", text)
+    text = "".join((root / "hls" / file).read_text() for file in MACRO_HEADERS)
+    (line,) = re.findall(rf"#define DFC_{macro}(?:\(.*?\))?[ \\\n]+(DFC_PRAGMA\([^)]*\))", text)
     golden(f"backend/pragma_{macro.lower()}.txt", line)
 
 

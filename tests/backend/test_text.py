@@ -85,10 +85,10 @@ def test_parse_hex_refuses_ragged_lines() -> None:
         parse_hex("0a\nb\n", 8)
 
 
-def test_limbs_are_highest_first() -> None:
+def test_limbs_are_lowest_first() -> None:
     value = (5 << 64) | 0xABC
     memory = Memory("W", 70, np.array([list(value.to_bytes(9, "little"))], np.uint8))
-    assert limb_lines(memory.words, memory.width) == "DFC_WORD(0000000000000005, 0000000000000abc),\n"
+    assert limb_lines(memory.words, memory.width) == "{0x0000000000000abc, 0x0000000000000005},\n"
 
 
 def test_blocks_of_lines_are_the_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

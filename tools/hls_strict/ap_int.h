@@ -54,7 +54,7 @@ struct Range {
   int high, low;
   Range(ap_int_base<W, S>& w, int hi, int lo) : word(w), high(hi), low(lo) {}
   Range(const Range&) = default;
-  static unsigned _BitInt(W) mask(int bits) { return (((unsigned _BitInt(W))1 << (bits - 1)) << 1) - (unsigned _BitInt(W))1; }
+  static unsigned _BitInt(W) mask(int bits) { return (unsigned _BitInt(W))-1 >> (W - bits); }
   unsigned _BitInt(W) value() const { return (word.pattern >> low) & mask(high - low + 1); }
   template <int W2, bool S2>
   void operator=(const ap_int_base<W2, S2>& other) {

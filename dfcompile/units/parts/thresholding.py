@@ -164,6 +164,7 @@ class Thresholding:
 
     def _scaled_memory(self, scaling: Requantization, channels: int, lanes: int, groups: int) -> Memory:
         """One multiplier and offset a word, at lane * folds + fold, folds being padded to a power of two."""
+        copies = lanes
         if scaling.shared:
             channels = lanes = groups = 1
         size = channels // groups
@@ -173,17 +174,18 @@ class Thresholding:
         for c, word in enumerate(scaling.words(channels)):
             group, row = divmod(c, size)
             image[row % lanes * depth + group * folds + row // lanes] = list(word.to_bytes(image.shape[1], "little"))
-        return Memory("Thresholds", width, image)
+        return Memory("Thresholds", width, image, banks=(depth,), lanes=copies)
 
     def memory(self, channels: int, lanes: int, style: str, groups: int = 1) -> Memory:
         """One threshold a word, at (lane * 2**out.bits + node) * folds + fold, folds being padded to a power of two.
 
         Each of `groups` groups of channels takes ceil(channels of it / lanes) folds; lanes without a channel hold zeros.
-        Nodes are those of the search tree in heap order from 1; node 0 holds the channel's flip bit.
+        Nodes are those of the search tree in heap order from 1; node 0 holds the channel's flip bit. It and each level are banks.
         """
         if style in SCALED:
             assert self.scaling is not None, "scaled styles are offered only where there is a scaling"
             return self._scaled_memory(self.scaling, channels, lanes, groups)
+        copies = lanes
         if self.shared:
             channels = lanes = groups = 1
         table = np.broadcast_to(self.clipped, (channels, self.clipped.shape[1]))
@@ -194,9 +196,11 @@ class Thresholding:
         rows[:, :size] = nodes.reshape(groups, size, -1)
         nodes = rows.reshape(-1, nodes.shape[1])
         folds = len(nodes) // lanes
-        words = np.zeros((lanes, nodes.shape[1], 1 << (folds - 1).bit_length()), np.int64)
+        depth = 1 << (folds - 1).bit_length()
+        words = np.zeros((lanes, nodes.shape[1], depth), np.int64)
         words[:, :, :folds] = nodes.reshape(folds, lanes, -1).transpose(1, 2, 0)
-        return Memory("Thresholds", self.dtype.bits, pack_words(words.reshape(-1, 1), IntType(self.dtype.bits)), style)
+        banks = (depth, *(depth << level for level in range(self.out.bits)))
+        return Memory("Thresholds", self.dtype.bits, pack_words(words.reshape(-1, 1), IntType(self.dtype.bits)), style, banks, copies)
 
     def _flip(self, channels: int) -> NDArray[np.bool_]:
         if self.flip is None:
