@@ -102,21 +102,23 @@ def load(out: str | Path) -> Accelerator:
 
 
 @_door
-def check(model: str | Path, *, input_type: Names = None, from_: Names = None, to: Names = None) -> tuple[Problem, ...]:
+def check(
+    model: str | Path, *, input_type: Names = None, from_: Names = None, to: Names = None, argmax: bool = False
+) -> tuple[Problem, ...]:
     """Everything that stops a model, or its part between tensors, from compiling; empty when nothing does."""
     from dfcompile.front import check as find_problems
     from dfcompile.options import Options
 
-    return find_problems(Path(model), Options.of(input_type=input_type, from_=from_, to=to))
+    return find_problems(Path(model), Options.of(input_type=input_type, from_=from_, to=to, argmax=argmax))
 
 
 @_door
-def explain(model: str | Path, *, input_type: Names = None, from_: Names = None, to: Names = None) -> Explanation:
+def explain(model: str | Path, *, input_type: Names = None, from_: Names = None, to: Names = None, argmax: bool = False) -> Explanation:
     """Where every ONNX node went, also when the model cannot be compiled or only its part between tensors is."""
     from dfcompile.front import explain as trace
     from dfcompile.options import Options
 
-    return trace(Path(model), Options.of(input_type=input_type, from_=from_, to=to))
+    return trace(Path(model), Options.of(input_type=input_type, from_=from_, to=to, argmax=argmax))
 
 
 @_door
@@ -127,6 +129,9 @@ def explore(
     mode: str = "auto",
     clock: float | None = None,
     input_type: Names = None,
+    from_: Names = None,
+    to: Names = None,
+    argmax: bool = False,
     out: str | Path | None = None,
     points: int = 12,
     progress: Progress | None = None,
@@ -141,7 +146,7 @@ def explore(
     from dfcompile.options import Options
 
     models = [Path(model)] if isinstance(model, str | Path) else [Path(m) for m in model]
-    options = Options.of(mode=mode, board=board, clock=clock, input_type=input_type)
+    options = Options.of(mode=mode, board=board, clock=clock, input_type=input_type, from_=from_, to=to, argmax=argmax)
     return search(models, options, Path(out) if out is not None else None, points, progress)
 
 

@@ -36,8 +36,8 @@ def explore(
     """Cheapest dataflow designs from the fastest that the board holds to the slowest, or loopback engines of every shape.
 
     models:  one network, or in loopback mode several that share an engine
-    options: board (needed), mode, clock and input types. Mode auto is dataflow, and loopback where no dataflow design fits the board or
-        several networks are given
+    options: board (needed), mode, clock, input types, part and argmax. Mode auto is dataflow, and loopback where no dataflow design fits
+        the board or several networks are given
     out: folder for explore.json and explore.svg; those of an earlier run are replaced
     Returns {"mode", "board", "clock_mhz", "points": [...]}. Dataflow: a point is {"fps", "interval", "lut", ..., "used", "cost", "gap"},
     `used` the fullest resource's share of the board; "foldings" has one entry a point. Loopback: a point is an engine with its cycles,
@@ -45,6 +45,10 @@ def explore(
     """
     if options.target is None:
         raise SettingError(Problem("bad-option", "no board is given", help="name one of `dfcompile boards`"))
+    if len(models) > 1 and (options.from_ or options.to):
+        raise SettingError(
+            Problem("bad-option", "a part is one of a single network", help="explore them one by one, or leave out --from and --to")
+        )
     with add_files(out, FILES) if out else contextlib.nullcontext() as folder:
         return MODES[options.mode](_Search(tuple(models), options, options.target, folder, points, progress or (lambda text: None)))
 

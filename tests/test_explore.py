@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import onnx
 import pytest
 
 import dfcompile as dfc
@@ -67,3 +68,19 @@ def test_loopback_where_no_dataflow_design_fits(tmp_path: Path) -> None:
     (tmp_path / "small.toml").write_text(rest)
     found = explore(MODELS / "bnnpynq_cnv_2w2a.onnx", board=str(tmp_path / "small.toml"))
     assert found["mode"] == "loopback" and len({p["cycles"] for p in found["buffers"]}) > 1
+
+
+def test_a_part_of_a_model() -> None:
+    """A part is explored as it is built; of several models there is none."""
+    found = explore(MODEL, board="pynq-z2", points=1)
+    part = explore(MODEL, board="pynq-z2", points=1, to=_first_quantized(MODEL))
+    assert part["points"][0]["cost"] < found["points"][0]["cost"]
+    with pytest.raises(CompileError, match="a part is one of a single network"):
+        explore([MODEL, MODEL], board="pynq-z2", mode="loopback", to="x")
+
+
+def _first_quantized(path: Path) -> str:
+    """The result of the second quantizer of activations."""
+    graph = onnx.load(path).graph
+    constants = {t.name for t in graph.initializer}
+    return [n.output[0] for n in graph.node if n.op_type.endswith("Quant") and n.input[0] not in constants][1]

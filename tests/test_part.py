@@ -110,6 +110,23 @@ def test_check_proposes_the_largest_part(here: Path, capsys: Capture) -> None:
     command = said.splitlines()[-1].strip()
     assert command == "dfcompile build m.onnx -o OUT --from r2"
     assert run(*shlex.split(command)[1:], "--quiet") == 0
+    capsys.readouterr()
+    assert run("build", "m.onnx", "-o", "none", "--quiet") == 1 and not Path("none").exists()
+    assert capsys.readouterr().err.splitlines()[-1].strip() == command
+    assert run("build", "m.onnx", "-o", "none", "--quiet", "--from", "r9") == 1
+    assert "the largest part" not in capsys.readouterr().err
+
+
+def test_a_proposal_with_a_declared_input(here: Path, capsys: Capture) -> None:
+    """The command that is printed says again what the input carries."""
+    proto = stages("Relu", "Det")
+    del proto.graph.node[0]  # the quantizer of the input
+    next(n for n in proto.graph.node if n.name == "conv1").input[0] = "x"
+    onnx.save(proto, "m.onnx")
+    assert run("check", "m.onnx", "--input-type", "int4:0.25") == 1
+    command = capsys.readouterr().err.splitlines()[-1].strip()
+    assert command.endswith("--input-type int4:0.25")
+    assert run(*shlex.split(command)[1:], "--quiet") == 0
 
 
 @pytest.mark.parametrize(

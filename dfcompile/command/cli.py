@@ -18,6 +18,7 @@ from dfcompile import __version__
 from dfcompile.command.console import progress, show_bug, show_build, show_json, show_problems, show_proposal, show_table, show_verdict
 from dfcompile.command.ending import Terminated, orderly
 from dfcompile.command.parameter import (
+    argmax_option,
     board_option,
     clock_option,
     from_option,
@@ -29,22 +30,20 @@ from dfcompile.command.parameter import (
     quiet_option,
     to_option,
 )
+from dfcompile.command.written import built
 from dfcompile.device.boards import boards as known_boards
 from dfcompile.device.family import FAMILIES
 from dfcompile.errors import CompileError, Problem, SettingError
 from dfcompile.mode.summary import part_line
 from dfcompile.options import Options, read_config
 from dfcompile.store.files import FULL, new_files, reason, writing
-from dfcompile.store.output import BUILD_FILES, new_folder, refuse_inputs
 from dfcompile.text import one_line
 
 if TYPE_CHECKING:
-    from dfcompile.mode.accelerator import Accelerator
+    pass
 
 F = TypeVar("F", bound=Callable[..., Any])
 ENGINES = ("python", "hls", "rtl")
-SETTINGS = "build.toml"
-RESERVED = (*BUILD_FILES, SETTINGS)
 ENGINE_COLUMNS = (
     "pe",
     "simd",
@@ -86,7 +85,7 @@ def cli(debug: bool) -> None:
 @input_type_option
 @from_option
 @to_option
-@click.option("--argmax", is_flag=True, default=None, help="Find the largest output in hardware.")
+@argmax_option
 @click.option(
     "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.toml", help="The same options, from a file."
 )
@@ -94,45 +93,30 @@ def cli(debug: bool) -> None:
 @click.option("--dump-ir", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Write the graph after each pass.")
 @quiet_option
 @json_option
-def build(model: Path, out: Path, config: Path | None, dump_ir: Path | None, quiet: bool, as_json: bool, **given: Any) -> None:
+def build(model: Path, out: Path, config: Path | None, dump_ir: Path | None, quiet: bool, as_json: bool, **given: Any) -> int:
     """Compile MODEL (.onnx) into the folder OUT."""
     settings = Options().merged(read_config(config) if config else {}).merged(given)
-    copied = _copied(settings)
-    if dump_ir:
-        refuse_inputs(dump_ir, [out])
-    inputs = [model, *filter(None, (config, dump_ir)), *copied.values()]
-    with progress(quiet) as report, new_folder(out, (*RESERVED, *(f.name for f in copied.values())), inputs) as folder:
-        from dfcompile.pipeline import compile_model
-
-        made = compile_model(model, settings, dump_ir, report)
-        report("write")
-        with writing(out):
-            _write(made, settings, copied, folder)
+    try:
+        made = built(model, out, settings, [f for f in (config, dump_ir) if f], dump_ir, quiet)
+    except SettingError:
+        raise
+    except CompileError as e:
+        show_problems(e.problems)
+        _propose(model, settings)
+        return 1
     if as_json:
         show_json(made.report)
     elif not quiet:
         show_build(made.report, out)
+    return 0
 
 
-def _copied(settings: Options) -> dict[str, Path]:
-    """Board and folding files, by option: a build folder holds copies of them, so that it alone repeats the build."""
-    named = {"board": settings.board or "", "folding": str(settings.folding or "")}
-    files = {k: Path(v) for k, v in named.items() if v.endswith((".toml", ".json"))}
-    for key, file in files.items():
-        if file.name in RESERVED:
-            what = f"the {key} file may not be called '{file.name}'"
-            why = "it is copied into the build folder, which has a file of this name"
-            raise SettingError(Problem("bad-option", what, why=why, help="rename it"))
-    return files
+def _propose(model: Path, options: Options) -> None:
+    """Print the largest part of a refused model that compiles, where the whole was asked for."""
+    if not options.from_ and not options.to:
+        from dfcompile.propose import propose
 
-
-def _write(made: Accelerator, settings: Options, copied: dict[str, Path], folder: Path) -> None:
-    """Write the build into an empty folder, and in it ``build.toml``: every value in effect, the chosen ones too."""
-    made.write(folder)
-    for file in copied.values():
-        (folder / file.name).write_bytes(file.read_bytes())
-    chosen = settings.merged({"mode": made.report["mode"], "clock": made.report["clock_mhz"]})
-    (folder / SETTINGS).write_text(chosen.toml(**{k: f.name for k, f in copied.items()}), encoding="utf-8")
+        show_proposal(propose(model, options.input_type), model, options.input_type)
 
 
 @cli.command()
@@ -140,19 +124,19 @@ def _write(made: Accelerator, settings: Options, copied: dict[str, Path], folder
 @input_type_option
 @from_option
 @to_option
+@argmax_option
 @json_option
-def check(model: Path, input_type: tuple[str, ...], from_: tuple[str, ...], to: tuple[str, ...], as_json: bool) -> int:
+def check(model: Path, as_json: bool, **given: Any) -> int:
     """Everything that stops MODEL from compiling, all at once, and the largest part of it that compiles."""
     from dfcompile.front import check as find_problems
 
-    problems = find_problems(model, Options(input_type=input_type, from_=from_, to=to))
+    options = Options.of(**given)
+    problems = find_problems(model, options)
     if as_json:
         show_json([vars(p) for p in problems])
     elif problems:
-        from dfcompile.propose import propose
-
         show_problems(problems)
-        show_proposal(propose(model, input_type) if not from_ and not to else None, model)
+        _propose(model, options)
     else:
         click.echo(f"{one_line(model.name)}: no problems")
     return 1 if problems else 0
@@ -163,12 +147,13 @@ def check(model: Path, input_type: tuple[str, ...], from_: tuple[str, ...], to: 
 @input_type_option
 @from_option
 @to_option
+@argmax_option
 @json_option
-def explain(model: Path, input_type: tuple[str, ...], from_: tuple[str, ...], to: tuple[str, ...], as_json: bool) -> None:
+def explain(model: Path, as_json: bool, **given: Any) -> None:
     """What became of each ONNX node, by which pass, and why a pass declined."""
     from dfcompile.front import explain as trace
 
-    found = trace(model, Options(input_type=input_type, from_=from_, to=to))
+    found = trace(model, Options.of(**given))
     if as_json:
         show_json([dict(zip(("node", "op", "fate", "pass"), row, strict=True)) for row in found.rows])
     else:
@@ -255,23 +240,17 @@ def verify(out: Path, engines: tuple[str, ...], frames: int | None, stalls: floa
 @mode_option
 @clock_option
 @input_type_option
+@from_option
+@to_option
+@argmax_option
 @click.option("-o", "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the numbers and the picture.")
 @quiet_option
 @json_option
-def explore(
-    models: tuple[Path, ...],
-    board: str,
-    mode: str | None,
-    clock: float | None,
-    input_type: tuple[str, ...],
-    out: Path | None,
-    quiet: bool,
-    as_json: bool,
-) -> None:
+def explore(models: tuple[Path, ...], board: str, out: Path | None, quiet: bool, as_json: bool, **given: Any) -> None:
     """The Pareto front of frame rate against resources; for loopback the array-shape heat map, for one MODEL or several on one engine."""
     from dfcompile.exploration import explore as search
 
-    options = Options.of(board=board, mode=mode, clock=clock, input_type=input_type)
+    options = Options.of(board=board, **given)
     with progress(quiet) as report:
         found = search(models, options, out, progress=report)
     if as_json:

@@ -77,10 +77,11 @@ def show_verdict(name: str, found: dict[str, Any]) -> None:
     print(text + (f"\n  first mismatch: {found['first_mismatch']}" if found.get("first_mismatch") else ""))
 
 
-def show_proposal(found: Proposal | None, model: Path) -> None:
-    """Print the largest part of a model that compiles, as a command to copy."""
-    if found:
-        options = [x for name, tensors in (("--from", found.start), ("--to", found.end)) for t in tensors for x in (name, t)]
+def show_proposal(found: Proposal | None, model: Path, input_type: tuple[str, ...] = ()) -> None:
+    """Print the largest part of a model that compiles, as a command to copy. The whole is none."""
+    if found and (found.start or found.end):
+        given = (("--from", found.start), ("--to", found.end), ("--input-type", () if found.start else input_type))
+        options = [x for name, values in given for v in values for x in (name, v)]
         command = shlex.join(["dfcompile", "build", str(model), "-o", "OUT", *options])
         share = f"{found.macs:,} of the model's {found.whole:,} multiplications"
         print(f"\nthe largest part that compiles, with {share}:\n  {command}", file=sys.stderr)

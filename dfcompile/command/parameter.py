@@ -23,6 +23,7 @@ from_option = click.option(
     "--from", "from_", multiple=True, metavar="TENSOR", help="Only the part of the model behind this tensor; repeatable."
 )
 to_option = click.option("--to", multiple=True, metavar="TENSOR", help="Only the part of the model up to this tensor; repeatable.")
+argmax_option = click.option("--argmax", is_flag=True, default=None, help="Find the largest output in hardware.")
 board_option = click.option("--board", metavar="NAME", help="A board of `dfcompile boards`, or your own as a .toml file.")
 clock_option = click.option("--clock", type=float, metavar="MHZ", help="Clock. Default: the board's.")
 mode_option = click.option("--mode", type=click.Choice(MODES), help="Default: auto.")

@@ -6,6 +6,7 @@ The rule: the part reads nothing but its inputs and constants, and nothing behin
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -175,16 +176,18 @@ def _check_closed(tensors: Tensors, start: tuple[str, ...], end: tuple[str, ...]
     beside = {t: n for n in reversed(tensors.nodes(inside)) for t in n.inputs if t in tensors.live - inside - set(start)}
     common = tensors.ways((*start, *beside))[-1:] if beside else []
     for t, reader in sorted(beside.items(), key=lambda x: x[1].index):
-        begin = f", or begin the part at {common[0]} alone" if common else ""
+        begin = f", or begin the part at {shlex.quote(common[0])} alone" if common else ""
         why = f"'{t}' is not made of {', '.join(start)}"
-        problems.append(Problem("open-part", f"the part reads tensor '{t}' too", reader.where, why, f"add --from {t}{begin}"))
+        problems.append(Problem("open-part", f"the part reads tensor '{t}' too", reader.where, why, f"add --from {shlex.quote(t)}{begin}"))
     for node in tensors.nodes(inside):
         for t in (t for t in node.outputs if t in inside and t not in end):
             readers = tensors.nodes(set(tensors.paths.successors(t)) - inside)
             if readers or t in outputs:
                 where = readers[0].where if readers else f"output '{t}'"
                 why = "the host would have to compute the part again to have it"
-                problems.append(Problem("open-part", f"tensor '{t}' inside the part is wanted behind it", where, why, f"add --to {t}"))
+                problems.append(
+                    Problem("open-part", f"tensor '{t}' inside the part is wanted behind it", where, why, f"add --to {shlex.quote(t)}")
+                )
     if problems:
         raise CompileError(problems)
 

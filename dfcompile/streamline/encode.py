@@ -7,6 +7,7 @@ before the input quantizers, everything behind the last integers.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
@@ -77,12 +78,15 @@ class Encoded:
 
 
 def encode(
-    model: Graph, input_types: dict[str, InputType], argmax: bool = False
+    model: Graph, input_types: dict[str, InputType], argmax: bool = False, given: Iterable[str] = ()
 ) -> tuple[Encoded | None, tuple[Problem, ...], dict[str, str]]:
-    """The integer graph of a model, or the problems that stand against it; and what became of each node."""
+    """The integer graph of a model, or the problems that stand against it; and what became of each node.
+
+    given: tensors of the model as it was imported, before passes rewrote it
+    """
     layouts: dict[str, Any] = {}
     while True:
-        enc = Encoder(model, input_types, layouts, argmax)
+        enc = Encoder(model, input_types, layouts, argmax, frozenset(given or model.tensors))
         try:
             _walk(enc)
             outputs = _finish(enc) if not enc.problems else None
@@ -110,7 +114,7 @@ def find_problems(model: Graph, input_types: dict[str, InputType]) -> tuple[Prob
     """Problems of what does not depend on a model's unsupported operators, or on their results only through a quantizer."""
     layouts: dict[str, Any] = {}
     while True:
-        enc = Encoder(model, input_types, layouts)
+        enc = Encoder(model, input_types, layouts, given=frozenset(model.tensors))
         try:
             _walk(enc)
             return tuple(enc.problems)
@@ -144,7 +148,9 @@ def _outside(enc: Encoder, node: Node, problem: Problem) -> Problem:
     if not inside or problem.code not in ("not-quantized", "unsupported-op"):
         return problem
     what = f"{', '.join(node.source)} has no integer form here: {problem.what}"
-    help = "end the part before it (--to), so that the host runs it, or replace it by operators that have one"
+    end = enc.before(node)
+    first = f"build with {end}, so that the host runs it, or " if end else ""
+    help = f"{first}replace it by operators that have one"
     return replace(problem, what=what, help=help)
 
 
@@ -261,12 +267,13 @@ def _refuse_host(enc: Encoder, node: Node) -> NoReturn:
     first = next(makers[t] for t in node.inputs if t in makers)
     while before := next((makers[t] for t in first.inputs if t in makers), None):
         first = before
+    end = enc.before(first) or "--from a tensor behind it"
     refuse(
         "host-only",
         f"'{node.op.kind}' follows '{first.op.kind}', which has no unit",
         node,
         f"{describe(first)} and what reads it can run on the host only behind the last layer of the network",
-        f"end the part before '{first.op.kind}' (--to), or replace it by a function of one number, such as HardSigmoid",
+        f"build with {end}, or replace it by a function of one number, such as HardSigmoid",
     )
 
 

@@ -6,6 +6,7 @@ The handlers of the operators are in the ``encode_*`` modules; `encode` walks.
 from __future__ import annotations
 
 import math
+import shlex
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
@@ -17,7 +18,7 @@ from dfcompile.ir.intop import IntAdd, IntConv, View, Window
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, common_scale
 from dfcompile.streamline.step import StepFunction
-from dfcompile.streamline.value import Addend, InputPort, Known, OutputPort, Raw, Shape3, Value, describe, natural_index
+from dfcompile.streamline.value import Addend, Const, InputPort, Known, OutputPort, Raw, Shape3, Value, describe, natural_index
 
 WIDEST_INPUT = 16
 """Bits of an integer type of ONNX that are taken for those of the stream; wider ones hold far more than a model's numbers."""
@@ -49,13 +50,14 @@ class Encoder:
     """The integer graph under construction.
 
     model: the imported graph; input_types: declared types by input name; layouts: (stream shape, index) chosen for
-    inputs by an earlier walk
+    inputs by an earlier walk; given: tensors of the model as it was imported
     """
 
     model: Graph
     input_types: dict[str, InputType]
     layouts: dict[str, tuple[Shape3, Array]] = field(default_factory=dict)
     argmax: bool = False
+    given: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.known: dict[str, Known] = {}
@@ -71,6 +73,17 @@ class Encoder:
         self.model_tensors: dict[str, tuple[str, Array, Grid]] = {}
         self.origins: dict[str, tuple[Value, Grid]] = {}
         self.readers = {t: len(c) + self.model.outputs.count(t) for t, c in self.model.consumers().items()}
+
+    def before(self, node: Node) -> str:
+        """A `--to TENSOR` that ends a part of the model in front of what a node's ONNX node became; "" where that is its input.
+
+        Between nodes of different ONNX nodes lie tensors of the file, inside of what one became those of the compiler.
+        """
+        made = self.model.producers()
+        name = next((t for t in node.inputs if not isinstance(self.known.get(t), Const)), "")
+        while name in made and (made[name].source == node.source or name not in self.given):
+            name = next((t for t in made[name].inputs if not isinstance(self.known.get(t), Const)), "")
+        return f"--to {shlex.quote(name)}" if name in made else ""
 
     def feeds(self, node: Node, kinds: tuple[type, ...]) -> bool:
         """Whether the results of a node, or what is made of them, go into an operator of these kinds."""
@@ -231,7 +244,7 @@ class Encoder:
             node,
             "the compiler does not know which integers the input stream carries"
             + (f" (all {own.dtype.bits} bits of its type are too many)" if own.dtype else ""),
-            f"declare it: --input-type {name}={example} (TYPE[:scale[:offset]]), or quantize the input in the model",
+            f"declare it: --input-type {shlex.quote(f'{name}={example}')} (TYPE[:scale[:offset]]), or quantize the input in the model",
         )
 
     def open_input(self, graph_input: str, tensor: str, dtype: IntType, grid: Grid, bounds: tuple[int, int], head: Graph | None) -> Value:

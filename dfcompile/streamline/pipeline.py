@@ -53,10 +53,11 @@ def streamline(
     declined: what the passes left as it was is added here, also when they raise
     """
     left = [] if declined is None else declined
+    given = model.tensors
     for prepare in (push_quantizers, lift_clips, fold_pads):
         model = prepare(model, noted(prepare.__name__, left))
     model, notes = recover_weight_steps(model, noted(recover_weight_steps.__name__, left))
-    encoded, problems, fates = encode(model, input_types, argmax)
+    encoded, problems, fates = encode(model, input_types, argmax, given)
     fates.update((k, f"{fates[k]}; {text}") for k, text in notes.items() if k in fates)
     if encoded is None or problems:
         raise CompileError(problems)

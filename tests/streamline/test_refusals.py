@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,12 @@ def layer_norm_inside() -> onnx.ModelProto:
 
 
 @refused
+def softmax_behind_a_layer() -> onnx.ModelProto:
+    first = (quant("w", "wq"), node("Conv", ["q", "wq"], ["c"]), quant("c", "cq"), node("Softmax", ["cq"], ["m"], axis=1))
+    return net(*first, quant("m", "mq"), node("Conv", ["mq", "wq"], ["y"]), w=random(4, 4, 3, 3))
+
+
+@refused
 def product_of_two_streams_as_matrices() -> onnx.ModelProto:
     return net(quant("x", "p"), node("MatMul", ["q", "p"], ["y"]), shape=(1, 4, 6, 6))
 
@@ -154,3 +161,12 @@ def test_message(name: str, tmp_path: Path, golden: Callable[[str, str], None]) 
     assert problems
     assert all(p.where and p.why and p.help for p in problems), "each refusal says where, why and what to do"
     golden(f"errors/streamline_{name}.txt", "\n\n".join(map(str, problems)))
+
+
+@pytest.mark.parametrize("name", ["softmax_behind_a_layer"])
+def test_a_part_that_a_help_names_compiles(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.onnx"
+    onnx.save(REFUSED[name](), path)
+    (problem,) = dfc.check(path)
+    found = re.search(r"--to (\S+)", problem.help)
+    assert found and dfc.check(path, to=found[1].rstrip(",")) == ()
