@@ -100,6 +100,17 @@ struct Integer<Bits, true> {
 template <int Bits, bool Signed>
 using integer = typename Integer<Bits, Signed>::type;
 
+// The fewest bits that hold Low to High.
+template <long Low, long High>
+using ranged = integer<(Low < 0 ? 1 + clog2(max_of(-Low, High + 1)) : index_bits(High + 1)), (Low < 0)>;
+
+// The place after `place` in a circle of Count.
+template <int Count, class Place>
+inline Place next_of(const Place& place) {
+  DFC_INLINE
+  return place == Count - 1 ? Place(0) : Place(place + 1);
+}
+
 // Bit pattern of element `index` of a beat; element 0 is in the lowest bits.
 template <int Bits, int Width>
 inline ap_uint<Bits> element(const ap_uint<Width>& beat, int index) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,23 @@ namespace dfc {
 [[noreturn]] inline void give_up(const std::string& text) {
   std::fprintf(stderr, "%s\n", text.c_str());
   std::exit(4);
+}
+
+// Let units take turns at random, in streams as deep as in hardware.
+inline void take_turns(std::uint32_t seed) {
+#ifdef DFC_FIBERS
+  Scheduler::get().shuffle(seed);
+#else
+  (void)seed;
+#endif
+}
+
+// Take --seed=N from the arguments.
+inline void take_seed(int& argc, char**& argv) {
+  if (argc < 2 || std::strncmp(argv[1], "--seed=", 7) != 0) return;
+  take_turns(std::uint32_t(std::strtoul(argv[1] + 7, nullptr, 10)));
+  --argc;
+  ++argv;
 }
 
 // A file of beats of Width bits, which pass a port of PortBits.

@@ -1,5 +1,4 @@
-// The walk over the taps of all windows of a frame: where each tap's word is, and how far the writer may go before it.
-// The same registers and constants as in dfc_window_walk.sv.
+// The walk over the taps of all windows of all frames: where each tap's word is.
 #pragma once
 
 #include "dfc_common.hpp"
@@ -8,33 +7,29 @@ namespace dfc {
 
 constexpr int floor_div(int a, int b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
 constexpr int modulo(int a, int b) { return a - floor_div(a, b) * b; }
-constexpr int clip(int a) { return a > 0 ? a : 0; }
 
 // One axis: Origin is the place of the first tap in the stuffed picture.
 template <int Size, int Kernel, int Stride, int Dilation, int Stuff, int Origin, int Out>
 struct WindowAxis {
   static constexpr int Back = (Kernel - 1) * Dilation;
   static constexpr int Last = Origin + (Out - 1) * Stride + Back;
-  int place = Origin;
-  int phase = modulo(Origin, Stuff);
+  ranged<Origin, Last> place = Origin;
+  ranged<0, Stuff - 1> phase = modulo(Origin, Stuff);
 
   bool is_real() const { return place >= 0 && place < Size * Stuff && phase == 0; }
   // Moves on by Move, which crosses floor(Move / Stuff) pixels; returns true when it crosses one more.
   template <int Move>
   bool step() {
     DFC_INLINE
+    constexpr int Rest = modulo(Move, Stuff);
     place += Move;
-    if constexpr (Stuff == 1) {
-      return false;
-    } else {
-      const int sum = phase + modulo(Move, Stuff);
-      const bool carry = sum >= Stuff;
-      phase = carry ? sum - Stuff : sum;
-      return carry;
-    }
+    const bool carry = phase >= Stuff - Rest;
+    phase += carry ? Rest - Stuff : Rest;
+    return carry;
   }
 };
 
+// Depth: words of the circular buffer that frames follow each other in.
 template <int Height, int Width, int Fold, int KernelH, int KernelW, int StrideH, int StrideW, int DilationH, int DilationW, int StuffH,
           int StuffW, int OriginY, int OriginX, int OutHeight, int OutWidth, int Groups, int Depth>
 struct WindowWalk {
@@ -43,20 +38,19 @@ struct WindowWalk {
   static constexpr int Row = Width * Fold;
   static constexpr int Words = Height * Row;
   static constexpr int Part = Fold / Groups;
-  static constexpr bool Fine = KernelH * KernelW * Groups * StuffH * StuffW == 1;
-  // First word of a row or column of windows: the first pixel at or after its place.
-  static constexpr int StartY = floor_div(OriginY + StuffH - 1, StuffH) * Row;
-  static constexpr int StartX = floor_div(OriginX + StuffW - 1, StuffW) * Fold;
-  static constexpr int First = clip(StartY) + clip(StartX) + Depth;
-  static constexpr int End = Words + First;
+  static constexpr int First = floor_div(OriginY, StuffH) * Row + floor_div(OriginX, StuffW) * Fold;
+  static constexpr int Last = floor_div(Y::Last, StuffH) * Row + floor_div(X::Last, StuffW) * Fold + Fold - 1;
 
   Y y;
   X x;
-  int word = 0, kx = 0, ky = 0, group = 0, ox = 0, oy = 0;
-  int index = floor_div(OriginY, StuffH) * Row + floor_div(OriginX, StuffW) * Fold;  // word of the present tap, in its frame
-  int addr = modulo(index, Depth);                                                   // and its place in the line buffer
-  int limit = First;                                                                 // first word that may not be written yet
-  int start_x = OriginX, start_y = OriginY;                                          // place of the window in the stuffed picture
+  ranged<0, Part - 1> word = 0;
+  ranged<0, KernelW - 1> kx = 0;
+  ranged<0, KernelH - 1> ky = 0;
+  ranged<0, Groups - 1> group = 0;
+  ranged<0, OutWidth - 1> ox = 0;
+  ranged<0, OutHeight - 1> oy = 0;
+  ranged<First, Last> index = First;                 // word of the present tap, in its frame
+  ranged<0, Depth - 1> addr = modulo(First, Depth);  // and its place in the line buffer
 
   bool is_real() const { return y.is_real() && x.is_real(); }
 
@@ -66,20 +60,14 @@ struct WindowWalk {
     constexpr int Step = floor_div(MoveY, StuffH) * Row + floor_div(MoveX, StuffW) * Fold + MoveWord;
     const bool carry_y = y.template step<MoveY>();
     const bool carry_x = x.template step<MoveX>();
-    index += Step + (carry_y ? Row : 0) + (carry_x ? Fold : 0);
+    index += carry_y ? (carry_x ? Step + Row + Fold : Step + Row) : (carry_x ? Step + Fold : Step);
     // Steps modulo Depth are constants, so no division is left.
-    const int plain = carry_x ? modulo(Step + Fold, Depth) : modulo(Step, Depth);
-    const int crossed = carry_x ? modulo(Step + Row + Fold, Depth) : modulo(Step + Row, Depth);
-    const int sum = addr + (carry_y ? crossed : plain);
-    addr = sum >= Depth ? sum - Depth : sum;
+    turn(carry_y ? (carry_x ? modulo(Step + Row + Fold, Depth) : modulo(Step + Row, Depth))
+                 : (carry_x ? modulo(Step + Fold, Depth) : modulo(Step, Depth)));
   }
-  static constexpr int row_start(int place) { return clip(floor_div(place + StuffH - 1, StuffH) * Row); }
-  void set_limit() {
+  void turn(int by) {
     DFC_INLINE
-    const int column = floor_div(start_x + StuffW - 1, StuffW) * Fold + (Fine ? word : 0);
-    const int own = row_start(start_y) + clip(column) + Depth;
-    const int next = min_of(row_start(start_y + StrideH) + clip(StartX) + Depth, End);
-    limit = min_of(own, next);
+    addr += addr >= Depth - by ? by - Depth : by;
   }
   void step() {
     DFC_INLINE
@@ -90,7 +78,6 @@ struct WindowWalk {
       word = 0;
       step_tap();
     }
-    set_limit();
   }
   void step_tap() {
     DFC_INLINE
@@ -115,15 +102,24 @@ struct WindowWalk {
     } else if (ox != OutWidth - 1) {
       group = 0;
       ox++;
-      start_x += StrideW;
       move<-Y::Back, StrideW - X::Back, 1 - Fold>();
     } else {
       group = 0;
       ox = 0;
+      step_row();
+    }
+  }
+  void step_row() {
+    DFC_INLINE
+    if (oy != OutHeight - 1) {
       oy++;
-      start_x = OriginX;
-      start_y += StrideH;
       move<StrideH - Y::Back, OriginX - X::Last, 1 - Fold>();
+    } else {  // the next frame's words follow this one's
+      oy = 0;
+      y = Y();
+      x = X();
+      index = First;
+      turn(modulo(First + Words - Last, Depth));
     }
   }
 };

@@ -61,7 +61,7 @@ def _unit_view(node: Node, interface: Interface) -> dict[str, Any]:
         "name": name,
         "kind": unit.kind,
         "text": f"{node.name}: {', '.join(node.source) or unit.kind}",
-        "parameters": [(k, v) for k, v in unit.parameters().items() if k not in unit.rtl_parameters],
+        "parameters": list(unit.hls_parameters().items()),
         "ports": ports,
         "signature": _signature(ports, (*unit.inputs, *unit.outputs)),
         "memories": memories,

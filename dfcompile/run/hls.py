@@ -26,7 +26,7 @@ from dfcompile.units.base import Array
 SUFFIXES = (".cpp", ".hpp", ".h", ".inc")
 # Headers worth precompiling, after the setting of dfc_common.hpp that they depend on.
 SETTINGS = re.compile(r"^#define AP_INT_MAX_W .*$", re.MULTILINE)
-HEADERS = ("ap_int.h", "hls_stream.h", "cstdint", "cstdio", "cstdlib", "string", "vector")
+HEADERS = ("ap_int.h", "cstdint", "cstdio", "cstdlib", "deque", "functional", "random", "string", "vector")
 # Small designs are one compilation unit; larger ones are compiled in parallel, unit by unit.
 UNITY_UNITS = 4
 FAST_CYCLES = 20_000

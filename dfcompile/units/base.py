@@ -189,12 +189,17 @@ class Unit(ABC):
     def schedule(self) -> Schedule:
         """When beats are taken and given, exactly as the SystemVerilog module does it."""
 
+    def hls_schedule(self) -> Schedule:
+        """When the C++ takes and gives beats: a single sequence of blocking reads and writes, where `schedule` may have several."""
+        return self.schedule()
+
     @abstractmethod
     def parameters(self) -> dict[str, int]:
-        """Parameters of the C++ template and the SystemVerilog module: UpperCamelCase -> 0 <= value < 2**31.
+        """Parameters of the SystemVerilog module: UpperCamelCase -> 0 <= value < 2**31."""
 
-        The order is the order of the C++ template's arguments, but for `rtl_parameters`, which it lacks.
-        """
+    def hls_parameters(self) -> dict[str, int]:
+        """Parameters of the C++ template, in their order there."""
+        return {k: v for k, v in self.parameters().items() if k not in self.rtl_parameters}
 
     @abstractmethod
     def resources(self, family: str) -> Resources:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -12,7 +13,10 @@ from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit
+from dfcompile.units.parts.loop import Loop
 from dfcompile.units.parts.schedule import After, Give, Process, Schedule
+
+_HLS_LATENCY = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +85,21 @@ class Repack(Unit):
         writer = Process(len(taken), {0: np.arange(len(taken), dtype=np.int64)}, after=(After(1, freed.astype(np.int64)),))
         give = Give(np.arange(len(sent), dtype=np.int64), latency=1, slots=2)
         return writer, Process(len(sent), gives={0: give}, after=(After(0, complete.astype(np.int64)),))
+
+    @cached_property
+    def _loop(self) -> Loop:
+        taken, sent = (np.cumsum(s.filled) for s in (self.inputs[0], self.outputs[0]))
+        return Loop(np.searchsorted(sent, taken - self.inputs[0].filled, side="right"), len(sent), lag=1)
+
+    def hls_schedule(self) -> Schedule:
+        return self._loop.schedule(_HLS_LATENCY)
+
+    def hls_parameters(self) -> dict[str, int]:
+        loop = self._loop
+        sent = np.concatenate([[0], np.cumsum(self.outputs[0].filled)])
+        frame, beat = np.divmod(loop.given_by(loop.takes + 1), loop.steps)
+        waiting = np.cumsum(self.inputs[0].filled) - sent[beat] - frame * sent[-1]
+        return {**super().hls_parameters(), "Hold": int(waiting.max()), "Lead": loop.lead}
 
     @property
     def cycles(self) -> int:

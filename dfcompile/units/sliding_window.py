@@ -17,9 +17,14 @@ from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit, quotients
 from dfcompile.units.parts import linebuffer
+from dfcompile.units.parts.loop import Loop
 from dfcompile.units.parts.schedule import Schedule
 
 Steps = NDArray[np.int64]
+
+_HLS_LAG = 4
+"""Iterations of the C++ loop from writing a word to reading it, so that a pipeline need not forward it."""
+_HLS_LATENCY = 4
 
 
 class Geometry(NamedTuple):
@@ -105,6 +110,17 @@ def _minimal_depth(g: Geometry) -> int:
         lows, run = _lows(g)
         return linebuffer.reader_depth(_first_waits(g), lows, run)
     return linebuffer.minimal_depth(*_trace(g), words)
+
+
+def _loop(g: Geometry) -> Loop:
+    return Loop(_first_waits(g), g.out[0] * g.out[1] * g.kernel[0] * g.kernel[1] * g.fold, _HLS_LAG)
+
+
+@lru_cache(maxsize=1 << 16)
+def _loop_size(g: Geometry) -> tuple[int, int]:
+    """Lead of the C++ loop, and the words that its line buffer holds."""
+    loop = _loop(g)
+    return loop.lead, loop.most_held(*_lows(g))
 
 
 @dataclass(frozen=True, eq=False)
@@ -282,6 +298,16 @@ class SlidingWindow(Unit):
     def schedule(self) -> Schedule:
         return linebuffer.schedule(*self.trace, self.inputs[0].beats, self.words)
 
+    def hls_schedule(self) -> Schedule:
+        return _loop(self._geometry).schedule(_HLS_LATENCY)
+
+    def hls_parameters(self) -> dict[str, int]:
+        lead, depth = _loop_size(self._geometry)
+        return {**super().hls_parameters(), "Depth": depth, "RamStyle": self._ram_style(depth), "Lead": lead, "Lag": _HLS_LAG}
+
+    def _ram_style(self, words: int) -> int:
+        return area.STYLE_CODES[area.ram_style(words, self.inputs[0].width, self.style)]
+
     def parameters(self) -> dict[str, int]:
         h, w, c = self.shape
         top, left, _, _ = self.pads
@@ -312,7 +338,7 @@ class SlidingWindow(Unit):
             "OutBipolar": int(self.windows.bipolar),
             "PadValue": self._pad_pattern,
             "Depth": self.words,
-            "RamStyle": area.STYLE_CODES[area.ram_style(self.words, self.inputs[0].width, self.style)],
+            "RamStyle": self._ram_style(self.words),
         }
 
     def styles(self, family: str) -> Iterator[dict[str, str]]:

@@ -14,9 +14,11 @@ from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit, quotients
 from dfcompile.units.parts import linebuffer
-from dfcompile.units.parts.schedule import Schedule
+from dfcompile.units.parts.schedule import Give, Process, Schedule
 
 Steps = NDArray[np.int64]
+
+_HLS_LATENCY = 3
 
 
 def _trace(size: tuple[int, int], factors: tuple[int, int], fold: int) -> tuple[Steps, Steps]:
@@ -90,6 +92,13 @@ class Upsample(Unit):
 
     def schedule(self) -> Schedule:
         return linebuffer.schedule(*self._trace, self.inputs[0].beats, self.words)
+
+    def hls_schedule(self) -> Schedule:
+        """A row is taken while its first copy is given, each word when its pixel is given first."""
+        (h, w, _), (fh, fw) = self.shape, self.factors
+        steps = np.arange(h * fh * w * fw * self.fold, dtype=np.int64).reshape(h, fh, w, fw, self.fold)
+        give = Give(steps.reshape(-1), _HLS_LATENCY, slots=_HLS_LATENCY + 1)
+        return (Process(steps.size, {0: steps[:, 0, :, 0].reshape(-1)}, {0: give}),)
 
     @property
     def cycles(self) -> int:
