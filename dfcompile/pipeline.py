@@ -34,6 +34,7 @@ from dfcompile.options import Options
 from dfcompile.store.output import new_folder
 from dfcompile.streamline.check import check_units
 from dfcompile.timing.fifo_sizing import FifoSizing, size_fifos
+from dfcompile.timing.hls_streams import size_streams
 from dfcompile.units.base import Unit
 
 _REFOLDS = 3
@@ -107,6 +108,7 @@ def _size_fifos(job: Job, connected: Connected) -> Sized:
             break
         optimum = _optimum(job.options, lowered.units, fifos)
         design, sizing = size_fifos(connect(apply_folding(lowered.units, optimum.choices)), job.progress)
+    design = size_streams(design, sizing.interval, job.progress)
     job.dump("design", design.graph)
     return Sized(lowered.integer, optimum, design, sizing)
 

@@ -16,12 +16,14 @@ class Design:
 
     graph: every node's op is a Unit; every tensor has one producer (a unit or the outside) and one consumer
     fifo_depths: tensor name -> slots of the FIFO on that stream; absent or 0 means a plain connection
+    hls_depths: tensor name -> slots of the C++'s stream; none where nobody sized them
     shared: pairs of units whose weights share block RAMs
     """
 
     graph: Graph
     fifo_depths: Mapping[str, int] = field(default_factory=dict)
     shared: tuple[tuple[str, str], ...] = ()
+    hls_depths: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -16,12 +16,9 @@ from dfcompile.emit.memory import write_bank
 from dfcompile.emit.name import REGISTERS, port_names, sanitise
 from dfcompile.emit.resource import copy_library, render, resource_dir
 from dfcompile.ir.graph import Node
+from dfcompile.timing.hls_streams import stream_depths
 from dfcompile.units.base import Memory, Stream, unit_of
 
-# Units made by an HLS tool have pipelines of their own lengths, so FIFOs sized to the cycle for the
-# SystemVerilog get some slack. Two slots are the tool's least.
-SLACK = 8
-LEAST_DEPTH = 2
 # Percent of the clock period that synthesis leaves to placement and routing: the default of Vitis' manual, the same in every version.
 UNCERTAINTY = 27
 
@@ -96,10 +93,8 @@ def emit_hls(design: Design, folder: Path, target: Target | None = None) -> None
     units = [_unit_view(n, interface) for n in design.nodes]
     outer = (*interface.inputs, *interface.outputs)
     ports = {p.tensor: p.port for p in outer}
-    streams = [
-        {"name": ports.get(s.tensor, s.source), "width": s.width, "depth": max(LEAST_DEPTH, s.depth + SLACK if s.depth else 0)}
-        for s in interface.streams.values()
-    ]
+    depths = stream_depths(design)
+    streams = [{"name": ports.get(s.tensor, s.source), "width": s.width, "depth": depths[s.tensor]} for s in interface.streams.values()]
     copy_library("hls", sorted({f"dfc_{u['kind']}.hpp" for u in units} | {"dfc_top.hpp", "dfc_testbench.hpp"}), folder)
     copy_simulation(folder)
     _write_memories(units, folder)

@@ -30,7 +30,7 @@ def check_design(design: Design) -> None:
         raise SchemaError("design.graph: constants, or no units")
     design.check()
     streams, ends = design.streams(), (*graph.inputs, *graph.outputs)
-    odd = [t for t in (*ends, *design.fifo_depths) if t not in streams]
+    odd = [t for t in (*ends, *design.fifo_depths, *design.hls_depths) if t not in streams]
     if odd or not graph.inputs or not graph.outputs or len(set(ends)) < len(ends):
         raise SchemaError(f"design: no such streams: {', '.join(odd) or 'a port is missing, or stands twice'}")
     for name, stream in streams.items():
@@ -39,6 +39,9 @@ def check_design(design: Design) -> None:
     wrong = [t for t, depth in design.fifo_depths.items() if not 0 <= depth <= DEEPEST_FIFO]
     if wrong:
         raise SchemaError(f"design.fifo_depths: {', '.join(wrong)} not from 0 to {DEEPEST_FIFO}")
+    wrong = [t for t in streams if design.hls_depths and not 0 < design.hls_depths.get(t, 0) <= DEEPEST_FIFO]
+    if wrong:
+        raise SchemaError(f"design.hls_depths: {', '.join(wrong)} not from 1 to {DEEPEST_FIFO}")
     _check_pairs(design)
 
 

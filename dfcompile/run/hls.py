@@ -69,11 +69,12 @@ def build_testbench(hls: Path, fast: bool) -> Path:
     return cached("hls", key, build) / "testbench"
 
 
-def run_hls(design: Design, inputs: Sequence[Array], hls: Path | None = None) -> tuple[NDArray[np.int64], ...]:
+def run_hls(design: Design, inputs: Sequence[Array], hls: Path | None = None, seed: int | None = None) -> tuple[NDArray[np.int64], ...]:
     """Run frames of codes, one array (n, h, w, c) for each input port, through the compiled C++; codes of each output.
 
     hls: folder of the emitted project; None emits it into a temporary one
-    Raises CompileError when the C++ does not compile, reads or gives too few or too many beats, or tools are missing.
+    seed: let units take turns at random, in streams of the depths that they have in hardware; None is faster, with streams of more room
+    Raises CompileError when the C++ does not compile, reads or gives too few or too many beats, or deadlocks, or tools are missing.
     """
     frames = check_inputs(design, inputs)
     interface = Interface.of(design)
@@ -86,7 +87,8 @@ def run_hls(design: Design, inputs: Sequence[Array], hls: Path | None = None) ->
         for port, codes in zip(interface.inputs, inputs, strict=True):
             write_beats(folder / f"{port.axis}.hex", port.stream, codes)
         files = [folder / f"{p.axis}.hex" for p in (*interface.inputs, *interface.outputs)]
-        done = subprocess.run([testbench, *files], capture_output=True, text=True, check=False)
+        turns = [] if seed is None else [f"--seed={seed}"]
+        done = subprocess.run([testbench, *turns, *files], capture_output=True, text=True, check=False)
         output = (done.stdout + done.stderr).strip()
         if done.returncode or output:
             why = output or f"exit status {done.returncode}"

@@ -69,16 +69,21 @@ def find_depths(design: Design, work: int = _WORK, progress: Progress = lambda t
     """
     system = build(design)
     search = _Search(system)
-    full = search.open(work)
-    if search.depths:
-        search.bound(full)
-        del full
-        search.minimal = search.lower(work, progress)
-        search.optimal = search.minimal and search.improve(min(work, _OPTIMUM_WORK))
+    search.find(work, progress)
+    search.optimal = search.minimal and search.improve(min(work, _OPTIMUM_WORK))
     depths = {e.tensor: search.depths[e.tensor] for e in system.edges if search.depths.get(e.tensor)}
     bits = sum(search.width[t] * d for t, d in depths.items())
     computed = search.periodic.computed
     return FifoSizing(depths, bits, search.periodic.interval, search.trials, computed, search.minimal, search.optimal)
+
+
+def deepen(
+    system: System, least: Mapping[str, int], interval: Fraction, work: int, progress: Progress = lambda text: None
+) -> dict[str, int]:
+    """Depths, nowhere less than `least`, with which a system keeps an interval; `least` itself where that does."""
+    search = _Search(system, least, interval)
+    search.find(work, progress)
+    return {t: d for t, d in search.depths.items() if d}
 
 
 def _conflict(loop: Loop, system: System, depths: Mapping[str, int], backwards: bool) -> Conflict:
@@ -100,12 +105,14 @@ def _conflict(loop: Loop, system: System, depths: Mapping[str, int], backwards: 
 class _Search:
     """The present depths and the times that prove them."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, least: Mapping[str, int] | None = None, interval: Fraction | int = 0) -> None:
+        """least: depths that streams have anyway; interval: to keep, or as little more as no FIFO can better."""
         self.system = system
+        self.least = dict(least or {})
         self.width = {e.tensor: e.width for e in system.edges}
         self._every = dict.fromkeys(self.width, UNBOUNDED)
         self.backwards = sum(len(g) for g in system.gaps) > _LARGE  # all is done on the mirrored system, which has the same loops
-        self.periodic = Periodic(mirrored(system) if self.backwards else system, {}, max(system.cycles))
+        self.periodic = Periodic(mirrored(system) if self.backwards else system, {}, max(*system.cycles, interval))
         self.trials = 0
         self.conflicts: list[Conflict] = []
         self.minimal = self.optimal = True
@@ -120,13 +127,21 @@ class _Search:
     def _conflict(self, loop: Loop, depths: Mapping[str, int]) -> Conflict:
         return _conflict(loop, self.system, depths, self.backwards)
 
+    def find(self, work: int, progress: Progress) -> None:
+        """Depths that keep the interval, lowered by as much work."""
+        full = self.open(work)
+        if self.depths:
+            self.bound(full)
+            del full
+            self.minimal = self.lower(work, progress)
+
     def open(self, work: int) -> Full:
         """Give unbounded FIFOs to as few streams as needed, and slow down to what no FIFO can better.
 
         To all streams when that takes more than `work` and some passes over all events. The times that prove it.
         """
         events = len(self.periodic.times)
-        most, opened = work + _PASSES * events, {} if events < max(work, _LARGE) else self._every
+        most, opened = work + _PASSES * events, dict(self.least) if self.least or events < max(work, _LARGE) else self._every
         self.trials += 1
         loops, full = self.periodic.settle(opened), None
         while loops or full is None:
@@ -143,7 +158,7 @@ class _Search:
                 continue
             for x in loops:
                 room = self._conflict(x, opened).room
-                if not opened.keys() & room.keys():
+                if all(opened.get(t) != UNBOUNDED for t in room):
                     opened[min(sorted(room), key=lambda t: self.width[t])] = UNBOUNDED
             if self.periodic.computed > most:
                 opened = self._every
@@ -157,6 +172,7 @@ class _Search:
             latest = Periodic(mirrored(self.system), self.depths, self.periodic.interval)
             found.append(latest.occupancy(latest.proved()))
             self.periodic.computed += latest.computed
+        found = [{t: max(n, self.least.get(t, 0)) for t, n in d.items()} for d in found]
         self._proved = min(found, key=lambda d: sum(self.width[t] * d[t] for t in d))
         self.trials += 2
         loop = self.periodic.change(self._proved)
@@ -198,7 +214,7 @@ class _Search:
         try:
             while self.depths != before:
                 before = dict(self.depths)
-                deep = sorted((t for t, d in before.items() if d), key=lambda t: (-self.width[t] * before[t], t))
+                deep = sorted((t for t, d in before.items() if d > self.least.get(t, 0)), key=lambda t: (-self.width[t] * before[t], t))
                 for i, t in enumerate(deep):
                     progress(f"size FIFOs {i}/{len(deep)}")
                     self._lower_one(t)
@@ -234,10 +250,11 @@ class _Search:
 
     def _lower_one(self, t: str) -> None:
         """The least depth of one FIFO: one slot less, none at all, then steps that double while they succeed, then bisection."""
-        less = self.depths[t] > 1 and self._fits(t, self.depths[t] - 1)
-        if self._fits(t, 0) or not less:
+        low, step = self.least.get(t, 0), 2
+        less = self.depths[t] > low + 1 and self._fits(t, self.depths[t] - 1)
+        if self._fits(t, low) or not less:
             return
-        low, step = 0, 2  # low fails, the present depth fits
+        # low fails, the present depth fits
         while self.depths[t] - low > 1:
             high = self.depths[t]
             tried = max(high - step, low + 1) if step else (low + high) // 2

@@ -10,7 +10,7 @@ import numpy as np
 from dfcompile.dataflow.design import Design
 from dfcompile.timing.kernel import jit
 from dfcompile.timing.net import FULL_RATE, Edge, Ints, Link, Port, Rates, Shorts, System
-from dfcompile.units.parts.schedule import After, Process
+from dfcompile.units.parts.schedule import After, Process, Schedule
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,11 @@ class _Giver:
     credit_delay: int
 
 
-def build(design: Design, rates: Rates = FULL_RATE, fifos: frozenset[str] | None = None) -> System:
+def build(design: Design, rates: Rates = FULL_RATE, fifos: frozenset[str] | None = None, hls: bool = False) -> System:
     """The system of a design.
 
     fifos: tensors that may get a FIFO (default: all)
+    hls: of its C++, not of its SystemVerilog
     ValueError when the two ends of a stream do not move the same number of beats.
     """
     if min(rates.source_gap, rates.sink_gap) < 1:
@@ -43,7 +44,9 @@ def build(design: Design, rates: Rates = FULL_RATE, fifos: frozenset[str] | None
     for t in design.graph.inputs:
         give(t, _add_source(system, t, streams[t].beats, rates))
     for node in design.nodes:
-        for t, giver in _add_unit(system, node.name, node.inputs, node.outputs, takers).items():
+        unit = design.unit(node.name)
+        schedule = unit.hls_schedule() if hls else unit.schedule()
+        for t, giver in _add_unit(system, node.name, schedule, node.inputs, node.outputs, takers).items():
             give(t, giver)
     for t in design.graph.outputs:
         beats = streams[t].beats
@@ -73,9 +76,10 @@ def _outside(system: System, name: str, beats: int, gap: int) -> Port:
     return system.port_of_all(system.sequence(name, "", np.arange(beats, dtype=np.int64) * gap, beats * gap), beats)
 
 
-def _add_unit(system: System, name: str, inputs: tuple[str, ...], outputs: tuple[str, ...], takers: dict[str, Port]) -> dict[str, _Giver]:
+def _add_unit(
+    system: System, name: str, schedule: Schedule, inputs: tuple[str, ...], outputs: tuple[str, ...], takers: dict[str, Port]
+) -> dict[str, _Giver]:
     """The unit's processes and links; its outputs."""
-    schedule = system.design.unit(name).schedule()
     waits = [_waits(p.after, schedule) for p in schedule]
     kept = [[np.array([0, p.steps - 1]), *p.takes.values(), *(g.steps for g in p.gives.values())] for p in schedule]
     for dst, found in enumerate(waits):

@@ -34,6 +34,8 @@ constexpr int OutBipolar = 0;
 constexpr int PadValue = 0;
 constexpr int Depth = 15;
 constexpr int RamStyle = 2;
+constexpr int Lead = 8;
+constexpr int Lag = 4;
 }
 
 namespace pool_parameters {

@@ -13,19 +13,20 @@ void residual_1_core(hls::stream<dfc::AxiBeat<8>>& s_axis, hls::stream<dfc::AxiB
   hls::stream<ap_uint<6>> n_long;
   DFC_STREAM(n_long, 2)
   hls::stream<ap_uint<6>> n_short;
-  DFC_STREAM(n_short, 28)
+  DFC_STREAM(n_short, 30)
   hls::stream<ap_uint<6>> windows;
-  DFC_STREAM(windows, 10)
+  DFC_STREAM(windows, 15)
   hls::stream<ap_uint<6>> largest;
   DFC_STREAM(largest, 2)
   hls::stream<ap_uint<8>> out;
   DFC_STREAM(out, 2)
-  dfc::take_beats<36, 6, 8>(s_axis, in, frames);
-  split_up(in, n_long, n_short, frames);
-  window_3x3(n_long, windows, frames);
-  pool(windows, largest, frames);
-  add(largest, n_short, out, frames);
-  dfc::give_beats<36, 8, 8>(out, m_axis, frames);
+  DFC_PROCESS(dfc::take_beats<36, 6, 8>(s_axis, in, frames))
+  DFC_PROCESS(split_up(in, n_long, n_short, frames))
+  DFC_PROCESS(window_3x3(n_long, windows, frames))
+  DFC_PROCESS(pool(windows, largest, frames))
+  DFC_PROCESS(add(largest, n_short, out, frames))
+  DFC_PROCESS(dfc::give_beats<36, 8, 8>(out, m_axis, frames))
+  DFC_JOIN
 }
 
 }  // namespace

@@ -1,0 +1,39 @@
+"""Depths of the streams of a design's C++.
+
+Each unit there is one sequence of blocking reads and writes (`Unit.hls_schedule`), where a SystemVerilog module may have several. So
+streams may have to hold more than the FIFOs of the SystemVerilog, above all where branches meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+
+from dfcompile.dataflow.design import Design
+from dfcompile.timing.fifo_sizing import Progress, deepen
+from dfcompile.timing.net import System
+from dfcompile.timing.system import build
+
+# An HLS tool's pipelines have lengths of their own, so FIFOs sized to the cycle get some slack. Two slots are the tool's least.
+_SLACK = 8
+_LEAST = 2
+_WORK = 5_000_000  # events of the model that lowering may compute
+
+
+def size_streams(design: Design, interval: Fraction, progress: Progress = lambda text: None) -> Design:
+    """The design with depths for the streams of its C++ that keep the interval of its SystemVerilog: those of its FIFOs, and more where
+    the C++ needs it."""
+    system = build(design, hls=True)
+    fifos = {t: d for t, d in design.fifo_depths.items() if d}
+    return replace(design, hls_depths=_slots(system, deepen(system, fifos, interval, _WORK, progress)))
+
+
+def stream_depths(design: Design) -> Mapping[str, int]:
+    """Slots of each stream of the C++. Where nobody sized them, those of the FIFOs, with what streams need besides."""
+    return design.hls_depths or _slots(build(design, hls=True), design.fifo_depths)
+
+
+def _slots(system: System, fifos: Mapping[str, int]) -> dict[str, int]:
+    """Slots of the streams of the C++ for FIFOs of the timing model: beats that a unit may have issued and not handed over lie there."""
+    return {e.tensor: max(_LEAST, d + e.slots + (_SLACK if d else 0)) for e in system.edges for d in [fifos.get(e.tensor, 0)]}
