@@ -4,6 +4,7 @@
 #pragma once
 
 #include "dfc_pace.hpp"
+#include "dfc_storage.hpp"
 #include "dfc_widen.hpp"
 #include "dfc_window_walk.hpp"
 
@@ -25,6 +26,7 @@ void sliding_window(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint
     set_element<OutBits>(padding, i, ap_uint<OutBits>(PadValue));
   }
   ap_uint<Simd * InBits> buffer[Depth];
+  Storage<RamStyle>::ram(buffer);
   Walk walk;
   ranged<0, Depth - 1> place = 0;
   for (Pace<Walk::Words, Steps, Lead> pace(frames); pace.more();) {
