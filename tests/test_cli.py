@@ -135,7 +135,19 @@ def test_unexpected_error_is_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 def test_boards(capsys: Capture) -> None:
     assert run("boards", "--json") == 0
     found = {b["name"]: b for b in json.loads(capsys.readouterr().out)}
-    assert {"pynq-z1", "pynq-z2", "ultra96-v2", "zcu104", "kv260", "zcu102", "arty-a7-100t", "alveo-u250", "ecp5-85f"} <= set(found)
+    assert {
+        "pynq-z1",
+        "pynq-z2",
+        "ultra96-v2",
+        "zcu104",
+        "kv260",
+        "zcu102",
+        "arty-a7-100t",
+        "alveo-u250",
+        "ecp5-85f",
+        "ulx3s",
+        "ulx3s-12f",
+    } <= set(found)
     assert all(b["source"] and b["bandwidth"] > 0 and b["clock"] > 0 for b in found.values())
     assert (found["pynq-z2"]["lut"], found["pynq-z2"]["bram36"], found["pynq-z2"]["dsp"]) == (53200, 140, 220)
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from dfcompile import __version__
+from dfcompile.command import hardware
 from dfcompile.command.console import progress, show_bug, show_build, show_json, show_problems, show_proposal, show_table, show_verdict
 from dfcompile.command.ending import Terminated, orderly
 from dfcompile.command.parameter import (
@@ -28,11 +30,12 @@ from dfcompile.command.parameter import (
     model_argument,
     out_argument,
     quiet_option,
+    seeds_option,
+    timing_option,
     to_option,
 )
 from dfcompile.command.written import built
 from dfcompile.device.boards import boards as known_boards
-from dfcompile.device.family import FAMILIES
 from dfcompile.errors import CompileError, Problem, SettingError
 from dfcompile.mode.summary import part_line
 from dfcompile.options import Options, read_config
@@ -91,10 +94,14 @@ def cli(debug: bool) -> None:
 )
 @click.option("--verify/--no-verify", default=None, help="Check each stage against the model (default), or not.")
 @click.option("--dump-ir", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Write the graph after each pass.")
+@click.option("--bitstream", "implement", is_flag=True, help="Make the bitstream too, as `dfcompile bitstream OUT` does.")
+@seeds_option
+@timing_option
 @quiet_option
 @json_option
 def build(model: Path, out: Path, config: Path | None, dump_ir: Path | None, quiet: bool, as_json: bool, **given: Any) -> int:
     """Compile MODEL (.onnx) into the folder OUT."""
+    implement, route = given.pop("implement"), {k: given.pop(k) for k in ("seeds", "allow_timing_fail")}
     settings = Options().merged(read_config(config) if config else {}).merged(given)
     try:
         made = built(model, out, settings, [f for f in (config, dump_ir) if f], dump_ir, quiet)
@@ -104,10 +111,12 @@ def build(model: Path, out: Path, config: Path | None, dump_ir: Path | None, qui
         show_problems(e.problems)
         _propose(model, settings)
         return 1
+    if not as_json and not quiet:
+        show_build(made.report, out)
+    if implement:
+        made.report.update(hardware.implement(out, quiet=quiet, silent=quiet or as_json, **route))
     if as_json:
         show_json(made.report)
-    elif not quiet:
-        show_build(made.report, out)
     return 0
 
 
@@ -273,32 +282,15 @@ def _best_engine(best: dict[str, Any], gap: float) -> None:
 
 @cli.command()
 @out_argument
-@click.option("--tool", type=click.Choice(("yosys",)), default="yosys", show_default=True)
-@click.option("--device", metavar="FAMILY", help=f"{', '.join(FAMILIES)}. Default: the build's board.")
-@quiet_option
-@json_option
-def synth(out: Path, tool: str, device: str | None, quiet: bool, as_json: bool) -> None:
-    """Synthesise OUT with open tools: real resources per unit beside the estimates."""
-    from dfcompile.mode.synth import synth as synthesise
-
-    with progress(quiet) as report:
-        found = synthesise(out, tool=tool, device=device, progress=report)
-    if as_json:
-        show_json(found)
-    elif not quiet:
-        names = ("lut", "ff", "bram36", "uram", "dsp")
-        parts = [*found["units"], {"name": "total", **found["total"]}]
-        rows = [[u["name"], *(f"{u['synthesised'][n]:,.0f} ({u['estimated'][n]:,.0f})" for n in names)] for u in parts]
-        show_table(f"{tool}, {found['device']}: synthesised (estimated)", ["unit", *names], rows)
-
-
-@cli.command()
-@out_argument
 def report(out: Path) -> None:
     """Write OUT/report.html: pipeline, cycles and resources, FIFO occupancy, roofline in one file."""
     from dfcompile.mode.page import write_report
 
     click.echo(write_report(out))
+
+
+cli.add_command(hardware.synth)
+cli.add_command(hardware.bitstream)
 
 
 @cli.command()
@@ -307,7 +299,7 @@ def boards(as_json: bool) -> None:
     """Boards and their budgets."""
     known = known_boards().values()
     if as_json:
-        show_json([vars(b) for b in known])
+        show_json([asdict(b) for b in known])
         return
     columns = ("name", "family", "lut", "ff", "bram36", "uram", "dsp", "bandwidth", "clock", "part")
     rows = [[getattr(b, c) for c in columns] for b in known]

@@ -27,3 +27,7 @@ argmax_option = click.option("--argmax", is_flag=True, default=None, help="Find 
 board_option = click.option("--board", metavar="NAME", help="A board of `dfcompile boards`, or your own as a .toml file.")
 clock_option = click.option("--clock", type=float, metavar="MHZ", help="Clock. Default: the board's.")
 mode_option = click.option("--mode", type=click.Choice(MODES), help="Default: auto.")
+seeds_option = click.option(
+    "--seeds", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N", help="Places tried until one reaches the clock."
+)
+timing_option = click.option("--allow-timing-fail", is_flag=True, help="Make the bitstream though the clock is missed.")

@@ -7,13 +7,15 @@ the user's own is a TOML file with the same keys.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from dfcompile.device import wiring
 from dfcompile.device.family import FAMILIES
+from dfcompile.device.wiring import Wiring
 from dfcompile.errors import Problem, SettingError, did_you_mean
 from dfcompile.store.setting import read_toml, wrong_number
 
@@ -36,6 +38,7 @@ class Board:
     bandwidth: peak of the external memory, 10^9 bytes per second
     clock:     default clock, MHz
     source:    documents the figures come from
+    wiring:    pins and host link of a board that bitstreams are made for with open tools
     """
 
     name: str
@@ -50,6 +53,7 @@ class Board:
     bandwidth: float
     clock: float
     source: str
+    wiring: Wiring | None = None
 
     @property
     def budget(self) -> dict[str, float]:
@@ -85,24 +89,45 @@ def find_board(name: str) -> Board:
 
 
 def _board(name: str, table: dict[str, Any], path: Path) -> Board:
-    kinds = {f.name: str(f.type) for f in fields(Board) if f.name != "name"}
-    for key in table:
-        if key not in kinds:
-            raise _wrong(f"unknown key '{key}'", did_you_mean(key, kinds), path)
-    values = {**_DEFAULTS, **table}
-    missing = [key for key in kinds if key not in values]
-    if missing:
-        raise _wrong(f"missing: {', '.join(missing)}", "`dfcompile boards --json` shows complete entries", path)
-    for key, kind in kinds.items():
-        if not _fits(values[key], kind):
-            raise _wrong(f"{key} = {values[key]!r}", f"give a value of type {kind}, not below 0", path)
+    given = dict(table)
+    inner = given.pop("wiring", None)
+    values = _checked(Board, {**_DEFAULTS, **given}, path, {"name", "wiring"})
+    if inner is not None:
+        values["wiring"] = _wiring(inner, path)
     if values["family"] not in FAMILIES:
         raise _wrong(f"family '{values['family']}' is not known", did_you_mean(values["family"], FAMILIES), path)
     if not values["bandwidth"] or wrong_number("clock", values["clock"]):
         raise _wrong(f"bandwidth = {values['bandwidth']!r}, clock = {values['clock']!r}", "give GB/s and MHz above 0", path)
-    if not re.fullmatch(r"[\w.+-]*", values["part"], re.ASCII):
+    if not re.fullmatch(r"[\w./+-]*", values["part"], re.ASCII):
         raise _wrong(f"part = {values['part']!r}", "give the maker's name of the device, e.g. xc7z020clg400-1", path)
     return Board(name=name, **values)
+
+
+def _checked(kind: type, values: dict[str, Any], path: Path, apart: Collection[str] = ()) -> dict[str, Any]:
+    """The values of a table, each of the type of its field; those of the fields `apart` are not in it. SettingError for others."""
+    kinds = {f.name: str(f.type) for f in fields(kind) if f.name not in apart}
+    for key in values:
+        if key not in kinds:
+            raise _wrong(f"unknown key '{key}'", did_you_mean(key, kinds), path)
+    missing = [key for key in kinds if key not in values]
+    if missing:
+        raise _wrong(f"missing: {', '.join(missing)}", "`dfcompile boards --json` shows complete entries", path)
+    for key, type_ in kinds.items():
+        if not _fits(values[key], type_):
+            raise _wrong(f"{key} = {values[key]!r}", f"give a value of type {type_}, not below 0", path)
+    return values
+
+
+def _wiring(table: Any, path: Path) -> Wiring:
+    if not isinstance(table, dict):
+        raise _wrong(f"wiring = {table!r}", "give a table [NAME.wiring]", path)
+    values = _checked(Wiring, {**wiring.DEFAULTS, **table}, path)
+    for key, value in values.items():
+        if isinstance(value, str) and key != "pins_from" and not re.fullmatch(r"[\w./ +-]*", value, re.ASCII):
+            raise _wrong(f"{key} = {value!r}", "give the name that the tool or the pin has", path)
+    if not values["oscillator"] or not values["baud"]:
+        raise _wrong(f"oscillator = {values['oscillator']!r}, baud = {values['baud']!r}", "give MHz and bits per second above 0", path)
+    return Wiring(**values)
 
 
 def _fits(value: Any, kind: str) -> bool:

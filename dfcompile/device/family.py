@@ -109,6 +109,7 @@ class Family:
     uram:       shape of an UltraRAM, or None
     worth:      LUTs for each block of 36 kbit, UltraRAM and DSP slice of a middle-sized device
     synth:      Yosys command and its options, without -top
+    without_pads: its option for a top whose ports are no pins, or ""
     mapping:    commands in place of its step `map_luts`, which cares for delay only
     rest:       its steps behind that, or ""
     cells:      cell (a pattern) -> (LUTs, flip-flops, blocks of 36 kbit, UltraRAMs, DSP slices); others are free
@@ -134,6 +135,7 @@ class Family:
     mapping: tuple[str, ...]
     rest: str
     cells: Mapping[str, tuple[float, float, float, float, float]]
+    without_pads: str = ""
 
 
 _BLOCKS = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))

@@ -1,4 +1,4 @@
-"""The generated part of a build folder: hls/, rtl/, sim/ and driver/."""
+"""The generated part of a build folder: hls/, rtl/, sim/, driver/, and board/ where the board is an open one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dfcompile.dataflow.design import Design
+from dfcompile.emit.board import emit_board
 from dfcompile.emit.driver import emit_driver
 from dfcompile.emit.golden import default_frames, golden, random_inputs
 from dfcompile.emit.hls import Target, emit_hls
@@ -24,6 +25,8 @@ class Build(Protocol):
     def host(self) -> HostSide: ...
     @property
     def options(self) -> dict[str, Any]: ...
+    @property
+    def family(self) -> str: ...
 
 
 def target_of(options: dict[str, Any]) -> Target:
@@ -43,3 +46,5 @@ def write_project(build: Build, folder: Path) -> None:
     write_vectors(folder / "hls" / "vectors", (*interface.inputs, *interface.outputs), (*frozen.inputs, *frozen.outputs))
     emit_sim(design, folder / "sim", frozen.inputs, frozen.outputs, folder / "rtl")
     emit_driver(design, build.host, folder / "driver")
+    if build.options.get("wiring"):
+        emit_board(design, build.options, build.family, folder)

@@ -65,6 +65,7 @@ def make_report(acc: LoopbackAccelerator, model: Graph, board: Board | None) -> 
         "budget": budget_of(board),
         "folding": {"optimal": False, "bound": None, "gap": None},
         "verification": {"streamline": "exact", "simulator": "skipped"},
+        "implementation": None,
         "seconds": {},
     }
 

@@ -64,6 +64,7 @@ def make_report(
         "budget": budget_of(board),
         "folding": folded.report if folded else {"optimal": False, "bound": None, "gap": None},
         "verification": {"streamline": "exact", "simulator": "exact" if acc.options.get("verify", True) else "skipped"},
+        "implementation": None,
         "seconds": {},
     }
 

@@ -48,6 +48,16 @@ def lines_of(report: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def implementation_lines(found: Mapping[str, Any]) -> list[str]:
+    """What place and route has come to, as the command line prints it."""
+    margin = "reached" if found["fmax_mhz"] >= found["clock_mhz"] else "MISSED"
+    return [
+        f"{found['tool']}: {found['fmax_mhz']:g} MHz, {found['clock_mhz']:g} MHz {margin}, seed {found['seed']}, {found['seconds']:g} s",
+        f"  {found['lut']:,} LUT, {found['ff']:,} FF, {found['ram']:,} block RAM, {found['dsp']:,} DSP",
+        f"  slowest path: {', '.join(found['critical_path'])}",
+    ]
+
+
 def _area(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """(resource, amount, budget) as text; no budget where there is no board."""
     budget = report.get("budget") or {}

@@ -50,6 +50,7 @@ def render_report(accelerator: Built) -> str:
             version=dfcompile.__version__,
             report=report,
             budget=report.get("budget") or {},
+            made=report.get("implementation"),
             interval=interval,
             tiles=_tiles(report),
             facts=_facts(report),
@@ -97,9 +98,15 @@ def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("Frame rate", f"{svg.number(timing['fps'])} fps", f"at {clock:g} MHz"),
         ("Interval", f"{svg.number(interval)} cycles", waits),
         ("Latency", f"{svg.number(latency)} cycles", f"{svg.number(latency / clock)} µs to the first result"),
+        *_implemented(report.get("implementation")),
         ("Bottleneck", timing["bottleneck"] or "none", slowest["kind"].replace("_", " ") if slowest else ""),
     ]
     return found
+
+
+def _implemented(made: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
+    """The tile of the clock that place and route has found."""
+    return [("Slowest path", f"{made['fmax_mhz']:.1f} MHz", f"{made['clock_mhz']:g} MHz wanted, {made['tool']}")] if made else []
 
 
 def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -40,7 +40,8 @@ def run_yosys(commands: Sequence[str], folder: Path) -> None:
         raise CompileError(Problem("synthesis-failed", f"Yosys ended with status {status}", why=" | ".join(end), help="see yosys.log"))
 
 
-def read_command(files: Sequence[str], top: str) -> str:
-    """The command that reads SystemVerilog."""
+def read_command(files: Sequence[str], top: str, boxes: Sequence[str] = ()) -> str:
+    """The command that reads SystemVerilog. boxes: modules whose contents are not looked at."""
     single = "" if importlib.util.find_spec("pyosys") else "-j 1 "  # WebAssembly has one thread
-    return f"read_slang {single}-DSYNTHESIS --top {top} {' '.join(files)}"
+    closed = "".join(f"--blackboxed-module {box} " for box in boxes)
+    return f"read_slang {single}-DSYNTHESIS --top {top} {closed}{' '.join(files)}"

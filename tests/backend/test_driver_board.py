@@ -263,7 +263,7 @@ def test_the_makefile_builds_the_simulator(examples: Path, tmp_path: Path) -> No
 
 
 def test_one_transport_is_named(two: Setting) -> None:
-    with pytest.raises(ValueError, match="name one of bitstream and simulator"):
+    with pytest.raises(ValueError, match="name one of bitstream, simulator and port"):
         two.module.Driver(two.folder).open()
 
 

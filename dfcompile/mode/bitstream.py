@@ -1,0 +1,152 @@
+"""From a saved build to a bitstream: synthesis of the board's top level, place and route for some seeds, packing, the report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dfcompile.emit.name import Names
+from dfcompile.emit.resource import resource_dir
+from dfcompile.errors import CompileError, Problem
+from dfcompile.mode.accelerator import Accelerator, Progress
+from dfcompile.mode.dataflow import DataflowAccelerator
+from dfcompile.mode.page import REPORT, draw_report
+from dfcompile.mode.saved import load
+from dfcompile.mode.schema import SchemaError
+from dfcompile.mode.serialize import bad_build, part_of, read_json
+from dfcompile.store.files import writing
+from dfcompile.store.output import add_files
+from dfcompile.synthesis.netlist import Sources, design_sources, synthesise
+from dfcompile.synthesis.place import FLOWS, Placed, Target, count, pack, place
+
+STEPS = 6
+"""Units of the critical path that are named."""
+
+
+def bitstream(
+    out: str | Path, seeds: int = 1, allow_timing_fail: bool = False, progress: Progress | None = None
+) -> tuple[Path, dict[str, Any]]:
+    """Make ``board/<top>.bit`` (or .bin, .fs) of the saved build `out`, and put `implementation` into its report.
+
+    seeds: places tried, from seed 1 on; the first one that reaches the clock is taken, else the fastest
+    Returns the bitstream's path and what is new in report.json: `implementation`, `clock_mhz` and `timing` at the real clock.
+    CompileError where the build's board has no flow, a tool is missing or fails, and where the clock is missed unless
+    `allow_timing_fail`: then the report has the figures all the same.
+    """
+    folder, report = Path(out), progress or (lambda _: None)
+    made = load(folder)
+    target, sources = read_board(folder, made)
+    name = f"{sources.top}{FLOWS[target.family].suffix}"
+    start = time.monotonic()
+    report(f"synthesise for {target.family}")
+    netlist = synthesise(sources, target.family, pads=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(temporary)
+        shutil.copyfile(netlist / "netlist.json", work / "netlist.json")
+        shutil.copyfile(folder / "board" / target.pins, work / target.pins)
+        best = _best(work, target, seeds, report)
+        met = best.fmax_mhz >= target.clock_mhz
+        if met or allow_timing_fail:
+            report("pack the bitstream")
+            pack(work, target, name)
+        figures = _figures(made, target, best, seeds, time.monotonic() - start)
+        changed = _write(folder, made, figures, work / name if met or allow_timing_fail else None)
+    if not met and not allow_timing_fail:
+        raise CompileError(_missed(target, best, seeds, figures))
+    return folder / "board" / name, changed
+
+
+def _best(work: Path, target: Target, seeds: int, report: Progress) -> Placed:
+    """The first place that reaches the clock, else the fastest; the folder holds the files of it."""
+    found: list[Placed] = []
+    for seed in range(1, seeds + 1):
+        report(f"place and route {seed - 1}/{seeds}")
+        found.append(place(work, target, seed))
+        if found[-1].fmax_mhz >= target.clock_mhz:
+            return found[-1]
+    best = max(found, key=lambda p: (p.fmax_mhz, -p.seed))
+    if best is not found[-1]:
+        place(work, target, best.seed)
+    return best
+
+
+def read_board(folder: Path, made: Accelerator) -> tuple[Target, Sources]:
+    """What the folder board/ of a build says: what is placed on, and what. CompileError where it has none or is damaged."""
+    path = folder / "board" / "board.json"
+    if not path.exists():
+        why = "its mode is loopback, whose engine needs an external memory" if made.mode == "loopback" else "it was built for no open board"
+        help_ = "build it with --mode dataflow --board ulx3s, or another board that `dfcompile boards` lists as open"
+        raise CompileError(Problem("no-bitstream", "no bitstream can be made of this build", why=why, help=help_))
+    data = read_json(path)
+    try:
+        target = Target(**{k: data[k] for k in ("family", "device", "package", "speed", "part", "pins", "clock_mhz")})
+        cells = sorted(p.stem for p in resource_dir("templates").glob("board/*.sv"))
+        sources = design_sources(part_of(folder, "rtl"), data["top"], folder / "board", data["sources"])
+        FLOWS[target.family]
+    except (KeyError, TypeError, OSError) as e:
+        raise bad_build(folder, SchemaError(f"board/board.json: {e}")) from e
+    return target, replace(sources, boxes=tuple(c for c in cells if f"{c}.sv" in sources.texts))
+
+
+def unit_of_cell(cell: str, names: Names) -> str:
+    """The unit of a design that a placed cell belongs to, "host link" for what is around the design; "" where its name does not say."""
+    scopes = cell.split(".")
+    if len(scopes) < 2:
+        return ""
+    if scopes[0] != "u_core":
+        return "host link"
+    units = {f"u_{name}": unit for unit, name in names.units.items()}
+    return units.get(scopes[1], scopes[1].removeprefix("u_")) if len(scopes) > 2 else "between units"
+
+
+def _path(made: Accelerator, cells: Sequence[str]) -> list[str]:
+    """Units along a path, each named once in a row."""
+    assert isinstance(made, DataflowAccelerator), "only a dataflow build has a folder board/"
+    names = Names.of(made.design)
+    found = [unit for unit in (unit_of_cell(cell, names) for cell in cells) if unit]
+    return [unit for i, unit in enumerate(found) if found[i - 1 : i] != [unit]][:STEPS]
+
+
+def _figures(made: Accelerator, target: Target, placed: Placed, seeds: int, seconds: float) -> dict[str, Any]:
+    return {
+        "tool": FLOWS[target.family].tool,
+        "family": target.family,
+        "fmax_mhz": round(placed.fmax_mhz, 2),
+        "clock_mhz": target.clock_mhz,
+        **count(placed, target.family),
+        "seconds": round(seconds, 1),
+        "seed": placed.seed,
+        "seeds": seeds,
+        "critical_path": _path(made, placed.path),
+    }
+
+
+def _missed(target: Target, placed: Placed, seeds: int, figures: dict[str, Any]) -> Problem:
+    what = f"the design reaches {placed.fmax_mhz:.1f} MHz of {target.clock_mhz:g} MHz"
+    why = f"the slowest path runs through {', '.join(figures['critical_path'])}"
+    help_ = f"build it with --clock {int(placed.fmax_mhz)}, try more than --seeds {seeds}, or go on with --allow-timing-fail"
+    return Problem("timing", what, why=why, help=help_)
+
+
+def _write(folder: Path, made: Accelerator, figures: dict[str, Any], made_file: Path | None) -> dict[str, Any]:
+    """Put the figures into the build's reports, and the bitstream beside its sources; what is new in report.json."""
+    clock, timing = figures["clock_mhz"], made.report["timing"]
+    fps = clock * 1e6 / timing["interval_cycles"]
+    changed = {"implementation": figures, "clock_mhz": clock, "timing": {**timing, "fps": fps}}
+    made.report.update(changed)
+    names = ["report.json", REPORT] + ([f"board/{made_file.name}"] if made_file else [])
+    with add_files(folder, names) as new:
+        page = draw_report(made, folder)
+        with writing(folder):
+            (new / "report.json").write_text(json.dumps(made.report, indent=1) + "\n")
+            (new / REPORT).write_text(page, encoding="utf-8", errors="replace")
+            if made_file:
+                (new / "board").mkdir()
+                shutil.copyfile(made_file, new / "board" / made_file.name)
+    return changed

@@ -1,0 +1,73 @@
+"""From a build to a bitstream: what the commands say, and what they leave in the build folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dfcompile.command.cli import main
+from dfcompile.emit.name import Names
+from dfcompile.mode.bitstream import unit_of_cell
+from tests.backend.designs import residual
+
+
+@pytest.mark.slow
+def test_a_bitstream_in_one_command(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert main(["build", str(model), "-o", str(out), "--board", "ulx3s-25f", "--bitstream", "--quiet", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    report = json.loads((out / "report.json").read_text())
+    made = report["implementation"]
+    assert printed == report
+    assert made["tool"] == "nextpnr-ecp5" and made["family"] == "ecp5" and made["fmax_mhz"] >= made["clock_mhz"] == 50
+    assert made["seed"] == made["seeds"] == 1 and made["lut"] > 200 and made["ram"] == 2 and made["critical_path"]
+    assert report["timing"]["fps"] == 50e6 / report["timing"]["interval_cycles"]
+    assert f"{made['fmax_mhz']:.1f} MHz" in (out / "report.html").read_text()
+    first = (out / "board" / "tiny_board.bit").read_bytes()
+
+    assert main(["bitstream", str(out), "--json", "--quiet"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert {k: v for k, v in again.items() if k != "seconds"} == {k: v for k, v in made.items() if k != "seconds"}
+    assert (out / "board" / "tiny_board.bit").read_bytes() == first, "the same seed gives the same bytes"
+
+
+@pytest.mark.slow
+def test_a_missed_clock(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert main(["build", str(model), "-o", str(out), "--board", "ulx3s-25f", "--clock", "400", "--quiet"]) == 0
+    assert main(["bitstream", str(out), "--quiet"]) == 1
+    said = capsys.readouterr().err
+    assert "error[timing]" in said and "of 400 MHz" in said and "--allow-timing-fail" in said and "the slowest path runs through" in said
+    made = json.loads((out / "report.json").read_text())["implementation"]
+    assert made["fmax_mhz"] < made["clock_mhz"] == 400
+    assert not (out / "board" / "tiny_board.bit").exists()
+    assert main(["bitstream", str(out), "--quiet", "--allow-timing-fail"]) == 0
+    assert (out / "board" / "tiny_board.bit").stat().st_size > 10_000
+
+
+def test_builds_without_a_board_of_their_own_say_why(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert main(["build", str(model), "-o", str(out), "--board", "pynq-z2", "--quiet"]) == 0
+    assert main(["bitstream", str(out)]) == 1
+    assert "error[no-bitstream]" in (said := capsys.readouterr().err) and "it was built for no open board" in said
+    assert main(["build", str(model), "-o", str(out), "--board", "ulx3s", "--mode", "loopback", "--quiet"]) == 0
+    assert main(["bitstream", str(out)]) == 1
+    assert "its mode is loopback" in capsys.readouterr().err
+
+
+def test_a_damaged_board_file_is_named(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert main(["build", str(model), "-o", str(out), "--board", "ulx3s", "--quiet"]) == 0
+    (out / "board" / "board.json").write_text("{}")
+    assert main(["bitstream", str(out)]) == 1
+    assert "board/board.json: 'family'" in capsys.readouterr().err
+
+
+def test_cells_are_known_by_their_units() -> None:
+    names = Names.of(residual())
+    assert unit_of_cell("u_core.u_window_3x3.u_walk.count_q_TRELLIS_FF_Q_1", names) == "Window/3x3"
+    assert unit_of_cell("u_link.state_q_LUT4_A", names) == "host link"
+    assert unit_of_cell("u_core.valid_LUT4_A", names) == "between units"
+    assert unit_of_cell("$PACKER_VCC", names) == ""
