@@ -16,3 +16,4 @@
 #define DFC_PROCESS(...) __VA_ARGS__;
 #define DFC_JOIN
 #endif
+#define DFC_BIND_FIFO(Variable, Impl) DFC_PRAGMA(HLS bind_storage variable = Variable type = fifo impl = Impl)

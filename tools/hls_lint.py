@@ -9,6 +9,7 @@ Ordinary compilers know no HLS pragma, so a misspelt one would pass every test a
 * no dynamic memory, exceptions, virtual functions, goto, floating point or standard containers
 * no variable at namespace scope but constants
 * a header starts with ``#pragma once``; every static_assert says a sentence
+* a template reads each of its parameters: what the optimiser chose must not get lost
 * loops and arrays have the pragmas they need (`hls_loops`)
 """
 
@@ -19,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.hls_loops import breaches, synthesised
+from tools.hls_loops import breaches, closing, synthesised
 
 # Test benches are ordinary programs.
 EXEMPT = ("dfc_testbench.hpp", "testbench.cpp")
@@ -153,6 +154,22 @@ def _constructs(name: str, text: str) -> Iterator[Finding]:
             yield Finding(name, _line(text, found.start()), "a static_assert without a sentence")
 
 
+def _parameters(name: str, text: str) -> Iterator[Finding]:
+    """Template parameters that nothing after the template's head reads; of overloads and specialisations one may ignore them."""
+    heads = list(re.finditer(r"\btemplate <((?:[^<>]|<[^<>]*>)*)>\s*", text))
+    named = [re.match(r"(?:struct|class) (\w+)|[^;{(]*?(\w+)\(", text[head.end() :]) for head in heads]
+    names = [found and (found[1] or found[2]) for found in named]
+    for head, own in zip(heads, names, strict=True):
+        rest = text[head.end() :]
+        stop = re.search(r"[;{]", rest)
+        if not stop or (own and names.count(own) > 1):
+            continue
+        end = closing(rest, stop.start()) if stop[0] == "{" else stop.start()
+        for parameter in re.findall(r"(?:int|long|bool|class)(?:\.\.\.)? (\w+)", head[1]):
+            if not re.search(rf"\b{parameter}\b", rest[:end]):
+                yield Finding(name, _line(text, head.start()), f"template parameter {parameter} is read nowhere")
+
+
 def _scope(name: str, text: str) -> Iterator[Finding]:
     """Variables at namespace scope: braces of namespaces do not count as depth."""
     depth, statement, opened = 0, "", list[bool]()
@@ -177,7 +194,13 @@ def lint_text(name: str, source: str, known: set[str]) -> list[Finding]:
     if name in EXEMPT:
         return []
     text = strip(source)
-    found = [*_pragmas(name, text), *_macro_uses(name, text.splitlines(), known), *_constructs(name, text), *_scope(name, text)]
+    found = [
+        *_pragmas(name, text),
+        *_macro_uses(name, text.splitlines(), known),
+        *_constructs(name, text),
+        *_parameters(name, text),
+        *_scope(name, text),
+    ]
     built = synthesised(text)
     found += [Finding(name, _line(built, at), sentence) for at, sentence in breaches(built)]
     first = next((line for line in text.splitlines() if line.strip()), "")

@@ -40,7 +40,7 @@ class Loop:
     pragma: str
 
 
-def _closing(text: str, at: int) -> int:
+def closing(text: str, at: int) -> int:
     """Place of the bracket that closes the one at `at`."""
     depth, pairs = 0, {"(": 1, "{": 1, ")": -1, "}": -1}
     for i in range(at, len(text)):
@@ -54,13 +54,13 @@ def loops(text: str) -> list[Loop]:
     """All loops with braces, in order."""
     found = []
     for match in _LOOP.finditer(text):
-        head_end = _closing(text, match.end())
+        head_end = closing(text, match.end())
         opened = re.compile(r"\s*\{").match(text, head_end + 1)
         if not opened:
             continue
         named = re.match(r"\((?:const )?\w+ (\w+) =", text[match.end() :])
         first = re.compile(r"\s*(DFC_\w+)").match(text, opened.end())
-        end = _closing(text, opened.end() - 1)
+        end = closing(text, opened.end() - 1)
         found.append(Loop(match.start(), opened.end(), end, named[1] if named else "", first[1] if first else ""))
     return found
 
@@ -84,7 +84,7 @@ def synthesised(text: str) -> str:
 def breaches(text: str) -> Iterator[tuple[int, str]]:
     """Place and sentence of each breach, in a text without comments."""
     found = loops(text)
-    inlined = [(m.end(), _closing(text, text.rindex("{", 0, m.end()))) for m in re.finditer(r"\{\s*DFC_INLINE\b", text)]
+    inlined = [(m.end(), closing(text, text.rindex("{", 0, m.end()))) for m in re.finditer(r"\{\s*DFC_INLINE\b", text)]
     for loop in found:
         inside = any(o.pragma and o.body <= loop.start < o.end for o in found)
         moves = re.search(r"\.(read|write)\(", text[loop.body : loop.end]) is not None

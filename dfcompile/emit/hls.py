@@ -10,6 +10,7 @@ from typing import Any
 
 import dfcompile
 from dfcompile.dataflow.design import Design
+from dfcompile.device.area import STYLES
 from dfcompile.emit.identity import design_hash, version_word
 from dfcompile.emit.interface import Interface, PortView
 from dfcompile.emit.memory import write_bank
@@ -19,6 +20,8 @@ from dfcompile.ir.graph import Node
 from dfcompile.timing.hls_streams import stream_depths
 from dfcompile.units.base import Memory, Stream, unit_of
 
+# What Vitis calls the memories of FIFOs; "auto" is its own choice.
+FIFO_MEMORIES = {"lut": "srl", "lutram": "lutram", "bram": "bram", "uram": "uram"}
 # Percent of the clock period that synthesis leaves to placement and routing: the default of Vitis' manual, the same in every version.
 UNCERTAINTY = 27
 
@@ -94,7 +97,10 @@ def emit_hls(design: Design, folder: Path, target: Target | None = None) -> None
     outer = (*interface.inputs, *interface.outputs)
     ports = {p.tensor: p.port for p in outer}
     depths = stream_depths(design)
-    streams = [{"name": ports.get(s.tensor, s.source), "width": s.width, "depth": depths[s.tensor]} for s in interface.streams.values()]
+    streams = [
+        {"name": ports.get(s.tensor, s.source), "width": s.width, "depth": depths[s.tensor], "impl": FIFO_MEMORIES.get(STYLES[s.style])}
+        for s in interface.streams.values()
+    ]
     copy_library("hls", sorted({f"dfc_{u['kind']}.hpp" for u in units} | {"dfc_top.hpp", "dfc_testbench.hpp"}), folder)
     copy_simulation(folder)
     _write_memories(units, folder)

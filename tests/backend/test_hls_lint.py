@@ -35,6 +35,7 @@ BREACHES = {
     "void f() { double x = 0; }": "floating point",
     "void f(std::vector<int> x) {}": "a standard container",
     "static_assert(true);": "a static_assert without a sentence",
+    "template <int Pe, int Style>\nvoid f() { int x[Pe]; }\nint Style() { return 1; }": "template parameter Style is read nowhere",
 }
 
 

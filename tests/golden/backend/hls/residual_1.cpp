@@ -14,8 +14,10 @@ void residual_1_core(hls::stream<dfc::AxiBeat<8>>& s_axis, hls::stream<dfc::AxiB
   DFC_STREAM(n_long, 2)
   hls::stream<ap_uint<6>> n_short;
   DFC_STREAM(n_short, 30)
+  DFC_BIND_FIFO(n_short, lutram)
   hls::stream<ap_uint<6>> windows;
   DFC_STREAM(windows, 15)
+  DFC_BIND_FIFO(windows, lutram)
   hls::stream<ap_uint<6>> largest;
   DFC_STREAM(largest, 2)
   hls::stream<ap_uint<8>> out;
