@@ -132,6 +132,8 @@ class Options:
         board: dict[str, Any] = {"board": self.target.name, "part": self.target.part} if self.target else {}
         if self.target and self.target.wiring:
             board["wiring"] = asdict(self.target.wiring)
+        if self.target and self.target.vivado:
+            board["vivado"] = {"ports": self.target.ports, "port_bits": self.target.port_bits, **asdict(self.target.vivado)}
         values = {key: getattr(self, name) for key, name in _FIELDS.items()}
         return values | {"clock": self.mhz, "input_type": self.input_type or None} | board
 

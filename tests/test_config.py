@@ -102,6 +102,7 @@ def test_a_board_of_the_users_own(tmp_path: Path) -> None:
     [
         ('family = "xc9"', "family 'xc9' is not known"),
         ("lut = -1", "lut = -1"),
+        ("port_bits = 64", "ports = 0, port_bits = 64"),
         ("lut = true", "lut = True"),
         ("lut = 1.5", "lut = 1.5"),
         ("", "missing: family"),
@@ -115,6 +116,12 @@ def test_wrong_board_files(tmp_path: Path, change: str, message: str) -> None:
     path.write_text("".join(f"{k} = {v}\n" for k, v in values.items() if v), encoding="utf-8")
     with pytest.raises(SettingError, match=message):
         find_board(str(path))
+
+
+def test_what_the_logic_reaches_of_the_memory() -> None:
+    """A beat a cycle at each port, and no more than the memory's peak."""
+    zynq, arty = find_board("pynq-z2"), find_board("arty-a7-100t")
+    assert (zynq.reachable(100), zynq.reachable(50), arty.reachable(50)) == (2.1, 1.6, 1.3)
 
 
 def test_a_rate_is_cycles_a_frame() -> None:

@@ -13,8 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dfcompile.device import wiring
+from dfcompile.device import platform, wiring
 from dfcompile.device.family import FAMILIES
+from dfcompile.device.platform import Platform
 from dfcompile.device.wiring import Wiring
 from dfcompile.errors import Problem, SettingError, did_you_mean
 from dfcompile.store.setting import read_toml, wrong_number
@@ -36,9 +37,12 @@ class Board:
     uram:      288-kbit UltraRAMs
     dsp:       DSP slices (of some families plain multipliers)
     bandwidth: peak of the external memory, 10^9 bytes per second
+    ports:     ports of that memory that the logic has; 0 where it makes its own
+    port_bits: width of each of them
     clock:     default clock, MHz
     source:    documents the figures come from
     wiring:    pins and host link of a board that bitstreams are made for with open tools
+    vivado:    what surrounds a design on an AMD board
     """
 
     name: str
@@ -51,14 +55,21 @@ class Board:
     uram: int
     dsp: int
     bandwidth: float
+    ports: int
+    port_bits: int
     clock: float
     source: str
     wiring: Wiring | None = None
+    vivado: Platform | None = None
 
     @property
     def budget(self) -> dict[str, float]:
         """The resources as ``report.json`` names them."""
         return {"lut": self.lut, "ff": self.ff, "bram36": self.bram36, "uram": self.uram, "dsp": self.dsp}
+
+    def reachable(self, clock: float) -> float:
+        """What the logic moves to and from the external memory at `clock` MHz, 10^9 bytes per second: a beat a cycle at each port."""
+        return min(self.bandwidth, self.ports * self.port_bits / 8 * clock / 1000) if self.ports else self.bandwidth
 
     @property
     def usable(self) -> dict[str, float]:
@@ -66,7 +77,7 @@ class Board:
         return {k: n * USABLE[k] for k, n in self.budget.items()}
 
 
-_DEFAULTS: dict[str, Any] = {"title": "", "part": "", "uram": 0, "source": "the user's file"}
+_DEFAULTS: dict[str, Any] = {"title": "", "part": "", "uram": 0, "ports": 0, "port_bits": 0, "source": "the user's file"}
 
 
 @cache
@@ -90,14 +101,18 @@ def find_board(name: str) -> Board:
 
 def _board(name: str, table: dict[str, Any], path: Path) -> Board:
     given = dict(table)
-    inner = given.pop("wiring", None)
-    values = _checked(Board, {**_DEFAULTS, **given}, path, {"name", "wiring"})
+    inner, around = given.pop("wiring", None), given.pop("vivado", None)
+    values = _checked(Board, {**_DEFAULTS, **given}, path, {"name", "wiring", "vivado"})
     if inner is not None:
         values["wiring"] = _wiring(inner, path)
+    if around is not None:
+        values["vivado"] = _platform(around, path)
     if values["family"] not in FAMILIES:
         raise _wrong(f"family '{values['family']}' is not known", did_you_mean(values["family"], FAMILIES), path)
     if not values["bandwidth"] or wrong_number("clock", values["clock"]):
         raise _wrong(f"bandwidth = {values['bandwidth']!r}, clock = {values['clock']!r}", "give GB/s and MHz above 0", path)
+    if bool(values["ports"]) != bool(values["port_bits"]):
+        raise _wrong(f"ports = {values['ports']!r}, port_bits = {values['port_bits']!r}", "give both, or none", path)
     if not re.fullmatch(r"[\w./+-]*", values["part"], re.ASCII):
         raise _wrong(f"part = {values['part']!r}", "give the maker's name of the device, e.g. xc7z020clg400-1", path)
     return Board(name=name, **values)
@@ -128,6 +143,18 @@ def _wiring(table: Any, path: Path) -> Wiring:
     if not values["oscillator"] or not values["baud"]:
         raise _wrong(f"oscillator = {values['oscillator']!r}, baud = {values['baud']!r}", "give MHz and bits per second above 0", path)
     return Wiring(**values)
+
+
+def _platform(table: Any, path: Path) -> Platform:
+    if not isinstance(table, dict):
+        raise _wrong(f"vivado = {table!r}", "give a table [NAME.vivado]", path)
+    values = _checked(Platform, {**platform.DEFAULTS, **table}, path)
+    if values["kind"] not in platform.KINDS:
+        raise _wrong(f"kind = {values['kind']!r}", did_you_mean(values["kind"], platform.KINDS), path)
+    for key, value in values.items():
+        if isinstance(value, str) and key != "source" and not re.fullmatch(r"[\w.:* +-]*", value, re.ASCII):
+            raise _wrong(f"{key} = {value!r}", "give the name that Vivado has for it", path)
+    return Platform(**values)
 
 
 def _fits(value: Any, kind: str) -> bool:

@@ -17,6 +17,8 @@ TOP = "loopback_top"
 LATENCY = 20
 REGISTERS = {"control": 0x00, "program": 0x10, "bytes": 0x18, "error": 0x20, "index": 0x28, "cycles_low": 0x30, "cycles_high": 0x38}
 """Byte addresses of rtl/dfc_lb_registers.sv, and of the C++ engine: where an HLS tool puts its control word and lets others be put."""
+CLOCKING = {"clk_i": "aclk", "rst_ni": "aresetn"}
+"""Ports of the library's module -> ports of the top, named as in dataflow mode."""
 PORT = re.compile(r"^  ((?:input|output)\s+logic.*?\w+),?$", re.MULTILINE)
 
 
@@ -25,6 +27,7 @@ def emit_rtl_engine(config: EngineConfig, folder: Path) -> None:
     files = copy_library("rtl", ["dfc_loopback.sv"], folder)
     text = (folder / "dfc_loopback.sv").read_text().partition(") (")[2]
     ports = [p.replace("BusBits", str(config.bus_bits)) for p in PORT.findall(text)]
+    ports = [re.sub(r"\b(clk_i|rst_ni)$", lambda m: CLOCKING[m[1]], p) for p in ports]
     (folder / f"{TOP}.sv").write_text(render("loopback/top.sv.j2", name=TOP, ports=ports, parameters=config.parameters()))
     listed = [f for f in files if f.endswith(".sv")]
     (folder / "files.f").write_text("".join(f"{name}\n" for name in ["+incdir+.", *listed, f"{TOP}.sv"]))

@@ -1,4 +1,4 @@
-"""The generated part of a build folder: hls/, rtl/, sim/, driver/, and board/ where the board is an open one."""
+"""The generated part of a build folder: hls/, rtl/, sim/, driver/, and board/ for an open board, vivado/ for one of AMD."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dfcompile.emit.hls import Target, emit_hls
 from dfcompile.emit.interface import Interface
 from dfcompile.emit.rtl import emit_rtl
 from dfcompile.emit.sim import emit_sim, write_vectors
+from dfcompile.emit.vivado import emit_vivado
 from dfcompile.streamline.host import HostSide
 
 
@@ -48,3 +49,5 @@ def write_project(build: Build, folder: Path) -> None:
     emit_driver(design, build.host, folder / "driver")
     if build.options.get("wiring"):
         emit_board(design, build.options, build.family, folder)
+    if build.options.get("vivado"):
+        emit_vivado(interface.names.top, build.options, folder / "rtl", folder / "vivado")

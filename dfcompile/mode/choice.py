@@ -26,7 +26,7 @@ def frame_bytes(graph: Graph) -> int:
 
 
 def _dataflow_roofs(width: int, work: int, moved: int, fps: float, board: Board, clock: float, exact: bool) -> Roofline:
-    return Roofline(width * clock * 1e6 / max(work, 1), board.bandwidth * 1e9 / moved, fps, width, moved, exact)
+    return Roofline(width * clock * 1e6 / max(work, 1), board.reachable(clock) * 1e9 / moved, fps, width, moved, exact)
 
 
 def dataflow_side(made: DataflowAccelerator, graph: Graph, board: Board) -> Roofline:

@@ -13,8 +13,8 @@ def plain(value: Fraction | int) -> int | float:
     return int(value) if value == int(value) else float(value)
 
 
-def budget_of(board: Board | None) -> dict[str, Any]:
-    """What report.json holds of a board."""
+def budget_of(board: Board | None, clock: float) -> dict[str, Any]:
+    """What report.json holds of a board; `bandwidth` is what the logic reaches at `clock` MHz."""
     if board is None:
         return {}
-    return {"board": board.name, **board.budget, "bandwidth": board.bandwidth}
+    return {"board": board.name, **board.budget, "bandwidth": board.reachable(clock)}

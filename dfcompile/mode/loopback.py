@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dfcompile.device.resources import Resources
-from dfcompile.emit.engine import LATENCY
+from dfcompile.emit.engine import LATENCY, TOP
 from dfcompile.emit.golden import random_frames
 from dfcompile.emit.project import target_of
 from dfcompile.ir.graph import Array, Graph
@@ -125,12 +125,15 @@ class LoopbackAccelerator(Accelerator):
 
     def write(self, folder: Path) -> None:
         from dfcompile.emit.loopback import write_loopback_project
+        from dfcompile.emit.vivado import emit_vivado
 
         parts = {"graph": self.graph, "host": self.host, "config": dataclasses.asdict(self.config), "batch": self.batch}
         serialize.write(folder, mode=self.mode, **parts, options=self.options, family=self.family)
         (folder / "report.json").write_text(json.dumps(self.report, indent=1) + "\n")
         (folder / "report.html").write_text(self.page(), encoding="utf-8")
         write_loopback_project(self.program, self.host, self.codes, self.frames(self.batch), target_of(self.options), self.name, folder)
+        if self.options.get("vivado"):
+            emit_vivado(TOP, self.options, folder / "rtl", folder / "vivado")
 
 
 def _stream(graph: Graph, tensor: str) -> tuple[Shape3, IntType]:

@@ -62,7 +62,7 @@ def make_report(acc: LoopbackAccelerator, model: Graph, board: Board | None) -> 
             "spilled": list(acc.program.spilled),
         },
         "resources": dataclasses.asdict(acc.resources),
-        "budget": budget_of(board),
+        "budget": budget_of(board, clock),
         "folding": {"optimal": False, "bound": None, "gap": None},
         "verification": {"streamline": "exact", "simulator": "skipped"},
         "implementation": None,
@@ -91,6 +91,8 @@ def build_loopback(
     config, batch = EngineConfig(**widths([graph])), 1
     if options.get("folding") is not None:
         config, batch = read_engine(options["folding"])
+        if board and 0 < board.port_bits < config.bus_bits:
+            raise CompileError(_too_wide(config, board))
         if board and not fits(config, family, board.budget):
             raise CompileError(_too_large(config, board))
     elif board:
@@ -136,6 +138,12 @@ def _too_large(config: EngineConfig, board: Board) -> Problem:
     used = dataclasses.asdict(resources(config, board.family))
     over = [f"{used[k]:,.0f} {k} of {limit:,.0f}" for k, limit in board.budget.items() if used[k] > limit]
     return Problem("does-not-fit", f"the given engine does not fit {board.name}", why=f"it takes {', '.join(over)}", help="make it smaller")
+
+
+def _too_wide(config: EngineConfig, board: Board) -> Problem:
+    why = f"its bus has {config.bus_bits} bits, and a beat of more than {board.port_bits} takes a memory port of the board several cycles"
+    help_ = f'give it "bus_bits": {board.port_bits}'
+    return Problem("does-not-fit", f"the given engine does not fit {board.name}", why=why, help=help_)
 
 
 def loopback_roofline(acc: LoopbackAccelerator) -> Roofline:

@@ -61,7 +61,7 @@ def make_report(
         "fifo_sizing": _sizing(sizing),
         "shared_memories": shared,
         "resources": dataclasses.asdict(acc.resources),
-        "budget": budget_of(board),
+        "budget": budget_of(board, clock),
         "folding": folded.report if folded else {"optimal": False, "bound": None, "gap": None},
         "verification": {"streamline": "exact", "simulator": "exact" if acc.options.get("verify", True) else "skipped"},
         "implementation": None,

@@ -196,16 +196,16 @@ struct Bench {
   Writer writer;
 
   void half(bool level) {
-    dut.clk_i = level;
+    dut.aclk = level;
     dut.eval();
   }
   // Four cycles of reset: nothing is under way afterwards, in the memory neither.
   void reset() {
-    dut.rst_ni = 0;
+    dut.aresetn = 0;
     dut.s_axi_control_awvalid = dut.s_axi_control_wvalid = dut.s_axi_control_arvalid = 0;
     dut.m_axi_program_rvalid = dut.m_axi_data_rvalid = dut.m_axi_data_bvalid = 0;
     for (int i = 0; i < 4; i++) half(0), half(1);
-    dut.rst_ni = 1;
+    dut.aresetn = 1;
     dut.s_axi_control_araddr = 0x00;
     dut.s_axi_control_arvalid = dut.s_axi_control_rready = 1;
     half(0), half(1);

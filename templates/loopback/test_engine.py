@@ -42,8 +42,8 @@ async def watch(dut: Any, channel: str, payload: tuple[str, ...], beats: bool = 
     valid, ready, *signals = (getattr(dut, f"m_axi_{channel}{s}") for s in ("valid", "ready", *payload))
     held = None
     while True:
-        await FallingEdge(dut.clk_i)
-        if not dut.rst_ni.value:
+        await FallingEdge(dut.aclk)
+        if not dut.aresetn.value:
             held = None
             continue
         offered = [int(s.value) for s in signals] if valid.value else None
@@ -77,20 +77,20 @@ async def memory_is_as_expected(dut: Any) -> None:
     image = Path(str(given["image"])).read_bytes()
     memory = mmap.mmap(-1, len(image))
     memory[:] = image
-    cocotb.start_soon(Clock(dut.clk_i, 10, "ns").start())
-    reset = {"reset": dut.rst_ni, "reset_active_level": False}
-    ram = AxiRam(AxiBus.from_prefix(dut, "m_axi_data"), dut.clk_i, **reset, mem=memory)
-    code = AxiRamRead(AxiReadBus.from_prefix(dut, "m_axi_program"), dut.clk_i, **reset, mem=memory)
-    control = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi_control"), dut.clk_i, **reset)
+    cocotb.start_soon(Clock(dut.aclk, 10, "ns").start())
+    reset = {"reset": dut.aresetn, "reset_active_level": False}
+    ram = AxiRam(AxiBus.from_prefix(dut, "m_axi_data"), dut.aclk, **reset, mem=memory)
+    code = AxiRamRead(AxiReadBus.from_prefix(dut, "m_axi_program"), dut.aclk, **reset, mem=memory)
+    control = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi_control"), dut.aclk, **reset)
     for part in (ram.write_if, ram.read_if, code, control.write_if, control.read_if):
         part.log.setLevel(logging.WARNING)
     chance = float(str(given["pauses"]))
     pause_all(ram, code, chance, int(str(given["pause_seed"])))
     watch_all(dut)
-    dut.rst_ni.value = 0
-    await ClockCycles(dut.clk_i, 5)
-    dut.rst_ni.value = 1
-    await ClockCycles(dut.clk_i, 5)
+    dut.aresetn.value = 0
+    await ClockCycles(dut.aclk, 5)
+    dut.aresetn.value = 1
+    await ClockCycles(dut.aclk, 5)
     for run in range(2):  # the same program again: nothing of the first run is left behind
         await control.write_dword(PROGRAM, int(str(given["program"])))
         await control.write_dword(BYTES, int(str(given["bytes"])))

@@ -7,7 +7,7 @@
   logic [31:0] rule, bytes;
   logic [63:0] cycles_q;
   dfc_lb_registers u_registers (
-    .clk_i, .rst_ni,
+    .clk_i(aclk), .rst_ni(aresetn),
     .aw_addr_i(s_axi_control_awaddr), .aw_valid_i(s_axi_control_awvalid), .aw_ready_o(s_axi_control_awready),
     .w_data_i(s_axi_control_wdata), .w_valid_i(s_axi_control_wvalid), .w_ready_o(s_axi_control_wready),
     .b_valid_o(s_axi_control_bvalid), .b_ready_i(s_axi_control_bready),
@@ -16,9 +16,9 @@
     .start_o(start), .address_o(rule), .bytes_o(bytes), .busy_i(state_q != Idle && state_q != Done), .done_i(state_q == Done),
     .error_i(rule == 11 ? 4'd8 : 4'd0), .index_i(32'd0), .cycles_i(cycles_q)
   );
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) boot_q <= {boot_q[14:0], boot_q[15]};
-    if (!rst_ni) begin
+  always_ff @(posedge aclk) begin
+    if (!aresetn) boot_q <= {boot_q[14:0], boot_q[15]};
+    if (!aresetn) begin
       state_q <= Idle;
       {odd_q, second_q, cycles_q} <= '0;
     end else begin

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -148,9 +149,19 @@ def test_a_given_engine_must_fit_the_board(examples: Path) -> None:
         dfc.build(examples / f"{MODEL}.onnx", mode="loopback", board="pynq-z2", folding={"engine": {"pe": 64, "simd": 64}})
 
 
+def test_a_given_bus_is_no_wider_than_the_boards_ports(examples: Path) -> None:
+    engine = {"pe": 16, "simd": 16, "bus_bits": 128}
+    with pytest.raises(CompileError, match="its bus has 128 bits") as refused:
+        dfc.build(examples / f"{MODEL}.onnx", mode="loopback", board="pynq-z2", folding={"engine": engine})
+    assert refused.value.problems[0].help == 'give it "bus_bits": 64'
+
+
 def test_a_board_file_leaves_no_path(examples: Path, tmp_path: Path) -> None:
     board = find_board("pynq-z2")
-    text = "".join(f"{k} = {json.dumps(v)}\n" for k, v in vars(board).items() if k != "name")
+    keys = asdict(board)
+    around = keys.pop("vivado")
+    text = "".join(f"{k} = {json.dumps(v)}\n" for k, v in keys.items() if k != "name" and v is not None)
+    text += "[vivado]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in around.items())
     (tmp_path / "mine.toml").write_text(text)
     for mode in ("dataflow", "loopback"):
         made = dfc.build(examples / "digits_mlp_w1a1.onnx", mode=mode, board=str(tmp_path / "mine.toml"))

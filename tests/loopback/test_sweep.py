@@ -19,7 +19,7 @@ from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import Target
 from dfcompile.loopback.predict import load_bytes, predict
-from dfcompile.loopback.search.sweep import candidates, sweep, widths
+from dfcompile.loopback.search.sweep import bus_bits, candidates, sweep, widths
 from dfcompile.loopback.traffic import layer_traffic
 from dfcompile.mode import serialize
 from dfcompile.mode.loopback import LoopbackAccelerator, from_parts
@@ -64,6 +64,17 @@ def tiny_board(tmp_path: Path, lut: int) -> Board:
     path = tmp_path / "tiny.toml"
     path.write_text(f'family = "xc7"\nlut = {lut}\nff = 90000\nbram36 = 12\ndsp = 90\nbandwidth = 1.0\nclock = 100\n')
     return find_board(str(path))
+
+
+@pytest.mark.parametrize(
+    ("board", "clock", "bits"),
+    [("pynq-z2", 100.0, 64), ("pynq-z2", 300.0, 32), ("ultra96-v2", 200.0, 128), ("kv260", 200.0, 128), ("arty-a7-100t", 100.0, 64)],
+)
+def test_the_bus_is_no_wider_than_a_memory_port(board: str, clock: float, bits: int) -> None:
+    """HP ports of Zynq-7000 have 64 bits though 16 bytes a cycle at 100 MHz are below the memory's 2.1 GB/s; at 300 MHz 8 are above."""
+    assert bus_bits(find_board(board), clock) == bits
+    needed = {"weight_bits": 4, "scale_bits": 0, "acc_bits": 32, "tree_levels": 4}
+    assert max(c.bus_bits for c in candidates(find_board(board), clock, needed)) == bits
 
 
 def test_why_no_engine_is_left(tmp_path: Path) -> None:

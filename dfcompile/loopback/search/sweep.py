@@ -75,8 +75,9 @@ class Sweep:
 
 
 def bus_bits(board: Board, clock: float) -> int:
-    """Widest bus that the board's memory keeps busy at `clock` MHz."""
-    return max([b for b in (32, 64, 128) if b / 8 * clock * 1e6 <= board.bandwidth * 1e9] or [32])
+    """Widest bus that a port of the board's memory takes and the memory keeps busy at `clock` MHz."""
+    within = [b for b in (32, 64, 128) if b <= (board.port_bits or b) and b / 8 * clock * 1e6 <= board.bandwidth * 1e9]
+    return max(within or [32])
 
 
 def widths(graphs: Sequence[Graph]) -> dict[str, int]:

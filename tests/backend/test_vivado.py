@@ -1,0 +1,208 @@
+"""The scripts for Vivado, held to account by a strict stand-in: every board, and each kind of mistake is noticed."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dfcompile as dfc
+from dfcompile.device.boards import boards, find_board
+from dfcompile.emit.engine import TOP, emit_rtl_engine
+from dfcompile.emit.vivado import Top, emit_vivado, unwired
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.options import Options
+from dfcompile.toolchain import require_tool, verilator_root
+from tests.shared import MODELS, manifest, needs_models
+
+pytest.importorskip("tkinter", reason="Python was built without Tcl")
+from tools.vivado_design import Refused
+from tools.vivado_strict import Vivado
+
+AMD = [name for name, b in boards().items() if b.vivado]
+TOP_NAME = "digits_mlp_w1a1"
+
+
+@pytest.fixture(scope="module")
+def rtl(tmp_path_factory: pytest.TempPathFactory, examples: Path) -> Path:
+    """rtl/ of a design and, beside it, of a loopback engine."""
+    folder = tmp_path_factory.mktemp("vivado")
+    dfc.build(examples / f"{TOP_NAME}.onnx", board="pynq-z2", interval=1024, verify=False).save(folder / "dataflow")
+    emit_rtl_engine(EngineConfig(pe=4, simd=8), folder / "loopback" / "rtl")
+    return folder
+
+
+def scripts(rtl: Path, mode: str, board: str, folder: Path) -> Path:
+    """vivado/ for a board, with a link to rtl/ beside it."""
+    folder.mkdir()
+    (folder / "rtl").symlink_to(rtl / mode / "rtl")
+    emit_vivado(TOP if mode == "loopback" else TOP_NAME, Options(board=board).kept(), folder / "rtl", folder / "vivado")
+    return folder / "vivado"
+
+
+def run(script: Path, work: Path) -> set[str]:
+    """Names of the files that a script leaves."""
+    work.mkdir()
+    Vivado().run(script, work)
+    return {p.name for p in work.iterdir() if p.is_file()}
+
+
+@pytest.mark.parametrize("mode", ["dataflow", "loopback"])
+@pytest.mark.parametrize("board", AMD)
+def test_every_board(rtl: Path, board: str, mode: str, tmp_path: Path) -> None:
+    made = scripts(rtl, mode, board, tmp_path / "out")
+    top = f"{TOP if mode == 'loopback' else TOP_NAME}_ip"
+    assert run(made / "ooc.tcl", tmp_path / "ooc") == {"utilisation.txt", "hierarchy.txt", "timing.txt", f"{top}.dcp"}
+    kind = Options(board=board).kept()["vivado"]["kind"]
+    if mode == "loopback" and kind in ("jtag", "xrt"):
+        assert not (made / "design.tcl").exists() and not (made / "kernel.tcl").exists()
+    elif kind == "xrt":
+        assert run(made / "kernel.tcl", tmp_path / "kernel") == {f"{top}.xo"}
+    else:
+        wanted = {"design.bit", "utilisation.txt", "hierarchy.txt", "timing.txt"} | ({"design.hwh"} if kind != "jtag" else set())
+        assert run(made / "design.tcl", tmp_path / "design") == wanted
+
+
+BREAKS: list[tuple[str, str, str, str, str]] = [
+    # board, file, text, what takes its place, what the stand-in says
+    ("pynq-z2", "design.tcl", "\nvalidate_bd_design", "\ncheck_bd_design", "invalid command name"),
+    ("pynq-z2", "design.tcl", "\nvalidate_bd_design", "\nexec ls", "invalid command name"),
+    ("pynq-z2", "design.tcl", "\nvalidate_bd_design", "", "validated and saved"),
+    ("pynq-z2", "design.tcl", "-jobs 2", "-threads 2", "no option -threads"),
+    ("pynq-z2", "design.tcl", "axi_dma_0 axi_dma ", "axi_dma_0 axi_dna ", "no IP axi_dna"),
+    ("pynq-z2", "design.tcl", "c_sg_length_width", "c_length_width", "no parameter CONFIG.c_length_width"),
+    ("pynq-z2", "design.tcl", "length_width 26", "length_width 27", "CONFIG.c_sg_length_width cannot be '27'"),
+    ("pynq-z2", "design.tcl", "HP0_DATA_WIDTH 64", "HP0_DATA_WIDTH 128", "cannot be '128'"),
+    ("pynq-z2", "design.tcl", "{s_axi_lite_aclk", "{s_axi_light_aclk", "no pin axi_dma_0/s_axi_light_aclk"),
+    ("pynq-z2", "design.tcl", "axi_dma_0/M_AXIS_MM2S", "axi_dma_0/M_AXIS", "no interface axi_dma_0/M_AXIS"),
+    ("pynq-z2", "design.tcl", "accelerator/m_axis axi_dma_0", "accelerator/s_axis axi_dma_0", "not a master and a slave"),
+    ("pynq-z2", "design.tcl", "M00_AXI accelerator/s_axi_control", "M00_AXI axi_dma_0/S_AXIS_S2MM", r"\(aximm\) does not fit"),
+    ("pynq-z2", "design.tcl", "control/M00_AXI accelerator", "ps/M_AXI_GP0 accelerator", "connected already|does not fit"),
+    ("pynq-z2", "design.tcl", "tdata_width 32", "tdata_width 64", "has 64 bits, accelerator/s_axis 32"),
+    ("pynq-z2", "design.tcl", "tdata_width 32", "tdata_width 128", "the stream of 128 bits is wider"),
+    ("pynq-z2", "design.tcl", " m_axi_s2mm_aclk}", "}", "axi_dma_0/m_axi_s2mm_aclk is not connected"),
+    ("pynq-z2", "design.tcl", "control aclk aresetn", "control aclk {}", "control/aresetn is not connected"),
+    ("pynq-z2", "design.tcl", "control aclk aresetn", "control aresetn aclk", "drives control/aresetn"),
+    ("pynq-z2", "design.tcl", "wire reset/peripheral_aresetn", "wire reset/peripheral_reset", r"peripheral_reset \(reset\) drives"),
+    ("pynq-z2", "design.tcl", "ps/S_AXI_HP1_ACLK", "ps/S_AXI_HP2_ACLK", "no pin ps/S_AXI_HP2_ACLK"),
+    ("pynq-z2", "design.tcl", "\nassign_bd_address", "", "has no address for"),
+    ("pynq-z2", "design.tcl", "link control/M01_AXI axi_dma_0/S_AXI_LITE", "", "M01_AXI is not connected"),
+    ("pynq-z2", "design.tcl", 'make_external "FIXED_IO, DDR" ', "", "ps/DDR is not connected"),
+    ("pynq-z2", "design.tcl", "*:pynq-z2:", "*:pynq-z3:", "no board files"),
+    ("pynq-z2", "design.tcl", "xc7z020clg400-1", "xc7z020clg484-1", "no part"),
+    ("pynq-z2", "design.tcl", "set_property top system_wrapper", "set_property top accelerator", "have a module accelerator"),
+    ("pynq-z2", "package.tcl", f"top {TOP_NAME}_ip", f"top {TOP_NAME}", "plain Verilog"),
+    ("pynq-z2", "package.tcl", "import_files -", "import_file -", "no option -import_file"),
+    ("pynq-z2", "sources.tcl", "  dfc_mvtu.sv\n", "", "lacks dfc_mvtu.sv"),
+    ("pynq-z2", "sources.tcl", "dfc_mvtu.sv\n", "dfc_mvtux.sv\n", "no file"),
+    ("pynq-z2", "sources.tcl", "{dfc_assert.svh}", "{}", "lacks dfc_assert.svh"),
+    ("pynq-z2", "sources.tcl", "  conv_matmul_1_weights.mem\n", "", "lacks .*mem"),
+    ("pynq-z2", f"{TOP_NAME}_ip.v", ", ASSOCIATED_RESET aresetn", "", "no ASSOCIATED_RESET"),
+    ("pynq-z2", f"{TOP_NAME}_ip.v", ":m_axis,", ",", "m_axis is in no ASSOCIATED_BUSIF"),
+    ("pynq-z2", f"{TOP_NAME}_ip.v", "POLARITY ACTIVE_LOW", "POLARITY ACTIVE_HIGH", "without POLARITY"),
+    ("pynq-z2", f"{TOP_NAME}_ip.v", "s_axis TKEEP", "s_axis TKEEPS", "no signal TKEEPS"),
+    ("pynq-z2", f"{TOP_NAME}_ip.v", "output wire s_axis_tready", "input wire s_axis_tready", "TREADY points the wrong way"),
+    ("pynq-z2", f"{TOP_NAME}_ip.v", "[3:0] s_axis_tkeep", "[1:0] s_axis_tkeep", "32 bits with TKEEP"),
+    ("pynq-z2", f"{TOP_NAME}_ip.v", "PROTOCOL AXI4LITE, DATA_WIDTH 32", "PROTOCOL AXI4LITE, DATA_WIDTH 64", "DATA_WIDTH 64"),
+    ("kv260", "design.tcl", "PSU__USE__S_AXI_GP2 1", "PSU__USE__S_AXI_GP2 0", "no pin ps/saxihp0_fpd_aclk"),
+    ("kv260", "design.tcl", "kv260_carrier", "kr260_carrier", "takes no board_connections"),
+    ("kv260", "design.tcl", "ps/pl_resetn0", "ps/pl_clk0", "drives reset/ext_reset_in"),
+    ("arty-a7-100t", "design.tcl", "0x44A00000", "0xC0000000", "overlaps"),
+    ("arty-a7-100t", "design.tcl", "0xC0000000", "0xC0000800", "does not lie at"),
+    ("arty-a7-100t", "design.tcl", "CONFIG.POLARITY ACTIVE_LOW", "CONFIG.POLARITY ACTIVE_HIGH", r"\(reset\) drives reset/ext_reset_in"),
+    (
+        "arty-a7-100t", "design.tcl", "clocked host aclk aresetn",
+        "connect_bd_net [get_bd_ports oscillator] [get_bd_pins host/aclk]; clocked host {} aresetn", "have different clocks",
+    ),
+    ("arty-a7-100t", "pins.xdc", "[get_ports reset_n]\nset_false", "[get_ports reset]\nset_false", "ports that there are not: reset"),
+    ("arty-a7-100t", "pins.xdc", "PACKAGE_PIN C2 ", "", "takes no|ports without a pin"),
+    ("alveo-u250", "kernel.xml", 'name="s_axis" mode', 'name="s_axis0" mode', "port s_axis0 is none of the IP's"),
+    ("alveo-u250", "kernel.xml", 'dataWidth="16"', 'dataWidth="32"', "port m_axis is none"),
+    ("alveo-u250", "package.tcl", "sdx_kernel true", "sdx_kernel false", "not the kernel"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("board", "name", "old", "new", "says"), BREAKS, ids=lambda x: None)
+def test_mistakes_are_noticed(rtl: Path, board: str, name: str, old: str, new: str, says: str, tmp_path: Path) -> None:
+    made = scripts(rtl, "dataflow", board, tmp_path / "out")
+    text = (made / name).read_text()
+    assert old in text
+    (made / name).write_text(text.replace(old, new, 1))
+    with pytest.raises(Refused, match=says):
+        run(made / ("kernel.tcl" if board == "alveo-u250" else "design.tcl"), tmp_path / "work")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "says"),
+    [
+        ("ooc.tcl", "place_design\n", "", "comes before place"),
+        ("ooc.tcl", "out_of_context -include", "out_of_kontext -include", "no part .* -mode out_of_kontext"),
+        ("ooc.xdc", "get_ports aclk", "get_ports clk_i", "ports that there are not: clk_i"),
+        ("ooc.xdc", "-period 10", "-period", "no clock of a port"),
+    ],
+)
+def test_mistakes_out_of_context_are_noticed(rtl: Path, name: str, old: str, new: str, says: str, tmp_path: Path) -> None:
+    made = scripts(rtl, "dataflow", "pynq-z2", tmp_path / "out")
+    text = (made / name).read_text()
+    assert old in text
+    (made / name).write_text(text.replace(old, new, 1))
+    with pytest.raises(Refused, match=says):
+        run(made / "ooc.tcl", tmp_path / "work")
+
+
+@pytest.mark.parametrize("mode", ["dataflow", "loopback"])
+def test_the_plain_top_fits_the_design(rtl: Path, mode: str, tmp_path: Path) -> None:
+    """Under Verilator, whose warnings are errors: every port of the top by its name and width."""
+    made = scripts(rtl, mode, "pynq-z2", tmp_path / "out")
+    name = TOP if mode == "loopback" else TOP_NAME
+    lint = ["--lint-only", "-Wall", "-f", "files.f", "--top", f"{name}_ip", str(made / f"{name}_ip.v")]
+    command = ["env", f"VERILATOR_ROOT={verilator_root()}", str(require_tool("verilator").path), *lint]
+    found = subprocess.run(command, cwd=rtl / mode / "rtl", capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+
+
+def test_wide_streams_get_converters(tmp_path: Path) -> None:
+    """The DMA has 1,024 bits at most, a converter 4,096; a wider beat has no block design, and the reason is told."""
+    board: dict[str, Any] = Options(board="pynq-z2").kept()
+    for bits in (1024, 4096, 8192):
+        folder = tmp_path / str(bits)
+        (folder / "rtl").mkdir(parents=True)
+        (folder / "rtl" / "wide.sv").write_text(stream_top(bits))
+        (folder / "rtl" / "files.f").write_text("wide.sv\n")
+        emit_vivado("wide", board, folder / "rtl", folder / "vivado")
+        assert (folder / "vivado" / "design.tcl").exists() == (bits <= 4096)
+        assert ("a beat is wider" in unwired(Top.read("wide", folder / "rtl"), board["vivado"])) == (bits > 4096)
+        if bits <= 4096:
+            run(folder / "vivado" / "design.tcl", folder / "work")
+            assert ("dwidth" in (folder / "vivado" / "design.tcl").read_text()) == (bits > 1024)
+
+
+def stream_top(bits: int) -> str:
+    """A top with a register port, a wide input and a narrow output; its inside does not matter."""
+    lines = ["aclk", "aresetn"]
+    ports = [f"input logic {n}" for n in lines]
+    control = {"aw": ("addr:8", "valid"), "w": ("data:32", "valid"), "ar": ("addr:8", "valid"), "b": ("ready",), "r": ("ready",)}
+    answers = ("awready", "wready", "arready", "bvalid", "rvalid", "rdata:32")
+    for side, names in [("input", [c + n for c, all_ in control.items() for n in all_]), ("output", list(answers))]:
+        for name, _, width in (n.partition(":") for n in names):
+            ports.append(f"{side} logic {f'[{int(width) - 1}:0] ' if width else ''}s_axi_control_{name}")
+    for axis, width, into, out in (("s_axis", bits, "input", "output"), ("m_axis", 16, "output", "input")):
+        ports += [f"{into} logic [{width - 1}:0] {axis}_tdata", f"{into} logic [{width // 8 - 1}:0] {axis}_tkeep"]
+        ports += [f"{into} logic {axis}_tlast", f"{into} logic {axis}_tvalid", f"{out} logic {axis}_tready"]
+    return "module wide (\n  " + ",\n  ".join(ports) + "\n);\nendmodule\n"
+
+
+def test_other_boards_get_none(examples: Path, tmp_path: Path) -> None:
+    dfc.build(examples / f"{TOP_NAME}.onnx", board="ecp5-85f", interval=1024, verify=False).save(tmp_path / "out")
+    assert not (tmp_path / "out" / "vivado").exists() and find_board("ecp5-85f").vivado is None
+
+
+@pytest.mark.full
+@needs_models
+@pytest.mark.parametrize("model", [m["name"] for m in manifest()])
+def test_every_model_for_pynq_z2(model: str, tmp_path: Path) -> None:
+    dfc.build(MODELS / f"{model}.onnx", board="pynq-z2", verify=False).save(tmp_path / "out")
+    assert "design.bit" in run(tmp_path / "out" / "vivado" / "design.tcl", tmp_path / "work")
+    assert "timing.txt" in run(tmp_path / "out" / "vivado" / "ooc.tcl", tmp_path / "ooc")
