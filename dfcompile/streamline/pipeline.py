@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from dfcompile.errors import CompileError
-from dfcompile.ir.graph import Graph
+from dfcompile.ir.graph import Graph, Node
 from dfcompile.ir.intop import INTEGER_OPS
 from dfcompile.ir.types import IntType
 from dfcompile.streamline.check import Probes, check_encoding, probe_inputs
@@ -18,6 +18,7 @@ from dfcompile.streamline.fold_pads import fold_pads
 from dfcompile.streamline.host import HostSide
 from dfcompile.streamline.lift_clips import lift_clips
 from dfcompile.streamline.narrow import narrow_factors
+from dfcompile.streamline.prune import prune
 from dfcompile.streamline.push_quantizers import push_quantizers
 from dfcompile.streamline.rewrite import drop_views, merge_pads
 from dfcompile.streamline.step import StepFunction
@@ -65,15 +66,26 @@ def streamline(
     if dump:
         dump("encode", encoded.graph)
     graph, passes = encoded.graph, []
-    for run in PASSES:
-        graph = run(graph, noted(run.__name__, left))
+
+    def pruned(graph: Graph, decline: Decline) -> Graph:
+        return prune(graph, decline, lambda node, text: _add(fates, node, text))
+
+    for name, run in (*((p.__name__, p) for p in PASSES), (prune.__name__, pruned)):
+        graph = run(graph, noted(name, left))
         graph.verify((*INTEGER_OPS, StepFunction))
-        passes.append((run.__name__, graph))
+        passes.append((name, graph))
         if dump:
-            dump(run.__name__, graph)
+            dump(name, graph)
     host = _host(model, encoded)
     probes = check_encoding(model, encoded, host, probe_inputs(model, encoded.input_types), passes, progress)
     return Streamlined(graph, replace(host, streams=_streams(graph)), fates, encoded.input_types, probes, tuple(left))
+
+
+def _add(fates: dict[str, str], node: Node, text: str) -> None:
+    """More to tell of what became of the model's nodes behind one of the integer graph's."""
+    for source in node.source:
+        if source in fates:
+            fates[source] += f"; {text}"
 
 
 def _host(model: Graph, encoded: Encoded) -> HostSide:
