@@ -52,5 +52,6 @@ def no_result(error: CompileError, frames: int, beats: int, blame: Callable[[], 
     problem = error.problems[0]
     if problem.code in ("missing-tool", "tool-failed"):
         raise error
-    first = f"{problem.what}: {problem.where or problem.why}; {blame()}"
+    # A deadlock is between units, each of which is right alone.
+    first = f"{problem.what}: {problem.why}" if problem.code == "deadlock" else f"{problem.what}: {problem.where or problem.why}; {blame()}"
     return {"pass": False, "frames": frames, "mismatches": beats, "first_mismatch": first}

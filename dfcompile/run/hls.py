@@ -69,6 +69,13 @@ def build_testbench(hls: Path, fast: bool) -> Path:
     return cached("hls", key, build) / "testbench"
 
 
+def _failure(design: Design, why: str) -> Problem:
+    if why.startswith("deadlock: "):
+        help_ = "the streams of the top function are shallower than its units need: build it again"
+        return Problem("deadlock", "units of the C++ wait for each other", design.name, why.removeprefix("deadlock: "), help_)
+    return Problem("hls-run", "the compiled C++ failed", design.name, why, "please report it with the build folder")
+
+
 def run_hls(design: Design, inputs: Sequence[Array], hls: Path | None = None, seed: int | None = None) -> tuple[NDArray[np.int64], ...]:
     """Run frames of codes, one array (n, h, w, c) for each input port, through the compiled C++; codes of each output.
 
@@ -92,5 +99,5 @@ def run_hls(design: Design, inputs: Sequence[Array], hls: Path | None = None, se
         output = (done.stdout + done.stderr).strip()
         if done.returncode or output:
             why = output or f"exit status {done.returncode}"
-            raise CompileError(Problem("hls-run", "the compiled C++ failed", design.name, why, "please report it with the build folder"))
+            raise CompileError(_failure(design, why))
         return tuple(read_beats(folder / f"{p.axis}.hex", p.stream) for p in interface.outputs)

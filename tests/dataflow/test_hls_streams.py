@@ -1,0 +1,54 @@
+"""Depths of the C++'s streams: the interval of the SystemVerilog, no more than that takes, nowhere less than its FIFOs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dfcompile.dataflow.design import Design
+from dfcompile.timing.fifo_sizing import deepen, find_depths
+from dfcompile.timing.hls_streams import size_streams, stream_depths
+from dfcompile.timing.interval import least_interval
+from dfcompile.timing.system import build
+from tests.dataflow.synthetic import designs
+from tests.dataflow.test_timing_rtl import one_block, wide_block
+from tests.examples import examples
+
+WORK = 50_000_000
+
+
+@given(designs(), st.data())
+@examples(40)
+def test_depths_grow_only_where_the_interval_asks_for_it(made: Design, data: Any) -> None:
+    sized = find_depths(made)
+    least = {t: data.draw(st.integers(1, d)) for t, d in sized.depths.items() if data.draw(st.booleans())}
+    system = build(made)
+    found = deepen(system, least, sized.interval, WORK)
+    assert all(found.get(t, 0) >= d for t, d in least.items())
+    assert least_interval(system, found)[0] == sized.interval
+    for t, d in found.items():
+        if d > least.get(t, 0):
+            assert least_interval(system, {**found, t: d - 1})[0] != sized.interval
+
+
+@pytest.mark.parametrize("make", [one_block, wide_block])
+def test_the_streams_of_the_hls_keep_the_interval(make: Any) -> None:
+    made = make()
+    sized = find_depths(made)
+    system = build(made, hls=True)
+    depths = deepen(system, sized.depths, sized.interval, WORK)
+    assert least_interval(system, depths)[0] == sized.interval
+    assert least_interval(system, {t: d - 1 for t, d in depths.items()})[0] != sized.interval
+    slots = stream_depths(size_streams(Design(made.graph, sized.depths), sized.interval))
+    assert slots.keys() == made.streams().keys()
+    assert all(slots[e.tensor] >= depths.get(e.tensor, 0) + e.slots for e in system.edges)
+
+
+def test_depths_that_suffice_stay() -> None:
+    made = one_block()
+    system = build(made, hls=True)
+    plenty = dict.fromkeys(made.streams(), 100)
+    assert deepen(system, plenty, find_depths(made).interval, WORK) == plenty
