@@ -11,6 +11,7 @@ import pytest
 
 import dfcompile as dfc
 from dfcompile.errors import CompileError
+from dfcompile.mode.accelerator import Accelerator
 from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.units.base import Unit
 from tests.shared import MODELS, manifest, needs_models
@@ -26,16 +27,23 @@ def declared(model: dict[str, Any]) -> str:
     return f"{model['input_datatype'].lower()}:{scale!r}:{-(model.get('input_zero_point') or 0) * scale!r}"
 
 
-def compiled(model: dict[str, Any], folder: Path | None = None) -> DataflowAccelerator:
+def built(model: dict[str, Any], folder: Path | None = None, **options: Any) -> Accelerator:
     """The build of a model; under one name for all in `folder`, so that equal designs share their simulators."""
     path = MODELS / model["file"]
     if folder:
         path = Path(shutil.copy(path, folder / "network.onnx"))
     try:
-        return dfc.build(path)
+        return dfc.build(path, **options)
     except CompileError as e:
         assert {p.code for p in e.problems} == {"no-input-type"}, str(e)
-        return dfc.build(path, input_type=declared(model))
+        return dfc.build(path, input_type=declared(model), **options)
+
+
+def compiled(model: dict[str, Any], folder: Path | None = None) -> DataflowAccelerator:
+    """As `built`, a unit for each layer."""
+    made = built(model, folder)
+    assert isinstance(made, DataflowAccelerator)
+    return made
 
 
 def as_close(made: np.ndarray, wanted: np.ndarray) -> np.ndarray:

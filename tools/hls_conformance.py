@@ -7,26 +7,27 @@ values of the files that the SystemVerilog reads. clang comes from the PyPI pack
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.metadata
 import json
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from dfcompile.dataflow.design import Design
 from dfcompile.emit.engine import emit_hls_engine
-from dfcompile.emit.hls import emit_hls, rom_banks
+from dfcompile.emit.hls import emit_hls
 from dfcompile.emit.interface import Interface
-from dfcompile.emit.memory import parse_hex
+from dfcompile.emit.memory import Words, parse_hex
 from dfcompile.emit.rtl import emit_rtl, memory_file
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.run.cache import cached, content_key
+from dfcompile.run.cache import cached, content_key, folder_key
 from dfcompile.units.base import Memory
 from tools.llvm_ir import Limbs, breaches
 
@@ -34,7 +35,7 @@ TOOLS = Path(__file__).resolve().parent
 STRICT = TOOLS / "hls_strict"
 # -O1 as HLS front ends do; read-only memories stay whole even where the optimiser has no more use for them.
 FLAGS = (
-    "-std=c++14 -O1 -g0 -S -emit-llvm -fkeep-static-consts -target x86_64-linux-gnu -mcpu=x86_64_v2 "
+    "-std=c++14 -O1 -g0 -S -emit-llvm -fkeep-static-consts -fno-discard-value-names -target x86_64-linux-gnu -mcpu=x86_64_v2 "
     "-Wall -Wextra -Wglobal-constructors -Wexit-time-destructors -Werror -Wno-unused-command-line-argument"
 ).split()
 
@@ -51,56 +52,64 @@ def compile_ir(source: Path) -> tuple[str, list[str]]:
         return "", errors or [done.stderr.strip() or f"exit status {done.returncode}"]
 
 
-def check_source(source: Path, memories: Mapping[str, Limbs], state: Sequence[str] = ()) -> list[str]:
-    """Sentences on what breaks the dialect in one C++ file; kept by content."""
+def check_source(
+    source: Path,
+    memories: Mapping[str, Limbs] = MappingProxyType({}),
+    state: Sequence[str] = (),
+    others: Sequence[str] = (),
+    unit: str = "",
+) -> list[str]:
+    """Sentences on what breaks the dialect in one C++ file, as `llvm_ir.breaches`."""
+    text, errors = compile_ir(source)
+    return [f"{source.name}: {e}" for e in errors or breaches(text, memories, state, others, unit)]
 
-    def build(folder: Path) -> None:
-        text, errors = compile_ir(source)
-        found = [f"{source.name}: {e}" for e in errors or breaches(text, memories, state)]
-        (folder / "found.json").write_text(json.dumps(found))
 
-    read = [*TOOLS.glob("*_ir.py"), *sorted(STRICT.glob("*.h")), *sorted(source.parent.glob("*.hpp"))]
-    own = sorted(source.parent.glob(f"memory/{source.stem}_*"))
-    parts: list[str | bytes] = [
-        importlib.metadata.version("ziglang"),
-        *FLAGS,
-        source.name,
-        *(p.read_bytes() for p in [*read, source, *own]),
-    ]
-    words = [part for name, limbs in memories.items() for part in (name, limbs.tobytes())]
-    found = json.loads((cached("conformance", content_key([*parts, *words, *state]), build) / "found.json").read_text())
+def _kept(folder: Path, check: Callable[[], list[str]]) -> list[str]:
+    """What `check` finds in the sources of a folder; kept by content."""
+
+    def build(place: Path) -> None:
+        (place / "found.json").write_text(json.dumps(check()))
+
+    own = [Path(__file__), TOOLS / "llvm_ir.py", *sorted(STRICT.glob("*.h"))]
+    key = content_key([importlib.metadata.version("ziglang"), *(p.read_bytes() for p in own), folder_key(folder)])
+    found = json.loads((cached("conformance", key, build) / "found.json").read_text())
     assert isinstance(found, list), "as build has written it"
     return found
 
 
-def limbs_of(unit: str, memory: Memory, file: Path) -> dict[str, Limbs]:
-    """The read-only arrays of a memory in 64-bit limbs, (words, limbs), as the file of the SystemVerilog has them where there is one."""
-    if file.exists():
-        memory = dataclasses.replace(memory, words=parse_hex(file.read_text(), memory.width))
-    found = {}
-    for bank in rom_banks(unit, memory):
-        words = bank["words"].reshape(-1, memory.words.shape[1])
-        padded = np.zeros((len(words), -(-words.shape[1] // 8) * 8), np.uint8)
-        padded[:, : words.shape[1]] = words
-        found[bank["name"]] = padded.view("<u8")
-    return found
+def arrays_of(memory: Memory, file: Path) -> dict[str, Limbs]:
+    """The arrays of a memory in 64-bit limbs, with the words of the SystemVerilog's file where it has one of its own."""
+    read = replace(memory, words=parse_hex(file.read_text(), memory.width)) if file.exists() else memory
+    banks = read.split()
+    names = [f"{file.stem}_{i}" for i in range(len(banks))] if len(banks) > 1 else [file.stem]
+    return dict(zip(names, map(_limbs, banks), strict=True))
+
+
+def _limbs(words: Words) -> Limbs:
+    """(lanes, words, bytes) -> (lanes * words, limbs), lowest limb first."""
+    rows = words.reshape(-1, words.shape[-1])
+    padded = np.zeros((len(rows), -(-rows.shape[1] // 8) * 8), np.uint8)
+    padded[:, : rows.shape[1]] = rows
+    return padded.view("<u8")
 
 
 def check_design(design: Design) -> list[str]:
-    """What breaks the dialect in the C++ of a design: each unit, and the top."""
+    """What breaks the dialect in the C++ of a design: each unit, and the design's top."""
     with tempfile.TemporaryDirectory() as temporary:
         hls, rtl = Path(temporary) / "hls", Path(temporary) / "rtl"
         emit_hls(design, hls)
         emit_rtl(design, rtl)
         names = Interface.of(design).names
-        found = check_source(hls / f"{names.top}.cpp", {})
-        for node in design.nodes:
-            name = names.units[node.name]
-            memories = dict[str, Limbs]()
-            for memory in design.unit(node.name).stored:
-                memories |= limbs_of(name, memory, rtl / memory_file(name, memory))
-            found += check_source(hls / f"{name}.cpp", memories)
-        return found
+
+        def check() -> list[str]:
+            found = check_source(hls / f"{names.top}.cpp", others=list(names.units.values()))
+            for node in design.nodes:
+                name = names.units[node.name]
+                memories = {k: v for m in design.unit(node.name).stored for k, v in arrays_of(m, rtl / memory_file(name, m)).items()}
+                found += check_source(hls / f"{name}.cpp", memories, unit=name)
+            return found
+
+        return _kept(Path(temporary), check)
 
 
 def check_engine(config: EngineConfig) -> list[str]:
@@ -108,4 +117,4 @@ def check_engine(config: EngineConfig) -> list[str]:
     with tempfile.TemporaryDirectory() as temporary:
         hls = Path(temporary)
         emit_hls_engine(config, hls)
-        return check_source(hls / "top.cpp", {}, ("core",))
+        return _kept(hls, lambda: check_source(hls / "top.cpp", state=["core"]))

@@ -20,14 +20,18 @@ _ENTRY = re.compile(r"i64 (-?\d+)|((?:\[\d+ x )+)i64\]+ zeroinitializer")
 Limbs = NDArray[np.uint64]
 
 
-def breaches(text: str, memories: Mapping[str, Limbs], state: Sequence[str] = ()) -> list[str]:
+def breaches(text: str, memories: Mapping[str, Limbs], state: Sequence[str] = (), others: Sequence[str] = (), unit: str = "") -> list[str]:
     """What breaks the dialect in a module of LLVM IR, one sentence each.
 
     memories: name -> (depth, limbs) of every read-only memory that must be there, lowest limb first
     state:    names of variables that keep their values between calls, which are allowed
+    others:   names of functions that other files define
+    unit:     name of the function that must move its beats in one flat loop
     """
     module = llvm.parse_assembly(text)
-    return [*_globals(module, state), *_memories(module, memories), *_functions(module)]
+    defined = tuple(f"_Z{len(name)}{name}R" for name in others)
+    found = [*_globals(module, state), *_memories(module, memories), *_functions(module, defined)]
+    return found if found or not unit else list(_loops(module, unit))  # without recursion, as has been seen
 
 
 def _globals(module: llvm.ModuleRef, state: Sequence[str]) -> Iterator[str]:
@@ -71,7 +75,7 @@ def values(variable: str) -> Limbs:
     return np.array(numbers, np.uint64)
 
 
-def _functions(module: llvm.ModuleRef) -> Iterator[str]:
+def _functions(module: llvm.ModuleRef, defined: tuple[str, ...]) -> Iterator[str]:
     calls, declared = nx.DiGraph(), {f.name for f in module.functions if f.is_declaration}
     for function in module.functions:
         calls.add_node(function.name)
@@ -88,8 +92,57 @@ def _functions(module: llvm.ModuleRef) -> Iterator[str]:
                 yield f"{function.name}: dynamic memory ({callee.name})"
             elif callee.name not in declared:
                 calls.add_edge(function.name, callee.name)
-            elif not callee.name.startswith(("llvm.", STREAM)):
+            elif not callee.name.startswith(("llvm.", STREAM, *defined)):
                 yield f"{function.name}: a call of {callee.name}, which is nowhere defined"
     for loop in nx.strongly_connected_components(calls):
         if len(loop) > 1 or any(calls.has_edge(f, f) for f in loop):
             yield f"{min(loop)}: recursion"
+
+
+def _loops(module: llvm.ModuleRef, unit: str) -> Iterator[str]:
+    """Whether all reads and writes of streams stand in one loop, and in no loop within it; they may be in functions that are called."""
+    functions = {f.name: f for f in module.functions if not f.is_declaration}
+    name = next(n for n in functions if n.startswith(f"_Z{len(unit)}{unit}R"))
+    while True:
+        flow, moves = _moves(functions[name], functions)
+        outer = [loop for loop in _cycles(flow) if moves.keys() & loop]
+        called = [f for b in moves for f in moves[b]]
+        if not outer and len(called) == 1 and called[0] in functions:
+            name = called[0]  # which does it all
+            continue
+        break
+    if len(outer) != 1 or not moves.keys() <= outer[0]:
+        yield f"{unit}: beats move in {len(outer)} loops" + (" and outside" if moves.keys() - set().union(*outer) else "")
+        return
+    (head,) = {b for a, b in flow.edges if b in outer[0] and a not in outer[0]}
+    within = any(moves.keys() & loop for loop in _cycles(flow.subgraph(outer[0] - {head})))
+    if within or any(_cycles(flow) and moves.keys() & set().union(*_cycles(flow)) for flow, moves in _below(called, functions)):
+        yield f"{unit}: beats move in a loop within the loop"
+
+
+def _moves(function: llvm.ValueRef, functions: Mapping[str, llvm.ValueRef]) -> tuple[nx.DiGraph, dict[str, list[str]]]:
+    """The blocks of a function, and those that move beats with what they call for it."""
+    flow, moves = nx.DiGraph(), dict[str, list[str]]()
+    for block in function.blocks:
+        flow.add_node(block.name)
+        for operand in (o for i in block.instructions for o in i.operands):
+            if operand.value_kind == llvm.ValueKind.basic_block:
+                flow.add_edge(block.name, operand.name)
+            elif operand.value_kind == llvm.ValueKind.function and (
+                operand.name.startswith(STREAM) or (operand.name in functions and _moves(functions[operand.name], functions)[1])
+            ):
+                moves.setdefault(block.name, []).append(operand.name)
+    return flow, moves
+
+
+def _below(names: list[str], functions: Mapping[str, llvm.ValueRef]) -> Iterator[tuple[nx.DiGraph, dict[str, list[str]]]]:
+    """`_moves` of functions that are called, and of those that they call for it."""
+    for name in names:
+        if name in functions:
+            flow, moves = _moves(functions[name], functions)
+            yield flow, moves
+            yield from _below([f for called in moves.values() for f in called], functions)
+
+
+def _cycles(flow: nx.DiGraph) -> list[set[str]]:
+    return [c for c in nx.strongly_connected_components(flow) if len(c) > 1 or any(flow.has_edge(b, b) for b in c)]

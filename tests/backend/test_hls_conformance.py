@@ -17,10 +17,13 @@ CLEAN = """
 namespace {
 const std::uint64_t Table[4][1] = {{1}, {2}, {3}, {4}};
 }
-void unit(hls::stream<ap_uint<8>>& in, hls::stream<ap_uint<16>>& out) {
-  for (int i = 0; i < 4; i++) {
+__attribute__((noinline)) void drain(hls::stream<ap_uint<8>>& in, int count) {
+  while (count != 0 && in.read() != 0) count--;
+}
+void unit(hls::stream<ap_uint<8>>& in, hls::stream<ap_uint<16>>& out, int beats) {
+  for (int i = 0; i < beats; i++) {
     const ap_uint<8> beat = in.read();
-    ap_uint<16> word = Table[i][0];
+    ap_uint<16> word = Table[i % 4][0];
     word.range(15, 8) = ap_uint<8>(beat + 1);
     out.write(word);
   }
@@ -28,7 +31,7 @@ void unit(hls::stream<ap_uint<8>>& in, hls::stream<ap_uint<16>>& out) {
 """
 TABLE = np.arange(1, 5, dtype=np.uint64).reshape(4, 1)
 READ, ROM = "const ap_uint<8> beat = in.read();", "const std::uint64_t Table[4][1] = {{1}, {2}, {3}, {4}};"
-WORD = "ap_uint<16> word = Table[i][0];"
+WORD = "ap_uint<16> word = Table[i % 4][0];"
 VARIABLE = ROM.replace("const ", "")
 FILLED = """struct Filled {
   std::uint64_t words[4][1];
@@ -41,7 +44,7 @@ const std::uint64_t (&Table)[4][1] = filled.words;"""
 def found(text: str, folder: Path) -> list[str]:
     source = folder / "unit.cpp"
     source.write_text(text)
-    return check_source(source, {"Table": TABLE})
+    return check_source(source, {"Table": TABLE}, unit="unit")
 
 
 def test_a_clean_source(tmp_path: Path) -> None:
@@ -69,6 +72,10 @@ ADDED = {
     "a static variable": (READ, "static int count = 0; if (count++ == beat) return;", "count is a variable that keeps its value"),
     "dynamic memory": (READ, "volatile int* some = new int[4]; some[i] = 1; if (some[i] == beat) return;", "dynamic memory"),
     "an array of variable size": (READ, "volatile int some[beat.to_int()]; some[0] = 1;", "variable length arrays"),
+    "beats outside of the loop": ("int beats) {", "out.write(0);", "and outside"),
+    "two loops": ("out.write(word);", "}\n  for (int i = 0; in.read() != i; i++) {", "beats move in 2 loops"),
+    "a loop in the loop": ("out.write(word);", "while (in.read() != 0) {}", "beats move in a loop within the loop"),
+    "a loop in a function that the loop calls": (READ, "drain(in, beat);", "beats move in a loop within the loop"),
     "an array from alloca": (
         READ,
         "volatile int* some = static_cast<int*>(__builtin_alloca(beat.to_uint64())); some[0] = 1;",
@@ -88,7 +95,6 @@ ADDED = {
 MEMORIES = {
     "filled at run time": (FILLED, "declaration requires a global constructor"),
     "not constant": (VARIABLE + "\n}\nstd::uint64_t* open() { return &Table[0][0]; }\nnamespace {", "the memory Table is not constant"),
-    "never written though not constant": (VARIABLE, "the memory Table is missing"),
     "of another name": (ROM.replace("Table", "Other") + "\n#define Table Other", "the memory Table is missing"),
     "with another value": (ROM.replace("{4}", "{5}"), "the memory Table has other values"),
     "of zeros": ("const std::uint64_t Table[4][1] = {};", "the memory Table has other values"),

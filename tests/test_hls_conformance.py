@@ -1,0 +1,77 @@
+"""The generated C++ is what HLS tools take: units of every kind, the examples, and in the long suite every model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import dfcompile as dfc
+from dfcompile.ir.types import IntType
+from dfcompile.mode.dataflow import DataflowAccelerator
+from dfcompile.units import all_units
+from dfcompile.units.base import Unit
+from dfcompile.units.concat import Concat
+from dfcompile.units.fifo import Fifo
+from dfcompile.units.fork import Fork
+from dfcompile.units.split import Split
+from dfcompile.units.width_converter import WidthConverter
+from tests.examples import simulated
+from tests.shared import needs_models
+from tests.test_corpus import MODELS_BY_NAME, compiled
+from tests.three_way import one_unit
+from tests.units.test_add import adds
+from tests.units.test_argmax import argmaxes
+from tests.units.test_lookup import lookups
+from tests.units.test_multiply import multiplies
+from tests.units.test_mvtu import mvtus
+from tests.units.test_pool import pools
+from tests.units.test_repack import repacks
+from tests.units.test_threshold import thresholds
+from tests.units.test_upsample import upsamples
+from tests.units.test_vvtu import vvtus
+from tests.units.windows import windows
+from tools.hls_conformance import check_design
+
+INT4 = IntType(4, signed=True)
+KINDS: dict[str, st.SearchStrategy[Unit]] = {
+    "add": adds(), "argmax": argmaxes(), "lookup": lookups(), "multiply": multiplies(), "mvtu": mvtus(), "pool": pools(),
+    "repack": repacks(), "sliding_window": windows(), "threshold": thresholds(), "upsample": upsamples(), "vvtu": vvtus(),
+    "concat": st.builds(lambda n: Concat(((2, 3, 4), (2, 3, 6)), INT4, n), st.sampled_from([1, 2])),
+    "split": st.builds(lambda n: Split((2, 3, 10), (4, 6), INT4, n), st.sampled_from([1, 2])),
+    "fork": st.builds(lambda n: Fork((2, 3, 4), INT4, n), st.sampled_from([1, 2, 4])),
+    "fifo": st.builds(lambda n: Fifo((3, 5, 40), INT4, n, 3), st.sampled_from([1, 40])),
+    "width_converter": st.builds(
+        lambda a, b: WidthConverter((1, 5, 12), INT4, a, b), st.sampled_from([1, 2, 12, 60]), st.sampled_from([1, 3, 4, 20])
+    ),
+}  # fmt: skip
+
+
+def test_every_kind_is_tried() -> None:
+    assert set(KINDS) == set(all_units())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_units(kind: str) -> None:
+    @simulated(3)
+    @given(KINDS[kind])
+    def holds(unit: Unit) -> None:
+        assert check_design(one_unit(unit)) == []
+
+    holds()
+
+
+@pytest.mark.parametrize("name", ["digits_cnn_w2a2", "digits_cnn_w4a4", "digits_mlp_w1a1"])
+def test_examples(name: str, examples: Path) -> None:
+    made = dfc.build(examples / f"{name}.onnx", mode="dataflow")
+    assert isinstance(made, DataflowAccelerator) and check_design(made.design) == []
+
+
+@needs_models
+@pytest.mark.full
+@MODELS_BY_NAME
+def test_models(model: dict[str, Any], tmp_path: Path) -> None:
+    assert check_design(compiled(model, tmp_path).design) == []
