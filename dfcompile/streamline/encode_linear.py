@@ -13,9 +13,13 @@ from dfcompile.ir.graph import Array, Node, misplaced
 from dfcompile.ir.intop import IntConv, Window
 from dfcompile.ir.modelop import Conv, ConvTranspose
 from dfcompile.ir.types import narrowed
+from dfcompile.streamline import encode_real
 from dfcompile.streamline.encode_layout import gathered, permuted, recentred, refined, spatial
-from dfcompile.streamline.encoder import Encoder, refuse
+from dfcompile.streamline.encoder import Encoder, RefusedError, refuse
 from dfcompile.streamline.grid import Grid, common_scale, fractions, whole_numbers
+from dfcompile.streamline.mixed import mixed_weights
+from dfcompile.streamline.order import Ordered
+from dfcompile.streamline.triple import Triple
 from dfcompile.streamline.value import Const, Value, find_layout, natural_index
 from dfcompile.streamline.weight_step import LARGEST_EXACT, LARGEST_NARROW, exact_grid, is_narrow
 
@@ -25,7 +29,7 @@ WIDEST_PAD = 2**40
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Integer weights (oc, ic / groups, kh, kw) and the exact scale of each output channel."""
+    """Integer weights (oc, ic / groups, kh, kw), and what 1 of their sums is worth by input: (oc, 1 or ic / groups)."""
 
     codes: Array
     scale: Array
@@ -37,22 +41,12 @@ def integer_weights(const: Const, node: Node, transform: Any, input_scale: Array
     input_scale: Fractions (groups, ic / groups); a scale that differs between the inputs of one output is pushed into
     the integers, where a common measure exists.
     """
-    codes, scale = const.codes, const.scale
-    if codes is None or scale is None:
-        codes, scale = _measured(transform(const.real), node)
-    else:
-        codes, scale = transform(codes), transform(np.broadcast_to(scale, codes.shape))
+    codes, table = stored_weights(const, node, transform)
     oc, ic = codes.shape[:2]
     groups = len(input_scale)
-    if not np.all(scale == scale[:, :, :1, :1]):
-        refuse(
-            "unsupported-scale", "the weight scale differs within a kernel", node,
-            "products of different scales cannot be summed as integers", "use one scale per output channel",
-        )  # fmt: skip
-    table = scale[:, :, 0, 0]
     if ic == 1 or (bool(np.all(table == table[:, :1])) and all(len(set(row)) == 1 for row in input_scale)):
         total = fractions(table[:, 0]) * np.repeat(input_scale[:, 0], oc // groups)
-        return Weights(codes, np.array(total, object))
+        return Weights(codes, np.array(total, object)[:, None])
     pairs = [common_scale(row) for row in fractions(table) * np.repeat(input_scale, oc // groups, axis=0)]
     factors = np.array([n for _, n in pairs], object)
     widest = max(abs(n) for row in factors for n in row) * int(max(1, np.abs(codes).max(initial=0)))
@@ -64,7 +58,22 @@ def integer_weights(const: Const, node: Node, transform: Any, input_scale: Array
             f"as integers the weights would reach {widest:.3g}, beyond {WIDEST_WEIGHT:.3g}",
             "put a quantizer behind what scales the channels (BatchNormalization, Mul), or use scales that are powers of two",
         )
-    return Weights(narrowed(codes * factors.astype(np.int64)[:, :, None, None]), np.array([s for s, _ in pairs], object))
+    return Weights(narrowed(codes * factors.astype(np.int64)[:, :, None, None]), np.array([s for s, _ in pairs], object)[:, None])
+
+
+def stored_weights(const: Const, node: Node, transform: Any) -> tuple[Array, Array]:
+    """Integers of a constant, `transform`ed to (oc, ic / groups, kh, kw), and their scales (oc, ic / groups)."""
+    codes, scale = const.codes, const.scale
+    if codes is None or scale is None:
+        codes, scale = _measured(transform(const.real), node)
+    else:
+        codes, scale = transform(codes), transform(np.broadcast_to(scale, codes.shape))
+    if not np.all(scale == scale[:, :, :1, :1]):
+        refuse(
+            "unsupported-scale", "the weight scale differs within a kernel", node,
+            "products of different scales cannot be summed as integers", "use one scale per output channel",
+        )  # fmt: skip
+    return codes, scale[:, :, 0, 0]
 
 
 def _measured(real: Array, node: Node) -> tuple[Array, Array]:
@@ -150,7 +159,6 @@ def encode_conv(enc: Encoder, node: Node) -> None:
 def _convolved(
     enc: Encoder, node: Node, value: Value, channels: Array, window: Window, groups: int, weights: tuple[Const, Any], shape: tuple[int, ...]
 ) -> Value:
-    const, transform = weights
     c = enc.shape(value.stream)[2]
     if groups > 1 and not (len(channels) == c and np.array_equal(channels, np.arange(c))):
         value = gathered(enc, value, channels, node)
@@ -158,31 +166,58 @@ def _convolved(
     value, pad_code = _padded(enc, node, value) if window.has_pads else (value, 0)
     grid = value.known_grid.per_channel(c)
     scale, offset = grid.scale[channels].reshape(groups, -1), grid.offset[channels].reshape(groups, -1)
-    found = integer_weights(const, node, transform, scale)
+    found, orders = _weighted(enc, node, value, channels, window, weights, scale, pad_code)
     codes = found.codes.transpose(0, 2, 3, 1)
-    shift = _offsets(codes, offset, scale, found.scale)
+    each = np.asarray(found.scale / np.repeat(scale, len(codes) // groups, axis=0), object)
+    shift = _offsets(codes, offset, each)
     h, w, _ = enc.shape(value.stream)
-    by_place = None if pad_code is not None else _offsets_by_place(window.inside(h, w), codes, offset, scale, found.scale)
+    by_place = None if pad_code is not None else _offsets_by_place(window.inside(h, w), codes, offset, each)
     if groups == 1 and not (len(channels) == c and np.array_equal(channels, np.arange(c))):
         codes = _spread(codes, channels, c)
     stream = enc.emit(
         IntConv(window, groups, pad_code or 0), (value.stream,), node.source, f"conv_{node.name}", weights=np.ascontiguousarray(codes)
     )
     h, w, oc = enc.shape(stream)
-    result = _result(node, stream, natural_index(oc, h, w).reshape(shape), found.scale, shift)
+    index = natural_index(oc, h, w).reshape(shape)
+    if orders is not None:
+        flat = Value(stream, index, Grid.of(1, 0), (), None, value.anchor)
+        offsets = shift if by_place is None else by_place
+        flat = flat if by_place is None else enc.view(flat, (1, 1, h * w * oc), node)
+        placed = [replace(orders[i % oc], offset=b) for i, b in enumerate(offsets)]
+        return replace(flat, base=Ordered.of_orders(placed))
+    result = _result(node, stream, index, found.scale[:, 0], shift)
     if by_place is None:
         return result
-    grid = Grid(np.tile(found.scale, h * w), by_place)
+    grid = Grid(np.tile(found.scale[:, 0], h * w), by_place)
     return replace(enc.view(replace(result, base=Grid.of(1, 0), grid=None), (1, 1, h * w * oc), node), base=grid, grid=grid)
 
 
-def _offsets_by_place(inside: Array, codes: Array, offset: Array, scale: Array, out_scale: Array) -> Array:
+def _weighted(
+    enc: Encoder, node: Node, value: Value, channels: Array, window: Window, weights: tuple[Const, Any], scale: Array, pad_code: int | None
+) -> tuple[Weights, list[Triple] | None]:
+    """Integer weights; of inputs of up to three scales without a common measure those whose sums lie in the order of the real numbers."""
+    try:
+        return integer_weights(weights[0], node, weights[1], scale), None
+    except RefusedError as e:
+        if e.problem.code != "unequal-scales":
+            raise
+        bounds = encode_real.ranges_of(enc, node, value)
+        outside = [pad_code or 0] if window.has_pads else []
+        ranges = [(min(lo, *outside, lo), max(hi, *outside, hi)) for lo, hi in (bounds[k] for k in channels)]
+        mixed = mixed_weights(*stored_weights(weights[0], node, weights[1]), scale, ranges)
+        if mixed is None:
+            raise
+        enc.note(node, "products of several scales in the order of the real numbers")
+        return Weights(mixed[0], mixed[1]), mixed[2]
+
+
+def _offsets_by_place(inside: Array, codes: Array, offset: Array, each: Array) -> Array:
     """The offset of each output position and channel where what is padded means real 0 and has no code: (positions * channels,).
 
     inside: (rows, columns, kh, kw), whether a tap lies in the picture; taps outside read code 0, and their offsets are left out
     """
     kinds, which = np.unique(inside.reshape(-1, *inside.shape[2:]), axis=0, return_inverse=True)
-    found = [_offsets(codes * kind[None, :, :, None], offset, scale, out_scale) for kind in kinds]
+    found = [_offsets(codes * kind[None, :, :, None], offset, each) for kind in kinds]
     return np.stack(found)[which.ravel()].ravel()
 
 
@@ -218,14 +253,16 @@ def near_code(node: Node, code: int, grid: Grid) -> int:
     return code
 
 
-def _offsets(codes: Array, offset: Array, scale: Array, out_scale: Array) -> Array:
-    """Real offset of each output channel: the weights times the operand's offsets (which pads share)."""
+def _offsets(codes: Array, offset: Array, each: Array) -> Array:
+    """Real offset of each output channel: the weights times the operand's offsets (which pads share).
+
+    each: what 1 of a weight is worth, (oc, ic / groups)
+    """
     if not any(offset.ravel()):
         return np.array([Fraction(0)] * len(codes), object)
-    groups = len(offset)
     sums = codes.sum(axis=(1, 2)).astype(object)
-    ratio = np.repeat(offset / scale, len(codes) // groups, axis=0)
-    return np.array([s * sum(a * b for a, b in zip(row, r, strict=True)) for s, row, r in zip(out_scale, sums, ratio, strict=True)], object)
+    worth = np.asarray(each * np.repeat(offset, len(codes) // len(offset), axis=0), object)
+    return np.array([sum((a * b for a, b in zip(row, w, strict=True)), Fraction(0)) for row, w in zip(sums, worth, strict=True)], object)
 
 
 def _result(node: Node, stream: str, index: Array, scale: Array, offset: Array) -> Value:

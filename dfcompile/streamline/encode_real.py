@@ -51,7 +51,7 @@ def pooled(enc: Encoder, node: Node, value: Value, window: Window, divisor: int,
     value, channels = spatial(enc, value, node)
     count = math.prod(window.kernel)
     pairs, factors, bounds = [], [], []
-    for c, (lo, hi) in enumerate(_ranges(enc, node, value)):
+    for c, (lo, hi) in enumerate(ranges_of(enc, node, value)):
         scale, offset = value.known_grid.pick(c)
         sign, size = (1 if scale > 0 else -1), abs(scale)
         first = min(math.floor(-offset / size) + 1, max(lo * sign, hi * sign) + 1)
@@ -66,14 +66,14 @@ def pooled(enc: Encoder, node: Node, value: Value, window: Window, divisor: int,
     h, w, c = enc.shape(stream)
     index = natural_index(c, h, w)[channels].reshape(shape)
     enc.note(node, "pool (sum) of integers in the order of the real numbers")
-    return Value(stream, index, Ordered.of_pairs(pairs), (), None, value.anchor)
+    return Value(stream, index, Ordered.of_orders(pairs), (), None, value.anchor)
 
 
 def added(enc: Encoder, node: Node, plain: Value, cut: Value) -> Value:
     """codes + relu(codes): integers in the order of the sums."""
     plain, cut = aligned(enc, node, plain, cut)
     pairs, factors, bounds = [], [], []
-    for c, (lo, hi) in enumerate(_ranges(enc, node, cut)):
+    for c, (lo, hi) in enumerate(ranges_of(enc, node, cut)):
         (gain, offset), (scale, shift) = plain.known_grid.pick(c), cut.known_grid.pick(c)
         sign, size = (1 if scale > 0 else -1), abs(gain)
         p, q = _narrow(node, approach(abs(scale) / size, hi - lo + 1))
@@ -86,19 +86,19 @@ def added(enc: Encoder, node: Node, plain: Value, cut: Value) -> Value:
     right = _raised(enc, node, cut, [f for _, f in factors], bounds)
     stream = enc.emit(IntAdd((1, 1)), (left, right), node.source, f"add_{node.name}")
     enc.note(node, "sum of integers in the order of the real numbers")
-    return Value(stream, plain.index, Ordered.of_pairs(pairs), (), None, plain.anchor)
+    return Value(stream, plain.index, Ordered.of_orders(pairs), (), None, plain.anchor)
 
 
 def is_wide(enc: Encoder, node: Node, a: Value, b: Value) -> bool:
     """Whether two addends without a common measure are of more pairs than a search for small factors looks at, or of several ratios."""
-    spans = [max(hi - lo for lo, hi in _ranges(enc, node, v)) for v in (a, b)]
+    spans = [max(hi - lo for lo, hi in ranges_of(enc, node, v)) for v in (a, b)]
     return min(spans) >= WIDEST_SEARCHED or len(set(np.ravel(a.known_grid.scale / b.known_grid.scale))) > 1
 
 
 def summed(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
     """codes + codes, on streams of one order: integers in the order of the sums."""
     pairs, factors = [], []
-    for c, ((low, high), (lo, hi)) in enumerate(zip(_ranges(enc, node, a), _ranges(enc, node, b), strict=True)):
+    for c, ((low, high), (lo, hi)) in enumerate(zip(ranges_of(enc, node, a), ranges_of(enc, node, b), strict=True)):
         (gain, offset), (scale, shift) = a.known_grid.pick(c), b.known_grid.pick(c)
         swap = high - low < hi - lo
         if swap:
@@ -111,7 +111,7 @@ def summed(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
     streams = [enc.scaled(node, v.stream, [f[i] for f in factors]) for i, v in enumerate((a, b))]
     stream = enc.emit(IntAdd((1, 1)), (streams[0], streams[1]), node.source, f"add_{node.name}")
     enc.note(node, "sum of integers in the order of the real numbers")
-    return Value(stream, a.index, Ordered.of_pairs(pairs), (), None, a.anchor)
+    return Value(stream, a.index, Ordered.of_orders(pairs), (), None, a.anchor)
 
 
 def _narrow(node: Node, factors: tuple[int, int]) -> tuple[int, int]:
@@ -139,7 +139,7 @@ def larger(enc: Encoder, node: Node, a: str, b: str, mode: str) -> str:
     return enc.emit(IntPool(mode, Window((1, 2), (1, 2))), (stream,), node.source, f"{mode}_{node.name}")
 
 
-def _ranges(enc: Encoder, node: Node, value: Value) -> list[tuple[int, int]]:
+def ranges_of(enc: Encoder, node: Node, value: Value) -> list[tuple[int, int]]:
     """What the codes of each channel are proven to lie between."""
     found = _bounds(enc, value.stream, {n.outputs[0]: n for n in enc.nodes}, {})
     if found is None:

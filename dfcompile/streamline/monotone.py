@@ -11,7 +11,7 @@ from dfcompile.ir.graph import Array
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline.step import StepFunction
 
-_COARSE = 256
+_COARSE = 16
 """Levels that are found by bisection of the whole range; those between them start from a straight line."""
 _QUESTIONS = 8
 """Values for each threshold up to which all are looked at."""

@@ -9,11 +9,11 @@ pair (x, y) with x in a window of q values: a step function of the sum is a step
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -64,6 +64,16 @@ class Pair:
     floor: int | None = None
     bottom: Fraction = Fraction(0)
 
+    @property
+    def slope(self) -> Fraction:
+        """Of the straight line next to the codes."""
+        return self.gain / self.q / (1 if self.floor is None else 2)
+
+    @property
+    def reach(self) -> float:
+        """Largest magnitude of the terms of a sum."""
+        return 2 * float(abs(self.gain) * self.ratio * (abs(self.first) + self.q)) + float(abs(self.offset) + abs(self.bottom))
+
     @cached_property
     def inverse(self) -> int:
         """Of p modulo q."""
@@ -82,6 +92,20 @@ class Pair:
         x = self.first + (code * self.inverse - self.first) % self.q
         return self.gain * ((code - self.p * x) // self.q + self.ratio * x) + self.offset
 
+    def reals(self, codes: Array) -> Array:
+        """The real numbers of codes, in float64."""
+        code = codes.astype(np.int64) - self.shift
+        alone = np.zeros(code.shape, bool)
+        if self.floor is not None:
+            above = code + (self.shift - self.floor)
+            alone = (code % 2 == 1) & (above % (2 * self.q) == 0)
+            code = code // 2
+        x = self.first + (code % self.q * self.inverse - self.first) % self.q
+        result = float(self.gain) * ((code - self.p * x) // self.q + float(self.ratio) * x) + float(self.offset)
+        if self.floor is not None and alone.any():
+            result[alone] = float(self.gain) * (above[alone] // (2 * self.q)) + float(self.bottom)
+        return np.asarray(result)
+
     def between(self, bound: Fraction) -> int:
         """An odd number above 2 * (q * y + p * x) just where y + ratio * x is below a bound."""
         plain = Pair(self.p, self.q, self.ratio, Fraction(1), Fraction(0), self.first)
@@ -96,19 +120,40 @@ class Pair:
         return 2 * high - 1
 
 
+class Order(Protocol):
+    """What codes of one channel mean that rise with real numbers."""
+
+    @property
+    def slope(self) -> Fraction:
+        """Of the straight line next to the codes."""
+        ...
+
+    @property
+    def reach(self) -> float:
+        """Largest magnitude of the terms of a number, for its rounding errors."""
+        ...
+
+    def exact(self, code: int) -> Fraction:
+        """The number of a code."""
+        ...
+
+    def reals(self, codes: Array) -> Array:
+        """The numbers of codes in float64."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Ordered(Grid):
-    """What codes mean that are no multiples of a scale but rise with it: a `Pair` for each channel.
+    """What codes mean that are no multiples of a scale but rise with it: an `Order` for each channel.
 
     scale, offset: of the straight line next to them, for its direction only
     """
 
-    pairs: tuple[Pair, ...] = ()
+    orders: tuple[Order, ...] = ()
 
     @staticmethod
-    def of_pairs(pairs: list[Pair]) -> Ordered:
-        slope = [p.gain / p.q / (1 if p.floor is None else 2) for p in pairs]
-        return Ordered(np.array(slope, object), np.array([p.exact(0) for p in pairs], object), False, tuple(pairs))
+    def of_orders(orders: Sequence[Order]) -> Ordered:
+        return Ordered(np.array([o.slope for o in orders], object), np.array([o.exact(0) for o in orders], object), False, tuple(orders))
 
     @property
     def is_rounded(self) -> bool:
@@ -116,7 +161,7 @@ class Ordered(Grid):
 
     @property
     def reach(self) -> float:
-        return max(2 * float(abs(p.gain) * p.ratio * (abs(p.first) + p.q)) + float(abs(p.offset) + abs(p.bottom)) for p in self.pairs)
+        return max(o.reach for o in self.orders)
 
     def affine(self, gain: Any, shift: Any) -> Grid | None:
         return None
@@ -128,26 +173,11 @@ class Ordered(Grid):
         return None
 
     def exact(self, code: int, channel: int) -> Fraction:
-        return self.pairs[channel].exact(code)
+        return self.orders[channel].exact(code)
 
     def real(self, codes: Array) -> Array:
-        columns = [_reals(pair, codes[..., c]) for c, pair in enumerate(self.pairs)]
+        columns = [order.reals(codes[..., c]) for c, order in enumerate(self.orders)]
         return np.stack(columns, axis=-1)
 
     def tiled(self, positions: int, channels: int) -> Grid:
-        return Ordered.of_pairs(list(self.pairs) * positions)
-
-
-def _reals(pair: Pair, codes: Array) -> Array:
-    """The real numbers of one channel's codes, in float64."""
-    code = codes.astype(np.int64) - pair.shift
-    alone = np.zeros(code.shape, bool)
-    if pair.floor is not None:
-        above = code + (pair.shift - pair.floor)
-        alone = (code % 2 == 1) & (above % (2 * pair.q) == 0)
-        code = code // 2
-    x = pair.first + (code % pair.q * pair.inverse - pair.first) % pair.q
-    result = float(pair.gain) * ((code - pair.p * x) // pair.q + float(pair.ratio) * x) + float(pair.offset)
-    if pair.floor is not None and alone.any():
-        result[alone] = float(pair.gain) * (above[alone] // (2 * pair.q)) + float(pair.bottom)
-    return np.asarray(result)
+        return Ordered.of_orders(self.orders * positions)

@@ -44,7 +44,7 @@ def test_sums_in_order(ratio: Fraction, count: int, first: int) -> None:
     codes = np.arange(-150, 150)
     exact = [pair.exact(int(c)) for c in codes]
     assert exact == sorted(exact)
-    np.testing.assert_allclose(Ordered.of_pairs([pair]).real(codes[:, None])[:, 0], [float(v) for v in exact], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(Ordered.of_orders([pair]).real(codes[:, None])[:, 0], [float(v) for v in exact], rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(("ratio", "count", "first"), cases())
@@ -62,7 +62,7 @@ def test_sums_with_what_is_cut_off_at_zero(ratio: Fraction, count: int, first: i
     codes = np.arange(min(c for _, c in points), max(c for _, c in points) + 1)
     exact = [pair.exact(int(c)) for c in codes]
     assert exact == sorted(exact)
-    np.testing.assert_allclose(Ordered.of_pairs([pair]).real(codes[:, None])[:, 0], [float(v) for v in exact], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(Ordered.of_orders([pair]).real(codes[:, None])[:, 0], [float(v) for v in exact], rtol=1e-12, atol=1e-12)
 
 
 def node(op: str, inputs: str, out: str, **attributes: Any) -> Any:
