@@ -27,7 +27,6 @@
 #define DFC_PIPELINE(Ii) DFC_PRAGMA(HLS pipeline II = Ii style = flp)
 #define DFC_UNROLL DFC_PRAGMA(HLS unroll)
 #define DFC_PARTITION(Array) DFC_PRAGMA(HLS array_partition variable = Array complete dim = 0)
-#define DFC_NO_DEPENDENCE(Array) DFC_PRAGMA(HLS dependence variable = Array inter false)
 #define DFC_DISTANCE(Array, Count)                                                                                    \
   DFC_PRAGMA(HLS dependence variable = Array type = inter direction = RAW distance = Count dependent = true)          \
   static_assert(Count >= 1, "dfc: what is read in a later iteration is read at least one later");

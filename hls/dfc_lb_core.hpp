@@ -38,16 +38,17 @@ struct LbCore {
   static const int BusCodes = BusBits / 8;
   static const int Lanes = Pe < Simd ? Pe : Simd;
 
-  // The memories, named and sized as in the SystemVerilog engine; the activations in two banks.
-  ap_int<8> act[2][Half][Simd];
-  ap_uint<BusBits> weights[WeightWords][WeightBeats];
-  ap_int<AccBits> tree[TreeBanks << TreeLevels][Pe];
-  ap_int<AccBits> kept[AccWords][Pe];
+  // The memories, named and sized as in the SystemVerilog engine; the activations in two halves.
+  using Act = ap_int<8>[2][Half][Simd];
+  using Weights = ap_uint<BusBits>[WeightWords][WeightBeats];
+  using Kept = ap_int<AccBits>[AccWords][Pe];
+  using Tree = LbTree<TreeLevels - 1, TreeBanks, Pe, AccBits>;
 
   LbTokens tokens;
   int error;
   unsigned index, steps, still, quiet;
   bool ended;
+  unsigned loads_taken, stores_taken;  // from their queues
 
   // Loads: requested blocks, and where the next word of the oldest goes.
   LbHead<LbTransfer> load_head;
@@ -81,7 +82,7 @@ struct LbCore {
   void start() {
     tokens.clear();
     error = error_code_none;
-    index = steps = still = 0;
+    index = steps = still = loads_taken = stores_taken = 0;
     quiet = LbSettle;
     ended = load_head.valid = compute_head.valid = store_head.valid = walking = writing = storing = closing = false;
     record_first = record_count = load_done = load_beat = load_word = wait = 0;
@@ -100,22 +101,14 @@ struct LbCore {
   // loads, computes, stores: the queues; reads, loaded: blocks to read and their words; writes, stored, written: blocks to write, their
   // words, and a pulse for each that is complete
   bool step(LbTransfers& loads, LbComputes& computes, LbTransfers& stores, LbBlocks& reads, LbWords<BusBits>& loaded, LbBlocks& writes,
-            LbWords<BusBits>& stored, LbPulses& written) {
-    DFC_PRAGMA(HLS array_partition variable = act complete dim = 1)
-    DFC_PRAGMA(HLS array_partition variable = act complete dim = 3)
-    DFC_PRAGMA(HLS array_partition variable = weights complete dim = 2)
-    DFC_PRAGMA(HLS array_partition variable = tree complete dim = 2)
-    DFC_PRAGMA(HLS array_partition variable = kept complete dim = 2)
-    DFC_PARTITION(acc)
-    DFC_PARTITION(best)
-    DFC_PARTITION(joined)
-    DFC_PARTITION(place)
-    DFC_PARTITION(values)
-    // Tokens and drains keep what depends LbSettle steps apart.
-    DFC_NO_DEPENDENCE(act)
-    DFC_NO_DEPENDENCE(weights)
-    DFC_NO_DEPENDENCE(tree)
-    DFC_NO_DEPENDENCE(kept)
+            LbWords<BusBits>& stored, LbPulses& written, Act& act, Weights& weights, Kept& kept, Tree& tree) {
+    DFC_INLINE
+    lb_registers(acc);
+    lb_registers(best);
+    lb_registers(joined);
+    lb_registers(place);
+    lb_registers(values);
+    lb_registers(records);
     bool moved = tokens.step();
     moved |= load_head.fill(loads);
     moved |= compute_head.fill(computes);
@@ -144,23 +137,26 @@ struct LbCore {
       send(stored, codes[store_bank]);
       moved = true;
     }
-    const bool made = stepping && compute(codes[bank], looks);
+    const bool made = stepping && compute(codes[bank], looks, weights, kept);
     if (resting) wait--;
 
     // One write of each bank: the result's, else the load's.
     const bool puts = writing;
-    const unsigned to = plane_at + ap_uint<24>(word);
-    if (puts) write(to);
-    if (record_count > 0 && !loaded.empty()) {
-      const unsigned at = records[record_first].inner + load_word;
-      if (!(puts && records[record_first].target == target_act && to / Half % 2 == at / Half % 2)) {
-        receive(at, loaded.read());
-        moved = true;
-      }
+    const unsigned to = plane_at + ap_uint<24>(word), at = records[record_first].inner + load_word;
+    const bool to_act = records[record_first].target == target_act;
+    ap_uint<BusBits> data = 0;
+    const bool takes = record_count > 0 && !(puts && to_act && to / Half % 2 == at / Half % 2) && lb_poll(loaded, data);
+    if (puts && to >= ActWords) fault(error_code_act_range, result_tile);
+    put_codes(act, puts && to < ActWords, to, takes && to_act, at, data);
+    if (puts && to < ActWords) end_word();
+    if (takes) {
+      put_constants(weights, tree, at, data);
+      end_bus_word();
+      moved = true;
     }
-    if (made) finish_output();
-    if (!written.empty()) {
-      written.read();
+    if (made) finish_output(tree);
+    ap_uint<1> pulse = 0;
+    if (lb_poll(written, pulse)) {
       tokens.give(unit_store, store.signals);
       closing = false;
       moved = true;
@@ -168,7 +164,7 @@ struct LbCore {
     quiet = stepping || puts ? 0 : quiet < LbSettle ? quiet + 1 : quiet;
     still = moved || stepping || resting || puts ? 0 : still + 1;
     steps++;
-    const bool more = !over(loads, stores);
+    const bool more = !over();
     if (!more) {  // the reader and the writer stop
       reads.write(LbBlock{0, 0});
       writes.write(LbBlock{0, 0});
@@ -183,6 +179,7 @@ struct LbCore {
     const LbTransfer& next = load_head.queued.descriptor;
     if (!load_head.valid || !(halt || (record_count < LbRecords && tokens.ready(unit_load, next.waits)))) return false;
     load_head.valid = false;
+    loads_taken++;
     if (halt) return true;
     tokens.take(unit_load, next.waits);
     blocks.write(LbBlock{next.address, next.beats});
@@ -196,6 +193,7 @@ struct LbCore {
     const LbTransfer& next = store_head.queued.descriptor;
     if (!store_head.valid || !(halt || (!closing && tokens.ready(unit_store, next.waits)))) return false;
     store_head.valid = false;
+    stores_taken++;
     if (halt) return true;
     tokens.take(unit_store, next.waits);
     blocks.write(LbBlock{next.address, next.beats});
@@ -231,7 +229,8 @@ struct LbCore {
   }
 
   // One step of the array; whether an output is complete.
-  bool compute(const ap_int<8> (&codes)[Simd], bool inside) {
+  bool compute(const ap_int<8> (&codes)[Simd], bool inside, const Weights& weights, Kept& kept) {
+    DFC_INLINE
     const int below = clog2(WeightBits) - int(d.width);
     const int at = (d.weight + (walk.weight >> below)) % WeightWords, part = walk.weight & ((1 << below) - 1);
     const unsigned own = walk.acc_word % AccWords;
@@ -261,11 +260,12 @@ struct LbCore {
   }
 
   // The output that the array has just completed goes to the writer.
-  void finish_output() {
+  void finish_output(const Tree& tree) {
+    DFC_INLINE
     if (writing) fault(error_code_result, tile);
     for (int row = 0; row < Pe; row++) {
       DFC_UNROLL
-      values[row] = lb_result<TreeLevels, AccBits, ScaleBits>(d, joined[row], tree, row);
+      values[row] = lb_result<TreeLevels, ScaleBits>(d, joined[row], tree, row);
     }
     writing = error == error_code_none;
     result_last = made_last;
@@ -279,17 +279,31 @@ struct LbCore {
     lane = d.lane;
   }
 
-  // One word of a result: a plane of the codes of `Lanes` rows.
-  void write(unsigned to) {
-    if (to >= ActWords) {
-      fault(error_code_act_range, result_tile);
-      return;
-    }
+  // A word of a result, a plane of the codes of `Lanes` rows, goes to `to`, or a loaded bus word to `at`: of each half and lane there is one
+  // store, of what the choice in front of it lets through.
+  void put_codes(Act& act, bool result, unsigned to, bool load, unsigned at, const ap_uint<BusBits>& data) {
+    DFC_INLINE
+    ap_int<8> made[Lanes];
+    DFC_PARTITION(made)
     for (int k = 0; k < Lanes; k++) {
       DFC_UNROLL
       const ap_uint<8> bits = ap_uint<8>(values[word * Lanes + k] >> (8 * plane));
-      act[to / Half][to % Half][lane + k] = ap_int<8>(plane != planes ? ap_uint<8>(bits ^ 128) : bits);
+      made[k] = ap_int<8>(plane != planes ? ap_uint<8>(bits ^ 128) : bits);
     }
+    for (int half = 0; half < 2; half++) {
+      DFC_UNROLL
+      const bool results = result && int(to / Half) == half, loads = load && int(at / Half) == half;
+      const unsigned row = (results ? to : at) % Half;
+      for (int k = 0; k < Simd; k++) {
+        DFC_UNROLL
+        const bool own = results ? unsigned(k / Lanes) == lane / Lanes : unsigned(k / BusCodes) == load_beat;
+        const ap_int<8> loaded = ap_int<8>(element<8>(data, k % BusCodes));
+        if ((results || loads) && own) act[half][row][k] = results ? made[k % Lanes] : loaded;
+      }
+    }
+  }
+
+  void end_word() {
     if (++word < words) return;
     word = 0;
     plane_at += plane_step;
@@ -298,25 +312,20 @@ struct LbCore {
     if (result_last) tokens.give(unit_compute, result_signals);
   }
 
-  // A bus word into the memory that the oldest load fills.
-  void receive(unsigned at, const ap_uint<BusBits>& data) {
+  // A loaded bus word into its bank of the weights or thresholds.
+  void put_constants(Weights& weights, Tree& tree, unsigned at, const ap_uint<BusBits>& data) {
+    DFC_INLINE
     const LbTransfer& record = records[record_first];
-    unsigned beats = ActBeats;
-    if (record.target == target_act) {
-      for (int k = 0; k < BusCodes; k++) {
-        DFC_UNROLL
-        act[at / Half][at % Half][load_beat * BusCodes + k] = ap_int<8>(element<8>(data, k));
-      }
-    } else if (record.target == target_weight) {
-      beats = WeightBeats;
-      weights[at][load_beat] = data;
-    } else {
-      beats = TreeBeats;
-      for (int k = 0; k < BusBits / AccBits; k++) {
-        DFC_UNROLL
-        tree[at][load_beat * (BusBits / AccBits) + k] = ap_int<AccBits>(element<AccBits>(data, k));
-      }
+    for (int beat = 0; beat < WeightBeats; beat++) {
+      DFC_UNROLL
+      if (record.target == target_weight && load_beat == unsigned(beat)) weights[at][beat] = data;
     }
+    if (record.target == target_tree) tree.put(int(at >> TreeLevels), int(at % (1 << TreeLevels)), load_beat, data);
+  }
+
+  void end_bus_word() {
+    const LbTransfer& record = records[record_first];
+    const unsigned beats = record.target == target_act ? ActBeats : record.target == target_weight ? WeightBeats : TreeBeats;
     if (++load_beat == beats) {
       load_beat = 0;
       load_word++;
@@ -344,13 +353,13 @@ struct LbCore {
   }
 
   // Whether the run is over. After a fault what is under way outside is completed and the rest of the program dropped.
-  bool over(LbTransfers& loads, LbTransfers& stores) {
+  bool over() {
     if (still == LbTimeout) {
       fault(error_code_timeout, tile);
       still = 0;
     }
     if (error != error_code_none) walking = writing = false;
-    const bool waiting = load_head.valid || store_head.valid || !loads.empty() || !stores.empty();
+    const bool waiting = loads_taken != compute_head.queued.loads || stores_taken != compute_head.queued.stores;
     return ended && !waiting && !walking && !writing && record_count == 0 && !closing;
   }
 };

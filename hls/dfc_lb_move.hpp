@@ -8,27 +8,53 @@ namespace dfc {
 
 constexpr int LbBurst = 16;  // bus words of an AXI burst at most
 
+// A read that does not wait, from a stream between two processes; whether there was something. What comes when depends on the memory, so
+// the core cannot say in which order it reads. Both tools have it, under names of their own.
+template <class T>
+inline bool lb_poll(hls::stream<T>& stream, T& found) {
+  DFC_INLINE
+  T next;
+#ifdef __BAMBU__
+  const bool is_there = stream.nb_read(next);
+#else
+  const bool is_there = stream.read_nb(next);
+#endif
+  if (is_there) found = next;
+  return is_there;
+}
+
+// An array of registers, as a pragma sees a member: by an argument.
+template <class T>
+inline void lb_registers(T& array) {
+  DFC_INLINE
+  DFC_PRAGMA(HLS array_partition variable = array complete dim = 0)
+  (void)array;
+}
+
 // What a reader or writer does: so many bus words from a byte address on; none: stop.
 struct LbBlock {
   ap_uint<32> address;
   ap_uint<24> beats;
 };
 
-// A descriptor on its way to its queue, with its number. The compute queue also carries the end of the program: opcode FINISH, or an error.
+// A descriptor on its way to its queue, with its number, and how many went to the other two queues before it. The compute queue also
+// carries the end of the program: opcode FINISH, or an error.
 template <class D>
 struct LbQueued {
   D descriptor;
   unsigned index;
   int error;
+  unsigned loads, stores;
 };
 
 // Reads the program, checks descriptors, sends them to their queues.
 template <int Pe, int Simd, int ActWords, int WeightWords, int TreeLevels, int TreeBanks, int WeightBits, int AccBits, int ScaleBits,
           int BusBits>
 struct LbFetch {
-  unsigned at, end, index;
+  unsigned at, end, index, sent_loads, sent_stores;
 
-  LbFetch(unsigned program, unsigned bytes) : at(program / (BusBits / 8)), end(at + bytes / (BusBits / 8)), index(0) {}
+  LbFetch(unsigned program, unsigned bytes)
+      : at(program / (BusBits / 8)), end(at + bytes / (BusBits / 8)), index(0), sent_loads(0), sent_stores(0) {}
 
   // One descriptor.
   bool step(const ap_uint<BusBits>* code, hls::stream<LbQueued<LbTransfer>>& loads, hls::stream<LbQueued<LbCompute>>& computes,
@@ -50,11 +76,13 @@ struct LbFetch {
     const int error = whole ? lb_error(transfer, compute) : int(error_code_length);
     const bool over = error != error_code_none || transfer.opcode == opcode_finish;
     if (over || transfer.opcode == opcode_compute) {
-      computes.write(LbQueued<LbCompute>{compute, index, error});
+      computes.write(LbQueued<LbCompute>{compute, index, error, sent_loads, sent_stores});
     } else if (transfer.opcode == opcode_load) {
-      loads.write(LbQueued<LbTransfer>{transfer, index, 0});
+      loads.write(LbQueued<LbTransfer>{transfer, index, 0, sent_loads, sent_stores});
+      sent_loads++;
     } else {
-      stores.write(LbQueued<LbTransfer>{transfer, index, 0});
+      stores.write(LbQueued<LbTransfer>{transfer, index, 0, sent_loads, sent_stores});
+      sent_stores++;
     }
     index++;
     return !over;
@@ -77,7 +105,9 @@ struct LbReader {
 
   bool step(const ap_uint<BusBits>* memory, hls::stream<LbBlock>& blocks, hls::stream<ap_uint<BusBits>>& words) {
     if (left == 0) {
+#ifdef DFC_FIBERS
       if (blocks.empty()) return true;
+#endif
       const LbBlock block = blocks.read();
       at = block.address / (BusBits / 8);
       left = block.beats;
@@ -101,15 +131,17 @@ struct LbWriter {
 
   bool step(ap_uint<BusBits>* memory, hls::stream<LbBlock>& blocks, hls::stream<ap_uint<BusBits>>& words, hls::stream<ap_uint<1>>& written) {
     if (left == 0) {
+#ifdef DFC_FIBERS
       if (blocks.empty()) return true;
+#endif
       const LbBlock block = blocks.read();
       at = block.address / (BusBits / 8);
       left = block.beats;
       if (left == 0) return false;
     }
     const unsigned count = left < LbBurst ? left : LbBurst;
-#ifndef __SYNTHESIS__
-    if (words.size() < count) return true;  // one process after the other: a read of what is not there yet would never end
+#ifdef DFC_FIBERS
+    if (words.size() < count) return true;
 #endif
     for (unsigned k = 0; k < count; k++) {
       DFC_PIPELINE(1)

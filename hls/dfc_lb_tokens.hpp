@@ -43,8 +43,9 @@ struct LbTokens {
   }
   // Returns whether a token arrived or is on its way.
   bool step() {
-    DFC_PARTITION(count)
-    DFC_PARTITION(coming)
+    DFC_INLINE
+    lb_registers(count);
+    lb_registers(coming);
     bool moved = false;
     for (int i = 0; i < 9; i++) {
       DFC_UNROLL
@@ -63,13 +64,15 @@ struct LbTokens {
 template <class D>
 struct LbHead {
   LbQueued<D> queued;
-  bool valid = false;
+  bool valid;
 
   bool fill(hls::stream<LbQueued<D>>& queue) {
-    if (valid || queue.empty()) return false;
-    queued = queue.read();
-    valid = true;
-    return true;
+    DFC_INLINE
+    if (!valid) {
+      valid = lb_poll(queue, queued);
+      return valid;
+    }
+    return false;
   }
 };
 

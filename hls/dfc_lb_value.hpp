@@ -43,14 +43,75 @@ inline ap_int<AccBits> lb_join(const LbCompute& d, const LbWalk& walk, const ap_
   return LbWalk::picks(d) ? ap_int<AccBits>(place) : best;
 }
 
-// The pattern of one row by multiplying, adding, shifting and clipping; the words of the bank at `bank` are as in dfc_lb_tree.sv.
-template <int AccBits, int ScaleBits, class Tree>
-inline ap_uint<16> lb_scaled(const LbCompute& d, const ap_int<AccBits>& sum, const Tree& tree, int bank, int row) {
+// A memory of words of all rows, each row in a bank of its own.
+template <int Words, int Pe, int AccBits>
+inline void lb_rows_apart(ap_int<AccBits> (&memory)[Words][Pe]) {
+  DFC_INLINE
+  DFC_PRAGMA(HLS array_partition variable = memory complete dim = 2)
+  (void)memory;
+}
+
+// A bus word into its rows of a word: one store of each bank, of data at a place that is known.
+template <int Pe, int AccBits, int BusBits>
+inline void lb_put_rows(ap_int<AccBits> (&word)[Pe], unsigned beat, const ap_uint<BusBits>& data) {
+  DFC_INLINE
+  constexpr int Rows = BusBits / AccBits;
+  for (int row = 0; row < Pe; row++) {
+    DFC_UNROLL
+    if (unsigned(row / Rows) == beat) word[row] = ap_int<AccBits>(element<AccBits>(data, row % Rows));
+  }
+}
+
+// The thresholds of all banks: a memory of the roots, and under it one of each level of the search, so that a step reads each once, at an
+// index that says which; node n of bank b is as in dfc_lb_tree.sv.
+template <int Level, int TreeBanks, int Pe, int AccBits>
+struct LbTree : LbTree<Level - 1, TreeBanks, Pe, AccBits> {
+  using Above = LbTree<Level - 1, TreeBanks, Pe, AccBits>;
+  ap_int<AccBits> nodes[TreeBanks << Level][Pe];
+
+  // The count of the thresholds from the root to this level, and what each level read: of a requantization its words, of a table, which is
+  // the last level, the entry.
+  template <int Levels>
+  unsigned find(const LbCompute& d, const ap_int<AccBits>& sum, int row, ap_int<AccBits> (&read)[Levels]) const {
+    DFC_INLINE
+    const unsigned count = Above::find(d, sum, row, read);
+    read[Level] = nodes[(int(d.bank) << Level) + (d.scale == 1 ? 0 : count)][row];
+    return Level < d.levels ? 2 * count + (sum >= read[Level] ? 1 : 0) : count;
+  }
+  // Bus word `beat` of a node.
+  template <int BusBits>
+  void put(int bank, int node, unsigned beat, const ap_uint<BusBits>& data) {
+    DFC_INLINE
+    lb_rows_apart(nodes);
+    if (node >> Level == 1) lb_put_rows(nodes[(bank << Level) + node - (1 << Level)], beat, data);
+    Above::put(bank, node, beat, data);
+  }
+};
+template <int TreeBanks, int Pe, int AccBits>
+struct LbTree<-1, TreeBanks, Pe, AccBits> {
+  ap_int<AccBits> roots[TreeBanks][Pe];
+
+  template <int Levels>
+  unsigned find(const LbCompute&, const ap_int<AccBits>&, int, ap_int<AccBits> (&)[Levels]) const {
+    return 0;
+  }
+  template <int BusBits>
+  void put(int bank, int node, unsigned beat, const ap_uint<BusBits>& data) {
+    DFC_INLINE
+    lb_rows_apart(roots);
+    if (node == 0) lb_put_rows(roots[bank], beat, data);
+  }
+};
+
+// The pattern of one row by multiplying, adding, shifting and clipping: the multiplier and the parts of the offset.
+template <int AccBits, int ScaleBits>
+inline ap_uint<16> lb_scaled(const LbCompute& d, const ap_int<AccBits>& sum, const ap_int<AccBits>& multiplier, const ap_int<AccBits>& offset_low,
+                             const ap_int<AccBits>& offset_high) {
   DFC_INLINE
   constexpr int Bits = lb_scaled_bits(AccBits, ScaleBits);
-  const ap_int<ScaleBits> factor = ap_int<ScaleBits>(tree[bank + 1][row]);
-  const ap_int<2 * AccBits> high = tree[bank + 4][row];
-  const ap_uint<AccBits> low = ap_uint<AccBits>(tree[bank + 2][row]);
+  const ap_int<ScaleBits> factor = ap_int<ScaleBits>(multiplier);
+  const ap_int<2 * AccBits> high = offset_high;
+  const ap_uint<AccBits> low = ap_uint<AccBits>(offset_low);
   const ap_int<Bits> product = ap_int<Bits - ScaleBits>(sum) * factor;
   const ap_int<Bits> total = product + ap_int<Bits>((high << AccBits) | ap_int<2 * AccBits>(low));
   const ap_int<Bits> steps = total >> int(d.scale_shift);
@@ -59,24 +120,19 @@ inline ap_uint<16> lb_scaled(const LbCompute& d, const ap_int<AccBits>& sum, con
 }
 
 // The code or sum of one row: thresholds in search order, a table by their count, a requantization, or the bias.
-template <int TreeLevels, int AccBits, int ScaleBits, class Tree>
-inline ap_int<AccBits> lb_result(const LbCompute& d, const ap_int<AccBits>& sum, const Tree& tree, int row) {
+template <int TreeLevels, int ScaleBits, int TreeBanks, int Pe, int AccBits>
+inline ap_int<AccBits> lb_result(const LbCompute& d, const ap_int<AccBits>& sum, const LbTree<TreeLevels - 1, TreeBanks, Pe, AccBits>& tree, int row) {
   DFC_INLINE
-  const int bank = int(d.bank) << TreeLevels;  // a shift of ap_uint keeps its width
-  if constexpr (ScaleBits > 0) {
-    if (d.scale == 1) return ap_int<AccBits>(ap_int<AccBits>(lb_scaled<AccBits, ScaleBits>(d, sum, tree, bank, row)) + tree[bank][row]);
+  const ap_int<AccBits> root = tree.roots[int(d.bank)][row];  // a bias; or with thresholds twice the least code, and the flip
+  ap_int<AccBits> read[max_of(TreeLevels, 3)];
+  unsigned count = tree.find(d, sum, row, read);
+  if (ScaleBits > 0 && d.scale == 1) {
+    return ap_int<AccBits>(ap_int<AccBits>(lb_scaled<AccBits, max_of(ScaleBits, 1)>(d, sum, read[0], read[1], read[2])) + root);
   }
-  if (d.levels == 0) return ap_int<AccBits>(sum + tree[bank][row]);
-  constexpr int Half = 1 << (TreeLevels - 1);
-  unsigned count = 0;
-  for (int level = 0; level < TreeLevels; level++) {
-    DFC_UNROLL
-    if (level < d.levels) count = 2 * count + (sum >= tree[bank + (1 << level) + count][row] ? 1 : 0);
-  }
-  if (d.lookup == 1) return ap_int<AccBits>(tree[bank + Half + count][row] + tree[bank][row]);
-  const ap_int<AccBits> root = tree[bank][row];  // twice the least code, and the flip
-  if (root[0]) count ^= (1u << d.levels) - 1;
-  return ap_int<AccBits>((root >> 1) + (count << d.twice));
+  if (d.levels == 0) return ap_int<AccBits>(sum + root);
+  if (d.lookup == 1) return ap_int<AccBits>(read[TreeLevels - 1] + root);
+  if (root[0]) count ^= (1u << int(d.levels)) - 1;
+  return ap_int<AccBits>((root >> 1) + (count << int(d.twice)));
 }
 
 }  // namespace dfc

@@ -31,11 +31,23 @@ template <class Core, int BusBits>
 void lb_core(LbTransfers& loads, LbComputes& computes, LbTransfers& stores, LbBlocks& reads, LbWords<BusBits>& loaded, LbBlocks& writes,
              LbWords<BusBits>& stored, LbPulses& written, LbStatus& status) {
   static Core core;
+  static typename Core::Act act;
+  static typename Core::Weights weights;
+  static typename Core::Kept kept;
+  static typename Core::Tree tree;
+  DFC_PRAGMA(HLS array_partition variable = act complete dim = 1)
+  DFC_PRAGMA(HLS array_partition variable = act complete dim = 3)
+  DFC_PRAGMA(HLS array_partition variable = weights complete dim = 2)
+  DFC_PRAGMA(HLS array_partition variable = kept complete dim = 2)
   core.start();
   bool more = true;
   while (more) {
     DFC_PIPELINE(1)
-    more = core.step(loads, computes, stores, reads, loaded, writes, stored, written);
+    // Tokens and drains keep a write and what reads it so many steps apart.
+    DFC_DISTANCE(act, LbArrive)
+    DFC_DISTANCE(weights, LbArrive)
+    DFC_DISTANCE(kept, LbSettle)
+    more = core.step(loads, computes, stores, reads, loaded, writes, stored, written, act, weights, kept, tree);
   }
   status = core.status();
 }
@@ -61,14 +73,18 @@ void loopback(const ap_uint<BusBits>* code, const ap_uint<BusBits>* source, ap_u
   DFC_PRAGMA(HLS stream variable = loaded depth = 64)
   DFC_PRAGMA(HLS stream variable = stored depth = 64)
   DFC_PRAGMA(HLS stream variable = written depth = 4)
-#ifdef __SYNTHESIS__
+#ifndef DFC_FIBERS
   lb_fetch<Fetch, BusBits>(code, program, bytes, loads, computes, stores);
   lb_read<BusBits>(source, reads, loaded);
   lb_core<Core, BusBits>(loads, computes, stores, reads, loaded, writes, stored, written, status);
   lb_write<BusBits>(destination, writes, stored, written);
 #else
-  // An ordinary compiler runs one function after the other, and the core waits for what comes after it: the processes take turns.
+  // The core never waits, so no fiber would follow it: the processes take turns, a step each, of what is there.
   static Core core;
+  static typename Core::Act act;
+  static typename Core::Weights weights;
+  static typename Core::Kept kept;
+  static typename Core::Tree tree;
   Fetch fetch(program, bytes);
   LbReader<BusBits> reader;
   LbWriter<BusBits> writer;
@@ -77,7 +93,7 @@ void loopback(const ap_uint<BusBits>* code, const ap_uint<BusBits>* source, ap_u
   while (more || reading || writing) {
     fetching = fetching && fetch.step(code, loads, computes, stores);
     reading = reading && reader.step(source, reads, loaded);
-    more = more && core.step(loads, computes, stores, reads, loaded, writes, stored, written);
+    more = more && core.step(loads, computes, stores, reads, loaded, writes, stored, written, act, weights, kept, tree);
     writing = writing && writer.step(destination, writes, stored, written);
   }
   status = core.status();

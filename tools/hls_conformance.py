@@ -40,11 +40,11 @@ FLAGS = (
 ).split()
 
 
-def compile_ir(source: Path) -> tuple[str, list[str]]:
+def compile_ir(source: Path, more: Sequence[str] = ()) -> tuple[str, list[str]]:
     """LLVM IR of a source with its headers beside it, and what the compiler complains of: one of them is empty."""
     with tempfile.TemporaryDirectory() as temporary:
         made = Path(temporary) / "unit.ll"
-        command = [sys.executable, "-m", "ziglang", "c++", *FLAGS, f"-I{STRICT}", source.name, "-o", str(made)]
+        command = [sys.executable, "-m", "ziglang", "c++", *FLAGS, *more, f"-I{STRICT}", source.name, "-o", str(made)]
         done = subprocess.run(command, cwd=source.parent, capture_output=True, text=True, check=False)
         if done.returncode == 0 and not done.stderr:
             return made.read_text(), []
@@ -58,9 +58,10 @@ def check_source(
     state: Sequence[str] = (),
     others: Sequence[str] = (),
     unit: str = "",
+    more: Sequence[str] = (),
 ) -> list[str]:
     """Sentences on what breaks the dialect in one C++ file, as `llvm_ir.breaches`."""
-    text, errors = compile_ir(source)
+    text, errors = compile_ir(source, more)
     return [f"{source.name}: {e}" for e in errors or breaches(text, memories, state, others, unit)]
 
 
@@ -117,4 +118,4 @@ def check_engine(config: EngineConfig) -> list[str]:
     with tempfile.TemporaryDirectory() as temporary:
         hls = Path(temporary)
         emit_hls_engine(config, hls)
-        return _kept(hls, lambda: check_source(hls / "top.cpp", state=["core"]))
+        return _kept(hls, lambda: check_source(hls / "top.cpp", state=["core", "act", "weights", "kept", "tree"], more=["-DDFC_POLLS"]))

@@ -35,7 +35,7 @@ DIRECTIVES: dict[str, set[str]] = {
     "array_reshape": {"variable", "type", "block", "cyclic", "complete", "factor", "dim", "off"},
     "bind_storage": {"variable", "type", "impl", "latency"},
     "bind_op": {"variable", "op", "impl", "latency"},
-    "dependence": {"variable", "class", "type", "inter", "intra", "direction", "distance", "dependent", "false", "true"},
+    "dependence": {"variable", "class", "type", "inter", "intra", "direction", "distance", "dependent"},  # never a false one
     "dataflow": {"disable_start_propagation"},
     "stream": {"variable", "type", "depth"},
     "interface": {"mode", "port", "bundle", "depth", "offset", "register", "register_mode", "latency"},
@@ -44,6 +44,7 @@ DIRECTIVES: dict[str, set[str]] = {
 }
 VALUES: dict[str, set[str]] = {
     "style": {"stp", "flp", "frp"},
+    "dependent": {"true"},
     "mode": {"axis", "ap_ctrl_none", "ap_ctrl_hs", "ap_ctrl_chain", "m_axi", "s_axilite", "ap_none"},
 }
 FORBIDDEN = {

@@ -6,7 +6,6 @@ No C++ simulation sees these pragmas, so the source is read:
 * a loop inside a pipelined one is unrolled, and so is any other of an inlined function: its first line is ``DFC_UNROLL``
 * an array that an unrolled loop indexes by its variable is partitioned in the same file
 * a read-only memory that several lanes read at once is split by lane, and words of several limbs are joined (`DFC_BANKS`, `DFC_LIMBS`)
-* ``DFC_NO_DEPENDENCE`` is a promise to the tool: only for an array of `INDEPENDENT`, which says why it holds
 """
 
 from __future__ import annotations
@@ -15,18 +14,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-INDEPENDENT = {
-    "buffer": "dfc_sliding_window.hpp: a word is read at least Lag iterations after it was written",
-    "act": "dfc_lb_core.hpp: tokens keep a write and the read of it LbSettle or LbArrive steps apart",
-    "weights": "dfc_lb_core.hpp: as act",
-    "tree": "dfc_lb_core.hpp: as act",
-    "kept": "dfc_lb_core.hpp: a tile that reads what others wrote waits until LbSettle quiet steps have passed",
-}
 _LOOP = re.compile(r"\b(for|while) (?=\()")
 _DIMENSIONS = r"(?:\[[^\]]+\])+"
 _ARRAY = re.compile(rf"^\s*(?:static\s+)?[A-Za-z_][\w:<>*+ ,]*?[\w>] (\w+{_DIMENSIONS}(?:, \w+{_DIMENSIONS})*)(?: = [^;]*)?;", re.MULTILINE)
 _ROM = re.compile(r"^const dfc::Rom<(\d+), \d+, (\d+)> (\w+) =", re.MULTILINE)
-_SPLIT = re.compile(r"DFC_PARTITION\((\w+)|array_partition variable = (\w+)")
+_SPLIT = re.compile(r"DFC_PARTITION\((\w+)|array_partition variable = (\w+)|lb_registers\((\w+)")
 
 
 @dataclass(frozen=True)
@@ -71,8 +63,8 @@ def synthesised(text: str) -> str:
     for line in text.splitlines():
         word = line.strip()
         if word.startswith("#if"):
-            without = word == "#ifndef __SYNTHESIS__"
-            stack.append((without, "__SYNTHESIS__" in word and not without))
+            without = word in ("#ifndef __SYNTHESIS__", "#ifdef DFC_FIBERS")
+            stack.append((without, not without and re.search("__SYNTHESIS__|DFC_FIBERS", word) is not None))
         elif word.startswith("#else"):
             stack.append((stack.pop()[1], False))
         elif word.startswith("#endif"):
@@ -114,6 +106,3 @@ def _arrays(text: str, found: list[Loop]) -> Iterator[tuple[int, str]]:
             yield match.start(), f"memory {name} is read by all lanes and not split by lane"
         if width > 64 and f"DFC_LIMBS({name})" not in text:
             yield match.start(), f"the limbs of a word of memory {name} lie one after the other"
-    for match in re.finditer(r"^(?!#).*DFC_NO_DEPENDENCE\((\w+)\)", text, re.MULTILINE):
-        if match[1] not in INDEPENDENT:
-            yield match.start(), f"nothing says why iterations do not depend on one another through {match[1]}"

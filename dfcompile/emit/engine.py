@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from dfcompile.emit.resource import copy_library, render, resource_dir
+from dfcompile.emit.resource import copy_library, copy_simulation, render, resource_dir
 from dfcompile.ir.graph import Array
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.predict import predict
@@ -36,6 +36,7 @@ def emit_rtl_engine(config: EngineConfig, folder: Path) -> None:
 def emit_hls_engine(config: EngineConfig, folder: Path, memory: int = 1 << 20) -> None:
     """Write the HLS C++ of one engine: headers, top function, test bench. memory: bytes of the test bench's, for co-simulation."""
     copy_library("hls", ["dfc_loopback.hpp"], folder)
+    copy_simulation(folder)
     values = {"registers": REGISTERS, "depth": memory * 8 // config.bus_bits}
     for name, template in (("top.cpp", "top"), ("testbench.cpp", "testbench")):
         text = render(f"loopback/{template}.cpp.j2", name=TOP, parameters=config.parameters(), **values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from dfcompile.emit.identity import design_hash, version_word
 from dfcompile.emit.interface import Interface, PortView
 from dfcompile.emit.memory import write_bank
 from dfcompile.emit.name import REGISTERS, port_names, sanitise
-from dfcompile.emit.resource import copy_library, render, resource_dir
+from dfcompile.emit.resource import copy_library, copy_simulation, render
 from dfcompile.ir.graph import Node
 from dfcompile.timing.hls_streams import stream_depths
 from dfcompile.units.base import Memory, Stream, unit_of
@@ -129,11 +128,6 @@ def emit_hls(design: Design, folder: Path, target: Target | None = None) -> None
     for unit in units:
         (folder / f"{unit['name']}.cpp").write_text(render("hls/unit.cpp.j2", u=unit, **values))
         (folder / "unit" / f"{unit['name']}.cpp").write_text(render("hls/unit_top.cpp.j2", u=unit, **values))
-
-
-def copy_simulation(folder: Path) -> None:
-    """Copy what stands in for a vendor's headers under g++ and clang into ``simulation/``, where no vendor's script looks."""
-    shutil.copytree(resource_dir("hls") / "simulation", folder / "simulation", dirs_exist_ok=True)
 
 
 def write_scripts(target: Target, values: Mapping[str, Any], folder: Path) -> None:

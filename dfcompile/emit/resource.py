@@ -72,3 +72,8 @@ def copy_library(name: str, roots: Iterable[str], target: Path) -> list[str]:
     for file in files:
         shutil.copyfile(folder / file, target / file)
     return files
+
+
+def copy_simulation(folder: Path) -> None:
+    """Copy what stands in for a vendor's headers under g++ and clang into ``simulation/``, where no vendor's script looks."""
+    shutil.copytree(resource_dir("hls") / "simulation", folder / "simulation", dirs_exist_ok=True)

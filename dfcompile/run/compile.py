@@ -20,6 +20,7 @@ Command = Sequence[str | Path]
 JOBS = 2
 MODEL = "-DVERILATOR=1 -DVM_COVERAGE=0 -DVM_SC=0 -DVM_TIMING=0 -DVM_TRACE=0 -DVM_TRACE_FST=0 -DVM_TRACE_VCD=0 -DVM_TRACE_SAIF=0".split()
 STANDARD = "-std=c++17"
+HLS_STANDARD = "-std=c++14"
 # Verilated sources up to this size are one compilation unit; larger ones are split and compiled in parallel.
 UNITY_BYTES = 400_000
 SPLIT = 10_000  # operations, as Verilator counts them, in one file

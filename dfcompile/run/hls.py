@@ -18,7 +18,7 @@ from dfcompile.emit.memory import read_beats, write_beats
 from dfcompile.emit.sim import frame_cycles
 from dfcompile.errors import CompileError, Problem
 from dfcompile.run.cache import cached, content_key, folder_key
-from dfcompile.run.compile import STANDARD, Command, parallel, precompiled, run_tool, tool_key
+from dfcompile.run.compile import HLS_STANDARD, Command, parallel, precompiled, run_tool, tool_key
 from dfcompile.run.rtl import check_inputs
 from dfcompile.toolchain import require_tool
 from dfcompile.units.base import Array
@@ -36,13 +36,13 @@ WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-uninitialized", "-Wno-maybe-uni
 
 
 def _flags(level: str, folder: Path) -> list[str]:
-    return [STANDARD, *WARNINGS, level, f"-I{folder}", f"-I{folder / 'simulation'}", "-isystem", str(require_tool("ap_int").path)]
+    return [HLS_STANDARD, *WARNINGS, level, f"-I{folder}", f"-I{folder / 'simulation'}", "-isystem", str(require_tool("ap_int").path)]
 
 
 def _headers(hls: Path, level: str) -> Path:
     settings = SETTINGS.findall((hls / "dfc_common.hpp").read_text())
     text = "".join(f"{line}\n" for line in [*settings, *(f"#include <{h}>" for h in HEADERS)])
-    return precompiled("ap_int", text, [STANDARD, level, "-isystem", str(require_tool("ap_int").path)], ["ap_int"])
+    return precompiled("ap_int", text, [HLS_STANDARD, level, "-isystem", str(require_tool("ap_int").path)], ["ap_int"])
 
 
 def build_testbench(hls: Path, fast: bool) -> Path:

@@ -20,7 +20,7 @@ from dfcompile.loopback.predict import predict
 from dfcompile.loopback.program import Program
 from dfcompile.loopback.validate import ErrorCode
 from dfcompile.run.cache import cached, content_key, folder_key
-from dfcompile.run.compile import MODEL, STANDARD, Command, run_tool, simulator_key, tool_key, verilate, verilated_runtime
+from dfcompile.run.compile import HLS_STANDARD, MODEL, STANDARD, Command, run_tool, simulator_key, tool_key, verilate, verilated_runtime
 from dfcompile.toolchain import require_tool, verilator_root
 
 
@@ -63,13 +63,15 @@ def build_hls_engine(config: EngineConfig, emitted: Path | None = None) -> Path:
         if emitted is None:
             emit_hls_engine(config, hls)
 
-        flags = [STANDARD, "-Wall", "-Wextra", "-Werror", "-O2", "-isystem", str(require_tool("ap_int").path)]
+        flags = [HLS_STANDARD, "-Wall", "-Wextra", "-Werror", "-O2", "-isystem", str(require_tool("ap_int").path)]
+        simulation = hls / "simulation"
 
         def build(folder: Path) -> None:
             command: Command = [
                 require_tool("g++").path,
                 *flags,
                 f"-I{hls}",
+                f"-I{simulation}",
                 hls / "top.cpp",
                 hls / "testbench.cpp",
                 "-o",

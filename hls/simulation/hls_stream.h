@@ -17,6 +17,12 @@ class stream : public dfc::Channel {
     after_read();
     return value;
   }
+  // Whether there was something.
+  bool read_nb(T& value) {
+    if (empty()) return false;
+    value = read();
+    return true;
+  }
   void write(const T& value) {
     before_write();
     if (size() == ring_.size()) grow();

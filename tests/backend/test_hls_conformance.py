@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tools.hls_conformance import check_source
+from dfcompile.loopback.config import EngineConfig
+from tools.hls_conformance import check_engine, check_source
 from tools.llvm_ir import breaches
 
 CLEAN = """
@@ -132,3 +133,10 @@ def test_a_constructor_is_noticed_and_an_empty_list_is_none() -> None:
     assert breaches(CONSTRUCTOR.format(0, "zeroinitializer"), {"Table": words}) == []
     one = CONSTRUCTOR.format(1, "[{ i32, ptr, ptr } { i32 65535, ptr @fill, ptr null }]")
     assert breaches(one, {"Table": words}) == ["a global is filled at run time: llvm.global_ctors is not empty"]
+
+
+@pytest.mark.parametrize(
+    "config", [EngineConfig(), EngineConfig(pe=4, simd=8, tree_levels=5, acc_bits=64, scale_bits=48)], ids=["counts", "scales"]
+)
+def test_the_loopback_engine(config: EngineConfig) -> None:
+    assert check_engine(config) == []

@@ -106,7 +106,7 @@ def test_a_pragma_that_is_missing(pragma: str, root: Path) -> None:
         ("DFC_PIPELINE(1)", "DFC_UNROLL", "a loop that moves beats does not begin with DFC_PIPELINE"),
         ("      DFC_UNROLL", "      DFC_PIPELINE(1)", "does not begin with DFC_UNROLL"),
         ("DFC_PIPELINE(1)", "DFC_PIPELINE(2)", "a loop is pipelined at another interval than 1"),
-        ("acc[2];", "acc[2];\n  DFC_NO_DEPENDENCE(acc)", "nothing says why iterations do not depend on one another through acc"),
+        ("acc[2];", "acc[2];\n  DFC_PRAGMA(HLS dependence variable = acc inter false)", "pragma HLS dependence has no option false"),
         ("DFC_PARTITION(acc)", "DFC_PARTITION(more)", "array acc is indexed"),
         ("int acc[2];", "int more[2], acc[3][2];", ""),
         ("acc[p]", "acc[0]", ""),

@@ -147,7 +147,7 @@ def test_broken_program_ends_with_an_error(code: str) -> None:
 
 @needs_gxx
 def test_hls_loads_computes_and_stores_at_once(tmp_path: Path) -> None:
-    """The core takes far fewer steps than its descriptors one after another, and no fewer than the longest queue."""
+    """The core takes far fewer steps than its descriptors one after another, no fewer than the longest queue, and about the predicted."""
     program = compile_program(resnet((1, 1), True, size=40, base=16, classes=10), SQUARE)
     program.image({"x": np.zeros((1, 40, 40, 3))}).tofile(tmp_path / "image.bin")
     place = [str(program.program_address), str(len(program.code))]
@@ -159,3 +159,5 @@ def test_hls_loads_computes_and_stores_at_once(tmp_path: Path) -> None:
         work[s.unit] += s.descriptor.cycles if isinstance(s.descriptor, Compute) else s.descriptor.beats
     assert min(work.values()) > 0
     assert max(work.values()) < steps < 0.8 * sum(work.values())
+    cycles = predict(program, latency=0).cycles  # of the SystemVerilog, which settles sooner
+    assert cycles <= steps < 1.1 * cycles

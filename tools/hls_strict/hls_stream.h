@@ -1,4 +1,5 @@
-// A strict stand-in for hls_stream.h: blocking read and write, which the HLS tool provides, and nothing else. For the conformance check alone.
+// A strict stand-in for hls_stream.h: blocking read and write, which the HLS tool provides, and nothing else; with DFC_POLLS, for the core
+// of the loopback engine, a read that does not wait. For the conformance check alone.
 #pragma once
 
 namespace hls {
@@ -10,6 +11,9 @@ class stream {
   stream(const stream&) = delete;
   stream& operator=(const stream&) = delete;
   T read();
+#ifdef DFC_POLLS
+  bool read_nb(T& value);
+#endif
   void write(const T& value);
 
  private:
