@@ -43,9 +43,9 @@ void lb_core(LbTransfers& loads, LbComputes& computes, LbTransfers& stores, LbBl
   bool more = true;
   while (more) {
     DFC_PIPELINE(1)
-    // Tokens and drains keep a write and what reads it so many steps apart.
+    // Tokens and drains keep a write and what reads it so many steps apart. Nothing that is read from the weights or thresholds is ever
+    // written to them: no cycle through these.
     DFC_DISTANCE(act, LbArrive)
-    DFC_DISTANCE(weights, LbArrive)
     DFC_DISTANCE(kept, LbSettle)
     more = core.step(loads, computes, stores, reads, loaded, writes, stored, written, act, weights, kept, tree);
   }

@@ -100,7 +100,9 @@ def test_a_promised_distance_holds(case: str, tmp_path: Path) -> None:
 
 
 def test_every_promise_of_the_library_is_watched(root: Path) -> None:
-    promised = {m for p in (root / "hls").glob("dfc_*.hpp") for m in re.findall(r"^\s+DFC_DISTANCE\((\w+)", p.read_text(), re.MULTILINE)}
+    """All but those of the loopback core, which are the steps that its tokens wait."""
+    headers = [p for p in (root / "hls").glob("dfc_*.hpp") if p.name != "dfc_loopback.hpp"]
+    promised = {m for p in headers for m in re.findall(r"^\s+DFC_DISTANCE\((\w+)", p.read_text(), re.MULTILINE)}
     assert promised == {array for _, array, _ in CASES.values()}
 
 
