@@ -22,7 +22,11 @@ class Finding:
 
 
 _TRAINING = ("torch", "brevitas", "scikit-learn")
-_VENDOR = {"vitis_hls": "building hls/ for AMD devices", "vivado": "place and route for AMD devices"}
+_VENDOR = {
+    "vitis_hls": "building hls/ for AMD devices",
+    "vivado": "place and route for AMD devices",
+    "v++": "linking kernels for AMD cards",
+}
 
 
 def examine() -> tuple[Finding, ...]:

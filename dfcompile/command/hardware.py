@@ -16,12 +16,12 @@ from dfcompile.text import one_line
 
 @click.command()
 @out_argument
-@click.option("--tool", type=click.Choice(("yosys",)), default="yosys", show_default=True)
+@click.option("--tool", type=click.Choice(("yosys", "vivado")), default="yosys", show_default=True)
 @click.option("--device", metavar="FAMILY", help=f"{', '.join(FAMILIES)}. Default: the build's board.")
 @quiet_option
 @json_option
 def synth(out: Path, tool: str, device: str | None, quiet: bool, as_json: bool) -> None:
-    """Synthesise OUT with open tools: real resources per unit beside the estimates."""
+    """Synthesise OUT: real resources per unit beside the estimates. Vivado, where it is installed, also places and routes it by itself."""
     from dfcompile.mode.synth import synth as synthesise
 
     with progress(quiet) as report:
@@ -33,6 +33,8 @@ def synth(out: Path, tool: str, device: str | None, quiet: bool, as_json: bool) 
         parts = [*found["units"], {"name": "total", **found["total"]}]
         rows = [[u["name"], *(f"{u['synthesised'][n]:,.0f} ({u['estimated'][n]:,.0f})" for n in names)] for u in parts]
         show_table(f"{tool}, {found['device']}: synthesised (estimated)", ["unit", *names], rows)
+        if "fmax_mhz" in found:
+            click.echo(f"{found['fmax_mhz']:g} MHz; slowest path: {', '.join(found['critical_path'])}")
 
 
 @click.command()
@@ -42,7 +44,7 @@ def synth(out: Path, tool: str, device: str | None, quiet: bool, as_json: bool) 
 @quiet_option
 @json_option
 def bitstream(out: Path, seeds: int, allow_timing_fail: bool, quiet: bool, as_json: bool) -> None:
-    """Place and route OUT for its board and make the bitstream, with open tools."""
+    """Place and route OUT for its board and make the bitstream: with open tools, for AMD boards with Vivado."""
     found = implement(out, seeds, allow_timing_fail, quiet, quiet or as_json)
     if as_json:
         show_json(found["implementation"])

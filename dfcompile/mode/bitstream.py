@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from dfcompile.mode.page import REPORT, draw_report
 from dfcompile.mode.saved import load
 from dfcompile.mode.schema import SchemaError
 from dfcompile.mode.serialize import bad_build, part_of, read_json
+from dfcompile.mode.vivado import implement
 from dfcompile.store.files import writing
 from dfcompile.store.output import add_files
 from dfcompile.synthesis.netlist import Sources, design_sources, synthesise
@@ -34,32 +35,42 @@ def bitstream(
 ) -> tuple[Path, dict[str, Any]]:
     """Make ``board/<top>.bit`` (or .bin, .fs) of the saved build `out`, and put `implementation` into its report.
 
-    seeds: places tried, from seed 1 on; the first one that reaches the clock is taken, else the fastest
+    For an AMD board, with Vivado: ``vivado/design.bit`` and ``.hwh``, or ``design.xclbin``.
+    seeds: places tried, from seed 1 on; the first one that reaches the clock is taken, else the fastest; Vivado has one
     Returns the bitstream's path and what is new in report.json: `implementation`, `clock_mhz` and `timing` at the real clock.
     CompileError where the build's board has no flow, a tool is missing or fails, and where the clock is missed unless
     `allow_timing_fail`: then the report has the figures all the same.
     """
     folder, report = Path(out), progress or (lambda _: None)
     made = load(folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(temporary)
+        if made.options.get("vivado"):
+            figures, met, files = implement(folder, made, work, report)
+        else:
+            figures, met, files = _with_open_tools(folder, made, seeds, work, report)
+        changed = _write(folder, made, figures, files if met or allow_timing_fail else {})
+    if not met and not allow_timing_fail:
+        raise CompileError(_missed(figures))
+    return folder / next(iter(files)), changed
+
+
+def _with_open_tools(
+    folder: Path, made: Accelerator, seeds: int, work: Path, report: Progress
+) -> tuple[dict[str, Any], bool, Mapping[str, Path]]:  # fmt: skip
+    """Figures, whether the clock is reached, and the files of a bitstream made in an empty folder, by their names in the build."""
     target, sources = read_board(folder, made)
     name = f"{sources.top}{FLOWS[target.family].suffix}"
     start = time.monotonic()
     report(f"synthesise for {target.family}")
     netlist = synthesise(sources, target.family, pads=True)
-    with tempfile.TemporaryDirectory() as temporary:
-        work = Path(temporary)
-        shutil.copyfile(netlist / "netlist.json", work / "netlist.json")
-        shutil.copyfile(folder / "board" / target.pins, work / target.pins)
-        best = _best(work, target, seeds, report)
-        met = best.fmax_mhz >= target.clock_mhz
-        if met or allow_timing_fail:
-            report("pack the bitstream")
-            pack(work, target, name)
-        figures = _figures(made, target, best, seeds, time.monotonic() - start)
-        changed = _write(folder, made, figures, work / name if met or allow_timing_fail else None)
-    if not met and not allow_timing_fail:
-        raise CompileError(_missed(target, best, seeds, figures))
-    return folder / "board" / name, changed
+    shutil.copyfile(netlist / "netlist.json", work / "netlist.json")
+    shutil.copyfile(folder / "board" / target.pins, work / target.pins)
+    best = _best(work, target, seeds, report)
+    report("pack the bitstream")
+    pack(work, target, name)
+    figures = _figures(made, target, best, seeds, time.monotonic() - start)
+    return figures, best.fmax_mhz >= target.clock_mhz, {f"board/{name}": work / name}
 
 
 def _best(work: Path, target: Target, seeds: int, report: Progress) -> Placed:
@@ -127,26 +138,26 @@ def _figures(made: Accelerator, target: Target, placed: Placed, seeds: int, seco
     }
 
 
-def _missed(target: Target, placed: Placed, seeds: int, figures: dict[str, Any]) -> Problem:
-    what = f"the design reaches {placed.fmax_mhz:.1f} MHz of {target.clock_mhz:g} MHz"
+def _missed(figures: dict[str, Any]) -> Problem:
+    reached, more = figures["fmax_mhz"], f", try more than --seeds {figures['seeds']}" if figures["tool"] != "vivado" else ""
+    what = f"the design reaches {reached:.1f} MHz of {figures['clock_mhz']:g} MHz"
     why = f"the slowest path runs through {', '.join(figures['critical_path'])}"
-    help_ = f"build it with --clock {int(placed.fmax_mhz)}, try more than --seeds {seeds}, or go on with --allow-timing-fail"
+    help_ = f"build it with --clock {int(reached)}{more}, or go on with --allow-timing-fail"
     return Problem("timing", what, why=why, help=help_)
 
 
-def _write(folder: Path, made: Accelerator, figures: dict[str, Any], made_file: Path | None) -> dict[str, Any]:
-    """Put the figures into the build's reports, and the bitstream beside its sources; what is new in report.json."""
+def _write(folder: Path, made: Accelerator, figures: dict[str, Any], files: Mapping[str, Path]) -> dict[str, Any]:
+    """Put the figures into the build's reports, and files of a bitstream, by their names in the build; what is new in report.json."""
     clock, timing = figures["clock_mhz"], made.report["timing"]
     fps = clock * 1e6 / timing["interval_cycles"]
     changed = {"implementation": figures, "clock_mhz": clock, "timing": {**timing, "fps": fps}}
     made.report.update(changed)
-    names = ["report.json", REPORT] + ([f"board/{made_file.name}"] if made_file else [])
-    with add_files(folder, names) as new:
+    with add_files(folder, ["report.json", REPORT, *files]) as new:
         page = draw_report(made, folder)
         with writing(folder):
             (new / "report.json").write_text(json.dumps(made.report, indent=1) + "\n")
             (new / REPORT).write_text(page, encoding="utf-8", errors="replace")
-            if made_file:
-                (new / "board").mkdir()
-                shutil.copyfile(made_file, new / "board" / made_file.name)
+            for name, file in files.items():
+                (new / name).parent.mkdir(exist_ok=True)
+                shutil.copyfile(file, new / name)
     return changed

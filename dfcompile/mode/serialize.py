@@ -108,7 +108,7 @@ def bad_build(folder: Path, error: Exception) -> CompileError:
 def part_of(folder: Path, name: str) -> Path:
     """The folder `name` of a build with the library's files in it. CompileError when it or one of them is missing."""
     place = folder / name
-    needed = {"hls": ["dfc_common.hpp", "testbench.cpp"], "rtl": ["files.f"]}[name]
+    needed = {"hls": ["dfc_common.hpp", "testbench.cpp"], "rtl": ["files.f"], "vivado": ["sources.tcl", "ooc.tcl", "package.tcl"]}[name]
     listed = [place / file for file in needed]
     if name == "rtl" and listed[0].is_file():
         listed += [place / line for line in listed[0].read_text(errors="replace").split() if not line.startswith("+")]
