@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dfcompile.device.boards import boards, find_board
 from dfcompile.errors import SettingError
 from dfcompile.options import MODES, Options, parse_input_type, read_config
+from tests.conftest import ROOT
 
 ODD_TEXT = 'a "quoted" \\ name.json'
 RATES = st.one_of(
@@ -116,6 +117,21 @@ def test_wrong_board_files(tmp_path: Path, change: str, message: str) -> None:
     path.write_text("".join(f"{k} = {v}\n" for k, v in values.items() if v), encoding="utf-8")
     with pytest.raises(SettingError, match=message):
         find_board(str(path))
+
+
+def test_the_board_file_of_the_docs(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "boards.md").read_text(encoding="utf-8").partition("### A board of your own")[2].split("```")[1]
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    kept = Options(board=str(tmp_path / "mine.toml")).kept()
+    assert kept["vivado"]["kind"] == "zynq-7000" and kept["vivado"]["port_bits"] == 64 and kept["part"] == "xc7z020clg400-1"
+    for old, new, says in (
+        ('kind = "zynq-7000"', 'kind = "zynq-8000"', "kind = 'zynq-8000'"),
+        ('board_part = "', 'board_part = "a] [exit ', "give the name that Vivado has for it"),
+        ("board_part =", "board_parts =", "unknown key 'board_parts'"),
+    ):
+        (tmp_path / "wrong.toml").write_text(text.replace(old, new), encoding="utf-8")
+        with pytest.raises(SettingError, match=says):
+            find_board(str(tmp_path / "wrong.toml"))
 
 
 def test_what_the_logic_reaches_of_the_memory() -> None:

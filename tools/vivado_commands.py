@@ -8,8 +8,9 @@ from typing import Any
 from tools.vivado_design import Refused
 
 TCL_ALLOWED = frozenset(
-    "append catch concat error eval expr file for foreach format glob global if incr info join lappend lassign lindex list llength lrange "
-    "lsort namespace proc puts regexp regsub return set source split string switch unset upvar variable while".split()
+    "after append binary catch close concat error eval expr file for foreach format glob global if incr info join lappend lassign lindex "
+    "list llength lrange lsort namespace open proc puts read regexp regsub return set source "
+    "split string switch unset upvar variable while".split()
 )
 """Of Tcl's own commands those that scripts may use; Vivado has them all."""
 # Command -> its options with the number of their values, least and most positional arguments.
@@ -62,6 +63,16 @@ COMMANDS: dict[str, tuple[str, int, int]] = {
     "ipx::update_checksums": ("", 1, 1),
     "ipx::check_integrity": ("", 1, 1),
     "ipx::save_core": ("", 1, 1),
+    "open_hw_manager": ("", 0, 0),
+    "connect_hw_server": ("-url:1", 0, 0),
+    "open_hw_target": ("", 0, 1),
+    "get_hw_devices": ("", 0, 1),
+    "program_hw_devices": ("", 1, 1),
+    "refresh_hw_device": ("", 1, 1),
+    "get_hw_axis": ("", 0, 1),
+    "create_hw_axi_txn": ("-force:0 -type:1 -address:1 -data:1 -len:1 -size:1", 2, 2),
+    "get_hw_axi_txns": ("", 1, 1),
+    "run_hw_axi": ("", 1, 1),
     "package_xo": ("-force:0 -xo_path:1 -kernel_name:1 -ip_directory:1 -kernel_xml:1 -ctrl_protocol:1", 0, 0),
 }
 CORE_PROPERTIES = {

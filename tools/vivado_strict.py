@@ -21,16 +21,16 @@ from typing import Any
 from tools.vivado_catalogue import IPS, Pin
 from tools.vivado_commands import COMMANDS, TCL_ALLOWED, pairs, parsed
 from tools.vivado_design import BlockDesign, Cell, Refused, packaged_shape
-from tools.vivado_session import Session
+from tools.vivado_hardware import Hardware
 
 Handler = Callable[..., str]
 
 
-class Vivado(Session):
+class Vivado(Hardware):
     """Runs scripts; packaging and block designs."""
 
-    def run(self, script: Path, work: Path) -> None:
-        """Source a script in the folder `work`. Refused with what it does wrong."""
+    def run(self, script: Path, work: Path, *arguments: str) -> None:
+        """Source a script in the folder `work`, with these as its ``argv``. Refused with what it does wrong."""
         import tkinter
 
         tcl = tkinter.Tcl()
@@ -45,6 +45,7 @@ class Vivado(Session):
         tcl.eval("rename rename {}")
         with contextlib.chdir(work):
             try:
+                tcl.call("set", "argv", arguments)
                 tcl.call("source", str(script))
             except tkinter.TclError as e:
                 raise Refused(str(e)) from e

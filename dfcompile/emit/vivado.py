@@ -161,7 +161,7 @@ def emit_vivado(name: str, options: Mapping[str, Any], rtl: Path, folder: Path) 
         if board["kind"] == "xrt":
             scripts |= {"kernel.tcl": "", "kernel.xml": "", "link.cfg": "", "mover.cpp": ""}
         else:
-            scripts |= {"design.tcl": ""} | ({"pins.xdc": ""} if board["kind"] == "jtag" else {})
+            scripts |= {"design.tcl": ""} | ({"pins.xdc": "", "host.tcl": ""} if board["kind"] == "jtag" else {})
     for template, target in scripts.items():
         (folder / (target or template)).write_text(render(f"vivado/{template}.j2", **values))
 
@@ -207,6 +207,17 @@ def _around(top: Top, board: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "dmas": dmas, "slaves": slaves, "outlets": outlets, "places": places, "memories": [m for m in memories if m["masters"]],
         "streams": streams, "port_bits": board["port_bits"], "registers": list(REGISTERS.items()),
+        **_host(sends, receives),
+    }  # fmt: skip
+
+
+def _host(sends: list[StreamPort], receives: list[StreamPort]) -> dict[str, Any]:
+    """What the host's script over JTAG knows: addresses, and its arguments."""
+    dmas = [f"0x{PLACES['dma'] + (i << 16):08X}" for i in range(max(len(sends), len(receives)))]
+    arguments = [*(f"{s.axis.upper()}.bin" for s in sends), *(f"{s.axis.upper()}.bin BYTES" for s in receives)]
+    return {
+        "send_dmas": dmas[: len(sends)], "receive_dmas": dmas[: len(receives)], "host_arguments": " ".join(arguments),
+        "memory_at": PLACES["memory"], "accelerator_at": PLACES["accelerator"], "memory_bytes": JTAG_MEMORY,
     }  # fmt: skip
 
 

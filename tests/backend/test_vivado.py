@@ -152,6 +152,28 @@ def test_mistakes_out_of_context_are_noticed(rtl: Path, name: str, old: str, new
         run(made / "ooc.tcl", tmp_path / "work")
 
 
+def test_a_host_over_jtag(rtl: Path, tmp_path: Path) -> None:
+    """Words of the input in the memory, output DMA before input DMA, N frames, and of the memory as many bytes as the output has."""
+    made = scripts(rtl, "dataflow", "arty-a7-100t", tmp_path / "out")
+    sent = bytes(range(1, 131))  # 2 bytes beyond a word
+    for name, data in (("in.bin", sent), ("design.bit", b"")):
+        (tmp_path / name).write_bytes(data)
+    board, dma, memory = Vivado(), 0x41E0_0000, 0xC000_0000
+    board.answers = {dma + 0x34: 2, memory + 256: 0x04030201, memory + 260: 0x08070605}
+    board.run(made / "host.tcl", tmp_path, "design.bit", "5", "in.bin", "out.bin", "6")
+    assert (tmp_path / "out.bin").read_bytes() == bytes(range(1, 7))
+    words = [int.from_bytes((sent + bytes(2))[i : i + 4], "little") for i in range(0, 132, 4)]
+    assert board.written[: len(words)] == [(memory + 4 * i, w) for i, w in enumerate(words)]
+    registers = [(0x44A0_0010, 5), (dma + 0x30, 1), (dma + 0x48, memory + 256), (dma + 0x58, 6)]
+    registers += [(dma, 1), (dma + 0x18, memory), (dma + 0x28, 130)]
+    assert board.written[len(words) :] == registers
+    for status, size, says in ((0x10, "6", "the transfer is not done"), (2, "70000", "more than the memory holds")):
+        board = Vivado()
+        board.answers = {dma + 0x34: status}
+        with pytest.raises(Refused, match=says):
+            board.run(made / "host.tcl", tmp_path, "design.bit", "5", "in.bin", "out.bin", size)
+
+
 @pytest.mark.parametrize("mode", ["dataflow", "loopback"])
 def test_the_plain_top_fits_the_design(rtl: Path, mode: str, tmp_path: Path) -> None:
     """Under Verilator, whose warnings are errors: every port of the top by its name and width."""
