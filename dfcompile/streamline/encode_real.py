@@ -7,6 +7,7 @@ grid, but a maximum of integers is in its order, and so are sums of those (`stre
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -17,8 +18,9 @@ from dfcompile.ir.modelop import Unary
 from dfcompile.streamline.encode_layout import aligned, constant_stream, spatial
 from dfcompile.streamline.encoder import Encoder, refuse
 from dfcompile.streamline.grid import Grid
-from dfcompile.streamline.order import Ordered, Pair, approach
+from dfcompile.streamline.order import Order, Ordered, Pair, approach
 from dfcompile.streamline.step import Step, StepFunction
+from dfcompile.streamline.triple import ordered_triple
 from dfcompile.streamline.value import Value, natural_index
 
 WIDEST_SEARCHED = 2**12  # values of the narrower of two addends
@@ -27,46 +29,90 @@ WIDEST_ORDER = 2**31 - 1  # that a code is multiplied by
 
 def rectified(value: Value) -> Value | None:
     """The codes whose affine a ReLU cuts off at 0, where a value is that and nothing else; None where it is not."""
+    found = cut_off(value)
+    return found[0] if found and math.isinf(found[1]) else None
+
+
+def cut_off(value: Value) -> tuple[Value, float] | None:
+    """The codes whose affine a ReLU or Clip cuts off at 0, and the upper bound, infinite for a ReLU; None for other values."""
     if value.is_codes or value.addends or not value.chain:
         return None
     *before, last = value.chain
     grid: Grid | None = value.base
     for step in before:
         grid = step.regrid(grid)
-    if grid is None or not grid.pure or not _is_relu(last):
+    top = _top(last)
+    if grid is None or not grid.pure or top is None:
         return None
-    return Value(value.stream, value.index, grid, (), grid, value.anchor)
+    return Value(value.stream, value.index, grid, (), grid, value.anchor), top
 
 
-def _is_relu(step: object) -> bool:
+def _top(step: object) -> float | None:
+    """The upper bound of an operator that cuts off at 0 and there; None for others."""
     op = step.op if isinstance(step, Step) else None
-    return isinstance(op, Unary) and (op.fn == "relu" or (op.fn == "clip" and op.alpha == 0 and op.beta == math.inf))
+    if not isinstance(op, Unary):
+        return None
+    return math.inf if op.fn == "relu" else op.beta if op.fn == "clip" and op.alpha == 0 and op.beta > 0 else None
 
 
-def pooled(enc: Encoder, node: Node, value: Value, window: Window, divisor: int, shape: tuple[int, ...]) -> Value:
-    """Sums of relu(codes) over windows, over a divisor: of what is above 0, and of how often it is.
+def pooled(
+    enc: Encoder, node: Node, value: Value, top: float, window: Window, divisor: int, shape: tuple[int, ...]
+) -> Value:  # fmt: skip
+    """Sums of clip(codes, 0, top) over windows, over a divisor: of what is above 0, and of how often it is, and how often at the top.
 
-    relu(s * n + o) is s * (n - n0 + r) for n >= n0, else 0. A window's sum is s * (y + r * x), y the sum of all n - n0 and x their number.
+    clip(s * n + o) is s * (n - n0 + r) for n0 <= n < n1, 0 below and the top from n1 on. A window's sum is s * (y + r * x) + top * z,
+    y the sum of all n - n0 between, x their number, z that of those at the top.
     """
     value, channels = spatial(enc, value, node)
-    count = math.prod(window.kernel)
-    pairs, factors, bounds = [], [], []
+    count, parts = math.prod(window.kernel), []
     for c, (lo, hi) in enumerate(ranges_of(enc, node, value)):
         scale, offset = value.known_grid.pick(c)
-        sign, size = (1 if scale > 0 else -1), abs(scale)
-        first = min(math.floor(-offset / size) + 1, max(lo * sign, hi * sign) + 1)
-        rest = max(first + offset / size, Fraction(0)) or Fraction(1)
-        p, q = _narrow(node, approach(rest, count + 1))
-        bound = q * first - p
-        pairs.append(Pair(p, q, rest, size / divisor, Fraction(0), 0, count * bound))
-        factors.append(sign * q)
-        bounds.append(bound)
-    stream = _raised(enc, node, value, factors, bounds)
+        ends = (min(lo, hi), max(lo, hi)) if scale > 0 else (-max(lo, hi), -min(lo, hi))
+        parts.append((1 if scale > 0 else -1, _cut_sum(node, abs(scale), offset, top, ends, count, divisor)))
+    stream = _raised(enc, node, value, [sign * p.factor for sign, p in parts], [p.bottom for _, p in parts])
+    if top < math.inf:
+        most = np.broadcast_to(np.array([p.top for _, p in parts], np.int64)[:, None, None], (len(parts), *enc.shape(stream)[:2]))
+        stream = larger(enc, node, stream, constant_stream(enc, node, value, most), "min")
     stream = enc.emit(IntPool("sum", window), (stream,), node.source, f"pool_{node.name}")
     h, w, c = enc.shape(stream)
     index = natural_index(c, h, w)[channels].reshape(shape)
     enc.note(node, "pool (sum) of integers in the order of the real numbers")
-    return Value(stream, index, Ordered.of_orders(pairs), (), None, value.anchor)
+    return Value(stream, index, Ordered.of_orders([p.order for _, p in parts]), (), None, value.anchor)
+
+
+@dataclass(frozen=True, eq=False)
+class _CutSum:
+    """One channel: the sum of clip(factor * n, bottom, top) over a window means what `order` says."""
+
+    factor: int
+    bottom: int
+    top: int
+    order: Order
+
+
+def _cut_sum(
+    node: Node, size: Fraction, offset: Fraction, top: float, ends: tuple[int, int], count: int, divisor: int
+) -> _CutSum:  # fmt: skip
+    """Sums over windows of `count` codes n in `ends` of clip(size * n + offset, 0, top) / divisor."""
+    low, high = ends
+    first = min(math.floor(-offset / size) + 1, max(low, high) + 1)
+    rest = max(first + offset / size, Fraction(0)) or Fraction(1)
+    last = math.ceil((Fraction(top) - offset) / size) if top < math.inf else high + 1  # the first at the top
+    if last > high:
+        p, q = _narrow(node, approach(rest, count + 1))
+        bottom = q * first - p
+        return _CutSum(q, bottom, q * max(high, first), Pair(p, q, rest, size / divisor, Fraction(0), 0, count * bottom))
+    gains = (size / divisor, size * rest / divisor, Fraction(top) / divisor)
+    found = ordered_triple(gains, ((0, count * max(1, last - first)), (0, count), (0, count)))
+    if found is None:
+        refuse(
+            "too-wide", f"'{node.op.kind}' adds up real numbers between 0 and {top:g}", node,
+            f"integers in the order of sums of {count} would need more than 52 bits",
+            "put a quantizer (Quant, or QuantizeLinear/DequantizeLinear) in front of it",
+        )  # fmt: skip
+    q, p, t = (found[0].factors[i] for i in found[1])
+    bottom = q * first - p
+    return _CutSum(q, bottom, bottom + t, replace(found[0], shift=count * bottom))
 
 
 def added(enc: Encoder, node: Node, plain: Value, cut: Value) -> Value:

@@ -92,10 +92,10 @@ def _pool_window(enc: Encoder, node: Node, op: Any) -> Window:
 def encode_average_pool(enc: Encoder, node: Node) -> None:
     """A sum whose scale is divided by the number of elements counted."""
     op = op_of(node, AveragePool)
-    window, cut = _pool_window(enc, node, op), encode_real.rectified(enc.value(node.inputs[0], node))
+    window, cut = _pool_window(enc, node, op), encode_real.cut_off(enc.value(node.inputs[0], node))
     if cut and not window.has_pads:
         shape = enc.model.tensors[node.outputs[0]].shape[1:]
-        enc.known[node.outputs[0]] = encode_real.pooled(enc, node, cut, window, math.prod(window.kernel), shape)
+        enc.known[node.outputs[0]] = encode_real.pooled(enc, node, *cut, window, math.prod(window.kernel), shape)
         return
     value, channels = spatial(enc, enc.codes(node.inputs[0], node), node)
     enc.known[node.outputs[0]] = _averaged(enc, node, value, channels, window, op)
@@ -162,9 +162,9 @@ def encode_reduce(enc: Encoder, node: Node) -> None:
     window = Window((over[-2], over[-1]))
     shape = tuple(1 if i in axes else n for i, n in enumerate(sizes))
     enc.note(node, "sum over the channels" if 0 in axes else f"pool ({op.fn})")
-    cut = encode_real.rectified(operand)
+    cut = encode_real.cut_off(operand)
     if cut and not extreme and 0 not in axes:
-        value = encode_real.pooled(enc, node, turned(cut, order), window, math.prod(over) if op.fn == "mean" else 1, shape)
+        value = encode_real.pooled(enc, node, turned(cut[0], order), cut[1], window, math.prod(over) if op.fn == "mean" else 1, shape)
     elif extreme:
         value = _extreme(enc, node, op.fn, window, shape, order)
     else:

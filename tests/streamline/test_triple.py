@@ -84,3 +84,16 @@ def test_four_scales_are_too_many(tmp_path: Path) -> None:
     proto = model(layers, {"x": (1, 4, 3, 3)}, ("y",), constants(ws=np.float32(0.3), t=np.float32(0.9), **held))
     with pytest.raises(CompileError, match="differs by input channel without a common measure"):
         streamlined(proto, tmp_path)
+
+
+@pytest.mark.parametrize("pool", ["GlobalAveragePool", "AveragePool"])
+@pytest.mark.parametrize("top", [0.21, 1.5, 100.0])
+def test_averages_of_what_is_cut_off(top: float, pool: str, tmp_path: Path) -> None:
+    """ReLU6 of a layer's results before an average; of channels that rise and fall, some that never reach the top."""
+    window = {"kernel_shape": [2, 2], "strides": [2, 2]} if pool == "AveragePool" else {}
+    layers = [quant("x", "q"), quant("w", "wq", "ws"), node("Conv", "q", "wq", "bias", out="c"), node("Mul", "c", "each", out="m")]
+    layers += [node("Clip", "m", "zero", "top", out="k"), node(pool, "k", out="p", **window), quant("p", "y", "t", signed=0)]
+    held = {"w": normal(5, 3, 1, 1), "bias": normal(5), "each": np.array([0.9, -0.7, 0.31, -0.11, 0.01], np.float32).reshape(5, 1, 1)}
+    more = constants(ws=np.float32(0.3), t=np.float32(0.037), zero=np.float32(0), top=np.float32(top), **held)
+    made = streamlined(model(layers, {"x": (1, 3, 4, 6)}, ("y",), more), tmp_path)
+    assert ops(made).count("int_pool") == 3 and ops(made)[-1] == "threshold"
