@@ -21,7 +21,7 @@ from dfcompile.streamline.mixed import mixed_weights
 from dfcompile.streamline.order import Ordered
 from dfcompile.streamline.triple import Triple
 from dfcompile.streamline.value import Const, Value, find_layout, natural_index
-from dfcompile.streamline.weight_step import LARGEST_EXACT, LARGEST_NARROW, exact_grid, is_narrow
+from dfcompile.streamline.weight_step import LARGEST_EXACT, LARGEST_LEVEL, LARGEST_NARROW, MOST_LEVELS, exact_grid, is_narrow, levels_of
 
 WIDEST_WEIGHT = 2**40
 WIDEST_PAD = 2**40
@@ -77,21 +77,30 @@ def stored_weights(const: Const, node: Node, transform: Any) -> tuple[Array, Arr
 
 
 def _measured(real: Array, node: Node) -> tuple[Array, Array]:
-    """Integers of stored real weights that lie on a coarse grid per output channel; refuses others."""
+    """Integers of stored real weights that lie on a coarse grid per output channel, or take few values at all; refuses others."""
     whole = whole_numbers(real)
     if whole is not None:
         return narrowed(whole), np.broadcast_to(1.0, real.shape)
     most = LARGEST_NARROW if is_narrow(real) else LARGEST_EXACT
+    levels, few = levels_of(real)
     codes, scales = np.empty(real.shape, np.int64), np.empty(real.shape, object)
     for i, row in enumerate(real):
-        found = exact_grid(row, most)
+        found = exact_grid(row, most) or (exact_grid(row, LARGEST_LEVEL) if few else None)
+        if found is None and few:
+            refuse(
+                "wide-levels",
+                f"the weights of '{node.op.kind}' have {levels} levels, too far apart in size to be integers",
+                node,
+                f"as multiples of one step those of output channel {i} would be beyond {LARGEST_LEVEL:.3g}",
+                "use levels of fewer significant bits (bfloat16, or multiples of one step), or drop those that are almost 0",
+            )
         if found is None:
             refuse(
                 "not-quantized",
                 f"the weights of '{node.op.kind}' are not quantized",
                 node,
-                f"output channel {i} holds {len(np.unique(np.abs(row)))} different magnitudes without a common step",
-                "put a Quant (or QuantizeLinear/DequantizeLinear) on the weights",
+                f"they take up to {levels:,} different values in an output channel, and those of channel {i} have no common step",
+                f"put a Quant (or QuantizeLinear/DequantizeLinear) on the weights, or a codebook of at most {MOST_LEVELS} levels",
             )
         scales[i], codes[i] = found
     return narrowed(codes), scales

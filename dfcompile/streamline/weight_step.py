@@ -22,6 +22,9 @@ LARGEST_COUNTS = (2**8, 2**15)
 LARGEST_EXACT = 2**16
 LARGEST_NARROW = 2**32
 """Largest integer of an exact grid; of numbers of at most 8 significant bits (bfloat16, 8-bit floats) larger ones are meant so."""
+LARGEST_LEVEL = 2**40
+"""Largest integer of a codebook's levels, which are taken exactly as they are."""
+MOST_LEVELS = 256
 _SIEVE = 16
 _SAMPLE = 2**16
 
@@ -56,6 +59,19 @@ def is_narrow(real: Array) -> bool:
     """Whether no number has more than 8 significant bits."""
     significand = np.frexp(real)[0] * 2**8
     return bool(np.array_equal(significand, np.rint(significand)))
+
+
+def levels_of(real: Array) -> tuple[int, bool]:
+    """How many levels weights (outputs, ...) have, over all or in the output channel that has most, and whether they are a codebook.
+
+    Weights that take few values are quantized, whoever chose the values: up to 256 in a tensor, or 16 in each channel, each used twice
+    or more on average.
+    """
+    whole = len(np.unique(real))
+    if whole <= MOST_LEVELS and real.size >= 2 * whole:
+        return whole, True
+    rows = [len(np.unique(row)) for row in real]
+    return max(rows), max(rows) <= MOST_LEVELS // 16 and real[0].size >= 2 * max(rows)
 
 
 def find_steps(real: Array, axis: int | None) -> Steps | None:

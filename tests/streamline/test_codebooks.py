@@ -1,0 +1,83 @@
+"""Weights that take few values are quantized, whoever chose the values; what is left to refuse says how many there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from dfcompile.errors import CompileError
+from dfcompile.streamline.pipeline import streamline
+from tests.frontend.make import graph_of, model
+from tests.frontend.small import constants, quant
+from tests.streamline.exactly import streamlined
+
+RNG = np.random.default_rng(11)
+
+
+def levels(count: int) -> np.ndarray:
+    """Real numbers of float32 without any common step."""
+    return RNG.normal(size=count).astype(np.float32)
+
+
+def conv(weights: Any, *nodes: onnx.NodeProto, **held: Any) -> onnx.ModelProto:
+    """x --> Quant --> Conv --> Quant."""
+    first = [] if nodes else [helper.make_node("Identity", ["w"], ["wq"])]
+    kept = {} if weights is None else {"w": weights}
+    layers = [quant("x", "q"), *first, *nodes, helper.make_node("Conv", ["q", "wq"], ["y"]), quant("y", "out")]
+    return model(layers, {"x": (1, 4, 6, 6)}, ["out"], constants(**kept, **held))
+
+
+@pytest.mark.parametrize("count", [2, 3, 8, 16])
+def test_levels_of_a_tensor(count: int, tmp_path: Path) -> None:
+    streamlined(conv(RNG.choice(levels(count), (5, 4, 3, 3))), tmp_path)
+
+
+def test_levels_of_each_channel(tmp_path: Path) -> None:
+    """Sixteen in every one of 32 channels, more than 256 in all."""
+    weights = np.stack([RNG.choice(levels(16), (4, 3, 3)) for _ in range(32)])
+    assert len(np.unique(weights)) > 256
+    streamlined(conv(weights), tmp_path)
+
+
+def same_integers(proto: onnx.ModelProto, weights: np.ndarray, folder: Path) -> None:
+    """The integers are those of the stored weights, which exact arithmetic has seen."""
+    found, wanted = streamline(graph_of(proto, folder), {}), streamlined(conv(weights), folder)
+    for made in (found, wanted):
+        assert [n.op.kind for n in made.graph.nodes] == ["int_conv", "threshold"]
+    a, b = (m.graph.constants[m.graph.nodes[0].inputs[1]] for m in (found, wanted))
+    np.testing.assert_array_equal(a, b)
+
+
+def test_a_codebook_by_gather(tmp_path: Path) -> None:
+    book, index = levels(8), RNG.integers(0, 8, (5, 4, 3, 3))
+    nodes = (helper.make_node("Gather", ["book", "index"], ["wq"]),)
+    same_integers(conv(None, *nodes, book=book, index=index), book[index], tmp_path)
+
+
+def test_unequal_ternary_by_where(tmp_path: Path) -> None:
+    nodes = (helper.make_node("Where", ["rises", "up", "none"], ["p"]), helper.make_node("Where", ["falls", "down", "p"], ["wq"]))
+    signs = RNG.integers(-1, 2, (5, 4, 3, 3))
+    up, down = np.float32(0.731), np.float32(-1.1931)
+    held = {"up": up, "down": down, "none": np.float32(0), "rises": signs > 0, "falls": signs < 0}
+    same_integers(conv(None, *nodes, **held), np.where(signs > 0, up, np.where(signs < 0, down, np.float32(0))), tmp_path)
+
+
+def test_levels_too_far_apart(tmp_path: Path) -> None:
+    weights = RNG.choice(np.float32([1e-6 / 3, 1 / 3, 3e5 / 7]), (5, 4, 3, 3))
+    with pytest.raises(CompileError) as caught:
+        streamlined(conv(weights), tmp_path)
+    (problem,) = caught.value.problems
+    assert problem.code == "wide-levels" and "3 levels" in problem.what
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 3, 3), (64, 4, 3, 3)])
+def test_real_weights_are_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
+    with pytest.raises(CompileError) as caught:
+        streamlined(conv(RNG.normal(size=shape).astype(np.float32)), tmp_path)
+    (problem,) = caught.value.problems
+    assert problem.code == "not-quantized" and "36 different values" in problem.why
