@@ -24,11 +24,25 @@ class ErrorCode(IntEnum):
     LENGTH = 10
 
 
+MEANS = {
+    ErrorCode.OPCODE: "there is no such kind of descriptor",
+    ErrorCode.TRANSFER: "the block does not fit into its memory, is empty, or its address is not aligned",
+    ErrorCode.LOOP: "a loop of no steps",
+    ErrorCode.TREE: "no such threshold bank, level, table or requantization",
+    ErrorCode.WEIGHT: "no such weight width or word",
+    ErrorCode.RESULT: "no such operation, number of words or lane, or results that come faster than they are written",
+    ErrorCode.ACT_RANGE: "a tap or a result lies outside the activation memory",
+    ErrorCode.BUS: "the external memory answered with an error",
+    ErrorCode.TIMEOUT: "nothing moved for too long: the program waits for itself, or the external memory does not answer",
+    ErrorCode.LENGTH: "the program ends before its FINISH",
+}
+
+
 class Fault(Exception):
     """The engine stops: the error code and the descriptor's number."""
 
-    def __init__(self, code: str, index: int, text: str) -> None:
-        super().__init__(f"descriptor {index}: {code}: {text}")
+    def __init__(self, code: str, index: int, text: str = "") -> None:
+        super().__init__(f"descriptor {index}: {code}: {text or MEANS[ErrorCode[code]]}")
         self.code, self.index = ErrorCode[code], index
 
 
@@ -36,14 +50,14 @@ def check(d: Descriptor, config: EngineConfig, index: int) -> None:
     """Fault for a descriptor that the engine refuses."""
     if isinstance(d, Transfer):
         if d.opcode != Opcode.FINISH and not _transfer_fits(d, config):
-            raise Fault("TRANSFER", index, "the block does not fit into its memory, is empty, or its address is not aligned")
+            raise Fault("TRANSFER", index)
         return
     if 0 in (d.batch, d.height, d.width_out, d.kernel_h, d.kernel_w, d.words):
-        raise Fault("LOOP", index, "a loop of no steps")
+        raise Fault("LOOP", index)
     if d.bank >= config.tree_banks or not _can_step(d, config):
-        raise Fault("TREE", index, "no such threshold bank, level, table or requantization")
+        raise Fault("TREE", index)
     if 1 << d.width > config.weight_bits or d.weight >= config.weight_words:
-        raise Fault("WEIGHT", index, "no such weight width or word")
+        raise Fault("WEIGHT", index)
     lanes = min(config.pe, config.simd)
     if not 1 <= d.writes <= config.word_writes or d.lane % lanes or d.lane >= config.simd or not _can_join(d):
         raise Fault("RESULT", index, "no such operation, number of words or lane")

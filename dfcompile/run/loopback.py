@@ -18,7 +18,7 @@ from dfcompile.ir.graph import Array
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.predict import predict
 from dfcompile.loopback.program import Program
-from dfcompile.loopback.validate import ErrorCode
+from dfcompile.loopback.validate import MEANS, ErrorCode
 from dfcompile.run.cache import cached, content_key, folder_key
 from dfcompile.run.compile import HLS_STANDARD, MODEL, STANDARD, Command, run_tool, simulator_key, tool_key, verilate, verilated_runtime
 from dfcompile.toolchain import require_tool, verilator_root
@@ -109,7 +109,7 @@ def run_loopback(
         error, index = ErrorCode(numbers[-2]), numbers[-1]
         if error:
             what, help_ = f"the loopback engine stopped with {error.name}", "build it again, where its files were changed; else report it"
-            raise CompileError(Problem("engine-error", what, f"descriptor {index}", "it refused the program or the memory's answer", help_))
+            raise CompileError(Problem("engine-error", what, f"descriptor {index}", MEANS[error], help_))
         parts.append(program.results(memory, len(next(iter(part.values())))))
         cycles += numbers[:-2]
     return LoopbackRun({k: np.concatenate([p[k] for p in parts]) for k in parts[0]}, tuple(cycles), ErrorCode.NONE, 0)

@@ -159,11 +159,12 @@ def run_cocotb(
 
 
 def _cocotb_failure(design: Design, text: str) -> CompileError:
-    found = re.findall(r"(?:AssertionError|%Error): (.*)", text)
-    why = found[0] if found else "\n       ".join(text.splitlines()[-8:])
-    if "nothing moved" in why:
-        return _deadlock(design, why)
-    return CompileError(Problem("simulation", "the design broke the stream protocol", where=design.name, why=why))
+    broken, failed = (re.findall(rf"{kind}: (.*)", text) for kind in ("AssertionError", "%Error"))
+    if broken and "nothing moved" in broken[0]:
+        return _deadlock(design, broken[0])
+    what = "the design broke the stream protocol" if broken else "the simulation failed"
+    why = (broken or failed or ["\n       ".join(text.splitlines()[-8:])])[0]
+    return CompileError(Problem("simulation", what, where=design.name, why=why))
 
 
 def run_rtl(

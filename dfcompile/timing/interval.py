@@ -273,9 +273,8 @@ def _linked(net: Net) -> Bools:
 
 def neighbours(net: Net, q: int) -> list[int]:
     """The sequences that links join to one."""
-    rows = net.sequences
-    before = net.links["src"][rows[q].ins : rows[q + 1].ins]
-    found: list[int] = [*before.tolist(), *net.links["dst"][net.out[rows[q].outs : rows[q + 1].outs]].tolist()]
+    ins, outs = (net.sequences[field][q : q + 2] for field in ("ins", "outs"))
+    found: list[int] = [*net.links["src"][slice(*ins)].tolist(), *net.links["dst"][net.out[slice(*outs)]].tolist()]
     return found
 
 
@@ -283,7 +282,7 @@ def _mark(net: Net, sequences: Iterable[int]) -> None:
     """All events of these sequences must be computed, where links join them."""
     linked = _linked(net)
     for q in (q for q in sequences if linked[q]):
-        net.sequences[q].next_lo, net.sequences[q].next_hi = 0, net.events[q] - 1
+        net.sequences["next_lo"][q], net.sequences["next_hi"][q] = 0, net.events[q] - 1
 
 
 def _least_depth(writes: Ints, reads: Ints, interval: Fraction) -> int:

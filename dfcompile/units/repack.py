@@ -118,11 +118,12 @@ class Repack(Unit):
         }
 
     def resources(self, family: str) -> Resources:
-        bits, places = self.hold * self.dtype.bits, self.hold // self._step
+        step, hold = self._step, self.hold
+        bits, places = hold * self.dtype.bits, hold // step
         short = [-(-run // lanes) for lanes, run in self._sides if run % lanes]
         shifted, wide = 0, self.inputs[0].width  # the stages of the shifter that puts a beat behind what waits
         for stage in range(places.bit_length()):
-            wide = min(wide + (self._step * self.dtype.bits << stage), bits)
+            wide = min(wide + (step * self.dtype.bits << stage), bits)
             shifted += wide
         rates = FAMILIES[family].units.repack
         tail = bits if self.out_run % self.out_lanes else 0

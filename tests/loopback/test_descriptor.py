@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfcompile.loopback.descriptor import Compute, Opcode, Target, Transfer, layout, pack, unpack, unpack_all
+from dfcompile.loopback.validate import MEANS, ErrorCode
 from tools.descriptor_headers import cpp, systemverilog
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,3 +44,7 @@ def test_fields_fit_their_descriptor() -> None:
 def test_value_too_large() -> None:
     with pytest.raises(ValueError, match=r"Compute\.kernel_h = 256 does not fit into 8 bits"):
         pack(Compute(opcode=Opcode.COMPUTE, kernel_h=256))
+
+
+def test_every_error_is_explained() -> None:
+    assert set(MEANS) == set(ErrorCode) - {ErrorCode.NONE}
