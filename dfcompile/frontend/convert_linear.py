@@ -9,7 +9,7 @@ from dfcompile.frontend.convert_pointwise import batched, binary
 from dfcompile.frontend.value import Act, Refusal, Value, onnx_shape
 from dfcompile.ir import Tensor
 from dfcompile.ir.modelop import AveragePool, Binary, Conv, ConvTranspose, MatMul, MaxPool, Reduce, Unary
-from dfcompile.ir.modelop_base import shown_shape
+from dfcompile.ir.modelop_base import MAX_ELEMENTS, shown_shape
 
 Sizes = tuple[int, ...]
 
@@ -50,6 +50,9 @@ def window(call: Call, size: Sizes, kernel: Sizes) -> tuple[Sizes, Sizes, Sizes]
     strides, dilations = call.ints("strides", (1,) * n), call.ints("dilations", (1,) * n)
     if len(strides) != n or len(dilations) != n or len(kernel) != n or min((*strides, *dilations)) < 1:
         raise Refusal("bad-attribute", f"strides {strides} and dilations {dilations} of '{call.node.op_type}' do not fit {n} spatial axes")
+    if max(*strides, *dilations) > MAX_ELEMENTS:
+        what = f"strides {strides} and dilations {dilations} of '{call.node.op_type}' are too large"
+        raise Refusal("too-large", what, f"the limit is {MAX_ELEMENTS}, as of the elements of a tensor", "use smaller ones")
     auto = call.text("auto_pad", "NOTSET").upper()
     if auto in ("SAME_UPPER", "SAME_LOWER"):
         totals = [max(0, (-(-s // t) - 1) * t + (k - 1) * d + 1 - s) for s, t, k, d in zip(size, strides, kernel, dilations, strict=True)]

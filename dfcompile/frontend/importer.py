@@ -16,6 +16,7 @@ from dfcompile.frontend.model import FLOATS, INTEGERS, OnnxModel, OnnxNode, Stor
 from dfcompile.frontend.onnx_file import read_model
 from dfcompile.frontend.order import ordered, taken_branch
 from dfcompile.frontend.part import Part, cut_out
+from dfcompile.frontend.ports import too_many_ports
 from dfcompile.frontend.value import Act, Const, Refusal, Unknown, Value, Weight
 from dfcompile.ir import Graph, Tensor
 from dfcompile.ir.modelop import Bipolar, Dequantize, MultiThreshold, Quantize, Unsupported
@@ -157,6 +158,7 @@ class _Importer:
             self.env[v.name] = self._input(v)
         if not self.model.inputs:
             self.problem("no-input", "the model has no input", help="export the model with its input")
+        self.problems += too_many_ports(self.model)
 
     def _input(self, v: ValueInfo) -> Value | Unknown:
         where = f"input '{v.name}'"

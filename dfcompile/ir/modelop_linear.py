@@ -21,6 +21,14 @@ def check_window(strides: tuple[int, ...], pads: tuple[int, ...], dilations: tup
         raise ValueError(f"pads {pads} must not be negative")
 
 
+def too_large(kernel: tuple[int, ...], pads: tuple[int, ...], dilations: tuple[int, ...], size: tuple[int, ...]) -> str:
+    """That a window of this size fits nowhere into an input, for messages."""
+    reach = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True))
+    padded = tuple(n + pads[i] + pads[len(size) + i] for i, n in enumerate(size))
+    spread = f", spread over {shown_shape(reach)}," if reach != kernel else ""
+    return f"{shown_shape(kernel)}{spread} is larger than the {'padded ' if any(pads) else ''}input {shown_shape(padded)}"
+
+
 def _check_operands(x: tuple[int, ...], w: tuple[int, ...], channels_in: int, groups: int) -> int:
     """Number of spatial axes."""
     if len(x) not in (3, 4) or len(w) != len(x):
@@ -53,7 +61,7 @@ class Conv(ModelOp):
         check_window(self.strides, self.pads, self.dilations, spatial)
         counts = window_counts(x[2:], w[2:], self.strides, self.pads, self.dilations)
         if 0 in counts:
-            raise ValueError(f"the kernel {shown_shape(w[2:])} is larger than the padded input {shown_shape(x[2:])}")
+            raise ValueError(f"the kernel {too_large(w[2:], self.pads, self.dilations, x[2:])}")
         return (sized(x[0], w[0], *counts),)
 
 

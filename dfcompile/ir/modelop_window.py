@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from dfcompile.ir.graph import Tensor
 from dfcompile.ir.modelop_base import ModelOp, check_axis, shown_shape, sized
-from dfcompile.ir.modelop_linear import check_window
+from dfcompile.ir.modelop_linear import check_window, too_large
 from dfcompile.ir.operators import REDUCE, window_counts
 
 
@@ -32,7 +32,7 @@ class _Pool(ModelOp):
         """Windows along each spatial axis; ValueError where none fits."""
         counts = window_counts(size, self.kernel, self.strides, self.pads, self.dilations, self.ceil_mode)
         if 0 in counts:
-            raise ValueError(f"the window {shown_shape(self.kernel)} is larger than the padded input {shown_shape(size)}")
+            raise ValueError(f"the window {too_large(self.kernel, self.pads, self.dilations, size)}")
         return counts
 
 

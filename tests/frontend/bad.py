@@ -250,6 +250,24 @@ def shapes_that_do_not_fit() -> onnx.ModelProto:
 
 
 @bad
+def windows_that_do_not_fit() -> onnx.ModelProto:
+    nodes = [
+        node("Conv", ["q", "w"], ["a"], dilations=[2**40, 1], pads=[1, 1, 1, 1]),
+        node("Conv", ["q", "w"], ["c"], dilations=[3, 1]),
+        node("MaxPool", ["q"], ["d"], kernel_shape=[2, 2], strides=[2**40, 1]),
+        node("AveragePool", ["q"], ["e"], kernel_shape=[9, 2], pads=[1, 0, 1, 0]),
+        node("Pad", ["q", "pads"], ["y"]),
+    ]
+    return after_quant(*nodes, w=random(2, 4, 3, 3), pads=np.asarray([0, 0, 2**40, 0, 0, 0, 0, 0]))
+
+
+@bad
+def more_ports_than_any_device_has() -> onnx.ModelProto:
+    inputs, outputs = ([f"{kind}{i}" for i in range(300)] for kind in "xy")
+    return model([quant(x, y) for x, y in zip(inputs, outputs, strict=True)], dict.fromkeys(inputs, (1, 2)), outputs, constants())
+
+
+@bad
 def convolution_in_three_dimensions() -> onnx.ModelProto:
     return after_quant(node("Conv", ["q", "w"], ["y"]), shape=(1, 4, 6, 6, 6), w=random(2, 4, 3, 3, 3))
 
