@@ -1,4 +1,4 @@
-"""The generated C++ is what HLS tools take: units of every kind, the examples, and in the long suite every model."""
+"""The generated C++ is what HLS tools take: units of every kind, the examples, and in the long suite every model in both modes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import dfcompile as dfc
 from dfcompile.ir.types import IntType
 from dfcompile.mode.dataflow import DataflowAccelerator
+from dfcompile.mode.loopback import LoopbackAccelerator
 from dfcompile.units import all_units
 from dfcompile.units.base import Unit
 from dfcompile.units.concat import Concat
@@ -21,7 +22,7 @@ from dfcompile.units.split import Split
 from dfcompile.units.width_converter import WidthConverter
 from tests.examples import simulated
 from tests.shared import needs_models
-from tests.test_corpus import MODELS_BY_NAME, compiled
+from tests.test_corpus import MODELS_BY_NAME, built, compiled
 from tests.three_way import one_unit
 from tests.units.test_add import adds
 from tests.units.test_argmax import argmaxes
@@ -34,7 +35,7 @@ from tests.units.test_threshold import thresholds
 from tests.units.test_upsample import upsamples
 from tests.units.test_vvtu import vvtus
 from tests.units.windows import windows
-from tools.hls_conformance import check_design
+from tools.hls_conformance import check_design, check_engine
 
 INT4 = IntType(4, signed=True)
 KINDS: dict[str, st.SearchStrategy[Unit]] = {
@@ -75,3 +76,11 @@ def test_examples(name: str, examples: Path) -> None:
 @MODELS_BY_NAME
 def test_models(model: dict[str, Any], tmp_path: Path) -> None:
     assert check_design(compiled(model, tmp_path).design) == []
+
+
+@needs_models
+@pytest.mark.full
+@MODELS_BY_NAME
+def test_engines_of_models(model: dict[str, Any], tmp_path: Path) -> None:
+    made = built(model, tmp_path, mode="loopback")
+    assert isinstance(made, LoopbackAccelerator) and check_engine(made.program.config) == []

@@ -6,6 +6,7 @@ No C++ simulation sees these pragmas, so the source is read:
 * a loop inside a pipelined one is unrolled, and so is any other of an inlined function: its first line is ``DFC_UNROLL``
 * an array that an unrolled loop indexes by its variable is partitioned in the same file
 * a read-only memory that several lanes read at once is split by lane, and words of several limbs are joined (`DFC_BANKS`, `DFC_LIMBS`)
+* an array that outlives the iterations of a pipelined loop is partitioned, or ``DFC_DISTANCE`` says how far a read is from the write
 """
 
 from __future__ import annotations
@@ -96,10 +97,16 @@ def breaches(text: str) -> Iterator[tuple[int, str]]:
 def _arrays(text: str, found: list[Loop]) -> Iterator[tuple[int, str]]:
     split = {name for pair in _SPLIT.findall(text) for name in pair if name}
     declared = {n: m.start() for m in _ARRAY.finditer(text) for n in re.findall(r"(\w+)\[", re.sub(r"\[[^\]]*\]", "[", m[1]))}
+    told = set(re.findall(r"DFC_DISTANCE\((\w+)", text))
+    pipelined = [loop for loop in found if loop.pragma == "DFC_PIPELINE"]
     unrolled = [(loop.variable, text[loop.body : loop.end]) for loop in found if loop.pragma == "DFC_UNROLL" and loop.variable]
     for name, at in declared.items():
         if name not in split and any(re.search(rf"\b{name}(\[[^\]]*\])*\[[^\]]*\b{v}\b", body) for v, body in unrolled):
             yield at, f"array {name} is indexed by an unrolled loop and not partitioned"
+        elif name not in split | told and any(
+            not o.body <= at < o.end and re.search(rf"\b{name}\[", text[o.body : o.end]) for o in pipelined
+        ):
+            yield at, f"array {name} outlives the iterations of a loop, and nothing says how far a read is from the write"
     for match in _ROM.finditer(text):
         lanes, width, name = int(match[1]), int(match[2]), match[3]
         if lanes > 1 and f"DFC_BANKS({name})" not in text:

@@ -74,9 +74,12 @@ void f(hls::stream<ap_uint<8>>& in) {
   DFC_LIMBS(Table)
   int acc[2];
   DFC_PARTITION(acc)
+  int kept[4];
   for (int i = 0; i < 9; i++) {
     DFC_PIPELINE(1)
+    DFC_DISTANCE(kept, 4)
     const ap_uint<8> beat = in.read();
+    kept[beat] = 1;
     for (int p = 0; p < 2; p++) {
       DFC_UNROLL
       acc[p] += beat;
@@ -88,6 +91,7 @@ PRAGMAS = {
     "    DFC_PIPELINE(1)\n": "begins neither with DFC_PIPELINE nor with DFC_UNROLL",
     "      DFC_UNROLL\n": "inside a pipelined or unrolled one does not begin with DFC_UNROLL",
     "  DFC_PARTITION(acc)\n": "array acc is indexed by an unrolled loop and not partitioned",
+    "    DFC_DISTANCE(kept, 4)\n": "array kept outlives the iterations of a loop",
     "  DFC_BANKS(Table)\n": "memory Table is read by all lanes and not split by lane",
     "  DFC_LIMBS(Table)\n": "the limbs of a word of memory Table lie one after the other",
 }
