@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo_out
 
-.PHONY: demo test test-all test-quick lint clean help
+.PHONY: demo board-demo test test-all test-quick lint clean help
 
 help:
 	@echo "make demo   install into $(VENV), build the trained digits CNN and prove it in Python, HLS C++ and RTL"
+	@echo "make board-demo   install into $(VENV), and take the digits CNN to a ULX3S bitstream whose netlist is proved"
 	@echo "make test   install into $(VENV), run the test suite: at most half an hour on two cores"
 	@echo "make test-all   the same with the tests marked full, and 2,000 examples for each property: hours"
 	@echo "make test-quick   the same but for the tests marked slow: every model in HLS C++ and RTL, the wheel, synthesis"
@@ -22,12 +23,19 @@ $(VENV)/.demo-installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[sim,hls]'
 	@touch $@
 
+$(VENV)/.board-installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[sim,synth]'
+	@touch $@
+
 $(VENV)/.test-installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[sim,hls,synth,test]'
 	@touch $@ $(VENV)/.demo-installed
 
 demo: $(VENV)/.demo-installed
 	$(BIN)/python examples/demo.py -o $(DEMO)
+
+board-demo: $(VENV)/.board-installed
+	$(BIN)/python examples/board_demo.py -o board_$(DEMO)
 
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n 2 --dist worksteal --fuzz 20
@@ -44,4 +52,4 @@ lint: $(VENV)/.test-installed
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(DEMO) board_$(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

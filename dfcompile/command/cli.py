@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 ENGINES = ("python", "hls", "rtl")
+VERIFIED = ("hls", "rtl", "netlist")
 ENGINE_COLUMNS = (
     "pe",
     "simd",
@@ -208,7 +209,7 @@ def simulate(out: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], eng
 
 @cli.command()
 @out_argument
-@click.option("--engine", "engines", multiple=True, type=click.Choice(ENGINES[1:]), help="Repeatable. Default: hls and rtl.")
+@click.option("--engine", "engines", multiple=True, type=click.Choice(VERIFIED), help="Repeatable. Default: hls and rtl.")
 @click.option("--frames", type=click.IntRange(1), metavar="N", help="Frames to run. Default: by the size of the design.")
 @click.option(
     "--stalls",

@@ -26,6 +26,8 @@ from dfcompile.synthesis.part import Part
 ENGINES = ("python", "hls", "rtl")
 GENERATED = ENGINES[1:]
 """Engines that run generated code: what `verify` holds equal to the Python engine."""
+VERIFIED = (*GENERATED, "netlist")
+"""What `verify` can hold equal to it: the netlist too that synthesis for the device makes of the RTL."""
 Progress = Callable[[str], None]
 
 
@@ -121,7 +123,7 @@ class Accelerator(ABC):
         Returns ``{"engines": {"hls": ..., "rtl": ...}}``; a difference is named by part, output, frame and beat.
         """
         chosen = list(engines)
-        check_engines(chosen, GENERATED)
+        check_engines(chosen, VERIFIED)
         return self._verify(chosen, frames, stalls, progress or (lambda _: None), Path(folder) if folder is not None else None)
 
     @abstractmethod

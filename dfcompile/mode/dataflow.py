@@ -100,7 +100,7 @@ class DataflowAccelerator(Accelerator):
     def _verify(self, engines: Sequence[str], frames: int | None, stalls: float, progress: Progress, folder: Path | None) -> dict[str, Any]:
         from dfcompile.mode.verify_dataflow import verify_dataflow
 
-        return verify_dataflow(self.design, engines, frames, stalls, progress, folder)
+        return verify_dataflow(self.design, engines, frames, stalls, progress, folder, self.family)
 
     def parts(self, family: str, library: Path) -> list[Part]:
         from dfcompile.synthesis.design import parts_of_design

@@ -27,7 +27,7 @@ from dfcompile.loopback.predict import Prediction, predict
 from dfcompile.loopback.program import Program
 from dfcompile.loopback.traffic import layer_traffic
 from dfcompile.mode import serialize
-from dfcompile.mode.accelerator import Accelerator, Progress
+from dfcompile.mode.accelerator import GENERATED, Accelerator, Progress, check_engines
 from dfcompile.mode.figures import plain
 from dfcompile.streamline.value import Shape3
 from dfcompile.synthesis.part import Part
@@ -105,6 +105,7 @@ class LoopbackAccelerator(Accelerator):
     def _verify(self, engines: Sequence[str], frames: int | None, stalls: float, progress: Progress, folder: Path | None) -> dict[str, Any]:
         from dfcompile.mode.verify_loopback import verify_loopback
 
+        check_engines(engines, GENERATED)  # the engine's netlist is not simulated
         codes = self.frames(frames or max(self.batch, FEWEST_FRAMES))
         return verify_loopback(self.program, self.graph, codes, engines, stalls, progress, folder)
 

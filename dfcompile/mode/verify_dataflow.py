@@ -13,6 +13,7 @@ import numpy as np
 from dfcompile.dataflow.design import Design
 from dfcompile.emit.golden import Golden, default_frames, golden, random_inputs
 from dfcompile.emit.hls import emit_hls
+from dfcompile.emit.interface import Interface
 from dfcompile.emit.rtl import emit_rtl
 from dfcompile.emit.sim import frame_cycles
 from dfcompile.errors import CompileError
@@ -22,6 +23,7 @@ from dfcompile.mode.serialize import part_of
 from dfcompile.mode.verify import DEFAULT_STALLS, Difference, Progress, compare, compared, no_result
 from dfcompile.run.hls import run_hls
 from dfcompile.run.rtl import RtlRun, run_rtl
+from dfcompile.synthesis.netlist import design_sources, netlist_project
 from dfcompile.timing.solve import Timing, solve
 from dfcompile.toolchain import find_tool
 from dfcompile.units.base import Array, unit_of
@@ -94,22 +96,40 @@ def measured_interval(run: RtlRun, over: int) -> float | int:
     return cycles // over if cycles % over == 0 else cycles / over
 
 
-def verify_rtl(design: Design, frozen: Golden, rtl: Path, stalls: float) -> dict[str, Any]:
+def _netlist_alone(family: str) -> Run:
+    """Run a design as its netlist for a device family."""
+
+    def run(design: Design, inputs: Sequence[Array]) -> tuple[Array, ...]:
+        with tempfile.TemporaryDirectory() as temporary:
+            emit_rtl(design, Path(temporary))
+            return run_rtl(design, inputs, rtl=netlist_of(design, Path(temporary), family), driver="cpp").outputs
+
+    return run
+
+
+def netlist_of(design: Design, rtl: Path, family: str) -> Path:
+    """A project like the one in folder `rtl`, of the netlist that synthesis for a device family makes of it."""
+    return netlist_project(design_sources(rtl, Interface.of(design).names.top), family)
+
+
+def verify_rtl(design: Design, frozen: Golden, rtl: Path, stalls: float, alone: Run = _rtl_alone, driver: str = "") -> dict[str, Any]:
     """Run the golden frames through the SystemVerilog project in folder `rtl`: without pauses for data and cycles, then with pauses.
 
     The frames are fed over and over until the steady state shows; every frame must end in its predicted cycle.
+    alone:  runs one unit by itself, to find the one that differs
+    driver: of the run with pauses, "" for what suits the size
     """
     timing = solve(design)
     times = -(-len(timing.frame_done) // frozen.frames)
     timing = solve(design, frames=times * frozen.frames)
     try:
         run = run_rtl(design, [np.tile(x, (times, 1, 1, 1)) for x in frozen.inputs], rtl=rtl)
-        result = _result(design, frozen, [x[: frozen.frames] for x in run.outputs], _rtl_alone)
+        result = _result(design, frozen, [x[: frozen.frames] for x in run.outputs], alone)
         if result["pass"]:
-            paused = _paused_run(design, frozen, rtl, stalls)
-            result = _result(design, frozen, paused.outputs, _rtl_alone)
+            paused = _paused_run(design, frozen, rtl, stalls, driver)
+            result = _result(design, frozen, paused.outputs, alone)
     except CompileError as error:
-        return _failed(design, frozen, error, _rtl_alone)
+        return _failed(design, frozen, error, alone)
     return {**result, **_cycles(result, run, timing)}
 
 
@@ -129,15 +149,15 @@ def _cycles(result: dict[str, Any], run: RtlRun, timing: Timing) -> dict[str, An
     return found
 
 
-def _paused_run(design: Design, frozen: Golden, rtl: Path, stalls: float) -> RtlRun:
+def _paused_run(design: Design, frozen: Golden, rtl: Path, stalls: float, driver: str) -> RtlRun:
     small = frozen.frames * frame_cycles(design) < COCOTB_CYCLES and find_tool("cocotb")
-    return run_rtl(design, frozen.inputs, stalls, 1, rtl, "cocotb" if small else "cpp")
+    return run_rtl(design, frozen.inputs, stalls, 1, rtl, driver or ("cocotb" if small else "cpp"))
 
 
 def verify_dataflow(
-    design: Design, engines: Sequence[str], frames: int | None, stalls: float, progress: Progress, folder: Path | None
+    design: Design, engines: Sequence[str], frames: int | None, stalls: float, progress: Progress, folder: Path | None, family: str
 ) -> dict[str, Any]:
-    """`Accelerator.verify` for a dataflow design."""
+    """`Accelerator.verify` for a dataflow design. family: the device whose netlist is verified."""
     frozen = golden(design, random_inputs(design, frames or default_frames(design)))
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary:
@@ -145,9 +165,12 @@ def verify_dataflow(
         for engine in engines:
             progress(f"verify ({engine})")
             if folder is None:
-                (emit_hls if engine == "hls" else emit_rtl)(design, place / engine)
+                emit_hls(design, place / "hls") if engine == "hls" else emit_rtl(design, place / "rtl")
             if engine == "hls":
                 results[engine] = verify_hls(design, frozen, part_of(place, "hls"))
-            else:
+            elif engine == "rtl":
                 results[engine] = verify_rtl(design, frozen, part_of(place, "rtl"), stalls or DEFAULT_STALLS)
+            else:
+                netlist = netlist_of(design, part_of(place, "rtl"), family)
+                results[engine] = verify_rtl(design, frozen, netlist, stalls or DEFAULT_STALLS, _netlist_alone(family), "cpp")
     return {"engines": results}

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import IO
 
 from dfcompile.emit.resource import resource_dir
-from dfcompile.run.cache import cached, content_key, folder_key
+from dfcompile.run.cache import cached, content_key
 from dfcompile.run.compile import MODEL, STANDARD, Command, run_tool, simulator_key, verilate, verilated_runtime
 from dfcompile.toolchain import require_tool, verilator_root
 
@@ -29,10 +29,7 @@ def build_board(rtl: Path, top: str, sources: Sequence[Path] = ()) -> Path:
         run_tool(["rm", "-r", "obj"], folder, "cleaning up")
 
     texts = [s.read_text() for s in sources]
-    return (
-        cached("board", content_key([*simulator_key(rtl), folder_key(rtl, (".v",)), top, *flags, *texts, harness.read_text()]), build)
-        / "harness"
-    )
+    return cached("board", content_key([*simulator_key(rtl), top, *flags, *texts, harness.read_text()]), build) / "harness"
 
 
 class SimulatedLine:

@@ -25,7 +25,7 @@ HLS_STANDARD = "-std=c++14"
 UNITY_BYTES = 400_000
 SPLIT = 10_000  # operations, as Verilator counts them, in one file
 VERILATED = '#include "verilated.h"\n#include "verilated_types.h"\n'
-RTL_SUFFIXES = (".sv", ".svh", ".f")
+RTL_SUFFIXES = (".sv", ".svh", ".v", ".f")
 TRANSLATE = "--cc --assert -Wall -O3 --x-assign unique --x-initial unique --prefix Vdut".split()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dfcompile.device.family import FAMILIES
 from dfcompile.run.cache import cached, content_key
+from dfcompile.synthesis.cells import cell_models
 from dfcompile.synthesis.yosys import read_command, run_yosys, yosys_tool
 
 
@@ -64,3 +66,28 @@ def synthesise(sources: Sources, family: str, pads: bool) -> Path:
     tool = yosys_tool()
     parts = [part for pair in sources.texts.items() for part in pair]
     return cached("netlist", content_key([tool.name, tool.version, *script, *parts]), build)
+
+
+_WAIVED = ("-Wno-lint", "-Wno-style", "-Wno-SPECIFYIGN", "-Wno-INITIALDLY")
+"""What Verilator says of code that nobody wrote: style, and delays and initial values of the models of cells."""
+
+
+def netlist_project(sources: Sources, family: str, pads: bool = False) -> Path:
+    """A folder that simulates like the folder rtl/ of a build, but what is simulated is the netlist: ``files.f`` and what it lists.
+
+    The netlist is of the same top module. CompileError where Yosys fails, or a cell has no model.
+    """
+    made = synthesise(sources, family, pads)
+    cells = json.loads((made / "stat.json").read_text())["modules"][f"\\{sources.top}"]["num_cells_by_type"]
+    boxes = [b for b in sources.boxes if b in cells]
+    models = cell_models([c for c in cells if c not in boxes], family)
+
+    def build(folder: Path) -> None:
+        (folder / "cells.v").write_text(models)
+        (folder / "netlist.v").write_text((made / "netlist.v").read_text())
+        for box in boxes:
+            (folder / f"{box}.sv").write_text(sources.texts[f"{box}.sv"])
+        files = [*_WAIVED, "cells.v", "netlist.v", *(f"{b}.sv" for b in boxes)]
+        (folder / "files.f").write_text("".join(f"{f}\n" for f in files))
+
+    return cached("netlist", content_key([(made / "netlist.v").read_text(), models, *boxes]), build)

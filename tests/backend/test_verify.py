@@ -28,7 +28,7 @@ def verify(
     folder: Path | None = None,
     progress: Progress = lambda text: None,
 ) -> dict[str, Any]:
-    return verify_dataflow(design, engines, frames, 0.0, progress, folder)
+    return verify_dataflow(design, engines, frames, 0.0, progress, folder, "ecp5")
 
 
 @pytest.mark.slow

@@ -1,0 +1,40 @@
+"""Take the 2-bit digits CNN to a ULX3S bitstream, prove its netlist on test images, and print the clock that place and route found.
+
+python examples/board_demo.py -o board_demo_out
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import dfcompile as dfc
+from dfcompile.command.console import progress
+from dfcompile.mode.bitstream import bitstream
+from dfcompile.mode.summary import implementation_lines
+
+HERE = Path(__file__).parent
+INTERVAL = 768
+
+
+def main() -> int:
+    """Build, verify the netlist, place and route; 0 when everything is exact and the clock is reached."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--out", type=Path, default=Path("board_demo_out"), help="build folder to write")
+    parser.add_argument("--frames", type=int, default=16, help="frames for the netlist")
+    given = parser.parse_args()
+    with progress(quiet=False) as report:
+        made = dfc.build(HERE / "digits_cnn_w2a2.onnx", board="ulx3s", interval=INTERVAL, progress=report)
+        made.save(given.out)
+        checked = made.verify(["netlist"], frames=given.frames, progress=report, folder=given.out)["engines"]["netlist"]
+        path, changed = bitstream(given.out, progress=report)
+    equal = "equals the model" if checked["pass"] else f"DIFFERS: {checked['first_mismatch']}"
+    print(f"netlist: {checked['frames']} frames, {equal}")
+    print("\n".join(implementation_lines(changed["implementation"])))
+    print(f"  {changed['timing']['fps']:,.0f} frames/s at {changed['clock_mhz']:g} MHz\nbitstream: {path}")
+    return 0 if checked["pass"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,200 @@
+"""Models of vendors' cells against the memories and products that synthesis makes of them, in one Verilator simulation."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfcompile.emit.resource import library_files, resource_dir
+from dfcompile.errors import CompileError
+from dfcompile.run.compile import MODEL, STANDARD, run_tool, verilate, verilated_runtime
+from dfcompile.synthesis.cells import MODELS, cell_models, has_contents
+from dfcompile.synthesis.netlist import Sources, netlist_project
+from dfcompile.toolchain import require_tool, verilator_root
+
+CYCLES = 20_000
+LIBRARY = ("dfc_ram.sv", "dfc_rom.sv", "dfc_rom_shared.sv")
+
+
+@dataclass(frozen=True)
+class Ram:
+    depth: int
+    width: int
+    style: int = 3
+
+    def text(self, n: int) -> str:
+        bits = (self.depth - 1).bit_length()
+        return (
+            f"  logic [{self.width - 1}:0] q{n};\n"
+            f"  dfc_ram #(.Width({self.width}), .Depth({self.depth}), .Style({self.style})) u_{n} (.clk_i, .wr_en_i(bits_i[0]), "
+            f".wr_addr_i({bits}'(bits_i[63:32] % 32'd{self.depth})), .wr_data_i({self.width}'({{3{{bits_i}}}} >> {n})), "
+            ".rd_en_i(bits_i[1] && "
+            f"bits_i[63:32] % 32'd{self.depth} != bits_i[31:2] % 30'd{self.depth}), .rd_addr_i({bits}'(bits_i[31:2] % 30'd{self.depth})), "
+            f".rd_data_o(q{n}));\n"
+        )
+
+
+@dataclass(frozen=True)
+class Rom:
+    depth: int
+    width: int
+
+    def text(self, n: int) -> str:
+        bits = (self.depth - 1).bit_length()
+        return (
+            f"  logic [{self.width - 1}:0] q{n};\n"
+            f'  dfc_rom #(.File("{n}.mem"), .FileDepth({self.depth}), .Width({self.width}), .Style(3)) u_{n} (.clk_i, '
+            ".en_i(bits_i[1]), "
+            f".addr_i({bits}'(bits_i[31:2] % 30'd{self.depth})), .data_o(q{n}));\n"
+        )
+
+
+@dataclass(frozen=True)
+class Shared:
+    depth: int
+    width: int
+
+    def text(self, n: int) -> str:
+        bits = (self.depth // 2 - 1).bit_length()
+        half = self.depth // 2
+        return (
+            f"  logic [{2 * self.width - 1}:0] q{n};\n"
+            f'  dfc_rom_shared #(.File("{n}.mem"), .FirstWidth({self.width}), .FirstDepth({half}), .SecondWidth({self.width}), '
+            f".SecondDepth({half})) u_{n} (.clk_i, .first_en_i(bits_i[1]), .first_addr_i({bits}'(bits_i[31:2])), .first_data_o(q{n}"
+            f"[{self.width - 1}:0]), .second_en_i(bits_i[0]), .second_addr_i({bits}'(bits_i[63:32])), "
+            f".second_data_o(q{n}[{2 * self.width - 1}:{self.width}]));\n"
+        )
+
+
+@dataclass(frozen=True)
+class Product:
+    a: int
+    b: int
+    signed: bool
+
+    def text(self, n: int) -> str:
+        kind, cast = ("signed ", "signed'") if self.signed else ("", "")
+        return (
+            f"  logic {kind}[{self.a + self.b - 1}:0] q{n};\n  logic {kind}[{self.a - 1}:0] a{n};\n"
+            f"  logic {kind}[{self.b - 1}:0] b{n};\n"
+            f"  always_ff @(posedge clk_i) begin\n    a{n} <= {cast}(bits_i[{self.a - 1}:0]);\n"
+            f"    b{n} <= {cast}(bits_i[{31 + self.b}:32]);\n"
+            f"    q{n} <= a{n} * b{n};\n  end\n"
+        )
+
+
+Part = Ram | Rom | Shared | Product
+SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36), (700, 40), (300, 7))
+CASES: dict[str, tuple[list[Part], set[str]]] = {
+    "ecp5": (
+        [*(Ram(*s) for s in SHAPES), Ram(32, 6, 2), *(Rom(*s) for s in SHAPES), Shared(512, 16), Product(18, 18, True),
+         Product(18, 18, False),
+         Product(11, 9, True)],
+        {"DP16KD", "MULT18X18D", "TRELLIS_DPR16X4"},
+    ),
+}  # fmt: skip
+"""Parts that are synthesised for a family, and the cells that must be among those they become."""
+
+BENCH = """
+module bench (input logic clk_i, output logic wrong_o);
+  logic [63:0] bits;
+  logic [{width}:0] wanted, got;
+  int unsigned count = 0;
+  always_ff @(posedge clk_i) begin
+    count <= count + 1;
+    bits <= {{$urandom, $urandom}};
+    if (count < 4) bits[1:0] <= '0;
+    // What has not been written is unknown in one and zero in the other: the memories are filled first.
+    if (count < {fill}) bits <= {{32'(count), 30'(count + 1), 2'b01}};
+    wrong_o <= count > {fill} + 4 && wanted !== got;
+  end
+  parts u_wanted (.clk_i, .bits_i(bits), .q_o(wanted));
+  parts_netlist u_got (.clk_i, .bits_i(bits), .q_o(got));
+endmodule
+"""
+MAIN = """
+#include <cstdio>
+#include "Vdut.h"
+#include "verilated.h"
+int main() {
+  VerilatedContext context;
+  Vdut dut{&context};
+  for (int i = 0; i < CYCLES; ++i) {
+    dut.clk_i = 0, dut.eval();
+    dut.clk_i = 1, dut.eval();
+    if (dut.wrong_o) return std::printf("differs in cycle %d\\n", i), 1;
+  }
+  return 0;
+}
+"""
+
+
+def sources(parts: list[Part]) -> tuple[Sources, int]:
+    """A module of parts that all get the same random bits, and the number of its output bits."""
+    rng = np.random.default_rng(0)
+    folder = resource_dir("rtl")
+    texts = {f: (folder / f).read_text() for f in library_files(folder, LIBRARY)}
+    for n, part in enumerate(parts):
+        if isinstance(part, Rom | Shared):
+            words = [int.from_bytes(rng.bytes(8), "little") >> (64 - part.width) for _ in range(part.depth)]
+            texts[f"{n}.mem"] = "".join(f"{w:x}\n" for w in words)
+    body = "".join(p.text(n) for n, p in enumerate(parts))
+    widths = [p.a + p.b if isinstance(p, Product) else p.width * (1 + isinstance(p, Shared)) for p in parts]
+    outputs = ", ".join(f"q{n}" for n in range(len(parts)))
+    head = f"module parts (input logic clk_i, input logic [63:0] bits_i, output logic [{sum(widths) - 1}:0] q_o);\n"
+    texts["parts.sv"] = f"{head}{body}  assign q_o = {{{outputs}}};\nendmodule\n"
+    return Sources(texts, "parts"), sum(widths)
+
+
+def differs(made: Sources, width: int, netlist: Path, folder: Path) -> str:
+    """What a simulation of RTL and netlist side by side says; "" where they are equal."""
+    for name, text in made.texts.items():
+        (folder / name).write_text(text)
+    for file in ("cells.v", "netlist.v"):
+        (folder / file).write_text(re.sub(r"\bmodule parts\b", "module parts_netlist", (netlist / file).read_text()))
+    fill = max(p.depth for p in CASES["ecp5"][0] if isinstance(p, Ram)) + 8
+    (folder / "bench.sv").write_text(BENCH.format(width=width - 1, fill=fill))
+    flags = [f for f in (netlist / "files.f").read_text().split() if f.startswith("-")]
+    (folder / "files.f").write_text("\n".join([*flags, *made.modules, "cells.v", "netlist.v", "bench.sv"]) + "\n")
+    (folder / "main.cpp").write_text(MAIN.replace("CYCLES", str(fill + CYCLES)))
+    verilate(folder, "bench", folder / "obj", ["--output-split", "0"])
+    include = verilator_root() / "include"
+    options = [STANDARD, *MODEL, f"-I{include}", f"-I{include / 'vltstd'}", f"-I{folder / 'obj'}", "-O1", "-w", "-pthread"]
+    files = [*sorted((folder / "obj").glob("*.cpp")), *verilated_runtime(), folder / "main.cpp"]
+    run_tool([require_tool("g++").path, *options, *files, "-o", folder / "run"], folder, "compiling the bench")
+    return subprocess.run([folder / "run"], cwd=folder, capture_output=True, text=True, check=False).stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", CASES)
+def test_cells_do_what_the_rtl_does_that_they_stand_for(family: str, tmp_path: Path) -> None:
+    parts, cells = CASES[family]
+    made, width = sources(parts)
+    netlist = netlist_project(made, family)
+    text = (netlist / "netlist.v").read_text()
+    assert {c for c in cells if not re.search(rf"^\s*{c} ", text, re.MULTILINE)} == set()
+    assert differs(made, width, netlist, tmp_path) == ""
+
+
+def test_a_cell_without_a_model_is_an_error() -> None:
+    with pytest.raises(CompileError, match=r"cells of the netlist have no model: EXTREFB, NO_SUCH_CELL"):
+        cell_models(["LUT4", "DP16KD", "EXTREFB", "NO_SUCH_CELL"], "ecp5")
+    with pytest.raises(CompileError, match=r"no model: RAMB36E1\n"):  # which Yosys declares, without contents
+        cell_models(["LUT6", "RAMB36E1"], "xc7")
+
+
+def test_empty_modules_are_no_models() -> None:
+    assert has_contents("module a(input x, output y); assign y = x; endmodule", {})
+    assert has_contents("module a(input x, output y);\n  b #(.W(1)) u (.x, .y);\nendmodule", {"b": ""})
+    assert not has_contents("module a(input x, output y); // assign\n parameter P = 1;\n specify (x => y) = 1; endspecify\nendmodule", {})
+
+
+def test_every_family_has_models() -> None:
+    from dfcompile.device.family import FAMILIES
+
+    assert set(FAMILIES) <= set(MODELS)
