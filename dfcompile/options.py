@@ -226,17 +226,22 @@ def parse_input_type(text: str) -> tuple[str, Fraction, Fraction]:
         scale, offset = [_number(n) for n in numbers] + [Fraction(1), Fraction(0)][len(numbers) :]
         if scale <= 0:
             raise ValueError("the scale must be above 0")
-    except (ValueError, ZeroDivisionError) as e:
+    except ValueError as e:
         raise SettingError(Problem("input-type", f"'{text}' is not an input type", why=str(e), help=example)) from e
     return name, scale, offset
 
 
 def _number(text: str) -> Fraction:
     parts = [p.strip() for p in text.split("/")]
-    for part in parts:
-        if not abs(float(part)) < 1e30 or len(part) > 60:  # an exact 1e999999999 would fill the memory
-            raise ValueError(f"'{text}' is out of range")
-    over, *under = (Fraction(p) for p in parts)
-    if len(under) > 1:
+    try:
+        sizes = [abs(float(p)) for p in parts]
+    except ValueError:
+        sizes = []
+    if len(sizes) not in (1, 2):
         raise ValueError(f"'{text}' is not a number")
+    if not all(s < 1e30 for s in sizes) or len(text) > 120:  # an exact 1e999999999 would fill the memory
+        raise ValueError(f"'{text}' is out of range")
+    if sizes[1:] == [0]:
+        raise ValueError(f"'{text}' divides by 0")
+    over, *under = (Fraction(p) for p in parts)
     return over / under[0] if under else over

@@ -83,10 +83,15 @@ def test_input_types(text: str, wanted: tuple[str, Fraction, Fraction]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "uint", "uint0", "float16", "uint8:", "uint8:-1", "uint8:1/0", "uint8:nan", "uint8:1:2:3", "uint8:1/2/3"]
-)
-def test_wrong_input_types(text: str) -> None:
-    with pytest.raises(SettingError, match="is not an input type"):
+    ("text", "why"),
+    [
+        ("", "''"), ("uint", "'uint'"), ("uint0", "'uint0'"), ("float16", "'float16'"), ("uint8:", "'' is not a number"),
+        ("uint8:-1", "the scale must be above 0"), ("uint8:1/0", "'1/0' divides by 0"), ("uint8:nan", "'nan' is out of range"),
+        ("uint8:1:2:3", "too many fields"), ("uint8:1/2/3", "'1/2/3' is not a number"), ("uint8:1e99", "'1e99' is out of range"),
+    ],
+)  # fmt: skip
+def test_wrong_input_types(text: str, why: str) -> None:
+    with pytest.raises(SettingError, match=f"is not an input type\n  why: .*{why}"):
         parse_input_type(text)
 
 
