@@ -104,9 +104,9 @@ def _board(name: str, table: dict[str, Any], path: Path) -> Board:
     inner, around = given.pop("wiring", None), given.pop("vivado", None)
     values = _checked(Board, {**_DEFAULTS, **given}, path, {"name", "wiring", "vivado"})
     if inner is not None:
-        values["wiring"] = _wiring(inner, path)
+        values["wiring"] = wiring_of(inner, path)
     if around is not None:
-        values["vivado"] = _platform(around, path)
+        values["vivado"] = platform_of(around, path)
     if values["family"] not in FAMILIES:
         raise _wrong(f"family '{values['family']}' is not known", did_you_mean(values["family"], FAMILIES), path)
     if not values["bandwidth"] or wrong_number("clock", values["clock"]):
@@ -133,7 +133,8 @@ def _checked(kind: type, values: dict[str, Any], path: Path, apart: Collection[s
     return values
 
 
-def _wiring(table: Any, path: Path) -> Wiring:
+def wiring_of(table: Any, path: Path) -> Wiring:
+    """The table ``[wiring]`` of a file; SettingError for a wrong one."""
     if not isinstance(table, dict):
         raise _wrong(f"wiring = {table!r}", "give a table [NAME.wiring]", path)
     values = _checked(Wiring, {**wiring.DEFAULTS, **table}, path)
@@ -145,7 +146,8 @@ def _wiring(table: Any, path: Path) -> Wiring:
     return Wiring(**values)
 
 
-def _platform(table: Any, path: Path) -> Platform:
+def platform_of(table: Any, path: Path) -> Platform:
+    """The table ``[vivado]`` of a file; SettingError for a wrong one."""
     if not isinstance(table, dict):
         raise _wrong(f"vivado = {table!r}", "give a table [NAME.vivado]", path)
     values = _checked(Platform, {**platform.DEFAULTS, **table}, path)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from dfcompile.device.boards import platform_of, wiring_of
 from dfcompile.device.family import FAMILIES
+from dfcompile.errors import SettingError
 from dfcompile.mode import serialize
 from dfcompile.mode.accelerator import Accelerator
 from dfcompile.mode.dataflow import DataflowAccelerator
@@ -23,6 +25,7 @@ def load(out: str | Path) -> Accelerator:
         if parts["family"] not in FAMILIES:
             raise SchemaError(f"family: there is no device family '{parts['family']}'")
         _check_options(parts["options"])
+        _check_board(parts["options"], folder)
         return _loopback(parts, report) if "graph" in parts else _dataflow(parts, report)
     except (OSError, ValueError) as e:
         raise serialize.bad_build(folder, e) from e
@@ -35,6 +38,21 @@ def _check_options(options: dict[str, Any]) -> None:
         raise SchemaError(f"options['clock']: {str(clock)[:80]} where a number of MHz belongs")
     if not isinstance(part, str):
         raise SchemaError("options['part']: it is no name")
+
+
+def _check_board(options: dict[str, Any], folder: Path) -> None:
+    """ValueError unless what the options keep of a board is what a board's file may say."""
+    try:
+        if "wiring" in options:
+            wiring_of(options["wiring"], folder)
+        if "vivado" in options:
+            around = dict(options["vivado"])
+            sizes = [around.pop(key, None) for key in ("ports", "port_bits")]
+            if any(not isinstance(n, int) or isinstance(n, bool) or n < 0 for n in sizes):
+                raise SchemaError("options['vivado']: ports and port_bits are numbers, not below 0")
+            platform_of(around, folder)
+    except (SettingError, TypeError) as e:
+        raise SchemaError(f"options: what it keeps of the board: {e}") from e
 
 
 def _dataflow(parts: dict[str, Any], report: dict[str, Any]) -> DataflowAccelerator:

@@ -214,6 +214,21 @@ def test_other_builds(examples: Path, tmp_path: Path, capsys: Capture) -> None:
     assert "error[no-scripts]" in (said := capsys.readouterr().err) and "it was built for no AMD board" in said
 
 
+WRONG = [3, [], {}, {"kind": "jtag"}, {"kind": "zynq"}, {"ports": -1}, {"ports": "4"}, {"port_bits": True}, {"board_part": "a]"}]
+
+
+def test_a_damaged_board_of_a_build(out: Path, capsys: Capture) -> None:
+    whole = json.loads((out / "design.json").read_text())
+    kept = whole["options"]["map"]["vivado"]["map"]
+    for wrong in WRONG:
+        changed = {"map": {**kept, **wrong} if isinstance(wrong, dict) and wrong.keys() & {"ports", "port_bits", "board_part"} else wrong}
+        whole["options"]["map"]["vivado"] = changed if isinstance(wrong, dict) else wrong
+        (out / "design.json").write_text(json.dumps(whole))
+        assert main(["bitstream", str(out)]) == 1
+        said = capsys.readouterr().err
+        assert said.startswith("error[") and "options" in said, (wrong, said)
+
+
 LINKER = """#!{python}
 import sys
 from pathlib import Path
