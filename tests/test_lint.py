@@ -62,4 +62,4 @@ def test_header_compiles_alone(header: Path, tmp_path: Path) -> None:
     source.write_text(f'#include "{header.name}"\n', encoding="utf-8")
     open_headers = package("hls4ml") / "templates" / "vivado" / "ap_types"
     warnings = ("-Wall", "-Wextra", "-Werror")
-    run("g++", "-std=c++17", *warnings, "-fsyntax-only", "-isystem", "hls/simulation", "-isystem", open_headers, "-Ihls", source)
+    run("g++", "-std=c++14", *warnings, "-fsyntax-only", "-isystem", "hls/simulation", "-isystem", open_headers, "-Ihls", source)
