@@ -38,6 +38,7 @@ from dfcompile.loopback.storage import Ints, Storage, slots_of
 from dfcompile.loopback.tile import correction, passes_of
 from dfcompile.loopback.width import Scalings, holds, scalings
 
+MOST_OPERANDS = 4
 OPS = {"max": AccOp.MAX, "min": AccOp.MIN, "sum": AccOp.ADD}
 
 
@@ -60,7 +61,9 @@ class _Lowering(Placing):
         super().__init__(graph, config)
         self.scaled = scaled
         self.fused: set[str] = set()
-        self.factors: dict[str, Operand] = {}
+        self.terms: dict[
+            str, tuple[tuple[Operand, ...], int | Ints]
+        ] = {}  # of sums that are made where they are added to others, and the offset
 
     def refuse(self, node: Node, why: str, help_: str = "build it with --mode dataflow") -> None:
         origin = f" (ONNX: {', '.join(node.source)})" if node.source else ""
@@ -147,9 +150,8 @@ class _Lowering(Placing):
         x, out = node.inputs[0], node.outputs[0]
         kernel = Kernel(self.graph.constants[node.inputs[1]].astype(np.int64), op.groups)
         h, w, c = self.tensor(out).shape
-        readers = self.readers[out]
-        if op.window == Window() and op.groups == c and len(readers) == 1 and isinstance(readers[0].op, IntAdd):
-            self.factors[out], self.result.storage[out] = Operand(x, kernel), self.result.storage[x]
+        if self._scales(node) and self._is_added(out):
+            self.terms[out], self.result.storage[out] = self._multiple(x, c, kernel.weights), self.result.storage[x]
             return
         layer = Layer(node.name, out, (Operand(x, kernel),), op.window, (h, w), pad=op.pad_code, source=(node.name,))
         if op.window.stuff == (1, 1):
@@ -200,16 +202,33 @@ class _Lowering(Placing):
         self.emit(node, Layer(node.name, out, (Operand(x, identity(c)),), window, (h, w), pad=pad, source=(node.name,)))
 
     def _int_add(self, node: Node, op: IntAdd) -> None:
-        h, w, c = self.tensor(node.outputs[0]).shape
-        operands = tuple(self._multiple(t, c, f) for t, f in zip(node.inputs, op.factors, strict=True))
-        self.emit(node, Layer(node.name, node.outputs[0], operands, Window(), (h, w), offset=op.offset, source=(node.name,)))
+        out = node.outputs[0]
+        h, w, c = self.tensor(out).shape
+        found = [self._multiple(t, c, f) for t, f in zip(node.inputs, op.factors, strict=True)]
+        operands, offset = tuple(o for terms, _ in found for o in terms), op.offset + sum(above for _, above in found)
+        lo, hi = self.bounds(out)
+        too_wide = not -(1 << 31) <= lo <= hi < 1 << 31  # to be stored
+        if too_wide and len(operands) < MOST_OPERANDS and self._is_added(out):
+            self.terms[out], self.result.storage[out] = (operands, offset), self.result.storage[operands[0].tensor]
+            return
+        self.emit(node, Layer(node.name, out, operands, Window(), (h, w), offset=offset, source=(node.name,)))
 
-    def _multiple(self, t: str, channels: int, factor: int) -> Operand:
-        """An addend by its factor, and by those of channels that it was multiplied by before."""
-        scaled = self.factors.get(t)
-        if scaled is None:
-            return Operand(t, identity(channels, factor))
-        return replace(scaled, kernel=replace(scaled.kernel, weights=scaled.kernel.weights * factor))
+    def _scales(self, node: Node) -> bool:
+        """Whether a node multiplies each channel by a number."""
+        return isinstance(node.op, IntConv) and node.op.window == Window() and node.op.groups == self.tensor(node.outputs[0]).channels
+
+    def _is_added(self, t: str) -> bool:
+        """Whether a tensor is read by a sum and nothing else, perhaps multiplied first."""
+        readers = self.readers[t]
+        if len(readers) != 1 or t in self.graph.outputs:
+            return False
+        return isinstance(readers[0].op, IntAdd) or (self._scales(readers[0]) and self._is_added(readers[0].outputs[0]))
+
+    def _multiple(self, t: str, channels: int, factor: int | Ints) -> tuple[tuple[Operand, ...], int | Ints]:
+        """What an addend by its factor, or one for each channel (channels, 1, 1, 1), is made of, and its offset."""
+        terms, offset = self.terms.get(t) or ((Operand(t, identity(channels)),), 0)
+        scaled = tuple(replace(o, kernel=replace(o.kernel, weights=o.kernel.weights * factor)) for o in terms)
+        return scaled, offset * (factor if isinstance(factor, int) else factor.ravel())
 
     def _int_mul(self, node: Node, op: IntMul) -> None:
         h, w, c = self.tensor(node.outputs[0]).shape

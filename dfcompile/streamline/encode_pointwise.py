@@ -223,6 +223,10 @@ def _of_two_streams(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
             "both operands depend on the input",
             "use Add, Sub, Mul, Min or Max, or make one operand constant",
         )
+    if fn in ("add", "sub"):
+        third = encode_real.third(enc, node, a, b, -1 if fn == "sub" else 1)
+        if third is not None:
+            return third
     cut = [encode_real.rectified(v) for v in (a, b)]
     for i, (t, which) in enumerate(zip(reversed(node.inputs), cut, strict=True)):
         if fn == "add" and which and not cut[1 - i]:

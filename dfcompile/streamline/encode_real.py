@@ -156,8 +156,51 @@ def summed(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
         factors.append(pair[::-1] if swap else pair)
     streams = [enc.scaled(node, v.stream, [f[i] for f in factors]) for i, v in enumerate((a, b))]
     stream = enc.emit(IntAdd((1, 1)), (streams[0], streams[1]), node.source, f"add_{node.name}")
+    enc.sums[stream] = (a.stream, a.known_grid), (b.stream, b.known_grid)
     enc.note(node, "sum of integers in the order of the real numbers")
     return Value(stream, a.index, Ordered.of_orders(pairs), (), None, a.anchor)
+
+
+def third(enc: Encoder, node: Node, a: Value, b: Value, sign: int) -> Value | None:
+    """a + b or a - b where one of them is the sum of two operands without a common measure and the other codes; None elsewhere."""
+    swap = not _is_sum(enc, a)
+    total, other = (b, a) if swap else (a, b)
+    if not _is_sum(enc, total) or _is_sum(enc, other) or not (other.is_codes or other.grid is not None):
+        return None
+    other = enc.codes(node.inputs[0 if swap else 1], node)
+    terms = enc.sums.get(total.stream) or ((total.stream, total.base), (total.addends[0].stream, total.addends[0].grid))
+    like = replace(total, stream=terms[0][0], base=terms[0][1], grid=terms[0][1], addends=())
+    first, other = aligned(enc, node, like, other)
+    if first.stream != like.stream or not np.array_equal(first.index, like.index):
+        return None
+    signs = (sign, sign, 1) if swap else (1, 1, sign)
+    return _tripled(enc, node, first, [*terms, (other.stream, other.known_grid)], signs)
+
+
+def _is_sum(enc: Encoder, value: Value) -> bool:
+    return not value.chain and value.grid is None and (len(value.addends) == 1 or value.stream in enc.sums)
+
+
+def _tripled(
+    enc: Encoder, node: Node, like: Value, terms: list[tuple[str, Grid]], signs: tuple[int, int, int]
+) -> Value | None:  # fmt: skip
+    """Three streams of one layout as a sum in the order of the real numbers, which are signs * (scale * code + offset)."""
+    ranges = [ranges_of(enc, node, replace(like, stream=t)) for t, _ in terms]
+    orders, factors = [], []
+    for c, bounds in enumerate(zip(*ranges, strict=True)):
+        picked = [g.pick(c) for _, g in terms]
+        gains = [s * scale for s, (scale, _) in zip(signs, picked, strict=True)]
+        offset = sum((s * o for s, (_, o) in zip(signs, picked, strict=True)), Fraction(0))
+        found = ordered_triple((gains[0], gains[1], gains[2]), (bounds[0], bounds[1], bounds[2]), offset)
+        if found is None:
+            return None
+        orders.append(found[0])
+        factors.append([found[0].factors[i] for i in found[1]])
+    scaled = [enc.scaled(node, t, [f[i] for f in factors]) for i, (t, _) in enumerate(terms)]
+    pair = enc.emit(IntAdd((1, 1)), (scaled[0], scaled[1]), node.source, f"add_{node.name}")
+    stream = enc.emit(IntAdd((1, 1)), (pair, scaled[2]), node.source, f"add_{node.name}")
+    enc.note(node, "sum of three streams of integers in the order of the real numbers")
+    return Value(stream, like.index, Ordered.of_orders(orders), (), None, like.anchor)
 
 
 def _narrow(node: Node, factors: tuple[int, int]) -> tuple[int, int]:

@@ -72,6 +72,7 @@ class Encoder:
         self.fates: dict[str, str] = {}
         self.model_tensors: dict[str, tuple[str, Array, Grid]] = {}
         self.origins: dict[str, tuple[Value, Grid]] = {}
+        self.sums: dict[str, tuple[tuple[str, Grid], tuple[str, Grid]]] = {}  # of operands without a common measure, by stream
         self.readers = {t: len(c) + self.model.outputs.count(t) for t, c in self.model.consumers().items()}
 
     def before(self, node: Node) -> str:

@@ -256,9 +256,12 @@ def partial() -> Net:
 
 
 def very_wide() -> Net:
-    """Weights of five bytes, one product for each power: the pass that only shifts a partial sum."""
+    """Weights of five bytes, one product for each power: the pass that only shifts a partial sum. Sums that are too wide to be stored."""
     n = Net(18, x=((3, 2, 9), -128, 127))
-    n.steps(n.conv("x", 6, Window((2, 2)), top=1 << 37), 4)
+    a = n.steps(n.conv("x", 6, Window((2, 2)), top=1 << 37), 4)
+    b = [n.node(IntConv(Window(), 9), "x", w=n.rng.integers(-(1 << 33), 1 << 33, (9, 1, 1, 1))) for _ in range(3)]
+    c = n.node(IntConv(Window(), 9), n.node(IntAdd((1, -3), 77), b[0], b[1]), w=n.rng.integers(-2, 3, (9, 1, 1, 1)))
+    n.outs = (a, n.steps(n.node(IntAdd((2, 1), -5), c, b[2]), 4))  # type: ignore[attr-defined]
     return n
 
 

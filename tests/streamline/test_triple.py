@@ -97,3 +97,17 @@ def test_averages_of_what_is_cut_off(top: float, pool: str, tmp_path: Path) -> N
     more = constants(ws=np.float32(0.3), t=np.float32(0.037), zero=np.float32(0), top=np.float32(top), **held)
     made = streamlined(model(layers, {"x": (1, 3, 4, 6)}, ("y",), more), tmp_path)
     assert ops(made).count("int_pool") == 3 and ops(made)[-1] == "threshold"
+
+
+@pytest.mark.parametrize("signs", ["Add Add", "Add Sub", "Sub Sub", "Sub left"])
+def test_sums_of_three_layers(signs: str, tmp_path: Path) -> None:
+    layers, held = [quant("x", "q")], {}
+    for i, name in enumerate("cde"):
+        layers += [quant(f"w{name}", f"{name}w", f"s{name}"), node("Conv", "q", f"{name}w", f"b{name}", out=name)]
+        held |= {f"w{name}": normal(3, 3, 1, 1) * (i + 1), f"b{name}": normal(3), f"s{name}": (np.abs(normal(3, 1, 1, 1)) + i) / 7}
+    first, second = signs.split()
+    layers.append(node(first, "c", "d", out="a"))
+    layers.append(node("Sub", "e", "a", out="k") if second == "left" else node(second, "a", "e", out="k"))
+    layers += [node("Relu", "k", out="r"), quant("r", "y", "t", signed=0)]
+    made = streamlined(model(layers, {"x": (1, 3, 4, 5)}, ("y",), constants(t=np.float32(0.7), **held)), tmp_path)
+    assert ops(made).count("int_add") == 2 and ops(made)[-1] == "threshold"
