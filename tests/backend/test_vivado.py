@@ -15,7 +15,8 @@ from dfcompile.emit.vivado import Top, emit_vivado, unwired
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.options import Options
 from dfcompile.toolchain import require_tool, verilator_root
-from tests.shared import MODELS, manifest, needs_models
+from tests.shared import manifest, needs_models
+from tests.test_corpus import built
 
 pytest.importorskip("tkinter", reason="Python was built without Tcl")
 from tools.vivado_design import Refused
@@ -223,8 +224,8 @@ def test_other_boards_get_none(examples: Path, tmp_path: Path) -> None:
 
 @pytest.mark.full
 @needs_models
-@pytest.mark.parametrize("model", [m["name"] for m in manifest()])
-def test_every_model_for_pynq_z2(model: str, tmp_path: Path) -> None:
-    dfc.build(MODELS / f"{model}.onnx", board="pynq-z2", verify=False).save(tmp_path / "out")
+@pytest.mark.parametrize("model", manifest(), ids=lambda m: m["name"])
+def test_every_model_for_pynq_z2(model: dict[str, Any], tmp_path: Path) -> None:
+    built(model, board="pynq-z2", verify=False).save(tmp_path / "out")
     assert "design.bit" in run(tmp_path / "out" / "vivado" / "design.tcl", tmp_path / "work")
     assert "timing.txt" in run(tmp_path / "out" / "vivado" / "ooc.tcl", tmp_path / "ooc")
