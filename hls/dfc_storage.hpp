@@ -26,7 +26,7 @@ inline ap_uint<Bits> rom_element(const std::uint64_t (&word)[Limbs], int low) {
   static_assert(Bits <= 64, "dfc::rom_element: elements have at most 64 bits");
   const int limb = low / 64, from = low % 64;
   std::uint64_t bits = word[limb] >> from;
-  if (64 % Bits != 0 && from + Bits > 64) bits |= word[limb + 1] << (64 - from);
+  if (64 % Bits != 0 && from + Bits > 64 && limb + 1 < Limbs) bits |= word[limb + 1] << (64 - from);
   return ap_uint<Bits>(bits);
 }
 

@@ -190,6 +190,18 @@ def _xilinx(name: str, title: str, registers: int, uram: Shape | None, dsp: Dsp,
     )  # fmt: skip
 
 
+PLACERS: Mapping[str, str] = {"ecp5": "nextpnr-ecp5", "ice40": "nextpnr-ice40", "gowin": "nextpnr-gowin"}
+"""The place-and-route tool of families that have an open one."""
+
+CELL_MODELS: Mapping[str, tuple[str, str]] = {
+    "ecp5": ("lattice/cells_sim_ecp5.v", "ecp5.v"),
+    "ice40": ("ice40/cells_sim.v", ""),
+    "gowin": ("gowin/cells_sim.v", ""),
+    "xc7": ("xilinx/cells_sim.v", ""),
+    "xcup": ("xilinx/cells_sim.v", ""),
+}
+"""Yosys' file of simulation models of a family's cells, and ours ("" for none)."""
+
 FAMILIES: dict[str, Family] = {
     # The figures of worth: XC7Z020, XCZU7EV, LFE5U-85F. Yosys uses the registers and the adder of DSP48E1 only.
     "xc7": _xilinx("xc7", "AMD 7 series", 24, None, Dsp(25, 18, 9, registered=True), (380.0, 0.0, 242.0), fixed=0.5),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from dfcompile.device.family import PLACERS
+
 Value = int | str
 
 
@@ -64,12 +66,12 @@ def _gowin(oscillator: float) -> Iterator[Pll]:
                 yield Pll(mhz, "rPLL", {"FCLKIN": f"{oscillator:g}", "IDIV_SEL": divide, "FBDIV_SEL": multiply, "ODIV_SEL": out})
 
 
-_PLLS: dict[str, Callable[[float], Iterator[Pll]]] = {"ecp5": _ecp5, "ice40": _ice40, "gowin": _gowin}
-FAMILIES_WITH_FLOW = tuple(_PLLS)
+_PLLS: dict[str, Callable[[float], Iterator[Pll]]] = {"nextpnr-ecp5": _ecp5, "nextpnr-ice40": _ice40, "nextpnr-gowin": _gowin}
+FAMILIES_WITH_FLOW = tuple(PLACERS)
 """Families whose bitstreams open tools make."""
 
 
 def clock(family: str, oscillator: float, wanted: float) -> Pll | None:
     """The fastest clock of at most `wanted` MHz: the oscillator's own where that is it. None where there is none."""
-    found = [Pll(oscillator), *_PLLS[family](oscillator)]
+    found = [Pll(oscillator), *_PLLS[PLACERS[family]](oscillator)]
     return max((p for p in found if p.mhz <= wanted * (1 + 1e-9)), key=lambda p: (p.mhz, not p.cell), default=None)

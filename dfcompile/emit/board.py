@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dfcompile.dataflow.design import Design
+from dfcompile.device.family import PLACERS
 from dfcompile.device.pll import Pll, clock
 from dfcompile.device.wiring import Wiring
 from dfcompile.emit.identity import design_hash, version_word
@@ -16,9 +17,10 @@ from dfcompile.emit.interface import Interface
 from dfcompile.emit.resource import copy_library, render, resource_dir
 from dfcompile.errors import CompileError, Problem
 
-CONSTRAINTS = {"ecp5": "pins.lpf", "ice40": "pins.pcf", "gowin": "pins.cst"}
+_FEWER = "compile a part of the model (--from TENSOR, --to TENSOR), or build for a board that PYNQ runs on"
+CONSTRAINTS = {"nextpnr-ecp5": "pins.lpf", "nextpnr-ice40": "pins.pcf", "nextpnr-gowin": "pins.cst"}
 """File of the pins, by family."""
-BUFFER_BYTES = {"ecp5": 2048, "ice40": 512, "gowin": 2048}
+BUFFER_BYTES = {"nextpnr-ecp5": 2048, "nextpnr-ice40": 512, "nextpnr-gowin": 2048}
 """Of a port's buffer in the host link, by family: one block RAM."""
 LIBRARY = ("dfc_reset.sv", "dfc_uart_rx.sv", "dfc_uart_tx.sv", "dfc_link.sv", "dfc_link_in.sv", "dfc_link_out.sv")
 GAP_SECONDS = 0.01
@@ -69,7 +71,13 @@ def emit_board(design: Design, options: Mapping[str, Any], family: str, build: P
     interface = Interface.of(design)
     if max(len(interface.inputs), len(interface.outputs)) > PORTS:
         counts = f"{len(interface.inputs)} inputs and {len(interface.outputs)} outputs"
-        raise CompileError(Problem("host-link", f"the host link of a board has at most {PORTS} of each, the design {counts}"))
+        raise CompileError(
+            Problem(
+                "host-link",
+                f"the host link of a board has at most {PORTS} of each, the design {counts}",
+                help="compile a part of the model (--from, --to), or for a board without such a link",
+            )
+        )
     made = board_clock(family, wiring, float(options["clock"]))
     folder = build / "board"
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +91,7 @@ def emit_board(design: Design, options: Mapping[str, Any], family: str, build: P
         "pll_device": PLL_DEVICE,
         "baud": wiring.baud,
         "divisor": divisor_of(made.mhz, wiring.baud),
-        "depth": BUFFER_BYTES[family],
+        "depth": BUFFER_BYTES[PLACERS[family]],
         "high": wiring.high_pins.split(),
         "version": version_word(),
         "hash": design_hash(design),
@@ -91,7 +99,7 @@ def emit_board(design: Design, options: Mapping[str, Any], family: str, build: P
     gap = round(made.mhz * 1e6 * GAP_SECONDS)
     text = render("board/top.sv.j2", inputs=interface.inputs, outputs=interface.outputs, gap=gap, **values)
     (folder / f"{top}.sv").write_text(text)
-    pins = CONSTRAINTS[family]
+    pins = CONSTRAINTS[PLACERS[family]]
     (folder / pins).write_text(render(f"board/{pins}.j2", board=options["board"], wiring=wiring, pins=pins_of(wiring)))
     facts = {
         "board": options["board"], "part": options["part"], "family": family, "device": wiring.device, "package": wiring.package,

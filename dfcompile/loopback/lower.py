@@ -219,10 +219,13 @@ class _Lowering(Placing):
 
     def _is_added(self, t: str) -> bool:
         """Whether a tensor is read by a sum and nothing else, perhaps multiplied first."""
-        readers = self.readers[t]
-        if len(readers) != 1 or t in self.graph.outputs:
-            return False
-        return isinstance(readers[0].op, IntAdd) or (self._scales(readers[0]) and self._is_added(readers[0].outputs[0]))
+        while True:
+            readers = self.readers[t]
+            if len(readers) != 1 or t in self.graph.outputs:
+                return False
+            if not self._scales(readers[0]):
+                return isinstance(readers[0].op, IntAdd)
+            t = readers[0].outputs[0]
 
     def _multiple(self, t: str, channels: int, factor: int | Ints) -> tuple[tuple[Operand, ...], int | Ints]:
         """What an addend by its factor, or one for each channel (channels, 1, 1, 1), is made of, and its offset."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dfcompile.device.family import PLACERS
 from dfcompile.emit.name import Names
 from dfcompile.emit.resource import resource_dir
 from dfcompile.errors import CompileError, Problem
@@ -60,7 +61,7 @@ def _with_open_tools(
 ) -> tuple[dict[str, Any], bool, Mapping[str, Path]]:  # fmt: skip
     """Figures, whether the clock is reached, and the files of a bitstream made in an empty folder, by their names in the build."""
     target, sources = read_board(folder, made)
-    name = f"{sources.top}{FLOWS[target.family].suffix}"
+    name = f"{sources.top}{FLOWS[PLACERS[target.family]].suffix}"
     start = time.monotonic()
     report(f"synthesise for {target.family}")
     netlist = synthesise(sources, target.family, pads=True)
@@ -99,7 +100,7 @@ def read_board(folder: Path, made: Accelerator) -> tuple[Target, Sources]:
         target = Target(**{k: data[k] for k in ("family", "device", "package", "speed", "part", "pins", "clock_mhz")})
         cells = sorted(p.stem for p in resource_dir("templates").glob("board/*.sv"))
         sources = design_sources(part_of(folder, "rtl"), data["top"], folder / "board", data["sources"])
-        FLOWS[target.family]
+        FLOWS[PLACERS[target.family]]
     except (KeyError, TypeError, OSError) as e:
         raise bad_build(folder, SchemaError(f"board/board.json: {e}")) from e
     return target, replace(sources, boxes=tuple(c for c in cells if f"{c}.sv" in sources.texts))
@@ -126,7 +127,7 @@ def _path(made: Accelerator, cells: Sequence[str]) -> list[str]:
 
 def _figures(made: Accelerator, target: Target, placed: Placed, seeds: int, seconds: float) -> dict[str, Any]:
     return {
-        "tool": FLOWS[target.family].tool,
+        "tool": FLOWS[PLACERS[target.family]].tool,
         "family": target.family,
         "fmax_mhz": round(placed.fmax_mhz, 2),
         "clock_mhz": target.clock_mhz,

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 
 import numpy as np
@@ -97,7 +97,8 @@ def prune_channels(graph: Graph, decline: Decline = in_silence, tell: Tell = in_
         return graph
     classes = Classes.find(graph)
     needed = classes.fixed.copy()
-    reads = {n.name: _read(n, graph) & ~_foldable(n, graph, decline) for n in graph.nodes if is_dense(n)}
+    free = _shiftable(graph)
+    reads = {n.name: _read(n, graph) & ~_foldable(n, graph, free, decline) for n in graph.nodes if is_dense(n)}
     while True:
         _spread(graph, classes, reads, needed)
         index = {t: np.flatnonzero(needed[of]) for t, of in classes.of.items() if not needed[of].all()}
@@ -143,34 +144,31 @@ def _spread(graph: Graph, classes: Classes, reads: Mapping[str, Array], needed: 
             return
 
 
-def _foldable(node: Node, graph: Graph, decline: Decline) -> Array:
+def _foldable(node: Node, graph: Graph, free: Set[str], decline: Decline) -> Array:
     """Channels of its input that a convolution can do without, as they add the same to each of its sums."""
     op = op_of(node, IntConv)
     same, code = _constant(graph, node.inputs[0])
     if op.window.has_pads and np.any(same & (code != op.pad_code)):
         decline(node, f"a channel that it reads is always the same, but not the {op.pad_code} that it pads with: sums at the border differ")
         same = same & (code == op.pad_code)
-    if np.any(same & (code != 0)) and not _takes_shift(node.outputs[0], graph):
+    if np.any(same & (code != 0)) and node.outputs[0] not in free:
         decline(node, "a channel that it reads is always the same, but no threshold behind it could take what it adds")
         same = same & (code == 0)
     return same
 
 
-def _takes_shift(stream: str, graph: Graph) -> bool:
-    """Whether the codes of a stream may all be less by a constant: in the end thresholds read them, which can be less too."""
-    if stream in graph.outputs:
-        return False
-    for node in graph.nodes:
-        if stream in node.inputs and not isinstance(node.op, ThresholdCode):
-            window = getattr(node.op, "window", None)
-            picks = isinstance(node.op, IntPool) and node.op.mode != "sum"
-            plain = window is None or picks or not window.has_pads
-            followed = (
-                isinstance(node.op, IntAdd | IntPool | IntUpsample | IntConcat | IntSlice) or is_dense(node) or is_depthwise(node, graph)
-            )
-            if not plain or not followed or not _takes_shift(node.outputs[0], graph):
-                return False
-    return True
+def _shiftable(graph: Graph) -> set[str]:
+    """The streams whose codes may all be less by a constant: in the end thresholds read them, which can be less too."""
+    held = set(graph.outputs)
+    for node in reversed(graph.nodes):
+        window = getattr(node.op, "window", None)
+        plain = window is None or not window.has_pads or (isinstance(node.op, IntPool) and node.op.mode != "sum")
+        followed = isinstance(node.op, IntAdd | IntPool | IntUpsample | IntConcat | IntSlice)
+        followed = followed or is_dense(node) or is_depthwise(node, graph)
+        passes = plain and followed and node.outputs[0] not in held
+        if not passes and not isinstance(node.op, ThresholdCode):
+            held.update(node.inputs)
+    return {t for t in graph.tensors if t not in held}
 
 
 def _shifts(graph: Graph, classes: Classes, going: Array) -> dict[str, Array]:

@@ -10,18 +10,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from dfcompile.device.family import CELL_MODELS
 from dfcompile.emit.resource import resource_dir
 from dfcompile.errors import CompileError, Problem
 from dfcompile.synthesis.yosys import share_dir
-
-MODELS: dict[str, tuple[str, str]] = {
-    "ecp5": ("lattice/cells_sim_ecp5.v", "ecp5.v"),
-    "ice40": ("ice40/cells_sim.v", ""),
-    "gowin": ("gowin/cells_sim.v", ""),
-    "xc7": ("xilinx/cells_sim.v", ""),
-    "xcup": ("xilinx/cells_sim.v", ""),
-}
-"""Yosys' file of models, and ours ("" for none), by family."""
 
 _ATTRIBUTE = r"(?:\(\*(?:(?!\*\)).)*\*\)\s*)*"
 _MODULE = re.compile(rf"^{_ATTRIBUTE}module\s+(\w+)\b.*?\bendmodule\b", re.MULTILINE | re.DOTALL)
@@ -60,7 +52,7 @@ def _needed(names: Iterable[str], modules: dict[str, str], ours: frozenset[str])
 
 def cell_models(cells: Iterable[str], family: str) -> str:
     """Verilog of the models of all these cells. CompileError that names those that have none."""
-    theirs, own = MODELS[family]
+    theirs, own = CELL_MODELS[family]
     between, modules = _library(share_dir() / theirs)
     text = (resource_dir("templates") / "cells" / own).read_text() if own else ""
     ours = frozenset(found[1] for found in _MODULE.finditer(text))

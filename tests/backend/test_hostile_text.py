@@ -61,6 +61,10 @@ def write_model(path: Path, name: str) -> Path:
     return path
 
 
+STRING = re.compile(r'"(?:[^"\\?]|\\[0-7]{3})*"')
+"""As the driver's C has them: no quote, no trigraph, no escape but octal ones."""
+
+
 class _Tags(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -89,6 +93,8 @@ def assert_dead(hostile: Path, plain: Path, mode: str) -> None:
         elif name.partition("/")[0] in ("rtl", "hls", "sim", "driver") and data != wanted[name] and not name.endswith((".npz", ".bin")):
             old = wanted[name].decode().splitlines()
             assert len(lines) == len(old), name
+            if name == "driver/dfc_design.c":  # names are strings there: what is left of a line without them is the same
+                lines, old = ([STRING.sub("", x) for x in text] for text in (lines, old))
             changed = [x for x, y in zip(lines, old, strict=True) if HASH.sub("", x) != HASH.sub("", y)]
             dead = [x.lstrip().startswith(("//", "#")) and x.isascii() and not x.endswith(("\\", "??/")) for x in changed]
             assert all(dead), (name, changed)

@@ -104,11 +104,12 @@ def settle(sim: Path) -> None:
 
 
 def test_a_harness_that_is_edited(sim: Path) -> None:
-    assert made(sim) == sorted([*MODEL, *RUNTIME, "harness.o", "ports.o", "simulator"])
+    assert made(sim) == sorted([*MODEL, *RUNTIME, "harness.o", "ports.o", "server.o", "simulator"])
     assert made(sim) == []
     settle(sim)
     check(sim, {
-        "harness.cpp": ["harness.o"], "harness.hpp": ["harness.o", "ports.o"], "ports.cpp": ["ports.o"],
+        "harness.cpp": ["harness.o"], "server.cpp": ["server.o"],
+        "harness.hpp": ["harness.o", "ports.o", "server.o"], "ports.cpp": ["ports.o"],
         "../rtl/files.f": [*MODEL, "ports.o"], "Makefile": [*MODEL, "ports.o"],
     })  # fmt: skip
 

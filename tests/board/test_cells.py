@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dfcompile.device.family import CELL_MODELS
 from dfcompile.emit.resource import library_files, resource_dir
 from dfcompile.errors import CompileError
 from dfcompile.run.compile import MODEL, STANDARD, run_tool, verilate, verilated_runtime
-from dfcompile.synthesis.cells import MODELS, cell_models, has_contents
+from dfcompile.synthesis.cells import cell_models, has_contents
 from dfcompile.synthesis.netlist import Sources, netlist_project
 from dfcompile.toolchain import require_tool, verilator_root
 
@@ -197,4 +198,4 @@ def test_empty_modules_are_no_models() -> None:
 def test_every_family_has_models() -> None:
     from dfcompile.device.family import FAMILIES
 
-    assert set(FAMILIES) <= set(MODELS)
+    assert set(FAMILIES) <= set(CELL_MODELS)

@@ -147,7 +147,7 @@ def test_valid_and_data_that_wait_are_found(module: str, old: str, new: str, pat
     ("dfc_lb_store", "assign aw_valid_o = burst_valid && lens_room;", "assign aw_valid_o = burst_valid && lens_room && aw_ready_i;"),
     ("dfc_lb_store", "assign w_valid_o = words_valid && lens_valid;", "assign w_valid_o = words_valid && lens_valid && aw_ready_i;"),
     ("dfc_lb_burst", "assign valid_o   = !idle_o;", "assign valid_o   = !idle_o && ready_i;"),
-    ("dfc_lb_registers", "assign ar_ready_o = !r_valid_o;", "assign ar_ready_o = !r_valid_o || r_ready_i;"),
+    ("dfc_axi_lite", "assign ar_ready_o = !r_valid_o;", "assign ar_ready_o = !r_valid_o || r_ready_i;"),
 ])  # fmt: skip
 def test_an_axi_channel_that_waits_is_found(module: str, old: str, new: str, tmp_path: Path) -> None:
     assert netlist("dfc_loopback", ENGINES[0].parameters(), tmp_path, [mutated(tmp_path, module, old, new)]).paths("ready", "")

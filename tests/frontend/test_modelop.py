@@ -55,7 +55,7 @@ def test_positions_pushed_through_an_index_operator(op: IndexOp) -> None:
         (Conv((1, 1), (0, 0, 0, 0), (1, 1)), [(1, 3, 8, 8), (4, 2, 3, 3)], "do not fit with 1 groups"),
         (Conv((0, 1), (0, 0, 0, 0), (1, 1)), [(1, 3, 8, 8), (4, 3, 3, 3)], "must be positive"),
         (Conv((1, 1), (0, -1, 0, 0), (1, 1)), [(1, 3, 8, 8), (4, 3, 3, 3)], "must not be negative"),
-        (Conv((1, 1), (0, 0, 0, 0), (4, 1)), [(1, 3, 8, 8), (4, 3, 3, 3)], "larger than the padded input"),
+        (Conv((1, 1), (0, 0, 0, 0), (4, 1)), [(1, 3, 8, 8), (4, 3, 3, 3)], "spread over 9x3, is larger than the input 8x8"),
         (ConvTranspose((1,), (0, 0), (1,), (1, 1)), [(1, 3, 8), (3, 4, 3)], "output padding"),
         (MaxPool((3,), (1,), (0, 0), (1,)), [(1, 3, 8, 8)], "does not fit a tensor of shape 1x3x8x8"),
         (Reduce("sum", (0,)), [(1, 3)], "axis 0 is not one of the axes 1..1"),

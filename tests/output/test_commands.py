@@ -20,6 +20,7 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.store.files import PREFIX
 from dfcompile.store.marker import MARKER, digest, read_marker
+from dfcompile.store.output import new_folder
 from tests.conftest import ROOT
 
 MODEL = ROOT / "examples" / "digits_mlp_w1a1.onnx"
@@ -252,6 +253,6 @@ def test_builds_at_the_same_time_and_builds_that_are_killed(tmp_path: Path, caps
     second.kill()
     second.communicate()
     assert [p.name[: len(PREFIX)] for p in tmp_path.iterdir()] == [PREFIX]
-    with pytest.raises(CompileError), cli.new_folder(out):
+    with pytest.raises(CompileError), new_folder(out):
         raise CompileError(Problem("x", "y"))
     assert list(tmp_path.iterdir()) == [], "the next run clears up, even one that fails"
