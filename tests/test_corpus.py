@@ -52,7 +52,11 @@ def as_close(made: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     return (np.abs(made - wanted) <= 1e-5 * np.abs(wanted).max() + 1e-6 * np.abs(wanted)).all(axis=1)
 
 
+OTHER_FORMS = ("_qcdq", "_dyn")  # of a network that is also there as QONNX: much the same design
 MODELS_BY_NAME = pytest.mark.parametrize("model", [pytest.param(m, id=m["name"]) for m in manifest()])
+SIMULATED = pytest.mark.parametrize(
+    "model", [pytest.param(m, id=m["name"], marks=[pytest.mark.full] * m["name"].endswith(OTHER_FORMS)) for m in manifest()]
+)
 
 
 @needs_models
@@ -71,7 +75,7 @@ def test_outputs_are_the_models(model: dict[str, Any]) -> None:
 
 @needs_models
 @pytest.mark.slow
-@MODELS_BY_NAME
+@SIMULATED
 def test_hls_and_rtl_equal_the_python_engine(model: dict[str, Any], tmp_path: Path) -> None:
     accelerator = compiled(model, tmp_path)
     frames = 1 if model["macs"] > LARGE_MACS else 4
