@@ -62,12 +62,8 @@ def _unsupported(node: OnnxNode) -> Refusal:
     help = _SUGGESTIONS.get(node.op_type) or (f"the nearest supported is {' or '.join(near)}" if near else "")
     if domain and node.op_type in CONVERTERS:
         help = f"if it means '{node.op_type}' of standard ONNX, leave its domain empty"
-    why = (
-        "its condition depends on the input"
-        if node.op_type == "If"
-        else "it holds a graph of its own"
-        if any(isinstance(a, Subgraph) for a in node.attributes.values())
-        else ""
-    )
+    why = "it holds a graph of its own" if any(isinstance(a, Subgraph) for a in node.attributes.values()) else ""
+    if node.op_type == "If":
+        why = "its condition depends on the input"
     what = f"operator '{node.op_type}'{domain} is not supported"
     return Refusal("unsupported-op", what, why, help or "replace it by supported operators")

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dfcompile.ir.graph import Array, Graph, Node, Op, Tensor
+from dfcompile.ir.graph import Array, Graph, Node, Op, Tensor, misplaced
 from dfcompile.ir.intop import (
     IntAdd,
     IntConcat,
     IntConv,
     IntMul,
+    IntOp,
     IntPad,
     IntPool,
     IntSlice,
@@ -199,6 +200,8 @@ def _tensor(
 ) -> Tensor:
     """What is known of a stream that was rearranged: what was known of its channels, and what its new operator says."""
     op = node.op
+    if not isinstance(op, IntOp):
+        raise misplaced(node)
     lo, hi = by_channel(old)
     if shift is not None:
         lo, hi = lo - shift, hi - shift
@@ -206,7 +209,7 @@ def _tensor(
         lo, hi = lo[index], hi[index]
     shape = (*old.shape[:-1], len(lo))
     streams = tuple(by_channel(tensors[t]) for t in node.inputs if t not in constants)
-    low, high = op.bounds(streams, tuple(constants[t] for t in node.inputs if t in constants))  # type: ignore[attr-defined]
+    low, high = op.bounds(streams, tuple(constants[t] for t in node.inputs if t in constants))
     lo, hi = np.maximum(lo, np.asarray(low).astype(np.int64)), np.minimum(hi, np.asarray(high).astype(np.int64))
     sums = isinstance(op, IntConv | IntAdd | IntMul) or (isinstance(op, IntPool) and op.mode == "sum") or shift is not None
     return Tensor(shape, IntType.holding(int(lo.min()), int(hi.max())) if sums else old.dtype, lo, hi)

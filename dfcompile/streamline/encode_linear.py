@@ -82,10 +82,15 @@ def _measured(real: Array, node: Node) -> tuple[Array, Array]:
     if whole is not None:
         return narrowed(whole), np.broadcast_to(1.0, real.shape)
     most = LARGEST_NARROW if is_narrow(real) else LARGEST_EXACT
-    levels, few = levels_of(real)
     codes, scales = np.empty(real.shape, np.int64), np.empty(real.shape, object)
+    counted: tuple[int, bool] | None = None  # asked for where a row has no coarse grid, and once
     for i, row in enumerate(real):
-        found = exact_grid(row, most) or (exact_grid(row, LARGEST_LEVEL) if few else None)
+        found = exact_grid(row, most)
+        if found is not None:
+            scales[i], codes[i] = found
+            continue
+        levels, few = counted = counted or levels_of(real)
+        found = exact_grid(row, LARGEST_LEVEL) if few else None
         if found is None and few:
             refuse(
                 "wide-levels",
