@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Graph, Node
 from dfcompile.ir.intop import INTEGER_OPS
+from dfcompile.ir.modelop import Conv, ConvTranspose, MatMul
 from dfcompile.ir.types import IntType
 from dfcompile.streamline.check import Probes, check_encoding, probe_inputs
 from dfcompile.streamline.decline import Decline, Declined, noted
@@ -25,6 +26,7 @@ from dfcompile.streamline.step import StepFunction
 from dfcompile.streamline.value import Shape3
 from dfcompile.streamline.weight_step import recover_weight_steps
 
+LAYERS = (Conv, ConvTranspose, MatMul)
 PASSES: tuple[Callable[[Graph, Decline], Graph], ...] = (drop_views, merge_pads, extract_thresholds, narrow_factors)
 
 
@@ -68,7 +70,7 @@ def streamline(
     graph, passes = encoded.graph, []
 
     def pruned(graph: Graph, decline: Decline) -> Graph:
-        return prune(graph, decline, lambda node, text: _add(fates, node, text))
+        return prune(graph, decline, lambda node, text: _add(model, fates, node, text))
 
     for name, run in (*((p.__name__, p) for p in PASSES), (prune.__name__, pruned)):
         graph = run(graph, noted(name, left))
@@ -81,11 +83,11 @@ def streamline(
     return Streamlined(graph, replace(host, streams=_streams(graph)), fates, encoded.input_types, probes, tuple(left))
 
 
-def _add(fates: dict[str, str], node: Node, text: str) -> None:
-    """More to tell of what became of the model's nodes behind one of the integer graph's."""
-    for source in node.source:
-        if source in fates:
-            fates[source] += f"; {text}"
+def _add(model: Graph, fates: dict[str, str], node: Node, text: str) -> None:
+    """More to tell of what became of the model's layer behind a convolution of the integer graph: nodes are told apart by ONNX nodes."""
+    for layer in model.nodes:
+        if isinstance(layer.op, LAYERS) and layer.name in fates and set(layer.source) & set(node.source):
+            fates[layer.name] += f"; {text}"
 
 
 def _host(model: Graph, encoded: Encoded) -> HostSide:

@@ -1,4 +1,4 @@
-"""Weights that take few values are quantized, whoever chose the values; what is left to refuse says how many there are."""
+"""Weights that take few values are quantized, whoever chose the values; what is left to refuse, or to prune, is told."""
 
 from __future__ import annotations
 
@@ -81,3 +81,12 @@ def test_real_weights_are_refused(shape: tuple[int, ...], tmp_path: Path) -> Non
         streamlined(conv(RNG.normal(size=shape).astype(np.float32)), tmp_path)
     (problem,) = caught.value.problems
     assert problem.code == "not-quantized" and "36 different values" in problem.why
+
+
+def test_what_is_pruned_is_told(tmp_path: Path) -> None:
+    """Beside what became of the layer, by which `explain` shows it."""
+    weights = RNG.choice(levels(3), (5, 4, 3, 3))
+    weights[:, :, 0] = weights[:, :, 2] = 0
+    made = streamlined(conv(weights), tmp_path)
+    (told,) = (text for text in made.fates.values() if "window" in text)
+    assert told.endswith("; taps of its 3x3 window are 0 in every kernel: 1x3 are left")
