@@ -1,7 +1,9 @@
 """When every descriptor of a program runs: the queues of the engine replayed with their token rules, in cycles from the start.
 
-The replay goes through the program once, descriptor by descriptor, because every wait is for an earlier one. External memory answers
-a request after a fixed latency and then gives one bus word a cycle.
+The replay goes through the program once, descriptor by descriptor, because every wait is for an earlier one. Loads and stores give way
+to the array in a bank of the activation memory, also to tiles behind them in the program: they are moved on only as far as the array
+is known, and to their end where something waits for it. External memory answers a request after a fixed latency and then gives one bus
+word a cycle.
 """
 
 from __future__ import annotations
@@ -9,16 +11,13 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.contention import Banks
 from dfcompile.loopback.descriptor import Compute, Opcode, Target, Transfer, Unit
+from dfcompile.loopback.move import BURST, Load, Move, Store, bursts
 from dfcompile.loopback.program import Program, Step
 
-BURST = 16
 AHEAD = 64
 QUEUE = 16
-RECORDS = 4
-HELD = 4
 
 
 @dataclass(frozen=True)
@@ -50,18 +49,6 @@ class Prediction:
         for layer, end in sorted(ends.items(), key=lambda x: x[1]):
             result[layer], last = end - last, end
         return result
-
-
-def bursts(address: int, beats: int, config: EngineConfig) -> list[int]:
-    """Beats of the bursts of a block: at most 16, none across a 4-KiB border."""
-    result = []
-    page = 4096 // config.bus_bytes
-    at = address // config.bus_bytes
-    while beats:
-        count = min(beats, BURST, page - at % page)
-        result.append(count)
-        at, beats = at + count, beats - count
-    return result
 
 
 class _Fetch:
@@ -107,46 +94,18 @@ class _Fetch:
         self.free = cycle + 1
 
 
-class _Store:
-    """A store that may start in cycle `earliest`; a word is read in a free cycle of its bank when at most three others are held."""
-
-    def __init__(self, index: int, step: Step, earliest: int) -> None:
-        assert isinstance(step.descriptor, Transfer), "the store queue holds nothing else"
-        self.index, self.step, self.descriptor = index, step, step.descriptor
-        self.earliest, self.take, self.word = earliest, -1, 0
-
-    def begin(self, take: int) -> None:
-        self.take = self.ask = take
-        self.last = take + 1
-        self.sent = deque([take] * HELD, maxlen=HELD)
-
-    def advance(self, banks: Banks, beats: int, horizon: int | None) -> bool:
-        """Read words in cycles before the horizon, up to which the array is known; whether it is complete."""
-        while self.word < self.descriptor.beats // beats:
-            bank = (self.descriptor.inner + self.word) // banks.half
-            ask = banks.unread(max(self.ask + 1, self.sent[0] + 1), bank)
-            if horizon is not None and ask >= horizon:
-                return False
-            self.ask = ask
-            self.last = max(ask + 2, self.last + 1) + beats - 1
-            self.sent.append(self.last)
-            self.word += 1
-        return True
-
-
 @dataclass
 class _Replay:
     program: Program
     latency: int
-    done: list[int] = field(default_factory=list)
     runs: list[Run | None] = field(default_factory=list)
-    takes: dict[Unit, list[int]] = field(default_factory=lambda: {u: [] for u in Unit})
     tokens: dict[tuple[Unit, Unit], deque[int]] = field(default_factory=dict)
-    ready: dict[Unit, int] = field(default_factory=lambda: dict.fromkeys(Unit, 0))
-    arrival: int = -1
-    loads: list[int] = field(default_factory=list)
+    tiles: list[int] = field(default_factory=list)  # cycles in which they were taken
+    free: int = 0  # first cycle in which the array takes another tile
     written: int = -1
-    stores: deque[_Store] = field(default_factory=deque)  # not yet complete
+    moves: dict[Unit, list[Move]] = field(default_factory=lambda: {Unit.LOAD: [], Unit.STORE: []})
+    waiting: dict[Unit, deque[Move]] = field(default_factory=lambda: {Unit.LOAD: deque(), Unit.STORE: deque()})  # not yet complete
+    of_index: dict[int, Move] = field(default_factory=dict)
 
     def run(self) -> Prediction:
         fetch = _Fetch(self.program, self.latency)
@@ -163,38 +122,26 @@ class _Replay:
             fetch.accepted(accepted)
             self.runs.append(None)
             self._take(i, step, accepted + 1)
-        self._complete(None)
+        for queue in self.waiting.values():
+            if queue:
+                self._done(queue[-1].index)
         end = max([end, *(r.done + 1 for r in self.runs if r)])
         return Prediction(end + 1, tuple(r for r in self.runs if r))
 
     def _room(self, unit: Unit) -> int:
         """First cycle in which the queue takes another descriptor."""
-        takes = self.takes[unit]
-        count = len(takes)
-        if unit == Unit.STORE:
-            waiting = [s.index for s in self.stores if s.take < 0]
-            count += len(waiting)
-            if count >= QUEUE and count - QUEUE >= len(takes):
-                self._complete(waiting[count - QUEUE - len(takes)])
-        return 0 if count < QUEUE else takes[count - QUEUE] + 1
+        if unit == Unit.COMPUTE:
+            return self.tiles[-QUEUE] + 1 if len(self.tiles) >= QUEUE else 0
+        moves = self.moves[unit]
+        return self._begin(moves[-QUEUE]) + 1 if len(moves) >= QUEUE else 0
 
     def _take(self, index: int, step: Step, at: int) -> None:
         d, unit = step.descriptor, step.unit
-        at = max(at, self.ready[unit])
-        for other in Unit:
-            if d.waits >> other & 1:
-                source = self.tokens[other, unit].popleft()
-                if self.runs[source] is None:
-                    self._complete(source)
-                run = self.runs[source]
-                assert run is not None, "`_complete` made it"
-                at = max(at, run.done + 1)
+        after = [self.tokens[other, unit].popleft() for other in Unit if d.waits >> other & 1]
         if isinstance(d, Compute):
-            self._compute(index, step, d, at)
-        elif unit == Unit.LOAD:
-            self._load(index, step, d, at)
+            self._compute(index, step, d, max([at, self.free, *(self._done(i) + 1 for i in after)]))
         else:
-            self.stores.append(_Store(index, step, at))
+            self._queue(index, step, at, after)
         for other in Unit:
             if d.signals >> other & 1:
                 self.tokens.setdefault((unit, other), deque()).append(index)
@@ -205,55 +152,57 @@ class _Replay:
         last = at + d.cycles - d.idle
         words = 1 if d.acc_store else (d.planes + 1) * d.writes
         self.written = last + self.latency_out + words
-        self.ready[Unit.COMPUTE] = at + d.cycles
+        self.free = at + d.cycles
+        self.tiles.append(at)
         self.banks.add(at + 1, d)
-        self._note(index, Run(Unit.COMPUTE, step.layer, at, at + 1, last, self.written))
-        while self._progress(at + d.cycles + 1):
+        self.runs[index] = Run(Unit.COMPUTE, step.layer, at, at + 1, last, self.written)
+        while any(self._progress(q, self.free + 1) for q in self.waiting.values()):
             pass
 
-    def _load(self, index: int, step: Step, d: Transfer, at: int) -> None:
-        if len(self.loads) >= RECORDS:
-            at = max(at, self.loads[-RECORDS] + 1)
-        sizes = bursts(d.address, d.beats, self.program.config)
-        free = None
-        if d.target == Target.ACT:
-            free = self.banks.unwritten(max(self.arrival + 1, at + 1 + self.latency), d.inner // self.banks.half, d.beats + len(sizes))
-        first = -1
-        for i, size in enumerate(sizes):
-            start = max(self.arrival + 1, at + 1 + i + self.latency)
-            first = start if first < 0 else first
-            self.arrival = start + size - 1 if free is None else free.after(start, size)
-        self.ready[Unit.LOAD] = at + len(sizes) + 1
-        self.loads.append(self.arrival)
-        self._note(index, Run(Unit.LOAD, step.layer, at, first, self.arrival, self.arrival))
+    def _queue(self, index: int, step: Step, at: int, after: list[int]) -> None:
+        moves = self.moves[step.unit]
+        kind: type[Load | Store] = Load if step.unit == Unit.LOAD else Store
+        if len(moves) >= kind.OPEN:
+            after.append(moves[-kind.OPEN].index)
+        move = kind(index, step, at, after, moves[-1] if moves else None, self.program.config, self.latency)
+        for kept in (moves, self.waiting[step.unit]):
+            kept.append(move)
+        self.of_index[index] = move
 
-    def _progress(self, horizon: int | None) -> bool:
-        """Move the oldest store on; whether it is complete now."""
-        if not self.stores:
+    def _begin(self, move: Move) -> int:
+        """The cycle in which a transfer is taken."""
+        if move.take < 0:
+            room = self._begin(move.previous) + move.previous.requests + 1 if move.previous else 0
+            move.begin(max([move.earliest, room, *(self._done(i) + 1 for i in move.after)]))
+        return move.take
+
+    def _done(self, index: int) -> int:
+        """The cycle in which a descriptor is complete; the array begins no tile before that but those that are known."""
+        run = self.runs[index]
+        if run:
+            return run.done
+        move = self.of_index[index]
+        if move.previous:
+            self._done(move.previous.index)
+        self._begin(move)
+        move.advance(self.banks, None)
+        return self._complete(move)
+
+    def _progress(self, queue: deque[Move], horizon: int) -> bool:
+        """Move the oldest transfer of a queue in cycles before the horizon, up to which the array is known; whether it is complete."""
+        if not queue or any(self.runs[i] is None for i in queue[0].after):
             return False
-        s = self.stores[0]
-        if s.take < 0:
-            take = max(s.earliest, self.ready[Unit.STORE])
-            if horizon is not None and take >= horizon:
-                return False
-            s.begin(take)
-            self.takes[Unit.STORE].append(take)
-        if not s.advance(self.banks, self.program.config.word_beats, horizon):
+        self._begin(queue[0])
+        if not queue[0].advance(self.banks, horizon):
             return False
-        done = s.last + self.latency + 1
-        self.ready[Unit.STORE] = done + 1
-        self.runs[s.index] = Run(Unit.STORE, s.step.layer, s.take, s.take + 3, s.last, done)
-        self.stores.popleft()
+        self._complete(queue[0])
         return True
 
-    def _complete(self, index: int | None) -> None:
-        """Complete stores up to one of them, or all, as if the array did nothing more."""
-        while self.stores and (index is None or self.runs[index] is None):
-            self._progress(None)
-
-    def _note(self, index: int, run: Run) -> None:
-        self.takes[run.unit].append(run.take)
-        self.runs[index] = run
+    def _complete(self, move: Move) -> int:
+        unit = move.step.unit
+        self.waiting[unit].popleft()
+        self.runs[move.index] = Run(unit, move.step.layer, move.take, move.first, move.last, move.done)
+        return move.done
 
 
 def predict(program: Program, latency: int = 20) -> Prediction:

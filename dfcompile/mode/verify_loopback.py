@@ -55,7 +55,8 @@ def _verified(
         found = differences(run.outputs, wanted)
         if engine == "rtl" and not found:
             found = differences(run_loopback(program, codes, engine, LATENCY, stalls, emitted=emitted).outputs, wanted)
-        return compared(found, frames, blame) | (_cycles(program, run) if engine == "rtl" else {})
+        result = compared(found, frames, blame)
+        return result | _cycles(result, program, run) if engine == "rtl" else result
     except CompileError as e:
         return no_result(e, frames, sum(x.size // x.shape[-1] for x in wanted.values()), blame)
 
@@ -109,12 +110,17 @@ def _up_to(program: Program, graph: Graph, tensor: str, codes: Codes, engine: st
     return str(found[0]) if found else None
 
 
-def _cycles(program: Program, run: LoopbackRun) -> dict[str, Any]:
-    """Measured and predicted cycles: of a run, and of a frame in it."""
+def _cycles(result: dict[str, Any], program: Program, run: LoopbackRun) -> dict[str, Any]:
+    """Measured and predicted cycles, of a run and of a frame in it; fails the result at the first run that takes others than predicted."""
     measured, predicted = run.cycles[0], predict(program, LATENCY).cycles
-    return {
+    found: dict[str, Any] = {
         "interval_cycles": plain(Fraction(measured, program.batch)),
         "latency_cycles": measured,
         "predicted_interval_cycles": plain(Fraction(predicted, program.batch)),
         "predicted_latency_cycles": predicted,
     }
+    wrong = next((i for i, cycles in enumerate(run.cycles) if cycles != predicted), None)
+    if wrong is not None:
+        text = f"the run from frame {wrong * program.batch} on takes {run.cycles[wrong]} cycles, predicted {predicted}"
+        found |= {"pass": False, "first_mismatch": result["first_mismatch"] or text}
+    return found

@@ -10,11 +10,18 @@ import pytest
 
 import dfcompile as dfc
 from dfcompile.emit.engine import emit_hls_engine
+from dfcompile.ir.graph import Array
 from dfcompile.ir.intop import IntAdd, IntPool, Window
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.engine import run_program
+from dfcompile.loopback.predict import predict
+from dfcompile.loopback.program import Program
+from dfcompile.loopback.validate import ErrorCode
+from dfcompile.mode import verify_loopback as verify_loopback_module
 from dfcompile.mode.loopback import LoopbackAccelerator
 from dfcompile.mode.verify_loopback import verify_loopback
+from dfcompile.run.loopback import LoopbackRun
 from tests.loopback.cases import CASES, Net, outputs
 
 ENGINE = EngineConfig(pe=8, simd=8, act_words=2048, weight_words=256)
@@ -32,6 +39,22 @@ def test_frames_hold_the_extremes(made: LoopbackAccelerator) -> None:
     ((name, codes),) = made.frames(3).items()
     tensor = made.graph.tensors[name]
     assert (codes[1] == tensor.lo).all() and (codes[2] == tensor.hi).all() and len(set(codes[0].ravel().tolist())) > 1
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_cycles_that_were_not_predicted_fail(late: int, made: LoopbackAccelerator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every run of a batch counts, not the first alone; the results may be right."""
+
+    def slow(program: Program, codes: dict[str, Array], engine: str, latency: int, *more: Any, **options: Any) -> LoopbackRun:
+        cycles = [predict(program, latency).cycles] * 2
+        cycles[late] += 1
+        return LoopbackRun(run_program(program, codes), tuple(cycles), ErrorCode.NONE, 0)
+
+    monkeypatch.setattr(verify_loopback_module, "run_loopback", slow)
+    found = made.verify(["rtl"], frames=2)["engines"]["rtl"]
+    cycles = found["predicted_latency_cycles"]
+    assert found["mismatches"] == 0 and not found["pass"]
+    assert found["first_mismatch"] == f"the run from frame {late} on takes {cycles + 1} cycles, predicted {cycles}"
 
 
 def joined() -> Net:
