@@ -10,6 +10,7 @@ import numpy as np
 
 from dfcompile.device.boards import Board
 from dfcompile.device.family import DEFAULT
+from dfcompile.emit.ports import memory_ports
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array, Graph
 from dfcompile.ir.intop import IntConv
@@ -53,6 +54,7 @@ def make_report(acc: LoopbackAccelerator, model: Graph, board: Board | None) -> 
         "timing": dataclasses.asdict(timing) | {"fps": clock * 1e6 / float(timing.interval_cycles)},
         "units": rows,
         "fifos": [],
+        "ports": memory_ports(acc.program, acc.codes),
         "engine": dataclasses.asdict(acc.config) | {"batch": acc.batch},
         "roofline": {
             "macs_per_cycle": acc.config.lanes,

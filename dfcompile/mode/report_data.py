@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from dfcompile.dataflow.share import saved_by, shared_memories, unit_resources
 from dfcompile.device.boards import Board
 from dfcompile.device.resources import Resources
+from dfcompile.emit.interface import Interface
+from dfcompile.emit.ports import stream_ports
 from dfcompile.folding.fold import Folded, macs
 from dfcompile.ir.graph import Graph
 from dfcompile.mode.figures import budget_of, plain
@@ -58,6 +60,7 @@ def make_report(
         },
         "units": units,
         "fifos": fifos,
+        "ports": stream_ports(Interface.of(design)),
         "fifo_sizing": _sizing(sizing),
         "shared_memories": shared,
         "resources": dataclasses.asdict(acc.resources),
