@@ -103,13 +103,15 @@ def load(out: str | Path) -> Accelerator:
 
 @_door
 def check(
-    model: str | Path, *, input_type: Names = None, from_: Names = None, to: Names = None, argmax: bool = False
+    model: str | Path, *, mode: str = "auto", input_type: Names = None, from_: Names = None, to: Names = None, argmax: bool = False
 ) -> tuple[Problem, ...]:
-    """Everything that stops a model, or its part between tensors, from compiling; empty when nothing does."""
+    """Everything that stops a model, or its part between tensors, from compiling; empty when nothing does. Loopback programs are made
+    with mode "loopback" alone, for an engine as wide as the model needs.
+    """
     from dfcompile.front import check as find_problems
     from dfcompile.options import Options
 
-    return find_problems(Path(model), Options.of(input_type=input_type, from_=from_, to=to, argmax=argmax))
+    return find_problems(Path(model), Options.of(mode=mode, input_type=input_type, from_=from_, to=to, argmax=argmax))
 
 
 @_door

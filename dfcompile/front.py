@@ -17,6 +17,7 @@ from dfcompile.frontend.importer import ImportResult, import_model
 from dfcompile.frontend.part import Part
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.types import IntType
+from dfcompile.loopback.program import Program
 from dfcompile.options import Options, parse_input_type
 from dfcompile.store.files import writing
 from dfcompile.streamline.decline import Declined
@@ -146,10 +147,24 @@ def _lower(job: Job, integer: Integer) -> Lowered:
     return Lowered(integer, units)
 
 
+def _program(job: Job, integer: Integer) -> Program:
+    from dfcompile.loopback.compile import compile_program
+    from dfcompile.loopback.config import EngineConfig
+    from dfcompile.loopback.search.sweep import widths
+
+    return compile_program(integer.graph, EngineConfig(**widths([integer.graph])))
+
+
 IMPORT = stage("import", _import)
 INTEGER = stage("streamline", _streamline)
 UNITS = stage("lower", _lower)
+PROGRAM = stage("program", _program)
 FRONT = IMPORT >> INTEGER >> UNITS
+
+
+def front(mode: str) -> Stages[Imported, Lowered] | Stages[Imported, Program]:
+    """What decides whether an imported model compiles in a mode: its units, or a program for the engine as wide as it needs."""
+    return INTEGER >> PROGRAM if mode == "loopback" else INTEGER >> UNITS
 
 
 def problems_of(run: Callable[[], object]) -> tuple[Problem, ...]:
@@ -162,8 +177,9 @@ def problems_of(run: Callable[[], object]) -> tuple[Problem, ...]:
 
 
 def check(path: Path, options: Options) -> tuple[Problem, ...]:
-    """Everything that stops a model, or its part between tensors, from compiling; empty when nothing does."""
-    return problems_of(lambda: FRONT(Job(path, options), path))
+    """Everything that stops a model, or its part between tensors, from compiling in the options' mode; empty when nothing does."""
+    job = Job(path, options)
+    return problems_of(lambda: front(options.mode)(job, IMPORT(job, path)))
 
 
 @dataclass(frozen=True)

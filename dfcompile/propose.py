@@ -11,7 +11,7 @@ from pathlib import Path
 import networkx as nx
 
 from dfcompile.errors import CompileError, Problem
-from dfcompile.front import INTEGER, UNITS, Job, problems_of, take_model
+from dfcompile.front import Job, front, problems_of, take_model
 from dfcompile.frontend.importer import Survey, import_part, survey
 from dfcompile.frontend.part import Tensors, Vertex
 from dfcompile.options import Options
@@ -88,10 +88,11 @@ class _Candidate:
         yield replace(self, first=place + 1)
 
 
-def propose(model: Path, input_type: tuple[str, ...] = ()) -> Proposal | None:
+def propose(model: Path, input_type: tuple[str, ...] = (), mode: str = "auto") -> Proposal | None:
     """The part with the most multiplications that compiles, of those between two tensors that all ways go through; None where none does.
 
-    Each is compiled up to units before it is proposed. Of equally many multiplications more nodes win, then the earlier part.
+    Each is compiled up to units, or a program with mode "loopback", before it is proposed. Of equally many multiplications more nodes win,
+    then the earlier part.
     """
     try:
         found = survey(model)
@@ -112,7 +113,7 @@ def propose(model: Path, input_type: tuple[str, ...] = ()) -> Proposal | None:
         places = sorted({c.chain.place.get(n, -1) for n in bad})
         refused = next((p for p in places if c.first <= p <= c.last), None)
         if refused is None:
-            problems = _problems(found, c, model, input_type)
+            problems = _problems(found, c, model, Options(input_type=() if c.start else input_type, mode=mode))
             if not problems:
                 return Proposal(c.start, c.end, c.macs, sum(found.macs.values()))
             tried += any(p.code != "open-part" for p in problems)
@@ -126,10 +127,10 @@ def propose(model: Path, input_type: tuple[str, ...] = ()) -> Proposal | None:
     return None
 
 
-def _problems(found: Survey, c: _Candidate, path: Path, input_type: tuple[str, ...]) -> tuple[Problem, ...]:
+def _problems(found: Survey, c: _Candidate, path: Path, options: Options) -> tuple[Problem, ...]:
     """What stops a part; a declared type of an input is that of the model's inputs."""
-    job = Job(path, Options(input_type=() if c.start else input_type))
-    return problems_of(lambda: (INTEGER >> UNITS)(job, take_model(job, import_part(found, c.start, c.end))))
+    job = Job(path, options)
+    return problems_of(lambda: front(options.mode)(job, take_model(job, import_part(found, c.start, c.end))))
 
 
 def _labels(problem: Problem) -> set[str]:

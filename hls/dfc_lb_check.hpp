@@ -45,7 +45,7 @@ inline int lb_check(const LbCompute& d) {
   if (d.batch == 0 || d.height == 0 || d.width_out == 0 || d.kernel_h == 0 || d.kernel_w == 0 || d.words == 0) return error_code_loop;
   if (d.bank >= TreeBanks || !lb_can_step<TreeLevels, AccBits, ScaleBits>(d)) return error_code_tree;
   if ((1 << d.width) > WeightBits || d.weight >= WeightWords) return error_code_weight;
-  if (!lb_can_join(d) || d.writes == 0 || d.writes > Words || d.lane % Lanes != 0 || d.lane >= Simd) return error_code_result;
+  if (!lb_can_join(d) || d.planes >= AccBits / 8 || d.writes == 0 || d.writes > Words || d.lane % Lanes != 0 || d.lane >= Simd) return error_code_result;
   return error_code_none;
 }
 

@@ -59,7 +59,7 @@ module dfc_lb_check #(
       || (compute_i.lookup && (compute_i.levels == '0 || 32'(compute_i.levels) == TreeLevels));
   assign scale_bad  = ScaleBits == 0 || compute_i.lookup || 32'(compute_i.scale_shift) >= (AccBits < 35 ? AccBits : 35) + ScaleBits;
   assign weight_bad = (32'd1 << compute_i.width) > WeightBits || 32'(compute_i.weight) >= WeightWords;
-  assign result_bad = join_bad || compute_i.writes == '0 || 32'(compute_i.writes) > Words
+  assign result_bad = join_bad || 32'(compute_i.planes) >= AccBits / 8 || compute_i.writes == '0 || 32'(compute_i.writes) > Words
       || (32'(compute_i.lane) & (Lanes - 1)) != 0 || 32'(compute_i.lane) >= Simd;
 
   always_comb begin

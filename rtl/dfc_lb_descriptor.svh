@@ -51,7 +51,7 @@ typedef struct packed {
 } dfc_lb_transfer_t;
 
 typedef struct packed {
-  logic [6:0] unused_bits;
+  logic [5:0] unused_bits;
   logic [5:0] scale_shift;
   logic [0:0] scale;
   logic [17:0] start_2;
@@ -96,7 +96,7 @@ typedef struct packed {
   logic [0:0] shift_2;
   logic [0:0] shift_1;
   logic [1:0] passes;
-  logic [1:0] planes;
+  logic [2:0] planes;
   logic [0:0] lookup;
   logic [0:0] twice;
   logic [1:0] bank;

@@ -29,7 +29,7 @@ typedef struct packed {
   logic        lookup;
   logic        scale;
   logic [5:0]  scale_shift;
-  logic [1:0]  planes;
+  logic [2:0]  planes;
   logic [5:0]  writes;
   logic [6:0]  lane;
   logic [23:0] dst;

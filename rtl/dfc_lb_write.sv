@@ -33,7 +33,7 @@ module dfc_lb_write #(
   logic                  active_q;
   logic [Pe*AccBits-1:0] values_q;
   dfc_lb_result_t        info_q;
-  logic [1:0]            plane_q;
+  logic [2:0]            plane_q;
   logic [5:0]            word_q;
   logic [23:0]           plane_addr_q;
   logic                  word_last, last;
@@ -71,7 +71,7 @@ module dfc_lb_write #(
     end else if (active_q) begin
       word_q <= word_last ? '0 : word_q + 6'd1;
       if (word_last) begin
-        plane_q      <= plane_q + 2'd1;
+        plane_q      <= plane_q + 3'd1;
         plane_addr_q <= plane_addr_q + info_q.dst_p;
       end
     end

@@ -143,6 +143,25 @@ def test_proposals(between: tuple[str, ...], wanted: Proposal, here: Path) -> No
     assert propose(Path("m.onnx")) == wanted
 
 
+def test_check_in_loopback(here: Path, capsys: Capture) -> None:
+    """A product of sums is wider than the engine multiplies: units take it. What is proposed compiles in the mode that was asked for."""
+    nodes = [quant("x", "q0", bits="wide"), quant("w", "wq", "ws"), quant("u", "uq", "ws")]
+    nodes += [helper.make_node("Conv", ["q0", f"{w}q"], [f"k{w}"], name=f"conv_{w}") for w in "wu"]
+    nodes += [helper.make_node("Mul", ["kw", "ku"], ["p"], name="product"), quant("p", "q1")]
+    nodes += [helper.make_node("Conv", ["q1", "wq"], ["k"], name="last"), quant("k", "q2")]
+    weights = random(3, 3, 1, 1)
+    held = constants(w=weights, u=weights[::-1].copy(), ws=np.float32([0.3]), wide=16.0)
+    onnx.save(model(nodes, {"x": [1, 3, 4, 4]}, ("q2",), held, domains={QONNX: 1}), "m.onnx")
+    assert run("check", "m.onnx") == run("check", "m.onnx", "--mode", "dataflow") == 0
+    assert run("check", "m.onnx", "--mode", "loopback") == 1
+    said = capsys.readouterr().err
+    assert "node mul_binary_0 (ONNX: product)" in said and "is wider than 18 bits" in said
+    command = said.splitlines()[-1].strip()
+    assert command == "dfcompile build m.onnx -o OUT --from p --mode loopback"
+    assert run(*shlex.split(command)[1:], "--quiet") == 0
+    assert dfc.check("m.onnx", mode="loopback") and not dfc.check("m.onnx")
+
+
 def test_nothing_to_propose(here: Path) -> None:
     Path("m.onnx").write_bytes(b"no model")
     assert propose(Path("m.onnx")) is None

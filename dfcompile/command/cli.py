@@ -126,11 +126,12 @@ def _propose(model: Path, options: Options) -> None:
     if not options.from_ and not options.to:
         from dfcompile.propose import propose
 
-        show_proposal(propose(model, options.input_type), model, options.input_type)
+        show_proposal(propose(model, options.input_type, options.mode), model, options.input_type, options.mode)
 
 
 @cli.command()
 @model_argument
+@mode_option
 @input_type_option
 @from_option
 @to_option

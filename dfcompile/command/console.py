@@ -77,11 +77,12 @@ def show_verdict(name: str, found: dict[str, Any]) -> None:
     print(text + (f"\n  first mismatch: {found['first_mismatch']}" if found.get("first_mismatch") else ""))
 
 
-def show_proposal(found: Proposal | None, model: Path, input_type: tuple[str, ...] = ()) -> None:
+def show_proposal(found: Proposal | None, model: Path, input_type: tuple[str, ...] = (), mode: str = "auto") -> None:
     """Print the largest part of a model that compiles, as a command to copy. The whole is none."""
     if found and (found.start or found.end):
         given = (("--from", found.start), ("--to", found.end), ("--input-type", () if found.start else input_type))
         options = [x for name, values in given for v in values for x in (name, v)]
+        options += ["--mode", mode] if mode == "loopback" else []
         command = shlex.join(["dfcompile", "build", str(model), "-o", "OUT", *options])
         share = f"{found.macs:,} of the model's {found.whole:,} multiplications"
         print(f"\nthe largest part that compiles, with {share}:\n  {command}", file=sys.stderr)

@@ -121,7 +121,7 @@ class Compute(Header):
     bank:       threshold bank of the tile
     twice:      code = least + 2 * count instead of least + count
     lookup:     the result is word 2**(tree_levels - 1) + count of the bank, plus the bias; 0 < levels < tree_levels
-    planes:     bytes of a result, less one: plane k is byte k, all but the last with its top bit inverted
+    planes:     bytes of a result, less one, fewer than a sum has: plane k is byte k, all but the last with its top bit inverted
     passes:     number of passes, less one
     shift_p:    multiply the sum by 256 before pass p; with MUL by 256 and add 128; a pass without it is a new factor
     pad, pad_p: what passes read outside the picture
@@ -147,7 +147,7 @@ class Compute(Header):
     bank: int = bits(2)
     twice: int = bits(1)
     lookup: int = bits(1)
-    planes: int = bits(2)
+    planes: int = bits(3)
     passes: int = bits(2)
     shift_1: int = bits(1)
     shift_2: int = bits(1)

@@ -1,6 +1,6 @@
 """Layers: the one form in which the engine computes anything, between the integer graph and descriptors.
 
-Every layer is a window of taps over one to four operand planes, joined by addition, maximum or minimum with constant
+Every layer is a window of taps over operand planes, joined by addition, maximum or minimum with constant
 weights, and a result by thresholds or the sum itself. Convolution, pooling, addition, padding and copies differ in their weights only.
 """
 

@@ -38,7 +38,8 @@ from dfcompile.loopback.storage import Ints, Storage, slots_of
 from dfcompile.loopback.tile import correction, passes_of
 from dfcompile.loopback.width import Scalings, holds, scalings
 
-MOST_OPERANDS = 4
+MOST_OPERANDS = 16
+"""Terms of a sum that are added where they are read; more are stored first."""
 OPS = {"max": AccOp.MAX, "min": AccOp.MIN, "sum": AccOp.ADD}
 
 

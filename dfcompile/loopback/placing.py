@@ -53,7 +53,7 @@ class Placing:
         if joined:
             self.place_parts(joined)
             return
-        planes, shift = planes_for(*self.held(name))
+        planes, shift = planes_for(*self.held(name), self.config.acc_bits)
         slots = slots_of(c, simd)
         words = len(slots) // simd
         self.result.storage[name] = Storage(name, slots, h, w, 0, w * words, words, h * w * words, planes, shift)
@@ -77,7 +77,7 @@ class Placing:
         simd = self.config.simd
         h, w, _ = self.tensor(name).shape
         held = [self.held(t) for t in (name, *node.inputs)]
-        planes, shift = planes_for(min(lo for lo, _ in held), max(hi for _, hi in held))
+        planes, shift = planes_for(min(lo for lo, _ in held), max(hi for _, hi in held), self.config.acc_bits)
         parts = [slots_of(self.tensor(t).channels, simd) for t in node.inputs]
         words = sum(map(len, parts)) // simd
         first = channel = 0

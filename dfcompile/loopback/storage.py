@@ -11,6 +11,8 @@ from dfcompile.ir.graph import Array
 
 Ints = NDArray[np.int64]
 GAP = -1
+MOST_PLANES = 6
+"""Bytes of a stored code: the shift of so many times the weights of a channel stays within 64 bits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,18 +78,19 @@ def slots_of(channels: int, simd: int) -> Ints:
     return slots
 
 
-def planes_for(lo: int, hi: int) -> tuple[int, int]:
-    """(planes, shift) that hold codes in [lo, hi]."""
+def planes_for(lo: int, hi: int, acc_bits: int) -> tuple[int, int]:
+    """(planes, shift) that hold codes in [lo, hi], of sums of so many bits."""
     if lo >= -128 and hi <= 127:
         return 1, 0
     if hi - lo <= 255:
         return 1, lo + 128
-    for planes in (2, 3, 4):
+    most = min(MOST_PLANES, acc_bits // 8)
+    for planes in range(2, most + 1):
         shift = sum(128 << 8 * k for k in range(planes - 1))
         top = 128 << 8 * (planes - 1)
         if -top <= lo and hi < top:
             return planes, shift
-    raise ValueError(f"codes in [{lo}, {hi}] need more than 32 bits")
+    raise ValueError(f"codes in [{lo}, {hi}] need more than {8 * most} bits")
 
 
 def digits(codes: Array, planes: int, shift: int) -> NDArray[np.int8]:

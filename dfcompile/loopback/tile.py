@@ -55,19 +55,25 @@ class Tile:
 
 
 def passes_of(layer: Layer, storage: dict[str, Storage]) -> list[Pass]:
-    """Operand planes and weight digits from the highest product down. ValueError where a product of streams has more than a descriptor."""
+    """Operand planes and weight digits from the highest product down. ValueError where what is no sum has more than a
+    descriptor."""
     found: list[Pass] = []
     if layer.op == AccOp.MUL:
         planes = [(i, p) for i, o in enumerate(layer.operands) for p in range(storage[o.tensor].planes - 1, -1, -1)]
         found = [Pass(i, p, p + 1 < storage[layer.operands[i].tensor].planes) for i, p in planes]
-        if len(found) > MOST_PASSES:
-            raise ValueError(f"its factors are of {len(found)} bytes, the engine walks {MOST_PASSES}")
-        return found
+        return _walked(found, "factors are")
     sizes = [(storage[o.tensor].planes, o.kernel.digits) for o in layer.operands]
     for power in range(max(p + d for p, d in sizes) - 2, -1, -1):
         here = [(i, k) for i, (planes, digits) in enumerate(sizes) for k in range(planes) if 0 <= power - k < digits]
         found += [Pass(i, k, bool(found) and first == 0, power - k) for first, (i, k) in enumerate(here)]
-    return found
+    return found if layer.op == AccOp.ADD else _walked(found, "codes are")
+
+
+def _walked(passes: list[Pass], what: str) -> list[Pass]:
+    """ValueError where a descriptor does not walk so many: only sums go on with partial ones."""
+    if len(passes) > MOST_PASSES:
+        raise ValueError(f"its {what} of {len(passes)} bytes, the engine walks {MOST_PASSES}")
+    return passes
 
 
 def runs_of(layer: Layer, passes: list[Pass]) -> list[list[Pass]]:

@@ -30,7 +30,7 @@ MEANS = {
     ErrorCode.LOOP: "a loop of no steps",
     ErrorCode.TREE: "no such threshold bank, level, table or requantization",
     ErrorCode.WEIGHT: "no such weight width or word",
-    ErrorCode.RESULT: "no such operation, number of words or lane, or results that come faster than they are written",
+    ErrorCode.RESULT: "no such operation, number of bytes or words, or lane, or results that come faster than they are written",
     ErrorCode.ACT_RANGE: "a tap or a result lies outside the activation memory",
     ErrorCode.BUS: "the external memory answered with an error",
     ErrorCode.TIMEOUT: "nothing moved for too long: the program waits for itself, or the external memory does not answer",
@@ -59,8 +59,14 @@ def check(d: Descriptor, config: EngineConfig, index: int) -> None:
     if 1 << d.width > config.weight_bits or d.weight >= config.weight_words:
         raise Fault("WEIGHT", index)
     lanes = min(config.pe, config.simd)
-    if not 1 <= d.writes <= config.word_writes or d.lane % lanes or d.lane >= config.simd or not _can_join(d):
-        raise Fault("RESULT", index, "no such operation, number of words or lane")
+    if (
+        not 1 <= d.writes <= config.word_writes
+        or 8 * d.planes >= config.acc_bits
+        or d.lane % lanes
+        or d.lane >= config.simd
+        or not _can_join(d)
+    ):
+        raise Fault("RESULT", index, "no such operation, number of bytes or words, or lane")
 
 
 def _can_step(d: Compute, config: EngineConfig) -> bool:

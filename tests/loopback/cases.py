@@ -265,6 +265,20 @@ def very_wide() -> Net:
     return n
 
 
+def wide_stored() -> Net:
+    """Codes of five and six bytes: outputs, read by several, padded, joined to others; a sum of six terms too wide to be stored."""
+    n = Net(19, x=((4, 3, 9), -128, 127))
+    a = n.conv("x", 6, Window((2, 2)), top=1 << 25)
+    b = n.conv(a, 3, Window((2, 2), (1, 1), (1, 0, 1, 1)), pad=-(1 << 37), top=100)
+    c = n.steps(n.node(IntConcat(), a, n.conv("x", 5, Window((2, 2)), top=3)), 4)
+    scaled = [n.node(IntConv(Window(), 9), "x", w=n.rng.integers(-(1 << 30), 1 << 30, (9, 1, 1, 1))) for _ in range(6)]
+    total = scaled[0]
+    for k, term in enumerate(scaled[1:]):
+        total = n.node(IntAdd((1, -3), k), total, term)
+    n.outs = (a, b, c, n.steps(total, 3))  # type: ignore[attr-defined]
+    return n
+
+
 MAKERS = (convolutions, branches, pools, flattened, cut, transposed, positions, products, tables, wide, least_codes, requantized, partial)
 CASES: dict[str, Callable[[], Net]] = {f.__name__: f for f in MAKERS}
 

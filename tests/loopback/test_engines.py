@@ -19,7 +19,7 @@ from dfcompile.loopback.predict import predict
 from dfcompile.loopback.program import Program
 from dfcompile.loopback.validate import ErrorCode, Fault
 from dfcompile.run.loopback import build_hls_engine, build_rtl_engine, run_image, run_loopback
-from tests.loopback.cases import CASES, outputs, sixteen_bits, very_wide
+from tests.loopback.cases import CASES, outputs, sixteen_bits, very_wide, wide_stored
 from tests.loopback.resnet import resnet
 from tests.loopback.test_program import REFUSED, corrupted
 
@@ -58,13 +58,15 @@ def test_one_engine_runs_all(engine: str) -> None:
 def test_sums_of_64_bits(engine: str) -> None:
     """Codes of 16 bits from sums of 34, by multipliers of over 32 bits; weights of five bytes."""
     config = replace(SQUARE, acc_bits=64, scale_bits=48, tree_levels=5)
-    for net, layers in ((sixteen_bits(), 3), (very_wide(), 2)):
+    for net, layers in ((sixteen_bits(), 3), (very_wide(), 2), (wide_stored(), 5)):
         graph, codes = net.graph(*outputs(net)), net.codes(2)
         program = compile_program(graph, config)
         assert len(program.layers) == layers
         run, wanted = run_loopback(program, codes, engine), graph.execute(codes)
         for t in graph.outputs:
             np.testing.assert_array_equal(run.outputs[t], wanted[t])
+        if engine == "rtl":
+            assert set(run.cycles) == {predict(program).cycles}
 
 
 @needs_gxx

@@ -84,7 +84,7 @@ REFUSED: list[tuple[dict[str, int], str]] = [
     ({"scale": 1, "lookup": 1}, "TREE"), ({"scale": 1, "scale_shift": 60}, "TREE"),
     ({"weight": 128}, "WEIGHT"), ({"op": 6}, "RESULT"), ({"op": AccOp.ARGMAX, "acc_load": 1}, "RESULT"),
     ({"op": AccOp.MAX, "acc_store": 1}, "RESULT"), ({"op": AccOp.MUL}, "RESULT"), ({"op": AccOp.ARGMAX_LAST, "passes": 1}, "RESULT"),
-    ({"writes": 0}, "RESULT"), ({"dst": 5000}, "ACT_RANGE"), ({"src": 5000}, "ACT_RANGE"),
+    ({"writes": 0}, "RESULT"), ({"planes": 4}, "RESULT"), ({"dst": 5000}, "ACT_RANGE"), ({"src": 5000}, "ACT_RANGE"),
 ]  # fmt: skip
 """A change of a sound tile, and the error that ends the run."""
 
@@ -139,6 +139,17 @@ def test_wide_sums() -> None:
     assert_exact(net, SHAPES["deep"], 2)
     with pytest.raises(CompileError, match="are wider than 32 bits"):
         compile_program(net.graph("n1"), SHAPES["square"])
+
+
+def test_codes_of_five_bytes() -> None:
+    """Sums of 36 bits that are kept: an engine of 64-bit sums is chosen; one of 32 bits has four bytes to write."""
+    net = Net(6, x=((2, 3, 20), -128, 127))
+    net.conv("x", 9, Window((2, 2)), top=20_000_000)
+    graph = net.graph("n0")
+    assert widths([graph])["acc_bits"] == 64
+    assert assert_exact(net, SHAPES["deep"], 1)
+    with pytest.raises(CompileError, match="need more than 32 bits"):
+        compile_program(graph, SHAPES["square"])
 
 
 def test_sixteen_bits() -> None:

@@ -87,7 +87,7 @@ def widths(graphs: Sequence[Graph]) -> dict[str, int]:
     scale = scale_bits(graphs)
     found = {"weight_bits": weight_bits(graphs), "scale_bits": scale, "acc_bits": 64 if scale > 32 else 32}
     refused = [g for g in graphs if lower(g, EngineConfig(**found)).problems]
-    if any(not lower(g, EngineConfig(**found | {"acc_bits": 64})).problems for g in refused):
+    if any(lower(g, EngineConfig(**found | {"acc_bits": 64})).problems != lower(g, EngineConfig(**found)).problems for g in refused):
         found["acc_bits"] = 64
     levels = range(LEAST_SCALE_LEVELS if scale else MOST_LEVELS, MOST_LEVELS + 1)
     lows = [[lower(g, EngineConfig(tree_levels=k, **found)) for g in graphs] for k in levels]
