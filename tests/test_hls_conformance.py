@@ -29,6 +29,7 @@ from tests.units.test_argmax import argmaxes
 from tests.units.test_lookup import lookups
 from tests.units.test_multiply import multiplies
 from tests.units.test_mvtu import mvtus
+from tests.units.test_mvtu_graph import graph_units
 from tests.units.test_pool import pools
 from tests.units.test_repack import repacks
 from tests.units.test_threshold import thresholds
@@ -39,7 +40,7 @@ from tools.hls_conformance import check_design, check_engine
 
 INT4 = IntType(4, signed=True)
 KINDS: dict[str, st.SearchStrategy[Unit]] = {
-    "add": adds(), "argmax": argmaxes(), "lookup": lookups(), "multiply": multiplies(), "mvtu": mvtus(), "pool": pools(),
+    "add": adds(), "argmax": argmaxes(), "lookup": lookups(), "multiply": multiplies(), "pool": pools(),
     "repack": repacks(), "sliding_window": windows(), "threshold": thresholds(), "upsample": upsamples(), "vvtu": vvtus(),
     "concat": st.builds(lambda n: Concat(((2, 3, 4), (2, 3, 6)), INT4, n), st.sampled_from([1, 2])),
     "split": st.builds(lambda n: Split((2, 3, 10), (4, 6), INT4, n), st.sampled_from([1, 2])),
@@ -48,6 +49,7 @@ KINDS: dict[str, st.SearchStrategy[Unit]] = {
     "width_converter": st.builds(
         lambda a, b: WidthConverter((1, 5, 12), INT4, a, b), st.sampled_from([1, 2, 12, 60]), st.sampled_from([1, 3, 4, 20])
     ),
+    "mvtu": st.one_of(mvtus(), graph_units()),
 }  # fmt: skip
 
 

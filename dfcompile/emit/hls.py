@@ -10,6 +10,7 @@ from typing import Any
 import dfcompile
 from dfcompile.dataflow.design import Design
 from dfcompile.device.area import STYLES
+from dfcompile.emit.adders import hls_adders
 from dfcompile.emit.identity import design_hash, version_word
 from dfcompile.emit.interface import Interface, PortView
 from dfcompile.emit.memory import write_bank
@@ -58,7 +59,8 @@ def _unit_view(node: Node, interface: Interface) -> dict[str, Any]:
     memories = [bank for m in unit.stored for bank in rom_banks(name, m)]
     return {
         "name": name,
-        "kind": unit.kind,
+        "library": unit.library,
+        "sums": unit.adders,
         "text": f"{node.name}: {', '.join(node.source) or unit.kind}",
         "parameters": list(unit.hls_parameters().items()),
         "ports": ports,
@@ -75,11 +77,15 @@ def _top_arguments(node: Node, interface: Interface) -> list[str]:
     return [ports.get(t, interface.names.streams[t]) for t in (*node.inputs, *node.outputs)]
 
 
-def _write_memories(units: list[dict[str, Any]], folder: Path) -> None:
+def _write_constants(units: list[dict[str, Any]], folder: Path) -> None:
     for bank in (m for view in units for m in view["memories"]):
         path = folder / bank["file"]
         path.parent.mkdir(exist_ok=True)
         write_bank(path, bank["words"], bank["width"])
+    for view in units:
+        if view["sums"]:
+            (folder / "memory").mkdir(exist_ok=True)
+            (folder / "memory" / f"{view['name']}_sums.inc").write_text(hls_adders(view["sums"], "Sums"))
 
 
 def emit_hls(design: Design, folder: Path, target: Target | None = None) -> None:
@@ -100,9 +106,9 @@ def emit_hls(design: Design, folder: Path, target: Target | None = None) -> None
         {"name": ports.get(s.tensor, s.source), "width": s.width, "depth": depths[s.tensor], "impl": FIFO_MEMORIES.get(STYLES[s.style])}
         for s in interface.streams.values()
     ]
-    copy_library("hls", sorted({f"dfc_{u['kind']}.hpp" for u in units} | {"dfc_top.hpp", "dfc_testbench.hpp"}), folder)
+    copy_library("hls", sorted({f"dfc_{u['library']}.hpp" for u in units} | {"dfc_top.hpp", "dfc_testbench.hpp"}), folder)
     copy_simulation(folder)
-    _write_memories(units, folder)
+    _write_constants(units, folder)
     values = {
         "title": design.name,
         "names": interface.names,

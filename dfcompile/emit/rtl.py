@@ -10,6 +10,7 @@ from typing import Any
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.share import ported_memory, shared_memories
 from dfcompile.device.area import STYLE_CODES
+from dfcompile.emit.adders import rtl_adders
 from dfcompile.emit.identity import design_hash, version_word
 from dfcompile.emit.interface import Interface
 from dfcompile.emit.memory import write_lines
@@ -69,7 +70,8 @@ def _unit_view(node: Node, interface: Interface) -> dict[str, Any]:
     outputs = zip(port_names("out", len(node.outputs)), (interface.streams[t].source for t in node.outputs), strict=True)
     return {
         "name": name,
-        "kind": unit.kind,
+        "library": unit.library,
+        "sums": unit.adders,
         "text": f"{node.name}: {', '.join(node.source) or unit.kind}",
         "parameters": rtl_parameters(unit, lambda m: memory_file(name, m)),
         "memory": sanitise(unit.ported) if unit.ported else "",
@@ -98,13 +100,13 @@ def _write_memories(design: Design, interface: Interface, folder: Path) -> None:
 def emit_rtl(design: Design, folder: Path) -> None:
     """Write the SystemVerilog project of a design into `folder` (made when missing).
 
-    ``<name>.sv`` is the top with AXI4-Stream ports, ``<name>_core.sv`` the same with plain streams, ``files.f`` the
-    file list in dependency order. Memory paths are relative to `folder`.
+    ``<name>.sv`` is the top with AXI4-Stream ports, ``<name>_core.sv`` the same with plain streams, ``<name>_<unit>_sums.sv`` the adders of
+    a unit that has constants for weights, ``files.f`` the file list in dependency order. Memory paths are relative to `folder`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     interface = Interface.of(design)
     units = [_unit_view(n, interface) for n in design.nodes]
-    kinds = {f"dfc_{u['kind']}.sv" for u in units} | {"dfc_axi_batch.sv", "dfc_axi_last.sv"}
+    kinds = {f"dfc_{u['library']}.sv" for u in units} | {"dfc_axi_batch.sv", "dfc_axi_last.sv"}
     if any(s.depth for s in interface.streams.values()):
         kinds.add("dfc_fifo.sv")
     memories, shared = _memory_views(design, interface)
@@ -113,6 +115,9 @@ def emit_rtl(design: Design, folder: Path) -> None:
     library = copy_library("rtl", sorted(kinds), folder)
     _write_memories(design, interface, folder)
     top = interface.names.top
+    adders = {f"{top}_{u['name']}_sums": u["sums"] for u in units if u["sums"]}
+    for module, sums in adders.items():
+        (folder / f"{module}.sv").write_text(rtl_adders(sums, module))
     values = {
         "title": design.name,
         "names": interface.names,
@@ -128,4 +133,5 @@ def emit_rtl(design: Design, folder: Path) -> None:
     (folder / f"{top}_core.sv").write_text(render("rtl/core.sv.j2", **values))
     (folder / f"{top}.sv").write_text(render("rtl/wrapper.sv.j2", **values))
     sources = [f for f in library if f.endswith(".sv")]
-    (folder / "files.f").write_text("".join(f"{line}\n" for line in ["+incdir+.", *sources, f"{top}_core.sv", f"{top}.sv"]))
+    made = [f"{module}.sv" for module in (*adders, f"{top}_core", top)]
+    (folder / "files.f").write_text("".join(f"{line}\n" for line in ["+incdir+.", *sources, *made]))

@@ -250,6 +250,7 @@ def _wrong_choice(name: str, unit: Unit, choice: Any, base: Choice) -> Problem |
     values: dict[str, Any] = {}
     if isinstance(choice, Mapping) and _is_legal(unit, folding):
         styles = [s for family in FAMILIES for s in unit.folded(**folding).styles(family)]
+        styles += unit.folded(**folding).own_styles()
         values = {f: sorted({s[f] for s in styles} | {"auto"}) for f in (styles[0] if styles else {})}
         if all(v in values.get(k, ()) for k, v in wanted.items() if k not in folding):
             return None

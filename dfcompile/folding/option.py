@@ -3,12 +3,15 @@
 All foldings within an interval are options, in a network with up to `ALL` of them. In a larger one a padded layout is an option
 only where some unit needs it: where fewer of the same lanes would take that unit more than the interval. Other units may then have it
 too, to pass it on or to read it as it comes.
+
+What depends on each number that a unit stores (`Unit.own_styles`: adders of constant weights) takes a while to work out. It is an option
+where the interval is at most `OWN` times the cycles of the folding (beyond, fewer lanes take less), and where all options are asked for.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +22,10 @@ Choice = dict[str, Any]
 
 ALL = 10_000
 """Foldings of a network within an interval up to which each is an option: about three seconds to estimate their areas."""
+
+
+OWN = 8
+"""Most cycles of an interval, for each one of a folding, at which its own styles are options without being asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +67,7 @@ class OptionTable:
         self.family = family
         self._folded: dict[Hashable, list[Fold]] = {}
         self._areas: dict[tuple[Hashable, int], list[Option]] = {}
+        self._own: dict[tuple[Unit, int], list[Option]] = {}
 
     def foldings(self, unit: Unit) -> list[Fold]:
         """Every folding worth a thought."""
@@ -73,7 +81,7 @@ class OptionTable:
 
     def within(self, units: Mapping[str, Unit], interval: float, every: bool = False) -> dict[str, list[Option]]:
         """Options of each unit with at most `interval` cycles; every: all of them, however large the network is."""
-        every = every or self.few(units, interval)
+        own, every = every, every or self.few(units, interval)
         needed = {n: [f.cycles <= interval < f.until for f in self.foldings(u)] for n, u in units.items()}
         offered: set[tuple[int, int]] = set()
         for name, unit in units.items():
@@ -84,6 +92,8 @@ class OptionTable:
             for i, (f, kept) in enumerate(zip(self.foldings(unit), needed[name], strict=True)):
                 if kept or (f.cycles <= interval and (every or f.padded <= offered)):
                     found[name] += self._options(unit, i, f)
+                    if own or interval <= OWN * f.cycles:
+                        found[name] += self._own_options(unit, i, f)
         return found
 
     def few(self, units: Mapping[str, Unit], interval: float) -> bool:
@@ -93,8 +103,14 @@ class OptionTable:
     def _options(self, unit: Unit, index: int, fold: Fold) -> list[Option]:
         key = (unit.signature, index)
         if key not in self._areas:
-            self._areas[key] = list(_styled(fold.cycles, fold.choice, fold.unit, self.family))
+            self._areas[key] = _styled(fold, fold.unit, fold.unit.styles(self.family), self.family)
         return self._areas[key]
+
+    def _own_options(self, unit: Unit, index: int, fold: Fold) -> list[Option]:
+        if (unit, index) not in self._own:
+            folded = unit.folded(**fold.choice) if fold.choice else unit
+            self._own[unit, index] = _styled(fold, folded, folded.own_styles(), self.family)
+        return self._own[unit, index]
 
 
 def folds(unit: Unit) -> list[Fold]:
@@ -114,10 +130,10 @@ def folds(unit: Unit) -> list[Fold]:
     return found
 
 
-def _styled(cycles: int, choice: Choice, folded: Unit, family: str) -> list[Option]:
+def _styled(fold: Fold, folded: Unit, styles: Iterable[dict[str, str]], family: str) -> list[Option]:
     ports = tuple(s.layout for s in (*folded.inputs, *folded.outputs))
     found = []
-    for style in folded.styles(family):
+    for style in styles:
         unit = folded.folded(**style) if style else folded
-        found.append(Option({**choice, **style}, cycles, ports, vector(unit.resources(family), unit.mac_lanes)))
+        found.append(Option({**fold.choice, **style}, fold.cycles, ports, vector(unit.resources(family), unit.mac_lanes)))
     return found

@@ -9,6 +9,7 @@ from pathlib import Path
 from dfcompile.dataflow.share import SharedMemory
 from dfcompile.device.area import STYLE_CODES
 from dfcompile.device.resources import Resources
+from dfcompile.emit.adders import rtl_adders
 from dfcompile.emit.memory import hex_lines
 from dfcompile.emit.name import port_names, sanitise
 from dfcompile.emit.resource import library_files, resource_dir
@@ -19,6 +20,7 @@ from dfcompile.synthesis.yosys import read_command, run_yosys, yosys_tool
 from dfcompile.units.base import Unit
 
 TOP = "unit_top"
+SUMS = "unit_sums"
 
 
 def wrapper(unit: Unit, outside: bool = False) -> str:
@@ -45,9 +47,15 @@ def wrapper(unit: Unit, outside: bool = False) -> str:
                 f".Style({STYLE_CODES[memory.style]})) u_{name} (\n    .clk_i, .en_i({name}_en_o), .addr_i({name}_addr_o), "
                 f".data_o({name}_data_i)\n  );\n"
             )
+    if unit.adders:
+        pipe = unit.adders.pipeline
+        widths = {"x": unit.inputs[0].width, "sums": len(pipe.graph.out) * unit.adders.sum.bits}
+        inside = "".join(f"  logic [{bits - 1}:0] {name};\n" for name, bits in widths.items())
+        inside += f"  {SUMS} u_sums (.clk_i, .x_i(x), .sums_o(sums));\n"
+        links += [".sums_x_o(x)", ".sums_i(sums)"]
     return (
         f"module {TOP} (\n  {(',' + chr(10) + '  ').join(ports)}\n);\n{inside}"
-        f"  dfc_{unit.kind} #(\n    {', '.join(values)}\n  ) u_unit (\n    {', '.join(links)}\n  );\nendmodule\n"
+        f"  dfc_{unit.library} #(\n    {', '.join(values)}\n  ) u_unit (\n    {', '.join(links)}\n  );\nendmodule\n"
     )
 
 
@@ -59,8 +67,10 @@ def synthesise_unit(unit: Unit, family: str, library: Path | None = None, defaul
     outside: without the memory that it reads through ports
     """
     folder = library or resource_dir("rtl")
-    files = library_files(folder, [f"dfc_{unit.kind}.sv", *(["dfc_rom.sv"] if unit.ported and not outside else [])])
-    texts = [(f, (folder / f).read_text()) for f in files] + [(f"{TOP}.sv", wrapper(unit, outside))]
+    files = library_files(folder, [f"dfc_{unit.library}.sv", *(["dfc_rom.sv"] if unit.ported and not outside else [])])
+    texts = [(f, (folder / f).read_text()) for f in files]
+    texts += [(f"{SUMS}.sv", rtl_adders(unit.adders, SUMS))] if unit.adders else []
+    texts.append((f"{TOP}.sv", wrapper(unit, outside)))
     memories = [m for m in unit.memories() if not (outside and m.name == unit.ported)]
     return synthesise_texts(texts, [(f"{m.name}.mem", hex_lines(m.words, m.width)) for m in memories], TOP, family, default)
 

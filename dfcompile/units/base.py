@@ -26,6 +26,7 @@ from dfcompile.device.resources import Resources
 from dfcompile.ir.graph import Node, Tensor
 from dfcompile.ir.packing import pack, unpack
 from dfcompile.ir.types import IntType
+from dfcompile.units.parts.adder_graph import Sums
 from dfcompile.units.parts.schedule import Schedule
 
 Array = NDArray[Any]
@@ -168,8 +169,6 @@ class Unit(ABC):
     """Integers that are no sizes."""
     rtl_parameters: ClassVar[tuple[str, ...]] = ()
     """Parameters of the SystemVerilog module alone: of buffers that an HLS tool makes as it needs them."""
-    ported: ClassVar[str] = ""
-    """Name of the memory, if any, that the SystemVerilog module reads from outside: ``<name>_en_o``, ``_addr_o``, ``_data_i``."""
 
     @property
     @abstractmethod
@@ -205,6 +204,21 @@ class Unit(ABC):
     def resources(self, family: str) -> Resources:
         """Estimated area on a device family, one of `device.family.FAMILIES`."""
 
+    @property
+    def library(self) -> str:
+        """Its module is ``dfc_<library>.sv``, its header ``dfc_<library>.hpp``."""
+        return self.kind
+
+    @property
+    def ported(self) -> str:
+        """Name of the memory, if any, that the SystemVerilog module reads from outside: ``<name>_en_o``, ``_addr_o``, ``_data_i``."""
+        return ""
+
+    @property
+    def adders(self) -> Sums | None:
+        """Adders of constants that the library has no module for: they are generated, and stand beside the unit."""
+        return None
+
     def memories(self) -> tuple[Memory, ...]:
         """Read-only memories, in the order of the C++ function's arguments after the streams."""
         return ()
@@ -221,7 +235,7 @@ class Unit(ABC):
 
     @cached_property
     def signature(self) -> Hashable:
-        """Units with equal ones have the same foldings, styles, cycles, layouts and areas; the unit where `dimensions` lacks numbers."""
+        """Equal ones: the same foldings, styles (own ones aside), cycles, layouts and areas. The unit where `dimensions` lacks numbers."""
         values = [self.dimensions.get(f.name, getattr(self, f.name)) for f in dataclasses.fields(self)]  # type: ignore[arg-type]
         return self if any(isinstance(v, np.ndarray) for v in values) else (type(self), *values)
 
@@ -232,6 +246,10 @@ class Unit(ABC):
     def styles(self, family: str) -> Iterator[dict[str, str]]:
         """Choices of memory and arithmetic styles worth comparing on a device family, under the present folding."""
         yield {}
+
+    def own_styles(self) -> Iterator[dict[str, str]]:
+        """Further choices, whose area depends on each stored number, so that units with equal signatures differ in them."""
+        yield from ()
 
     @property
     def folding(self) -> dict[str, int]:
@@ -296,11 +314,13 @@ class MacUnit(Unit):
     """A unit that multiplies by constant weights: `pe` results at a time from `simd` inputs each."""
 
     fold_fields: ClassVar[tuple[str, ...]] = ("pe", "simd")
-    ported: ClassVar[str] = "Weights"
-
     weights: Array
     pe: int
     simd: int
+
+    @property
+    def ported(self) -> str:
+        return "Weights"
 
     def ports(self, field: str) -> tuple[Stream, ...]:
         return self.inputs if field == "simd" else self.outputs

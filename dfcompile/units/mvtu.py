@@ -15,10 +15,14 @@ from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import BIPOLAR, IntType, exact_dtype
 from dfcompile.units.base import Array, MacUnit, Memory, Stream, check_codes, divisors, pack_words, quotients
 from dfcompile.units.parts import mac_area
-from dfcompile.units.parts.arithmetic import ARITHMETIC, ARITHMETIC_CODES, MacForm, mac_form, mac_styles, sum_bound
+from dfcompile.units.parts.adder_graph import Sums
+from dfcompile.units.parts.arithmetic import ARITHMETIC, ARITHMETIC_CODES, GRAPH, MacForm, mac_form, mac_styles, sum_bound, threshold_styles
+from dfcompile.units.parts.graph_form import GraphForm, graph_form
 from dfcompile.units.parts.schedule import Give, Process, Schedule
 from dfcompile.units.parts.thresholding import Thresholding, check_steps
 
+GRAPH_WEIGHTS = 4096
+"""Weights up to which the adders of a unit are an option of the optimiser: a fraction of a second to find them."""
 _BLOCK = 1 << 17  # accumulators computed at once: they stay in the second-level cache
 
 
@@ -37,12 +41,12 @@ class Mvtu(MacUnit):
                   output; columns that do not divide mw start again after each run, or after mw where simd is larger than a run
     run:          elements of a vector that belong together (a window's tap, a pixel), a divisor of mw; 0: mw
     weight_style, threshold_style: "auto", "lut", "lutram", "bram" or "uram"; thresholds with a scaling also "multiply" or "shift_add"
-    arithmetic:   "auto", "lut" or "dsp"
+    arithmetic:   "auto", "lut" or "dsp"; "graph": adders of the constant weights, for a single group with all rows and columns at once
     scaling:      the thresholds as a requantization, equal to them on every sum that occurs; or None
     """
 
     kind: ClassVar[str] = "mvtu"
-    rtl_parameters: ClassVar[tuple[str, ...]] = ("Slots",)
+    rtl_parameters: ClassVar[tuple[str, ...]] = ("Slots", "Stages")
 
     vectors: int
     weights: Array
@@ -66,6 +70,8 @@ class Mvtu(MacUnit):
         groups, mh, mw = self.weights.shape
         if not 1 <= self.pe <= mh or not 1 <= self.simd <= mw:
             raise ValueError(f"pe={self.pe} must be 1 to {mh}, the rows, and simd={self.simd} 1 to {mw}, the columns")
+        if self.arithmetic == GRAPH and not self.is_whole:
+            raise ValueError(f"arithmetic=graph adds whole vectors: it needs one group, pe={mh} and simd={mw}")
         if self.run and mw % self.run:
             raise ValueError(f"runs of {self.run} elements do not divide the {mw} columns")
         if self.in_shape[0] * self.in_shape[1] != self.vectors or self.in_shape[2] != groups * mw:
@@ -77,7 +83,7 @@ class Mvtu(MacUnit):
         """ValueError unless what is stored of the unit is what its types and sizes say."""
         check_codes(self.weights, self.weight_dtype, (None, None, None), "weights")
         check_steps(self.thresholds, self.flip, self.scaling, self.out_dtype, self.out_shape[2])
-        if self.arithmetic not in ARITHMETIC:
+        if self.arithmetic not in (*ARITHMETIC, GRAPH):
             raise ValueError(f"there is no arithmetic '{self.arithmetic}'")
 
     @property
@@ -97,6 +103,30 @@ class Mvtu(MacUnit):
         """How the hardware multiplies and what it compares with."""
         rows = self.weights.reshape(-1, self.weights.shape[2])
         return mac_form(rows, self.in_dtype, self.weight_dtype, self.acc_dtype, self._counting)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a step takes a whole vector and gives all results, so that each lane has constants for weights."""
+        return self.weights.shape == (1, self.pe, self.simd)
+
+    @cached_property
+    def graph(self) -> GraphForm | None:
+        """The adders instead of products, where they are asked for."""
+        if self.arithmetic != GRAPH:
+            return None
+        return graph_form(self.weights[0], self.in_dtype, self.acc_dtype, self.out_dtype, self._counting)
+
+    @property
+    def library(self) -> str:
+        return "mvtu_graph" if self.graph else self.kind
+
+    @property
+    def adders(self) -> Sums | None:
+        return self.graph.sums if self.graph else None
+
+    @property
+    def ported(self) -> str:
+        return "" if self.graph else super().ported
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
@@ -136,6 +166,8 @@ class Mvtu(MacUnit):
     @property
     def slots(self) -> int:
         """Beats in the output buffer: enough for one result every column fold."""
+        if self.graph:
+            return self.graph.slots
         return max(2, -(-(self._latency + 1) // self._folds[2]))
 
     @property
@@ -143,6 +175,8 @@ class Mvtu(MacUnit):
         return self.form.latency(self.simd, self._folds[2])
 
     def schedule(self) -> Schedule:
+        if self.graph:
+            return self.graph.schedule(self.vectors)
         _, nf, sf = self._folds
         firsts = np.arange(0, self.cycles, nf * sf, dtype=np.int64)
         takes = (firsts[:, None] + np.arange(sf)).ravel()
@@ -157,6 +191,10 @@ class Mvtu(MacUnit):
     def parameters(self) -> dict[str, int]:
         groups, mh, mw = self.weights.shape
         dims = {"Vectors": self.vectors, "Groups": groups, "Mh": mh, "Mw": mw, "Pe": self.pe, "Simd": self.simd, "Run": self._col_run}
+        if self.graph:
+            dims = {"Vectors": self.vectors, "Mh": mh, "Mw": mw, "InBits": self.graph.sums.x.bits}
+            style = {"ThresholdsStyle": STYLE_CODES[self.threshold_style], "Slots": self.slots}
+            return dims | self.graph.parameters(self.threshold_style) | style
         styles = {"WeightsStyle": STYLE_CODES[self._weight_style], "ThresholdsStyle": STYLE_CODES[self.threshold_style]}
         arithmetic = {"Arithmetic": ARITHMETIC_CODES[self.arithmetic]}
         return dims | self.form.parameters(self.out_dtype, self.threshold_style) | arithmetic | styles | {"Slots": self.slots}
@@ -168,6 +206,9 @@ class Mvtu(MacUnit):
 
     def memories(self) -> tuple[Memory, ...]:
         groups, nf, sf = self._folds
+        if self.graph:
+            steps = self.graph.thresholding
+            return (steps.memory(self.pe, self.pe, self.threshold_style),) if steps else ()
         w = self.form.products.w
         words = self._padded().reshape(groups, nf, self.pe, sf, self.simd).transpose(0, 1, 3, 2, 4)
         stored = pack_words(words.reshape(-1, self.pe * self.simd), BIPOLAR if self.form.products.xnor else w)
@@ -196,6 +237,11 @@ class Mvtu(MacUnit):
         groups, nf, sf = self._folds
         return mac_styles(self.form, groups * nf * sf, groups * nf, family)
 
+    def own_styles(self) -> Iterator[dict[str, str]]:
+        if self.is_whole and self.weights.size <= GRAPH_WEIGHTS:
+            for style in threshold_styles(self._counting.size, 1) if self._counting else ("auto",):
+                yield {"weight_style": "auto", "threshold_style": style, "arithmetic": GRAPH}
+
     @property
     def dimensions(self) -> Mapping[str, Hashable]:
         return {"weights": self.weights.shape, "thresholds": self.form.size, "flip": None, "scaling": None}
@@ -212,6 +258,8 @@ class Mvtu(MacUnit):
 
     def resources(self, family: str) -> Resources:
         groups, nf, sf = self._folds
+        if self.graph:
+            return self.graph.resources(self.threshold_style, family)
         styles = (self._weight_style, self.threshold_style, self.arithmetic)
         array = mac_area.array(self.form, self.pe, self.simd, sf, groups * nf, self.slots, self.out_dtype.bits, styles, family)
         masked = mac_area.mask(self.form.products, self.simd, self._col_run, sf, family)

@@ -20,6 +20,7 @@ from dfcompile.device.cost import budget, rates, vector
 from dfcompile.device.resources import Resources
 from dfcompile.errors import CompileError
 from dfcompile.folding.fold import cheapest, fastest, front, lanes, read_folding
+from dfcompile.folding.option import OWN
 from dfcompile.ir.graph import Graph
 from dfcompile.units.base import Unit
 from tests.examples import examples
@@ -71,7 +72,8 @@ def brute_force(graph: Graph, interval: int, board: Board | None, family: str, f
         for folding in foldings(unit):
             folded = unit.folded(**folding)
             if folded.cycles <= interval:
-                found += [(name, {**folding, **style}) for style in folded.styles(family)]
+                own = folded.own_styles() if interval <= OWN * folded.cycles else ()
+                found += [(name, {**folding, **style}) for style in (*folded.styles(family), *own)]
         options.append(found)
     best: float | None = None
     for chosen in product(*options):

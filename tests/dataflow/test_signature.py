@@ -49,7 +49,7 @@ def options(unit: Unit, family: str) -> list[tuple[Any, ...]]:
     """All that a folding is chosen by."""
     table = option.OptionTable(family)
     found = table.within({"u": unit}, np.inf, every=True)["u"]
-    return [(dict(o.choice), o.cycles, o.layouts, o.area.tolist()) for o in found]
+    return [(dict(o.choice), o.cycles, o.layouts, o.area.tolist()) for o in found if o.choice.get("arithmetic") != "graph"]
 
 
 @pytest.mark.parametrize("kind", MAKES)

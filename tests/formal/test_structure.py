@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from dfcompile.dataflow.design import Design
+from dfcompile.emit.adders import rtl_adders
 from dfcompile.emit.interface import Interface
 from dfcompile.emit.memory import hex_lines
 from dfcompile.emit.rtl import emit_rtl
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.synthesis.unit import TOP, wrapper
+from dfcompile.synthesis.unit import SUMS, TOP, wrapper
 from dfcompile.units import all_units
 from dfcompile.units.add import Add
 from dfcompile.units.argmax import Argmax
@@ -32,8 +33,9 @@ from dfcompile.units.width_converter import WidthConverter
 from tests.backend.designs import dense, residual, two_ports
 from tests.formal.prove import mutated
 from tests.formal.structure import Netlist, netlist
-from tests.units import test_mvtu, test_threshold, test_vvtu
+from tests.units import test_mvtu, test_mvtu_graph, test_threshold, test_vvtu
 from tests.units.arithmetic_cases import Operands, lookup, mvtu, threshold, vvtu
+from tests.units.test_mvtu_graph import graph_unit
 
 INT3, UINT2 = IntType(3, signed=True), IntType(2)
 RNG = np.random.default_rng(0)
@@ -52,7 +54,10 @@ UNITS: dict[str, list[Unit]] = {
     "fork": [Fork((1, 2, 4), INT3, lanes) for lanes in (1, 4)],
     "lookup": [lookup(RNG, INT3, UINT2, (1, 2, 4), shared, pe=pe) for shared in (False, True) for pe in (1, 3, 4)],
     "multiply": [Multiply((1, 2, 4), (INT3, UINT2), None, lanes) for lanes in (1, 4)],
-    "mvtu": [mvtu(RNG, types, *sizes, **fields) for types, sizes, fields in test_mvtu.CORNERS.values()],
+    "mvtu": [
+        *(mvtu(RNG, types, *sizes, **fields) for types, sizes, fields in test_mvtu.CORNERS.values()),
+        *(graph_unit(RNG, types, *sizes, **fields) for types, sizes, fields in test_mvtu_graph.CORNERS.values()),
+    ],
     "pool": [Pool(m, (1, 2, 4), 3, UINT2, IntType(4), pe, pe < 4) for m in ("max", "sum") for pe in (1, 3, 4)],
     "repack": [Repack((1, 6, 3), INT3, *sides) for sides in ((1, 3, 2, 3), (2, 3, 1, 3), (3, 9, 2, 0), (3, 0, 2, 3))],
     "sliding_window": [
@@ -70,7 +75,7 @@ def netlist_of(unit: Unit, folder: Path, sources: Sequence[Path] = ()) -> Netlis
     """The netlist of a unit with its memories."""
     folder.mkdir(exist_ok=True)
     top = folder / f"{TOP}.sv"
-    top.write_text(wrapper(unit))
+    top.write_text(wrapper(unit) + (rtl_adders(unit.adders, SUMS) if unit.adders else ""))
     for memory in unit.memories():
         (folder / f"{memory.name}.mem").write_text(hex_lines(memory.words, memory.width))
     return netlist(TOP, {}, folder, [*sources, top])

@@ -174,6 +174,8 @@ def popcount_latency(terms: int) -> int:
 
 ARITHMETIC = ("auto", "lut", "dsp")
 """What multiplies: chosen by the widths, LUTs, DSP slices."""
+GRAPH = "graph"
+"""What does not: adders of constant weights."""
 
 
 def sum_bound(rows: Array, x: IntType) -> int:

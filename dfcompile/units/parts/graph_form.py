@@ -1,0 +1,97 @@
+"""A matrix-vector unit that works on whole vectors by adders of its constant weights: no products, no weight memory.
+
+Bipolar inputs before thresholds are added as bits b: x.w = 2 * sum(b * w) - sum(w), and the thresholds take the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from dfcompile.device.area import stream_out, total
+from dfcompile.device.resources import Resources
+from dfcompile.ir.types import IntType
+from dfcompile.units.base import Array
+from dfcompile.units.parts import mac_area
+from dfcompile.units.parts.adder_graph import AdderPipeline, Sums
+from dfcompile.units.parts.adder_pipeline import pipeline
+from dfcompile.units.parts.adder_search import adder_graph
+from dfcompile.units.parts.schedule import Schedule, one_to_one
+from dfcompile.units.parts.thresholding import Thresholding
+
+_KEPT = 256  # graphs
+
+
+@dataclass(frozen=True, eq=False)
+class GraphForm:
+    """What the hardware adds and compares.
+
+    thresholding: thresholds on the sums, or None: then the sums are the outputs
+    """
+
+    sums: Sums
+    out: IntType
+    outputs: int
+    thresholding: Thresholding | None
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a beat to its valid result."""
+        return self.sums.pipeline.stages + 1 + (self.thresholding.out.bits if self.thresholding else 0)
+
+    @property
+    def slots(self) -> int:
+        """Beats in the output buffer, enough for one a cycle."""
+        return self.latency + 1
+
+    def schedule(self, beats: int) -> Schedule:
+        """One beat a cycle."""
+        return one_to_one(beats, self.latency, self.slots)
+
+    def parameters(self, threshold_style: str) -> dict[str, int]:
+        """But for the sizes of the frame and the vector."""
+        none = {"ThreshBits": 0, "ThreshFactorBits": 0, "ThreshShift": 0, "ThreshShared": 0, "Flip": 0}
+        return {
+            "AccBits": self.sums.sum.bits,
+            "AccSigned": int(self.sums.sum.signed),
+            **(self.thresholding.parameters(threshold_style) if self.thresholding else none),
+            "OutBits": self.out.bits,
+            "OutSigned": int(self.out.signed and not self.out.bipolar),
+            "Stages": self.sums.pipeline.stages,
+        }
+
+    def resources(self, threshold_style: str, family: str) -> Resources:
+        """Estimated area."""
+        parts = [adders(self.sums.pipeline, family), Resources(lut=2, ff=self.sums.pipeline.stages)]
+        parts.append(stream_out(self.outputs * self.out.bits, self.slots, family))
+        if self.thresholding:
+            parts.append(mac_area.thresholds(self.thresholding.size, 1, self.outputs, threshold_style, family))
+        return total(*parts)
+
+
+def adders(pipe: AdderPipeline, family: str) -> Resources:
+    """Area of an adder graph with its registers."""
+    return Resources(lut=0.9 * int(pipe.graph.adder_bits.sum()), ff=0.96 * pipe.register_bits)
+
+
+def graph_form(weights: Array, x: IntType, acc: IntType, out: IntType, counting: Thresholding | None) -> GraphForm:
+    """The form for integer weights (outputs, inputs); `acc` holds every sum, `counting` is what becomes of it, `out` its type."""
+    if x.bipolar and counting:
+        rows = np.asarray(weights, np.int64)
+        acc = IntType.holding(int(np.minimum(rows, 0).sum(axis=1).min()), int(np.maximum(rows, 0).sum(axis=1).max()))
+        counting = counting.affine(2, -rows.sum(axis=1), acc)
+        x = IntType(1)
+    pipe = _pipeline(np.ascontiguousarray(weights, np.int64).tobytes(), weights.shape, x.lo, x.hi)
+    return GraphForm(Sums(pipe, x, acc if counting else out), out, len(weights), counting)
+
+
+@lru_cache(maxsize=_KEPT)
+def _pipeline(weights: bytes, shape: tuple[int, int], lo: int, hi: int) -> AdderPipeline:
+    """Kept, since many foldings and designs have the same matrix."""
+    matrix = np.frombuffer(weights, np.int64).reshape(shape)
+    graph = adder_graph(matrix, np.full(shape[1], lo), np.full(shape[1], hi))
+    if not np.array_equal(graph.matrix, matrix):
+        raise ArithmeticError(f"the adders of a matrix of {shape[0]} x {shape[1]} weights are not the matrix")
+    return pipeline(graph)

@@ -1,0 +1,68 @@
+"""Matrix-vector unit by adders of its constants: C++ and SystemVerilog against the values, cycles against the schedule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dfcompile.ir.types import BIPOLAR, IntType
+from dfcompile.units.mvtu import Mvtu
+from tests.examples import simulated
+from tests.three_way import check
+from tests.units.arithmetic_cases import Operands, lint, mvtu, operands
+from tests.units.exact import check_exact
+
+UINT2, UINT4 = IntType(2), IntType(4)
+INT1, INT2, INT4, INT8 = (IntType(b, signed=True) for b in (1, 2, 4, 8))
+
+
+def graph_unit(rng: np.random.Generator, o: Operands, shape: tuple[int, int], mh: int, mw: int, density: float = 1.0, **more: Any) -> Mvtu:
+    """A unit of whole vectors by adders; `density`: share of the weights that are not 0, as far as their type has a 0."""
+    made = mvtu(rng, o, shape, 1, mh, mw, pe=mh, simd=mw, arithmetic="graph", **more)
+    return made if o.w.bipolar else replace(made, weights=made.weights * (rng.random(made.weights.shape) < density))
+
+
+@st.composite
+def graph_units(draw: st.DrawFn) -> Mvtu:
+    mh, mw = draw(st.integers(1, 8)), draw(st.integers(1, 16))
+    shape = draw(st.sampled_from([(1, 1), (1, 3), (2, 2)]))
+    rng = np.random.default_rng(draw(st.integers(0, 999)))
+    styles = {"threshold_style": draw(st.sampled_from(["auto", "bram"]))}
+    return graph_unit(rng, draw(operands()), shape, mh, mw, draw(st.sampled_from([1.0, 0.5, 0.1, 0.0])), **styles)
+
+
+@simulated(10)
+@given(graph_units())
+def test_hls(unit: Mvtu) -> None:
+    check(unit, frames=2, rtl=False)
+
+
+@simulated(8)
+@given(graph_units())
+def test_rtl_and_schedule(unit: Mvtu) -> None:
+    check_exact(unit, hls=False)
+
+
+CORNERS: dict[str, tuple[Operands, tuple[Any, ...], dict[str, Any]]] = {
+    "one of everything": (Operands(UINT2, INT2, UINT2), ((1, 1), 1, 1), {}),
+    "thresholds": (Operands(UINT4, INT4, UINT4, flip=True), ((2, 2), 6, 30), {}),
+    "sums": (Operands(INT4, INT4, None), ((2, 2), 6, 30), {}),
+    "bipolar": (Operands(BIPOLAR, BIPOLAR, BIPOLAR), ((1, 3), 12, 40), {}),
+    "bipolar, sums": (Operands(BIPOLAR, BIPOLAR, None), ((1, 3), 5, 9), {}),
+    "one-bit signed inputs, few weights": (Operands(INT1, INT8, None), ((1, 3), 5, 9), {"density": 0.3}),
+    "nothing but zeros": (Operands(UINT4, INT4, UINT2), ((1, 2), 3, 5), {"density": 0.0}),
+}
+
+
+@pytest.mark.parametrize("name", CORNERS)
+def test_corners_three_ways(name: str, tmp_path: Path) -> None:
+    types, sizes, fields = CORNERS[name]
+    unit = graph_unit(np.random.default_rng(7), types, *sizes, **fields)
+    check_exact(unit, frames=2, stalls=(0.4,))
+    lint(unit, tmp_path)
