@@ -39,7 +39,7 @@ module dfc_link #(
   localparam logic [7:0]  Sync     = 8'hd5;
   localparam int unsigned InfoSize = 12;
   localparam int unsigned GapBits  = $clog2(Gap + 1);
-  typedef enum logic [3:0] {Idle, Sequence, Operation, LengthLow, LengthHigh, Payload, CrcHigh, CrcLow, Skip, Accept, Begin, Answer} state_t;
+  typedef enum logic [3:0] {Idle, Sequence, Operation, LengthLow, LengthHigh, Payload, CrcHigh, CrcLow, Skip, Accept, Settle, Begin, Answer} state_t;
 
   function automatic logic [15:0] crc(input logic [15:0] sum, input logic [7:0] data);
     crc = sum ^ {data, 8'h00};
@@ -53,9 +53,8 @@ module dfc_link #(
   logic [7:0]           sequence_q, operation_q, last_q;
   logic                 known_q;  // last_q is a request that was answered
   logic                 noise_q;
-  logic                 rests, broken, exchange, again, is_reset;
+  logic                 rests_q, broken, exchange, again, is_reset;
   logic [2:0]           in_port, out_port;
-  assign rests    = rest_q == GapBits'(Gap);
   assign exchange = operation_q[7:6] == 2'd2;
   assign is_reset = operation_q[7:6] == 2'd1;
   assign again    = known_q && sequence_q == last_q;
@@ -64,7 +63,7 @@ module dfc_link #(
 
   logic refused;  // ports or operations that are not there
   assign refused = operation_q[7:6] == 2'd3 || 4'(in_port) >= 4'(Inputs) || 4'(out_port) >= 4'(Outputs);
-  assign broken  = rx_error_i || (rests && state_q != Idle) ||
+  assign broken  = rx_error_i || (rests_q && state_q != Idle) ||
                    (state_q == Payload && rx_valid_i && in_write_o == '0);
 
   assign in_data_o   = rx_data_i;
@@ -80,9 +79,11 @@ module dfc_link #(
     if (!rst_ni) begin
       state_q <= Skip;
       rest_q  <= '0;
+      rests_q <= 1'b0;
       known_q <= 1'b0;
     end else begin
-      rest_q <= (rx_valid_i || rx_error_i) ? '0 : rests ? rest_q : rest_q + 1'b1;
+      rest_q  <= (rx_valid_i || rx_error_i) ? '0 : rests_q ? rest_q : rest_q + 1'b1;
+      rests_q <= !rx_valid_i && !rx_error_i && (rests_q || rest_q == GapBits'(Gap - 1));
       if (rx_valid_i) crc_q <= (state_q == Idle) ? '1 : crc(crc_q, rx_data_i);
       unique case (state_q)
         Idle:     if (rx_valid_i) state_q <= (rx_data_i == Sync) ? Sequence : Skip;
@@ -108,13 +109,14 @@ module dfc_link #(
         end
         CrcHigh:  if (rx_valid_i) state_q <= CrcLow;
         CrcLow:   if (rx_valid_i) state_q <= (crc(crc_q, rx_data_i) == '0) ? Accept : Skip;
-        Skip:     if (rests) state_q <= Idle;
+        Skip:     if (rests_q) state_q <= Idle;
         Accept: begin
-          state_q <= Begin;
+          state_q <= Settle;
           // A question changes nothing, so that it may be asked at any time.
           if (exchange) last_q <= sequence_q;
           if (exchange || is_reset) known_q <= exchange;
         end
+        Settle:   state_q <= Begin;
         Begin:    state_q <= Answer;
         default:  if (done) state_q <= (noise_q || rx_valid_i) ? Skip : Idle;
       endcase
@@ -127,8 +129,8 @@ module dfc_link #(
   // The answer.
   logic [15:0] free_q, length_q, at_q, sum_q;
   logic [8*InfoSize-1:0] info;
-  logic [7:0]  output_byte, next_byte;
-  logic        wait_q;
+  logic [7:0]  output_byte, next_byte, byte_q;
+  logic [2:0]  wait_q;  // for the port's memory and byte_q
   typedef enum logic [1:0] {Head, Body, SumHigh, SumLow} part_t;
   part_t part_q;
   assign output_byte = out_data_i[8*out_port +: 8];
@@ -138,8 +140,8 @@ module dfc_link #(
   for (genvar p = 0; p < int'(Outputs); p++) begin : gen_out
     assign out_next_o[p] = tx_valid_o && tx_ready_i && part_q == Body && exchange && out_port == 3'(p);
   end
-  assign tx_valid_o = state_q == Answer && !wait_q;
-  assign tx_data_o  = next_byte;
+  assign tx_valid_o = state_q == Answer && wait_q == '0;
+  assign tx_data_o  = byte_q;
   assign done       = tx_valid_o && tx_ready_i && part_q == SumLow;
   always_comb begin
     unique case (part_q)
@@ -166,7 +168,7 @@ module dfc_link #(
       length_q <= exchange ? out_length_i[16*out_port +: 16] : 16'(InfoSize);
     end else if (tx_valid_o && tx_ready_i) begin
       at_q <= at_q + 1'b1;
-      if (part_q == Body || (part_q == Head && at_q != '0)) sum_q <= crc(sum_q, next_byte);
+      if (part_q == Body || (part_q == Head && at_q != '0)) sum_q <= crc(sum_q, byte_q);
       unique case (part_q)
         Head: if (at_q == 16'd6) begin
           part_q <= (length_q == '0) ? SumHigh : Body;
@@ -176,9 +178,10 @@ module dfc_link #(
         default: part_q <= SumLow;
       endcase
     end
-    wait_q <= state_q == Begin || (tx_valid_o && tx_ready_i);
+    wait_q <= {wait_q[1:0], state_q == Begin || (tx_valid_o && tx_ready_i)};
+    byte_q <= next_byte;
   end
 
-  // A reset lasts as long as its answer.
-  assign reset_no = rst_ni && !(is_reset && (state_q == Accept || state_q == Begin));
+  // A register that drives many; the ports are empty before an answer begins.
+  always_ff @(posedge clk_i) reset_no <= rst_ni && !(is_reset && (state_q == Accept || state_q == Settle));
 endmodule

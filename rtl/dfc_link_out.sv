@@ -1,6 +1,6 @@
 // An output port behind a host link: beats of Bytes bytes to bytes, the lowest first, kept until the host has them.
 // A packet holds what is there when it starts; unless it is acknowledged, the next one starts with the same bytes.
-// Depth: bytes of the buffer, a power of two. data_o is the packet's next byte from the second cycle after start or next on.
+// Depth: bytes of the buffer, a power of two. data_o is the packet's next byte from the third cycle after start or next on.
 `include "dfc_assert.svh"
 module dfc_link_out #(
   parameter int unsigned Bytes = 1,
@@ -54,10 +54,12 @@ module dfc_link_out #(
     end
   end
 
+  logic [7:0] read;
   dfc_ram #(.Width(8), .Depth(Depth), .Style(3)) u_ram (
     .clk_i, .wr_en_i(write), .wr_addr_i(wr_q[AddrBits-1:0]), .wr_data_i(beat_q[7:0]),
-    .rd_en_i(1'b1), .rd_addr_i(rd_q[AddrBits-1:0]), .rd_data_o(data_o)
+    .rd_en_i(1'b1), .rd_addr_i(rd_q[AddrBits-1:0]), .rd_data_o(read)
   );
+  always_ff @(posedge clk_i) data_o <= read;
 
   `DFC_STREAM_STABLE(in_valid_i, in_ready_o, in_data_i)
 endmodule

@@ -67,7 +67,9 @@ module dfc_sliding_window #(
   index_t written_q, limit;  // words of the reader's frame (and later ones) that are written
   addr_t  wr_addr_q;
   logic   push, step, frame_end;
-  assign in_ready_o = written_q < limit;
+  // Compared without sign, both sign bits inverted: a carry chain gives that at its end.
+  localparam logic [IndexBits-1:0] Sign = {1'b1, {(IndexBits-1){1'b0}}};
+  assign in_ready_o = (unsigned'(written_q) ^ Sign) < (unsigned'(limit) ^ Sign);
   assign push       = in_valid_i && in_ready_o;
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -80,17 +82,16 @@ module dfc_sliding_window #(
   end
 
   // The reader: its step loads the output register, which is the read port's own.
-  index_t index;
   addr_t  rd_addr;
-  logic   real_tap, valid_q, pad_q;
-  // Padding waits for the first word of its frame: no frame starts before it arrives.
-  assign step = (real_tap ? index : index_t'(0)) < written_q && (!valid_q || out_ready_i);
+  logic   written, real_tap, valid_q, pad_q;
+  assign step = written && (!valid_q || out_ready_i);
   dfc_window_walk #(
     .Height(Height), .Width(Width), .Fold(Fold), .KernelH(KernelH), .KernelW(KernelW), .StrideH(StrideH), .StrideW(StrideW),
     .DilationH(DilationH), .DilationW(DilationW), .StuffH(StuffH), .StuffW(StuffW), .OriginY(OriginY), .OriginX(OriginX),
     .OutHeight(OutHeight), .OutWidth(OutWidth), .Groups(Groups), .Depth(Depth), .IndexBits(IndexBits)
   ) u_walk (
-    .clk_i, .rst_ni, .step_i(step), .real_o(real_tap), .index_o(index), .addr_o(rd_addr), .limit_o(limit), .frame_end_o(frame_end)
+    .clk_i, .rst_ni, .step_i(step), .push_i(push), .written_o(written), .real_o(real_tap), .addr_o(rd_addr), .limit_o(limit),
+    .frame_end_o(frame_end)
   );
   always_ff @(posedge clk_i) begin
     if (!rst_ni)          valid_q <= 1'b0;

@@ -38,18 +38,29 @@ module dfc_threshold_core #(
 
   logic [OutBits:0]               valid;  // [j]: a beat is in stage j
   logic [OutBits:0][FoldBits-1:0] fold;
-  logic [FoldBits-1:0]            fold_d;
+  logic [FoldBits-1:0]            fold_ahead;
+  logic                           read_ahead;
 
   assign valid[0] = valid_i;
   assign valid_o  = valid[OutBits];
 
+  // What the first stage compares with is read a beat ahead, and for the first beat in the cycle after reset.
   if (Rows > 1) begin : gen_fold
-    assign fold_d = !valid_i ? fold[0] : (fold[0] == FoldBits'(Rows - 1)) ? '0 : fold[0] + 1'b1;
-    always_ff @(posedge clk_i) fold[0] <= rst_ni ? fold_d : '0;
+    logic [FoldBits-1:0] ahead_q;
+    logic primed_q;
+    assign read_ahead = valid_i || !primed_q;
+    assign fold_ahead = ahead_q;
+    always_ff @(posedge clk_i) begin
+      primed_q <= rst_ni;
+      if (!rst_ni)         ahead_q <= '0;
+      else if (read_ahead) ahead_q <= (ahead_q == FoldBits'(Rows - 1)) ? '0 : ahead_q + 1'b1;
+      if (read_ahead) fold[0] <= ahead_q;
+    end
     always_ff @(posedge clk_i) fold[OutBits:1] <= fold[OutBits-1:0];
   end else begin : gen_no_fold
-    assign fold_d = '0;
-    assign fold   = '0;
+    assign read_ahead = 1'b1;
+    assign fold_ahead = '0;
+    assign fold       = '0;
   end
 
   always_ff @(posedge clk_i) begin
@@ -70,7 +81,7 @@ module dfc_threshold_core #(
       dfc_rom #(
         .File(File), .FileDepth(FileDepth), .Width(ThreshBits), .Base(((Shared != 0) ? 0 : l) * RowDepth), .Depth(RowDepth),
         .Style((RowDepth >= 1024) ? 3 : 1)
-      ) u_words (.clk_i, .en_i(1'b1), .addr_i(fold_d), .data_o(word));
+      ) u_words (.clk_i, .en_i(read_ahead), .addr_i(fold_ahead), .data_o(word));
 
       logic signed [AccBits:0]      acc;
       logic signed [FactorBits-1:0] factor;
@@ -132,7 +143,7 @@ module dfc_threshold_core #(
         dfc_rom #(
           .File(File), .FileDepth(FileDepth), .Width(ThreshBits), .Base(Base + Depth), .Depth(Depth),
           .Style((Style != 0) ? Style : (Depth >= 1024) ? 3 : 1)
-        ) u_thresholds (.clk_i, .en_i(1'b1), .addr_i(addr), .data_o(threshold));
+        ) u_thresholds (.clk_i, .en_i(j > 0 || read_ahead), .addr_i(addr), .data_o(threshold));
 
         // Comparing two's-complement numbers is comparing them unsigned with inverted sign bits.
         if (AccSigned != 0) begin : gen_signed
@@ -145,7 +156,7 @@ module dfc_threshold_core #(
         assign found[0] = lhs >= rhs;
 
         if (j == 0) begin : gen_first
-          assign addr = AddrBits'(fold_d);
+          assign addr = AddrBits'(fold_ahead);
         end else begin : gen_next
           logic [j-1:0] leading_q;
           always_ff @(posedge clk_i) leading_q <= gen_stage[j-1].found;
@@ -177,5 +188,5 @@ module dfc_threshold_core #(
     end
   end
   logic unused;
-  assign unused = ^{fold[OutBits], fold_d};
+  assign unused = ^{fold[OutBits], fold_ahead, read_ahead};
 endmodule

@@ -1,5 +1,5 @@
 // Receiver of an asynchronous serial line: 8 data bits, no parity, a stop bit, Divisor cycles a bit.
-// A byte is valid for one cycle, in the middle of its stop bit; error_o in its place where that bit is low.
+// A byte is valid for one cycle, a cycle after the middle of its stop bit; error_o in its place where that bit is low.
 module dfc_uart_rx #(
   parameter int unsigned Divisor = 16
 ) (
@@ -26,10 +26,12 @@ module dfc_uart_rx #(
   logic [3:0] bit_q;
   logic [7:0] data_q;
   logic       sample;
-  assign sample  = busy_q && count_q == '0;
-  assign data_o  = data_q;
-  assign valid_o = sample && bit_q == 4'd8 && line_q[1];
-  assign error_o = sample && bit_q == 4'd8 && !line_q[1];
+  assign sample = busy_q && count_q == '0;
+  assign data_o = data_q;
+  always_ff @(posedge clk_i) begin
+    valid_o <= rst_ni && sample && bit_q == 4'd8 && line_q[1];
+    error_o <= rst_ni && sample && bit_q == 4'd8 && !line_q[1];
+  end
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin

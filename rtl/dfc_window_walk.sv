@@ -1,5 +1,6 @@
 // Walks over the taps of all windows of a frame: where the word of each tap is, and how far the writer may go before it.
-// One tap a cycle (step_i); the outputs are registers that describe the present tap. Word numbers count from its frame.
+// One tap a cycle (step_i, from the second cycle after reset on); the outputs are registers that describe the present tap. Counters run
+// one tap ahead, so that what a step changes is known before it. Word numbers count from the tap's frame.
 module dfc_window_walk #(
   parameter int unsigned Height = 4,
   parameter int unsigned Width = 4,
@@ -24,11 +25,12 @@ module dfc_window_walk #(
   input  logic                        clk_i,
   input  logic                        rst_ni,
   input  logic                        step_i,
-  output logic                        real_o,      // the tap is a pixel, not padding
-  output logic signed [IndexBits-1:0] index_o,     // its word
-  output logic        [AddrBits-1:0]  addr_o,      // and where that is
-  output logic signed [IndexBits-1:0] limit_o,     // first word that may not be written yet
-  output logic                        frame_end_o  // the tap is the frame's last
+  input  logic                        push_i,       // a word is written
+  output logic                        written_o,    // the tap's word is there, or it is padding and waits for none
+  output logic                        real_o,       // the tap is a pixel, not padding
+  output logic        [AddrBits-1:0]  addr_o,       // where its word is
+  output logic signed [IndexBits-1:0] limit_o,      // first word that may not be written yet
+  output logic                        frame_end_o   // the tap is the frame's last
 );
   localparam int Row = int'(Width * Fold);
   localparam int Pixel = int'(Fold);
@@ -45,17 +47,14 @@ module dfc_window_walk #(
   // Where windows are single taps, words die one by one, else window by window.
   localparam bit Fine = KernelH * KernelW * Groups * StuffH * StuffW == 1;
 
-  typedef logic signed [IndexBits-1:0] index_t;
-  typedef logic [AddrBits-1:0]         addr_t;
+  typedef logic signed [IndexBits:0] spare_t;
+  typedef logic [AddrBits-1:0]       addr_t;
 
   function automatic int floor_div(int a, int b);
     return a >= 0 ? a / b : -((b - 1 - a) / b);
   endfunction
   function automatic int modulo(int a, int b);
     return a - floor_div(a, b) * b;
-  endfunction
-  function automatic int clip(int a);
-    return a > 0 ? a : 0;
   endfunction
 
   // What the next tap is: 0 the next word of the pixel, 1 the next column of the window, 2 its next row, 3 the next
@@ -70,66 +69,117 @@ module dfc_window_walk #(
     return e == 0 || e == 3 ? 1 : e < 3 ? 1 - Part : 1 - Pixel;
   endfunction
 
-  // Counters, the fastest first.
+  // Counters, the fastest first; they and all that depends on them describe the tap after the present one. The cycle after reset takes
+  // them from the first tap to the second.
   localparam int unsigned Count [6] = '{Fold / Groups, KernelW, KernelH, Groups, OutWidth, OutHeight};
-  logic [5:0] last;
-  logic [5:0] carry;
+  function automatic int first_move();
+    first_move = 0;
+    while (first_move < 6 && Count[first_move%6] == 1) first_move++;
+  endfunction
+  logic primed_q, ahead, first_q;  // first_q: the frame's first
+  logic [5:0] last, last_d;  // a counter is at its end; and behind a step
+  logic [5:0] wraps_q;       // all counters below are at their ends
   logic [2:0] next;
+  assign ahead = step_i || !primed_q;
   for (genvar i = 0; i < 6; i++) begin : gen_counter
-    localparam int unsigned Bits = Count[i] > 1 ? $clog2(Count[i]) : 1;
-    logic [Bits-1:0] count_q;
-    assign last[i] = count_q == Bits'(Count[i] - 1);
-    assign carry[i] = i == 0 ? step_i : carry[(i+5)%6] && last[(i+5)%6];
     always_ff @(posedge clk_i) begin
-      if (!rst_ni)       count_q <= '0;
-      else if (carry[i]) count_q <= last[i] ? '0 : count_q + 1'b1;
+      if (!rst_ni)    wraps_q[i] <= first_move() >= i;
+      else if (ahead) wraps_q[i] <= &(last_d | ~6'((1 << i) - 1));
+    end
+    if (Count[i] > 1) begin : gen_count
+      localparam int unsigned Bits = $clog2(Count[i]);
+      logic [Bits-1:0] count_q;
+      logic last_q;
+      assign last[i]   = last_q;
+      assign last_d[i] = wraps_q[i] ? !last_q && count_q == Bits'(Count[i] - 2) : last_q;
+      always_ff @(posedge clk_i) begin
+        if (!rst_ni) begin
+          count_q <= '0;
+          last_q  <= 1'b0;
+        end else if (ahead) begin
+          if (wraps_q[i]) count_q <= last_q ? '0 : count_q + 1'b1;
+          last_q <= last_d[i];
+        end
+      end
+    end else begin : gen_one
+      assign {last[i], last_d[i]} = '1;
     end
   end
   always_comb begin
     next = 3'd6;
     for (int i = 5; i >= 0; i--) if (!last[i]) next = 3'(i);
   end
-  assign frame_end_o = &last;
+  logic unused;
+  assign unused = ^wraps_q;
+  always_ff @(posedge clk_i) begin
+    primed_q <= rst_ni;
+    if (!rst_ni)    first_q <= 1'b1;
+    else if (ahead) first_q <= next == 3'd6;
+  end
 
   // Is the tap a pixel? Each axis by itself; carry_* says that the move crosses one more pixel for its phase in the stuffing.
   logic real_y, real_x, carry_y, carry_x;
   dfc_window_axis #(.Origin(OriginY), .Last(LastY), .End(EndY), .Stuff(StuffH), .Pads(PadsY),
     .Moves('{move_y(0), move_y(1), move_y(2), move_y(3), move_y(4), move_y(5), move_y(6)}))
-    u_axis_y (.clk_i, .rst_ni, .step_i, .next_i(next), .real_o(real_y), .carry_o(carry_y));
+    u_axis_y (.clk_i, .rst_ni, .step_i(ahead), .next_i(next), .real_o(real_y), .carry_o(carry_y));
   dfc_window_axis #(.Origin(OriginX), .Last(LastX), .End(EndX), .Stuff(StuffW), .Pads(PadsX),
     .Moves('{move_x(0), move_x(1), move_x(2), move_x(3), move_x(4), move_x(5), move_x(6)}))
-    u_axis_x (.clk_i, .rst_ni, .step_i, .next_i(next), .real_o(real_x), .carry_o(carry_x));
-  assign real_o = real_y && real_x;
+    u_axis_x (.clk_i, .rst_ni, .step_i(ahead), .next_i(next), .real_o(real_x), .carry_o(carry_x));
 
-  // Number and place of the word.
-  index_t index_step [28];
-  addr_t  addr_step  [28];
-  for (genvar e = 0; e < 7; e++) begin : gen_move
+  // Words that each move goes on.
+  function automatic int words_on(int e, int k);
+    return (floor_div(move_y(e), int'(StuffH)) + k / 2) * Row + (floor_div(move_x(e), int'(StuffW)) + k % 2) * Pixel + move_word(e)
+         + (e == 6 ? Words : 0);
+  endfunction
+  // Where a frame's first tap is padding, it waits for the frame's first word, since no frame starts before it arrives. Other padding
+  // comes behind it and waits for nothing.
+  localparam int FirstIndex = floor_div(OriginY, int'(StuffH)) * Row + floor_div(OriginX, int'(StuffW)) * Pixel;
+  localparam bit FirstPads = OriginY < 0 || OriginX < 0 || modulo(OriginY, int'(StuffH)) != 0 || modulo(OriginX, int'(StuffW)) != 0;
+  localparam int FirstNeed = FirstPads ? 0 : FirstIndex;
+  localparam int FirstMove = first_move();
+  localparam int SecondNeed = FirstMove == 6 ? FirstNeed + Words
+                            : floor_div(OriginY + move_y(FirstMove), int'(StuffH)) * Row
+                            + floor_div(OriginX + move_x(FirstMove), int'(StuffW)) * Pixel + move_word(FirstMove);
+
+  spare_t spare_step [32];
+  addr_t  addr_step  [32];
+  for (genvar e = 0; e < 8; e++) begin : gen_move
     for (genvar k = 0; k < 4; k++) begin : gen_carry
-      localparam int Step = (floor_div(move_y(e), int'(StuffH)) + k / 2) * Row
-                          + (floor_div(move_x(e), int'(StuffW)) + k % 2) * Pixel + move_word(e);
-      assign index_step[4*e+k] = index_t'(Step);
-      assign addr_step[4*e+k]  = addr_t'(modulo(e == 6 ? Step + Words : Step, int'(Depth)));
+      localparam int On = words_on(e, k);
+      assign spare_step[4*e+k] = -spare_t'(e == 6 ? On + FirstNeed - FirstIndex : On);
+      assign addr_step[4*e+k]  = addr_t'(modulo(On, int'(Depth)));
     end
   end
-  localparam int FirstIndex = floor_div(OriginY, int'(StuffH)) * Row + floor_div(OriginX, int'(StuffW)) * Pixel;
-  index_t index_q;
-  addr_t  addr_q;
+
+  // Of the present tap: words written beyond its own, less one; how much a step adds to that and to the address.
+  spare_t spare_q, spare_step_q;
+  addr_t  addr_q, addr_step_q;
+  logic   real_q, waits_q, frame_end_q;
   logic [AddrBits:0] addr_sum;
-  assign addr_sum = {1'b0, addr_q} + {1'b0, addr_step[{next, carry_y, carry_x}]};
+  assign addr_sum = {1'b0, addr_q} + {1'b0, addr_step_q};
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      index_q <= index_t'(FirstIndex);
+      waits_q <= 1'b1;
+      spare_q <= spare_t'(-1 - FirstNeed);
       addr_q  <= addr_t'(modulo(FirstIndex, int'(Depth)));
-    end else if (step_i) begin
-      index_q <= index_q + index_step[{next, carry_y, carry_x}];
-      addr_q  <= addr_t'(addr_sum >= (AddrBits+1)'(Depth) ? addr_sum - (AddrBits+1)'(Depth) : addr_sum);
+    end else begin
+      if (ahead) waits_q <= first_q || (real_y && real_x);
+      spare_q <= spare_q + (step_i ? spare_step_q : '0) + spare_t'({1'b0, push_i});
+      if (step_i) addr_q <= addr_t'(addr_sum >= (AddrBits+1)'(Depth) ? addr_sum - (AddrBits+1)'(Depth) : addr_sum);
+    end
+    if (ahead) begin
+      real_q       <= real_y && real_x;
+      frame_end_q  <= next == 3'd6;
+      spare_step_q <= first_q ? spare_t'(FirstNeed - SecondNeed) : spare_step[{next, carry_y, carry_x}];
+      addr_step_q  <= addr_step[{next, carry_y, carry_x}];
     end
   end
-  assign index_o = index_q;
-  assign addr_o  = addr_q;
+  assign written_o   = !(waits_q && spare_q[IndexBits]);
+  assign real_o      = real_q;
+  assign addr_o      = addr_q;
+  assign frame_end_o = frame_end_q;
 
   dfc_window_limit #(.Row(Row), .Pixel(Pixel), .Words(Words), .StrideH(StrideH), .StrideW(StrideW), .StuffH(StuffH), .StuffW(StuffW),
     .OriginY(OriginY), .OriginX(OriginX), .Depth(Depth), .Fine(Fine), .IndexBits(IndexBits))
-    u_limit (.clk_i, .rst_ni, .step_i, .next_i(next), .limit_o);
+    u_limit (.clk_i, .rst_ni, .step_i(ahead), .next_i(next), .row_end_i(wraps_q[5]), .frame_end_i(wraps_q[5] && last[5]), .limit_o);
 endmodule

@@ -125,7 +125,7 @@ PLANTED = {
     "fifo": ("assign in_ready_o  = ready_q;", "assign in_ready_o  = ready_q || pop;"),
     "fork": ("assign in_ready_o = credit_q;", "assign in_ready_o = credit_q || pop == 2'b11;"),
     "repack": ("level_q <= level_t'(Places - InLanes / Step);", "level_q <= level_t'(Places - InLanes / Step) || out_ready_i;"),
-    "sliding_window": ("assign in_ready_o = written_q < limit;", "assign in_ready_o = written_q < limit || step;"),
+    "sliding_window": ("(unsigned'(limit) ^ Sign);", "(unsigned'(limit) ^ Sign) || step;"),
     "upsample": ("assign in_ready_o   = level_q != level_t'(Depth);", "assign in_ready_o   = level_q != level_t'(Depth) || step;"),
 }
 THROUGH = ("assign credit_o    = credit_q;", "assign credit_o    = credit_q || pop;")
