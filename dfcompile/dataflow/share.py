@@ -20,6 +20,7 @@ from dfcompile.dataflow.design import Design
 from dfcompile.device.area import bram, mux, rom, sum_of
 from dfcompile.device.boards import Board
 from dfcompile.device.cost import rates, vector
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.units.base import Memory
 
@@ -86,6 +87,8 @@ def share_memories(design: Design, family: str, board: Board | None = None) -> D
 
     Pairs may take more blocks than their memories did, where those were in LUTs; with a board only when they are there.
     """
+    if not FAMILIES[family].shared:
+        return design
     memories = {n.name: ported_memory(design, n.name) for n in design.nodes}
     places = {u: m for u, m in memories.items() if m and m.style != "uram" and m.depth > 1}
     found = replace(design, shared=_best(places, family, board, more=True))

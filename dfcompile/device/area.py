@@ -54,8 +54,6 @@ def _bram(depth: int, width: int, family: str) -> Resources:
 def lutram_luts(depth: int, width: int, family: str) -> float:
     """LUTs of a memory with one write and one read port in distributed RAM, of the shape that takes the fewest blocks."""
     f = FAMILIES[family]
-    if not f.lutram:  # flip-flops, each of which keeps a LUT from other use
-        return registers(depth, width).lut + depth * width
     banks, blocks, luts = min(
         ((ceil(depth / d), ceil(depth / d) * ceil(width / b), luts) for d, b, luts in f.lutram), key=lambda s: (s[1], s[0])
     )
@@ -75,20 +73,28 @@ def ram_styles(depth: int, family: str) -> tuple[str, ...]:
     if depth == 1:
         return ("auto",)
     f = FAMILIES[family]
-    return ("lutram",) * bool(f.lutram) + ("bram",) + ("uram",) * (f.uram is not None and depth >= 1024)
+    return ("lutram", "bram") + ("uram",) * (f.uram is not None and depth >= 1024)
 
 
 def ram(depth: int, width: int, style: str, family: str) -> Resources:
     """`dfc_ram`, or another memory with one write and one synchronous read port."""
     style = ram_style(depth, width, style)
-    if style == "lut" or depth == 1:
-        return registers(depth, width)
-    if style == "lutram":
+    if style == "lutram" and FAMILIES[family].lutram:
         return Resources(lut=lutram_luts(depth, width, family), ff=width)
+    if style == "lut" or depth == 1 or (style == "lutram" and _in_registers(depth, width, family)):
+        return registers(depth, width)
     uram = FAMILIES[family].uram
     if style == "uram" and uram:
         return Resources(uram=ceil(depth / uram[0]) * ceil(width / uram[1]))
     return _bram(depth, width, family)
+
+
+def _in_registers(depth: int, width: int, family: str) -> bool:
+    """Whether a memory is of flip-flops where no RAM is distributed and it was not asked to be in block RAM.
+
+    Synthesis counts so many bits for a block, and some more for what is around them.
+    """
+    return depth * width <= 10 + FAMILIES[family].registers * block_count(depth, width, family)
 
 
 def registers(depth: int, width: int) -> Resources:
@@ -154,9 +160,17 @@ def stream_out(width: int, slots: int, family: str) -> Resources:
 
 def shallow(depth: int, width: int, family: str) -> Resources:
     """A memory with an asynchronous read port, of at most some hundred words: registers where that is smaller."""
-    if depth * width <= FAMILIES[family].registers:
+    f = FAMILIES[family]
+    return registers(depth, width) if f.lutram and depth * width <= f.registers else distributed(depth, width, family)
+
+
+def distributed(depth: int, width: int, family: str) -> Resources:
+    """A memory in distributed RAM that is read at a register's address; where there is none, flip-flops or block RAM with a bypass."""
+    if FAMILIES[family].lutram:
+        return Resources(lut=lutram_luts(depth, width, family))
+    if _in_registers(depth, width, family):
         return registers(depth, width)
-    return Resources(lut=lutram_luts(depth, width, family))
+    return _bram(depth, width, family) + Resources(lut=width + index_bits(depth), ff=width + 1)
 
 
 def counter(count: int, family: str = DEFAULT) -> Resources:

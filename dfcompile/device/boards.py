@@ -22,6 +22,8 @@ from dfcompile.store.setting import read_toml, wrong_number
 
 USABLE: Mapping[str, float] = {"lut": 0.8, "ff": 0.8, "bram36": 0.95, "uram": 0.95, "dsp": 1.0}
 """Shares of a device that a design may fill: placement and routing and the shell need the rest."""
+LINK: Mapping[str, float] = {"lut": 750, "ff": 300}
+"""What the host link of an open board takes, besides a block RAM for each way."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,16 @@ class Board:
 
     @property
     def budget(self) -> dict[str, float]:
-        """The resources as ``report.json`` names them."""
+        """What there is for a design, by the names of ``report.json``: the device less the host link."""
+        return {k: n - self._link.get(k, 0.0) for k, n in self._device.items()}
+
+    @property
+    def _device(self) -> dict[str, float]:
         return {"lut": self.lut, "ff": self.ff, "bram36": self.bram36, "uram": self.uram, "dsp": self.dsp}
+
+    @property
+    def _link(self) -> Mapping[str, float]:
+        return {**LINK, "bram36": 2 * FAMILIES[self.family].block} if self.wiring else {}
 
     def reachable(self, clock: float) -> float:
         """What the logic moves to and from the external memory at `clock` MHz, 10^9 bytes per second: a beat a cycle at each port."""
@@ -74,7 +84,12 @@ class Board:
     @property
     def usable(self) -> dict[str, float]:
         """The part of the budget that a design may fill."""
-        return {k: n * USABLE[k] for k, n in self.budget.items()}
+        return {k: n * self.shares[k] - self._link.get(k, 0.0) for k, n in self._device.items()}
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """Shares of the device that a design and the host link may fill."""
+        return {**USABLE, "lut": FAMILIES[self.family].fill or USABLE["lut"]}
 
 
 _DEFAULTS: dict[str, Any] = {"title": "", "part": "", "uram": 0, "ports": 0, "port_bits": 0, "source": "the user's file"}

@@ -101,15 +101,17 @@ class Family:
     lut_inputs: of a look-up table
     joined:     LUTs that the slice's own multiplexers join to a larger one
     shifts:     a LUT may be a shift register
-    registers:  bits up to which a shallow memory is of flip-flops
+    registers:  bits up to which a shallow memory is of flip-flops, without distributed RAM for each block RAM it would take instead
     lutram:     blocks of distributed RAM: (words, bits, LUTs that one takes), or none
-    blocks:     shapes of a block RAM with one write and one read port; `shared`: with two read ports
+    blocks:     shapes of a block RAM with one write and one read port; `shared`: with two read ports, or none
     block:      size of a block RAM in blocks of 36 kbit
     halves:     blocks that follow one another in depth and need no multiplexer
     uram:       shape of an UltraRAM, or None
     worth:      LUTs for each block of 36 kbit, UltraRAM and DSP slice of a middle-sized device
     synth:      Yosys command and its options, without -top
+    prepare:    commands before it
     without_pads: its option for a top whose ports are no pins, or ""
+    fill:       share of the LUTs that a design may take, where it is another one than of most families
     mapping:    commands in place of its step `map_luts`, which cares for delay only
     rest:       its steps behind that, or ""
     cells:      cell (a pattern) -> (LUTs, flip-flops, blocks of 36 kbit, UltraRAMs, DSP slices); others are free
@@ -135,7 +137,9 @@ class Family:
     mapping: tuple[str, ...]
     rest: str
     cells: Mapping[str, tuple[float, float, float, float, float]]
+    prepare: tuple[str, ...] = ()
     without_pads: str = ""
+    fill: float = 0.0
 
 
 _BLOCKS = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))
@@ -175,6 +179,23 @@ _LATTICE_CELLS = {
     r"DP16KD|PDPW16KD": (0.0, 0.0, 0.5, 0.0, 0.0),
     r"MULT18X18D": (0.0, 0.0, 0.0, 0.0, 1.0),
 }
+_ICE40_CELLS = {
+    r"SB_LUT4": (1.0, 0.0, 0.0, 0.0, 0.0),  # a carry lies beside the LUT that sums
+    r"SB_DFF\w*": (0.0, 1.0, 0.0, 0.0, 0.0),
+    r"SB_RAM40_4K\w*": (0.0, 0.0, 1 / 9, 0.0, 0.0),
+    r"SB_SPRAM256KA": (0.0, 0.0, 64 / 9, 0.0, 0.0),
+    r"SB_MAC16": (0.0, 0.0, 0.0, 0.0, 1.0),
+}
+_ICE40_BLOCKS = ((4096, 1), (2048, 2), (1024, 4), (512, 8), (256, 16))
+_GOWIN_CELLS = {
+    r"LUT[1-4]|INV|ALU": (1.0, 0.0, 0.0, 0.0, 0.0),
+    r"RAM16SD?P[124]": (6.0, 0.0, 0.0, 0.0, 0.0),  # 4 LUTs of memory and 2 that carry its write port
+    r"DFF\w*": (0.0, 1.0, 0.0, 0.0, 0.0),
+    r"(SP|SPX9|SDPB|SDPX9B|DPB|DPX9B|pROM|pROMX9)": (0.0, 0.0, 0.5, 0.0, 0.0),
+    r"MULT9X9": (0.0, 0.0, 0.0, 0.0, 0.5),
+    r"MULT18X18": (0.0, 0.0, 0.0, 0.0, 1.0),
+    r"MULT36X36": (0.0, 0.0, 0.0, 0.0, 4.0),
+}
 _LUT6_RATES = Rates(counter=2.35, control=1.0, compare=0.58, compare_base=3.2, constant=0.3, adder=0.95, late=0.95, bank=0.87)
 _LUT6_COSTS = Costs(three=2.0, nine=4.0, product=1.74, gate=0.57, adder=1.02)
 
@@ -196,7 +217,7 @@ PLACERS: Mapping[str, str] = {"ecp5": "nextpnr-ecp5", "ice40": "nextpnr-ice40", 
 CELL_MODELS: Mapping[str, tuple[str, str]] = {
     "ecp5": ("lattice/cells_sim_ecp5.v", "ecp5.v"),
     "ice40": ("ice40/cells_sim.v", ""),
-    "gowin": ("gowin/cells_sim.v", ""),
+    "gowin": ("gowin/cells_sim.v", "gowin.v"),
     "xc7": ("xilinx/cells_sim.v", ""),
     "xcup": ("xilinx/cells_sim.v", ""),
 }
@@ -215,6 +236,30 @@ FAMILIES: dict[str, Family] = {
                     repack=(0.0, 5.2, 2.0, 0.0)),
         synth=("synth_ecp5", ""), mapping=("techmap -map +/lattice/latches_map.v", "abc -lut 4:7", "clean"), rest="map_cells:check",
         cells=_LATTICE_CELLS,
+    ),
+    # The figures of worth: iCE40UP5K, GW1NR-9. No memory of iCE40's is distributed, which Yosys takes for an error where it is asked for.
+    "ice40": Family(
+        "Lattice iCE40 UltraPlus", lut_inputs=4, joined=1, shifts=False, registers=64, lutram=(),
+        blocks=_ICE40_BLOCKS, shared=(), block=1 / 9, halves=1, uram=None, dsp=None, worth=(1584.0, 0.0, 0.0),
+        rates=Rates(counter=2.36, control=0.74, compare=0.93, compare_base=0.1, constant=5.78, adder=1.33, late=1.47, bank=0.95),
+        costs=Costs(three=6.44, nine=0.08, product=2.39, gate=1.6, adder=0.91),
+        units=Units(argmax=1.64, extreme=1.93, multiply=2.29, fixed=2.21, digits=1.1, window=0.99, converter=17.45, enable=0,
+                    repack=(0.98, 0.22, 1.1, 2.31)),
+        synth=("synth_ice40", " -device u"),  # its -dsp loses products: a register of one that another adds is packed twice
+        mapping=("techmap -map +/ice40/latches_map.v", "abc -lut 4", "ice40_wrapcarry -unwrap", "techmap -map +/ice40/ff_map.v", "clean",
+                 "opt_lut -tech ice40"),
+        rest="map_cells:check", cells=_ICE40_CELLS, prepare=("setattr -unset ram_style a:ram_style=distributed",),
+        fill=0.6,  # a cell is a LUT or a flip-flop, or both where the LUT makes what the flip-flop keeps
+    ),
+    "gowin": Family(
+        "Gowin LittleBee", lut_inputs=4, joined=1, shifts=False, registers=23, lutram=((16, 4, 6),),
+        blocks=_BLOCKS, shared=_BLOCKS[:-1], block=0.5, halves=1, uram=None, dsp=None, worth=(665.0, 0.0, 0.0),
+        rates=Rates(counter=4.14, control=0.99, compare=1.38, compare_base=0.78, constant=7.01, adder=1.36, late=1.12, bank=0.73),
+        costs=Costs(three=5.26, nine=0.1, product=2.46, gate=1.32, adder=1.08),
+        units=Units(argmax=1.15, extreme=1.75, multiply=2.34, fixed=1.13, digits=1.2, window=1.52, converter=19.44, enable=0,
+                    repack=(0.89, 1.03, 1.3, 11.33)),
+        synth=("synth_gowin", " -nodsp -nowidelut"), mapping=("abc -lut 4", "clean"), rest="map_cells:check", cells=_GOWIN_CELLS,
+        without_pads=" -noiopads",
     ),
 }  # fmt: skip
 """By the name that boards, `--device` and reports give them."""

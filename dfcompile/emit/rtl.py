@@ -27,7 +27,7 @@ def memory_file(unit_name: str, memory: Memory) -> str:
 
 def rtl_parameters(unit: Unit, file: Callable[[Memory], str]) -> list[tuple[str, int | str]]:
     """Parameters of a unit's module; `file` names the contents of a memory. Of one read from outside it knows the depth alone."""
-    found: list[tuple[str, int | str]] = [p for p in unit.parameters().items() if p[0] != f"{unit.ported}Style"]
+    found: list[tuple[str, int | str]] = [p for p in unit.parameters().items() if not unit.ported or p[0] != f"{unit.ported}Style"]
     for m in unit.stored:
         found.append((f"{m.name}Depth", m.depth) if m.name == unit.ported else (f"{m.name}File", f'"{file(m)}"'))
     return found

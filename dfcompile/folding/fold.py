@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dfcompile.dataflow.connect import Folding, apply_folding, tied_windows
-from dfcompile.device.boards import USABLE, Board
+from dfcompile.device.boards import Board
 from dfcompile.device.cost import RESOURCES, Vector, budget, rates
 from dfcompile.device.family import DEFAULT, FAMILIES
 from dfcompile.errors import CompileError, Problem
@@ -206,7 +206,7 @@ def _too_large(problem: FoldProblem, interval: int, board: Board, limit: Vector,
         "does-not-fit",
         f"no folding with {interval} cycles a frame {'fits' if proven else 'was found that fits'} {board.name}",
         why=f"the cheapest takes {', '.join(over) or 'more than one of the budgets'} (a design may fill "
-        + ", ".join(f"{share:.0%} of {r}" for r, share in USABLE.items() if board.budget[r])
+        + ", ".join(f"{share:.0%} of {r}" for r, share in board.shares.items() if board.budget[r])
         + ")"
         + ("" if proven else "; the search ended at its bound of work and proved neither that one fits nor that none does"),
         help="ask for a lower frame rate, or take a larger board",

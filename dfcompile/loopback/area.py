@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from dfcompile.device.area import block_count, lutram_luts
+from dfcompile.device.area import block_count, distributed, sum_of
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.loopback.config import EngineConfig
@@ -31,9 +31,9 @@ def resources(config: EngineConfig, family: str) -> Resources:
     product = 8 + config.weight_bits
     adders = config.pe * (config.simd - 1) * (product + 1)
     sums = config.pe * config.acc_bits * 6.5  # with the best value, its place, and the choice of a result
-    tree = sum(config.pe * (lutram_luts(config.tree_banks << k, config.acc_bits, family) + 18) for k in range(config.tree_levels))
+    tree = sum_of(distributed(config.tree_banks << k, config.acc_bits, family) + Resources(lut=18) for k in range(config.tree_levels))
     expand = lanes * config.weight_bits * 0.75
-    queues = lutram_luts(QUEUE, 640 + 2 * 128, family)
+    queues = distributed(QUEUE, 640 + 2 * 128, family)
     writer = 8.0 * config.pe * 2 + 8 * config.simd
     blocks = (
         2 * block_count(max(2, config.act_words // 2), 8 * config.simd, family)
@@ -42,8 +42,8 @@ def resources(config: EngineConfig, family: str) -> Resources:
     )
     products = 0 if config.weight_bits == 8 else lanes * product  # a DSP slice has its own registers
     ff = CONTROL_FF + lanes * 8 + products + adders + config.pe * (config.acc_bits * (4 + config.tree_levels) + 14)
-    lut = CONTROL_LUT + multipliers + adders + sums + tree + expand + queues + writer
-    whole = Resources(lut, ff, blocks * FAMILIES[family].block, 0, dsp)
+    lut = CONTROL_LUT + multipliers + adders + sums + expand + writer
+    whole = Resources(lut, ff, blocks * FAMILIES[family].block, 0, dsp) + tree * config.pe + queues
     return whole + scaling(config) if config.scale_bits else whole
 
 

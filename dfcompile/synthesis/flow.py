@@ -17,11 +17,11 @@ from dfcompile.device.resources import Resources
 def commands(family: str, top: str, default: bool = False) -> tuple[str, ...]:
     """Commands from a design that has been read to its netlist and ``stat.json``."""
     f = FAMILIES[family]
-    synth = f"{f.synth[0]} -top {top}{f.synth[1]}"
+    synth = f"{f.synth[0]} -top {top}{f.synth[1]}{f.without_pads}"
     steps = [synth]
     if not default:
         steps = [f"{synth} -run begin:map_luts", *f.mapping, *([f"{synth} -run {f.rest}"] if f.rest else [])]
-    return (*steps, "tee -q -o stat.json stat -json")
+    return (*f.prepare, *steps, "tee -q -o stat.json stat -json")
 
 
 def count(cells: Mapping[str, int], family: str) -> Resources:

@@ -49,6 +49,7 @@ def synthesise(sources: Sources, family: str, pads: bool) -> Path:
     outside = "" if pads else f.without_pads
     script = [
         read_command(sources.modules, sources.top, sources.boxes),
+        *f.prepare,
         f"{f.synth[0]} -top {sources.top}{f.synth[1]}{outside}",
         "tee -q -o stat.json stat -json",
         "write_json netlist.json",
@@ -68,8 +69,9 @@ def synthesise(sources: Sources, family: str, pads: bool) -> Path:
     return cached("netlist", content_key([tool.name, tool.version, *script, *parts]), build)
 
 
-_WAIVED = ("-Wno-lint", "-Wno-style", "-Wno-SPECIFYIGN", "-Wno-INITIALDLY")
-"""What Verilator says of code that nobody wrote: style, and delays and initial values of the models of cells."""
+_WAIVED = ("-Wno-lint", "-Wno-style", "-Wno-SPECIFYIGN", "-Wno-INITIALDLY", "-Wno-TIMESCALEMOD", "-Wno-UNOPTFLAT")
+"""What Verilator says of code that nobody wrote: style, delays, initial values and time units of the models of cells, and vectors whose
+bits depend on one another, as those of a carry chain do."""
 
 
 def netlist_project(sources: Sources, family: str, pads: bool = False) -> Path:
@@ -90,4 +92,4 @@ def netlist_project(sources: Sources, family: str, pads: bool = False) -> Path:
         files = [*_WAIVED, "cells.v", "netlist.v", *(f"{b}.sv" for b in boxes)]
         (folder / "files.f").write_text("".join(f"{f}\n" for f in files))
 
-    return cached("netlist", content_key([(made / "netlist.v").read_text(), models, *boxes]), build)
+    return cached("netlist", content_key([*_WAIVED, (made / "netlist.v").read_text(), models, *boxes]), build)

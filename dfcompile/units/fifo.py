@@ -63,7 +63,7 @@ class Fifo(Unit):
         if self._style in ("bram", "uram"):
             memory = area.ram(self.depth, width, self._style, family)
         else:
-            memory = Resources(lut=area.lutram_luts(self.depth, width, family))
+            memory = area.distributed(self.depth, width, family)
         pointers = area.counter(self.depth, family) * 2 + Resources(ff=area.index_bits(self.depth))
         bypass = Resources(lut=width + bits, ff=width + 1) if self._style in ("bram", "uram") else Resources()
         return area.total(memory, pointers, bypass, Resources(lut=3 * bits + 3, ff=bits + 2))

@@ -6,7 +6,7 @@ import importlib.util
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,18 +14,21 @@ from typing import Any
 from dfcompile.dataflow.design import Design
 from dfcompile.device.boards import find_board
 from dfcompile.emit import board as emitted
+from dfcompile.emit.resource import resource_dir
 from dfcompile.emit.rtl import emit_rtl
 from dfcompile.run.board import SimulatedLine, build_board
+from dfcompile.synthesis.netlist import design_sources, netlist_project
 
 GAP_CYCLES = 2_000
 """In place of the ten milliseconds of a real line."""
 
 
 def emit(design: Design, folder: Path, name: str = "ulx3s", clock: float = 4.0) -> dict[str, Any]:
-    """rtl/, board/ and driver/uart.py of a design; what board.json holds. At 4 MHz a bit lasts few cycles."""
+    """rtl/, board/ and driver/uart.py of a design; what board.json holds. At 4 MHz a bit lasts few cycles; 0 is the board's own clock."""
     board = find_board(name)
     assert board.wiring
-    wiring = {**asdict(board.wiring), "oscillator": clock}
+    wiring = {**asdict(board.wiring), "oscillator": clock or board.wiring.oscillator}
+    clock = clock or board.clock
     emit_rtl(design, folder / "rtl")
     (folder / "driver").mkdir()
     options = {"board": name, "part": board.part, "clock": clock, "wiring": wiring}
@@ -49,9 +52,13 @@ def transport(folder: Path) -> ModuleType:
 
 
 @contextmanager
-def powered(folder: Path, facts: dict[str, Any]) -> Iterator[SimulatedLine]:
-    """The line of a build's board, simulated from its SystemVerilog, after a reset."""
-    sources = [folder / "board" / s for s in facts["sources"]]
-    with SimulatedLine(build_board(folder / "rtl", facts["top"], sources), folder / "rtl", facts["divisor"], 4 * GAP_CYCLES) as line:
+def powered(folder: Path, facts: dict[str, Any], netlist: bool = False) -> Iterator[SimulatedLine]:
+    """The line of a build's board, simulated from its SystemVerilog or from the netlist of its top level, after a reset."""
+    rtl, sources = folder / "rtl", [folder / "board" / s for s in facts["sources"]]
+    if netlist:
+        boxes = tuple(s.stem for s in sources if (resource_dir("templates") / "board" / s.name).exists())
+        whole = design_sources(rtl, facts["top"], folder / "board", facts["sources"])
+        rtl, sources = netlist_project(replace(whole, boxes=boxes), facts["family"], pads=True), []
+    with SimulatedLine(build_board(rtl, facts["top"], sources), rtl, facts["divisor"], 4 * GAP_CYCLES) as line:
         line.rest(2 * GAP_CYCLES)
         yield line

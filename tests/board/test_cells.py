@@ -19,7 +19,7 @@ from dfcompile.synthesis.netlist import Sources, netlist_project
 from dfcompile.toolchain import require_tool, verilator_root
 
 CYCLES = 20_000
-LIBRARY = ("dfc_ram.sv", "dfc_rom.sv", "dfc_rom_shared.sv")
+LIBRARY = ("dfc_ram.sv", "dfc_rom.sv", "dfc_rom_shared.sv", "dfc_dot_products.sv")
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,39 @@ class Product:
         )
 
 
-Part = Ram | Rom | Shared | Product
+@dataclass(frozen=True)
+class Dot:
+    """A sum of products, whose registers synthesis may move into slices that multiply and add."""
+
+    simd: int = 4
+    bits: int = 8
+
+    def text(self, n: int) -> str:
+        wide = self.simd * self.bits
+        return (
+            f"  logic [{2 * self.bits + 1}:0] q{n};\n"
+            f"  dfc_dot_products #(.Simd({self.simd}), .XBits({self.bits}), .WBits({self.bits}), .SumBits({2 * self.bits + 2})) u_{n} "
+            f"(.clk_i, .x_i(bits_i[{wide - 1}:0]), .w_i(bits_i[{31 + wide}:32]), .sum_o(q{n}));\n"
+        )
+
+
+Part = Dot | Ram | Rom | Shared | Product
 SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36), (700, 40), (300, 7))
+SMALL = ((2048, 2), (1024, 4), (512, 8), (256, 16), (700, 40), (300, 7))
 CASES: dict[str, tuple[list[Part], set[str]]] = {
     "ecp5": (
         [*(Ram(*s) for s in SHAPES), Ram(32, 6, 2), *(Rom(*s) for s in SHAPES), Shared(512, 16), Product(18, 18, True),
          Product(18, 18, False),
-         Product(11, 9, True)],
+         Product(11, 9, True), Dot()],
         {"DP16KD", "MULT18X18D", "TRELLIS_DPR16X4"},
+    ),
+    "ice40": (
+        [*(Ram(*s) for s in SMALL), Ram(32, 6, 2), *(Rom(*s) for s in SMALL), Product(11, 9, True), Dot()],
+        {"SB_RAM40_4K"},
+    ),
+    "gowin": (
+        [*(Ram(*s) for s in SHAPES), Ram(32, 6, 2), *(Rom(*s) for s in SHAPES), Shared(512, 16), Shared(4096, 4), Dot()],
+        {"SP", "SPX9", "SDPX9B", "DPB", "DPX9B", "RAM16SDP4"},
     ),
 }  # fmt: skip
 """Parts that are synthesised for a family, and the cells that must be among those they become."""
@@ -135,6 +160,13 @@ int main() {
 """
 
 
+def _output(part: Part) -> int:
+    """Bits of a part's output."""
+    if isinstance(part, Dot):
+        return 2 * part.bits + 2
+    return part.a + part.b if isinstance(part, Product) else part.width * (1 + isinstance(part, Shared))
+
+
 def sources(parts: list[Part]) -> tuple[Sources, int]:
     """A module of parts that all get the same random bits, and the number of its output bits."""
     rng = np.random.default_rng(0)
@@ -145,20 +177,20 @@ def sources(parts: list[Part]) -> tuple[Sources, int]:
             words = [int.from_bytes(rng.bytes(8), "little") >> (64 - part.width) for _ in range(part.depth)]
             texts[f"{n}.mem"] = "".join(f"{w:x}\n" for w in words)
     body = "".join(p.text(n) for n, p in enumerate(parts))
-    widths = [p.a + p.b if isinstance(p, Product) else p.width * (1 + isinstance(p, Shared)) for p in parts]
+    widths = [_output(p) for p in parts]
     outputs = ", ".join(f"q{n}" for n in range(len(parts)))
     head = f"module parts (input logic clk_i, input logic [63:0] bits_i, output logic [{sum(widths) - 1}:0] q_o);\n"
     texts["parts.sv"] = f"{head}{body}  assign q_o = {{{outputs}}};\nendmodule\n"
     return Sources(texts, "parts"), sum(widths)
 
 
-def differs(made: Sources, width: int, netlist: Path, folder: Path) -> str:
+def differs(parts: list[Part], made: Sources, width: int, netlist: Path, folder: Path) -> str:
     """What a simulation of RTL and netlist side by side says; "" where they are equal."""
     for name, text in made.texts.items():
         (folder / name).write_text(text)
     for file in ("cells.v", "netlist.v"):
         (folder / file).write_text(re.sub(r"\bmodule parts\b", "module parts_netlist", (netlist / file).read_text()))
-    fill = max(p.depth for p in CASES["ecp5"][0] if isinstance(p, Ram)) + 8
+    fill = max(p.depth for p in parts if isinstance(p, Ram)) + 8
     (folder / "bench.sv").write_text(BENCH.format(width=width - 1, fill=fill))
     flags = [f for f in (netlist / "files.f").read_text().split() if f.startswith("-")]
     (folder / "files.f").write_text("\n".join([*flags, *made.modules, "cells.v", "netlist.v", "bench.sv"]) + "\n")
@@ -179,7 +211,7 @@ def test_cells_do_what_the_rtl_does_that_they_stand_for(family: str, tmp_path: P
     netlist = netlist_project(made, family)
     text = (netlist / "netlist.v").read_text()
     assert {c for c in cells if not re.search(rf"^\s*{c} ", text, re.MULTILINE)} == set()
-    assert differs(made, width, netlist, tmp_path) == ""
+    assert differs(parts, made, width, netlist, tmp_path) == ""
 
 
 def test_a_cell_without_a_model_is_an_error() -> None:

@@ -22,9 +22,9 @@ from tests.board.simulated import GAP_CYCLES, emit, powered, transport
 class Board:
     """A design on a simulated board, with golden frames."""
 
-    def __init__(self, design: Design, folder: Path, frames: int = 3) -> None:
+    def __init__(self, design: Design, folder: Path, frames: int = 3, **board: Any) -> None:
         self.design, self.folder = design, folder
-        self.facts = emit(design, folder)
+        self.facts = emit(design, folder, **board)
         self.frozen = golden(design, random_inputs(design, frames))
         self.streams = design.streams()
 
@@ -60,6 +60,30 @@ def test_a_frame_of_more_bytes_than_the_buffers_hold(tmp_path: Path) -> None:
     board = Board(residual(short=16), tmp_path, frames=64)  # 64 frames of 36 beats: 2,304 bytes, the buffers hold 2,048
     with powered(tmp_path, board.facts) as line:
         assert board.holds(transport(tmp_path).Uart(line=line, gap=0).transfer(board.beats))
+
+
+@pytest.mark.parametrize("name", ["icebreaker", "tang-nano-9k"])
+def test_frames_through_the_pins_of_other_boards(name: str, tmp_path: Path) -> None:
+    board = Board(two_ports(), tmp_path, name=name, clock=0)
+    with powered(tmp_path, board.facts) as line:
+        link = transport(tmp_path).Uart(line=line, gap=0)
+        assert board.holds(link.transfer(board.beats)) and link.retries == 0
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["ulx3s", "icebreaker", "tang-nano-9k"])
+def test_the_whole_board_behind_synthesis(name: str, tmp_path: Path) -> None:
+    """Bits of the line in and out of the netlist of the top level, at the board's own clock, and on a noisy line."""
+    board = Board(two_ports(), tmp_path, name=name, clock=0)
+    uart = transport(tmp_path)
+    with powered(tmp_path, board.facts, netlist=True) as line:
+        link = uart.Uart(line=line, gap=0)
+        assert board.holds(link.transfer(board.beats)) and link.retries == 0
+        assert link.hello() == (version_word(), design_hash(board.design))
+        noisy = Noisy(line, 0)
+        link = uart.Uart(line=noisy, gap=0, tries=40)
+        assert board.holds(link.transfer(board.beats))
+        assert noisy.damaged and link.retries
 
 
 class Noisy:

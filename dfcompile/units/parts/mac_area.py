@@ -156,8 +156,8 @@ def scaled(scaling: ScalingSize, acc: int, out: int, folds: int, lanes: int, sty
         else:
             parts = 1.8 * product if slices >= 4 else 0  # what joins the partial products
             lane = lane + adder + Resources(lut=parts * cost.adder, ff=product)
-    elif style == "multiply":
-        lane = lane + adder + Resources(lut=acc * factor * cost.product, ff=product)
+    elif style == "multiply" and rows > 1:
+        lane = lane + adder + Resources(lut=acc * factor * own.multiply, ff=product)
     else:
         gates = 1.25 if rows > 4 else 0.9  # bits of few multipliers are often alike
         terms = (scaling.digits - 1 if rows == 1 else gates * factor) * own.digits
