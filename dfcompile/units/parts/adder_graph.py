@@ -107,11 +107,18 @@ class AdderGraph:
 
     @cached_property
     def adder_bits(self) -> Ints:
-        """(adders,): bits that each adder really adds; 0 where its operands do not overlap."""
-        own, left = self.bits[self.inputs :], self.bits[self.left]
-        apart = ((self.kind == ADD) & ~self.signed[self.left] & (self.shift >= left)) | (self.shifted_out & (self.kind != REVERSE))
-        free = np.where(self.kind <= SUB, self.shift, 0)
-        return np.where(apart, 0, own - np.minimum(free, own))
+        """(adders,): bits that each adder really adds.
+
+        Of a sum those where both operands have a bit, signs repeated; of a difference all but the ones below its right operand.
+        """
+        own = self.bits[self.inputs :]
+        left = np.where(self.signed[self.left], own, np.minimum(self.bits[self.left], own))
+        right = np.where(self.signed[self.right], own, np.minimum(self.bits[self.right] + self.shift, own))
+        both = np.minimum(left, right) - self.shift
+        any_of = np.maximum(left, right) - np.where(self.kind == SUB, self.shift, 0)
+        alone = np.where(self.kind == REVERSE, own, 0)
+        found = np.where(self.kind == ADD, both, np.where(self.kind == NEGATE, own, any_of))
+        return np.maximum(np.where(self.shifted_out & (self.kind != NEGATE), alone, found), 0)
 
     @cached_property
     def levels(self) -> Ints:

@@ -2,7 +2,7 @@
 
 A row is a sum of terms: a node, shifted, added or subtracted; at first one for each nonzero digit of the canonical signed form of each
 weight. Two terms that occur together in several rows, at the same distance and with the same relative sign, are added once: the pair that
-saves most adder bits first, until none occurs twice (R. Hartley, Subexpression sharing in filters using canonic signed digit multipliers,
+is most frequent first, until none occurs twice (R. Hartley, Subexpression sharing in filters using canonic signed digit multipliers,
 1996). Where rows are alike, only their differences are built from the inputs: along a minimum spanning tree of the rows, then rows are
 sums of differences. No row becomes deeper than the limit, which is that of the row with most terms.
 """
@@ -10,6 +10,7 @@ sums of differences. No row becomes deeper than the limit, which is that of the 
 from __future__ import annotations
 
 import heapq
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from dfcompile.jit import compiled
 from dfcompile.units.parts.adder_graph import ADD, NEGATE, NOTHING, REVERSE, SUB, AdderGraph
 
 Ints = NDArray[np.int64]
+_WINDOW = 48  # terms of a long row among which the next two to add are looked for
+DEPTHS = (0, 1, 2, 4)
+"""Of the trees of differences of rows that are tried; 0: none."""
 
 
 @compiled
@@ -37,15 +41,20 @@ def _bits(lo: int, hi: int) -> int:
 
 @compiled
 def _cost(kind: int, left_lo: int, left_hi: int, right_lo: int, right_hi: int, shift: int) -> int:
-    """Bits that an adder really adds."""
+    """Bits that an adder really adds, as `AdderGraph.adder_bits`."""
     a, b = right_lo << shift, right_hi << shift
-    if kind == 0:
-        if left_lo >= 0 and shift >= _bits(left_lo, left_hi):
-            return 0
-        return max(_bits(left_lo + a, left_hi + b) - shift, 0)
-    if kind == 1:
-        return max(_bits(left_lo - b, left_hi - a) - shift, 0)
-    return _bits(a - left_hi, b - left_lo)
+    if kind == ADD:
+        whole = _bits(left_lo + a, left_hi + b)
+    elif kind == SUB:
+        whole = _bits(left_lo - b, left_hi - a)
+    else:
+        whole = _bits(a - left_hi, b - left_lo)
+    left = whole if left_lo < 0 else _bits(left_lo, left_hi)
+    right = whole if right_lo < 0 else _bits(right_lo, right_hi) + shift
+    if kind == ADD:
+        return max(min(left, right, whole) - shift, 0)
+    first = shift if kind == SUB else 0
+    return max(min(max(left, right), whole) - first, 0)
 
 
 @compiled
@@ -107,10 +116,10 @@ def _count_all(terms: Ints, first: Ints, size: Ints) -> tuple[Ints, Ints, int]:
 
 @compiled
 def _saved(key: int, count: int, nodes: Ints) -> int:
-    """What sharing a pair saves."""
+    """Worth of sharing a pair: the adders that it saves; of as many, more where they are small, as their sums come again in other pairs."""
     i, j, shift, kind = key >> 29, (key >> 7) & 0x3FFFFF, (key >> 1) & 63, key & 1
     cost = _cost(kind, nodes[i, 4], nodes[i, 5], nodes[j, 4], nodes[j, 5], shift)
-    return (count - 1) * max(cost, 1)
+    return (count - 1) * 64 - cost
 
 
 @compiled
@@ -257,7 +266,7 @@ def _sum_up(terms: Ints, size: int, load: int, most: int, nodes: Ints, made: int
         for t in range(size):
             positive += terms[t, 2] > 0
         best, pair = (1 << 60, 0), (0, 0)
-        for i in range(size):
+        for i in range(min(size, _WINDOW)):
             for j in range(i):
                 a, b = nodes[terms[i, 0], 6], nodes[terms[j, 0], 6]
                 deeper = max(a, b) + 1
@@ -283,8 +292,8 @@ def _sum_up(terms: Ints, size: int, load: int, most: int, nodes: Ints, made: int
 
 
 @compiled
-def _build(terms: Ints, first: Ints, size: Ints, nodes: Ints, made: int, slack: int) -> tuple[Ints, int]:
-    """All rows from their terms; the first term of a row is then the row. slack: levels more than the deepest row needs."""
+def _build(terms: Ints, first: Ints, size: Ints, nodes: Ints, made: int) -> tuple[Ints, int]:
+    """All rows from their terms; the first term of a row is then the row."""
     load = np.zeros(len(first), np.int64)
     for row in range(len(first)):
         for t in range(first[row], first[row] + size[row]):
@@ -292,7 +301,6 @@ def _build(terms: Ints, first: Ints, size: Ints, nodes: Ints, made: int, slack: 
     most = 1
     while most < np.max(load):
         most *= 2
-    most <<= slack
     nodes, made = _share(terms, first, size, load, nodes, made, most)
     for row in range(len(first)):
         nodes, made = _sum_up(terms[first[row] :], size[row], load[row], most, nodes, made)
@@ -310,15 +318,78 @@ def digits(matrix: Ints) -> tuple[Ints, Ints, Ints]:
     return np.stack([node, power, held[row, node, power]], axis=1), np.cumsum(size) - size, size
 
 
-def adder_graph(matrix: Ints, lo: Ints, hi: Ints, slack: int = 0) -> AdderGraph:
-    """The graph of a matrix (outputs, inputs) whose inputs lie in [lo, hi]."""
+def signed_digits(values: Ints) -> Ints:
+    """How many nonzero digits the canonical signed form of each has."""
+    return np.asarray(np.bitwise_count(np.abs(values) ^ (3 * np.abs(values))), np.int64)
+
+
+def spanning_tree(matrix: Ints, depth: int) -> tuple[Ints, Ints]:
+    """Parent (-1: none) and sign of each row, so that all rows less their parents have fewest digits; no row deeper than `depth`.
+
+    Prim's algorithm: the row that is nearest to those reached, next.
+    """
+    rows = len(matrix)
+    parent, sign, level = np.full(rows, -1), np.ones(rows, np.int64), np.zeros(rows, np.int64)
+    distance = signed_digits(matrix).sum(axis=1)
+    out = np.ones(rows, bool)
+    for _ in range(rows):
+        new = int(np.argmin(np.where(out, distance, np.iinfo(np.int64).max)))
+        out[new] = False
+        level[new] = level[parent[new]] + 1 if parent[new] >= 0 else 0
+        if level[new] == depth:
+            continue
+        for s in (1, -1):
+            own = signed_digits(matrix - s * matrix[new]).sum(axis=1) + 1
+            nearer = out & (own < distance)
+            distance[nearer], parent[nearer], sign[nearer] = own[nearer], new, s
+    return parent, sign
+
+
+@dataclass
+class _Search:
+    """Nodes made so far."""
+
+    nodes: Ints
+    made: int
+
+    def build(self, terms: Ints, first: Ints, size: Ints) -> tuple[Ints, Ints]:
+        """Node and power of each row of terms; NOTHING where there are none."""
+        if not len(terms):
+            return np.full(len(first), NOTHING), np.zeros(len(first), np.int64)
+        self.nodes, self.made = _build(terms, first, size.copy(), self.nodes, self.made)
+        ends = terms[np.where(size, first, 0)]
+        return np.where(size, ends[:, 0], NOTHING), np.where(size, ends[:, 1], 0)
+
+    def build_differences(self, matrix: Ints, depth: int) -> tuple[Ints, Ints]:
+        """The same for a matrix by differences of its rows: first these, then the sums of those on the way to each row."""
+        parent, sign = spanning_tree(matrix, depth)
+        taken = np.asarray(np.where(parent >= 0, sign, 0)[:, None] * matrix[parent], np.int64)
+        nodes, powers = self.build(*digits(matrix - taken))
+        terms, size = [], []
+        for row in range(len(matrix)):
+            at, own, count = row, 1, 0
+            while at >= 0:
+                if nodes[at] != NOTHING:
+                    terms.append((nodes[at], powers[at], own))
+                    count += 1
+                at, own = parent[at], own * sign[at]
+            size.append(count)
+        sizes = np.array(size, np.int64)
+        return self.build(np.array(terms, np.int64).reshape(-1, 3), np.cumsum(sizes) - sizes, sizes)
+
+
+def adder_graph(matrix: Ints, lo: Ints, hi: Ints) -> AdderGraph:
+    """The graph of a matrix (outputs, inputs) whose inputs lie in [lo, hi]: that of fewest adder bits, with and without differences."""
     inputs = matrix.shape[1]
-    nodes = np.zeros((2 * inputs + 64, 7), np.int64)
-    nodes[:inputs, 4], nodes[:inputs, 5] = lo, hi
-    terms, first, size = digits(matrix)
-    nodes, made = _build(terms, first, size.copy(), nodes, inputs, slack)
-    empty = size == 0
-    ends = terms[np.where(empty, 0, first)] if len(terms) else np.zeros((len(matrix), 3), np.int64)
-    own = nodes[inputs:made]
-    out, shift = np.where(empty, NOTHING, ends[:, 0]), np.where(empty, 0, ends[:, 1])
-    return AdderGraph(lo, hi, own[:, 0], own[:, 1], own[:, 2], own[:, 3], out, shift)
+    best: tuple[int, AdderGraph] | None = None
+    for depth in DEPTHS:
+        search = _Search(np.zeros((2 * inputs + 64, 7), np.int64), inputs)
+        search.nodes[:inputs, 4], search.nodes[:inputs, 5] = lo, hi
+        out, shift = search.build_differences(matrix, depth) if depth else search.build(*digits(matrix))
+        left, right, by, kind = search.nodes[inputs : search.made, :4].T.copy()
+        found = AdderGraph(lo, hi, left, right, by, kind, out, shift)
+        cost = int(found.adder_bits.sum())
+        if best is None or cost < best[0]:
+            best = cost, found
+    assert best is not None, "there is always one without differences"
+    return best[1]

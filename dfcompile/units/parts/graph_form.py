@@ -73,7 +73,7 @@ class GraphForm:
 
 def adders(pipe: AdderPipeline, family: str) -> Resources:
     """Area of an adder graph with its registers."""
-    return Resources(lut=0.9 * int(pipe.graph.adder_bits.sum()), ff=0.96 * pipe.register_bits)
+    return Resources(lut=1.02 * int(pipe.graph.adder_bits.sum()), ff=pipe.register_bits)
 
 
 def graph_form(weights: Array, x: IntType, acc: IntType, out: IntType, counting: Thresholding | None) -> GraphForm:
