@@ -10,6 +10,7 @@ differences of q2 and q1, so the mediant of the neighbours of g1/g2 among such f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -25,6 +26,7 @@ from dfcompile.streamline.step import StepFunction
 LARGEST_SEARCH = 2**24  # pairs of a code and a value of the narrower operand, over all channels
 WIDEST = 2**40  # of an operand's range
 _FAR = 2**62
+_SAMPLES = 32  # values of the narrow operand beside which the wide one is searched for from end to end
 _SECOND_FACTORS = 1024  # how many second factors are tried for the cheapest pair
 
 Range = tuple[Array, Array]
@@ -122,24 +124,46 @@ def _lines(f: StepFunction, grids: list[Grid], ranges: list[Range], c: int, sign
     rows = StepFunction(Grid(np.full(len(narrow), scale, object), offsets), tuple(s.of_channel(c) for s in f.chain), target)
     steps = dtype.hi - dtype.lo
 
-    def height(wide: Array) -> Array:
+    def height(wide: Array, rows: StepFunction = rows) -> Array:
         pattern = rows.execute(wide)[0].astype(np.int64) - dtype.lo
         return np.asarray(steps - pattern if falling else pattern)
 
     levels = np.arange(1, steps + 1)
+    shape = (len(levels), len(narrow))
     if hi - lo < 2 * steps:
         heights = height(np.broadcast_to(np.arange(lo, hi + 1)[:, None], (hi - lo + 1, len(narrow))))
         at = np.stack([np.searchsorted(column, levels) for column in heights.T], axis=1) + lo
+    elif len(narrow) < 4 * _SAMPLES:
+        at = _bisect(height, levels, np.full(shape, lo - 1), np.full(shape, hi + 1))
     else:
-        at = _bisect(height, levels, lo, hi, len(narrow))
+        some = np.linspace(0, len(narrow) - 1, _SAMPLES).astype(np.int64)
+        few = StepFunction(Grid(np.full(len(some), scale, object), offsets[some]), rows.chain, target)
+        ends = np.full((len(levels), len(some)), lo - 1), np.full((len(levels), len(some)), hi + 1)
+        known = _bisect(lambda wide: height(wide, few), levels, *ends)
+        at = _bisect(height, levels, *_brackets(known, offsets / scale, some, lo, hi))
     return _Lines(at, sign * narrow, lo, hi)
 
 
-def _bisect(height: object, levels: Array, lo: int, hi: int, count: int) -> Array:
-    low, high = np.full((len(levels), count), lo - 1), np.full((len(levels), count), hi + 1)
+def _brackets(known: Array, offsets: Array, some: Array, lo: int, hi: int) -> tuple[Array, Array]:
+    """Where the wide operand reaches each height beside every value of the narrow one, from where it does beside some: on one line.
+
+    known: (heights, samples); offsets: of the narrow operand's values, in steps of the wide one. Returns (low, high), low below and high
+    at or behind the place; a step is left on each side for what float64 rounds.
+    """
+    shift = offsets.astype(np.float64)
+    reaches, below = known <= hi, known > lo
+    most = np.where(reaches, known + shift[some], np.inf).min(axis=1, keepdims=True)
+    least = np.where(below, known - 1 + shift[some], -np.inf).max(axis=1, keepdims=True)
+    low, high = np.floor(least - shift) - 1, np.ceil(most - shift) + 1
+    return np.clip(low, lo - 1, hi).astype(np.int64), np.clip(high, lo, hi + 1).astype(np.int64)
+
+
+def _bisect(height: Callable[[Array], Array], levels: Array, low: Array, high: Array) -> Array:
+    """The least wide operands in low + 1..high that reach each height: (heights, values of the narrow operand)."""
+    least = low.min() + 1
     while np.any(high - low > 1):
         middle = low + (high - low) // 2
-        reached = height(np.maximum(middle, lo)) >= levels[:, None]  # type: ignore[operator]
+        reached = height(np.maximum(middle, least)) >= levels[:, None]
         open_ = high - low > 1
         high, low = np.where(open_ & reached, middle, high), np.where(open_ & ~reached, middle, low)
     return high

@@ -112,6 +112,14 @@ def test_an_accumulator_joins_codes() -> None:
                     assert code(found, 0, near, b) == function.exact(0, near, b)
 
 
+@pytest.mark.parametrize("samples", [1, 2])
+@pytest.mark.parametrize(("first", "second"), [(0.0371, 0.0913), (0.0713, -0.61), (-0.0917, 0.0047), (0.31, 2.9)])
+def test_boundaries_between_those_of_some_values(first: float, second: float, samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of them are looked for where the samples say; also where these reach few heights, or all."""
+    monkeypatch.setattr(joint, "_SAMPLES", samples)
+    check(residual(first, second, 0.9, bits=3), (-60, 60), (-9, 5))
+
+
 @pytest.mark.parametrize(
     "chain",
     [
