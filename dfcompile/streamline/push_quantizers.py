@@ -1,5 +1,7 @@
 """concat(a, b) --> f --> quantize becomes concat(quantize(f(a)), quantize(f(b))); so does max or min of two tensors, where f rises.
 
+Behind a concatenation of channels there may be max pooling, too.
+
 Exporters that place quantizers only in front of layers (TensorRT, modelopt) join real numbers. What is one function of each
 element may as well come before the tensors are joined, where each operand has a step function of its own, and a constant has codes.
 """
@@ -82,7 +84,7 @@ def _chains(model: Graph, join: Node) -> list[list[Node]] | str:
         while not isinstance(chain[-1].op, _ROUNDS):
             last = chain[-1]
             after = readers[last.outputs[0]]
-            if not isinstance(last.op, Unary | Binary):
+            if not isinstance(last.op, Unary | Binary) and not _is_by_channel(join, last):
                 return f"before a quantizer behind it there is {last.name}, which is no function of single numbers"
             if last.outputs[0] in model.outputs or not after:
                 return f"{last.name} behind it ends in no quantizer"
@@ -97,6 +99,11 @@ def _chains(model: Graph, join: Node) -> list[list[Node]] | str:
             return f"{uneven.name} does not do the same to each of its numbers"
         chains.append(chain)
     return chains
+
+
+def _is_by_channel(join: Node, node: Node) -> bool:
+    """Whether a join puts channels side by side, and an operator behind it looks at each of them alone."""
+    return isinstance(join.op, Concat) and join.op.axis == 1 and isinstance(node.op, MaxPool)
 
 
 def _rises(model: Graph, node: Node) -> bool:
@@ -120,7 +127,7 @@ def _pushed(model: Graph, join: Node, chains: list[list[Node]]) -> Graph:
         for node in chain:
             for i, t in enumerate(parts):
                 name = f"{node.outputs[0]}.part{i}"
-                tensors[name] = tensors[t]
+                tensors[name] = node.op.infer(tensors[t])[0] if isinstance(node.op, MaxPool) else tensors[t]
                 inputs = tuple(t if u not in model.constants else u for u in node.inputs)
                 new.append(Node(f"{node.name}_part{i}" if i else node.name, node.op, inputs, (name,), node.source))
                 parts[i] = name

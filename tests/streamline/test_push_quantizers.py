@@ -43,6 +43,23 @@ def test_a_join_of_real_numbers(chain: tuple[str, ...], tmp_path: Path) -> None:
     assert made.fates["concat_0"] == "streams joined"
 
 
+@pytest.mark.parametrize("after", ["Relu", "Abs"])
+def test_a_pooled_join_of_channels(after: str, tmp_path: Path) -> None:
+    """Each operand is pooled by itself; what comes behind the pooling need not rise."""
+    window = {"kernel_shape": [2, 3], "strides": [2, 1], "pads": [1, 0, 0, 1]}
+    layers = [node("Concat", "r", "c", out="j", axis=1), node("MaxPool", "j", out="k", **window), node(after, "k", out="l")]
+    made = streamlined(net(*layers, quant("l", "m", "t")), tmp_path)
+    assert ops(made).count("int_pool") == 2 and "int_concat" in ops(made)
+
+
+def test_a_pooled_join_of_rows_is_left_alone(tmp_path: Path) -> None:
+    """Windows lie in both operands."""
+    layers = [node("Concat", "r", "c", out="j", axis=2), node("MaxPool", "j", out="k", kernel_shape=[2, 2]), quant("k", "m", "t")]
+    graph, said = graph_of(net(*layers, channels=3), tmp_path), list[Declined]()
+    assert push_quantizers(graph, noted("push_quantizers", said)) is graph
+    assert said[0].why == "before a quantizer behind it there is max_pool_0, which is no function of single numbers"
+
+
 @pytest.mark.parametrize("axis", [1, 2, 3])
 def test_joins_of_joins_and_two_readers(axis: int, tmp_path: Path) -> None:
     layers = [node("Concat", "r", "c", out="i", axis=axis), node("Concat", "i", "r", out="j", axis=axis)]
