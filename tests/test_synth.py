@@ -8,13 +8,17 @@ import pytest
 
 from benchmarks.calibration_units import dtype, mvtu
 from dfcompile import build
+from dfcompile.device.area import STYLE_CODES
 from dfcompile.device.resources import Resources
+from dfcompile.emit.rtl import rtl_parameters
 from dfcompile.errors import CompileError
+from dfcompile.ir.types import IntType
 from dfcompile.mode.synth import synth
 from dfcompile.synthesis.design import design_parts
 from dfcompile.synthesis.flow import commands, count
 from dfcompile.synthesis.unit import synthesise_unit, wrapper
 from dfcompile.units.add import Add
+from dfcompile.units.fifo import Fifo
 from tests.conftest import ROOT
 
 
@@ -72,3 +76,9 @@ def test_an_unknown_tool_or_family_is_refused(tmp_path: Path) -> None:
     build(ROOT / "examples" / "digits_mlp_w1a1.onnx", verify=False).save(tmp_path / "out")
     with pytest.raises(CompileError, match="no device family 'xc9'"):
         synth(tmp_path / "out", device="xc9")
+
+
+def test_a_unit_by_itself_keeps_its_style() -> None:
+    unit = Fifo((1, 16, 1), IntType(8, False), 1, 16, "bram")
+    assert ("Style", STYLE_CODES["bram"]) in rtl_parameters(unit, lambda m: m.name)
+    assert f".Style({STYLE_CODES['bram']})" in wrapper(unit)

@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from dfcompile.command.cli import main
+from dfcompile.device.boards import find_board
 from dfcompile.emit.name import Names
 from dfcompile.mode.bitstream import unit_of_cell
-from tests.backend.designs import residual
+from tests.backend.designs import dense, residual
+from tests.board.simulated import emit
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.mark.slow
@@ -45,6 +49,41 @@ def test_a_missed_clock(model: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert not (out / "board" / "tiny_board.bit").exists()
     assert main(["bitstream", str(out), "--quiet", "--allow-timing-fail"]) == 0
     assert (out / "board" / "tiny_board.bit").stat().st_size > 10_000
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "board, name, interval",
+    [("ulx3s", "digits_cnn_w2a2", 768), ("icebreaker", "digits_mlp_w1a1", 120), ("tang-nano-9k", "digits_mlp_w1a1", 120)],
+)
+def test_bitstreams_of_the_open_boards(board: str, name: str, interval: int, tmp_path: Path) -> None:
+    """At the board's own clock, and their netlists are the model's beat for beat."""
+    out, found = tmp_path / "out", tmp_path / "found.json"
+    command = ["build", str(EXAMPLES / f"{name}.onnx"), "-o", str(out), "--board", board, "--interval", str(interval), "--quiet"]
+    assert main([*command, "--bitstream"]) == 0
+    made = json.loads((out / "report.json").read_text())["implementation"]
+    assert made["fmax_mhz"] >= made["clock_mhz"] == find_board(board).clock and made["lut"] > 1000 and made["ram"] > 2
+    (bitstream,) = (p for p in (out / "board").iterdir() if p.suffix in (".bit", ".bin", ".fs"))
+    assert bitstream.stat().st_size > 50_000
+    assert main(["verify", str(out), "--engine", "netlist", "--frames", "4", "--json", str(found), "--quiet"]) == 0
+    engine = json.loads(found.read_text())["engines"]["netlist"]
+    assert engine["pass"] and engine["interval_cycles"] == engine["predicted_interval_cycles"] == interval
+
+
+PINS = {
+    "ulx3s": ('LOCATE COMP "clk_i" SITE "G2";', 'LOCATE COMP "rx_i" SITE "M1";', 'LOCATE COMP "tx_o" SITE "L4";'),
+    "icebreaker": ("set_io clk_i 35", "set_io rx_i 6", "set_io tx_o 9", "set_frequency clk_i 12"),
+    "tang-nano-9k": ('IO_LOC "clk_i" 52;', 'IO_LOC "rx_i" 18;', 'IO_LOC "tx_o" 17;'),
+}
+"""Lines of the constraint files, from the boards' own."""
+
+
+@pytest.mark.parametrize("board", PINS)
+def test_the_pins_are_the_boards(board: str, tmp_path: Path) -> None:
+    facts = emit(dense(), tmp_path, board, clock=0)
+    lines = (tmp_path / "board" / facts["pins"]).read_text().splitlines()
+    assert set(PINS[board]) <= set(lines)
+    assert facts["clock_mhz"] == pytest.approx(find_board(board).clock)
 
 
 def test_builds_without_a_board_of_their_own_say_why(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -46,11 +47,12 @@ def test_a_loopback_build_has_no_netlist_engine(model: Path) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("make", [residual, dense], ids=["residual", "dense"])
-def test_small_designs(make: object, tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", ["ecp5", "ice40", "gowin"])
+@pytest.mark.parametrize("make", [partial(residual, short=16), dense], ids=["residual", "dense"])
+def test_small_designs(make: object, family: str, tmp_path: Path) -> None:
     assert callable(make), "a function of tests.backend.designs"
     design = make()
     emit_rtl(design, tmp_path)
     frozen = golden(design, random_inputs(design, 4))
-    found = verify_rtl(design, frozen, netlist_of(design, tmp_path, "ecp5"), 0.3, _netlist_alone("ecp5"), "cpp")
+    found = verify_rtl(design, frozen, netlist_of(design, tmp_path, family), 0.3, _netlist_alone(family), "cpp")
     assert found["pass"], found["first_mismatch"]
