@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -224,6 +225,10 @@ def test_report_keys(built: Path) -> None:
     for unit in report["units"]:
         assert {"name", "kind", "source", "folding", "cycles", "resources"} <= set(unit)
         assert unit["resources"]["lut"] > 0, unit["name"]
+    streams = report["hls_streams"]
+    top = "".join(p.read_text(encoding="utf-8") for p in sorted((built / "hls").glob("*.cpp")))
+    emitted = [int(d) for d in re.findall(r"DFC_STREAM\(\w+, (\d+)\)", top)]
+    assert emitted and sorted(emitted) == sorted(streams["depths"].values()) and streams["resources"]["lut"] > 0
     assert report["timing"]["fps"] == pytest.approx(report["clock_mhz"] * 1e6 / report["timing"]["interval_cycles"])
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.share import saved_by, shared_memories, unit_resources
+from dfcompile.device.area import sum_of
 from dfcompile.device.boards import Board
 from dfcompile.device.resources import Resources
 from dfcompile.emit.interface import Interface
@@ -14,6 +17,7 @@ from dfcompile.folding.fold import Folded, macs
 from dfcompile.ir.graph import Graph
 from dfcompile.mode.figures import budget_of, plain
 from dfcompile.timing.fifo_sizing import FifoSizing
+from dfcompile.timing.hls_streams import stream_depths
 from dfcompile.units.base import Unit, unit_of
 
 if TYPE_CHECKING:
@@ -62,6 +66,7 @@ def make_report(
         "fifos": fifos,
         "ports": stream_ports(Interface.of(design)),
         "fifo_sizing": _sizing(sizing),
+        "hls_streams": _hls_streams(design, acc.family),
         "shared_memories": shared,
         "resources": dataclasses.asdict(acc.resources),
         "budget": budget_of(board, clock),
@@ -70,6 +75,15 @@ def make_report(
         "implementation": None,
         "seconds": {},
     }
+
+
+def _hls_streams(design: Design, family: str) -> dict[str, Any]:
+    """Slots of the streams of the C++, and what they take as FIFOs of the SystemVerilog would, in place of these."""
+    depths = stream_depths(design)
+    streams = design.streams()
+    area = sum_of(f.resources(family) for f in replace(design, fifo_depths=depths).fifos().values())
+    bits = sum(d * streams[t].width for t, d in depths.items())
+    return {"total_bits": bits, "resources": dataclasses.asdict(area), "depths": dict(depths)}
 
 
 def _sizing(found: FifoSizing | None) -> dict[str, Any]:

@@ -152,7 +152,7 @@ class _Search:
             self.trials += 1
             alone = [x for x in loops if not self._conflict(x, opened).room]
             if alone:
-                assert all(x.frames for x in alone), "a unit waits for itself"
+                assert all(x.frames > 0 for x in alone), "a unit waits for itself"
                 self.periodic.faster(max(Fraction(x.cycles, x.frames) for x in alone))
                 loops = self.periodic.settle()
                 continue

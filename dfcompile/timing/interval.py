@@ -26,7 +26,7 @@ _TURNS = 8  # the same in a small system, as times that all its events were comp
 
 @dataclass(frozen=True, eq=False)
 class Loop:
-    """Links that ask for more cycles than the frames they span bring; a deadlock when they span none."""
+    """Links that ask for more cycles than the frames they span bring; a deadlock when they span none, or go back."""
 
     links: tuple[Link, ...]
     cycles: int
@@ -173,6 +173,8 @@ class Periodic:
                 given, taken = (self._beats(full, p, left_out, known) for p in (e.producer, e.consumer))
                 if self.system.backwards:
                     given, taken = -given[::-1], -taken[::-1]
+                frames, beats = divmod(e.behind, e.beats)
+                given = np.append(given[beats:], given[:beats] + self.interval.numerator) + frames * self.interval.numerator
                 found[e.tensor] = max(1, _least_depth(given + e.latency * self.interval.denominator, taken, self.interval))
         return found
 
@@ -299,7 +301,7 @@ def least_interval(system: System, depths: Mapping[str, int]) -> tuple[Fraction 
     """The steady interval (largest cycles / frames of all loops), and times that fit it; None for a deadlock."""
     periodic = Periodic(system, depths, max(system.cycles))
     while (loops := periodic.settle()) or periodic.full() is None:
-        if not all(x.frames for x in loops):
+        if not all(x.frames > 0 for x in loops):
             return None, periodic
         if loops:
             periodic.faster(max(Fraction(x.cycles, x.frames) for x in loops))

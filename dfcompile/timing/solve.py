@@ -95,8 +95,10 @@ def _may_double(frames: int, net: Net) -> bool:
 
 def _execute(system: System, net: Net, links: list[Link], frames: int) -> Ints | Shorts:
     """Times of the first frames; some more are run because steps may wait for steps of later frames."""
-    later = max((-(x.shift // x.src.beats) for x in links), default=0)
-    times, reached, waits = run(net, frames + max(later, 0))
+    later: dict[int, int] = {}
+    for x in links:
+        later[x.dst.sequence] = max(later.get(x.dst.sequence, 0), -(x.shift // x.src.beats))
+    times, reached, waits = run(net, frames + sum(later.values()))
     if (reached < frames * net.events).any():
         raise _deadlock(system, links, waits)
     return times[:frames]
