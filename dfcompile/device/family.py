@@ -43,6 +43,7 @@ class Costs:
     product: a product of integers, per bit of one and bit of the other
     gate:    a product that is an AND or XOR, per bit, before an adder
     adder:   per bit
+    graph:   of an adder of constant weights, per bit where both operands have one
     """
 
     three: float
@@ -50,6 +51,7 @@ class Costs:
     product: float
     gate: float
     adder: float
+    graph: float
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,7 @@ _GOWIN_CELLS = {
     r"MULT36X36": (0.0, 0.0, 0.0, 0.0, 4.0),
 }
 _LUT6_RATES = Rates(counter=2.35, control=1.0, compare=0.58, compare_base=3.2, constant=0.3, adder=0.95, late=0.95, bank=0.87)
-_LUT6_COSTS = Costs(three=2.0, nine=4.0, product=1.74, gate=0.57, adder=1.02)
+_LUT6_COSTS = Costs(three=2.0, nine=4.0, product=1.74, gate=0.57, adder=1.02, graph=1.07)
 
 
 def _xilinx(name: str, title: str, registers: int, uram: Shape | None, dsp: Dsp, worth: tuple[float, float, float], fixed: float) -> Family:
@@ -231,7 +233,7 @@ FAMILIES: dict[str, Family] = {
         "Lattice ECP5", lut_inputs=4, joined=8, shifts=False, registers=23, lutram=((16, 4, 6),),
         blocks=_BLOCKS, shared=_BLOCKS[:-1], block=0.5, halves=1, uram=None, dsp=Dsp(18, 18, 0), worth=(804.0, 0.0, 536.0),
         rates=Rates(counter=2.84, control=1.97, compare=1.95, compare_base=0.5, constant=1.04, adder=1.36, late=2.05, bank=0.95),
-        costs=Costs(three=4.6, nine=5.9, product=2.53, gate=0.73, adder=0.99),
+        costs=Costs(three=4.6, nine=5.9, product=2.53, gate=0.73, adder=0.99, graph=1.76),
         units=Units(argmax=2.0, extreme=2.0, multiply=2.8, fixed=1.0, digits=1.7, window=1.25, converter=10.0, enable=1.3,
                     repack=(0.0, 5.2, 2.0, 0.0)),
         synth=("synth_ecp5", ""), mapping=("techmap -map +/lattice/latches_map.v", "abc -lut 4:7", "clean"), rest="map_cells:check",
@@ -242,7 +244,7 @@ FAMILIES: dict[str, Family] = {
         "Lattice iCE40 UltraPlus", lut_inputs=4, joined=1, shifts=False, registers=64, lutram=(),
         blocks=_ICE40_BLOCKS, shared=(), block=1 / 9, halves=1, uram=None, dsp=None, worth=(1584.0, 0.0, 0.0),
         rates=Rates(counter=2.36, control=0.74, compare=0.93, compare_base=0.1, constant=5.78, adder=1.33, late=1.47, bank=0.95),
-        costs=Costs(three=6.44, nine=0.08, product=2.39, gate=1.6, adder=0.91),
+        costs=Costs(three=6.44, nine=0.08, product=2.39, gate=1.6, adder=0.91, graph=2.05),
         units=Units(argmax=1.64, extreme=1.93, multiply=2.29, fixed=2.21, digits=1.1, window=0.99, converter=17.45, enable=0,
                     repack=(0.98, 0.22, 1.1, 2.31)),
         synth=("synth_ice40", " -device u"),  # its -dsp loses products: a register of one that another adds is packed twice
@@ -255,7 +257,7 @@ FAMILIES: dict[str, Family] = {
         "Gowin LittleBee", lut_inputs=4, joined=1, shifts=False, registers=23, lutram=((16, 4, 6),),
         blocks=_BLOCKS, shared=_BLOCKS[:-1], block=0.5, halves=1, uram=None, dsp=None, worth=(665.0, 0.0, 0.0),
         rates=Rates(counter=4.14, control=0.99, compare=1.38, compare_base=0.78, constant=7.01, adder=1.36, late=1.12, bank=0.73),
-        costs=Costs(three=5.26, nine=0.1, product=2.46, gate=1.32, adder=1.08),
+        costs=Costs(three=5.26, nine=0.1, product=2.46, gate=1.32, adder=1.08, graph=1.8),
         units=Units(argmax=1.15, extreme=1.75, multiply=2.34, fixed=1.13, digits=1.2, window=1.52, converter=19.44, enable=0,
                     repack=(0.89, 1.03, 1.3, 11.33)),
         synth=("synth_gowin", " -nodsp -nowidelut"), mapping=("abc -lut 4", "clean"), rest="map_cells:check", cells=_GOWIN_CELLS,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from dfcompile.units.base import Array
 from dfcompile.units.parts.adder_graph import ADD, NEGATE, NOTHING, SUB, AdderGraph, AdderPipeline
+from dfcompile.units.parts.adder_matrix import adder_graph
 from dfcompile.units.parts.adder_pipeline import pipeline
-from dfcompile.units.parts.adder_search import adder_graph
 from tests.examples import examples
 
 

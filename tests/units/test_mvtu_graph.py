@@ -11,10 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.adder_graphs import matrix, unit_of
+from dfcompile.errors import CompileError
+from dfcompile.folding.fold import cheapest, read_folding
 from dfcompile.ir.types import BIPOLAR, IntType
+from dfcompile.synthesis.unit import synthesise_unit
 from dfcompile.units.mvtu import Mvtu
 from tests.examples import simulated
-from tests.three_way import check
+from tests.three_way import check, one_unit
 from tests.units.arithmetic_cases import Operands, lint, mvtu, operands
 from tests.units.exact import check_exact
 
@@ -66,3 +70,24 @@ def test_corners_three_ways(name: str, tmp_path: Path) -> None:
     unit = graph_unit(np.random.default_rng(7), types, *sizes, **fields)
     check_exact(unit, frames=2, stalls=(0.4,))
     lint(unit, tmp_path)
+
+
+@pytest.mark.parametrize(("bits", "density"), [(1, 1.0), (4, 0.3)])
+def test_area_is_that_of_the_matrix(bits: int, density: float) -> None:
+    """Within 15 % of synthesis, whatever the weights are (`python -m benchmarks.adder_graphs areas`)."""
+    unit = unit_of(matrix(16, 16, bits, density), IntType(bits))
+    real, guess = synthesise_unit(unit, "xc7"), unit.resources("xc7")
+    assert guess.lut == pytest.approx(real.lut, rel=0.15) and guess.ff == pytest.approx(real.ff, rel=0.15)
+
+
+def test_the_optimiser_takes_adders_where_they_are_less() -> None:
+    """Of a matrix with few weights; of a folding that is not of whole vectors there are none to take."""
+    unit = graph_unit(np.random.default_rng(0), Operands(UINT4, INT4, UINT2), (1, 4), 16, 16, 0.1).folded(arithmetic="auto")
+    graph = one_unit(unit).graph
+    assert cheapest(graph, 4).choices["unit"]["arithmetic"] == "graph"
+    chosen = read_folding({"unit": {"pe": 16, "simd": 16, "arithmetic": "graph"}}, graph, {})
+    assert chosen["unit"]["arithmetic"] == "graph"
+    with pytest.raises(CompileError, match="is not a folding of mvtu 'unit'"):
+        read_folding({"unit": {"pe": 8, "simd": 16, "arithmetic": "graph"}}, graph, {})
+    with pytest.raises(ValueError, match="it needs one group, pe=16 and simd=16"):
+        unit.folded(pe=8, arithmetic="graph")

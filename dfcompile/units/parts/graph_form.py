@@ -11,13 +11,14 @@ from functools import lru_cache
 import numpy as np
 
 from dfcompile.device.area import stream_out, total
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array
 from dfcompile.units.parts import mac_area
-from dfcompile.units.parts.adder_graph import AdderPipeline, Sums
+from dfcompile.units.parts.adder_graph import NOTHING, AdderPipeline, Sums
+from dfcompile.units.parts.adder_matrix import adder_graph
 from dfcompile.units.parts.adder_pipeline import pipeline
-from dfcompile.units.parts.adder_search import adder_graph
 from dfcompile.units.parts.schedule import Schedule, one_to_one
 from dfcompile.units.parts.thresholding import Thresholding
 
@@ -64,8 +65,10 @@ class GraphForm:
 
     def resources(self, threshold_style: str, family: str) -> Resources:
         """Estimated area."""
-        parts = [adders(self.sums.pipeline, family), Resources(lut=2, ff=self.sums.pipeline.stages)]
-        parts.append(stream_out(self.outputs * self.out.bits, self.slots, family))
+        pipe = self.sums.pipeline
+        graph = pipe.graph
+        width = self.outputs * self.out.bits if self.thresholding else int(graph.bits[graph.out[graph.out != NOTHING]].sum())
+        parts = [adders(pipe, family), stream_out(width, self.slots, family), Resources(lut=8, ff=pipe.stages)]
         if self.thresholding:
             parts.append(mac_area.thresholds(self.thresholding.size, 1, self.outputs, threshold_style, family))
         return total(*parts)
@@ -73,7 +76,7 @@ class GraphForm:
 
 def adders(pipe: AdderPipeline, family: str) -> Resources:
     """Area of an adder graph with its registers."""
-    return Resources(lut=1.02 * int(pipe.graph.adder_bits.sum()), ff=pipe.register_bits)
+    return Resources(lut=FAMILIES[family].costs.graph * int(pipe.graph.adder_bits.sum()), ff=pipe.register_bits)
 
 
 def graph_form(weights: Array, x: IntType, acc: IntType, out: IntType, counting: Thresholding | None) -> GraphForm:
