@@ -220,8 +220,8 @@ CELL_MODELS: Mapping[str, tuple[str, str]] = {
     "ecp5": ("lattice/cells_sim_ecp5.v", "ecp5.v"),
     "ice40": ("ice40/cells_sim.v", ""),
     "gowin": ("gowin/cells_sim.v", "gowin.v"),
-    "xc7": ("xilinx/cells_sim.v", ""),
-    "xcup": ("xilinx/cells_sim.v", ""),
+    "xc7": ("xilinx/cells_sim.v", "xilinx.v"),
+    "xcup": ("xilinx/cells_sim.v", "xilinx.v"),
 }
 """Yosys' file of simulation models of a family's cells, and ours ("" for none)."""
 

@@ -69,7 +69,7 @@ def synthesise(sources: Sources, family: str, pads: bool) -> Path:
     return cached("netlist", content_key([tool.name, tool.version, *script, *parts]), build)
 
 
-_WAIVED = ("-Wno-lint", "-Wno-style", "-Wno-SPECIFYIGN", "-Wno-INITIALDLY", "-Wno-TIMESCALEMOD", "-Wno-UNOPTFLAT")
+_WAIVED = ("-Wno-lint", "-Wno-style", "-Wno-SPECIFYIGN", "-Wno-INITIALDLY", "-Wno-COMBDLY", "-Wno-TIMESCALEMOD", "-Wno-UNOPTFLAT")
 """What Verilator says of code that nobody wrote: style, delays, initial values and time units of the models of cells, and vectors whose
 bits depend on one another, as those of a carry chain do."""
 
@@ -92,4 +92,5 @@ def netlist_project(sources: Sources, family: str, pads: bool = False) -> Path:
         files = [*_WAIVED, "cells.v", "netlist.v", *(f"{b}.sv" for b in boxes)]
         (folder / "files.f").write_text("".join(f"{f}\n" for f in files))
 
-    return cached("netlist", content_key([*_WAIVED, (made / "netlist.v").read_text(), models, *boxes]), build)
+    texts = [text for b in boxes for text in (b, sources.texts[f"{b}.sv"])]
+    return cached("netlist", content_key([*_WAIVED, (made / "netlist.v").read_text(), models, *texts]), build)

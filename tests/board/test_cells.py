@@ -108,6 +108,7 @@ class Dot:
 Part = Dot | Ram | Rom | Shared | Product
 SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36), (700, 40), (300, 7))
 SMALL = ((2048, 2), (1024, 4), (512, 8), (256, 16), (700, 40), (300, 7))
+_MEMORIES: list[Part] = [*(Ram(*s) for s in SHAPES), *(Rom(*s) for s in SHAPES), Shared(512, 16)]
 CASES: dict[str, tuple[list[Part], set[str]]] = {
     "ecp5": (
         [*(Ram(*s) for s in SHAPES), Ram(32, 6, 2), *(Rom(*s) for s in SHAPES), Shared(512, 16), Product(18, 18, True),
@@ -122,6 +123,16 @@ CASES: dict[str, tuple[list[Part], set[str]]] = {
     "gowin": (
         [*(Ram(*s) for s in SHAPES), Ram(32, 6, 2), *(Rom(*s) for s in SHAPES), Shared(512, 16), Shared(4096, 4), Dot()],
         {"SP", "SPX9", "SDPX9B", "DPB", "DPX9B", "RAM16SDP4"},
+    ),
+    "xc7": (
+        [*_MEMORIES, Ram(1024, 36), Ram(512, 72), Ram(32, 6, 2), Ram(64, 3, 2), Product(25, 18, True), Product(24, 17, False),
+         Product(11, 9, True)],
+        {"RAMB18E1", "RAMB36E1", "DSP48E1", "RAM32M"},
+    ),
+    "xcup": (
+        [*_MEMORIES, Ram(1024, 36), Ram(512, 72), Ram(4096, 72, 4), Ram(64, 6, 2), Product(27, 18, True), Product(26, 17, False),
+         Product(11, 9, True)],
+        {"RAMB18E2", "RAMB36E2", "DSP48E2", "URAM288"},
     ),
 }  # fmt: skip
 """Parts that are synthesised for a family, and the cells that must be among those they become."""
@@ -217,8 +228,28 @@ def test_cells_do_what_the_rtl_does_that_they_stand_for(family: str, tmp_path: P
 def test_a_cell_without_a_model_is_an_error() -> None:
     with pytest.raises(CompileError, match=r"cells of the netlist have no model: EXTREFB, NO_SUCH_CELL"):
         cell_models(["LUT4", "DP16KD", "EXTREFB", "NO_SUCH_CELL"], "ecp5")
-    with pytest.raises(CompileError, match=r"no model: RAMB36E1\n"):  # which Yosys declares, without contents
-        cell_models(["LUT6", "RAMB36E1"], "xc7")
+    with pytest.raises(CompileError, match=r"no model: FIFO36E1\n"):  # which Yosys declares elsewhere, without contents
+        cell_models(["LUT6", "FIFO36E1"], "xc7")
+
+
+REFUSED = [
+    ("ecp5", "DP16KD", 'REGMODE_A("OUTREG")'),
+    ("xc7", "RAMB18E1", "DOA_REG(1)"),
+    ("xc7", "RAMB36E1", 'RAM_EXTENSION_A("LOWER")'),
+    ("xcup", "RAMB18E2", "DOB_REG(1)"),
+    ("xcup", "RAMB36E2", 'CASCADE_ORDER_A("FIRST")'),
+    ("xcup", "URAM288", 'OREG_A("TRUE")'),
+    ("xcup", "DSP48E2", "PREG(1)"),
+]
+
+
+@pytest.mark.parametrize(("family", "cell", "setting"), REFUSED, ids=[cell for _, cell, _ in REFUSED])
+def test_a_mode_that_is_not_modelled_is_refused(family: str, cell: str, setting: str, tmp_path: Path) -> None:
+    (tmp_path / "cells.v").write_text(cell_models([cell], family))
+    (tmp_path / "bench.sv").write_text(f"module bench;\n  {cell} #(.{setting}) u_cell ();\nendmodule\n")
+    (tmp_path / "files.f").write_text("-Wno-lint -Wno-style cells.v bench.sv\n")
+    with pytest.raises(CompileError, match=f"{cell}: a mode that is not modelled"):
+        verilate(tmp_path, "bench", tmp_path / "obj")
 
 
 def test_empty_modules_are_no_models() -> None:

@@ -47,7 +47,7 @@ def test_a_loopback_build_has_no_netlist_engine(model: Path) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("family", ["ecp5", "ice40", "gowin"])
+@pytest.mark.parametrize("family", ["ecp5", "ice40", "gowin", "xc7", "xcup"])
 @pytest.mark.parametrize("make", [partial(residual, short=16), dense], ids=["residual", "dense"])
 def test_small_designs(make: object, family: str, tmp_path: Path) -> None:
     assert callable(make), "a function of tests.backend.designs"
