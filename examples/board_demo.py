@@ -16,6 +16,7 @@ from dfcompile.mode.summary import implementation_lines
 
 HERE = Path(__file__).parent
 INTERVAL = 768
+CLOCK = 100
 
 
 def main() -> int:
@@ -25,7 +26,7 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=16, help="frames for the netlist")
     given = parser.parse_args()
     with progress(quiet=False) as report:
-        made = dfc.build(HERE / "digits_cnn_w2a2.onnx", board="ulx3s", interval=INTERVAL, progress=report)
+        made = dfc.build(HERE / "digits_cnn_w2a2.onnx", board="ulx3s", interval=INTERVAL, clock=CLOCK, progress=report)
         made.save(given.out)
         checked = made.verify(["netlist"], frames=given.frames, progress=report, folder=given.out)["engines"]["netlist"]
         path, changed = bitstream(given.out, progress=report)
