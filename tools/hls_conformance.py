@@ -38,6 +38,7 @@ FLAGS = (
     "-std=c++14 -O1 -g0 -S -emit-llvm -fkeep-static-consts -fno-discard-value-names -target x86_64-linux-gnu -mcpu=x86_64_v2 "
     "-Wall -Wextra -Wglobal-constructors -Wexit-time-destructors -Werror -Wno-unused-command-line-argument"
 ).split()
+BAMBU = ("-D__BAMBU__", "-Wno-unknown-pragmas")
 
 
 def compile_ir(source: Path, more: Sequence[str] = ()) -> tuple[str, list[str]]:
@@ -95,7 +96,7 @@ def _limbs(words: Words) -> Limbs:
 
 
 def check_design(design: Design) -> list[str]:
-    """What breaks the dialect in the C++ of a design: each unit, and the design's top."""
+    """What breaks the dialect in the C++ of a design: each unit with the top of its own, as Bambu reads it, and the design's top."""
     with tempfile.TemporaryDirectory() as temporary:
         hls, rtl = Path(temporary) / "hls", Path(temporary) / "rtl"
         emit_hls(design, hls)
@@ -107,7 +108,7 @@ def check_design(design: Design) -> list[str]:
             for node in design.nodes:
                 name = names.units[node.name]
                 memories = {k: v for m in design.unit(node.name).stored for k, v in arrays_of(m, rtl / memory_file(name, m)).items()}
-                found += check_source(hls / f"{name}.cpp", memories, unit=name)
+                found += check_source(hls / "unit" / f"{name}.cpp", memories, unit=name, more=BAMBU)
             return found
 
         return _kept(Path(temporary), check)
@@ -118,4 +119,5 @@ def check_engine(config: EngineConfig) -> list[str]:
     with tempfile.TemporaryDirectory() as temporary:
         hls = Path(temporary)
         emit_hls_engine(config, hls)
-        return _kept(hls, lambda: check_source(hls / "top.cpp", state=["core", "act", "weights", "kept", "tree"], more=["-DDFC_POLLS"]))
+        top, state = hls / "top.cpp", ["core", "act", "weights", "kept", "tree"]
+        return _kept(hls, lambda: [x for more in ((), BAMBU) for x in check_source(top, state=state, more=["-DDFC_POLLS", *more])])

@@ -11,7 +11,9 @@ class stream {
   stream(const stream&) = delete;
   stream& operator=(const stream&) = delete;
   T read();
-#ifdef DFC_POLLS
+#if defined(DFC_POLLS) && defined(__BAMBU__)
+  bool nb_read(T& value);
+#elif defined(DFC_POLLS)
   bool read_nb(T& value);
 #endif
   void write(const T& value);
