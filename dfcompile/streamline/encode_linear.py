@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -182,10 +183,10 @@ def _convolved(
     scale, offset = grid.scale[channels].reshape(groups, -1), grid.offset[channels].reshape(groups, -1)
     found, orders = _weighted(enc, node, value, channels, window, weights, scale, pad_code)
     codes = found.codes.transpose(0, 2, 3, 1)
-    each = np.asarray(found.scale / np.repeat(scale, len(codes) // groups, axis=0), object)
-    shift = _offsets(codes, offset, each)
+    steps = np.asarray(offset / scale, object)
+    shift = _offsets(codes, steps, found.scale)
     h, w, _ = enc.shape(value.stream)
-    by_place = None if pad_code is not None else _offsets_by_place(window.inside(h, w), codes, offset, each)
+    by_place = None if pad_code is not None else _offsets_by_place(window.inside(h, w), codes, steps, found.scale)
     if groups == 1 and not (len(channels) == c and np.array_equal(channels, np.arange(c))):
         codes = _spread(codes, channels, c)
     stream = enc.emit(
@@ -225,13 +226,13 @@ def _weighted(
         return Weights(mixed[0], mixed[1]), mixed[2]
 
 
-def _offsets_by_place(inside: Array, codes: Array, offset: Array, each: Array) -> Array:
+def _offsets_by_place(inside: Array, codes: Array, steps: Array, worth: Array) -> Array:
     """The offset of each output position and channel where what is padded means real 0 and has no code: (positions * channels,).
 
     inside: (rows, columns, kh, kw), whether a tap lies in the picture; taps outside read code 0, and their offsets are left out
     """
     kinds, which = np.unique(inside.reshape(-1, *inside.shape[2:]), axis=0, return_inverse=True)
-    found = [_offsets(codes * kind[None, :, :, None], offset, each) for kind in kinds]
+    found = [_offsets(codes * kind[None, :, :, None], steps, worth) for kind in kinds]
     return np.stack(found)[which.ravel()].ravel()
 
 
@@ -267,16 +268,28 @@ def near_code(node: Node, code: int, grid: Grid) -> int:
     return code
 
 
-def _offsets(codes: Array, offset: Array, each: Array) -> Array:
+def _offsets(codes: Array, steps: Array, worth: Array) -> Array:
     """Real offset of each output channel: the weights times the operand's offsets (which pads share).
 
-    each: what 1 of a weight is worth, (oc, ic / groups)
+    steps: the offset of each input, in steps of its own scale, (groups, ic / groups)
+    worth: what 1 of an output's sums is worth, by input where it differs, (oc, 1 or ic / groups)
     """
-    if not any(offset.ravel()):
+    if not any(steps.ravel()):
         return np.array([Fraction(0)] * len(codes), object)
-    sums = codes.sum(axis=(1, 2)).astype(object)
-    worth = np.asarray(each * np.repeat(offset, len(codes) // len(offset), axis=0), object)
-    return np.array([sum((a * b for a, b in zip(row, w, strict=True)), Fraction(0)) for row, w in zip(sums, worth, strict=True)], object)
+    found = []
+    for taken, shifts, scales in zip(np.split(codes, len(steps)), steps, np.split(worth, len(steps)), strict=True):
+        sums = taken.sum(axis=(1, 2)).astype(object)
+        if scales.shape[1] > 1:
+            found += [sum((a * b * c for a, b, c in zip(*row, strict=True)), Fraction(0)) for row in zip(sums, scales, repeat(shifts))]
+            continue
+        kinds, which = np.unique(shifts, return_inverse=True)  # inputs of one offset are summed first: fractions are slow
+        order = np.argsort(which, kind="stable")
+        together = np.add.reduceat(sums[:, order], np.searchsorted(which[order], np.arange(len(kinds))), axis=1)
+        found += [
+            scale * sum((a * b for a, b in zip(row, kinds, strict=True)), Fraction(0))
+            for row, (scale,) in zip(together, scales, strict=True)
+        ]
+    return np.array(found, object)
 
 
 def _result(node: Node, stream: str, index: Array, scale: Array, offset: Array) -> Value:
