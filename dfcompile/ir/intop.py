@@ -6,6 +6,7 @@ integer dtype.
 """
 
 from dfcompile.ir.intop_base import IntOp, Pair, Quad, Range, Window
+from dfcompile.ir.intop_matmul import IntMatMul
 from dfcompile.ir.intop_steps import ArgMaxCode, LookupCode, ThresholdCode
 from dfcompile.ir.intop_stream import IntAdd, IntConcat, IntMul, IntSlice, IntUpsample, View
 from dfcompile.ir.intop_window import IntConv, IntPad, IntPool, IntUnfold
@@ -16,6 +17,7 @@ __all__ = [
     "IntAdd",
     "IntConcat",
     "IntConv",
+    "IntMatMul",
     "IntMul",
     "IntOp",
     "IntPad",
@@ -38,6 +40,7 @@ INTEGER_OPS: tuple[type[IntOp], ...] = (
     IntPad,
     IntAdd,
     IntMul,
+    IntMatMul,
     IntConcat,
     IntSlice,
     IntUnfold,

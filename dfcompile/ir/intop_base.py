@@ -22,11 +22,13 @@ class IntOp(ABC):
     """An operator on integer codes of channels-last frames; subclasses are frozen dataclasses.
 
     streams, constants: how many of each it takes, streams first
+    side_by_side: whether its streams are of one height and width
     """
 
     kind: ClassVar[str]
     streams: ClassVar[range] = range(1, 2)
     constants: ClassVar[int] = 0
+    side_by_side: ClassVar[bool] = True
 
     @property
     def keeps_bipolar(self) -> bool:
@@ -34,7 +36,10 @@ class IntOp(ABC):
         return False
 
     def fits(self, streams: Sequence[Tensor], constants: Sequence[Array]) -> bool:
-        """Whether so many streams of one height and width, and constants of integers, go together in it: channels, shapes, places."""
+        """Whether so many streams and constants of integers go together in it: channels, shapes, places.
+
+        The streams are of one height and width where it is `side_by_side`.
+        """
         return True
 
     @abstractmethod

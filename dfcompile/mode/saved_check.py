@@ -71,8 +71,8 @@ def check_integers(graph: Graph) -> None:
         takes = len(streams) in op.streams and len(constants) == op.constants
         if not takes or node.inputs[len(streams) :] != tuple(t for t in node.inputs if t in graph.constants):
             raise SchemaError(f"{where}: {len(streams)} streams and {len(constants)} constants are not what {op.kind} takes")
-        side_by_side = len({t.shape[:2] for t in streams}) == 1 and _are_integers(constants)
-        if not side_by_side or not op.fits(streams, constants):
+        placed = (len({t.shape[:2] for t in streams}) == 1 or not op.side_by_side) and _are_integers(constants)
+        if not placed or not op.fits(streams, constants):
             raise SchemaError(f"{where}: what {op.kind} is given does not fit together")
         if tuple(op.infer(*(graph.tensors[t] for t in node.inputs))[0].shape) != out.shape:
             raise SchemaError(f"{where}: its result is not of the shape {out.shape}")

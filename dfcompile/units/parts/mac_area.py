@@ -196,22 +196,34 @@ def array(
     steps: of a sum; folds: results of a lane in turn; output: bits of a result; styles: of weights, thresholds, arithmetic
     """
     weight_style, threshold_style, arithmetic = styles
-    products = form.products
-    lane = dot(products, simd, arithmetic, lanes if folds * steps == 1 else 0, family)
-    if steps > 1:
-        lane = lane + accumulator(products.acc.bits, family)
-    words, width = folds * steps, lanes * simd * products.w.bits
+    words, width = folds * steps, lanes * simd * form.products.w.bits
     weights = rom(words, width, rom_style(words, width, weight_style), family)
     dsp = FAMILIES[family].dsp
-    if dsp and dsp.registered and products.in_dsp(arithmetic, family) and words > 1:  # the slices' own operand registers
-        weights = replace(weights, ff=-simd * products.x.bits)
-    parts = [
-        lane * lanes,
-        weights,
-        counter(words, family),
-        stream_out(lanes * output, slots, family),
-        Resources(lut=4, ff=1 + 2 * products.dot_latency(simd)),
-    ]
+    if dsp and dsp.registered and form.products.in_dsp(arithmetic, family) and words > 1:  # the slices' own operand registers
+        weights = replace(weights, ff=-simd * form.products.x.bits)
+    fixed = lanes if words == 1 else 0
+    own = mac(form, lanes, simd, steps, folds, slots, output, (threshold_style, arithmetic), family, fixed)
+    return total(own, weights, counter(words, family))
+
+
+def mac(
+    form: MacForm,
+    lanes: int,
+    simd: int,
+    steps: int,
+    folds: int,
+    slots: int,
+    output: int,
+    styles: tuple[str, str],
+    family: str,
+    fixed: int = 0,
+) -> Resources:
+    """`dfc_mac`, as `array` has it; styles: of thresholds, arithmetic; fixed: lanes whose weights are constants, or 0."""
+    threshold_style, arithmetic = styles
+    lane = dot(form.products, simd, arithmetic, fixed, family)
+    if steps > 1:
+        lane = lane + accumulator(form.products.acc.bits, family)
+    parts = [lane * lanes, stream_out(lanes * output, slots, family), Resources(lut=4, ff=1 + 2 * form.products.dot_latency(simd))]
     if form.thresholding:
         parts.append(thresholds(form.thresholding.size, folds, lanes, threshold_style, family))
     elif form.double:
