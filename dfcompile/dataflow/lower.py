@@ -18,6 +18,7 @@ from dfcompile.ir.intop import (
     IntAdd,
     IntConcat,
     IntConv,
+    IntMatMul,
     IntMul,
     IntPad,
     IntPool,
@@ -39,6 +40,7 @@ from dfcompile.units.base import Unit
 from dfcompile.units.concat import Concat
 from dfcompile.units.fifo import Fifo
 from dfcompile.units.lookup import Lookup
+from dfcompile.units.matmul import Matmul
 from dfcompile.units.multiply import Multiply
 from dfcompile.units.mvtu import Mvtu
 from dfcompile.units.parts.thresholding import SCALED_BITS
@@ -153,6 +155,17 @@ class _Lowering:
         types = self._type(node.inputs[0]), self._type(node.inputs[1])
         self._one(node, Multiply(self._shape(node.inputs[0]), types))
 
+    def _int_matmul(self, node: Node, op: IntMatMul) -> None:
+        (a, b), out = node.inputs, node.outputs[0]
+        fused = self._fused(out, op.shape[1])
+        acc = self.graph.tensors[out].codes
+        values, flip, scaling = (fused.values, fused.flip, fused.scaling) if fused else (None, None, None)
+        unit = Matmul(
+            self._shape(a), self._shape(b), op.shape, op.heads, op.runs, op.transposed, self._type(a), self._type(b),
+            fused.dtype if fused else acc, acc, values, flip, scaling=scaling,
+        )  # fmt: skip
+        self._with_thresholds(node, unit, (a, b), fused)
+
     def _int_upsample(self, node: Node, op: IntUpsample) -> None:
         self._one(node, Upsample(self._shape(node.inputs[0]), op.factors, self._type(node.inputs[0])))
 
@@ -212,9 +225,13 @@ class _Lowering:
             unit = Mvtu(
                 positions, matrix, dtype, kind, out, acc, values, flip, in_shape, out_shape, run=cg if cg % run else run, scaling=scaling
             )  # fmt: skip
+        self._with_thresholds(node, unit, (source,), fused)
+
+    def _with_thresholds(self, node: Node, unit: Unit, inputs: tuple[str, ...], fused: Thresholds | None) -> None:
+        """The unit of an operator and of the thresholds behind it."""
         last = fused.node if fused else node
         sources = (*node.source, *(s for s in last.source if s not in node.source))
-        self.add(node.name, unit, (source,), last.outputs, sources)
+        self.add(node.name, unit, inputs, last.outputs, sources)
         self.done.add(last.name)
 
     def _int_pool(self, node: Node, op: IntPool) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from dfcompile.errors import Problem
 from dfcompile.ir.graph import Array, Graph, Node
-from dfcompile.ir.intop import ArgMaxCode, IntAdd, IntConv, IntMul
+from dfcompile.ir.intop import ArgMaxCode, IntAdd, IntConv, IntMatMul, IntMul
 from dfcompile.ir.modelop import (
     ArgMax,
     AveragePool,
@@ -38,6 +38,7 @@ from dfcompile.ir.modelop import (
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline import encode_linear, encode_pointwise, encode_window
 from dfcompile.streamline.encode_layout import ordered
+from dfcompile.streamline.encode_matmul import encode_matmul
 from dfcompile.streamline.encoder import Encoder, InputType, RefusedError, RestartError, default_layout, refuse
 from dfcompile.streamline.grid import Grid
 from dfcompile.streamline.step import ELEMENTWISE
@@ -45,7 +46,7 @@ from dfcompile.streamline.value import Const, Host, InputPort, Known, OutputPort
 
 _HANDLERS: list[tuple[Any, Any]] = [
     ((Conv, ConvTranspose), encode_linear.encode_conv),
-    (MatMul, encode_linear.encode_matmul),
+    (MatMul, encode_matmul),
     (MaxPool, encode_window.encode_max_pool),
     (AveragePool, encode_window.encode_average_pool),
     (Reduce, encode_window.encode_reduce),
@@ -308,7 +309,7 @@ def _is_real(enc: Encoder, value: Value) -> bool:
     if value.grid is None or value.is_codes or value.addends or any(s.jumps for s in value.chain):
         return value.grid is None
     made = next((n.op for n in reversed(enc.nodes) if value.stream in n.outputs), None)
-    return isinstance(made, IntConv | IntAdd | IntMul)
+    return isinstance(made, IntConv | IntAdd | IntMul | IntMatMul)
 
 
 class _Identity:

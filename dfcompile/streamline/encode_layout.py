@@ -18,6 +18,7 @@ from dfcompile.streamline.step import Step, StepFunction
 from dfcompile.streamline.value import Shape3, Value, find_layout, natural_index
 
 LARGEST_PERMUTATION = 2**24
+WIDEST_PRODUCT = 2**40  # of a code that is multiplied, where real 0 has none
 FINEST = 16  # parts of a code's step that become codes, so that one of them means a certain number
 
 
@@ -215,6 +216,18 @@ def recentred(enc: Encoder, node: Node, value: Value, real: Fraction) -> Value |
     if not are_integers((value.known_grid.offset - real) / value.known_grid.scale):
         return None
     return enc.materialize(value, node, value.anchor, Grid(value.known_grid.scale, fractions(real)))
+
+
+def without_offset(enc: Encoder, node: Node, value: Value) -> Value:
+    """Codes whose 0 means real 0; in units of the common measure of scale and offset where real 0 has no code."""
+    found = recentred(enc, node, value, Fraction(0))
+    if found is not None:
+        return found
+    grid = value.known_grid
+    finer, counts = common_scale([grid.scale.ravel()[0], grid.offset.ravel()[0]])
+    if grid.scale.size + grid.offset.size > 2 or max(map(abs, counts)) > WIDEST_PRODUCT:
+        refuse("no-code-for-zero", "an operand of a product has no code for real 0", node, str(grid), "use an integer zero-point")
+    return enc.materialize(value, node, value.anchor, Grid.of(finer, 0))
 
 
 def refined(enc: Encoder, node: Node, value: Value, real: Fraction) -> Value | None:

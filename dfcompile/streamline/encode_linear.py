@@ -121,7 +121,7 @@ def _constant(enc: Encoder, name: str, node: Node) -> Const:
         f"'{node.op.kind}' of two streams has no unit here",
         node,
         "both operands depend on the input, and weights are memories of a unit",
-        "use constant weights, or an elementwise product of the two",
+        "use constant weights, or a matrix product of the two",
     )
 
 
@@ -301,7 +301,7 @@ def _result(node: Node, stream: str, index: Array, scale: Array, offset: Array) 
     return Value(stream, index, grid, (), grid, node.outputs[0])
 
 
-def encode_matmul(enc: Encoder, node: Node) -> None:
+def encode_matmul_constant(enc: Encoder, node: Node) -> None:
     """Matrix product with a constant: a 1x1 convolution of each position, or of the whole frame as one vector."""
     left = isinstance(enc.known[node.inputs[0]], Const)
     const = _constant(enc, node.inputs[0 if left else 1], node)

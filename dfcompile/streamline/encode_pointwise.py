@@ -16,14 +16,13 @@ from dfcompile.ir.modelop_quant import quantize_weight
 from dfcompile.ir.types import narrowed
 from dfcompile.streamline import encode_real
 from dfcompile.streamline.encode_axes import orientation, turned, turned_back
-from dfcompile.streamline.encode_layout import aligned, constant_operand, joined, recentred
+from dfcompile.streamline.encode_layout import aligned, constant_operand, joined, recentred, without_offset
 from dfcompile.streamline.encoder import Encoder, RefusedError, refusal, refuse
-from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, common_scale, whole_numbers
+from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, whole_numbers
 from dfcompile.streamline.step import Join, Step, affine_steps
 from dfcompile.streamline.value import Addend, Const, Known, Raw, Value
 from dfcompile.streamline.weight_step import LARGEST_NARROW, exact_grid
 
-WIDEST_PRODUCT = 2**40  # of a code that is multiplied, where real 0 has none
 SMALL_FACTOR = 64  # of an addend, so small that nothing is gained by looking for a smaller one
 
 
@@ -251,23 +250,11 @@ def _add(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
 
 
 def _multiply(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
-    a, b = (_without_offset(enc, node, v) for v in (a, b))
+    a, b = (without_offset(enc, node, v) for v in (a, b))
     stream = enc.emit(IntMul(), (a.stream, b.stream), node.source, f"mul_{node.name}")
     grid = Grid(np.asarray(a.known_grid.scale * b.known_grid.scale, object), Grid.of(0, 0).offset)
     enc.note(node, "multiplier")
     return Value(stream, a.index, grid, (), grid, node.outputs[0])
-
-
-def _without_offset(enc: Encoder, node: Node, value: Value) -> Value:
-    """Codes whose 0 means real 0; in units of the common measure of scale and offset where real 0 has no code."""
-    found = recentred(enc, node, value, Fraction(0))
-    if found is not None:
-        return found
-    grid = value.known_grid
-    finer, counts = common_scale([grid.scale.ravel()[0], grid.offset.ravel()[0]])
-    if grid.scale.size + grid.offset.size > 2 or max(map(abs, counts)) > WIDEST_PRODUCT:
-        refuse("no-code-for-zero", "an operand of a product has no code for real 0", node, str(grid), "use an integer zero-point")
-    return enc.materialize(value, node, value.anchor, Grid.of(finer, 0))
 
 
 def _extreme(enc: Encoder, node: Node, a: Value, b: Value) -> Value:

@@ -150,7 +150,7 @@ class Matmul(Unit):
 
     @property
     def _pages(self) -> int:
-        """A page is free again a cycle more after its first beat than its beats and steps take: two of them hide that but for equal ones."""
+        """A page is free again a cycle more after its first beat than its beats and steps take: two hide that but for equal ones."""
         return 3 if self.inputs[1].beats == self._steps else 2
 
     @property
