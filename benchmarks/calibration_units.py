@@ -17,6 +17,7 @@ from dfcompile.units.concat import Concat
 from dfcompile.units.fifo import Fifo
 from dfcompile.units.fork import Fork
 from dfcompile.units.lookup import Lookup
+from dfcompile.units.matmul import Matmul
 from dfcompile.units.multiply import Multiply
 from dfcompile.units.mvtu import Mvtu
 from dfcompile.units.pool import Pool
@@ -231,7 +232,30 @@ def _scaled() -> Iterator[Unit]:
     yield scaled("s26", "s16", 8, 1, "multiply")
 
 
+def matmul(a: str, b: str, out: str, rows: int, terms: int, columns: int, pe: int, simd: int, transposed: bool, heads: int = 1) -> Matmul:
+    """A product of two streams of so many rows, with shared thresholds; `out` "" for none."""
+    x, y = dtype(a), dtype(b)
+    ends = [terms * p * q for p in (x.lo, x.hi) for q in (y.lo, y.hi)]
+    acc = IntType.holding(min(ends), max(ends))
+    code = dtype(out) if out else acc
+    steps = np.linspace(acc.lo / 2, acc.hi / 2, (1 << code.bits) - 1).astype(np.int64)[None] if out else None
+    outer, inner = (columns, terms) if transposed else (terms, columns)
+    shapes = (rows, heads, terms), (outer, heads, inner), (terms, columns)
+    return Matmul(*shapes, heads, (1, 1), transposed, x, y, code, acc, steps, pe=pe, simd=simd)
+
+
+def _products() -> Iterator[Unit]:
+    """Products of two streams."""
+    yield matmul("s4", "s4", "s4", 64, 32, 64, 4, 8, True)
+    yield matmul("u4", "s4", "s4", 64, 64, 32, 8, 8, False)
+    yield matmul("s4", "s4", "u4", 16, 32, 16, 16, 16, True, heads=4)
+    yield matmul("s8", "s8", "", 64, 32, 64, 8, 4, True, heads=4)
+    yield matmul("u8", "s8", "s8", 32, 32, 16, 4, 4, False)
+    yield matmul("s2", "s2", "", 16, 16, 16, 4, 16, True)
+    yield matmul("s6", "u4", "u4", 16, 15, 17, 5, 4, False, heads=3)
+
+
 def sweep() -> dict[str, Unit]:
     """Name -> unit; the names tell what varies."""
-    units = [*_mvtus(), *_others(), *_movers(), *_more(), *_padded(), *_scaled()]
+    units = [*_mvtus(), *_others(), *_movers(), *_more(), *_padded(), *_scaled(), *_products()]
     return {f"{u.kind}{i:02d}": u for i, u in enumerate(units)}

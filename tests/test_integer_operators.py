@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dfcompile.dataflow.lower import lower
+from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Array, Tensor
 from dfcompile.ir.intop import (
     INTEGER_OPS,
@@ -15,6 +16,7 @@ from dfcompile.ir.intop import (
     IntAdd,
     IntConcat,
     IntConv,
+    IntMatMul,
     IntMul,
     IntOp,
     IntPad,
@@ -41,6 +43,7 @@ ONE: dict[type[IntOp], Callable[[Net], str]] = {
     IntPad: lambda n: n.node(IntPad(Window(pads=(1, 0, 0, 1)), 3), "x"),
     IntAdd: lambda n: n.node(IntAdd((2, -3), 1), "x", "z"),
     IntMul: lambda n: n.node(IntMul(), "x", "z"),
+    IntMatMul: lambda n: n.node(IntMatMul((3, 8), 2, (1, 2), True), "x", "z"),
     IntConcat: lambda n: n.node(IntConcat(), "x", "z"),
     IntSlice: lambda n: n.conv(n.node(IntSlice(1, 3), "x"), 4),
     IntUnfold: lambda n: n.node(IntUnfold(Window((4, 1), (4, 1))), "x"),
@@ -51,6 +54,8 @@ ONE: dict[type[IntOp], Callable[[Net], str]] = {
     LookupCode: lambda n: n.node(LookupCode(-8), "x", table=RNG.integers(-9, 10, (3, 16))),
 }
 """A graph of each, on streams of four-bit codes."""
+DATAFLOW_ONLY: dict[type[IntOp], str] = {IntMatMul: "its second operand is no constant"}
+"""What the loopback engine lacks, and why it says so."""
 
 
 def net(op: type[IntOp]) -> tuple[Net, str]:
@@ -68,6 +73,10 @@ def test_every_operator_is_lowered_in_both_modes(op: type[IntOp]) -> None:
     units, _ = lower(graph)
     (found,) = units.execute(codes).values()
     np.testing.assert_array_equal(found.reshape(wanted.shape), wanted)
+    if op in DATAFLOW_ONLY:
+        with pytest.raises(CompileError, match=DATAFLOW_ONLY[op]):
+            compile_program(graph, EngineConfig(), 1)
+        return
     engine = EngineConfig(pe=8, simd=8, act_words=1024, weight_words=128, acc_words=64)
     np.testing.assert_array_equal(run_program(compile_program(graph, engine, 1), codes)[out], wanted)
 
@@ -117,6 +126,9 @@ UP = np.array([False])
     [
         (IntAdd((1, 1)), [tensor(3), tensor(1)], []),
         (IntMul(), [tensor(3), tensor(4)], []),
+        (IntMatMul((3, 4), 2), [tensor(3), tensor(3)], []),
+        (IntMatMul((3, 8), 2, (1, 3), True), [tensor(3), tensor(3)], []),
+        (IntMatMul((4, 8), 2, (1, 1), True), [tensor(3), tensor(3)], []),
         (IntSlice(1, 4), [tensor(3)], []),
         (IntSlice(1, 1), [tensor(3)], []),
         (IntConv(), [tensor(3)], [np.ones((5, 1, 1, 4))]),

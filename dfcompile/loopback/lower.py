@@ -14,6 +14,7 @@ from dfcompile.ir.intop import (
     IntAdd,
     IntConcat,
     IntConv,
+    IntMatMul,
     IntMul,
     IntPad,
     IntPool,
@@ -233,6 +234,9 @@ class _Lowering(Placing):
         terms, offset = self.terms.get(t) or ((Operand(t, identity(channels)),), 0)
         scaled = tuple(replace(o, kernel=replace(o.kernel, weights=o.kernel.weights * factor)) for o in terms)
         return scaled, offset * (factor if isinstance(factor, int) else factor.ravel())
+
+    def _int_matmul(self, node: Node, op: IntMatMul) -> None:
+        self.refuse(node, "its second operand is no constant, and the engine's weights come from external memory")
 
     def _int_mul(self, node: Node, op: IntMul) -> None:
         h, w, c = self.tensor(node.outputs[0]).shape

@@ -33,7 +33,7 @@ from dfcompile.units.width_converter import WidthConverter
 from tests.backend.designs import dense, residual, two_ports
 from tests.formal.prove import mutated
 from tests.formal.structure import Netlist, netlist
-from tests.units import test_mvtu, test_mvtu_graph, test_threshold, test_vvtu
+from tests.units import test_matmul, test_mvtu, test_mvtu_graph, test_rows, test_threshold, test_vvtu
 from tests.units.arithmetic_cases import Operands, lookup, mvtu, threshold, vvtu
 from tests.units.test_mvtu_graph import graph_unit
 
@@ -49,10 +49,13 @@ def window(kernel: tuple[int, int] = (3, 3), pad: int = 1, **rest: object) -> Sl
 UNITS: dict[str, list[Unit]] = {
     "add": [Add((1, 2, 4), (INT3, INT3), lanes=2), Add((1, 2, 4), (INT3, BIPOLAR), (3, -5), 7, lanes=4)],
     "argmax": [Argmax((1, 2, 6), INT3, None, pe) for pe in (1, 3, 6)],
+    "below_max": [u for u in test_rows.CORNERS.values() if u.kind == "below_max"],
     "concat": [Concat(((1, 2, 4), (1, 2, 2)), INT3, lanes=2), Concat(((1, 2, 1), (1, 2, 1)), BIPOLAR, lanes=1)],
     "fifo": [Fifo((1, 2, 6), INT3, 2, depth, s) for depth, s in ((1, "auto"), (2, "lut"), (3, "lutram"), (5, "bram"), (65, "auto"))],
     "fork": [Fork((1, 2, 4), INT3, lanes) for lanes in (1, 4)],
     "lookup": [lookup(RNG, INT3, UINT2, (1, 2, 4), shared, pe=pe) for shared in (False, True) for pe in (1, 3, 4)],
+    "matmul": list(test_matmul.CORNERS.values()),
+    "normalize": [u for u in test_rows.CORNERS.values() if u.kind == "normalize"],
     "multiply": [Multiply((1, 2, 4), (INT3, UINT2), None, lanes) for lanes in (1, 4)],
     "mvtu": [
         *(mvtu(RNG, types, *sizes, **fields) for types, sizes, fields in test_mvtu.CORNERS.values()),
