@@ -7,6 +7,7 @@ integer dtype.
 
 from dfcompile.ir.intop_base import IntOp, Pair, Quad, Range, Window
 from dfcompile.ir.intop_matmul import IntMatMul
+from dfcompile.ir.intop_row import IntBelowMax, IntNormalize
 from dfcompile.ir.intop_steps import ArgMaxCode, LookupCode, ThresholdCode
 from dfcompile.ir.intop_stream import IntAdd, IntConcat, IntMul, IntSlice, IntUpsample, View
 from dfcompile.ir.intop_window import IntConv, IntPad, IntPool, IntUnfold
@@ -15,10 +16,12 @@ __all__ = [
     "INTEGER_OPS",
     "ArgMaxCode",
     "IntAdd",
+    "IntBelowMax",
     "IntConcat",
     "IntConv",
     "IntMatMul",
     "IntMul",
+    "IntNormalize",
     "IntOp",
     "IntPad",
     "IntPool",
@@ -46,6 +49,8 @@ INTEGER_OPS: tuple[type[IntOp], ...] = (
     IntUnfold,
     IntUpsample,
     View,
+    IntBelowMax,
+    IntNormalize,
     ArgMaxCode,
     ThresholdCode,
     LookupCode,
