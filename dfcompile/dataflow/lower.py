@@ -16,10 +16,12 @@ from dfcompile.ir.graph import Array, Graph, Node, Tensor
 from dfcompile.ir.intop import (
     ArgMaxCode,
     IntAdd,
+    IntBelowMax,
     IntConcat,
     IntConv,
     IntMatMul,
     IntMul,
+    IntNormalize,
     IntPad,
     IntPool,
     IntSlice,
@@ -37,12 +39,14 @@ from dfcompile.streamline.value import describe
 from dfcompile.units.add import Add
 from dfcompile.units.argmax import Argmax
 from dfcompile.units.base import Unit
+from dfcompile.units.below_max import BelowMax
 from dfcompile.units.concat import Concat
 from dfcompile.units.fifo import Fifo
 from dfcompile.units.lookup import Lookup
 from dfcompile.units.matmul import Matmul
 from dfcompile.units.multiply import Multiply
 from dfcompile.units.mvtu import Mvtu
+from dfcompile.units.normalize import Normalize
 from dfcompile.units.parts.thresholding import SCALED_BITS
 from dfcompile.units.pool import Pool
 from dfcompile.units.sliding_window import SlidingWindow
@@ -165,6 +169,14 @@ class _Lowering:
             fused.dtype if fused else acc, acc, values, flip, scaling=scaling,
         )  # fmt: skip
         self._with_thresholds(node, unit, (a, b), fused)
+
+    def _below_max(self, node: Node, op: IntBelowMax) -> None:
+        dtype = self._type(node.inputs[0])
+        self._one(node, BelowMax(self._shape(node.inputs[0]), dtype, min(op.limit, dtype.hi - dtype.lo)))
+
+    def _normalize(self, node: Node, op: IntNormalize) -> None:
+        x, out = node.inputs[0], self.graph.tensors[node.outputs[0]].codes
+        self._one(node, Normalize(self._shape(x), self._type(x), op.factor, op.divisor, op.most, op.zero, op.rounding, out))
 
     def _int_upsample(self, node: Node, op: IntUpsample) -> None:
         self._one(node, Upsample(self._shape(node.inputs[0]), op.factors, self._type(node.inputs[0])))

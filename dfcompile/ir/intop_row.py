@@ -40,8 +40,9 @@ class IntBelowMax(Elementwise):
 class IntNormalize(Elementwise):
     """Each code's share of the sum of its row: zero + min(round(code * factor / (sum * divisor)), most).
 
-    Codes are not below 0; a row of nothing but 0 gives zero + most. factor, divisor: positive integers; rounding: of ROUNDINGS, of the result
-    with `zero`.
+    Codes are not below 0; a row of nothing but 0 gives zero + most.
+
+    factor, divisor: positive integers; rounding: of ROUNDINGS, of the result with `zero`
     """
 
     kind: ClassVar[str] = "normalize"

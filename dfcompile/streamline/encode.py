@@ -39,10 +39,11 @@ from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline import encode_linear, encode_pointwise, encode_window
 from dfcompile.streamline.encode_layout import ordered
 from dfcompile.streamline.encode_matmul import encode_matmul
+from dfcompile.streamline.encode_softmax import encode_shares, encode_softmax, mask_of
 from dfcompile.streamline.encoder import Encoder, InputType, RefusedError, RestartError, default_layout, refuse
 from dfcompile.streamline.grid import Grid
 from dfcompile.streamline.step import ELEMENTWISE
-from dfcompile.streamline.value import Const, Host, InputPort, Known, OutputPort, Raw, Value, describe, natural_index
+from dfcompile.streamline.value import Const, Host, InputPort, Known, OutputPort, Raw, Shares, Value, describe, natural_index
 
 _HANDLERS: list[tuple[Any, Any]] = [
     ((Conv, ConvTranspose), encode_linear.encode_conv),
@@ -53,6 +54,7 @@ _HANDLERS: list[tuple[Any, Any]] = [
     (Pad, encode_window.encode_pad),
     (Concat, encode_pointwise.encode_concat),
     (IndexOp, encode_pointwise.encode_index),
+    (Softmax, encode_softmax),
 ]
 _HOST_OPS = (Softmax, TopK, ArgMax)
 _ROUNDING = (Quantize, Bipolar, MultiThreshold)
@@ -182,7 +184,8 @@ def _encode_node(enc: Encoder, node: Node) -> None:
         enc.known.update(zip(node.outputs, results, strict=True))
         enc.note(node, "constant")
         return
-    if any(isinstance(k, Host) for k in operands) or isinstance(node.op, _HOST_OPS):
+    within = isinstance(node.op, Softmax) and enc.feeds(node, _NEVER_HOST) and node.outputs[0] not in enc.model.outputs
+    if any(isinstance(k, Host) for k in operands) or (isinstance(node.op, _HOST_OPS) and not within):
         if isinstance(node.op, _NEVER_HOST):
             _refuse_host(enc, node)
         _to_host(enc, node)
@@ -229,7 +232,14 @@ def _host_may(node: Node, raws: list[Raw]) -> bool:
 
 
 def _dispatch(enc: Encoder, node: Node) -> None:
+    if any(isinstance(enc.known[t], Shares) for t in node.inputs):
+        encode_shares(enc, node)
+        return
     if isinstance(node.op, ELEMENTWISE):
+        if masked := mask_of(enc, node):
+            enc.known[node.outputs[0]] = masked
+            enc.note(node, "a mask for the Softmax behind it")
+            return
         streams = sum(not isinstance(enc.known[t], Const) for t in node.inputs)
         (encode_pointwise.encode_binary if streams > 1 and isinstance(node.op, Binary) else encode_pointwise.encode_step)(enc, node)
         return

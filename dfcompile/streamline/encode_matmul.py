@@ -17,7 +17,7 @@ from dfcompile.streamline.value import Const, Value
 
 
 @dataclass(frozen=True, eq=False)
-class _Rows:
+class Rows:
     """A stream (1, rows, inner) of rows of an operand.
 
     order: for each row of the stream which row of the operand it is, counted over heads, then rows of a head
@@ -32,7 +32,7 @@ def encode_matmul(enc: Encoder, node: Node) -> None:
     if any(isinstance(enc.known[t], Const) for t in node.inputs):
         encode_matmul_constant(enc, node)
         return
-    a, b = (_plain(enc, node, enc.codes(t, node)) for t in node.inputs)
+    a, b = (plain(enc, node, enc.codes(t, node)) for t in node.inputs)
     if min(a.index.ndim, b.index.ndim) < 2:
         refuse(
             "bad-layout", "a product of two streams takes matrices", node,
@@ -52,7 +52,7 @@ def encode_matmul(enc: Encoder, node: Node) -> None:
     enc.known[node.outputs[0]] = Value(stream, np.ascontiguousarray(index.reshape(shape)), grid, (), grid, node.outputs[0])
 
 
-def _plain(enc: Encoder, node: Node, value: Value) -> Value:
+def plain(enc: Encoder, node: Node, value: Value) -> Value:
     """The value on codes of one scale, whose 0 means real 0."""
     value = without_offset(enc, node, value)
     grid = value.known_grid.compact()
@@ -89,13 +89,13 @@ def _product(
     if len(rows) < len(of_rows):  # neither has a matrix of its own for each product
         rows, of_rows = rows[of_rows], np.arange(len(of_rows))
     (heads, m, k), n = rows.shape, matrices.shape[2]
-    own = _rows(enc, node, a, rows)
+    own = rows_of(enc, node, a, rows)
     held, transposed, runs = _matrices(enc, node, b, matrices)
     of_head = np.empty(heads, np.int64)
     of_head[of_rows] = of_matrices
     run = _run(of_head[own.order // m], len(matrices))
     if run is None:  # rows of each head one after the other
-        own = _rows(enc, node, a, rows[np.argsort(of_head, kind="stable")], whole=False)
+        own = rows_of(enc, node, a, rows[np.argsort(of_head, kind="stable")], whole=False)
         back = np.argsort(np.argsort(of_head, kind="stable"), kind="stable")
         own = replace(own, order=np.argsort(back, kind="stable")[own.order // m] * m + own.order % m)
         run = _run(of_head[own.order // m], len(matrices))
@@ -127,8 +127,8 @@ def _matrices(enc: Encoder, node: Node, value: Value, matrices: Array) -> tuple[
             continue
         run = _run(order // index.shape[1], count)
         if run is not None and all(np.all(np.diff(order[order // index.shape[1] == h]) > 0) for h in range(count)):
-            return _rows(enc, node, value, index).stream, transposed, run
-    found = _rows(enc, node, value, matrices, whole=False)
+            return rows_of(enc, node, value, index).stream, transposed, run
+    found = rows_of(enc, node, value, matrices, whole=False)
     return found.stream, False, matrices.shape[1]
 
 
@@ -141,7 +141,7 @@ def _order(rows: Array, size: int) -> Array | None:
     return order if together and np.array_equal(starts[order], np.arange(len(rows)) * inner) else None
 
 
-def _rows(enc: Encoder, node: Node, value: Value, index: Array, whole: bool = True) -> _Rows:
+def rows_of(enc: Encoder, node: Node, value: Value, index: Array, whole: bool = True) -> Rows:
     """The rows of an operand (heads, rows, inner) on a stream of their own; whole: in the stream's own order where that has them whole."""
     rows = index.reshape(-1, index.shape[2])
     h, w, c = enc.shape(value.stream)
@@ -157,4 +157,4 @@ def _rows(enc: Encoder, node: Node, value: Value, index: Array, whole: bool = Tr
         order = np.arange(len(rows))
     shape = (1, len(rows), rows.shape[1])
     stream = value.stream if enc.shape(value.stream) == shape else enc.emit(View(shape), (value.stream,), node.source, f"view_{node.name}")
-    return _Rows(stream, order)
+    return Rows(stream, order)

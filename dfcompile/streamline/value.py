@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -98,7 +99,40 @@ class Value:
         return self.grid is not None and self.grid.pure
 
 
-Known = Const | Raw | Host | Value
+@dataclass(frozen=True, eq=False)
+class Masked:
+    """A tensor for a Softmax, some elements of which count nothing there.
+
+    hidden:  which ones, of the tensor's shape without batch; pending: those that a product made 0 and a sum is to hide
+    """
+
+    value: Value
+    hidden: Array
+    pending: Array | None = None
+
+    def broadcast(self, shape: tuple[int, ...]) -> Masked:
+        """The same of a larger shape."""
+        index = np.ascontiguousarray(np.broadcast_to(self.value.index, shape))
+        return replace(self, value=replace(self.value, index=index), hidden=np.broadcast_to(self.hidden, shape))
+
+
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """What a Softmax makes: gain * exp(x_i) / sum(exp(x_j)) over rows of a stream (1, rows, n), x = scale * code.
+
+    span: least and largest code; masked: (rows, n), which elements count nothing, or None; node: the Softmax
+    """
+
+    stream: str
+    index: Array
+    scale: Fraction
+    span: tuple[int, int]
+    masked: Array | None
+    gain: Fraction
+    node: Node
+
+
+Known = Const | Raw | Host | Value | Masked | Shares
 
 
 @dataclass(frozen=True, eq=False)

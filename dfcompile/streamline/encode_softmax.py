@@ -1,0 +1,185 @@
+"""Encoding of Softmax before a quantizer: distances from the row's largest, a table of exponentials, shares of their sum.
+
+A share p = exp(x_i) / sum(exp(x_j)) is compared without a division: with integers E_i near 2**F * exp(x_i - max), its code is
+round(E_i * factor / (sum(E) * divisor)). Each E_i is off by at most 1/2 and the sum of the exact numbers is at least 2**F, so that of n
+terms p is off by at most (n + 1) / 2**(F + 1); F is chosen so that this is at most 2**-TIE of a step of the quantizer. What lies farther
+than that from a rounding tie has the code of exact real arithmetic.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from decimal import Decimal, localcontext
+from fractions import Fraction
+
+import numpy as np
+
+from dfcompile.ir.graph import Array, Node, op_of
+from dfcompile.ir.intop import IntAdd, IntBelowMax, IntNormalize, LookupCode
+from dfcompile.ir.modelop import Binary, IndexOp, Quantize, Softmax
+from dfcompile.streamline.encode_layout import constant_stream
+from dfcompile.streamline.encode_matmul import plain, rows_of
+from dfcompile.streamline.encode_real import ranges_of
+from dfcompile.streamline.encoder import Encoder, refuse
+from dfcompile.streamline.grid import Grid
+from dfcompile.streamline.value import Const, Masked, Shares, Value
+
+TIE = 20  # binary logarithm of the parts of a quantizer's step within which of a rounding tie a share may get the other code
+HIDDEN = -1000.0  # from here on an addend before a Softmax is a mask: exp of it is 0 in any arithmetic
+LARGEST_TABLE = 1 << 15
+_WIDEST = 48  # bits of a sum of exponentials
+_DIGITS = 60
+_ROUNDINGS = {
+    "ROUND": "half_even", "HALF_EVEN": "half_even", "CEIL": "up", "UP": "up", "FLOOR": "down", "DOWN": "down",
+    "HALF_UP": "half_up", "HALF_DOWN": "half_down",
+}  # fmt: skip
+
+
+def mask_of(enc: Encoder, node: Node) -> Masked | None:
+    """What an elementwise node with a constant makes for a Softmax: the other operand, some elements of which count nothing."""
+    op, readers = node.op, enc.model.consumers()[node.outputs[0]]
+    if not isinstance(op, Binary) or op.fn not in ("add", "mul") or len(readers) != 1 or node.outputs[0] in enc.model.outputs:
+        return None
+    slot = next((i for i, t in enumerate(node.inputs) if not isinstance(enc.known[t], Const)), 0)
+    known, const = enc.known[node.inputs[slot]], enc.known[node.inputs[1 - slot]]
+    if not isinstance(known, Value | Masked) or not isinstance(const, Const):
+        return None
+    given = Masked(known, np.zeros(known.index.shape, bool)) if isinstance(known, Value) else known
+    shape = enc.model.tensors[node.outputs[0]].shape[1:]
+    numbers = np.broadcast_to(const.real, (1, *shape))[0]
+    if op.fn == "add" and isinstance(readers[0].op, Softmax):
+        hides = numbers <= HIDDEN
+        if not hides.any() or np.any(numbers[~hides]) or (given.pending is not None and not np.array_equal(given.pending, hides)):
+            return None
+        return replace(given.broadcast(shape), hidden=hides, pending=None)
+    after = readers[0]
+    if op.fn == "mul" and set(np.unique(numbers)) == {0.0, 1.0} and isinstance(after.op, Binary) and after.op.fn == "add":
+        return replace(given.broadcast(shape), pending=numbers == 0)
+    return None
+
+
+def encode_softmax(enc: Encoder, node: Node) -> None:
+    """Distances from the largest of each row; what follows says how exactly their exponentials are needed."""
+    known = enc.known[node.inputs[0]]
+    hidden = known.hidden if isinstance(known, Masked) else None
+    name = node.inputs[0]
+    if isinstance(known, Masked):
+        assert known.pending is None, "what hides elements by a product is followed by the sum that says so"
+        value = known.value
+        value = (
+            enc.materialize(value, node, value.anchor or name) if not value.is_codes else replace(value, base=value.known_grid, chain=())
+        )
+    else:
+        value = enc.codes(name, node)
+    if value.known_grid.compact().scale.size + value.known_grid.compact().offset.size > 2:
+        value = plain(enc, node, value)
+    axis = op_of(node, Softmax).axis - 1 if op_of(node, Softmax).axis > 0 else op_of(node, Softmax).axis
+    index = np.moveaxis(value.index, axis, -1)
+    rows = rows_of(enc, node, value, index.reshape(1, -1, index.shape[-1]))
+    n = index.shape[-1]
+    place = np.empty(len(rows.order), np.int64)
+    place[rows.order] = np.arange(len(rows.order))
+    where = (place[:, None] * n + np.arange(n)).reshape(index.shape)
+    masked = None
+    if hidden is not None:
+        masked = np.empty((len(rows.order), n), bool)
+        masked[place] = np.moveaxis(hidden, axis, -1).reshape(-1, n)
+    scale = value.known_grid.compact().scale.ravel()[0]
+    ends = ranges_of(enc, node, value)
+    span = (min(lo for lo, _ in ends), max(hi for _, hi in ends))
+    found = np.ascontiguousarray(np.moveaxis(where, -1, axis).astype(np.int32))
+    enc.known[node.outputs[0]] = Shares(rows.stream, found, scale, span, masked, Fraction(1), node)
+
+
+def encode_shares(enc: Encoder, node: Node) -> None:
+    """What reads a Softmax: another order, a factor, or the quantizer."""
+    given = next(enc.known[t] for t in node.inputs if isinstance(enc.known[t], Shares))
+    assert isinstance(given, Shares)
+    op, others = node.op, [enc.known[t] for t in node.inputs if not isinstance(enc.known[t], Shares)]
+    if isinstance(op, IndexOp):
+        (index,) = op.execute(given.index[None])
+        enc.known[node.outputs[0]] = replace(given, index=np.ascontiguousarray(index[0]))
+        enc.note(node, "re-indexed: no hardware")
+        return
+    numbers = [k.real for k in others if isinstance(k, Const) and k.real.size == 1]
+    if len(numbers) == len(others):
+        if isinstance(op, Binary) and op.fn in ("mul", "div") and isinstance(enc.known[node.inputs[0]], Shares):
+            factor = Fraction(float(numbers[0].ravel()[0]))
+            if factor > 0:
+                enc.known[node.outputs[0]] = replace(given, gain=given.gain * factor if op.fn == "mul" else given.gain / factor)
+                return
+        if isinstance(op, Quantize):
+            _quantized(enc, node, op, given, *(Fraction(float(x.ravel()[0])) for x in numbers))
+            return
+    refuse(
+        "not-quantized", f"'{op.kind}' reads a Softmax whose results are not quantized", node,
+        "shares of a sum are real numbers, and only a quantizer with one scale makes codes of them",
+        "put a quantizer (Quant, or QuantizeLinear/DequantizeLinear) right behind the Softmax",
+    )  # fmt: skip
+
+
+def _quantized(enc: Encoder, node: Node, op: Quantize, given: Shares, scale: Fraction, zero: Fraction) -> None:
+    ratio, rounding = given.gain / scale, _ROUNDINGS[op.rounding]
+    own = Fraction(0) if op.zero_after else zero  # of the codes that are rounded; what is added after them is in the grid
+    if ratio <= 0 or zero.denominator > 1 or not op.lo <= zero < op.hi or (own < 0 and rounding not in ("half_even", "down", "up")):
+        refuse(
+            "unsupported-shape", "no unit rounds a Softmax as this quantizer does", node,
+            f"it has scale {float(scale):.6g}, zero-point {float(zero):g}, codes {op.lo} to {op.hi} and rounding {op.rounding}",
+            "use a scale above 0, a zero-point that is a code, and rounding to the nearest",
+        )  # fmt: skip
+    share = IntNormalize(ratio.numerator, ratio.denominator, op.hi - int(zero), int(own), rounding)
+    share = replace(share, most=min(share.most, max(1, share.rounded(1, 1))))
+    n = enc.shape(given.stream)[2]
+    bits = max(1, TIE + math.ceil(math.log2((n + 1) / 2 * ratio)))
+    table = exponentials(enc, node, given, bits)
+    stream, span = _hidden(enc, given, len(table))
+    limit = min(len(table) - 1, max(span, 1))
+    stream = enc.emit(IntBelowMax(limit), (stream,), given.node.source, f"below_max_{given.node.name}")
+    stream = enc.emit(LookupCode(0), (stream,), given.node.source, f"exp_{given.node.name}", table=table[None, : limit + 1])
+    stream = enc.emit(share, (stream,), node.source, f"share_{given.node.name}")
+    grid = Grid.of(1, zero - own)
+    enc.known[node.outputs[0]] = Value(stream, given.index, grid, (), grid, node.outputs[0])
+    enc.note(node, f"shares of sums of exponentials of {bits} bits: as exact real numbers but within 2^-{TIE} of a step of a rounding tie")
+
+
+def exponentials(enc: Encoder, node: Node, given: Shares, bits: int) -> Array:
+    """round(2**bits * exp(-scale * d)) for each distance d up to the first that gives 0, or the largest there is."""
+    scale, (lo, hi) = abs(given.scale), given.span
+    zero = math.ceil((bits + 1) * math.log(2) / scale) + 1  # the first distance that gives 0, and perhaps one more
+    count = zero + 1 if given.masked is not None else min(zero, max(hi - lo, 1)) + 1
+    n = enc.shape(given.stream)[2]
+    if count > LARGEST_TABLE or bits + math.ceil(math.log2(n)) > _WIDEST:
+        refuse(
+            "out-of-proportion", "a Softmax of so fine numbers has no table of exponentials", node,
+            f"it would have {count:,} entries of {bits} bits for codes of a step of {float(scale):.3g}; the limits are "
+            f"{LARGEST_TABLE:,} and {_WIDEST} bits for their sum",
+            "put a quantizer before the Softmax, or use a coarser one behind it",
+        )  # fmt: skip
+    with localcontext() as context:
+        context.prec = _DIGITS
+        step, whole = Decimal(scale.numerator) / Decimal(scale.denominator), Decimal(1 << bits)
+        found = np.array([int((whole * (-step * d).exp()).to_integral_value()) for d in range(count)], np.int64)
+    return found
+
+
+def _hidden(enc: Encoder, given: Shares, entries: int) -> tuple[str, int]:
+    """The stream whose largest code of a row is the likeliest, hidden elements so low that their exponential is 0; its span."""
+    (lo, hi), stream = given.span, given.stream
+    if given.scale < 0:
+        stream = enc.scaled(given.node, stream, [-1] * enc.shape(stream)[2])
+    if given.masked is None:
+        return stream, hi - lo
+    if given.masked.all(axis=1).any():
+        refuse(
+            "bad-scale",
+            "a Softmax of nothing",
+            given.node,
+            "its mask hides all elements of a row",
+            "leave one element of each row unmasked",
+        )
+    below = -(hi - lo + entries)
+    codes = np.where(given.masked, below, 0)
+    like = Value(stream, np.arange(0), Grid.of(1, 0), (), Grid.of(1, 0))
+    hiding = constant_stream(enc, given.node, like, codes.T[:, None, :])
+    return enc.emit(IntAdd((1, 1)), (stream, hiding), given.node.source, f"mask_{given.node.name}"), hi - lo - below
