@@ -119,7 +119,7 @@ def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
         y = conv(x, ins[1], a)
         return y + ins[2].reshape(1, -1, *(1,) * (y.ndim - 2)) if len(ins) > 2 else y
     if op == "MatMul":
-        return np.dot(x, ins[1])
+        return np.matmul(x, ins[1])
     if op == "Gemm":
         return gemm(a, *ins)
     if op == "BatchNormalization":
@@ -140,6 +140,8 @@ def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
         return np.concatenate(ins, axis=a["axis"])
     if op == "Reshape":
         return x.reshape([int(v) for v in ins[1]])
+    if op == "Unsqueeze":
+        return np.expand_dims(x, tuple(int(v) for v in ins[1]))
     if op == "Flatten":
         return x.reshape(len(x), -1)
     if op == "Transpose":

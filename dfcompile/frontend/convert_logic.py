@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dfcompile.frontend.call import Call, Result, converts
-from dfcompile.frontend.convert_pointwise import binary
+from dfcompile.frontend.convert_pointwise import binary, bottomless
 from dfcompile.frontend.model import FLOATS
 from dfcompile.frontend.value import Act, Const, Refusal, Value
 from dfcompile.ir.modelop import Binary, Bipolar, Unary
@@ -73,12 +73,13 @@ def select(call: Call, condition: Value, x: Value, y: Value) -> Value:
     condition = truth(call, condition)
     terms = []
     for factor, operand in ((condition, x), (negation(call, condition), y)):
+        operand = bottomless(call, operand)
         if isinstance(operand, Const) and operand.elem in FLOATS and not np.all(np.isfinite(operand.array)):
             raise Refusal(
                 "not-finite",
                 f"'{call.node.op_type}' selects a number that is not finite",
-                "minus infinity, as attention masks have it, has no integer code",
-                "mask with a finite number below every score, such as -10000",
+                "infinity and NaN have no integer code",
+                "select a finite number",
             )
         if not (isinstance(operand, Const) and not operand.array.any()):
             terms.append(call.retyped(binary(call, "mul", factor, operand), operand.elem))

@@ -12,6 +12,9 @@ from dfcompile.frontend.onnx_types import ELEMENTS
 from dfcompile.frontend.value import Act, Const, Known, Refusal, Value, onnx_shape
 from dfcompile.ir.modelop import ArgMax, BatchNorm, Binary, Reduce, Softmax, TopK, Unary
 
+LOWEST = -(2.0**100)
+"""Stands for minus infinity in sums: what any other addend is lost beside, and float32 holds."""
+
 _PLAIN = {
     "Relu": "relu",
     "Sigmoid": "sigmoid",
@@ -138,9 +141,18 @@ def _clipped(call: Call, low: float, high: float) -> Value:
 
 def binary(call: Call, fn: str, a: Value, b: Value) -> Value:
     """A function of two tensors with ONNX's broadcasting; neither may stretch the batch axis."""
+    if fn == "add":
+        a, b = (bottomless(call, v) for v in (a, b))
     a, b = aligned(call, a, b)
     elem = a.elem if isinstance(a, Act) or not isinstance(b, Act) else b.elem
     return call.apply(Binary(fn), a, b, elem=elem)
+
+
+def bottomless(call: Call, value: Value) -> Value:
+    """A constant addend without minus infinity, as attention masks have it: a number that takes every other one's place just as well."""
+    if not isinstance(value, Const) or value.elem not in FLOATS or not np.isneginf(value.array).any():
+        return value
+    return call.const(np.where(np.isneginf(value.array), LOWEST, value.array), value.name)
 
 
 def aligned(call: Call, a: Value, b: Value) -> tuple[Value, Value]:

@@ -30,7 +30,7 @@ class IntBelowMax(Elementwise):
     def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
         ((lo, hi),) = operands
         lo, hi = np.asarray(lo), np.asarray(hi)
-        return np.maximum(lo.max() - hi, 0), np.minimum(hi.max() - lo, self.limit)
+        return np.clip(lo.max() - hi, 0, self.limit), np.minimum(hi.max() - lo, self.limit)
 
     def __str__(self) -> str:
         return f"below_max<{self.limit}>"

@@ -86,6 +86,8 @@ def _product(
 ) -> tuple[str, Array]:
     """The stream of the product, and where in it each element (batch, row, column) lies."""
     (a, (rows, of_rows)), (b, (matrices, of_matrices)) = left, right
+    a, rows = own_channels(enc, node, a, rows)
+    b, matrices = own_channels(enc, node, b, matrices)
     if len(rows) < len(of_rows):  # neither has a matrix of its own for each product
         rows, of_rows = rows[of_rows], np.arange(len(of_rows))
     (heads, m, k), n = rows.shape, matrices.shape[2]
@@ -141,17 +143,19 @@ def _order(rows: Array, size: int) -> Array | None:
     return order if together and np.array_equal(starts[order], np.arange(len(rows)) * inner) else None
 
 
+def own_channels(enc: Encoder, node: Node, value: Value, index: Array) -> tuple[Value, Array]:
+    """Part of a tensor, some channels of all positions, on a stream of its own; what part, and where it lies there."""
+    h, w, c = enc.shape(value.stream)
+    used = np.unique(index % c)
+    if len(used) == c or len(np.unique(index)) != h * w * len(used):
+        return value, index
+    return gathered(enc, value, used, node), index // c * len(used) + np.searchsorted(used, index % c)
+
+
 def rows_of(enc: Encoder, node: Node, value: Value, index: Array, whole: bool = True) -> Rows:
     """The rows of an operand (heads, rows, inner) on a stream of their own; whole: in the stream's own order where that has them whole."""
     rows = index.reshape(-1, index.shape[2])
-    h, w, c = enc.shape(value.stream)
-    order = _order(rows, h * w * c) if whole else None
-    if order is None and whole:
-        used = np.unique(rows % c)
-        if len(used) < c and rows.size == h * w * len(used) == len(np.unique(rows)):
-            value = gathered(enc, value, used, node)
-            rows = rows // c * len(used) + np.searchsorted(used, rows % c)
-            order = _order(rows, rows.size)
+    order = _order(rows, math.prod(enc.shape(value.stream))) if whole else None
     if order is None:
         value = permuted(enc, value, node, np.ascontiguousarray(rows.T)[:, None, :])
         order = np.arange(len(rows))

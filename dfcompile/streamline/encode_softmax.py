@@ -19,7 +19,7 @@ from dfcompile.ir.graph import Array, Node, op_of
 from dfcompile.ir.intop import IntAdd, IntBelowMax, IntNormalize, LookupCode
 from dfcompile.ir.modelop import Binary, IndexOp, Quantize, Softmax
 from dfcompile.streamline.encode_layout import constant_stream
-from dfcompile.streamline.encode_matmul import plain, rows_of
+from dfcompile.streamline.encode_matmul import own_channels, plain, rows_of
 from dfcompile.streamline.encode_real import ranges_of
 from dfcompile.streamline.encoder import Encoder, refuse
 from dfcompile.streamline.grid import Grid
@@ -76,7 +76,8 @@ def encode_softmax(enc: Encoder, node: Node) -> None:
         value = plain(enc, node, value)
     axis = op_of(node, Softmax).axis - 1 if op_of(node, Softmax).axis > 0 else op_of(node, Softmax).axis
     index = np.moveaxis(value.index, axis, -1)
-    rows = rows_of(enc, node, value, index.reshape(1, -1, index.shape[-1]))
+    value, placed = own_channels(enc, node, value, index)
+    rows = rows_of(enc, node, value, placed.reshape(1, -1, index.shape[-1]))
     n = index.shape[-1]
     place = np.empty(len(rows.order), np.int64)
     place[rows.order] = np.arange(len(rows.order))
