@@ -13,6 +13,7 @@ from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.add import Add
 from dfcompile.units.argmax import Argmax
 from dfcompile.units.base import Unit
+from dfcompile.units.below_max import BelowMax
 from dfcompile.units.concat import Concat
 from dfcompile.units.fifo import Fifo
 from dfcompile.units.fork import Fork
@@ -20,6 +21,7 @@ from dfcompile.units.lookup import Lookup
 from dfcompile.units.matmul import Matmul
 from dfcompile.units.multiply import Multiply
 from dfcompile.units.mvtu import Mvtu
+from dfcompile.units.normalize import Normalize
 from dfcompile.units.pool import Pool
 from dfcompile.units.repack import Repack
 from dfcompile.units.sliding_window import SlidingWindow
@@ -255,7 +257,24 @@ def _products() -> Iterator[Unit]:
     yield matmul("s6", "u4", "u4", 16, 15, 17, 5, 4, False, heads=3)
 
 
+def shares(code: str, shape: tuple[int, int, int], factor: int, divisor: int, most: int, lanes: int) -> Normalize:
+    """Shares of sums, rounded to the nearest."""
+    return Normalize(shape, dtype(code), factor, divisor, most, 0, "half_even", IntType.holding(0, most), lanes)
+
+
+def _rows() -> Iterator[Unit]:
+    """What keeps a row."""
+    yield BelowMax((1, 64, 64), dtype("s8"), 255, 1)
+    yield BelowMax((1, 64, 64), dtype("s6"), 63, 8)
+    yield BelowMax((1, 16, 16), dtype("s12"), 1000, 16)
+    yield BelowMax((1, 9, 17), dtype("s8"), 100, 3)
+    yield shares("u24", (1, 64, 64), 15, 1, 15, 1)
+    yield shares("u30", (1, 16, 16), 256, 1, 255, 4)
+    yield shares("u26", (1, 64, 64), 1 << 26, 8947849, 15, 8)
+    yield shares("u20", (1, 9, 17), 63, 1, 63, 3)
+
+
 def sweep() -> dict[str, Unit]:
     """Name -> unit; the names tell what varies."""
-    units = [*_mvtus(), *_others(), *_movers(), *_more(), *_padded(), *_scaled(), *_products()]
+    units = [*_mvtus(), *_others(), *_movers(), *_more(), *_padded(), *_scaled(), *_products(), *_rows()]
     return {f"{u.kind}{i:02d}": u for i, u in enumerate(units)}

@@ -2,7 +2,6 @@
 // Interval Beats cycles a row; latency from a row's last beat to its first result: $clog2(Lanes) + 4 cycles.
 `include "dfc_assert.svh"
 module dfc_below_max #(
-  parameter int unsigned Rows      = 2,
   parameter int unsigned Channels  = 8,
   parameter int unsigned Lanes     = 2,
   parameter int unsigned InBits    = 4,
@@ -27,7 +26,7 @@ module dfc_below_max #(
   localparam int unsigned Levels = $clog2(Lanes);
   localparam int unsigned Wide   = InBits + 1;  // a difference, and every code as a signed number
 
-  if (Rows < 1 || Lanes < 1 || Lanes > Channels || OutBits < $clog2(Limit + 1)) begin : gen_check
+  if (Lanes < 1 || Lanes > Channels || OutBits < $clog2(Limit + 1)) begin : gen_check
     $fatal(1, "dfc_below_max: Lanes must be 1 to Channels, and OutBits hold Limit");
   end
 

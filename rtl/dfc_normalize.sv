@@ -4,7 +4,6 @@
 // a row's last beat to its first result: $clog2(Lanes) + 6 + the bits of Most.
 `include "dfc_assert.svh"
 module dfc_normalize #(
-  parameter int unsigned Rows         = 2,
   parameter int unsigned Channels     = 8,
   parameter int unsigned Lanes        = 2,
   parameter int unsigned InBits       = 8,
@@ -40,7 +39,7 @@ module dfc_normalize #(
   localparam int unsigned RestBits = ((NumBits > DenBits) ? NumBits : DenBits) + 2;
   localparam int unsigned Wide     = (RestBits > DenBits + 1 + Bits) ? RestBits : DenBits + 1 + Bits;
 
-  if (Rows < 1 || Lanes < 1 || Lanes > Channels || Most < 1 || OutBits < Bits || Rounding > 4) begin : gen_check
+  if (Lanes < 1 || Lanes > Channels || Most < 1 || OutBits < Bits || Rounding > 4) begin : gen_check
     $fatal(1, "dfc_normalize: Lanes must be 1 to Channels, Most at least 1 and hold in OutBits, Rounding at most 4");
   end
 

@@ -14,10 +14,12 @@ from dfcompile.ir.intop import (
     INTEGER_OPS,
     ArgMaxCode,
     IntAdd,
+    IntBelowMax,
     IntConcat,
     IntConv,
     IntMatMul,
     IntMul,
+    IntNormalize,
     IntOp,
     IntPad,
     IntPool,
@@ -44,6 +46,8 @@ ONE: dict[type[IntOp], Callable[[Net], str]] = {
     IntAdd: lambda n: n.node(IntAdd((2, -3), 1), "x", "z"),
     IntMul: lambda n: n.node(IntMul(), "x", "z"),
     IntMatMul: lambda n: n.node(IntMatMul((3, 8), 2, (1, 2), True), "x", "z"),
+    IntBelowMax: lambda n: n.node(IntBelowMax(9), "x"),
+    IntNormalize: lambda n: n.node(IntNormalize(15, 1, 15), n.node(LookupCode(-8), "x", table=RNG.integers(0, 99, (3, 16)))),
     IntConcat: lambda n: n.node(IntConcat(), "x", "z"),
     IntSlice: lambda n: n.conv(n.node(IntSlice(1, 3), "x"), 4),
     IntUnfold: lambda n: n.node(IntUnfold(Window((4, 1), (4, 1))), "x"),
@@ -54,7 +58,11 @@ ONE: dict[type[IntOp], Callable[[Net], str]] = {
     LookupCode: lambda n: n.node(LookupCode(-8), "x", table=RNG.integers(-9, 10, (3, 16))),
 }
 """A graph of each, on streams of four-bit codes."""
-DATAFLOW_ONLY: dict[type[IntOp], str] = {IntMatMul: "its second operand is no constant"}
+DATAFLOW_ONLY: dict[type[IntOp], str] = {
+    IntMatMul: "its second operand is no constant",
+    IntBelowMax: "there is no layer of this kind",
+    IntNormalize: "there is no layer of this kind",
+}
 """What the loopback engine lacks, and why it says so."""
 
 
@@ -126,6 +134,9 @@ UP = np.array([False])
     [
         (IntAdd((1, 1)), [tensor(3), tensor(1)], []),
         (IntMul(), [tensor(3), tensor(4)], []),
+        (IntNormalize(1, 1, 15), [tensor(3)], []),
+        (IntNormalize(0, 1, 15), [tensor(3, 0)], []),
+        (IntNormalize(1, 1, 15, 0, "away"), [tensor(3, 0)], []),
         (IntMatMul((3, 4), 2), [tensor(3), tensor(3)], []),
         (IntMatMul((3, 8), 2, (1, 3), True), [tensor(3), tensor(3)], []),
         (IntMatMul((4, 8), 2, (1, 1), True), [tensor(3), tensor(3)], []),

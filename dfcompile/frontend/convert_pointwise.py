@@ -288,7 +288,7 @@ def softmax_of(call: Call, x: Value, opset: int) -> Value:
 
 @converts("Softmax", "LogSoftmax")
 def softmax(call: Call) -> Result:
-    """Only on the host, where no layer follows: along one axis; before opset 13 over all axes from `axis` on."""
+    """Along one axis; before opset 13 over all axes from `axis` on. In hardware where a quantizer and a layer follow, else on the host."""
     result = softmax_of(call, call.value(0), call.opset)
     return call.apply(Unary("log"), result) if call.node.op_type == "LogSoftmax" else result
 

@@ -53,10 +53,18 @@ def mask_of(enc: Encoder, node: Node) -> Masked | None:
         if not hides.any() or np.any(numbers[~hides]) or (given.pending is not None and not np.array_equal(given.pending, hides)):
             return None
         return replace(given.broadcast(shape), hidden=hides, pending=None)
-    after = readers[0]
-    if op.fn == "mul" and set(np.unique(numbers)) == {0.0, 1.0} and isinstance(after.op, Binary) and after.op.fn == "add":
-        return replace(given.broadcast(shape), pending=numbers == 0)
-    return None
+    return replace(given.broadcast(shape), pending=numbers == 0) if op.fn == "mul" and _is_selected(enc, numbers, readers[0]) else None
+
+
+def _is_selected(enc: Encoder, numbers: Array, after: Node) -> bool:
+    """Whether factors are 0 or 1, and where they are 0 the sum behind them puts so low a constant that a Softmax counts nothing."""
+    readers = enc.model.consumers()[after.outputs[0]]
+    if set(np.unique(numbers)) != {0.0, 1.0} or not isinstance(after.op, Binary) or after.op.fn != "add":
+        return False
+    if len(readers) != 1 or not isinstance(readers[0].op, Softmax) or after.outputs[0] in enc.model.outputs:
+        return False
+    addends = [np.broadcast_to(k.real, (1, *numbers.shape))[0] for k in (enc.known.get(t) for t in after.inputs) if isinstance(k, Const)]
+    return len(addends) == 1 and np.array_equal(addends[0] <= HIDDEN, numbers == 0) and not np.any(addends[0][numbers == 1])
 
 
 def encode_softmax(enc: Encoder, node: Node) -> None:
@@ -95,8 +103,7 @@ def encode_softmax(enc: Encoder, node: Node) -> None:
 
 def encode_shares(enc: Encoder, node: Node) -> None:
     """What reads a Softmax: another order, a factor, or the quantizer."""
-    given = next(enc.known[t] for t in node.inputs if isinstance(enc.known[t], Shares))
-    assert isinstance(given, Shares)
+    given = next(k for k in (enc.known[t] for t in node.inputs) if isinstance(k, Shares))
     op, others = node.op, [enc.known[t] for t in node.inputs if not isinstance(enc.known[t], Shares)]
     if isinstance(op, IndexOp):
         (index,) = op.execute(given.index[None])
@@ -113,10 +120,11 @@ def encode_shares(enc: Encoder, node: Node) -> None:
         if isinstance(op, Quantize):
             _quantized(enc, node, op, given, *(Fraction(float(x.ravel()[0])) for x in numbers))
             return
+    end = enc.before(given.node)
     refuse(
         "not-quantized", f"'{op.kind}' reads a Softmax whose results are not quantized", node,
         "shares of a sum are real numbers, and only a quantizer with one scale makes codes of them",
-        "put a quantizer (Quant, or QuantizeLinear/DequantizeLinear) right behind the Softmax",
+        (f"build with {end}, or " if end else "") + "put a quantizer (Quant, or QuantizeLinear/DequantizeLinear) right behind the Softmax",
     )  # fmt: skip
 
 

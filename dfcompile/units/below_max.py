@@ -65,7 +65,6 @@ class BelowMax(Unit):
 
     def parameters(self) -> dict[str, int]:
         return {
-            "Rows": self._rows.rows,
             "Channels": self.shape[2],
             "Lanes": self.lanes,
             "InBits": self.dtype.bits,
@@ -76,6 +75,9 @@ class BelowMax(Unit):
             "Slots": _LATENCY + 1,
             "Pages": self._rows.pages,
         }
+
+    def hls_parameters(self) -> dict[str, int]:
+        return {"Rows": self._rows.rows, **super().hls_parameters()}
 
     @property
     def _style(self) -> str:

@@ -94,7 +94,6 @@ class Normalize(Unit):
         (factor, up), (divisor, down) = _odd(self.factor), _odd(self.divisor)
         common = min(up, down)
         return {
-            "Rows": self._rows.rows,
             "Channels": self.shape[2],
             "Lanes": self.lanes,
             "InBits": self.dtype.bits,
@@ -110,6 +109,9 @@ class Normalize(Unit):
             "Slots": self._latency + 1,
             "Pages": self._rows.pages,
         }
+
+    def hls_parameters(self) -> dict[str, int]:
+        return {"Rows": self._rows.rows, **super().hls_parameters()}
 
     @property
     def _style(self) -> str:

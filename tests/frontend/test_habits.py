@@ -288,11 +288,19 @@ def test_selection_by_computed_conditions(tmp_path: Path) -> None:
     check_against_onnxruntime(proto, {"x": random(1, 4, 4), "v": random(1, 4, 4)[:, ::-1]}, tmp_path)
 
 
-def test_selection_of_minus_infinity_has_a_reason_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("low", [np.inf, np.nan])
+def test_selection_of_what_is_no_number(low: float, tmp_path: Path) -> None:
     nodes = [quant("x", "q"), node("Where", ["held", "q", "low"], ["y"])]
-    held = constants(held=np.asarray([True, False]), low=np.float32(-np.inf))
+    held = constants(held=np.asarray([True, False]), low=np.float32(low))
     (problem,) = imported(model(nodes, {"x": (1, 2)}, ["y"], held), tmp_path).problems
-    assert problem.code == "not-finite" and "minus infinity" in problem.why
+    assert problem.code == "not-finite" and "infinity and NaN" in problem.why
+
+
+def test_selection_of_minus_infinity_takes_the_place_of_every_number(tmp_path: Path) -> None:
+    nodes = [quant("x", "q"), node("Where", ["held", "q", "low"], ["m"]), quant("m", "y")]
+    held = constants(held=np.asarray([True, False]), low=np.float32(-np.inf))
+    graph = graph_of(model(nodes, {"x": (1, 2)}, ["y"], held), tmp_path)
+    assert graph.execute({"x": np.array([[0.5, 0.5]])})["y"].tolist() == [[0.5, -2.0]]
 
 
 @pytest.mark.parametrize(

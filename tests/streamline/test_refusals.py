@@ -98,8 +98,7 @@ def wide_function_that_is_not_monotone() -> onnx.ModelProto:
 
 @refused
 def softmax_inside() -> onnx.ModelProto:
-    layers = (node("Softmax", ["q"], ["m"], axis=1), quant("m", "mq"), quant("w", "wq"), node("Conv", ["mq", "wq"], ["y"]))
-    return net(*layers, w=random(3, 4, 3, 3))
+    return net(node("Softmax", ["q"], ["m"], axis=1), quant("w", "wq"), node("Conv", ["m", "wq"], ["y"]), w=random(3, 4, 3, 3))
 
 
 @refused
@@ -111,13 +110,13 @@ def layer_norm_inside() -> onnx.ModelProto:
 
 @refused
 def softmax_behind_a_layer() -> onnx.ModelProto:
-    first = (quant("w", "wq"), node("Conv", ["q", "wq"], ["c"]), quant("c", "cq"), node("Softmax", ["cq"], ["m"], axis=1))
-    return net(*first, quant("m", "mq"), node("Conv", ["mq", "wq"], ["y"]), w=random(4, 4, 3, 3))
+    first = (quant("w", "wq"), node("Conv", ["q", "wq"], ["c"]), node("Softmax", ["c"], ["m"], axis=1), quant("c", "p"))
+    return net(*first, node("Mul", ["m", "p"], ["r"]), quant("r", "mq"), node("Conv", ["mq", "wq"], ["y"]), w=random(4, 4, 3, 3))
 
 
 @refused
-def product_of_two_streams_as_matrices() -> onnx.ModelProto:
-    return net(quant("x", "p"), node("MatMul", ["q", "p"], ["y"]), shape=(1, 4, 6, 6))
+def product_of_a_matrix_and_real_numbers() -> onnx.ModelProto:
+    return net(node("Tanh", ["q"], ["p"]), node("MatMul", ["q", "p"], ["y"]), shape=(1, 4, 6, 6))
 
 
 @refused
