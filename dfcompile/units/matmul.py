@@ -173,10 +173,10 @@ class Matmul(Unit):
         return Loop(np.zeros(self.inputs[1].beats, dtype=np.int64), self._steps, lag=1)
 
     def hls_schedule(self) -> Schedule:
-        loop, _ = self._loop.schedule(self._latency)
-        return Process(loop.steps, {1: loop.takes[0]}, after=loop.after), Process(
-            self._steps, *self._reader, after=(After(0, self._loop.gives + 1, delay=0),)
-        )
+        loop = self._loop
+        before = After(1, loop.given_by(np.arange(loop.iterations, dtype=np.int64)))
+        takes = Process(loop.iterations, {1: loop.takes}, after=(before,))
+        return takes, Process(self._steps, *self._reader, after=(After(0, loop.gives + 1, delay=0),))
 
     def hls_parameters(self) -> dict[str, int]:
         return {**super().hls_parameters(), "Lead": self._loop.lead, "Distance": self._distance}

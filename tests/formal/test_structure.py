@@ -131,6 +131,11 @@ PLANTED = {
     "sliding_window": ("(unsigned'(limit) ^ Sign);", "(unsigned'(limit) ^ Sign) || step;"),
     "upsample": ("assign in_ready_o   = level_q != level_t'(Depth);", "assign in_ready_o   = level_q != level_t'(Depth) || step;"),
 }
+for _kind, _width in (("below_max", "Wide"), ("normalize", "DenBits")):
+    _rows = f"""  dfc_row_buffer #(.Width(Lanes * InBits), .ResultWidth({_width}), .Beats(Beats), .Pages(Pages), .Style(RamStyle)) u_rows (
+    .clk_i, .rst_ni, .in_data_i, .in_valid_i, .in_ready_o,"""
+    _held = "  logic held;\n  assign in_ready_o = held || out_ready_i;\n"
+    PLANTED[_kind] = (_rows, _held + _rows.replace(".in_ready_o,", ".in_ready_o(held),"))
 THROUGH = ("assign credit_o    = credit_q;", "assign credit_o    = credit_q || pop;")
 
 

@@ -20,10 +20,12 @@ from dfcompile.ir.types import IntType
 from dfcompile.run.compile import STANDARD, run_tool
 from dfcompile.toolchain import require_tool
 from dfcompile.units.base import Unit
+from dfcompile.units.below_max import BelowMax
 from dfcompile.units.mvtu import Mvtu
 from dfcompile.units.pool import Pool
 from dfcompile.units.sliding_window import SlidingWindow
 from dfcompile.units.upsample import Upsample
+from tests.units.test_matmul import CORNERS
 
 HERE = Path(__file__).parent
 MACRO = re.compile(r"^#define DFC_(PIPELINE|DISTANCE)\((.*\\\n)*.*\n", re.MULTILINE)
@@ -40,9 +42,9 @@ class Seen:
 
 def watched(unit: Unit, folder: Path, change: tuple[str, str, str] | None = None) -> list[Seen]:
     """Arrays of a unit, as five frames show them. change: header, text, and what takes its place. CompileError where a promise breaks."""
-    (given,), (made,) = unit.inputs, unit.outputs
-    tensors = {"x": Tensor(given.shape, given.dtype), "y": Tensor(made.shape, made.dtype)}
-    design = connect(Graph("watched", (Node("unit", unit, ("x",), ("y",)),), tensors, {}, ("x",), ("y",)))
+    names, (made,) = tuple(f"x{i}" for i in range(len(unit.inputs))), unit.outputs
+    tensors = {t: Tensor(s.shape, s.dtype) for t, s in zip((*names, "y"), (*unit.inputs, made), strict=True)}
+    design = connect(Graph("watched", (Node("unit", unit, names, ("y",)),), tensors, {}, names, ("y",)))
     emit_hls(design, folder)
     common = folder / "dfc_common.hpp"
     text, count = MACRO.subn("", common.read_text())
@@ -88,6 +90,11 @@ CASES: dict[str, tuple[Unit, str, int | None]] = {
     "a row of words that are repeated": (Upsample((2, 3, 4), (2, 2), UINT4, 2), "row", 2),
     "a row of pixels": (Upsample((2, 3, 2), (2, 3), UINT4, 2), "row", 9),
     "sums of groups": (pooled(16, 2), "sums", 8),
+    "scores": (CORNERS["attention_scores"], "matrix", 1),
+    "values": (CORNERS["attention_values"], "matrix", 1),
+    "a matrix of one word": (CORNERS["all_at_once"], "matrix", 1),
+    "a row of scores": (BelowMax((1, 3, 8), IntType(4, True), 15, 2), "rows", 4),
+    "a row at once": (BelowMax((1, 3, 8), IntType(4, True), 15, 8), "rows", 1),
     "wide sums of groups": (pooled(180, 20), "sums", 9),
 }
 
