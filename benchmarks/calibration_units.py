@@ -240,7 +240,7 @@ def matmul(a: str, b: str, out: str, rows: int, terms: int, columns: int, pe: in
     ends = [terms * p * q for p in (x.lo, x.hi) for q in (y.lo, y.hi)]
     acc = IntType.holding(min(ends), max(ends))
     code = dtype(out) if out else acc
-    steps = np.linspace(acc.lo / 2, acc.hi / 2, (1 << code.bits) - 1).astype(np.int64)[None] if out else None
+    steps = _thresholds(np.random.default_rng(terms * columns), acc.lo, acc.hi, 1, code) if out else None
     outer, inner = (columns, terms) if transposed else (terms, columns)
     shapes = (rows, heads, terms), (outer, heads, inner), (terms, columns)
     return Matmul(*shapes, heads, (1, 1), transposed, x, y, code, acc, steps, pe=pe, simd=simd)
@@ -268,10 +268,10 @@ def _rows() -> Iterator[Unit]:
     yield BelowMax((1, 64, 64), dtype("s6"), 63, 8)
     yield BelowMax((1, 16, 16), dtype("s12"), 1000, 16)
     yield BelowMax((1, 9, 17), dtype("s8"), 100, 3)
-    yield shares("u24", (1, 64, 64), 15, 1, 15, 1)
+    yield shares("u24", (1, 64, 64), 16, 1, 15, 1)
     yield shares("u30", (1, 16, 16), 256, 1, 255, 4)
     yield shares("u26", (1, 64, 64), 1 << 26, 8947849, 15, 8)
-    yield shares("u20", (1, 9, 17), 63, 1, 63, 3)
+    yield shares("u20", (1, 9, 17), 64, 1, 63, 3)
 
 
 def sweep() -> dict[str, Unit]:

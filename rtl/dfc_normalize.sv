@@ -76,7 +76,11 @@ module dfc_normalize #(
     end
   end
   always_ff @(posedge clk_i) if (take_q[Levels]) partial_q <= first_q ? sum : partial_q + sum;
-  assign made = (DenBits'(partial_q) * DenBits'(Divisor)) << DivisorShift;
+  // Products with constants as sums of shifted numbers: a multiplier would be far larger than they are.
+  always_comb begin
+    made = '0;
+    for (int b = 0; b < 32; b++) if (((Divisor >> b) & 1) != 0) made += DenBits'(partial_q) << (b + int'(DivisorShift));
+  end
   always_ff @(posedge clk_i) den_q <= made;
 
   logic step, ready, credit;
@@ -107,7 +111,10 @@ module dfc_normalize #(
     logic [Bits-1:0] code [Bits+1];
     logic over [Bits+1];
     logic [Wide-1:0] numerator, more;
-    assign numerator = (Wide'(beat[i*InBits +: InBits]) * Wide'(Factor)) << (FactorShift + 1);
+    always_comb begin
+      numerator = '0;
+      for (int b = 0; b < 32; b++) if (((Factor >> b) & 1) != 0) numerator += Wide'(beat[i*InBits +: InBits]) << (b + 1 + int'(FactorShift));
+    end
     assign more      = (Rounding == 4) ? Wide'({den, 1'b0}) : Wide'(den) & Offset;
     always_ff @(posedge clk_i) begin
       rest[0] <= numerator + more;

@@ -93,4 +93,4 @@ class BelowMax(Unit):
         below = area.adder(wide, family) + area.compare(wide, True, family) + Resources(lut=self.outputs[0].dtype.bits)
         rows = self._rows.resources(self.inputs[0].width, wide, self._style, family)
         out = area.stream_out(self.outputs[0].width, _LATENCY + 1, family)
-        return area.total(*[larger] * self.lanes, *[below] * self.lanes, rows, out, Resources(ff=2 * clog2(self.lanes) + 3))
+        return area.total(*[larger] * self.lanes, *[below] * self.lanes, rows, out, Resources(ff=2 * clog2(self.lanes)))

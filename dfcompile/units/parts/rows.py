@@ -45,7 +45,7 @@ class RowBuffer:
         """Area for beats of `width` bits and results of rows of `result` bits."""
         counters = [area.counter(n, family) for n in (self.beats, self.beats, self.pages, self.pages, self.pages + 1, self.pages + 1)]
         places = [area.counter(self.pages * self.beats, family)] * 2
-        results = Resources(lut=area.mux(result, self.pages, family).lut, ff=(self.pages + 1) * result)
+        results = area.ram(self.pages, result, "auto", family)
         return area.total(area.ram(self.pages * self.beats, width, style, family), results, *counters, *places, Resources(lut=6))
 
 
