@@ -123,12 +123,13 @@ module dfc_normalize #(
     end
     for (genvar b = 0; b < int'(Bits); b++) begin : gen_stage
       localparam int unsigned Place = Bits - 1 - b;
+      // One subtraction says whether the number fits and what is left.
       logic fits;
-      logic [Wide-1:0] lifted;
-      assign lifted = by[b] << Place;
-      assign fits   = rest[b] >= lifted;
+      logic [Wide:0] less;
+      assign less = {1'b0, rest[b]} - {1'b0, by[b] << Place};
+      assign fits = !less[Wide];
       always_ff @(posedge clk_i) begin
-        rest[b+1] <= fits ? rest[b] - lifted : rest[b];
+        rest[b+1] <= fits ? less[Wide-1:0] : rest[b];
         code[b+1] <= code[b] | (Bits'(fits) << Place);
         over[b+1] <= (b == 0) ? rest[0] >= (by[0] << Bits) : over[b];
       end
