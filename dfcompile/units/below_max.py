@@ -89,8 +89,10 @@ class BelowMax(Unit):
 
     def resources(self, family: str) -> Resources:
         wide = self.dtype.bits + 1
-        larger = area.compare(wide, False, family) + area.mux(wide, 2, family) + Resources(ff=wide)
-        below = area.adder(wide, family) + area.compare(wide, True, family) + Resources(lut=self.outputs[0].dtype.bits)
+        # A comparison is a carry chain at most.
+        free, fixed = (min(area.compare(wide, constant, family).lut, area.adder(wide, family).lut) for constant in (False, True))
+        larger = area.mux(wide, 2, family) + Resources(lut=free, ff=wide)
+        below = area.adder(wide, family) + Resources(lut=fixed + self.outputs[0].dtype.bits)
         rows = self._rows.resources(self.inputs[0].width, wide, self._style, family)
         out = area.stream_out(self.outputs[0].width, _LATENCY + 1, family)
         return area.total(*[larger] * self.lanes, *[below] * self.lanes, rows, out, Resources(ff=2 * clog2(self.lanes)))
