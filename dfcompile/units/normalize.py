@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -12,23 +11,20 @@ from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.intop_row import ROUNDINGS, IntNormalize
 from dfcompile.ir.types import IntType
-from dfcompile.units.base import Array, Stream, Unit, quotients
+from dfcompile.units.base import Array
 from dfcompile.units.parts import mac_area
 from dfcompile.units.parts.arithmetic import clog2
-from dfcompile.units.parts.rows import RowBuffer, row_stream
-from dfcompile.units.parts.schedule import Schedule
+from dfcompile.units.parts.rows import RowUnit
 
 _WIDEST = 31  # bits of the odd part of a factor
 
 
 @dataclass(frozen=True, eq=False)
-class Normalize(Unit):
+class Normalize(RowUnit):
     """(H, W, C), per position: zero + min(round(x * factor / (sum of x * divisor)), most); see `IntNormalize`."""
 
     kind: ClassVar[str] = "normalize"
-    fold_fields: ClassVar[tuple[str, ...]] = ("lanes",)
     signed_fields: ClassVar[tuple[str, ...]] = ("zero", "factor", "divisor")
-    rtl_parameters: ClassVar[tuple[str, ...]] = ("Slots", "Pages")
 
     shape: tuple[int, int, int]
     dtype: IntType
@@ -42,8 +38,7 @@ class Normalize(Unit):
     ram_style: str = "auto"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.lanes <= self.shape[2]:
-            raise ValueError(f"{self.lanes} lanes for {self.shape[2]} channels")
+        super().__post_init__()
         if self.dtype.signed or self.dtype.bipolar or min(self.factor, self.divisor) < 1 or self.rounding not in ROUNDINGS:
             raise ValueError(f"no shares of codes of {self.dtype} by {self.factor} / {self.divisor}, rounded '{self.rounding}'")
         if not self.out_dtype.lo <= self.zero <= self.zero + self.most <= self.out_dtype.hi or self.out_dtype.bipolar:
@@ -57,12 +52,8 @@ class Normalize(Unit):
         return IntNormalize(self.factor, self.divisor, self.most, self.zero, self.rounding)
 
     @property
-    def inputs(self) -> tuple[Stream, ...]:
-        return (row_stream(self.shape, self.dtype, self.lanes),)
-
-    @property
-    def outputs(self) -> tuple[Stream, ...]:
-        return (row_stream(self.shape, self.out_dtype, self.lanes),)
+    def made(self) -> IntType:
+        return self.out_dtype
 
     def compute(self, *codes: Array) -> tuple[Array, ...]:
         return self.operator.execute(*codes)
@@ -73,22 +64,12 @@ class Normalize(Unit):
         return self.most.bit_length()
 
     @property
-    def _latency(self) -> int:
+    def latency(self) -> int:
         return 3 + self._bits
 
     @property
-    def _rows(self) -> RowBuffer:
-        return RowBuffer(self.shape[0] * self.shape[1], -(-self.shape[2] // self.lanes), clog2(self.lanes) + 3)
-
-    def schedule(self) -> Schedule:
-        return self._rows.schedule(self._latency, self._latency + 1)
-
-    def hls_schedule(self) -> Schedule:
-        return self._rows.loop.schedule(self._latency)
-
-    @property
-    def cycles(self) -> int:
-        return self.inputs[0].beats
+    def delay(self) -> int:
+        return clog2(self.lanes) + 3
 
     def parameters(self) -> dict[str, int]:
         (factor, up), (divisor, down) = _odd(self.factor), _odd(self.divisor)
@@ -105,21 +86,8 @@ class Normalize(Unit):
             "Most": self.most,
             "Zero": self.zero % (1 << self.out_dtype.bits),
             "OutBits": self.out_dtype.bits,
-            "RamStyle": area.STYLE_CODES[self._style],
-            "Slots": self._latency + 1,
-            "Pages": self._rows.pages,
+            **self.buffer_parameters(),
         }
-
-    def hls_parameters(self) -> dict[str, int]:
-        return {"Rows": self._rows.rows, **super().hls_parameters()}
-
-    @property
-    def _style(self) -> str:
-        return area.ram_style(self._rows.pages * self._rows.beats, self.inputs[0].width, self.ram_style)
-
-    def foldings(self) -> Iterator[dict[str, int]]:
-        for lanes in quotients(self.shape[2]):
-            yield {"lanes": lanes}
 
     def resources(self, family: str) -> Resources:
         given = self.parameters()
@@ -136,9 +104,7 @@ class Normalize(Unit):
         sums = area.total(
             mac_area.adder_tree(self.lanes, self.dtype.bits, total, family), area.adder(total, family), Resources(ff=total + below)
         )
-        rows = self._rows.resources(self.inputs[0].width, below, self._style, family)
-        out = area.stream_out(self.outputs[0].width, self._latency + 1, family)
-        return area.total(*[lane] * self.lanes, products, sums, rows, out, Resources(ff=(self._bits + 1) * below))
+        return area.total(*[lane] * self.lanes, products, sums, self.buffers(below, family), Resources(ff=(self._bits + 1) * below))
 
 
 def _odd(number: int) -> tuple[int, int]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from dfcompile.device import area
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
-from dfcompile.units.base import Stream
+from dfcompile.units.base import Stream, Unit, quotients
 from dfcompile.units.parts.loop import Loop
 from dfcompile.units.parts.schedule import After, Give, Process, Schedule
 
@@ -49,6 +52,76 @@ class RowBuffer:
         return area.total(area.ram(self.pages * self.beats, width, style, family), results, *counters, *places, Resources(lut=6))
 
 
-def row_stream(shape: tuple[int, int, int], dtype: IntType, lanes: int) -> Stream:
-    """A stream whose lanes start again with each row."""
-    return Stream(shape, dtype, lanes, shape[2])
+class RowUnit(Unit):
+    """A unit that gives something of each element once it knows something of its row, the channels of a position."""
+
+    fold_fields: ClassVar[tuple[str, ...]] = ("lanes",)
+    rtl_parameters: ClassVar[tuple[str, ...]] = ("Slots", "Pages")
+
+    shape: tuple[int, int, int]
+    dtype: IntType
+    lanes: int
+    ram_style: str
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.lanes <= self.shape[2]:
+            raise ValueError(f"{self.lanes} lanes for {self.shape[2]} channels")
+
+    @property
+    @abstractmethod
+    def made(self) -> IntType:
+        """Type of what is given."""
+
+    @property
+    @abstractmethod
+    def latency(self) -> int:
+        """Cycles from a step to its valid beat."""
+
+    @property
+    @abstractmethod
+    def delay(self) -> int:
+        """Cycles from a row's last beat to its first step."""
+
+    @property
+    def inputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.shape, self.dtype, self.lanes, self.shape[2]),)
+
+    @property
+    def outputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.shape, self.made, self.lanes, self.shape[2]),)
+
+    @property
+    def rows(self) -> RowBuffer:
+        """Where rows are kept."""
+        return RowBuffer(self.shape[0] * self.shape[1], -(-self.shape[2] // self.lanes), self.delay)
+
+    def schedule(self) -> Schedule:
+        return self.rows.schedule(self.latency, self.latency + 1)
+
+    def hls_schedule(self) -> Schedule:
+        return self.rows.loop.schedule(self.latency)
+
+    @property
+    def cycles(self) -> int:
+        return self.inputs[0].beats
+
+    def hls_parameters(self) -> dict[str, int]:
+        return {"Rows": self.rows.rows, **super().hls_parameters()}
+
+    def buffer_parameters(self) -> dict[str, int]:
+        """Those at the end of the SystemVerilog module's."""
+        return {"RamStyle": area.STYLE_CODES[self.style], "Slots": self.latency + 1, "Pages": self.rows.pages}
+
+    @property
+    def style(self) -> str:
+        """Style of the rows' memory."""
+        return area.ram_style(self.rows.pages * self.rows.beats, self.inputs[0].width, self.ram_style)
+
+    def foldings(self) -> Iterator[dict[str, int]]:
+        for lanes in quotients(self.shape[2]):
+            yield {"lanes": lanes}
+
+    def buffers(self, result: int, family: str) -> Resources:
+        """Area of rows with results of `result` bits, and of the output buffer."""
+        rows = self.rows.resources(self.inputs[0].width, result, self.style, family)
+        return rows + area.stream_out(self.outputs[0].width, self.latency + 1, family)
