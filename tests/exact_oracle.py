@@ -7,6 +7,7 @@ transcendental functions through float64, where no tie can fall but at exact val
 from __future__ import annotations
 
 import math
+import operator
 from decimal import Decimal, getcontext
 from fractions import Fraction
 from typing import Any
@@ -130,6 +131,11 @@ def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
         return each(lambda v, slope: v if v >= 0 else v * slope, x, ins[1])
     if op in ("Min", "Max"):
         return each(min if op == "Min" else max, x, ins[1])
+    if op in ("Greater", "GreaterOrEqual", "Less", "LessOrEqual"):
+        compare = {"Greater": operator.gt, "GreaterOrEqual": operator.ge, "Less": operator.lt, "LessOrEqual": operator.le}[op]
+        return each(lambda v, w: Fraction(int(compare(v, w))), x, ins[1])
+    if op == "Where":
+        return each(lambda c, v, w: v if c else w, x, ins[1], ins[2])
     if op == "Clip":
         return each(lambda v: min(max(v, ins[1].item()), ins[2].item()), x)
     if op in ("MaxPool", "AveragePool"):

@@ -168,7 +168,7 @@ def encode_binary(enc: Encoder, node: Node) -> None:
     """An elementwise operator of two streams, or of two chains of one stream."""
     op = op_of(node, Binary)
     a, b = (enc.value(t, node) for t in node.inputs)
-    found = _on_one_base(a, b)
+    found = _on_one_base(a, b) or _on_one_base(*(_before(enc, v) if _is_condition(enc, v) else v for v in (a, b)))
     if found and not (op.fn in ("add", "sub") and all(v.is_codes for v in found)):
         _join(enc, node, *found)
         return
@@ -199,6 +199,13 @@ def _join(enc: Encoder, node: Node, a: Value, b: Value) -> None:
     join = Join(op_of(node, Binary), a.chain, b.chain)
     enc.known[node.outputs[0]] = replace(a, chain=(join,), grid=join.regrid(a.base if a.base.pure else None))
     enc.note(node, "part of a step function of one stream")
+
+
+def _is_condition(enc: Encoder, value: Value) -> bool:
+    """Whether a stream carries one bit that says on which side of a number another one's codes lie."""
+    source, _ = enc.origins.get(value.stream, (None, None))
+    steps = [s.op for s in source.chain if isinstance(s, Step)] if source else []
+    return any(isinstance(op, Bipolar) for op in steps) and not any(isinstance(op, Quantize | MultiThreshold) for op in steps)
 
 
 def _before(enc: Encoder, value: Value) -> Value:

@@ -17,6 +17,7 @@ from dfcompile.ir.graph import Array, Graph, Node, Op, Tensor
 from dfcompile.ir.intop import IntAdd, IntConv, View, Window
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, common_scale
+from dfcompile.streamline.levels import grid_of_levels
 from dfcompile.streamline.step import StepFunction
 from dfcompile.streamline.value import Addend, Const, InputPort, Known, OutputPort, Raw, Shape3, Value, describe, natural_index
 
@@ -154,7 +155,7 @@ class Encoder:
 
     def materialize(self, value: Value, node: Node, name: str, grid: Grid | None = None) -> Value:
         """Put the pending chain into a step function. Its results lie on `grid` (default: the value's own)."""
-        target = grid or value.grid
+        target = grid or value.grid or (None if value.addends else grid_of_levels(value.chain))
         if target is None:
             raise RefusedError(
                 Problem(

@@ -20,11 +20,13 @@ from dfcompile.streamline.decline import Decline, in_silence
 from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, common_scale
 from dfcompile.streamline.joint import join
 from dfcompile.streamline.monotone import Table, evaluate, finished, monotone_table, table_of, type_of, values_of
+from dfcompile.streamline.pieces import monotone_pieces, pieces, selected_pieces
 from dfcompile.streamline.step import Step, StepFunction
 from dfcompile.streamline.value import describe
 
 LARGEST_TABLE = 4096
 LARGEST_SEARCH = 2**25
+MOST_LEVELS = 256  # of a monotone function whose codes are wide: thresholds number them, a table has the codes
 LARGEST_THRESHOLDS = 2**24  # of all channels of a step function
 NARROW_CODE = 4  # bits of results up to which thresholds are cheaper than a table behind thresholds
 WIDEST = 2**53
@@ -161,13 +163,16 @@ class _Extraction:
         reach = type_of(evaluate(function, np.stack([low, high])))
         many = channels << reach.bits > LARGEST_THRESHOLDS or reach.bits > WIDEST_CODE
         if direction is not None and many and size > LARGEST_TABLE:
-            self._refuse_width(node, function, reach, channels)
+            self._levels(node, function, low, high, reach)
             return
         if direction is not None and reach.bits <= WIDEST_CODE:
             table = monotone_table(function, np.broadcast_to(direction, (channels,)), low, high)
             if linear or size > table.thresholds.shape[1] or table.dtype.bits == 1:
                 self._threshold(node, table, low, high)
                 return
+        elif size > LARGEST_TABLE and (found := selected_pieces(function, low, high, MOST_LEVELS)):
+            self._numbered(node, low, high, *found)
+            return
         elif size * channels > LARGEST_SEARCH:
             self._refuse(node, function, int(low.min()), int(high.max()))
             return
@@ -251,9 +256,10 @@ class _Extraction:
         rises, falls = np.all(np.diff(values) >= 0, axis=1), np.all(np.diff(values) <= 0, axis=1)
         wide = 1 << IntType.holding(int(lo.min()), int(hi.max())).bits > LARGEST_TABLE
         bits = type_of(values).bits
-        if np.all(rises | falls) and (linear or values.shape[1] > 2**bits or (wide and bits <= NARROW_CODE)):
+        many = len(values) << bits > LARGEST_THRESHOLDS or bits > WIDEST_CODE
+        if not many and np.all(rises | falls) and (linear or values.shape[1] > 2**bits or (wide and bits <= NARROW_CODE)):
             self._threshold(node, table_of(values, rises, lo), lo, lo + values.shape[1] - 1)
-        elif wide:
+        elif wide or (linear and many):
             self._segments(node, function, lo, hi)
         else:
             self._lookup(node, values, lo, node.inputs[0])
@@ -272,40 +278,30 @@ class _Extraction:
         low, high = np.broadcast_to(values.min(axis=1), (c,)), np.broadcast_to(values.max(axis=1), (c,))
         self._declare(node.outputs[0], low, high, type_of(values))
 
+    def _levels(self, node: Node, function: StepFunction, lo: Array, hi: Array, reach: IntType) -> None:
+        """Monotone and of wide codes: few levels that lie on no coarse grid, or too many."""
+        found = monotone_pieces(function, lo, hi, MOST_LEVELS)
+        if found is None:
+            self._refuse_width(node, function, reach, len(lo))
+            return
+        self._numbered(node, lo, hi, *found)
+
     def _segments(self, node: Node, function: StepFunction, lo: Array, hi: Array) -> None:
         """Wide and not monotone: thresholds number the pieces of constant value, a table gives the values."""
-        found = _pieces(function, lo, hi)
+        found = pieces(function, lo, hi, LARGEST_TABLE)
         if found is None:
             self._refuse(node, function, int(lo.min()), int(hi.max()))
             return
-        jumps, values = found
+        self._numbered(node, lo, hi, *found)
+
+    def _numbered(self, node: Node, lo: Array, hi: Array, jumps: list[Array], values: list[Array]) -> None:
         dtype = IntType.holding(0, max(map(len, jumps)))
         thresholds = np.repeat(hi[:, None] + 1, 2**dtype.bits - 1, axis=1)
-        pieces = np.empty((len(values), 2**dtype.bits), np.int64)
+        table = np.empty((len(values), 2**dtype.bits), np.int64)
         for c, (at, taken) in enumerate(zip(jumps, values, strict=True)):
             thresholds[c, : len(at)] = at
-            pieces[c] = taken[-1]
-            pieces[c, : len(taken)] = taken
+            table[c] = taken[-1]
+            table[c, : len(taken)] = taken
         index = f"{node.name}_segment"
         self._threshold(node, Table(dtype, thresholds, np.zeros(len(values), bool)), lo, hi, index)
-        self._lookup(node, pieces, np.zeros(len(values), np.int64), index)
-
-
-def _pieces(function: StepFunction, lo: Array, hi: Array) -> tuple[list[Array], list[Array]] | None:
-    """Per channel where the value changes, and the values of the pieces; None when there are more than a table holds."""
-    jumps: list[list[int]] = [[] for _ in lo]
-    values: list[list[int]] = [[] for _ in lo]
-    size = int((hi - lo).max()) + 1
-    chunk = max(1, 2**18 // len(lo))
-    for start in range(0, size, chunk):
-        codes = np.minimum(lo + np.arange(start, min(start + chunk, size))[:, None], hi)
-        for c, column in enumerate(evaluate(function, codes).T):
-            if not values[c]:
-                values[c].append(int(column[0]))
-            whole = np.concatenate([[values[c][-1]], column])
-            at = np.flatnonzero(np.diff(whole))
-            jumps[c] += (codes[at, c]).tolist()
-            values[c] += column[at].tolist()
-            if len(values[c]) > LARGEST_TABLE:
-                return None
-    return [np.array(j, np.int64) for j in jumps], [np.array(v, np.int64) for v in values]
+        self._lookup(node, table, np.zeros(len(values), np.int64), index)
