@@ -4,11 +4,8 @@ Between two corners a port moves a beat every so many steps. A path of links tha
 stretches asks for a number that is linear in where it crosses, so it asks for most where a stretch of one of the two begins or
 ends. So beats that are corners of one port are kept on every port that they are linked to, and on to all ports of these events.
 
-Beats that are spread evenly over steps whose number they do not divide are a line rounded to whole cycles, almost all of them corners. For
-such a port only the ends of stretches are kept whose beats are all less than a cycle away from a straight line.
-
-Links that hand beats over with a shift cross elsewhere, and rounding moves what a path asks for by a cycle. That what is kept is enough is
-therefore no theorem: `full` checks it, on all events, wherever times are to be proved.
+Links that hand beats over with a shift cross elsewhere. That what is kept is enough is therefore no theorem: `full` checks it,
+on all events, wherever times are to be proved.
 """
 
 from __future__ import annotations
@@ -18,16 +15,14 @@ import numpy as np
 from dfcompile.timing.kernel import jit
 from dfcompile.timing.net import Bools, Ints, Port, Shorts, System
 
-_UNEVEN = 4  # a port of more than a corner in so many beats is looked at for lines
-
 
 def kept_events(system: System) -> list[Ints]:
     """Sequence -> its events that are kept, rising; the first and the last always are."""
-    pairs = [(e.producer, e.consumer, e.behind) for e in system.edges] + [(x.src, x.dst, 0) for x in system.inner]
-    beside: dict[int, dict[Port, list[tuple[Port, int]]]] = {}
-    for a, b, behind in pairs:
-        beside.setdefault(a.sequence, {}).setdefault(a, []).append((b, -behind))
-        beside.setdefault(b.sequence, {}).setdefault(b, []).append((a, behind))
+    pairs = [(e.producer, e.consumer) for e in system.edges] + [(x.src, x.dst) for x in system.inner]
+    beside: dict[int, dict[Port, list[Port]]] = {}
+    for a, b in pairs:
+        beside.setdefault(a.sequence, {}).setdefault(a, []).append(b)
+        beside.setdefault(b.sequence, {}).setdefault(b, []).append(a)
     known: dict[tuple[int, int, int], Ints] = {}
     found: dict[int, Bools] = {}
     new: dict[int, list[Ints]] = {}
@@ -37,7 +32,7 @@ def kept_events(system: System) -> list[Ints]:
         for p in ports:
             key = p.offset, p.beats, id(system.gaps[q])
             if key not in known:
-                known[key] = system.events(p)[_turns(system.events(p), system.positions(q))].astype(np.int64)
+                known[key] = system.events(p)[_corners(system.events(p), system.positions(q))].astype(np.int64)
             new[q].append(known[key])
     while new:
         for q in sorted(new):
@@ -46,13 +41,12 @@ def kept_events(system: System) -> list[Ints]:
             found[q][events] = True
             for p, others in beside[q].items() if len(events) else ():
                 beats = _beats(system.events(p), events)
-                for other, on in others if len(beats) else ():
-                    new.setdefault(other.sequence, []).append(system.events(other)[(beats + on) % other.beats].astype(np.int64))
+                for other in others if len(beats) else ():
+                    new.setdefault(other.sequence, []).append(system.events(other)[beats].astype(np.int64))
     kept = [np.flatnonzero(found[q]) if q in found else np.empty(0, dtype=np.int64) for q in range(len(system.gaps))]
     for e in system.edges:
         if e.write is not None:
-            beats = _beats(system.events(e.producer), kept[e.producer.sequence])
-            kept[e.write.sequence] = np.union1d([0, e.beats - 1], (beats - e.behind) % e.beats)
+            kept[e.write.sequence] = _beats(system.events(e.producer), kept[e.producer.sequence])
     return kept
 
 
@@ -62,12 +56,6 @@ def _beats(port: Shorts, events: Ints) -> Ints:
     at[at == len(port)] -= 1
     found: Ints = at[port[at] == events]
     return found
-
-
-def _turns(port: Shorts, positions: Ints) -> Ints:
-    """The beats at which a port begins or ceases to move at a rate."""
-    found: Ints = _corners(port, positions)
-    return found if _UNEVEN * len(found) <= len(port) else _bends(port, positions)
 
 
 @jit
@@ -84,25 +72,3 @@ def _corners(port: Shorts, positions: Ints) -> Ints:
             count += 1
         before = step
     return found[:count].copy()
-
-
-@jit
-def _bends(port: Shorts, positions: Ints) -> Ints:
-    """The first and the last beat, and those between where a line ends: each beat on it is less than a cycle away from a straight line
-    through the first one. Stretches are as long as that allows."""
-    found = np.zeros(len(port) + 1, dtype=np.int64)
-    count, start = 1, 0
-    low = high = under = over = 0  # slopes of lines through the start lie between low / under and high / over; 0 below: any
-    for b in range(1, len(port)):
-        rise = positions[port[b]] - positions[port[start]] if len(positions) else port[b] - port[start]
-        if under and ((rise + 1) * under <= low * (b - start) or (rise - 1) * over >= high * (b - start)):
-            start, under = b - 1, 0
-            found[count] = start
-            count += 1
-            rise = positions[port[b]] - positions[port[start]] if len(positions) else port[b] - port[start]
-        if not under or (rise - 1) * under > low * (b - start):
-            low, under = rise - 1, b - start
-        if b == start + 1 or (rise + 1) * over < high * (b - start):
-            high, over = rise + 1, b - start
-    found[count] = len(port) - 1
-    return found[: count + 1].copy() if len(port) > 1 else found[:1].copy()

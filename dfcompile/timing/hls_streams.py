@@ -19,11 +19,16 @@ from dfcompile.timing.system import build
 _SLACK = 8
 _LEAST = 2
 _WORK = 5_000_000  # events of the model that lowering may compute
+# Steps of all units in a frame up to which streams are sized: evenly spread takes have few corners, so large frames take long.
+_LARGEST = 5_000_000
 
 
 def size_streams(design: Design, interval: Fraction, progress: Progress = lambda text: None) -> Design:
     """The design with depths for the streams of its C++ that keep the interval of its SystemVerilog: those of its FIFOs, and more where
-    the C++ needs it."""
+    the C++ needs it. Beyond five million steps a frame it is left without: its streams have the depths of its FIFOs then, and whether
+    these do, verification of the C++ says, which runs in them."""
+    if sum(design.unit(n.name).cycles for n in design.nodes) > _LARGEST:
+        return design
     system = build(design, hls=True)
     fifos = {t: d for t, d in design.fifo_depths.items() if d}
     return replace(design, hls_depths=_slots(system, deepen(system, fifos, interval, _WORK, progress)))

@@ -173,8 +173,6 @@ class Periodic:
                 given, taken = (self._beats(full, p, left_out, known) for p in (e.producer, e.consumer))
                 if self.system.backwards:
                     given, taken = -given[::-1], -taken[::-1]
-                frames, beats = divmod(e.behind, e.beats)
-                given = np.append(given[beats:], given[:beats] + self.interval.numerator) + frames * self.interval.numerator
                 found[e.tensor] = max(1, _least_depth(given + e.latency * self.interval.denominator, taken, self.interval))
         return found
 

@@ -128,10 +128,7 @@ class Link(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Edge:
-    """One stream of a design in the system: its two ends and the writes of its FIFO.
-
-    behind: beats of frames before with which the producer begins a frame
-    """
+    """One stream of a design in the system: its two ends and the writes of its FIFO."""
 
     tensor: str
     producer: Port
@@ -141,7 +138,6 @@ class Edge:
     credit_delay: int
     write: Port | None
     width: int
-    behind: int = 0
 
     @property
     def beats(self) -> int:
@@ -247,12 +243,11 @@ class System:
         """The links of a stream whose FIFO has so many slots (0 is none, UNBOUNDED never full)."""
         e = self.edges[edge]
         if depth == 0:
-            room = Link(e.consumer, e.producer, e.credit_delay, e.slots + e.behind, edge, False)
-            return [Link(e.producer, e.consumer, e.latency, -e.behind, edge), room]
+            room = Link(e.consumer, e.producer, e.credit_delay, e.slots, edge, False)
+            return [Link(e.producer, e.consumer, e.latency, 0, edge), room]
         if e.write is None:
             raise ValueError(f"{e.tensor}: the system was built without a FIFO here")
-        found = [Link(e.producer, e.write, e.latency, -e.behind, edge)]
-        found.append(Link(e.write, e.producer, e.credit_delay, e.slots + e.behind, edge, False))
+        found = [Link(e.producer, e.write, e.latency, 0, edge), Link(e.write, e.producer, e.credit_delay, e.slots, edge, False)]
         found.append(Link(e.write, e.consumer, 1, 0, edge))
         if depth != UNBOUNDED:
             found.append(Link(e.consumer, e.write, 1, depth, edge, False))

@@ -19,7 +19,6 @@ class _Giver:
     latency: int
     slots: int
     credit_delay: int
-    behind: int = 0
 
 
 def build(design: Design, rates: Rates = FULL_RATE, fifos: frozenset[str] | None = None, hls: bool = False) -> System:
@@ -57,7 +56,7 @@ def build(design: Design, rates: Rates = FULL_RATE, fifos: frozenset[str] | None
             raise ValueError(f"{t} has no reader")
         if g.port.beats != takers[t].beats:
             raise ValueError(f"{t}: given in {g.port.beats} beats a frame, taken in {takers[t].beats}")
-        system.edges.append(Edge(t, g.port, takers[t], g.latency, g.slots, g.credit_delay, writes.get(t), streams[t].width, g.behind))
+        system.edges.append(Edge(t, g.port, takers[t], g.latency, g.slots, g.credit_delay, writes.get(t), streams[t].width))
     return system
 
 
@@ -105,7 +104,7 @@ def _add_unit(
 
     for i, p in enumerate(schedule):
         takers.update((inputs[k], port(i, steps)) for k, steps in p.takes.items())
-        givers.update((outputs[k], _Giver(port(i, g.steps), g.latency, g.slots, g.credit_delay, g.behind)) for k, g in p.gives.items())
+        givers.update((outputs[k], _Giver(port(i, g.steps), g.latency, g.slots, g.credit_delay)) for k, g in p.gives.items())
         for w in waits[i]:
             wanted, waiting = port(w.process, w.src_steps), port(i, w.dst_steps)
             system.inner.append(Link(wanted, waiting, w.delay, -w.frame * waiting.beats))

@@ -71,8 +71,7 @@ class Engine:
         p = self.process
         f, s = divmod(len(self.done), p.steps)
         taken = [self.takes[i] for i, when in p.takes.items() if s in when]
-        # what a frame gives first belongs to frames before, of which the first has none
-        given = [self.gives[o] for o, g in p.gives.items() if s in g.steps and f * len(g.steps) + (g.steps < s).sum() >= g.behind]
+        given = [self.gives[o] for o, g in p.gives.items() if s in g.steps]
         if not all(w.valid(now) for w in taken) or not all(w.can_issue(now) for w in given):
             return False
         for a in p.after:

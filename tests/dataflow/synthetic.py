@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -81,22 +81,21 @@ def rising(draw: Any, count: int, below: int) -> Any:
 
 
 @st.composite
-def gives(draw: Any, beats: int, cycles: int, behind: bool) -> Give:
+def gives(draw: Any, beats: int, cycles: int) -> Give:
     when = draw(rising(beats, cycles))
-    found = Give(when, draw(st.integers(1, 4)), draw(st.integers(1, 5)), draw(st.integers(0, 1)))
-    return replace(found, behind=draw(st.sampled_from([0, 0, 0, 1, beats + 1]))) if behind else found
+    return Give(when, draw(st.integers(1, 4)), draw(st.integers(1, 5)), draw(st.integers(0, 1)))
 
 
 @st.composite
-def units(draw: Any, ins: tuple[int, ...], outs: tuple[int, ...], behind: bool = False) -> Fake:
+def units(draw: Any, ins: tuple[int, ...], outs: tuple[int, ...]) -> Fake:
     """A random unit: one process, or a writer and a reader that follow each other through a buffer."""
     cycles = draw(st.integers(max(ins + outs), max(ins + outs) + 5))
     takes = {i: draw(rising(n, cycles)) for i, n in enumerate(ins)}
     if draw(st.booleans()):
-        given = {o: draw(gives(n, cycles, behind)) for o, n in enumerate(outs)}
+        given = {o: draw(gives(n, cycles)) for o, n in enumerate(outs)}
         return Fake(ins, outs, (Process(cycles, takes, given),))
     other = draw(st.integers(max(outs), max(outs) + 5))
-    given = {o: draw(gives(n, other, behind)) for o, n in enumerate(outs)}
+    given = {o: draw(gives(n, other)) for o, n in enumerate(outs)}
     need = np.sort(np.array(draw(st.lists(st.integers(-2, cycles), min_size=other, max_size=other))))
     spare = draw(st.integers(0, cycles))  # the writer may be this many steps ahead of the reader's needs
     back = np.array(
@@ -115,9 +114,8 @@ def units(draw: Any, ins: tuple[int, ...], outs: tuple[int, ...], behind: bool =
 
 
 @st.composite
-def designs(draw: Any, max_units: int = 5, max_depth: int = 4, behind: bool = True) -> Design:
-    """A random acyclic design with one source, reconvergent as it comes; all ends are sinks. behind: units may begin a frame with beats of
-    the one before."""
+def designs(draw: Any, max_units: int = 5, max_depth: int = 4) -> Design:
+    """A random acyclic design with one source, reconvergent as it comes; all ends are sinks."""
     beats = draw(st.integers(1, 5))
     free: list[tuple[str, int]] = [("in", beats)]
     nodes: list[tuple[str, Fake, str, str]] = []
@@ -126,7 +124,7 @@ def designs(draw: Any, max_units: int = 5, max_depth: int = 4, behind: bool = Tr
         taken = [free.pop(draw(st.integers(0, len(free) - 1))) for _ in range(draw(st.integers(1, min(2, len(free)))))]
         outs = tuple(draw(st.integers(1, 5)) for _ in range(draw(st.integers(1, 2))))
         names = [f"t{i}_{j}" for j in range(len(outs))]
-        nodes.append((f"u{i}", draw(units(tuple(n for _, n in taken), outs, behind)), " ".join(t for t, _ in taken), " ".join(names)))
+        nodes.append((f"u{i}", draw(units(tuple(n for _, n in taken), outs)), " ".join(t for t, _ in taken), " ".join(names)))
         free += zip(names, outs, strict=True)
         depths.update((t, draw(st.integers(0, max_depth))) for t, _ in taken)
     depths.update((t, draw(st.sampled_from([0, 0, 1, 2, 3]))) for t, _ in free)

@@ -121,7 +121,7 @@ def cheapest(made: Design, bits: int) -> int:
 
 
 @examples(120, suppress_health_check=list(HealthCheck))
-@given(st.one_of(designs(4, behind=False), diamonds()))
+@given(st.one_of(designs(4), diamonds()))
 def test_what_is_called_optimal_is(made: Design) -> None:
     found = find_depths(made)
     assume(found.depths and found.optimal and found.total_bits <= 10 and len(made.streams()) <= 7)

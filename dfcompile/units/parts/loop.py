@@ -20,7 +20,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dfcompile.units.parts.schedule import Give, Process, Schedule
+from dfcompile.units.parts.schedule import After, Give, Process, Schedule
 
 Steps = NDArray[np.int64]
 NEVER = 1 << 40
@@ -103,14 +103,15 @@ class Loop:
         return int((word + 1 - lows[within // run] - frame * self.words).max())
 
     def schedule(self, latency: int) -> Schedule:
-        """As the timing model has it.
+        """As the timing model has it: what the loop takes, and what it gives, which no later iteration overtakes.
 
-        Frame 0 is as every other here: it begins with word 0, and gives what is left of the frame before. In a call's first frame the
-        takes of the lead come one after the other, with no step in between, so that everything in it happens as early or earlier.
+        Frame 0 is as every other here. In a call's first frame the takes of the lead come one after the other, with no step in between,
+        so that everything in it happens as early or earlier.
         """
-        behind = self.steps - int(self.given_by(np.array([self.iterations]))[0])
-        within = np.sort(self.gives % self.iterations)
-        return (Process(self.iterations, {0: self.takes}, {0: Give(within, latency, slots=latency + 1, behind=behind)}),)
+        index = np.arange(self.iterations, dtype=np.int64)
+        loop = Process(self.iterations, {0: self.takes}, after=(After(1, self.given_by(index)),))
+        give = Give(np.arange(self.steps, dtype=np.int64), latency, slots=latency + 1)
+        return loop, Process(self.steps, gives={0: give}, after=(After(0, self.gives + 1, delay=0),))
 
 
 def _count(events: Steps, period: int, before: Steps) -> Steps:

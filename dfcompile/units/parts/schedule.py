@@ -31,14 +31,12 @@ class Give:
     latency: cycles from issue to valid, at least 1
     slots: beats that may be issued and not yet handed over
     credit_delay: 1 when a slot is free the cycle after the handshake, 0 when in the same cycle
-    behind: beats of frames before that the first steps of a frame issue
     """
 
     steps: Steps
     latency: int
     slots: int
     credit_delay: int = 1
-    behind: int = 0
 
 
 @dataclass(frozen=True, eq=False)
