@@ -19,7 +19,7 @@ _LOOP = re.compile(r"\b(for|while) (?=\()")
 _DIMENSIONS = r"(?:\[[^\]]+\])+"
 _ARRAY = re.compile(rf"^\s*(?:static\s+)?[A-Za-z_][\w:<>*+ ,]*?[\w>] (\w+{_DIMENSIONS}(?:, \w+{_DIMENSIONS})*)(?: = [^;]*)?;", re.MULTILINE)
 _ROM = re.compile(r"^const dfc::Rom<(\d+), \d+, (\d+)> (\w+) =", re.MULTILINE)
-_SPLIT = re.compile(r"DFC_PARTITION\((\w+)|array_partition variable = (\w+)|lb_registers\((\w+)")
+_SPLIT = re.compile(r"DFC_(?:PARTITION|BANKS)\((\w+)|array_partition variable = (\w+)|lb_registers\((\w+)")
 
 
 @dataclass(frozen=True)

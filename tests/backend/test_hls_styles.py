@@ -15,11 +15,14 @@ from dfcompile.ir.types import IntType
 from dfcompile.toolchain import require_tool
 from dfcompile.units import all_units
 from dfcompile.units.base import Unit
+from dfcompile.units.below_max import BelowMax
+from dfcompile.units.normalize import Normalize
 from dfcompile.units.sliding_window import SlidingWindow
 from dfcompile.units.upsample import Upsample
 from tests.backend.designs import residual
 from tests.three_way import one_unit
 from tests.units.arithmetic_cases import Operands, lookup, mvtu, threshold, vvtu
+from tests.units.test_matmul import CORNERS
 from tests.units.test_requantization import scaled
 
 UINT4, INT4 = IntType(4), IntType(4, signed=True)
@@ -32,6 +35,9 @@ UNITS: dict[str, Any] = {
     "lookup": lookup(RNG, UINT4, INT4, (1, 2, 4), False, pe=2),
     "sliding_window": SlidingWindow((4, 5, 2), (3, 3), (1, 1), (1, 1, 1, 1), (1, 1), UINT4),
     "upsample": Upsample((2, 3, 4), (2, 2), UINT4, 2),
+    "matmul": CORNERS["attention_scores"],
+    "below_max": BelowMax((1, 3, 8), INT4, 15, 2),
+    "normalize": Normalize((1, 3, 8), UINT4, 15, 1, 15, 0, "half_even", UINT4, 2),
 }
 ROM, RAM, MUL = (
     "bind_storage variable = memory type = rom_np",
@@ -54,6 +60,11 @@ CHOICES: dict[tuple[str, str], tuple[str, dict[str, str]]] = {
     ("lookup", "TableStyle"): ("table_style", MEMORY),
     ("sliding_window", "RamStyle"): ("style", BUFFER),
     ("upsample", "RamStyle"): ("style", BUFFER),
+    ("matmul", "MatrixStyle"): ("matrix_style", BUFFER),
+    ("matmul", "ThresholdsStyle"): ("threshold_style", SEARCH),
+    ("matmul", "Arithmetic"): ("arithmetic", PRODUCTS),
+    ("below_max", "RamStyle"): ("ram_style", BUFFER),
+    ("normalize", "RamStyle"): ("ram_style", BUFFER),
 }
 # Where the weights lie while another choice is tried: where no style of the thresholds here lies.
 BESIDE = {"mvtu": {"weight_style": "bram"}, "vvtu": {"weight_style": "bram"}}

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
-from scipy.sparse import csr_array
 
 from dfcompile.units.parts.adder_graph import NOTHING, AdderGraph, AdderPipeline
 
@@ -31,6 +29,9 @@ def pipeline(graph: AdderGraph, levels: int = LEVELS) -> AdderPipeline:
 
 def _least_registers(graph: AdderGraph, levels: int, stages: int) -> Ints:
     """The stage of each node."""
+    from scipy.optimize import linprog  # here, as it takes long to load
+    from scipy.sparse import csr_array
+
     nodes = graph.inputs + graph.adders
     outputs = np.unique(graph.out[graph.out != NOTHING])
     reads = graph.reads
