@@ -106,6 +106,9 @@ def pooled(op: str, x: Any, a: dict[str, Any]) -> Any:
     return v.sum(axis=-1) / (math.prod(kernel) if a.get("count_include_pad") else ones.reshape(v.shape).sum(axis=-1))
 
 
+COMPARISONS = {"Greater": operator.gt, "GreaterOrEqual": operator.ge, "Less": operator.lt, "LessOrEqual": operator.le}
+
+
 def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
     x, op = ins[0], n.op_type
     if op in integer_oracle.OPERATORS:
@@ -131,9 +134,8 @@ def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
         return each(lambda v, slope: v if v >= 0 else v * slope, x, ins[1])
     if op in ("Min", "Max"):
         return each(min if op == "Min" else max, x, ins[1])
-    if op in ("Greater", "GreaterOrEqual", "Less", "LessOrEqual"):
-        compare = {"Greater": operator.gt, "GreaterOrEqual": operator.ge, "Less": operator.lt, "LessOrEqual": operator.le}[op]
-        return each(lambda v, w: Fraction(int(compare(v, w))), x, ins[1])
+    if op in COMPARISONS:
+        return each(lambda v, w: Fraction(int(COMPARISONS[op](v, w))), x, ins[1])
     if op == "Where":
         return each(lambda c, v, w: v if c else w, x, ins[1], ins[2])
     if op == "Clip":
