@@ -106,7 +106,17 @@ def pooled(op: str, x: Any, a: dict[str, Any]) -> Any:
     return v.sum(axis=-1) / (math.prod(kernel) if a.get("count_include_pad") else ones.reshape(v.shape).sum(axis=-1))
 
 
-COMPARISONS = {"Greater": operator.gt, "GreaterOrEqual": operator.ge, "Less": operator.lt, "LessOrEqual": operator.le}
+def compared(holds: Any) -> Any:
+    return lambda x, y: each(lambda v, w: Fraction(int(holds(v, w))), x, y)
+
+
+CHOICES: dict[str, Any] = {
+    "Greater": compared(operator.gt),
+    "GreaterOrEqual": compared(operator.ge),
+    "Less": compared(operator.lt),
+    "LessOrEqual": compared(operator.le),
+    "Where": lambda c, x, y: each(lambda holds, v, w: v if holds else w, c, x, y),
+}
 
 
 def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
@@ -134,10 +144,8 @@ def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
         return each(lambda v, slope: v if v >= 0 else v * slope, x, ins[1])
     if op in ("Min", "Max"):
         return each(min if op == "Min" else max, x, ins[1])
-    if op in COMPARISONS:
-        return each(lambda v, w: Fraction(int(COMPARISONS[op](v, w))), x, ins[1])
-    if op == "Where":
-        return each(lambda c, v, w: v if c else w, x, ins[1], ins[2])
+    if op in CHOICES:
+        return CHOICES[op](*ins)
     if op == "Clip":
         return each(lambda v: min(max(v, ins[1].item()), ins[2].item()), x)
     if op in ("MaxPool", "AveragePool"):
