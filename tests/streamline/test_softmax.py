@@ -39,9 +39,9 @@ def check(made: Streamlined, x: Array, scores: Any, out: dict[str, Any], hidden:
     """Codes of the probabilities: scores of frames (n, tokens, scores) as rationals from the input; `out` of the second quantizer."""
     graph = made.graph
     (share,) = (n for n in graph.nodes if isinstance(n.op, IntNormalize))
-    inner = graph.replace(outputs=(share.outputs[0],)).without_dead()
-    (found,) = inner.execute(made.host.encode({"x": x})).values()
-    found = found.reshape(len(x), TOKENS, SCORES)
+    (table,) = (n for n in graph.nodes if isinstance(n.op, LookupCode))
+    inner = graph.replace(outputs=(share.outputs[0], table.outputs[0])).without_dead()
+    found, e = (codes.reshape(len(x), TOKENS, SCORES) for codes in inner.execute(made.host.encode({"x": x})).values())
     hides = np.zeros((TOKENS, SCORES), bool) if hidden is None else hidden
     step, zero, hi = Fraction(out["scale"]), out["zero"], out["hi"]
     for place in np.ndindex(len(x), TOKENS):
@@ -49,6 +49,8 @@ def check(made: Streamlined, x: Array, scores: Any, out: dict[str, Any], hidden:
             exact = p / step + zero
             wanted = min(round(exact), hi)
             off = abs((exact - Fraction(1, 2)) - round(exact - Fraction(1, 2)))
+            near = Fraction(int(e[place][k]), int(e[place].sum()))
+            assert abs(near - p) <= step / 2**TIE and (e[place][k] == 0 or not hides[place[1], k])
             assert found[place][k] == wanted or off < Fraction(1, 2**TIE), (place, k, float(exact))
 
 
