@@ -67,7 +67,7 @@ class Board:
     @property
     def budget(self) -> dict[str, float]:
         """What there is for a design, by the names of ``report.json``: the device less the host link."""
-        return {k: n - self._link.get(k, 0.0) for k, n in self._device.items()}
+        return {k: n - self._link.get(k, 0) for k, n in self._device.items()}
 
     @property
     def _device(self) -> dict[str, float]:
@@ -84,7 +84,7 @@ class Board:
     @property
     def usable(self) -> dict[str, float]:
         """The part of the budget that a design may fill."""
-        return {k: n * self.shares[k] - self._link.get(k, 0.0) for k, n in self._device.items()}
+        return {k: n * self.shares[k] - self._link.get(k, 0) for k, n in self._device.items()}
 
     @property
     def shares(self) -> Mapping[str, float]:

@@ -84,7 +84,7 @@ def test_why_no_engine_is_left(tmp_path: Path) -> None:
         sweep([flat.graph(*outputs(flat))], tiny_board(tmp_path, 900), 100.0)
     assert "not even an array of 4 x 4" in small.value.problems[0].why
     wide = Net(1, x=((2, 2, 4), 0, 15))
-    graph = wide.graph(wide.conv(wide.conv("x", 4, top=1 << 14), 4, top=1 << 14))
+    graph = wide.graph(wide.conv(wide.conv("x", 4, top=1 << 24), 4, top=1 << 24))
     with pytest.raises(CompileError) as sums:
         sweep([graph], BOARD, 100.0)
     count = len(list(candidates(BOARD, 100.0, widths([graph]))))
