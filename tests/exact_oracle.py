@@ -107,7 +107,7 @@ def pooled(op: str, x: Any, a: dict[str, Any]) -> Any:
 
 
 def compared(holds: Any) -> Any:
-    return lambda x, y: each(lambda v, w: Fraction(int(holds(v, w))), x, y)
+    return lambda a, x, y: each(lambda v, w: Fraction(int(holds(v, w))), x, y)
 
 
 CHOICES: dict[str, Any] = {
@@ -115,7 +115,8 @@ CHOICES: dict[str, Any] = {
     "GreaterOrEqual": compared(operator.ge),
     "Less": compared(operator.lt),
     "LessOrEqual": compared(operator.le),
-    "Where": lambda c, x, y: each(lambda holds, v, w: v if holds else w, c, x, y),
+    "Where": lambda a, c, x, y: each(lambda holds, v, w: v if holds else w, c, x, y),
+    "Gather": lambda a, x, places: np.take(x, places.astype(np.int64), axis=a.get("axis", 0)),
 }
 
 
@@ -145,7 +146,7 @@ def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
     if op in ("Min", "Max"):
         return each(min if op == "Min" else max, x, ins[1])
     if op in CHOICES:
-        return CHOICES[op](*ins)
+        return CHOICES[op](a, *ins)
     if op == "Clip":
         return each(lambda v: min(max(v, ins[1].item()), ins[2].item()), x)
     if op in ("MaxPool", "AveragePool"):

@@ -40,7 +40,7 @@ from dfcompile.streamline import encode_linear, encode_pointwise, encode_window
 from dfcompile.streamline.encode_layout import ordered
 from dfcompile.streamline.encode_matmul import encode_matmul
 from dfcompile.streamline.encode_softmax import encode_shares, encode_softmax, mask_of
-from dfcompile.streamline.encoder import Encoder, InputType, RefusedError, RestartError, default_layout, refuse
+from dfcompile.streamline.encoder import LAYERS, Encoder, InputType, RefusedError, RestartError, default_layout, refuse
 from dfcompile.streamline.grid import Grid
 from dfcompile.streamline.step import ELEMENTWISE
 from dfcompile.streamline.value import Const, Host, InputPort, Known, OutputPort, Raw, Shares, Value, describe, natural_index
@@ -58,7 +58,6 @@ _HANDLERS: list[tuple[Any, Any]] = [
 ]
 _HOST_OPS = (Softmax, TopK, ArgMax)
 _ROUNDING = (Quantize, Bipolar, MultiThreshold)
-_NEVER_HOST = (Conv, ConvTranspose, MatMul, MaxPool, AveragePool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,9 +183,9 @@ def _encode_node(enc: Encoder, node: Node) -> None:
         enc.known.update(zip(node.outputs, results, strict=True))
         enc.note(node, "constant")
         return
-    within = isinstance(node.op, Softmax) and enc.feeds(node, _NEVER_HOST) and node.outputs[0] not in enc.model.outputs
-    if any(isinstance(k, Host) for k in operands) or (isinstance(node.op, _HOST_OPS) and not within):
-        if isinstance(node.op, _NEVER_HOST):
+    inside = isinstance(node.op, Softmax) and enc.is_inside(node)
+    if any(isinstance(k, Host) for k in operands) or (isinstance(node.op, _HOST_OPS) and not inside):
+        if isinstance(node.op, LAYERS):
             _refuse_host(enc, node)
         _to_host(enc, node)
         return
@@ -199,7 +198,7 @@ def _encode_node(enc: Encoder, node: Node) -> None:
             enc.note(node, "on the host, before the accelerator")
             return
     real = any(isinstance(k, Value) and _is_real(enc, k) for k in operands)
-    if real and not isinstance(node.op, (*ELEMENTWISE, IndexOp, *_NEVER_HOST)) and _is_tail(enc, node):
+    if real and not isinstance(node.op, (*ELEMENTWISE, IndexOp, *LAYERS)) and _is_tail(enc, node):
         _to_host(enc, node)
         return
     try:
@@ -223,7 +222,7 @@ def _end_on_host(enc: Encoder, node: Node, refused: RefusedError) -> None:
 
 def _is_tail(enc: Encoder, node: Node) -> bool:
     """Whether neither a layer nor a quantizer follows: the host's float64 rounds nothing there that integers would decide."""
-    return not isinstance(node.op, _NEVER_HOST) and not enc.feeds(node, (*_NEVER_HOST, *_ROUNDING))
+    return not isinstance(node.op, LAYERS) and not enc.feeds(node, (*LAYERS, *_ROUNDING))
 
 
 def _host_may(node: Node, raws: list[Raw]) -> bool:

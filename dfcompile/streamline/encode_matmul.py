@@ -97,9 +97,9 @@ def _product(
     of_head[of_rows] = of_matrices
     run = _run(of_head[own.order // m], len(matrices))
     if run is None:  # rows of each head one after the other
-        own = rows_of(enc, node, a, rows[np.argsort(of_head, kind="stable")], whole=False)
-        back = np.argsort(np.argsort(of_head, kind="stable"), kind="stable")
-        own = replace(own, order=np.argsort(back, kind="stable")[own.order // m] * m + own.order % m)
+        together = np.argsort(of_head, kind="stable")
+        own = rows_of(enc, node, a, rows[together], whole=False)
+        own = replace(own, order=together[own.order // m] * m + own.order % m)
         run = _run(of_head[own.order // m], len(matrices))
     assert run is not None, "rows in the order of their heads come in runs"
     op = IntMatMul((k, n), len(matrices), (run, runs), transposed)

@@ -48,7 +48,7 @@ def mask_of(enc: Encoder, node: Node) -> Masked | None:
     given = Masked(known, np.zeros(known.index.shape, bool)) if isinstance(known, Value) else known
     shape = enc.model.tensors[node.outputs[0]].shape[1:]
     numbers = np.broadcast_to(const.real, (1, *shape))[0]
-    if op.fn == "add" and isinstance(readers[0].op, Softmax):
+    if op.fn == "add" and _is_softmax(enc, readers[0]):
         hides = numbers <= HIDDEN
         if not hides.any() or np.any(numbers[~hides]) or (given.pending is not None and not np.array_equal(given.pending, hides)):
             return None
@@ -56,12 +56,16 @@ def mask_of(enc: Encoder, node: Node) -> Masked | None:
     return replace(given.broadcast(shape), pending=numbers == 0) if op.fn == "mul" and _is_selected(enc, numbers, readers[0]) else None
 
 
+def _is_softmax(enc: Encoder, node: Node) -> bool:
+    return isinstance(node.op, Softmax) and enc.is_inside(node)
+
+
 def _is_selected(enc: Encoder, numbers: Array, after: Node) -> bool:
     """Whether factors are 0 or 1, and where they are 0 the sum behind them puts so low a constant that a Softmax counts nothing."""
     readers = enc.model.consumers()[after.outputs[0]]
     if set(np.unique(numbers)) != {0.0, 1.0} or not isinstance(after.op, Binary) or after.op.fn != "add":
         return False
-    if len(readers) != 1 or not isinstance(readers[0].op, Softmax) or after.outputs[0] in enc.model.outputs:
+    if len(readers) != 1 or not _is_softmax(enc, readers[0]) or after.outputs[0] in enc.model.outputs:
         return False
     addends = [np.broadcast_to(k.real, (1, *numbers.shape))[0] for k in (enc.known.get(t) for t in after.inputs) if isinstance(k, Const)]
     return len(addends) == 1 and np.array_equal(addends[0] <= HIDDEN, numbers == 0) and not np.any(addends[0][numbers == 1])
@@ -69,20 +73,16 @@ def _is_selected(enc: Encoder, numbers: Array, after: Node) -> bool:
 
 def encode_softmax(enc: Encoder, node: Node) -> None:
     """Distances from the largest of each row; what follows says how exactly their exponentials are needed."""
-    known = enc.known[node.inputs[0]]
-    hidden = known.hidden if isinstance(known, Masked) else None
-    name = node.inputs[0]
+    (name,), hidden = node.inputs, None
+    known = enc.known[name]
     if isinstance(known, Masked):
         assert known.pending is None, "what hides elements by a product is followed by the sum that says so"
-        value = known.value
-        value = (
-            enc.materialize(value, node, value.anchor or name) if not value.is_codes else replace(value, base=value.known_grid, chain=())
-        )
+        value, hidden = enc.as_codes(known.value, node, name), known.hidden
     else:
         value = enc.codes(name, node)
     if value.known_grid.compact().scale.size + value.known_grid.compact().offset.size > 2:
         value = plain(enc, node, value)
-    axis = op_of(node, Softmax).axis - 1 if op_of(node, Softmax).axis > 0 else op_of(node, Softmax).axis
+    axis = op_of(node, Softmax).axis % (value.index.ndim + 1) - 1  # without the batch
     index = np.moveaxis(value.index, axis, -1)
     value, placed = own_channels(enc, node, value, index)
     rows = rows_of(enc, node, value, placed.reshape(1, -1, index.shape[-1]))

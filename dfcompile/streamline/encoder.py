@@ -15,12 +15,15 @@ import numpy as np
 from dfcompile.errors import Problem
 from dfcompile.ir.graph import Array, Graph, Node, Op, Tensor
 from dfcompile.ir.intop import IntAdd, IntConv, View, Window
+from dfcompile.ir.modelop import AveragePool, Conv, ConvTranspose, MatMul, MaxPool
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, common_scale
 from dfcompile.streamline.levels import grid_of_levels
 from dfcompile.streamline.step import StepFunction
 from dfcompile.streamline.value import Addend, Const, InputPort, Known, OutputPort, Raw, Shape3, Value, describe, natural_index
 
+LAYERS = (Conv, ConvTranspose, MatMul, MaxPool, AveragePool)
+"""What no host runs."""
 WIDEST_INPUT = 16
 """Bits of an integer type of ONNX that are taken for those of the stream; wider ones hold far more than a model's numbers."""
 
@@ -97,6 +100,10 @@ class Encoder:
                 reached.update(n.outputs)
         return False
 
+    def is_inside(self, node: Node) -> bool:
+        """Whether a layer follows that no host runs, so that the node has to be hardware."""
+        return self.feeds(node, LAYERS) and not set(node.outputs).intersection(self.model.outputs)
+
     # Emission.
 
     def emit(self, op: Op, inputs: tuple[str, ...], source: tuple[str, ...], hint: str, **constants: Array) -> str:
@@ -145,13 +152,14 @@ class Encoder:
 
     def codes(self, name: str, node: Node) -> Value:
         """The tensor as integer codes on a stream, through a step function where one is pending."""
-        value = self.value(name, node)
-        if not value.is_codes:
-            value = self.materialize(value, node, name)
-        elif value.chain:
-            value = replace(value, base=value.known_grid, chain=())
-        self.known[name] = value
+        self.known[name] = value = self.as_codes(self.value(name, node), node, name)
         return value
+
+    def as_codes(self, value: Value, node: Node, name: str) -> Value:
+        """A value as integer codes on a stream; name: of the tensor that it is."""
+        if not value.is_codes:
+            return self.materialize(value, node, name)
+        return replace(value, base=value.known_grid, chain=()) if value.chain else value
 
     def materialize(self, value: Value, node: Node, name: str, grid: Grid | None = None) -> Value:
         """Put the pending chain into a step function. Its results lie on `grid` (default: the value's own)."""

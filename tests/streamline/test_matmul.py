@@ -96,6 +96,20 @@ def test_a_matrix_for_the_rows_of_all_heads(tmp_path: Path) -> None:
     assert found.heads == 1 and found.shape == (6, 6)
 
 
+@pytest.mark.parametrize(("which", "runs"), [([0, 0, 1, 1], (2, 1)), ([0, 1, 0, 1], (1, 1)), ([0, 1, 1, 0], (12, 1))])
+def test_keys_that_groups_of_heads_share(which: list[int], runs: tuple[int, int], tmp_path: Path) -> None:
+    """Which of two keys each of four heads takes; where they do not come in turn, rows are brought into the order of their keys."""
+    nodes = [node("Reshape", "A,parts", "ar"), node("Transpose", "ar", "h", perm=[0, 2, 1, 3])]
+    nodes += [node("Reshape", "B,keys", "br"), node("Transpose", "br", "bt", perm=[0, 2, 3, 1]), node("Gather", "bt,which", "k", axis=1)]
+    held = {"parts": np.array([1, 6, 4, 2]), "keys": np.array([1, 6, 2, 2]), "which": np.array(which)}
+    first, second = linear("q", "A"), linear("q", "B")
+    weights = {"wA": random(4, 8), "wB": random(4, 4)}
+    layers = [quant("x", "q"), *first, *second, *nodes, node("MatMul", "h,k", "y")]
+    made = streamlined(model(layers, {"x": (1, 6, 4)}, ["y"], constants(**weights, **held)), tmp_path)
+    (found,) = (n.op for n in made.graph.nodes if isinstance(n.op, IntMatMul))
+    assert (found.heads, found.runs) == (2, runs)
+
+
 @pytest.mark.parametrize("zero", [0.0, 3.0, -2.0])
 def test_zero_points_and_scales_of_channels(zero: float, tmp_path: Path) -> None:
     scale = np.array([0.25, 0.5, 0.25, 0.125, 0.25, 0.75, 0.25, 0.25], np.float32)

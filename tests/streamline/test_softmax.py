@@ -121,6 +121,20 @@ def test_over_another_axis(tmp_path: Path) -> None:
     check(net(tmp_path, *nodes), frames(4), EXACT, {"scale": float(np.float32(1 / 15)), "zero": 0, "hi": 15})
 
 
+@pytest.mark.parametrize("behind", [(), (quant("p", "y"),)])
+def test_a_mask_before_a_softmax_of_the_host(behind: tuple[Any, ...], tmp_path: Path) -> None:
+    """Where no layer follows the host masks too."""
+    hidden = np.triu(np.ones((TOKENS, SCORES), bool), 1)
+    nodes = [quant("x", "q", bits="six"), node("Add", "q,mask", "m"), node("Softmax", "m", "p" if behind else "y", axis=-1), *behind]
+    held = constants(six=6.0, mask=np.where(hidden, -np.inf, 0).astype(np.float32))
+    made = streamline(graph_of(model(nodes, {"x": (1, TOKENS, SCORES)}, ["y"], held), tmp_path), {})
+    x = frames()
+    (found,) = made.host.decode(made.graph.execute(made.host.encode({"x": x}))).values()
+    e = np.where(hidden, 0, np.exp(np.round(x.clip(-8, 7.75) * 4).astype(np.float64) / 4))
+    wanted = e / e.sum(axis=2, keepdims=True)
+    np.testing.assert_allclose(found, np.round(wanted * 4) / 4 if behind else wanted, atol=1e-12)
+
+
 def test_without_a_quantizer_behind(tmp_path: Path) -> None:
     nodes = [quant("x", "q"), node("Softmax", "q", "p", axis=-1), quant("w", "wq"), node("MatMul", "p,wq", "y")]
     graph = graph_of(model(nodes, {"x": (1, TOKENS, SCORES)}, ["y"], constants(w=random(SCORES, 3))), tmp_path)
