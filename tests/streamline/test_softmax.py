@@ -50,7 +50,8 @@ def check(made: Streamlined, x: Array, scores: Any, out: dict[str, Any], hidden:
             wanted = min(round(exact), hi)
             off = abs((exact - Fraction(1, 2)) - round(exact - Fraction(1, 2)))
             near = Fraction(int(e[place][k]), int(e[place].sum()))
-            assert abs(near - p) <= step / 2**TIE and (e[place][k] == 0 or not hides[place[1], k])
+            assert abs(near - p) <= step / 2**TIE, (place, k, "steps from the exact share", float(abs(near - p) / step))
+            assert e[place][k] == 0 or not hides[place[1], k], (place, k, "is hidden")
             assert found[place][k] == wanted or off < Fraction(1, 2**TIE), (place, k, float(exact))
 
 
