@@ -45,15 +45,27 @@ def mask_of(enc: Encoder, node: Node) -> Masked | None:
     known, const = enc.known[node.inputs[slot]], enc.known[node.inputs[1 - slot]]
     if not isinstance(known, Value | Masked) or not isinstance(const, Const):
         return None
-    given = Masked(known, np.zeros(known.index.shape, bool)) if isinstance(known, Value) else known
     shape = enc.model.tensors[node.outputs[0]].shape[1:]
     numbers = np.broadcast_to(const.real, (1, *shape))[0]
     if op.fn == "add" and _is_softmax(enc, readers[0]):
         hides = numbers <= HIDDEN
-        if not hides.any() or np.any(numbers[~hides]) or (given.pending is not None and not np.array_equal(given.pending, hides)):
+        selected = known.pending if isinstance(known, Masked) and known.pending is not None else hides
+        if not hides.any() or np.any(numbers[~hides]) or not np.array_equal(selected, hides):
             return None
-        return replace(given.broadcast(shape), hidden=hides, pending=None)
-    return replace(given.broadcast(shape), pending=numbers == 0) if op.fn == "mul" and _is_selected(enc, numbers, readers[0]) else None
+        return replace(_before_mask(enc, node, slot).broadcast(shape), hidden=hides, pending=None)
+    if op.fn == "mul" and _is_selected(enc, numbers, readers[0]):
+        return replace(_before_mask(enc, node, slot).broadcast(shape), pending=numbers == 0)
+    return None
+
+
+def _before_mask(enc: Encoder, node: Node, slot: int) -> Masked:
+    """The operand of a mask, its numbers as codes."""
+    name = node.inputs[slot]
+    known = enc.known[name]
+    if isinstance(known, Masked):
+        return known
+    value = enc.codes(name, node)
+    return Masked(value, np.zeros(value.index.shape, bool))
 
 
 def _is_softmax(enc: Encoder, node: Node) -> bool:
@@ -73,13 +85,10 @@ def _is_selected(enc: Encoder, numbers: Array, after: Node) -> bool:
 
 def encode_softmax(enc: Encoder, node: Node) -> None:
     """Distances from the largest of each row; what follows says how exactly their exponentials are needed."""
-    (name,), hidden = node.inputs, None
-    known = enc.known[name]
+    known = enc.known[node.inputs[0]]
     if isinstance(known, Masked):
         assert known.pending is None, "what hides elements by a product is followed by the sum that says so"
-        value, hidden = enc.as_codes(known.value, node, name), known.hidden
-    else:
-        value = enc.codes(name, node)
+    value, hidden = (known.value, known.hidden) if isinstance(known, Masked) else (enc.codes(node.inputs[0], node), None)
     if value.known_grid.compact().scale.size + value.known_grid.compact().offset.size > 2:
         value = plain(enc, node, value)
     axis = op_of(node, Softmax).axis % (value.index.ndim + 1) - 1  # without the batch
@@ -98,6 +107,7 @@ def encode_softmax(enc: Encoder, node: Node) -> None:
     ends = ranges_of(enc, node, value)
     span = (min(lo for lo, _ in ends), max(hi for _, hi in ends))
     found = np.ascontiguousarray(np.moveaxis(where, -1, axis).astype(np.int32))
+    enc.note(node, "distances from the largest of each row, their exponentials, shares of the sum")
     enc.known[node.outputs[0]] = Shares(rows.stream, found, scale, span, masked, Fraction(1), node)
 
 

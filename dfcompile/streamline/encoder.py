@@ -152,14 +152,13 @@ class Encoder:
 
     def codes(self, name: str, node: Node) -> Value:
         """The tensor as integer codes on a stream, through a step function where one is pending."""
-        self.known[name] = value = self.as_codes(self.value(name, node), node, name)
-        return value
-
-    def as_codes(self, value: Value, node: Node, name: str) -> Value:
-        """A value as integer codes on a stream; name: of the tensor that it is."""
+        value = self.value(name, node)
         if not value.is_codes:
-            return self.materialize(value, node, name)
-        return replace(value, base=value.known_grid, chain=()) if value.chain else value
+            value = self.materialize(value, node, name)
+        elif value.chain:
+            value = replace(value, base=value.known_grid, chain=())
+        self.known[name] = value
+        return value
 
     def materialize(self, value: Value, node: Node, name: str, grid: Grid | None = None) -> Value:
         """Put the pending chain into a step function. Its results lie on `grid` (default: the value's own)."""

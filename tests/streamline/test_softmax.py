@@ -122,6 +122,17 @@ def test_over_another_axis(tmp_path: Path) -> None:
     check(net(tmp_path, *nodes), frames(4), EXACT, {"scale": float(np.float32(1 / 15)), "zero": 0, "hi": 15})
 
 
+@pytest.mark.parametrize("how", ["add", "where"])
+def test_a_mask_behind_a_layer(how: str, tmp_path: Path) -> None:
+    """What is masked is still to be rounded: by thresholds of the layer, before the mask."""
+    hidden = np.triu(np.ones((TOKENS, SCORES), bool), 1)
+    nodes = [quant("v", "vq"), node("MatMul", "q,vq", "c"), quant("c", "r", bits="six")]
+    nodes += [node("Add", "r,mask", "m") if how == "add" else node("Where", "mask,low,r", "m"), node("Softmax", "m", "p", axis=-1)]
+    mask = np.where(hidden, -np.inf, 0).astype(np.float32) if how == "add" else hidden
+    made = net(tmp_path, *nodes, v=np.eye(SCORES, dtype=np.float32), low=np.float32(-np.inf), mask=mask)
+    check(made, frames(5), EXACT, {"scale": float(np.float32(1 / 15)), "zero": 0, "hi": 15}, hidden)
+
+
 @pytest.mark.parametrize("behind", [(), (quant("p", "y"),)])
 def test_a_mask_before_a_softmax_of_the_host(behind: tuple[Any, ...], tmp_path: Path) -> None:
     """Where no layer follows the host masks too."""
