@@ -7,8 +7,9 @@ arithmetic, so that no result depends on rounding errors.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -73,7 +74,17 @@ class Step:
             args.insert(self.slot, x)
             result = self.op.execute(*args)[0]
         doubt.reach = self._reach(doubt.reach, result)
+        if jump is None and not self._is_arithmetic:
+            doubt.relative = NEAR
         return np.asarray(result)
+
+    @property
+    def _is_arithmetic(self) -> bool:
+        """Whether `reach` says all of its rounding errors: sums, products with constants, and what gives an argument or 0 back."""
+        op = self.op
+        if isinstance(op, Binary):
+            return op.fn in ("add", "sub", "mul", "min", "max") or (op.fn == "div" and self.slot == 0)
+        return isinstance(op, Dequantize | BatchNorm) or (isinstance(op, Unary) and op.fn in ("relu", "clip", "abs", "neg"))
 
     def _reach(self, before: float, result: Array) -> float:
         """`Doubt.reach` behind the operator."""
@@ -101,14 +112,15 @@ class Step:
             if not op.zero_after:
                 doubt.inexact = doubt.inexact | sum_is_inexact(steps, zero)
                 steps = steps + zero
-            return near_jump(steps, op.rounding, ERROR * doubt.reach / scale)
+            ends = [end - zero if op.zero_after else end for end in (op.lo, op.hi)]
+            return near_jump(steps, op.rounding, doubt.relative * (1 + np.abs(steps)) + ERROR * doubt.reach / scale, ends)
         if isinstance(op, Bipolar) or (isinstance(op, Unary) and op.fn == "sign"):
-            return np.abs(x) <= max(1e-300, NEAR * doubt.reach)
+            return np.abs(x) <= max(1e-300, doubt.relative * doubt.reach)
         if isinstance(op, Unary) and op.fn in ("floor", "ceil", "round"):
-            return near_jump(x, "ROUND" if op.fn == "round" else "FLOOR", ERROR * doubt.reach)
+            return near_jump(x, "ROUND" if op.fn == "round" else "FLOOR", doubt.relative * (1 + np.abs(x)) + ERROR * doubt.reach)
         if isinstance(op, MultiThreshold):
             error = ERROR * doubt.reach
-            return np.any([np.abs(x - t) <= NEAR * (1 + np.abs(t)) + error for t in self.params[0].T], axis=0)
+            return np.any([np.abs(x - t) <= doubt.relative * (1 + np.abs(t)) + error for t in self.params[0].T], axis=0)
         return None
 
     def _rounds(self, x: Array) -> Any:
@@ -135,8 +147,14 @@ class Step:
         """The operator on one value of channel c, in exact rationals (irrational functions: rounded to float64)."""
         return Fraction(self._exact(x, c))
 
+    @cached_property
+    def _picked(self) -> dict[int, list[Any]]:
+        return {}
+
     def _exact(self, x: Fraction, c: int) -> Any:
-        op, p = self.op, [_pick(a, c) for a in self.params]
+        op, p = self.op, self._picked.get(c)
+        if p is None:
+            p = self._picked[c] = [_pick(a, c) for a in self.params]
         if isinstance(op, Quantize):
             return exact.quantize(op, x, p[0], p[1])
         if isinstance(op, Dequantize):
@@ -214,13 +232,13 @@ class Join:
 
     def apply(self, x: Array, doubt: Doubt) -> Array:
         left, right = x, x
-        other = Doubt(doubt.near, doubt.inexact, doubt.reach)
+        other = replace(doubt)
         for s in self.left:
             left = s.apply(left, doubt)
         for s in self.right:
             right = s.apply(right, other)
         doubt.near = doubt.near | other.near
-        doubt.inexact = np.ones(x.shape, bool)
+        doubt.inexact, doubt.relative = np.ones(x.shape, bool), NEAR
         result = np.asarray(self.op.execute(left, right)[0])
         terms = doubt.reach * other.reach if self.op.fn == "mul" else doubt.reach + other.reach
         doubt.reach = max(terms, most(result))
