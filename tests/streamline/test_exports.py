@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import dfcompile as dfc
 from dfcompile.mode.dataflow import DataflowAccelerator
 from tests.exact_codes import Array, codes, exact, quantized, real
 from tests.frontend.make import model
+from tests.frontend.small import quant
 
 MS = "com.microsoft"
 MODES = pytest.mark.parametrize("mode", ["dataflow", "loopback"])
@@ -128,3 +130,18 @@ def test_a_gate(tmp_path: Path) -> None:
     z, n = (np.dot(x, real(w, *W)).astype(float) for w in weights.values())
     gate, new = (real(quantized(exact(a), *y), *y) for a in (1 / (1 + np.exp(-z)), np.tanh(n)))
     same(compiled(proto, tmp_path).run(x.astype(np.float32)), (1 - gate) * new)
+
+
+@MODES
+def test_a_bit_width_for_each_channel(tmp_path: Path, mode: str) -> None:
+    """Each channel's weights are clipped to its own width, as QONNX defines Quant: bounds are those of the bit width's element."""
+    rng = np.random.default_rng(5)
+    w, widths = rng.normal(size=(7, 9)).astype(np.float32) * 2, np.arange(2, 9, dtype=np.float32)[:, None]
+    nodes = [quant("x", "q", "s", "z", "eight"), quant("w", "wq", "ws", "z", "widths"), node("Gemm", "q wq", "y", transB=1)]
+    held = {"s": np.float32(0.0625), "ws": np.float32(0.125), "z": np.float32(0), "eight": np.float32(8), "widths": widths, "w": w}
+    x = codes(np.int8, 5, 9)
+    bounds = [(-(2 ** (int(b) - 1)), 2 ** (int(b) - 1) - 1) for b in widths.ravel()]
+    weights = [[min(max(round(Fraction(float(v)) * 8), lo), hi) for v in row] for row, (lo, hi) in zip(w, bounds, strict=True)]
+    assert any(min(row) == lo for row, (lo, _) in zip(weights, bounds, strict=True))
+    want = np.dot(x.astype(object), np.array(weights, object).T) * Fraction(1, 128)
+    same(compiled(model(nodes, {"x": (1, 9)}, ["y"], held), tmp_path, mode).simulate(x * np.float32(0.0625)), want)
