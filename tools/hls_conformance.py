@@ -1,8 +1,8 @@
 """Holds generated C++ to what Vitis HLS and Bambu both take, without either: a real clang reads it, and the LLVM IR is looked through.
 
 The headers of hls_strict/ stand in for the vendor's: they have only what both tools have. Each unit, top and engine is compiled as
-C++14 with every warning an error; then `llvm_ir` says what no hardware can be made of, and whether the memories are constants with the
-values of the files that the SystemVerilog reads. clang comes from the PyPI package ziglang.
+C++14 with every warning an error, once as each tool reads it; then `llvm_ir` says what no hardware can be made of, and whether the
+memories are constants with the values of the files that the SystemVerilog reads. clang comes from the PyPI package ziglang.
 """
 
 from __future__ import annotations
@@ -36,16 +36,18 @@ STRICT = TOOLS / "hls_strict"
 # -O1 as HLS front ends do; read-only memories stay whole even where the optimiser has no more use for them.
 FLAGS = (
     "-std=c++14 -O1 -g0 -S -emit-llvm -fkeep-static-consts -fno-discard-value-names -target x86_64-linux-gnu -mcpu=x86_64_v2 "
-    "-Wall -Wextra -Wglobal-constructors -Wexit-time-destructors -Werror -Wno-unused-command-line-argument"
+    "-Wall -Wextra -Wshadow -Wold-style-cast -Wcast-qual -Wimplicit-fallthrough "
+    "-Wglobal-constructors -Wexit-time-destructors -Werror -Wno-unused-command-line-argument -Wno-unknown-pragmas"
 ).split()
-BAMBU = ("-D__BAMBU__", "-Wno-unknown-pragmas")
+# What each tool defines: Bambu's literal pragmas or Vitis' are chosen by it.
+FORMS = {"Bambu": ("-D__BAMBU__",), "Vitis": ("-D__SYNTHESIS__", "-D__VITIS_HLS__")}
 
 
 def compile_ir(source: Path, more: Sequence[str] = ()) -> tuple[str, list[str]]:
     """LLVM IR of a source with its headers beside it, and what the compiler complains of: one of them is empty."""
     with tempfile.TemporaryDirectory() as temporary:
         made = Path(temporary) / "unit.ll"
-        command = [sys.executable, "-m", "ziglang", "c++", *FLAGS, *more, f"-I{STRICT}", source.name, "-o", str(made)]
+        command = [sys.executable, "-m", "ziglang", "c++", *FLAGS, *more, "-isystem", str(STRICT), source.name, "-o", str(made)]
         done = subprocess.run(command, cwd=source.parent, capture_output=True, text=True, check=False)
         if done.returncode == 0 and not done.stderr:
             return made.read_text(), []
@@ -61,9 +63,13 @@ def check_source(
     unit: str = "",
     more: Sequence[str] = (),
 ) -> list[str]:
-    """Sentences on what breaks the dialect in one C++ file, as `llvm_ir.breaches`."""
-    text, errors = compile_ir(source, more)
-    return [f"{source.name}: {e}" for e in errors or breaches(text, memories, state, others, unit)]
+    """Sentences on what breaks the dialect in one C++ file as either tool reads it, as `llvm_ir.breaches`."""
+    found = dict[str, list[str]]()
+    for tool, defined in FORMS.items():
+        text, errors = compile_ir(source, [*defined, *more])
+        for sentence in errors or breaches(text, memories, state, others, unit):
+            found.setdefault(sentence, []).append(tool)
+    return [f"{source.name}: {sentence} ({', '.join(tools)})" for sentence, tools in found.items()]
 
 
 def _kept(folder: Path, check: Callable[[], list[str]]) -> list[str]:
@@ -96,7 +102,7 @@ def _limbs(words: Words) -> Limbs:
 
 
 def check_design(design: Design) -> list[str]:
-    """What breaks the dialect in the C++ of a design: each unit with the top of its own, as Bambu reads it, and the design's top."""
+    """What breaks the dialect in the C++ of a design: each unit with the top of its own, and the design's top."""
     with tempfile.TemporaryDirectory() as temporary:
         hls, rtl = Path(temporary) / "hls", Path(temporary) / "rtl"
         emit_hls(design, hls)
@@ -108,7 +114,7 @@ def check_design(design: Design) -> list[str]:
             for node in design.nodes:
                 name = names.units[node.name]
                 memories = {k: v for m in design.unit(node.name).stored for k, v in arrays_of(m, rtl / memory_file(name, m)).items()}
-                found += check_source(hls / "unit" / f"{name}.cpp", memories, unit=name, more=BAMBU)
+                found += check_source(hls / "unit" / f"{name}.cpp", memories, unit=name)
             return found
 
         return _kept(Path(temporary), check)
@@ -120,4 +126,4 @@ def check_engine(config: EngineConfig) -> list[str]:
         hls = Path(temporary)
         emit_hls_engine(config, hls)
         top, state = hls / "top.cpp", ["core", "act", "weights", "kept", "tree"]
-        return _kept(hls, lambda: [x for more in ((), BAMBU) for x in check_source(top, state=state, more=["-DDFC_POLLS", *more])])
+        return _kept(hls, lambda: check_source(top, state=state, more=["-DDFC_POLLS"]))
