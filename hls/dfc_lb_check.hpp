@@ -5,21 +5,26 @@
 
 namespace dfc {
 
+// Whether a block is whole words of Beats bus words, a power of two, inside a memory of so many.
+template <int Words, int Beats>
+inline bool lb_words_fit(const LbTransfer& d) {
+  return (d.beats & (Beats - 1)) == 0 && d.inner + (d.beats >> clog2(Beats)) <= Words;
+}
+
 // Whether a block of external memory may be moved: whole words, inside its memory, aligned.
 template <int Pe, int Simd, int ActWords, int WeightWords, int TreeWords, int WeightBits, int AccBits, int BusBits>
 inline bool lb_block_fits(const LbTransfer& d) {
-  if (d.target > target_tree || d.beats == 0 || d.address % (BusBits / 8) != 0) return false;
-  const unsigned size = d.target == target_act ? ActWords : d.target == target_weight ? WeightWords : TreeWords;
-  const unsigned bits = d.target == target_act ? 8 * Simd : d.target == target_weight ? Pe * Simd * WeightBits : Pe * AccBits;
-  const unsigned beats = bits / BusBits;
-  return d.beats % beats == 0 && d.inner + d.beats / beats <= size;
+  if (d.beats == 0 || d.address % (BusBits / 8) != 0) return false;
+  if (d.target == target_act) return lb_words_fit<ActWords, 8 * Simd / BusBits>(d);
+  if (d.target == target_weight) return lb_words_fit<WeightWords, Pe * Simd * WeightBits / BusBits>(d);
+  return d.target == target_tree && lb_words_fit<TreeWords, Pe * AccBits / BusBits>(d);
 }
 
 // Only sums are kept in parts; a product has two factors of one tap, everything else one value a tap.
 inline bool lb_can_join(const LbCompute& d) {
   if (d.op == acc_op_add) return true;
   int factors = 1;
-  for (unsigned pass = 1; pass <= 3; pass++) {
+  for (int pass = 1; pass <= 3; pass++) {
     DFC_UNROLL
     if (pass <= d.passes && !LbWalk::shifts(d, pass)) factors++;
   }

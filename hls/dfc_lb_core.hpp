@@ -11,19 +11,6 @@ namespace dfc {
 constexpr int LbRecords = 4;      // loads under way
 constexpr int LbTimeout = 65536;  // steps in which nothing moves
 
-using LbTransfers = hls::stream<LbQueued<LbTransfer>>;
-using LbComputes = hls::stream<LbQueued<LbCompute>>;
-using LbBlocks = hls::stream<LbBlock>;
-using LbPulses = hls::stream<ap_uint<1>>;
-template <int BusBits>
-using LbWords = hls::stream<ap_uint<BusBits>>;
-
-// What a run ends with: error code, number of the descriptor it stopped at, steps of the core.
-struct LbStatus {
-  int error;
-  unsigned index, steps;
-};
-
 template <int Pe, int Simd, int ActWords, int WeightWords, int AccWords, int TreeLevels, int TreeBanks, int WeightBits, int AccBits,
           int ScaleBits, int BusBits>
 struct LbCore {
@@ -37,6 +24,10 @@ struct LbCore {
   static const int TreeBeats = Pe * AccBits / BusBits;
   static const int BusCodes = BusBits / 8;
   static const int Lanes = Pe < Simd ? Pe : Simd;
+  static const int WeightLog = clog2(WeightBits);
+  // A word of a memory that is loaded, and a bus word of it.
+  using Place = ap_uint<index_bits(max_of(max_of(ActWords, WeightWords), TreeBanks << TreeLevels))>;
+  using Beat = ap_uint<index_bits(max_of(max_of(ActBeats, WeightBeats), TreeBeats))>;
 
   // The memories, named and sized as in the SystemVerilog engine; the activations in two halves.
   using Act = ap_int<8>[2][Half][Simd];
@@ -45,21 +36,28 @@ struct LbCore {
   using Tree = LbTree<TreeLevels - 1, TreeBanks, Pe, AccBits>;
 
   LbTokens tokens;
-  int error;
-  unsigned index, steps, still, quiet;
+  ap_uint<4> error;
+  lb_count_t index, steps;
+  ranged<0, LbTimeout> still;
+  ranged<0, LbSettle> quiet;
   bool ended;
-  unsigned loads_taken, stores_taken;  // from their queues
+  lb_count_t loads_taken, stores_taken;  // from their queues
 
   // Loads: requested blocks, and where the next word of the oldest goes.
   LbHead<LbTransfer> load_head;
   LbTransfer records[LbRecords];
-  unsigned record_first, record_count, load_done, load_beat, load_word;
+  ap_uint<clog2(LbRecords)> record_first;
+  ranged<0, LbRecords> record_count;
+  ap_uint<24> load_done;
+  Beat load_beat;
+  Place load_word;
 
   // The tile that is walked; sums, and what the values of taps give so far.
   LbHead<LbCompute> compute_head;
   LbCompute d;
   LbWalk walk;
-  unsigned tile, wait;
+  lb_count_t tile;
+  ap_uint<8> wait;
   bool walking;
   ap_int<AccBits> acc[Pe], best[Pe], joined[Pe];
   ap_int<14> place[Pe];
@@ -68,7 +66,10 @@ struct LbCore {
   ap_int<AccBits> values[Pe];
   ap_uint<24> plane_at, plane_step;
   ap_uint<3> result_signals;
-  unsigned plane, planes, word, words, lane, result_tile;
+  ap_uint<3> plane, planes;
+  ap_uint<6> word, words;
+  ap_uint<7> lane;
+  lb_count_t result_tile;
   bool writing, result_last;
   ap_uint<24> made_at;  // of the output that the array has just completed
   bool made_last;
@@ -76,21 +77,29 @@ struct LbCore {
   // Stores: the block under way.
   LbHead<LbTransfer> store_head;
   LbTransfer store;
-  unsigned store_done, store_beat, store_word;
+  ap_uint<24> store_done;
+  ap_uint<index_bits(ActBeats)> store_beat;
+  ap_uint<index_bits(ActWords)> store_word;
   bool storing, closing;
 
   void start() {
     tokens.clear();
-    error = error_code_none;
-    index = steps = still = loads_taken = stores_taken = 0;
+    error = int(error_code_none);
+    index = steps = loads_taken = stores_taken = 0;
+    still = 0;
     quiet = LbSettle;
     ended = load_head.valid = compute_head.valid = store_head.valid = walking = writing = storing = closing = false;
-    record_first = record_count = load_done = load_beat = load_word = wait = 0;
+    record_first = 0;
+    record_count = 0;
+    load_done = 0;
+    load_beat = 0;
+    load_word = 0;
+    wait = 0;
   }
 
   LbStatus status() const { return LbStatus{error, index, steps}; }
 
-  void fault(int code, unsigned at) {
+  void fault(int code, lb_count_t at) {
     if (error == error_code_none) {
       error = code;
       index = at;
@@ -122,12 +131,12 @@ struct LbCore {
     if (looks && address >= ActWords) fault(error_code_act_range, tile);
 
     // One read of each bank: the array's, else the store's.
-    const int bank = unsigned(address) / Half % 2, store_bank = store_word / Half % 2;
+    const int bank = half_of(address), store_bank = half_of(store_word);
     ap_int<8> codes[2][Simd];
     DFC_PARTITION(codes)
     for (int b = 0; b < 2; b++) {
       DFC_UNROLL
-      const unsigned row = (looks && bank == b ? unsigned(address) : store_word) % Half;
+      const unsigned row = row_of(looks && bank == b ? address : ap_uint<24>(store_word));
       for (int k = 0; k < Simd; k++) {
         DFC_UNROLL
         codes[b][k] = act[b][row][k];
@@ -142,10 +151,11 @@ struct LbCore {
 
     // One write of each bank: the result's, else the load's.
     const bool puts = writing;
-    const unsigned to = plane_at + ap_uint<24>(word), at = records[record_first].inner + load_word;
-    const bool to_act = records[record_first].target == target_act;
+    const ap_uint<24> to = plane_at + word;
+    const Place at = records[record_first.to_uint()].inner + load_word;
+    const bool to_act = records[record_first.to_uint()].target == target_act;
     ap_uint<BusBits> data = 0;
-    const bool takes = record_count > 0 && !(puts && to_act && to / Half % 2 == at / Half % 2) && lb_poll(loaded, data);
+    const bool takes = record_count > 0 && !(puts && to_act && half_of(to) == half_of(at)) && lb_poll(loaded, data);
     if (puts && to >= ActWords) fault(error_code_act_range, result_tile);
     put_codes(act, puts && to < ActWords, to, takes && to_act, at, data);
     if (puts && to < ActWords) end_word();
@@ -161,8 +171,10 @@ struct LbCore {
       closing = false;
       moved = true;
     }
-    quiet = stepping || puts ? 0 : quiet < LbSettle ? quiet + 1 : quiet;
-    still = moved || stepping || resting || puts ? 0 : still + 1;
+    if (stepping || puts) quiet = 0;
+    else if (quiet < LbSettle) quiet++;
+    if (moved || stepping || resting || puts) still = 0;
+    else still++;
     steps++;
     const bool more = !over();
     if (!more) {  // the reader and the writer stop
@@ -173,6 +185,10 @@ struct LbCore {
   }
 
  private:
+  // Half and row of a word of the activations.
+  static int half_of(const ap_uint<24>& place) { return int(place.to_uint() / Half % 2); }
+  static unsigned row_of(const ap_uint<24>& place) { return place.to_uint() % Half; }
+
   // Each queue starts its next descriptor when it may; after a fault it drops them.
   bool take_load(LbBlocks& blocks) {
     const bool halt = error != error_code_none;
@@ -183,7 +199,7 @@ struct LbCore {
     if (halt) return true;
     tokens.take(unit_load, next.waits);
     blocks.write(LbBlock{next.address, next.beats});
-    records[(record_first + record_count) % LbRecords] = next;
+    records[ap_uint<clog2(LbRecords)>(record_first + record_count).to_uint()] = next;
     record_count++;
     return true;
   }
@@ -199,7 +215,8 @@ struct LbCore {
     blocks.write(LbBlock{next.address, next.beats});
     store = next;
     store_word = next.inner;
-    store_done = store_beat = 0;
+    store_done = 0;
+    store_beat = 0;
     storing = closing = true;
     return true;
   }
@@ -210,7 +227,7 @@ struct LbCore {
     const LbQueued<LbCompute>& next = compute_head.queued;
     compute_head.valid = false;
     ended = next.error != error_code_none || next.descriptor.opcode == opcode_finish;
-    if (next.error != error_code_none) fault(next.error, next.index);
+    if (next.error != error_code_none) fault(next.error.to_int(), next.index);
     if (ended || halt) return true;
     d = next.descriptor;
     tile = next.index;
@@ -231,17 +248,22 @@ struct LbCore {
   // One step of the array; whether an output is complete.
   bool compute(const ap_int<8> (&codes)[Simd], bool inside, const Weights& weights, Kept& kept) {
     DFC_INLINE
-    const int below = clog2(WeightBits) - int(d.width);
-    const int at = (d.weight + (walk.weight >> below)) % WeightWords, part = walk.weight & ((1 << below) - 1);
-    const unsigned own = walk.acc_word % AccWords;
+    const unsigned at = (d.weight + (walk.weight >> WeightLog)).to_uint() % WeightWords, own = walk.acc_word.to_uint() % AccWords;
     const bool last = walk.last(d);
+    ap_uint<BusBits> part[WeightBeats];
+    DFC_PARTITION(part)
+    for (int beat = 0; beat < WeightBeats; beat++) {
+      DFC_UNROLL
+      part[beat] = weights[at][beat];
+    }
+    lb_part<Pe * Simd, WeightBits>(part, ap_uint<WeightLog>(walk.weight).to_int());
     for (int row = 0; row < Pe; row++) {
       DFC_UNROLL
       ap_int<AccBits> dot = 0;
       for (int k = 0; k < Simd; k++) {
         DFC_UNROLL
         const ap_int<8> x = inside ? codes[k] : walk.pad(d);
-        dot += x * lb_weight<Pe * Simd, WeightBits, BusBits>(weights[at], part, row * Simd + k, d.width);
+        dot += x * lb_weight<WeightBits>(part, row * Simd + k, d.width.to_int());
       }
       ap_int<AccBits> so_far = acc[row];
       if (walk.shift(d)) so_far = (so_far << 8) + (d.op == acc_op_mul ? 128 : 0);
@@ -271,7 +293,8 @@ struct LbCore {
     result_last = made_last;
     result_signals = d.signals;
     result_tile = tile;
-    plane = word = 0;
+    plane = 0;
+    word = 0;
     plane_at = made_at;
     plane_step = d.dst_p;
     planes = d.planes;
@@ -281,22 +304,22 @@ struct LbCore {
 
   // A word of a result, a plane of the codes of `Lanes` rows, goes to `to`, or a loaded bus word to `at`: of each half and lane there is one
   // store, of what the choice in front of it lets through.
-  void put_codes(Act& act, bool result, unsigned to, bool load, unsigned at, const ap_uint<BusBits>& data) {
+  void put_codes(Act& act, bool result, const ap_uint<24>& to, bool load, const Place& at, const ap_uint<BusBits>& data) {
     DFC_INLINE
     ap_int<8> made[Lanes];
     DFC_PARTITION(made)
     for (int k = 0; k < Lanes; k++) {
       DFC_UNROLL
-      const ap_uint<8> bits = ap_uint<8>(values[word * Lanes + k] >> (8 * plane));
+      const ap_uint<8> bits = ap_uint<8>(values[word.to_int() * Lanes + k] >> (8 * plane.to_int()));
       made[k] = ap_int<8>(plane != planes ? ap_uint<8>(bits ^ 128) : bits);
     }
     for (int half = 0; half < 2; half++) {
       DFC_UNROLL
-      const bool results = result && int(to / Half) == half, loads = load && int(at / Half) == half;
-      const unsigned row = (results ? to : at) % Half;
+      const bool results = result && half_of(to) == half, loads = load && half_of(at) == half;
+      const unsigned row = row_of(results ? to : ap_uint<24>(at));
       for (int k = 0; k < Simd; k++) {
         DFC_UNROLL
-        const bool own = results ? unsigned(k / Lanes) == lane / Lanes : unsigned(k / BusCodes) == load_beat;
+        const bool own = results ? k / Lanes == lane.to_int() / Lanes : load_beat == k / BusCodes;
         const ap_int<8> loaded = ap_int<8>(element<8>(data, k % BusCodes));
         if ((results || loads) && own) act[half][row][k] = results ? made[k % Lanes] : loaded;
       }
@@ -304,36 +327,42 @@ struct LbCore {
   }
 
   void end_word() {
-    if (++word < words) return;
+    word++;
+    if (word < words) return;
     word = 0;
     plane_at += plane_step;
-    if (plane++ != planes) return;
+    const bool last = plane == planes;
+    plane++;
+    if (!last) return;
     writing = false;
     if (result_last) tokens.give(unit_compute, result_signals);
   }
 
   // A loaded bus word into its bank of the weights or thresholds.
-  void put_constants(Weights& weights, Tree& tree, unsigned at, const ap_uint<BusBits>& data) {
+  void put_constants(Weights& weights, Tree& tree, const Place& to, const ap_uint<BusBits>& data) {
     DFC_INLINE
-    const LbTransfer& record = records[record_first];
+    const LbTransfer& record = records[record_first.to_uint()];
+    const int at = to.to_int();
     for (int beat = 0; beat < WeightBeats; beat++) {
       DFC_UNROLL
-      if (record.target == target_weight && load_beat == unsigned(beat)) weights[at][beat] = data;
+      if (record.target == target_weight && load_beat == beat) weights[at][beat] = data;
     }
-    if (record.target == target_tree) tree.put(int(at >> TreeLevels), int(at % (1 << TreeLevels)), load_beat, data);
+    if (record.target == target_tree) tree.put(at >> TreeLevels, at % (1 << TreeLevels), load_beat.to_int(), data);
   }
 
   void end_bus_word() {
-    const LbTransfer& record = records[record_first];
-    const unsigned beats = record.target == target_act ? ActBeats : record.target == target_weight ? WeightBeats : TreeBeats;
-    if (++load_beat == beats) {
-      load_beat = 0;
-      load_word++;
-    }
-    if (++load_done < record.beats) return;
+    const LbTransfer& record = records[record_first.to_uint()];
+    const int beats = record.target == target_act ? ActBeats : record.target == target_weight ? WeightBeats : TreeBeats;
+    const bool fills = load_beat == beats - 1;
+    load_beat = fills ? Beat(0) : Beat(load_beat + 1);
+    if (fills) load_word++;
+    load_done++;
+    if (load_done < record.beats) return;
     tokens.give(unit_load, record.signals);
-    load_done = load_beat = load_word = 0;
-    record_first = (record_first + 1) % LbRecords;
+    load_done = 0;
+    load_beat = 0;
+    load_word = 0;
+    record_first++;
     record_count--;
   }
 
@@ -342,14 +371,13 @@ struct LbCore {
     ap_uint<BusBits> data = 0;
     for (int k = 0; k < BusCodes; k++) {
       DFC_UNROLL
-      set_element<8>(data, k, ap_uint<8>(codes[store_beat * BusCodes + k]));
+      set_element<8>(data, k, ap_uint<8>(codes[store_beat.to_int() * BusCodes + k]));
     }
     stored.write(data);
-    if (++store_beat == ActBeats) {
-      store_beat = 0;
-      store_word++;
-    }
-    storing = ++store_done < store.beats;
+    if (store_beat == ActBeats - 1) store_word++;
+    store_beat = next_of<ActBeats>(store_beat);
+    store_done++;
+    storing = store_done < store.beats;
   }
 
   // Whether the run is over. After a fault what is under way outside is completed and the rest of the program dropped.

@@ -37,21 +37,40 @@ struct LbBlock {
   ap_uint<24> beats;
 };
 
+// Numbers of descriptors and of steps: registers of the engine say them, and only a program's length in bytes bounds them.
+using lb_count_t = std::uint32_t;
+// Place of a bus word of external memory.
+using lb_place_t = ap_uint<32>;
+
 // A descriptor on its way to its queue, with its number, and how many went to the other two queues before it. The compute queue also
 // carries the end of the program: opcode FINISH, or an error.
 template <class D>
 struct LbQueued {
   D descriptor;
-  unsigned index;
-  int error;
-  unsigned loads, stores;
+  lb_count_t index;
+  ap_uint<4> error;
+  lb_count_t loads, stores;
+};
+
+using LbTransfers = hls::stream<LbQueued<LbTransfer>>;
+using LbComputes = hls::stream<LbQueued<LbCompute>>;
+using LbBlocks = hls::stream<LbBlock>;
+using LbPulses = hls::stream<ap_uint<1>>;
+template <int BusBits>
+using LbWords = hls::stream<ap_uint<BusBits>>;
+
+// What a run ends with: error code, number of the descriptor it stopped at, steps of the core.
+struct LbStatus {
+  ap_uint<4> error;
+  lb_count_t index, steps;
 };
 
 // Reads the program, checks descriptors, sends them to their queues.
 template <int Pe, int Simd, int ActWords, int WeightWords, int TreeLevels, int TreeBanks, int WeightBits, int AccBits, int ScaleBits,
           int BusBits>
 struct LbFetch {
-  unsigned at, end, index, sent_loads, sent_stores;
+  lb_place_t at, end;
+  lb_count_t index, sent_loads, sent_stores;
 
   LbFetch(unsigned program, unsigned bytes)
       : at(program / (BusBits / 8)), end(at + bytes / (BusBits / 8)), index(0), sent_loads(0), sent_stores(0) {}
@@ -60,11 +79,12 @@ struct LbFetch {
   bool step(const ap_uint<BusBits>* code, hls::stream<LbQueued<LbTransfer>>& loads, hls::stream<LbQueued<LbCompute>>& computes,
             hls::stream<LbQueued<LbTransfer>>& stores) {
     ap_uint<LbCompute::Bits> bits = 0;
-    int words = LbTransfer::Bits / BusBits;
+    ap_uint<index_bits(LbCompute::Bits / BusBits + 1)> words = LbTransfer::Bits / BusBits;
     bool whole = at + words <= end;
     for (int k = 0; k < words && at < end; k++) {
       DFC_PIPELINE(1)
-      const ap_uint<BusBits> word = code[at++];
+      const ap_uint<BusBits> word = code[at.to_uint()];
+      at++;
       set_element<BusBits>(bits, k, word);
       if (k == 0 && ap_uint<4>(word) == opcode_compute) {
         words = LbCompute::Bits / BusBits;
@@ -73,7 +93,7 @@ struct LbFetch {
     }
     const LbTransfer transfer = lb_unpack_transfer(ap_uint<LbTransfer::Bits>(bits));
     const LbCompute compute = lb_unpack_compute(bits);
-    const int error = whole ? lb_error(transfer, compute) : int(error_code_length);
+    const ap_uint<4> error = whole ? lb_error(transfer, compute) : int(error_code_length);
     const bool over = error != error_code_none || transfer.opcode == opcode_finish;
     if (over || transfer.opcode == opcode_compute) {
       computes.write(LbQueued<LbCompute>{compute, index, error, sent_loads, sent_stores});
@@ -101,7 +121,8 @@ struct LbFetch {
 // Reads blocks, burst by burst.
 template <int BusBits>
 struct LbReader {
-  unsigned at = 0, left = 0;
+  lb_place_t at = 0;
+  ap_uint<24> left = 0;
 
   bool step(const ap_uint<BusBits>* memory, hls::stream<LbBlock>& blocks, hls::stream<ap_uint<BusBits>>& words) {
     if (left == 0) {
@@ -109,14 +130,14 @@ struct LbReader {
       if (blocks.empty()) return true;
 #endif
       const LbBlock block = blocks.read();
-      at = block.address / (BusBits / 8);
+      at = block.address >> clog2(BusBits / 8);
       left = block.beats;
       if (left == 0) return false;
     }
-    const unsigned count = left < LbBurst ? left : LbBurst;
+    const unsigned count = left < LbBurst ? left.to_uint() : unsigned(LbBurst);
     for (unsigned k = 0; k < count; k++) {
       DFC_PIPELINE(1)
-      words.write(memory[at + k]);
+      words.write(memory[at.to_uint() + k]);
     }
     at += count;
     left -= count;
@@ -127,7 +148,8 @@ struct LbReader {
 // Writes blocks, burst by burst, and says when one is complete.
 template <int BusBits>
 struct LbWriter {
-  unsigned at = 0, left = 0;
+  lb_place_t at = 0;
+  ap_uint<24> left = 0;
 
   bool step(ap_uint<BusBits>* memory, hls::stream<LbBlock>& blocks, hls::stream<ap_uint<BusBits>>& words, hls::stream<ap_uint<1>>& written) {
     if (left == 0) {
@@ -135,17 +157,17 @@ struct LbWriter {
       if (blocks.empty()) return true;
 #endif
       const LbBlock block = blocks.read();
-      at = block.address / (BusBits / 8);
+      at = block.address >> clog2(BusBits / 8);
       left = block.beats;
       if (left == 0) return false;
     }
-    const unsigned count = left < LbBurst ? left : LbBurst;
+    const unsigned count = left < LbBurst ? left.to_uint() : unsigned(LbBurst);
 #ifdef DFC_FIBERS
     if (words.size() < count) return true;
 #endif
     for (unsigned k = 0; k < count; k++) {
       DFC_PIPELINE(1)
-      memory[at + k] = words.read();
+      memory[at.to_uint() + k] = words.read();
     }
     at += count;
     left -= count;

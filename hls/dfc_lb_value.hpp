@@ -5,17 +5,32 @@
 
 namespace dfc {
 
-// One weight: element `lane` of part `part` of a word of the weight buffer, `1 << width` bits; width 0 means -1 and +1.
-template <int Lanes, int WeightBits, int BusBits>
-inline ap_int<WeightBits> lb_weight(const ap_uint<BusBits> word[], int part, int lane, int width) {
+// Brings the weights of a step, part `part` of a word of the buffer counted in the narrowest parts of Lanes bits, to the lowest bits. Each
+// bit of its number drops one half of what is left: moves by constants alone.
+template <int Lanes, int WeightBits, int Words, int BusBits>
+inline void lb_part(ap_uint<BusBits> (&word)[Words], int part) {
   DFC_INLINE
-  const int at = (part * Lanes + lane) << width;
-  const ap_uint<BusBits> slice = word[at / BusBits];
-  const ap_uint<WeightBits> bits = ap_uint<WeightBits>(slice >> (at % BusBits));
-  if (width == 0) return bits[0] ? ap_int<WeightBits>(1) : ap_int<WeightBits>(-1);
-  if (width == 1) return ap_int<WeightBits>(ap_int<2>(bits));
-  if (width == 2) return ap_int<WeightBits>(ap_int<4>(bits));
-  return ap_int<WeightBits>(bits);
+  for (int half = WeightBits / 2; half > 0; half /= 2) {
+    DFC_UNROLL
+    const int moved = half * Lanes / BusBits, shift = half * Lanes % BusBits;  // whole words, or a part of the only one that is left
+    for (int i = 0; i < max_of(moved, 1); i++) {
+      DFC_UNROLL
+      if ((part & half) != 0) word[i] = moved > 0 ? word[i + moved] : ap_uint<BusBits>(word[i] >> shift);
+    }
+  }
+}
+
+// The weight of a lane, of so many as `lb_part` found: `1 << width` bits; width 0 means -1 and +1.
+template <int WeightBits, int Words, int BusBits>
+inline ap_int<WeightBits> lb_weight(const ap_uint<BusBits> (&part)[Words], int lane, int width) {
+  DFC_INLINE
+  if (width == 0) return (part[lane / BusBits] >> (lane % BusBits))[0] ? ap_int<WeightBits>(1) : ap_int<WeightBits>(-1);
+  if (width == 1) return ap_int<WeightBits>(ap_int<2>(part[2 * lane / BusBits] >> (2 * lane % BusBits)));
+  if (width == 2 && WeightBits >= 4) {
+    constexpr int Bits = min_of(WeightBits, 4);
+    return ap_int<WeightBits>(ap_int<Bits>(part[Bits * lane / BusBits] >> (Bits * lane % BusBits)));
+  }
+  return ap_int<WeightBits>(part[WeightBits * lane / BusBits] >> (WeightBits * lane % BusBits));
 }
 
 // What the first sum of a value adds to.
@@ -53,12 +68,12 @@ inline void lb_rows_apart(ap_int<AccBits> (&memory)[Words][Pe]) {
 
 // A bus word into its rows of a word: one store of each bank, of data at a place that is known.
 template <int Pe, int AccBits, int BusBits>
-inline void lb_put_rows(ap_int<AccBits> (&word)[Pe], unsigned beat, const ap_uint<BusBits>& data) {
+inline void lb_put_rows(ap_int<AccBits> (&word)[Pe], int beat, const ap_uint<BusBits>& data) {
   DFC_INLINE
   constexpr int Rows = BusBits / AccBits;
   for (int row = 0; row < Pe; row++) {
     DFC_UNROLL
-    if (unsigned(row / Rows) == beat) word[row] = ap_int<AccBits>(element<AccBits>(data, row % Rows));
+    if (row / Rows == beat) word[row] = ap_int<AccBits>(element<AccBits>(data, row % Rows));
   }
 }
 
@@ -72,15 +87,15 @@ struct LbTree : LbTree<Level - 1, TreeBanks, Pe, AccBits> {
   // The count of the thresholds from the root to this level, and what each level read: of a requantization its words, of a table, which is
   // the last level, the entry.
   template <int Levels>
-  unsigned find(const LbCompute& d, const ap_int<AccBits>& sum, int row, ap_int<AccBits> (&read)[Levels]) const {
+  int find(const LbCompute& d, const ap_int<AccBits>& sum, int row, ap_int<AccBits> (&read)[Levels]) const {
     DFC_INLINE
-    const unsigned count = Above::find(d, sum, row, read);
+    const int count = Above::find(d, sum, row, read);
     read[Level] = nodes[(int(d.bank) << Level) + (d.scale == 1 ? 0 : count)][row];
     return Level < d.levels ? 2 * count + (sum >= read[Level] ? 1 : 0) : count;
   }
   // Bus word `beat` of a node.
   template <int BusBits>
-  void put(int bank, int node, unsigned beat, const ap_uint<BusBits>& data) {
+  void put(int bank, int node, int beat, const ap_uint<BusBits>& data) {
     DFC_INLINE
     lb_rows_apart(nodes);
     if (node >> Level == 1) lb_put_rows(nodes[(bank << Level) + node - (1 << Level)], beat, data);
@@ -92,11 +107,11 @@ struct LbTree<-1, TreeBanks, Pe, AccBits> {
   ap_int<AccBits> roots[TreeBanks][Pe];
 
   template <int Levels>
-  unsigned find(const LbCompute&, const ap_int<AccBits>&, int, ap_int<AccBits> (&)[Levels]) const {
+  int find(const LbCompute&, const ap_int<AccBits>&, int, ap_int<AccBits> (&)[Levels]) const {
     return 0;
   }
   template <int BusBits>
-  void put(int bank, int node, unsigned beat, const ap_uint<BusBits>& data) {
+  void put(int bank, int node, int beat, const ap_uint<BusBits>& data) {
     DFC_INLINE
     lb_rows_apart(roots);
     if (node == 0) lb_put_rows(roots[bank], beat, data);
@@ -125,13 +140,13 @@ inline ap_int<AccBits> lb_result(const LbCompute& d, const ap_int<AccBits>& sum,
   DFC_INLINE
   const ap_int<AccBits> root = tree.roots[int(d.bank)][row];  // a bias; or with thresholds twice the least code, and the flip
   ap_int<AccBits> read[max_of(TreeLevels, 3)];
-  unsigned count = tree.find(d, sum, row, read);
+  int count = tree.find(d, sum, row, read);
   if (ScaleBits > 0 && d.scale == 1) {
     return ap_int<AccBits>(ap_int<AccBits>(lb_scaled<AccBits, max_of(ScaleBits, 1)>(d, sum, read[0], read[1], read[2])) + root);
   }
   if (d.levels == 0) return ap_int<AccBits>(sum + root);
   if (d.lookup == 1) return ap_int<AccBits>(read[TreeLevels - 1] + root);
-  if (root[0]) count ^= (1u << int(d.levels)) - 1;
+  if (root[0]) count ^= (1 << int(d.levels)) - 1;
   return ap_int<AccBits>((root >> 1) + (count << int(d.twice)));
 }
 

@@ -5,9 +5,14 @@
 
 namespace dfc {
 
-// Address generator: the loops of a compute descriptor, innermost last.
+// Address generator: the loops of a compute descriptor, innermost last. Counters have the bits of their bounds in the descriptor, addresses
+// those of a memory: what is carried from step to step is an increment or an addition of so many bits.
 struct LbWalk {
-  unsigned n, i, j, p, ky, kx, g, acc_word, weight;
+  ap_uint<8> n, ky, kx;
+  ap_uint<12> i, j, g;
+  ap_uint<2> p;
+  ap_uint<16> acc_word;
+  ap_uint<23> weight;  // where the step's weights are, in the narrowest parts that a word of the buffer can have
   ap_uint<24> src_n, src_i, src_j, tap_y, tap_x, tap, dst_n, dst_i, dst_j;  // tap: word 0 of the tap in this pass
   ap_int<14> y_i, y, x_j, x;
 
@@ -21,15 +26,17 @@ struct LbWalk {
   // With ADD the taps of a pass follow one another, else the passes of a tap.
   static bool inner(const LbCompute& d) { return d.op != acc_op_add; }
   static bool picks(const LbCompute& d) { return d.op == acc_op_argmax || d.op == acc_op_argmax_last; }
-  static bool shifts(const LbCompute& d, unsigned pass) {
+  static bool shifts(const LbCompute& d, int pass) {
     return (pass == 1 && d.shift_1 == 1) || (pass == 2 && d.shift_2 == 1) || (pass == 3 && d.shift_3 == 1);
   }
   bool first_tap() const { return kx == 0 && ky == 0; }
-  bool fresh(const LbCompute& d) const { return g == 0 && (inner(d) ? !shifts(d, p) : first_tap() && p == 0); }
-  bool shift(const LbCompute& d) const { return g == 0 && (inner(d) || first_tap()) && shifts(d, p); }
-  bool words_last(const LbCompute& d) const { return g + 1 == d.words; }
-  bool ends(const LbCompute& d) const { return words_last(d) && (p == d.passes || !shifts(d, p + 1)); }
-  bool last(const LbCompute& d) const { return words_last(d) && kx + 1 == d.kernel_w && ky + 1 == d.kernel_h && p == d.passes; }
+  bool fresh(const LbCompute& d) const { return g == 0 && (inner(d) ? !shifts(d, p.to_int()) : first_tap() && p == 0); }
+  bool shift(const LbCompute& d) const { return g == 0 && (inner(d) || first_tap()) && shifts(d, p.to_int()); }
+  bool words_last(const LbCompute& d) const { return ap_uint<12>(g + 1) == d.words; }
+  bool kx_last(const LbCompute& d) const { return ap_uint<8>(kx + 1) == d.kernel_w; }
+  bool ky_last(const LbCompute& d) const { return ap_uint<8>(ky + 1) == d.kernel_h; }
+  bool ends(const LbCompute& d) const { return words_last(d) && (p == d.passes || !shifts(d, p.to_int() + 1)); }
+  bool last(const LbCompute& d) const { return words_last(d) && kx_last(d) && ky_last(d) && p == d.passes; }
   bool present(const LbCompute& d) const { return y >= 0 && y < ap_int<15>(d.y_size) && x >= 0 && x < ap_int<15>(d.x_size); }
   ap_uint<24> address() const { return tap + ap_uint<24>(g); }
   ap_int<8> pad(const LbCompute& d) const { return ap_int<8>(p == 0 ? d.pad : p == 1 ? d.pad_1 : p == 2 ? d.pad_2 : d.pad_3); }
@@ -68,12 +75,12 @@ struct LbWalk {
   void step(const LbCompute& d) {
     const ap_uint<24> offset = p == 0 ? d.offset_1 : p == 1 ? d.offset_2 : d.offset_3;
     const bool ends_words = words_last(d), ends_tap = ends_words && (!inner(d) || p == d.passes);
-    const bool ends_row = ends_tap && kx + 1 == d.kernel_w, ends_taps = ends_row && ky + 1 == d.kernel_h;
+    const bool ends_row = ends_tap && kx_last(d), ends_taps = ends_row && ky_last(d);
     const bool ends_pass = inner(d) ? ends_words : ends_taps;
     const bool restart = last(d) || (ends_pass && d.reset == weight_reset_pass) || (ends_words && d.reset == weight_reset_tap) ||
                          (ends_row && d.reset == weight_reset_row);
-    weight = restart ? 0 : weight + 1;
-    g = ends_words ? 0 : g + 1;
+    weight = restart ? ap_uint<23>(0) : ap_uint<23>(weight + (ap_uint<4>(1) << d.width));
+    g = ends_words ? ap_uint<12>(0) : ap_uint<12>(g + 1);
     if (!ends_tap) {
       if (ends_words) {
         tap = tap_x + offset;

@@ -13,8 +13,8 @@ namespace dfc {
 template <int Heads, int Blocks, int Run, int Inner, int Banks, int OuterStride, int InnerStride, int HeadWords>
 class MatrixFill {
  public:
-  int bank() const { return bank_; }
-  int word() const { return page_ + head_ + outer_ + inner_; }
+  int bank() const { return bank_.to_int(); }
+  int word() const { return (page_ + head_ + outer_ + inner_).to_int(); }
   void next() {
     DFC_INLINE
     inner_ = row_.last() ? Word(0) : Word(inner_ + InnerStride);

@@ -36,8 +36,8 @@ STRICT = TOOLS / "hls_strict"
 # -O1 as HLS front ends do; read-only memories stay whole even where the optimiser has no more use for them.
 FLAGS = (
     "-std=c++14 -O1 -g0 -S -emit-llvm -fkeep-static-consts -fno-discard-value-names -target x86_64-linux-gnu -mcpu=x86_64_v2 "
-    "-Wall -Wextra -Wshadow -Wold-style-cast -Wcast-qual -Wimplicit-fallthrough "
-    "-Wglobal-constructors -Wexit-time-destructors -Werror -Wno-unused-command-line-argument -Wno-unknown-pragmas"
+    "-Wall -Wextra -Wshadow -Wold-style-cast -Wcast-qual -Wimplicit-fallthrough -Wconversion -Wsign-conversion "
+    "-Wglobal-constructors -Wexit-time-destructors -Werror -ferror-limit=99 -Wno-unused-command-line-argument -Wno-unknown-pragmas"
 ).split()
 # What each tool defines: Bambu's literal pragmas or Vitis' are chosen by it.
 FORMS = {"Bambu": ("-D__BAMBU__",), "Vitis": ("-D__SYNTHESIS__", "-D__VITIS_HLS__")}

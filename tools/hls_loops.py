@@ -7,6 +7,7 @@ No C++ simulation sees these pragmas, so the source is read:
 * an array that an unrolled loop indexes by its variable is partitioned in the same file
 * a read-only memory that several lanes read at once is split by lane, and words of several limbs are joined (`DFC_BANKS`, `DFC_LIMBS`)
 * an array that outlives the iterations of a pipelined loop is partitioned, or ``DFC_DISTANCE`` says how far a read is from the write
+* what one iteration hands to the next, a member or a variable from before the loop, has a width of its own: no built-in integer
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from dataclasses import dataclass
 _LOOP = re.compile(r"\b(for|while) (?=\()")
 _DIMENSIONS = r"(?:\[[^\]]+\])+"
 _ARRAY = re.compile(rf"^\s*(?:static\s+)?[A-Za-z_][\w:<>*+ ,]*?[\w>] (\w+{_DIMENSIONS}(?:, \w+{_DIMENSIONS})*)(?: = [^;]*)?;", re.MULTILINE)
+_BUILT_IN = re.compile(
+    r"^\s+(?:unsigned|signed|short|int|long|char|std::u?int\d+_t)(?: long| int)* (\w+)(?: = [^;()]*)?(?:, [^;()]*)?;", re.MULTILINE
+)
 _ROM = re.compile(r"^const dfc::Rom<(\d+), \d+, (\d+)> (\w+) =", re.MULTILINE)
 _SPLIT = re.compile(r"DFC_(?:PARTITION|BANKS)\((\w+)|array_partition variable = (\w+)|lb_registers\((\w+)")
 
@@ -92,6 +96,20 @@ def breaches(text: str) -> Iterator[tuple[int, str]]:
     for match in re.finditer(r"^\s+DFC_PIPELINE\((?!1\))", text, re.MULTILINE):
         yield match.start(), "a loop is pipelined at another interval than 1, which the timing model takes for granted"
     yield from _arrays(text, found)
+    yield from _widths(text, found)
+
+
+def _widths(text: str, found: list[Loop]) -> Iterator[tuple[int, str]]:
+    pipelined = [loop for loop in found if loop.pragma == "DFC_PIPELINE"]
+    for match in _BUILT_IN.finditer(text):
+        at, name = match.start(1), match[1]
+        opened = next((i for i in range(at, 0, -1) if text[i] == "{" and closing(text, i) > at), 0)
+        changed = rf"\b{name}\b(\+\+|--| [-+*/%&|^]?= )|(\+\+|--){name}\b"
+        if re.search(r"\b(struct|class) \w+[^;{}]*$", text[:opened]) or any(
+            opened < o.start < closing(text, opened) and not o.body <= at < o.end and re.search(changed, text[o.body : o.end])
+            for o in pipelined
+        ):
+            yield at, f"{name} is carried from one iteration to the next and as wide as a built-in integer"
 
 
 def _arrays(text: str, found: list[Loop]) -> Iterator[tuple[int, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 STREAM = "_ZN3hls6stream"
 HEAP = re.compile(r"_Zn[wa]|_Zd[la]|(malloc|calloc|realloc|free|aligned_alloc)$")
 _CALLS = ("call", "invoke", "callbr")
+_DIVISIONS = ("udiv", "sdiv", "urem", "srem")
+_SHIFTS = ("shl", "lshr", "ashr")
 # A number, or an array of zeros.
 _ENTRY = re.compile(r"i64 (-?\d+)|((?:\[\d+ x )+)i64\]+ zeroinitializer")
 
@@ -31,6 +34,7 @@ def breaches(text: str, memories: Mapping[str, Limbs], state: Sequence[str] = ()
     module = llvm.parse_assembly(text)
     defined = tuple(f"_Z{len(name)}{name}R" for name in others)
     found = [*_globals(module, state), *_memories(module, memories), *_functions(module, defined)]
+    found += [x for f in module.functions if not f.is_declaration for x in _arithmetic(f)]
     return found if found or not unit else list(_loops(module, unit))  # without recursion, as has been seen
 
 
@@ -97,6 +101,49 @@ def _functions(module: llvm.ModuleRef, defined: tuple[str, ...]) -> Iterator[str
     for loop in nx.strongly_connected_components(calls):
         if len(loop) > 1 or any(calls.has_edge(f, f) for f in loop):
             yield f"{min(loop)}: recursion"
+
+
+def _arithmetic(function: llvm.ValueRef) -> Iterator[str]:
+    """Divisions that are no shift; products and shifts by what varies on a way from one iteration to the next, which must fit a cycle.
+
+    Such a way leads through registers of the IR, or through places of memory that have one address all the time.
+    """
+    instructions = {_identity(i): i for block in function.blocks for i in block.instructions}
+    flow = nx.DiGraph()
+    for own, instruction in instructions.items():
+        operands = list(instruction.operands)
+        flow.add_edges_from((_identity(o), own) for o in operands)
+        if instruction.opcode == "store":
+            flow.add_edges_from((own, place) for place in _lasting(operands[1], instructions))
+        elif instruction.opcode == "load":
+            flow.add_edges_from((place, own) for place in _lasting(operands[0], instructions))
+        if instruction.opcode in _DIVISIONS and not _is_power_of_two(operands[1]):
+            yield f"{function.name}: a division"
+    for way in nx.strongly_connected_components(flow):
+        for instruction in (instructions[i] for i in way if i in instructions and len(way) > 1):
+            if instruction.opcode == "mul":
+                yield f"{function.name}: a product on the way from one iteration to the next"
+            elif instruction.opcode in _SHIFTS and list(instruction.operands)[1].value_kind != llvm.ValueKind.constant_int:
+                yield f"{function.name}: a shift by what varies on the way from one iteration to the next"
+
+
+def _is_power_of_two(value: llvm.ValueRef) -> bool:
+    number = int(str(value).split()[-1]) if value.value_kind == llvm.ValueKind.constant_int else 0
+    return number > 0 and number & (number - 1) == 0
+
+
+def _identity(value: llvm.ValueRef) -> int:
+    return int(ctypes.cast(value._ptr, ctypes.c_void_p).value or 0)
+
+
+def _lasting(pointer: llvm.ValueRef, instructions: Mapping[int, llvm.ValueRef]) -> Iterator[str]:
+    """What a pointer's text says of its place, a name and constants; nothing of the function's own memory, whose places are shared."""
+    base = pointer
+    while (made := instructions.get(_identity(base))) is not None:
+        if made.opcode != "getelementptr":
+            return
+        base = next(made.operands)
+    yield str(pointer).partition(" = ")[2].strip() or str(pointer).strip()
 
 
 def _loops(module: llvm.ModuleRef, unit: str) -> Iterator[str]:

@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dfcompile.ir.types import IntType
 from dfcompile.loopback.config import EngineConfig
-from tools.hls_conformance import check_engine, check_source
+from dfcompile.units.repack import Repack
+from tests.three_way import one_unit
+from tools.hls_conformance import check_design, check_engine, check_source
 from tools.llvm_ir import breaches
 
 CLEAN = """
@@ -52,6 +55,7 @@ def test_a_clean_source(tmp_path: Path) -> None:
     assert found(CLEAN, tmp_path) == []
 
 
+CARRIED = "ap_uint<8> kept = 1; for (int i = 0; i < beats; i++) {{ kept = ap_uint<8>({} + in.read()); if (kept == 7) return; }}"
 # Of each fault its place in the source, the text that it adds there, and what is said of it.
 ADDED = {
     "a test whether a stream is empty": (READ, "if (in.empty()) return;", "no member named 'empty'"),
@@ -76,7 +80,21 @@ ADDED = {
     "beats outside of the loop": ("int beats) {", "out.write(0);", "and outside"),
     "two loops": ("out.write(word);", "}\n  for (int i = 0; in.read() != i; i++) {", "beats move in 2 loops"),
     "a loop in the loop": ("out.write(word);", "while (in.read() != 0) {}", "beats move in a loop within the loop"),
-    "a loop in a function that the loop calls": (READ, "drain(in, beat);", "beats move in a loop within the loop"),
+    "a loop in a function that the loop calls": (READ, "drain(in, beat.to_int());", "beats move in a loop within the loop"),
+    "a product that is carried": ("int beats) {", CARRIED.format("kept * 3"), "a product on the way from one iteration to the next"),
+    "a shift that is carried": (
+        "int beats) {",
+        CARRIED.format("(kept << (kept & 7))"),
+        "a shift by what varies on the way from one iteration",
+    ),
+    "a product that a member carries": (
+        ROM,
+        "}\nstruct Walk { unsigned at; __attribute__((noinline)) void next(unsigned by) { at = at * by + 1; } };\n"
+        "unsigned use(Walk& walk) { walk.next(3); walk.next(walk.at); return walk.at; }\nnamespace {",
+        "a product on the way from one iteration to the next",
+    ),
+    "a division": (READ, "if (i % (int(beat) + 1) == 2) return;", "a division"),
+    "a division by a constant": (READ, "if (i % 10 == beat) return;", "a division"),
     "an array from alloca": (
         READ,
         "volatile int* some = static_cast<int*>(__builtin_alloca(beat.to_uint64())); some[0] = 1;",
@@ -133,6 +151,10 @@ def test_a_constructor_is_noticed_and_an_empty_list_is_none() -> None:
     assert breaches(CONSTRUCTOR.format(0, "zeroinitializer"), {"Table": words}) == []
     one = CONSTRUCTOR.format(1, "[{ i32, ptr, ptr } { i32 65535, ptr @fill, ptr null }]")
     assert breaches(one, {"Table": words}) == ["a global is filled at run time: llvm.global_ctors is not empty"]
+
+
+def test_repack_moves_by_constants() -> None:
+    assert check_design(one_unit(Repack((1, 6, 18), IntType(3), 4, 18, 5, 18))) == []
 
 
 @pytest.mark.parametrize(

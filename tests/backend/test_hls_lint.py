@@ -35,6 +35,9 @@ BREACHES = {
     "void f() { double x = 0; }": "floating point",
     "void f(std::vector<int> x) {}": "a standard container",
     "static_assert(true);": "a static_assert without a sentence",
+    "struct Walk {\n  unsigned n, i;\n};": "n is carried from one iteration to the next",
+    "class Walk {\n  void next() { n_++; }\n  std::uint32_t n_ = 0;\n};": "n_ is carried from one iteration to the next",
+    "void f(S& in) {\n  int sum = 0;\n  for (int i = 0; i < 9; i++) {\n    DFC_PIPELINE(1)\n    sum += in.read();\n  }\n}": "sum is",
     "template <int Pe, int Style>\nvoid f() { int x[Pe]; }\nint Style() { return 1; }": "template parameter Style is read nowhere",
 }
 
@@ -55,6 +58,8 @@ ALLOWED = [
     "// new double #pragma HLS\nvoid f() {}",
     "#ifdef __BAMBU__\n#pragma HLS interface port=x mode=axis\n#endif\nvoid f() {}",
     "void f() {\n#ifdef __SYNTHESIS__\n#pragma HLS interface mode=s_axilite port=x offset=0x10\n#endif\n}",
+    "struct Walk {\n  ap_uint<8> n, i;\n  int last() const { return 7; }\n};",
+    "void f(S& in) {\n  int count = 0;\n  for (int i = 0; i < 9; i++) {\n    DFC_PIPELINE(1)\n    int own = in.read();\n    own++;\n  }\n}",
     'static_assert(sizeof(int) == 4, "int has 32 bits");',
     "namespace dfc {\nnamespace {\nconst int x = 3;\n}\n}",
 ]
