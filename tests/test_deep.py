@@ -19,13 +19,13 @@ DEPTH = 200
 """Frames of the interpreter that a build may go below the test: far fewer than the layers."""
 
 
-def chain(folder: Path, layers: int) -> Path:
-    """Pointwise layers of two channels, each with a quantizer."""
+def chain(folder: Path, layers: int, weights: tuple[int, ...] = (-2, -1, 0, 1, 2)) -> Path:
+    """Pointwise layers of two channels, each with a quantizer; weights: to draw from."""
     rng = np.random.default_rng(0)
     constants: dict[str, Any] = {"s": np.float32(0.25), "z": np.uint8(0), "zs": np.int8(0)}
     nodes = [helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q0"]), helper.make_node("DequantizeLinear", ["q0", "s", "z"], ["t0"])]
     for i in range(1, layers + 1):
-        constants[f"w{i}"] = rng.integers(-2, 3, (2, 2, 1, 1)).astype(np.int8)
+        constants[f"w{i}"] = rng.choice(weights, (2, 2, 1, 1)).astype(np.int8)
         nodes += [
             helper.make_node("DequantizeLinear", [f"w{i}", "s", "zs"], [f"v{i}"]),
             helper.make_node("Conv", [f"t{i - 1}", f"v{i}"], [f"c{i}"], kernel_shape=[1, 1]),
@@ -48,6 +48,30 @@ def shallow() -> Any:
         used += 1
     yield lambda: sys.setrecursionlimit(used + DEPTH)
     sys.setrecursionlimit(before)
+
+
+def calls(path: Path) -> int:
+    """Calls of Python and C functions that `check` makes."""
+    count = 0
+
+    def called(frame: Any, event: str, arg: Any) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(called)
+    try:
+        assert check(path) == ()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def test_work_grows_with_the_layers(tmp_path: Path) -> None:
+    """Twice as many more layers are twice as many more calls: no pass looks at the whole graph for each of its nodes."""
+    full = (2,)  # codes keep their range: pruning what has none left goes on for more rounds the deeper a network is
+    check(chain(tmp_path, 10, full))
+    few, more, most = (calls(chain(tmp_path, n, full)) for n in (10, 30, 70))
+    assert most - more < 2.2 * (more - few)
 
 
 def test_check(tmp_path: Path, shallow: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from dfcompile.ir.graph import Graph, Node
 from dfcompile.units.base import Stream, Unit, unit_of
@@ -45,6 +46,15 @@ class Design:
             for t, s in zip(n.inputs, unit.inputs, strict=True):
                 found.setdefault(t, s)
             found.update(zip(n.outputs, unit.outputs, strict=True))
+        return found
+
+    @cached_property
+    def hls_slots(self) -> Mapping[str, int]:
+        """Tensor name -> beats that may lie between what its unit's C++ has issued and what it has handed over."""
+        found = dict.fromkeys(self.graph.inputs, 1)
+        for n in self.graph.nodes:
+            for process in unit_of(n).hls_schedule():
+                found.update((n.outputs[k], give.slots) for k, give in process.gives.items())
         return found
 
     def fifos(self) -> dict[str, Fifo]:

@@ -6,7 +6,7 @@ ONNX layout, integer operators on channels-last streams, hardware units. A pass 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
@@ -124,16 +124,25 @@ class Graph:
     def node(self, name: str) -> Node:
         return self._by_name[name]
 
-    def producers(self) -> dict[str, Node]:
+    @cached_property
+    def _producers(self) -> dict[str, Node]:
         return {t: n for n in self.nodes for t in n.outputs}
 
-    def consumers(self) -> dict[str, list[Node]]:
-        """For each tensor its readers, one entry for each use (a node that reads it twice is listed twice)."""
+    def producers(self) -> Mapping[str, Node]:
+        """The node that makes a tensor; found once, so that passes may ask at each node."""
+        return self._producers
+
+    @cached_property
+    def _consumers(self) -> dict[str, Sequence[Node]]:
         found: dict[str, list[Node]] = {t: [] for t in self.tensors}
         for n in self.nodes:
             for t in n.inputs:
                 found.setdefault(t, []).append(n)
-        return found
+        return dict(found)
+
+    def consumers(self) -> Mapping[str, Sequence[Node]]:
+        """For each tensor its readers, one entry for each use (a node that reads it twice is listed twice); found once."""
+        return self._consumers
 
     def topology(self) -> nx.MultiDiGraph[str]:
         """Node names as vertices, tensors as edges (attribute ``tensor``)."""

@@ -17,7 +17,7 @@ class Placing:
     def __init__(self, graph: Graph, config: EngineConfig) -> None:
         self.graph, self.config = graph, config
         self.result = Lowered()
-        self.readers = graph.consumers()
+        self.readers = dict(graph.consumers())
 
     def tensor(self, name: str) -> Tensor:
         return self.graph.tensors[name]

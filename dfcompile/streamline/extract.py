@@ -51,7 +51,7 @@ class _Extraction:
         self.nodes: list[Node] = []
         self.problems: list[Problem] = []
         self.ranges: dict[str, tuple[Array, Array]] = {}
-        self.made = graph.producers()
+        self.made = dict(graph.producers())
         self.renamed: dict[str, str] = {}
         self.outputs = set(graph.outputs)
         for name in graph.inputs:

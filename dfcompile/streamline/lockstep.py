@@ -16,16 +16,20 @@ from dfcompile.ir.graph import Array, Graph, Node
 
 
 class _Version:
-    """One version on its way: values by tensor, what they are equal to, and how often each will still be asked for."""
+    """One version on its way: values by tensor (constants aside), what they are equal to, and how often each will still be asked for."""
 
     def __init__(self, name: str, graph: Graph, feeds: Mapping[str, Array], extra: Iterable[str]) -> None:
         self.name, self.graph = name, graph
         self.queue = deque(graph.nodes)
         self.made = graph.producers()
-        self.values: dict[str, Array] = {**graph.constants, **feeds}
+        self.values: dict[str, Array] = dict(feeds)
         self.origin: dict[str, object] = {**{t: id(a) for t, a in graph.constants.items()}, **{t: t for t in feeds}}
         self.uses = Counter(t for n in graph.nodes for t in n.inputs)
         self.uses.update(extra)
+
+    def value(self, tensor: str) -> Array:
+        found = self.values.get(tensor)
+        return self.graph.constants[tensor] if found is None else found
 
     def release(self, tensor: str) -> None:
         """One who asked is served; nothing is kept for nobody."""
@@ -56,9 +60,9 @@ class Lockstep:
     def take(self, tensor: str) -> Array:
         """The codes of a tensor of the first version."""
         first = self.versions[0]
-        while tensor not in first.values:
+        while tensor not in first.values and tensor not in first.graph.constants:
             self._advance()
-        found = first.values[tensor]
+        found = first.value(tensor)
         first.release(tensor)
         return found
 
@@ -68,7 +72,7 @@ class Lockstep:
             self._advance()
         assert not any(v.queue for v in self.versions), "all versions of a graph end with the first"
         outputs = self.versions[0].graph.outputs
-        return {t: self.versions[0].values[t] for t in outputs}
+        return {t: self.versions[0].value(t) for t in outputs}
 
     def _advance(self) -> None:
         """One node of the first version, and of the others all that can be held against it."""
@@ -79,7 +83,7 @@ class Lockstep:
         self.most_bytes = max(self.most_bytes, self._held())
 
     def _held(self) -> int:
-        alive = {id(a): a for v in self.versions for t, a in v.values.items() if t not in v.graph.constants}
+        alive = {id(a): a for v in self.versions for a in v.values.values()}
         return sum(a.nbytes for a in alive.values())
 
     def _is_ready(self, i: int, node: Node) -> bool:
@@ -92,7 +96,7 @@ class Lockstep:
         if before and twin and twin.op is node.op and self._same_inputs(before, twin, version, node):
             results = tuple(before.values[t] for t in node.outputs)
         else:
-            results = node.op.execute(*(version.values[t] for t in node.inputs))
+            results = node.op.execute(*(version.value(t) for t in node.inputs))
         for t, result in zip(node.outputs, results, strict=True):
             version.values[t], version.origin[t] = result, (i, t)
             if before and t in before.made:

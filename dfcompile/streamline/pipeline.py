@@ -69,8 +69,10 @@ def streamline(
         dump("encode", encoded.graph)
     graph, passes = encoded.graph, []
 
+    layers = _layers(model, fates)
+
     def pruned(graph: Graph, decline: Decline) -> Graph:
-        return prune(graph, decline, lambda node, text: _add(model, fates, node, text))
+        return prune(graph, decline, lambda node, text: _add(layers, fates, node, text))
 
     for name, run in (*((p.__name__, p) for p in PASSES), (prune.__name__, pruned)):
         graph = run(graph, noted(name, left))
@@ -83,11 +85,20 @@ def streamline(
     return Streamlined(graph, replace(host, streams=_streams(graph)), fates, encoded.input_types, probes, tuple(left))
 
 
-def _add(model: Graph, fates: dict[str, str], node: Node, text: str) -> None:
-    """More to tell of what became of the model's layer behind a convolution of the integer graph: nodes are told apart by ONNX nodes."""
+def _layers(model: Graph, fates: dict[str, str]) -> dict[str, list[str]]:
+    """ONNX node -> the model's layers that came from it."""
+    found: dict[str, list[str]] = {}
     for layer in model.nodes:
-        if isinstance(layer.op, LAYERS) and layer.name in fates and set(layer.source) & set(node.source):
-            fates[layer.name] += f"; {text}"
+        if isinstance(layer.op, LAYERS) and layer.name in fates:
+            for source in layer.source:
+                found.setdefault(source, []).append(layer.name)
+    return found
+
+
+def _add(layers: dict[str, list[str]], fates: dict[str, str], node: Node, text: str) -> None:
+    """More to tell of what became of the model's layer behind a convolution of the integer graph: nodes are told apart by ONNX nodes."""
+    for layer in {name for source in node.source for name in layers.get(source, ())}:
+        fates[layer] += f"; {text}"
 
 
 def _host(model: Graph, encoded: Encoded) -> HostSide:

@@ -12,7 +12,6 @@ from fractions import Fraction
 
 from dfcompile.dataflow.design import Design
 from dfcompile.timing.fifo_sizing import Progress, deepen
-from dfcompile.timing.net import System
 from dfcompile.timing.system import build
 
 # An HLS tool's pipelines have lengths of their own, so FIFOs sized to the cycle get some slack. Two slots are the tool's least.
@@ -31,14 +30,14 @@ def size_streams(design: Design, interval: Fraction, progress: Progress = lambda
         return design
     system = build(design, hls=True)
     fifos = {t: d for t, d in design.fifo_depths.items() if d}
-    return replace(design, hls_depths=_slots(system, deepen(system, fifos, interval, _WORK, progress)))
+    return replace(design, hls_depths=_slots(design, deepen(system, fifos, interval, _WORK, progress)))
 
 
 def stream_depths(design: Design) -> Mapping[str, int]:
     """Slots of each stream of the C++. Where nobody sized them, those of the FIFOs, with what streams need besides."""
-    return design.hls_depths or _slots(build(design, hls=True), design.fifo_depths)
+    return design.hls_depths or _slots(design, design.fifo_depths)
 
 
-def _slots(system: System, fifos: Mapping[str, int]) -> dict[str, int]:
+def _slots(design: Design, fifos: Mapping[str, int]) -> dict[str, int]:
     """Slots of the streams of the C++ for FIFOs of the timing model: beats that a unit may have issued and not handed over lie there."""
-    return {e.tensor: max(_LEAST, d + e.slots + (_SLACK if d else 0)) for e in system.edges for d in [fifos.get(e.tensor, 0)]}
+    return {t: max(_LEAST, d + slots + (_SLACK if d else 0)) for t, slots in design.hls_slots.items() for d in [fifos.get(t, 0)]}

@@ -2,20 +2,33 @@
 
 Each sequence is a deterministic list of events, so the system is a Kahn network: a sequence advances while the
 times it waits for are known, and every event is computed once, whatever the order.
+
+Events are computed in blocks: what links ask of all events of a sequence that can be computed, then their times. A stream with room for
+one beat would make blocks of one event, since its ends take turns: the two sequences there are *twins*, computed together.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from dfcompile.timing.kernel import jit
+from dfcompile.timing.kernel import inline, jit
 from dfcompile.timing.net import LINK, SEQUENCE, Ints, Net, Records, Shorts, record, with_state
 
-# waits: the link it is stopped by; queued: whether it is in the queue; frame, step: its next event
-_SEQUENCE = record("waits", "queued", "frame", "step", of=SEQUENCE)
-# event, cursor: the waiting event of the next beat, and its place in the port; age, beat: frame and beat that it waits for
+# waits: the link it is stopped by; queued: whether it (of twins: the one that gives) is in the queue; frame, step: its next event
+# till: what links ask of events up to this one is known; base: of the first event of that block
+# twin: the other one, or -1; gives: whether it is the twin that gives; lock: the link from the other one
+# port, beat, event: the stream between twins at its end, the next beat there and that beat's event
+# held: of the twin that gives: whether its last beat was not taken yet; last: when its last beat was given or taken
+_SEQUENCE = record(
+    "waits", "queued", "frame", "step", "till", "base", "twin", "gives", "lock", "port", "beats", "beat", "event", "held", of=SEQUENCE
+)
+# event: the waiting event of the next beat, beyond all where the frame has no more; cursor: that beat's place in the port
+# age, beat: frame and beat that it waits for
 _LINK = record("event", "cursor", "age", "beat", of=LINK)
 _LATEST = 1 << 30  # delays are shorter, so a time from here on is seen before 32 bits are too few
+_BLOCK = 256  # events at a time
+_NEVER = -(1 << 29)  # before any time, also with a delay
+_BEYOND = (1 << 31) - 1
 
 
 def run(net: Net, frames: int) -> tuple[Ints | Shorts, Ints, Ints]:
@@ -39,12 +52,43 @@ def _filled(net: Net, times: Ints | Shorts) -> Records:
     links["event"] = net.ports[links["dst_port"]] if len(links) else 0
     links["age"], links["beat"] = np.divmod(-links["shift_frames"] * links["beats"] - links["shift_beats"], links["beats"])
     sequences["waits"], sequences["queued"] = -1, 1
-    _run(sequences, links, net.ports, net.gaps, net.out, times)
+    _pair(sequences, net)
+    late, last = np.empty((net.n, _BLOCK), dtype=times.dtype), np.full(net.n, _NEVER, dtype=times.dtype)
+    _run(sequences, links, net.ports, net.gaps, net.out, times, late, last)
     return sequences[:-1]
 
 
+def _pair(sequences: Records, net: Net) -> None:
+    """Make twins of the ends of streams with room for one beat, those of most beats first; nothing has two twins."""
+    sequences["twin"] = sequences["lock"] = -1
+    sequences["event"] = _BEYOND
+    links = net.links
+    shift = links["shift_frames"] * links["beats"] + links["shift_beats"]
+    ends = list(zip(links["src"].tolist(), links["dst"].tolist(), links["src_port"].tolist(), links["dst_port"].tolist(), strict=True))
+    back = {ends[k]: k for k in np.flatnonzero(shift == 1).tolist()}
+    for k in sorted(np.flatnonzero(shift == 0).tolist(), key=lambda k: -links["beats"][k]):
+        a, b, given, taken = ends[k]
+        room = back.get((b, a, taken, given))
+        if room is None or a == b or sequences["twin"][a] >= 0 or sequences["twin"][b] >= 0:
+            continue
+        for q, twin, lock, port in ((a, b, room, given), (b, a, k, taken)):
+            now = sequences[q]
+            now["twin"], now["lock"], now["port"], now["beats"], now["event"] = twin, lock, port, links["beats"][k], net.ports[port]
+        sequences["gives"][a] = 1
+
+
 @jit
-def _run(sequences: Records, links: Records, ports: Shorts, gaps: Shorts, out: Ints, times: Ints | Shorts) -> None:
+def _run(
+    sequences: Records,
+    links: Records,
+    ports: Shorts,
+    gaps: Shorts,
+    out: Ints,
+    times: Ints | Shorts,
+    late: Ints | Shorts,
+    last: Ints | Shorts,
+) -> None:
+    """late: what links ask of the events of each sequence's block; last: when a sequence last gave its twin a beat, or took one."""
     n = len(sequences) - 1
     queue = np.arange(n)
     head, size = 0, n
@@ -52,55 +96,167 @@ def _run(sequences: Records, links: Records, ports: Shorts, gaps: Shorts, out: I
         q = queue[head]
         head = head + 1 if head + 1 < n else 0
         size -= 1
-        now = sequences[q]
-        now.queued = 0
-        _advance(sequences, links, ports, gaps, times, q)
-        for a in range(now.outs, sequences[q + 1].outs):
-            link = links[out[a]]
-            waiting = sequences[link.dst]
-            if waiting.waits != out[a] or waiting.queued:
-                continue
-            event = ports[link.src_port + link.beat]
-            if link.age < now.frame or (link.age == now.frame and event < now.step):
-                queue[head + size if head + size < n else head + size - n] = link.dst
-                size += 1
-                waiting.queued = 1
+        sequences[q].queued = 0
+        twin = sequences[q].twin
+        if twin < 0:
+            _advance(sequences, links, ports, gaps, times, late[q], q)
+        elif sequences[q].gives:
+            _advance_twins(sequences, links, ports, gaps, times, late, last, q, twin)
+        else:
+            _advance_twins(sequences, links, ports, gaps, times, late, last, twin, q)
+        for who in (q, twin) if twin >= 0 else (q, q):
+            now = sequences[who]
+            for a in range(now.outs, sequences[who + 1].outs):
+                link = links[out[a]]
+                waiting = sequences[link.dst]
+                if waiting.waits != out[a] or waiting.queued or link.dst == now.twin:
+                    continue
+                if _is_known(sequences, ports, link.src, link.src_port, link.age, link.beat):
+                    queue[head + size if head + size < n else head + size - n] = link.dst
+                    size += 1
+                    waiting.queued = 1
+
+
+@inline
+def _is_known(sequences: Records, ports: Shorts, q: int, port: int, frame: int, beat: int) -> bool:
+    """Whether a beat of a sequence's port has a time, or comes before the first frame."""
+    now = sequences[q]
+    known: bool = frame < now.frame or (frame == now.frame and ports[port + beat] < now.step)
+    return known
+
+
+@inline
+def _look(sequences: Records, links: Records, ports: Shorts, times: Ints | Shorts, late: Ints | Shorts, q: int) -> None:
+    """Make the next block of sequence q: events for which all that they wait for by links is known."""
+    now = sequences[q]
+    if now.waits >= 0 and now.waits != now.lock:
+        link = links[now.waits]
+        if not _is_known(sequences, ports, link.src, link.src_port, link.age, link.beat):
+            return
+    i = now.step
+    j = min(i + _BLOCK, now.events)
+    now.waits = -1
+    for k in range(now.ins, sequences[q + 1].ins):
+        link = links[k]
+        event, cursor, age, beat = link.event, link.cursor, link.age, link.beat
+        while event < j and k != now.lock:
+            if not _is_known(sequences, ports, link.src, link.src_port, age, beat):
+                j = event
+                now.waits = k
+                break
+            cursor, beat = cursor + 1, beat + 1
+            event = ports[link.dst_port + cursor] if cursor < link.beats else _BEYOND
+            if beat == link.beats:
+                age, beat = age + 1, 0
+    now.base, now.till = i, j
+    late[: j - i] = _NEVER
+    for k in range(now.ins, sequences[q + 1].ins):
+        link = links[k]
+        event, first = link.event, sequences[link.src].first
+        while event < j and k != now.lock:
+            if link.age >= 0:
+                late[event - i] = max(late[event - i], times[link.age, first + ports[link.src_port + link.beat]] + link.delay)
+            link.cursor, link.beat = link.cursor + 1, link.beat + 1
+            event = ports[link.dst_port + link.cursor] if link.cursor < link.beats else _BEYOND
+            if link.beat == link.beats:
+                link.age, link.beat = link.age + 1, 0
+        link.event = event
 
 
 @jit
-def _advance(sequences: Records, links: Records, ports: Shorts, gaps: Shorts, times: Ints | Shorts, q: int) -> None:
+def _advance(sequences: Records, links: Records, ports: Shorts, gaps: Shorts, times: Ints | Shorts, late: Ints | Shorts, q: int) -> None:
     """Compute the events of sequence q until it must wait for an event that has no time yet."""
     now = sequences[q]
-    base, n, first, last = now.first, now.events, now.ins, sequences[q + 1].ins
-    f, i = now.frame, now.step
-    while f < len(times):
-        t = gaps[base]
-        if i > 0:
-            t = times[f, base + i - 1] + gaps[base + i]
-        elif f > 0:
-            t = times[f - 1, base + n - 1] + now.wrap
-        for k in range(first, last):
-            link = links[k]
-            if link.event == i and link.age >= 0:
-                other, event = sequences[link.src], ports[link.src_port + link.beat]
-                if link.age > other.frame or (link.age == other.frame and event >= other.step):
-                    now.waits = k
-                    return
-                t = max(t, times[link.age, other.first + event] + link.delay)
-        times[f, base + i] = t
-        for k in range(first, last):
-            link = links[k]
-            if link.event == i:
-                link.beat += 1
-                if link.beat == link.beats:
-                    link.beat = 0
-                    link.age += 1
-                link.cursor += 1
-                if link.cursor == link.beats:
-                    link.cursor = 0
-                link.event = ports[link.dst_port + link.cursor]
-        i += 1
-        if i == n:
-            i, f = 0, f + 1
-        now.frame, now.step = f, i
-    now.waits = -1
+    first = now.first
+    while now.frame < len(times):
+        _look(sequences, links, ports, times, late, q)
+        start, end = now.step, now.till
+        if start == end:
+            return
+        f, t = now.frame, _before(sequences, times, gaps, q)
+        for i in range(start, end):
+            t = max(t + gaps[first + i], late[i - start])
+            times[f, first + i] = t
+        _go_on(sequences, links, ports, q, end)
+
+
+@inline
+def _before(sequences: Records, times: Ints | Shorts, gaps: Shorts, q: int) -> int:
+    """The time from which on the gap of the next event of sequence q counts."""
+    now = sequences[q]
+    t: int = 0
+    if now.step:
+        t = times[now.frame, now.first + now.step - 1]
+    elif now.frame:
+        t = times[now.frame - 1, now.first + now.events - 1] + now.wrap - gaps[now.first]
+    return t
+
+
+@jit
+def _advance_twins(
+    sequences: Records,
+    links: Records,
+    ports: Shorts,
+    gaps: Shorts,
+    times: Ints | Shorts,
+    late: Ints | Shorts,
+    last: Ints | Shorts,
+    a: int,
+    b: int,
+) -> None:
+    """The same for twins, of which `a` gives: they take turns at the beats between them."""
+    give, take = sequences[a], sequences[b]
+    room, latency, p, c = links[give.lock].delay, links[take.lock].delay, give.first, take.first
+    while True:
+        if give.step == give.till and give.frame < len(times):
+            _look(sequences, links, ports, times, late[a], a)
+        if take.step == take.till and take.frame < len(times):
+            _look(sequences, links, ports, times, late[b], b)
+        i, i_end, j, j_end = give.step, give.till, take.step, take.till
+        s, t = _before(sequences, times, gaps, a), _before(sequences, times, gaps, b)
+        f, g, asked, asks, i_base, j_base = give.frame, take.frame, late[a], late[b], give.base, take.base
+        held, given, taken, gives, takes = give.held, last[a], last[b], give.event, take.event
+        while True:
+            if i < i_end and not (held and i == gives):
+                s = max(s + gaps[p + i], asked[i - i_base])
+                if i == gives:
+                    s = max(s, taken + room)
+                    given, held = s, 1
+                    give.beat += 1
+                    gives = ports[give.port + give.beat] if give.beat < give.beats else _BEYOND
+                times[f, p + i] = s
+                i += 1
+            elif j < j_end and (held or j != takes):
+                t = max(t + gaps[c + j], asks[j - j_base])
+                if j == takes:
+                    t = max(t, given + latency)
+                    taken, held = t, 0
+                    take.beat += 1
+                    takes = ports[take.port + take.beat] if take.beat < take.beats else _BEYOND
+                times[g, c + j] = t
+                j += 1
+            else:
+                break
+        stopped = i == give.step and j == take.step
+        give.held, last[a], last[b], give.event, take.event = held, given, taken, gives, takes
+        if stopped:
+            if i < i_end:
+                give.waits = give.lock
+            if j < j_end:
+                take.waits = take.lock
+            return
+        _go_on(sequences, links, ports, a, i)
+        _go_on(sequences, links, ports, b, j)
+
+
+@inline
+def _go_on(sequences: Records, links: Records, ports: Shorts, q: int, step: int) -> None:
+    """Let this be the next event of sequence q, or the first one of the next frame."""
+    now = sequences[q]
+    now.step = step
+    if step == now.events:
+        now.frame, now.step, now.till, now.waits = now.frame + 1, 0, 0, -1
+        for k in range(now.ins, sequences[q + 1].ins):
+            links[k].cursor, links[k].event = 0, ports[links[k].dst_port]
+        if now.twin >= 0:
+            now.beat, now.event = 0, ports[now.port]

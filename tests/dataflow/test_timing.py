@@ -100,6 +100,26 @@ def test_times_kept_up_to_date_say_the_same_as_new_ones(made: Design, data: st.D
         assert periodic.depths == depths
 
 
+@pytest.mark.parametrize("slots", [1, 2, 5])
+@pytest.mark.parametrize("credit", [0, 1])
+def test_a_frame_of_many_blocks_of_events(slots: int, credit: int) -> None:
+    """Units that give where others take, over more events than are computed at a time."""
+    beats = 700
+    every, some = steps(*range(beats)), steps(*range(3, beats + 40, 3))[: beats // 3]
+    units = [
+        Fake((beats,), (beats,), (Process(beats, {0: every}, {0: Give(every, 2, slots, credit)}),)),
+        Fake((beats,), (beats // 3,), (Process(beats + 40, {0: every + 7}, {0: Give(some, 1, slots, credit)}),)),
+        Fake((beats // 3,), (beats // 3,), (Process(beats, {0: some}, {0: Give(some, 3, slots, credit)}),)),
+    ]  # fmt: skip
+    made = chain(*units, depths={"t1": 2})
+    outcome = simulate(made, 3)
+    assert outcome
+    timing = solve(made, 3)
+    wire = outcome.wires[made.graph.outputs[0]]
+    assert timing.frame_done.tolist() == [r - first_take(outcome) for r in wire.reads[wire.beats - 1 :: wire.beats][:3]]
+    assert same_fifos(made, timing, outcome)
+
+
 def chain(*units: Fake, depths: dict[str, int] | None = None) -> Design:
     ends = ["in", *(f"t{i}" for i in range(len(units)))]
     nodes = [(f"u{i}", u, ends[i], ends[i + 1]) for i, u in enumerate(units)]
