@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dfcompile.dataflow.sum_tables import Sum, sum_tables
 from dfcompile.ir.requantization import requantize
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.add import Add
@@ -26,6 +27,7 @@ from dfcompile.units.pool import Pool
 from dfcompile.units.repack import Repack
 from dfcompile.units.sliding_window import SlidingWindow
 from dfcompile.units.split import Split
+from dfcompile.units.table_add import TableAdd
 from dfcompile.units.threshold import Threshold
 from dfcompile.units.upsample import Upsample
 from dfcompile.units.vvtu import Vvtu
@@ -103,6 +105,14 @@ def lookup(x: str, out: str, channels: int, pe: int, shared: bool) -> Lookup:
     """A random table."""
     entries = _codes(np.random.default_rng(channels), dtype(out), 1 if shared else channels, dtype(x).hi - dtype(x).lo + 1)
     return Lookup(dtype(x), dtype(out), entries, dtype(x).lo, (2, 2, channels), pe)
+
+
+def table_add(factors: tuple[int, int], divisor: int, lanes: int) -> TableAdd:
+    """round((factors[0] * a + factors[1] * b) / divisor) of int8 codes, as int8."""
+    steps = np.array([(2 * k - 1) * divisor // 2 + 1 for k in range(-127, 128)], np.int64)
+    found = sum_tables(Sum((dtype("s8"), dtype("s8")), ((-128, 127), (-128, 127)), factors, 0, steps, False))
+    assert found is not None, "there are tables for all factors of ten bits that were tried"
+    return TableAdd((4, 4, 16), (dtype("s8"), dtype("s8")), dtype("s8"), *found, lanes)
 
 
 def window(size: int, channels: int, k: int, x: str, simd: int, pad: int = 0, stride: int = 1, **fields: Any) -> SlidingWindow:
@@ -274,7 +284,14 @@ def _rows() -> Iterator[Unit]:
     yield shares("u20", (1, 9, 17), 64, 1, 63, 3)
 
 
+def _tables() -> Iterator[Unit]:
+    """Sums by tables."""
+    yield table_add((1013, 640), 1019, 4)
+    yield table_add((513, 356), 811, 1)
+    yield table_add((297, 496), 577, 16)
+
+
 def sweep() -> dict[str, Unit]:
     """Name -> unit; the names tell what varies."""
-    units = [*_mvtus(), *_others(), *_movers(), *_more(), *_padded(), *_scaled(), *_products(), *_rows()]
+    units = [*_mvtus(), *_others(), *_movers(), *_more(), *_padded(), *_scaled(), *_products(), *_rows(), *_tables()]
     return {f"{u.kind}{i:02d}": u for i, u in enumerate(units)}

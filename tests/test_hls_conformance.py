@@ -34,6 +34,7 @@ from tests.units.test_mvtu_graph import graph_units
 from tests.units.test_pool import pools
 from tests.units.test_repack import repacks
 from tests.units.test_rows import below_maxes, normalizes
+from tests.units.test_table_add import table_adds
 from tests.units.test_threshold import thresholds
 from tests.units.test_upsample import upsamples
 from tests.units.test_vvtu import vvtus
@@ -52,7 +53,7 @@ KINDS: dict[str, st.SearchStrategy[Unit]] = {
         lambda a, b: WidthConverter((1, 5, 12), INT4, a, b), st.sampled_from([1, 2, 12, 60]), st.sampled_from([1, 3, 4, 20])
     ),
     "mvtu": st.one_of(mvtus(), graph_units()),
-    "matmul": matmuls(), "below_max": below_maxes(), "normalize": normalizes(),
+    "matmul": matmuls(), "below_max": below_maxes(), "normalize": normalizes(), "table_add": table_adds(),
 }  # fmt: skip
 
 

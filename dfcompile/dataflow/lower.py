@@ -11,6 +11,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from dfcompile.dataflow.sum_tables import Sum, sum_tables
+from dfcompile.device.family import DEFAULT
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array, Graph, Node, Tensor
 from dfcompile.ir.intop import (
@@ -51,6 +53,7 @@ from dfcompile.units.parts.thresholding import SCALED_BITS
 from dfcompile.units.pool import Pool
 from dfcompile.units.sliding_window import SlidingWindow
 from dfcompile.units.split import Split
+from dfcompile.units.table_add import TableAdd
 from dfcompile.units.threshold import Threshold
 from dfcompile.units.upsample import Upsample
 from dfcompile.units.vvtu import Vvtu
@@ -152,8 +155,27 @@ class _Lowering:
         self._one(node, _window(self._shape(node.inputs[0]), op.window, self._type(node.inputs[0]), 0))
 
     def _int_add(self, node: Node, op: IntAdd) -> None:
-        types = self._type(node.inputs[0]), self._type(node.inputs[1])
-        self._one(node, Add(self._shape(node.inputs[0]), types, op.factors, op.offset))
+        shape, types = self._shape(node.inputs[0]), (self._type(node.inputs[0]), self._type(node.inputs[1]))
+        add, fused = Add(shape, types, op.factors, op.offset), self._fused(node.outputs[0], shape[2])
+        if fused and (found := self._by_tables(node, add, fused)):
+            self._with_thresholds(node, found, node.inputs, fused)
+            return
+        self._one(node, add)
+
+    def _by_tables(self, node: Node, add: Add, behind: Thresholds) -> TableAdd | None:
+        """The sum and the thresholds behind it as one unit, where it is smaller than the two."""
+        falls = np.zeros(1, bool) if behind.flip is None else behind.flip
+        if len(behind.values) > 1 or behind.dtype.bipolar or np.any(falls != falls[0]):
+            return None
+        sources = [self.graph.tensors[t] for t in node.inputs]
+        a, b = ((int(np.min(t.range[0])), int(np.max(t.range[1]))) for t in sources)
+        found = sum_tables(Sum(add.in_dtypes, (a, b), add.factors, add.offset, behind.values[0], bool(falls[0])))
+        if found is None:
+            return None
+        unit = TableAdd(add.shape, add.in_dtypes, behind.dtype, *found)
+        threshold = Threshold(add.sums, behind.dtype, behind.values, behind.flip, add.shape, scaling=behind.scaling)
+        apart = min(threshold.folded(**s).resources(DEFAULT).lut for s in threshold.styles(DEFAULT)) + add.resources(DEFAULT).lut
+        return unit if unit.resources(DEFAULT).lut < apart else None
 
     def _int_mul(self, node: Node, op: IntMul) -> None:
         types = self._type(node.inputs[0]), self._type(node.inputs[1])

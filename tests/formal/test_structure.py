@@ -28,6 +28,7 @@ from dfcompile.units.pool import Pool
 from dfcompile.units.repack import Repack
 from dfcompile.units.sliding_window import SlidingWindow
 from dfcompile.units.split import Split
+from dfcompile.units.table_add import TableAdd
 from dfcompile.units.upsample import Upsample
 from dfcompile.units.width_converter import WidthConverter
 from tests.backend.designs import dense, residual, two_ports
@@ -67,6 +68,7 @@ UNITS: dict[str, list[Unit]] = {
         window(), window((2, 2), 0, stride=(2, 2), channels_outer=True), window((1, 1), -1), window(depth=60, style="bram"), window(simd=3),
     ],
     "split": [Split((1, 2, 6), (4, 2), INT3, lanes=2), Split((1, 2, 2), (1, 1), INT3)],
+    "table_add": [TableAdd((1, 2, 4), (INT3, UINT2), INT3, RNG.integers(0, 30, 128), 2, lanes) for lanes in (1, 4)],
     "threshold": [threshold(RNG, Operands(x, BIPOLAR, out, True), shape, **f) for x, out, shape, f in test_threshold.CORNERS.values()],
     "upsample": [Upsample((2, 3, 4), factors, INT3, lanes) for factors in ((1, 2), (2, 1), (2, 2)) for lanes in (1, 4)],
     "vvtu": [vvtu(RNG, types, *sizes, **fields) for types, sizes, fields in test_vvtu.CORNERS.values()],
