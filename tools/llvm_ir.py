@@ -104,7 +104,8 @@ def _functions(module: llvm.ModuleRef, defined: tuple[str, ...]) -> Iterator[str
 
 
 def _arithmetic(function: llvm.ValueRef) -> Iterator[str]:
-    """Divisions that are no shift; products and shifts by what varies on a way from one iteration to the next, which must fit a cycle.
+    """Divisions by what varies; products, divisions and shifts by what varies on a way from one iteration to the next, which must fit a
+    cycle. (Of the variable of a loop that an HLS tool unrolls any division is a constant.)
 
     Such a way leads through registers of the IR, or through places of memory that have one address all the time.
     """
@@ -117,19 +118,26 @@ def _arithmetic(function: llvm.ValueRef) -> Iterator[str]:
             flow.add_edges_from((own, place) for place in _lasting(operands[1], instructions))
         elif instruction.opcode == "load":
             flow.add_edges_from((place, own) for place in _lasting(operands[0], instructions))
-        if instruction.opcode in _DIVISIONS and not _is_power_of_two(operands[1]):
-            yield f"{function.name}: a division"
+        if instruction.opcode in _DIVISIONS and _varies(operands[1]):
+            yield f"{function.name}: a division by what varies"
     for way in nx.strongly_connected_components(flow):
         for instruction in (instructions[i] for i in way if i in instructions and len(way) > 1):
             if instruction.opcode == "mul":
                 yield f"{function.name}: a product on the way from one iteration to the next"
-            elif instruction.opcode in _SHIFTS and list(instruction.operands)[1].value_kind != llvm.ValueKind.constant_int:
+            elif instruction.opcode in _DIVISIONS and not _is_power_of_two(list(instruction.operands)[1]):
+                yield f"{function.name}: a division on the way from one iteration to the next"
+            elif instruction.opcode in _SHIFTS and _varies(list(instruction.operands)[1]):
                 yield f"{function.name}: a shift by what varies on the way from one iteration to the next"
 
 
+def _varies(value: llvm.ValueRef) -> bool:
+    return value.value_kind in (llvm.ValueKind.instruction, llvm.ValueKind.argument)
+
+
 def _is_power_of_two(value: llvm.ValueRef) -> bool:
-    number = int(str(value).split()[-1]) if value.value_kind == llvm.ValueKind.constant_int else 0
-    return number > 0 and number & (number - 1) == 0
+    """Of a constant, which may be a vector's."""
+    numbers = [] if _varies(value) else [int(n) for n in re.findall(r"(?<![\w<])\d+(?![\w ])", str(value))]
+    return bool(numbers) and all(n > 0 and n & (n - 1) == 0 for n in numbers)
 
 
 def _identity(value: llvm.ValueRef) -> int:

@@ -93,8 +93,8 @@ ADDED = {
         "unsigned use(Walk& walk) { walk.next(3); walk.next(walk.at); return walk.at; }\nnamespace {",
         "a product on the way from one iteration to the next",
     ),
-    "a division": (READ, "if (i % (int(beat) + 1) == 2) return;", "a division"),
-    "a division by a constant": (READ, "if (i % 10 == beat) return;", "a division"),
+    "a division": (READ, "if (i % (int(beat) + 1) == 2) return;", "a division by what varies"),
+    "a division that is carried": ("int beats) {", CARRIED.format("kept.to_uint() % 10"), "a division on the way from one iteration"),
     "an array from alloca": (
         READ,
         "volatile int* some = static_cast<int*>(__builtin_alloca(beat.to_uint64())); some[0] = 1;",
