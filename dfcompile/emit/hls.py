@@ -85,7 +85,7 @@ def _write_constants(units: list[dict[str, Any]], folder: Path) -> None:
     for view in units:
         if view["sums"]:
             (folder / "memory").mkdir(exist_ok=True)
-            (folder / "memory" / f"{view['name']}_sums.inc").write_text(hls_adders(view["sums"], "Sums"))
+            (folder / "memory" / f"{view['name']}_sums.inc").write_text(hls_adders(view["sums"], f"Sums_{view['name']}"))
 
 
 def emit_hls(design: Design, folder: Path, target: Target | None = None) -> None:

@@ -12,13 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.adder_graphs import matrix, unit_of
+from dfcompile.dataflow.design import Design
 from dfcompile.errors import CompileError
 from dfcompile.folding.fold import cheapest, read_folding
+from dfcompile.ir.graph import Graph, Node, Tensor
 from dfcompile.ir.types import BIPOLAR, IntType
+from dfcompile.run.hls import run_hls
 from dfcompile.synthesis.unit import synthesise_unit
 from dfcompile.units.mvtu import Mvtu
 from tests.examples import simulated
-from tests.three_way import check, one_unit
+from tests.three_way import check, one_unit, random_codes
 from tests.units.arithmetic_cases import Operands, lint, mvtu, operands
 from tests.units.exact import check_exact
 
@@ -70,6 +73,18 @@ def test_corners_three_ways(name: str, tmp_path: Path) -> None:
     unit = graph_unit(np.random.default_rng(7), types, *sizes, **fields)
     check_exact(unit, frames=2, stalls=(0.4,))
     lint(unit, tmp_path)
+
+
+def test_two_units_in_one_file_of_cpp(tmp_path: Path) -> None:
+    """Small designs are compiled as one file: each unit's adders have a name of their own."""
+    rng = np.random.default_rng(3)
+    units = [graph_unit(rng, Operands(INT4, INT4, None), (1, 2), mh, 5) for mh in (3, 4)]
+    tensors = {f"{n}{i}": Tensor(s.shape, s.dtype) for i, u in enumerate(units) for n, (s,) in (("x", u.inputs), ("y", u.outputs))}
+    nodes = tuple(Node(f"unit{i}", u, (f"x{i}",), (f"y{i}",)) for i, u in enumerate(units))
+    design = Design(Graph("two", nodes, tensors, {}, ("x0", "x1"), ("y0", "y1")))
+    inputs = [random_codes(u.inputs[0], 2, rng) for u in units]
+    for found, unit, x in zip(run_hls(design, inputs), units, inputs, strict=True):
+        np.testing.assert_array_equal(found, unit.compute(x)[0])
 
 
 @pytest.mark.parametrize(("bits", "density"), [(1, 1.0), (4, 0.3)])
