@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from dfcompile.units.matmul import Matmul
 from dfcompile.units.multiply import Multiply
 from dfcompile.units.mvtu import Mvtu
 from dfcompile.units.normalize import Normalize
+from dfcompile.units.parts.sparse_form import PATTERNS
 from dfcompile.units.pool import Pool
 from dfcompile.units.repack import Repack
 from dfcompile.units.sliding_window import SlidingWindow
@@ -291,7 +293,31 @@ def _tables() -> Iterator[Unit]:
     yield table_add((297, 496), 577, 16)
 
 
+def sparse(x: str, w: str, out: str, mh: int, mw: int, pe: int, simd: int, zeros: str, **fields: Any) -> Mvtu:
+    """A dense layer, of whose blocks of pe x simd weights half are 0, or of whose weights there are no more than `zeros` says."""
+    made = mvtu(x, w, out, mh, mw, pe, simd, **fields)
+    rng = np.random.default_rng(mh)
+    left = np.kron(rng.permuted(np.arange(-(-mh // pe) * -(-mw // simd)) % 2).reshape(-(-mh // pe), -1), np.ones((pe, simd), np.int64))[
+        :mh, :mw
+    ]
+    if zeros in PATTERNS:
+        kept, of = PATTERNS[zeros]
+        left = rng.random((mh, mw // of, of)).argsort(axis=2).reshape(mh, mw) < kept
+    return replace(made, weights=made.weights * left, zeros=zeros)
+
+
+def _sparse() -> Iterator[Unit]:
+    """What skips zeros."""
+    yield sparse("u4", "s4", "u4", 32, 144, 4, 8, "skip")
+    yield sparse("u4", "s4", "u4", 64, 256, 4, 4, "skip", weight_style="bram")
+    yield sparse("u2", "s2", "u2", 32, 144, 4, 8, "skip")
+    yield sparse("u8", "s8", "u8", 16, 72, 2, 9, "skip", weight_style="bram")
+    yield sparse("u4", "s4", "u4", 32, 144, 4, 16, "2:4")
+    yield sparse("u4", "s4", "", 32, 128, 4, 8, "1:4", weight_style="bram")
+    yield sparse("u2", "s2", "u2", 32, 128, 4, 16, "2:4", weight_style="bram")
+
+
 def sweep() -> dict[str, Unit]:
     """Name -> unit; the names tell what varies."""
-    units = [*_mvtus(), *_others(), *_movers(), *_more(), *_padded(), *_scaled(), *_products(), *_rows(), *_tables()]
+    units = [*_mvtus(), *_others(), *_movers(), *_more(), *_padded(), *_scaled(), *_products(), *_rows(), *_tables(), *_sparse()]
     return {f"{u.kind}{i:02d}": u for i, u in enumerate(units)}

@@ -31,6 +31,7 @@ from tests.units.test_matmul import matmuls
 from tests.units.test_multiply import multiplies
 from tests.units.test_mvtu import mvtus
 from tests.units.test_mvtu_graph import graph_units
+from tests.units.test_mvtu_sparse import sparse_units
 from tests.units.test_pool import pools
 from tests.units.test_repack import repacks
 from tests.units.test_rows import below_maxes, normalizes
@@ -52,7 +53,7 @@ KINDS: dict[str, st.SearchStrategy[Unit]] = {
     "width_converter": st.builds(
         lambda a, b: WidthConverter((1, 5, 12), INT4, a, b), st.sampled_from([1, 2, 12, 60]), st.sampled_from([1, 3, 4, 20])
     ),
-    "mvtu": st.one_of(mvtus(), graph_units()),
+    "mvtu": st.one_of(mvtus(), graph_units(), sparse_units()),
     "matmul": matmuls(), "below_max": below_maxes(), "normalize": normalizes(), "table_add": table_adds(),
 }  # fmt: skip
 

@@ -246,7 +246,7 @@ def read_folding(source: str | Path | Mapping[str, Any], graph: Graph, automatic
 def _wrong_choice(name: str, unit: Unit, choice: Any, base: Choice) -> Problem | None:
     """What is wrong with a given choice of folding and style fields on top of `base`, if anything is."""
     wanted = {**base, **choice} if isinstance(choice, Mapping) else {}
-    folding = {k: v for k, v in wanted.items() if k in unit.fold_fields}
+    folding = {k: v for k, v in wanted.items() if k in (*unit.fold_fields, *unit.form_fields)}
     values: dict[str, Any] = {}
     if isinstance(choice, Mapping) and _is_legal(unit, folding):
         styles = [s for family in FAMILIES for s in unit.folded(**folding).styles(family)]
@@ -265,7 +265,7 @@ def _wrong_choice(name: str, unit: Unit, choice: Any, base: Choice) -> Problem |
 def _is_legal(unit: Unit, folding: Mapping[str, Any]) -> bool:
     """Whether the unit takes these values of its folding fields."""
     try:
-        return all(type(v) is int for v in folding.values()) and bool(unit.folded(**folding))
+        return all(type(folding[f]) is int for f in unit.fold_fields) and bool(unit.folded(**folding))
     except ValueError:
         return False
 
@@ -277,6 +277,8 @@ def _legal_values(unit: Unit) -> dict[str, str]:
         best = sorted({c[field] for c in unit.foldings()})
         every = all(_is_legal(unit, {**unit.folding, field: v}) for v in range(1, best[-1] + 1))
         found[field] = f"1 to {best[-1]}" if every and best[-1] > 1 else str(best)
+    for field in unit.form_fields:
+        found[field] = str(sorted({c.get(field, getattr(unit, field)) for c in unit.foldings()}))
     return found
 
 

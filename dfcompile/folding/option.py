@@ -122,10 +122,11 @@ def folds(unit: Unit) -> list[Fold]:
         choice = dict(key)
         ports = [(s.lanes, s.run) for s in (*folded.inputs, *folded.outputs) if s.run]
         until = math.inf
-        for field, value in choice.items():
+        for field in unit.fold_fields:
             if any(s.run for s in folded.ports(field)):
-                fewer = steps[field][steps[field].index(value) - 1]
-                until = min(until, made[tuple({**choice, field: fewer}.items())].cycles)
+                fewer = {**choice, field: steps[field][steps[field].index(choice[field]) - 1]}
+                lanes = {f: fewer[f] for f in unit.fold_fields}
+                until = min(until, made.get(tuple(fewer.items()), made[tuple(lanes.items())]).cycles)
         found.append(Fold(choice, folded, folded.cycles, until, frozenset(ports)))
     return found
 

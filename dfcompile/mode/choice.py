@@ -6,12 +6,13 @@ import numpy as np
 
 from dfcompile.device.boards import Board
 from dfcompile.errors import CompileError, Problem
-from dfcompile.folding.fold import fastest, lanes, macs
+from dfcompile.folding.fold import fastest, macs
 from dfcompile.ir.graph import Graph
 from dfcompile.loopback.search.sweep import nearest, sweep
 from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.mode.loopback_build import macs as macs_of_integers
 from dfcompile.mode.roofline import Choice, Roofline, choose_mode, rate
+from dfcompile.units.base import unit_of
 
 FITTING = {"does-not-fit", "interval-too-short"}
 """Problems that loopback mode can be the way out of."""
@@ -32,7 +33,7 @@ def _dataflow_roofs(width: int, work: int, moved: int, fps: float, board: Board,
 def dataflow_side(made: DataflowAccelerator, graph: Graph, board: Board) -> Roofline:
     """The figures of a design that was built. graph: its integer graph."""
     design = made.design
-    width = lanes(design.graph, {n.name: design.unit(n.name).folding for n in design.nodes})
+    width = sum(design.unit(n.name).mac_rate for n in design.nodes)
     report = made.report
     return _dataflow_roofs(width, report["model"]["macs"], frame_bytes(graph), report["timing"]["fps"], board, report["clock_mhz"], True)
 
@@ -43,7 +44,7 @@ def best_dataflow(units: Graph, graph: Graph, board: Board, clock: float) -> Roo
         found = fastest(units, board)
     except CompileError as e:
         return e.problems[0].why or e.problems[0].what
-    width = lanes(units, found.choices)
+    width = sum(unit_of(n).folded(**found.choices[n.name]).mac_rate for n in units.nodes)
     return _dataflow_roofs(width, macs(units), frame_bytes(graph), clock * 1e6 / found.interval, board, clock, False)
 
 

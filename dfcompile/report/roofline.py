@@ -59,7 +59,7 @@ def roofline(design: Design, report: Mapping[str, Any]) -> Roofline | None:
     """The figures of a design; None when it multiplies nothing."""
     clock = report["clock_mhz"] * 1e6
     multiplying = [unit for unit in map(unit_of, design.nodes) if unit.macs]
-    width = sum(unit.mac_lanes for unit in multiplying)
+    width = sum(unit.mac_rate for unit in multiplying)
     if not width or not report["model"]["macs"]:
         return None
     streams = design.streams()

@@ -165,6 +165,8 @@ class Unit(ABC):
 
     kind: ClassVar[str]
     fold_fields: ClassVar[tuple[str, ...]] = ()
+    form_fields: ClassVar[tuple[str, ...]] = ()
+    """What else foldings may set: how the unit works, and so its cycles."""
     signed_fields: ClassVar[tuple[str, ...]] = ()
     """Integers that are no sizes."""
     rtl_parameters: ClassVar[tuple[str, ...]] = ()
@@ -239,8 +241,8 @@ class Unit(ABC):
         values = [self.dimensions.get(f.name, getattr(self, f.name)) for f in dataclasses.fields(self)]  # type: ignore[arg-type]
         return self if any(isinstance(v, np.ndarray) for v in values) else (type(self), *values)
 
-    def foldings(self) -> Iterator[dict[str, int]]:
-        """Every legal choice of the folding fields."""
+    def foldings(self) -> Iterator[dict[str, Any]]:
+        """Every legal choice of the folding fields, and of those that say how the unit works where these are not as they are."""
         yield {}
 
     def styles(self, family: str) -> Iterator[dict[str, str]]:
@@ -278,6 +280,11 @@ class Unit(ABC):
     def mac_lanes(self) -> int:
         """Multiply-accumulates in a cycle, under the present folding."""
         return 0
+
+    @property
+    def mac_rate(self) -> int:
+        """Of `macs` in a cycle: the lanes, or more where zeros are skipped."""
+        return self.mac_lanes
 
     @property
     def cycles(self) -> int:

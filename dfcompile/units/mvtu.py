@@ -19,10 +19,13 @@ from dfcompile.units.parts.adder_graph import Sums
 from dfcompile.units.parts.arithmetic import ARITHMETIC, ARITHMETIC_CODES, GRAPH, MacForm, mac_form, mac_styles, sum_bound, threshold_styles
 from dfcompile.units.parts.graph_form import GraphForm, graph_form
 from dfcompile.units.parts.schedule import Give, Process, Schedule
+from dfcompile.units.parts.sparse_form import CHOICES, KEEP, PATTERNS, SKIP, SparseForm
 from dfcompile.units.parts.thresholding import Thresholding, check_steps
 
 GRAPH_WEIGHTS = 4096
 """Weights up to which the adders of a unit are an option of the optimiser: a fraction of a second to find them."""
+MOST_USED = 0.6
+"""Share of weights that are not 0 up to which skipping is an option: of more, words are hardly ever 0."""
 _BLOCK = 1 << 17  # accumulators computed at once: they stay in the second-level cache
 
 
@@ -39,6 +42,8 @@ class Mvtu(MacUnit):
     out_shape:    (H', W', groups*mh), as many positions
     pe, simd:     rows and columns at once, at most mh and mw. What the last fold of rows does not need are dummy rows, padding in the
                   output; columns that do not divide mw start again after each run, or after mw where simd is larger than a run
+    zeros:        "keep": all words of weights are walked; "skip": those that are not all 0, of a single group; "2:4" and the like: those
+                  too, and of each 4 inputs a row, which has no more weights than that, multiplies 2
     run:          elements of a vector that belong together (a window's tap, a pixel), a divisor of mw; 0: mw
     weight_style, threshold_style: "auto", "lut", "lutram", "bram" or "uram"; thresholds with a scaling also "multiply" or "shift_add"
     arithmetic:   "auto", "lut" or "dsp"; "graph": adders of the constant weights, for a single group with all rows and columns at once
@@ -46,6 +51,7 @@ class Mvtu(MacUnit):
     """
 
     kind: ClassVar[str] = "mvtu"
+    form_fields: ClassVar[tuple[str, ...]] = ("zeros",)
     rtl_parameters: ClassVar[tuple[str, ...]] = ("Slots", "Stages")
 
     vectors: int
@@ -65,6 +71,7 @@ class Mvtu(MacUnit):
     arithmetic: str = "auto"
     run: int = 0
     scaling: Requantization | None = None
+    zeros: str = KEEP
 
     def __post_init__(self) -> None:
         groups, mh, mw = self.weights.shape
@@ -72,8 +79,14 @@ class Mvtu(MacUnit):
             raise ValueError(f"pe={self.pe} must be 1 to {mh}, the rows, and simd={self.simd} 1 to {mw}, the columns")
         if self.arithmetic == GRAPH and not self.is_whole:
             raise ValueError(f"arithmetic=graph adds whole vectors: it needs one group, pe={mh} and simd={mw}")
+        if self.zeros not in CHOICES:
+            raise ValueError(f"there is no way '{self.zeros}' with zeros")
+        if self.zeros != KEEP and (self.arithmetic == GRAPH or self.weight_dtype.bipolar or groups > 1):
+            raise ValueError("words of zeros are skipped of one group of weights, which have a 0, and are multiplied")
         if self.run and mw % self.run:
             raise ValueError(f"runs of {self.run} elements do not divide the {mw} columns")
+        if self.zeros in PATTERNS:
+            _ = self.sparse  # whether the weights have the pattern
         if self.in_shape[0] * self.in_shape[1] != self.vectors or self.in_shape[2] != groups * mw:
             raise ValueError(f"{self.vectors} vectors of {groups} x {mw} elements do not make a frame of {list(self.in_shape)}")
         if self.out_shape[0] * self.out_shape[1] != self.vectors or self.out_shape[2] != groups * mh:
@@ -116,9 +129,16 @@ class Mvtu(MacUnit):
             return None
         return graph_form(self.weights[0], self.in_dtype, self.acc_dtype, self.out_dtype, self._counting)
 
+    @cached_property
+    def sparse(self) -> SparseForm | None:
+        """What is walked, where not all words are."""
+        if self.zeros == KEEP:
+            return None
+        return SparseForm(self._words(self.weights != 0)[0], self.vectors, PATTERNS.get(self.zeros, (1, 1)))
+
     @property
     def library(self) -> str:
-        return "mvtu_graph" if self.graph else self.kind
+        return "mvtu_graph" if self.graph else "mvtu_sparse" if self.sparse else self.kind
 
     @property
     def adders(self) -> Sums | None:
@@ -168,15 +188,24 @@ class Mvtu(MacUnit):
         """Beats in the output buffer: enough for one result every column fold."""
         if self.graph:
             return self.graph.slots
+        if self.sparse:
+            return self.sparse.slots(self._latency)
         return max(2, -(-(self._latency + 1) // self._folds[2]))
 
     @property
     def _latency(self) -> int:
-        return self.form.latency(self.simd, self._folds[2])
+        return self.form.latency(self._lanes, 1 + (self._lanes < self.weights.shape[2]))
+
+    @property
+    def _lanes(self) -> int:
+        """Products of a row at once."""
+        return self.sparse.lanes if self.sparse else self.simd
 
     def schedule(self) -> Schedule:
         if self.graph:
             return self.graph.schedule(self.vectors)
+        if self.sparse:
+            return self.sparse.schedule(self._latency)
         _, nf, sf = self._folds
         firsts = np.arange(0, self.cycles, nf * sf, dtype=np.int64)
         takes = (firsts[:, None] + np.arange(sf)).ravel()
@@ -184,9 +213,25 @@ class Mvtu(MacUnit):
         return (Process(self.cycles, {0: takes}, {0: Give(gives, self._latency, self.slots)}),)
 
     @property
+    def mac_lanes(self) -> int:
+        return self.pe * self._lanes
+
+    @property
+    def mac_rate(self) -> int:
+        return -(-self.macs // self.cycles) if self.sparse else self.mac_lanes
+
+    def hls_schedule(self) -> Schedule:
+        return self.sparse.hls_schedule(self._latency) if self.sparse else self.schedule()
+
+    @property
     def cycles(self) -> int:
+        return self.vectors * self._depth
+
+    @property
+    def _depth(self) -> int:
+        """Words of weights."""
         groups, nf, sf = self._folds
-        return self.vectors * groups * nf * sf
+        return self.sparse.words if self.sparse else groups * nf * sf
 
     def parameters(self) -> dict[str, int]:
         groups, mh, mw = self.weights.shape
@@ -195,38 +240,46 @@ class Mvtu(MacUnit):
             dims = {"Vectors": self.vectors, "Mh": mh, "Mw": mw, "InBits": self.graph.sums.x.bits}
             style = {"ThresholdsStyle": STYLE_CODES[self.threshold_style], "Slots": self.slots}
             return dims | self.graph.parameters(self.threshold_style) | style
-        styles = {"WeightsStyle": STYLE_CODES[self._weight_style], "ThresholdsStyle": STYLE_CODES[self.threshold_style]}
-        arithmetic = {"Arithmetic": ARITHMETIC_CODES[self.arithmetic]}
-        return dims | self.form.parameters(self.out_dtype, self.threshold_style) | arithmetic | styles | {"Slots": self.slots}
+        arithmetic = {"Arithmetic": ARITHMETIC_CODES[self.arithmetic], "WeightsStyle": STYLE_CODES[self._weight_style]}
+        form = self.form.parameters(self.out_dtype, self.threshold_style)
+        if self.sparse:
+            del dims["Groups"]
+            form = {k: v for k, v in form.items() if k not in ("Xnor", "Double")}
+            dims, arithmetic = dims | self.sparse.parameters(), arithmetic | self.sparse.style_parameters(self.in_dtype.bits)
+        return dims | form | arithmetic | {"ThresholdsStyle": STYLE_CODES[self.threshold_style], "Slots": self.slots}
+
+    def hls_parameters(self) -> dict[str, int]:
+        return super().hls_parameters() | (self.sparse.hls_parameters() if self.sparse else {})
 
     @property
     def _weight_style(self) -> str:
-        groups, nf, sf = self._folds
-        return rom_style(groups * nf * sf, self.pe * self.simd * self.form.products.w.bits, self.weight_style)
+        element = self.sparse.element_bits(self.form.products.w) if self.sparse else self.form.products.w.bits
+        return rom_style(self._depth, self.pe * self._lanes * element, self.weight_style)
 
     def memories(self) -> tuple[Memory, ...]:
-        groups, nf, sf = self._folds
         if self.graph:
             steps = self.graph.thresholding
             return (steps.memory(self.pe, self.pe, self.threshold_style),) if steps else ()
-        w = self.form.products.w
-        words = self._padded().reshape(groups, nf, self.pe, sf, self.simd).transpose(0, 1, 3, 2, 4)
-        stored = pack_words(words.reshape(-1, self.pe * self.simd), BIPOLAR if self.form.products.xnor else w)
-        weights = Memory("Weights", self.pe * self.simd * w.bits, stored, self._weight_style)
-        counting = self.form.thresholding
-        return (weights, counting.memory(groups * self.weights.shape[1], self.pe, self.threshold_style, groups)) if counting else (weights,)
+        w, counting, groups = self.form.products.w, self.form.thresholding, len(self.weights)
+        if self.sparse:
+            stored: tuple[Memory, ...] = (self.sparse.stored(self._words(self.weights)[0], w, self._weight_style), self.sparse.walk())
+        else:
+            words = pack_words(self._words(self.weights).reshape(-1, self.pe * self.simd), BIPOLAR if self.form.products.xnor else w)
+            stored = (Memory("Weights", self.pe * self.simd * w.bits, words, self._weight_style),)
+        return (*stored, counting.memory(self.out_shape[2], self.pe, self.threshold_style, groups)) if counting else stored
 
-    def _padded(self) -> Array:
-        """Weights with dummy rows and columns, (groups, nf * pe, sf * simd).
+    def _words(self, weights: Array) -> Array:
+        """Of each weight something, with dummy rows and columns, as words: (groups, nf, sf, pe, simd).
 
         Their products are 0: dummy weights are 0, and +1 where the product is an input that the hardware masks to 0.
         """
         groups, mh, mw = self.weights.shape
         _, nf, sf = self._folds
-        runs = self.weights.reshape(groups, mh, mw // self._col_run, self._col_run)
+        runs = weights.reshape(groups, mh, mw // self._col_run, self._col_run)
         rest = sf * self.simd // runs.shape[2] - self._col_run
         padding = ((0, 0), (0, nf * self.pe - mh), (0, 0), (0, rest))
-        return np.pad(runs, padding, constant_values=int(self.form.products.xnor)).reshape(groups, nf * self.pe, sf * self.simd)
+        padded = np.pad(runs, padding, constant_values=int(self.form.products.xnor))
+        return padded.reshape(groups, nf, self.pe, sf, self.simd).transpose(0, 1, 3, 2, 4)
 
     def folded(self, **choice: Any) -> Self:
         made = super().folded(**choice)
@@ -234,20 +287,39 @@ class Mvtu(MacUnit):
         return made
 
     def styles(self, family: str) -> Iterator[dict[str, str]]:
-        groups, nf, sf = self._folds
-        return mac_styles(self.form, groups * nf * sf, groups * nf, family)
+        groups, nf, _ = self._folds
+        return mac_styles(self.form, self._depth, groups * nf, family)
 
     def own_styles(self) -> Iterator[dict[str, str]]:
-        if self.is_whole and self.weights.size <= GRAPH_WEIGHTS:
+        if self.is_whole and self.zeros == KEEP and self.weights.size <= GRAPH_WEIGHTS:
             for style in threshold_styles(self._counting.size, 1) if self._counting else ("auto",):
                 yield {"weight_style": "auto", "threshold_style": style, "arithmetic": GRAPH}
 
     @property
     def dimensions(self) -> Mapping[str, Hashable]:
-        return {"weights": self.weights.shape, "thresholds": self.form.size, "flip": None, "scaling": None}
+        zeros = np.packbits(self.weights != 0).tobytes() if self._pattern else None
+        return {"weights": (self.weights.shape, zeros), "thresholds": self.form.size, "flip": None, "scaling": None}
 
-    def foldings(self) -> Iterator[dict[str, int]]:
-        """Dividing rows and columns, and one of the two with the fewest lanes for each number of folds."""
+    @cached_property
+    def _pattern(self) -> str:
+        """The narrowest form that all zeros fit; "" where they are no matter."""
+        used = self.weights != 0
+        if len(used) > 1 or self.weight_dtype.bipolar or used.mean() > MOST_USED:
+            return ""
+        run = self.run or used.shape[2]
+        fits = (p for p, (n, m) in PATTERNS.items() if run % m == 0 and used.reshape(-1, m).sum(axis=1).max() <= n)
+        return next(fits, SKIP)
+
+    def _sparse_foldings(self, pe: int, simd: int) -> Iterator[dict[str, Any]]:
+        """Those that leave out a tenth of the words, or have lanes for the weights alone that there are."""
+        made = self.folded(pe=pe, simd=simd, zeros=SKIP)
+        if made.cycles <= 0.9 * self.folded(pe=pe, simd=simd).cycles:
+            yield {"pe": pe, "simd": simd, "zeros": SKIP}
+        if self._pattern != SKIP and simd % PATTERNS[self._pattern][1] == 0:
+            yield {"pe": pe, "simd": simd, "zeros": self._pattern}
+
+    def foldings(self) -> Iterator[dict[str, Any]]:
+        """Dividing rows and columns, and one of the two with the fewest lanes for each number of folds; each also with fewer words."""
         _, mh, mw = self.weights.shape
         run = self.run or mw
         rows, columns = divisors(mh), divisors(mw)
@@ -255,12 +327,16 @@ class Mvtu(MacUnit):
             for simd in sorted({*columns, *quotients(run), *(s for s in quotients(mw) if s > run)}):
                 if pe in rows or simd in columns:
                     yield {"pe": pe, "simd": simd}
+                    if self._pattern:
+                        yield from self._sparse_foldings(pe, simd)
 
     def resources(self, family: str) -> Resources:
         groups, nf, sf = self._folds
         if self.graph:
             return self.graph.resources(self.threshold_style, family)
         styles = (self._weight_style, self.threshold_style, self.arithmetic)
+        if self.sparse:
+            return self.sparse.resources(self.form, nf, self._latency, self.out_dtype.bits, self.in_dtype.bits, styles, family)
         array = mac_area.array(self.form, self.pe, self.simd, sf, groups * nf, self.slots, self.out_dtype.bits, styles, family)
         masked = mac_area.mask(self.form.products, self.simd, self._col_run, sf, family)
         return array + mac_area.inputs(self.simd * self.in_dtype.bits, nf, sf, family) + masked

@@ -37,7 +37,14 @@ def mvtu(rng: np.random.Generator, o: arithmetic_cases.Operands, groups: int) ->
     return arithmetic_cases.mvtu(rng, o, (1, 2), groups, 4 // groups, 6 // groups)
 
 
+def sparse(rng: np.random.Generator, o: arithmetic_cases.Operands) -> Unit:
+    """Weights in half of the blocks, which ones differs."""
+    made = arithmetic_cases.mvtu(rng, replace(o, w=IntType(4, signed=True)), (1, 2), 1, 2, 4)
+    return replace(made, weights=made.weights * np.kron(rng.integers(0, 2, (1, 2, 2)), np.ones((1, 1, 2), np.int64)))
+
+
 MAKES: dict[str, Make] = {
+    "sparse": sparse,
     "mvtu": lambda rng, o: mvtu(rng, o, int(rng.integers(1, 3))),
     "vvtu": lambda rng, o: arithmetic_cases.vvtu(rng, o, (1, 2), 4, 9),
     "threshold": lambda rng, o: arithmetic_cases.threshold(rng, replace(o, out=o.out or IntType(2)), (1, 2, 4)),

@@ -34,7 +34,7 @@ from dfcompile.units.width_converter import WidthConverter
 from tests.backend.designs import dense, residual, two_ports
 from tests.formal.prove import mutated
 from tests.formal.structure import Netlist, netlist
-from tests.units import test_matmul, test_mvtu, test_mvtu_graph, test_rows, test_threshold, test_vvtu
+from tests.units import test_matmul, test_mvtu, test_mvtu_graph, test_mvtu_sparse, test_rows, test_threshold, test_vvtu
 from tests.units.arithmetic_cases import Operands, lookup, mvtu, threshold, vvtu
 from tests.units.test_mvtu_graph import graph_unit
 
@@ -61,6 +61,7 @@ UNITS: dict[str, list[Unit]] = {
     "mvtu": [
         *(mvtu(RNG, types, *sizes, **fields) for types, sizes, fields in test_mvtu.CORNERS.values()),
         *(graph_unit(RNG, types, *sizes, **fields) for types, sizes, fields in test_mvtu_graph.CORNERS.values()),
+        *map(test_mvtu_sparse.corner, test_mvtu_sparse.CORNERS),
     ],
     "pool": [Pool(m, (1, 2, 4), 3, UINT2, IntType(4), pe, pe < 4) for m in ("max", "sum") for pe in (1, 3, 4)],
     "repack": [Repack((1, 6, 3), INT3, *sides) for sides in ((1, 3, 2, 3), (2, 3, 1, 3), (3, 9, 2, 0), (3, 0, 2, 3))],

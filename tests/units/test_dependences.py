@@ -26,6 +26,7 @@ from dfcompile.units.pool import Pool
 from dfcompile.units.sliding_window import SlidingWindow
 from dfcompile.units.upsample import Upsample
 from tests.units.test_matmul import CORNERS
+from tests.units.test_mvtu_sparse import corner
 
 HERE = Path(__file__).parent
 MACRO = re.compile(r"^#define DFC_(PIPELINE|DISTANCE)\((.*\\\n)*.*\n", re.MULTILINE)
@@ -84,6 +85,8 @@ CASES: dict[str, tuple[Unit, str, int | None]] = {
     "a vector of one word": (dense(6), "vector", 1),
     "a vector of two words": (dense(3), "vector", 2),
     "a vector that is read once": (dense(2, 4), "vector", None),
+    "vectors of which words are skipped": (corner("half of the blocks"), "vectors", 1),
+    "vectors of few words": (corner("fewer words than beats"), "vectors", 1),
     "rows of windows": (SlidingWindow((4, 5, 2), (3, 3), (1, 1), (1, 1, 1, 1), (1, 1), UINT4), "buffer", 4),
     "windows of one element": (SlidingWindow((3, 4, 1), (1, 1), (2, 1), (0, 0, 0, 0), (1, 1), UINT4), "buffer", 4),
     "wide words": (SlidingWindow((4, 4, 40), (2, 2), (1, 1), (0, 0, 0, 0), (1, 1), UINT4, simd=40), "buffer", 4),
