@@ -245,6 +245,11 @@ def _add(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
     """A sum of codes where the scales have a small common measure, else one to be made when its reader is known."""
     if op_of(node, Binary).fn == "sub":
         b = replace(b, grid=b.known_grid.affine(-1, 0))
+    return sum_of(enc, node, a, b)
+
+
+def sum_of(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
+    """`_add` of two aligned operands, whatever the node is."""
     lazy = Value(a.stream, a.index, a.known_grid, (), None, a.anchor, (Addend(b.stream, b.known_grid),))
     grid, factors = enc.common(lazy)
     widest = max(abs(n) for pair in factors for n in pair)

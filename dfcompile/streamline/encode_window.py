@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -14,8 +15,9 @@ from dfcompile.ir.intop import IntConv, IntPad, IntPool, Window
 from dfcompile.ir.modelop import AveragePool, MaxPool, Pad, Reduce
 from dfcompile.streamline import encode_real
 from dfcompile.streamline.encode_axes import Axes, as_chw, orientation, turned, turned_back
-from dfcompile.streamline.encode_layout import constant_operand, joined, recentred, refined, spatial
+from dfcompile.streamline.encode_layout import aligned, constant_operand, joined, recentred, refined, spatial
 from dfcompile.streamline.encode_linear import near_code, pair, quad
+from dfcompile.streamline.encode_pointwise import sum_of
 from dfcompile.streamline.encoder import Encoder, refuse
 from dfcompile.streamline.grid import Grid, fractions
 from dfcompile.streamline.step import chain_direction
@@ -92,14 +94,30 @@ def _pool_window(enc: Encoder, node: Node, op: Any) -> Window:
 def encode_average_pool(enc: Encoder, node: Node) -> None:
     """A sum whose scale is divided by the number of elements counted."""
     op = op_of(node, AveragePool)
-    window, cut = _pool_window(enc, node, op), encode_real.cut_off(enc.value(node.inputs[0], node))
+    window, operand = _pool_window(enc, node, op), _summed_before_cut(enc, node)
+    cut = encode_real.cut_off(operand)
     if cut and not window.has_pads:
         shape = enc.model.tensors[node.outputs[0]].shape[1:]
         enc.known[node.outputs[0]] = encode_real.pooled(enc, node, *cut, window, math.prod(window.kernel), shape)
         return
-    value, channels = spatial(enc, enc.codes(node.inputs[0], node), node)
-    enc.known[node.outputs[0]] = _averaged(enc, node, value, channels, window, op)
+    enc.known[node.outputs[0]] = _of_terms(enc, node, operand, lambda v: _averaged(enc, node, *spatial(enc, v, node), window, op))
     enc.note(node, "pool (sum), its scale divided by the number of elements")
+
+
+def _summed_before_cut(enc: Encoder, node: Node) -> Value:
+    """The operand; a sum that is cut off and not rounded is made a stream where the scales of its terms have a common measure."""
+    value = enc.value(node.inputs[0], node)
+    unrounded = value.addends and value.chain and not any(s.jumps for s in value.chain)
+    return enc.summed(value, node) if unrounded and value.grid is not None else value
+
+
+def _of_terms(enc: Encoder, node: Node, value: Value, average: Callable[[Value], Value]) -> Value:
+    """A sum or average of codes; of a sum of two streams that is not made yet it is the sum of both averages."""
+    if not value.addends or value.chain:
+        return average(enc.codes(node.inputs[0], node))
+    (addend,) = value.addends
+    terms = [Value(s, value.index, g, (), g, value.anchor) for s, g in ((value.stream, value.base), (addend.stream, addend.grid))]
+    return sum_of(enc, node, *aligned(enc, node, *(average(t) for t in terms)))
 
 
 def _averaged(enc: Encoder, node: Node, value: Value, channels: Array, window: Window, op: AveragePool) -> Value:
@@ -140,7 +158,7 @@ def _simple(grid: Grid) -> Grid:
 def encode_reduce(enc: Encoder, node: Node) -> None:
     """Mean, sum, largest or smallest over rows and columns, mean and sum over channels too."""
     op = op_of(node, Reduce)
-    operand = enc.value(node.inputs[0], node)
+    operand = _summed_before_cut(enc, node)
     order = orientation(enc, [operand])
     axes = {order.index(a - 1) for a in op.axes}
     extreme = op.fn in ("max", "min")
@@ -168,7 +186,7 @@ def encode_reduce(enc: Encoder, node: Node) -> None:
     elif extreme:
         value = _extreme(enc, node, op.fn, window, shape, order)
     else:
-        value = _totalled(enc, node, op, turned(enc.codes(node.inputs[0], node), order), window, shape, 0 in axes)
+        value = _of_terms(enc, node, operand, lambda v: _totalled(enc, node, op, turned(v, order), window, shape, 0 in axes))
     value = turned_back(value, order)
     enc.known[node.outputs[0]] = replace(value, index=value.index.reshape(enc.model.tensors[node.outputs[0]].shape[1:]))
 

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 import dfcompile as dfc
 from dfcompile.mode.dataflow import DataflowAccelerator
 from tests.exact_codes import Array, codes, exact, quantized, real
+from tests.exact_oracle import run
 from tests.frontend.make import model
 from tests.frontend.small import quant
 
@@ -145,3 +146,41 @@ def test_a_bit_width_for_each_channel(tmp_path: Path, mode: str) -> None:
     assert any(min(row) == lo for row, (lo, _) in zip(weights, bounds, strict=True))
     want = np.dot(x.astype(object), np.array(weights, object).T) * Fraction(1, 128)
     same(compiled(model(nodes, {"x": (1, 9)}, ["y"], held), tmp_path, mode).simulate(x * np.float32(0.0625)), want)
+
+
+AVERAGES = {
+    "global": node("GlobalAveragePool", "t", "g"),
+    "windows": node("AveragePool", "t", "g", kernel_shape=[2, 2], strides=[2, 2]),
+    "uncounted pads": node("AveragePool", "t", "g", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+    "rows": node("ReduceMean", "t", "g", axes=[2], keepdims=1),
+    "channels": node("ReduceMean", "t", "g", axes=[1], keepdims=1),
+}
+
+
+@pytest.mark.parametrize("relu", [False, True], ids=["sum", "relu of a sum"])
+@pytest.mark.parametrize("name", AVERAGES)
+def test_averages_of_sums_of_free_scales(name: str, relu: bool, tmp_path: Path) -> None:
+    """Quantizers of two scales without a small common measure, an Add, an average, a quantizer: the sum is real until there."""
+    rng = np.random.default_rng(1)
+    nodes = [
+        quant("x", "q", "s0"),
+        quant("w", "v", "ws"),
+        node("Conv", "q v", "c"),
+        quant("c", "a", "s1", "z1"),
+        quant("q", "d", "s2", "z2"),
+        node("Add", "a d", "r" if relu else "t"),
+        *([node("Relu", "r", "t")] if relu else []),
+        AVERAGES[name],
+        quant("g", "y", "s3"),
+    ]
+    scales = {"s0": 0.03, "ws": 0.02, "s1": 0.0234567, "s2": 0.0191919, "s3": 0.0123, "z": 0.0, "z1": 3.0, "z2": -5.0, "b": 8.0}
+    held = {**{k: np.float32(v) for k, v in scales.items()}, "w": rng.normal(size=(3, 3, 1, 1)).astype(np.float32)}
+    proto = model(nodes, {"x": (1, 3, 4, 4)}, ["y"], held)
+    x = rng.integers(-128, 128, (3, 3, 4, 4)) * np.float32(0.03)
+    want = run(proto, {"x": x})["y"]
+    if relu and name in ("uncounted pads", "channels"):
+        with pytest.raises(dfc.CompileError, match="too-wide"):
+            compiled(proto, tmp_path)
+        return
+    for mode in ("dataflow",) if relu else ("dataflow", "loopback"):
+        same(compiled(proto, tmp_path, mode).run(x.astype(np.float32)), want)
