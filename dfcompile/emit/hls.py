@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from dfcompile.units.base import Memory, Stream, unit_of
 FIFO_MEMORIES = {"lut": "srl", "lutram": "lutram", "bram": "bram", "uram": "uram"}
 # Percent of the clock period that synthesis leaves to placement and routing: the default of Vitis' manual, the same in every version.
 UNCERTAINTY = 27
+# Sources that g++ compiles as one at most: reading the headers takes longer than most units.
+GROUP = 10
+_FEW = 6
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,12 @@ class Target:
 
     part: str = "xc7z020clg400-1"
     period: float = 5.0
+
+
+def compiled_together(sources: Sequence[str]) -> list[Sequence[str]]:
+    """Sources in groups, each compiled as one file; two at least where there are more than a few, for processes beside one another."""
+    count = max(-(-len(sources) // GROUP), 1 if len(sources) <= _FEW else 2)
+    return [sources[i::count] for i in range(count)]
 
 
 def _signature(ports: Iterable[str], streams: Iterable[Stream]) -> str:
@@ -109,6 +118,7 @@ def emit_hls(design: Design, folder: Path, target: Target | None = None) -> None
     copy_library("hls", sorted({f"dfc_{u['library']}.hpp" for u in units} | {"dfc_top.hpp", "dfc_testbench.hpp"}), folder)
     copy_simulation(folder)
     _write_constants(units, folder)
+    sources = [f"{top}.cpp", *(f"{u['name']}.cpp" for u in units), "testbench.cpp"]
     values = {
         "title": design.name,
         "names": interface.names,
@@ -120,7 +130,8 @@ def emit_hls(design: Design, folder: Path, target: Target | None = None) -> None
         "registers": REGISTERS,
         "version": version_word(),
         "hash": design_hash(design),
-        "sources": [f"{top}.cpp", *(f"{u['name']}.cpp" for u in units), "testbench.cpp"],
+        "sources": sources,
+        "groups": compiled_together(sources),
         "bench_files": ["vectors"],
         "make_arguments": "",
         "arguments": "",

@@ -40,8 +40,9 @@ def write_loopback_project(
 def emit_hls_scripts(program: Program, target: Target, name: str, folder: Path) -> None:
     """Write a Makefile for g++ and scripts for Vitis HLS and Vitis unified, which run the program of ../sim on the engine."""
     run = f"{program.program_address} {len(program.code)}"
+    sources = ["top.cpp", "testbench.cpp"]
     values = {
-        "title": f"the loopback engine for {name}", "names": {"top": TOP}, "units": [], "sources": ["top.cpp", "testbench.cpp"],
+        "title": f"the loopback engine for {name}", "names": {"top": TOP}, "units": [], "sources": sources, "groups": [sources],
         "bench_files": ["../sim/image.bin", "../sim/expected.bin"],
         "make_arguments": f" ../sim/image.bin after.bin {run} ../sim/expected.bin",
         "arguments": f"image.bin after.bin {run} expected.bin",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfcompile.dataflow.design import Design
-from dfcompile.emit.hls import emit_hls
+from dfcompile.emit.hls import GROUP, compiled_together, emit_hls
 from dfcompile.emit.interface import Interface
 from dfcompile.emit.memory import read_beats, write_beats
 from dfcompile.emit.sim import frame_cycles
@@ -27,8 +27,6 @@ SUFFIXES = (".cpp", ".hpp", ".h", ".inc")
 # Headers worth precompiling, after the setting of dfc_common.hpp that they depend on.
 SETTINGS = re.compile(r"^#define AP_INT_MAX_W .*$", re.MULTILINE)
 HEADERS = ("ap_int.h", "cstdint", "cstdio", "cstdlib", "deque", "functional", "random", "string", "vector")
-# Small designs are one compilation unit; larger ones are compiled in parallel, unit by unit.
-UNITY_UNITS = 4
 FAST_CYCLES = 20_000
 # The ap_int headers set these off where g++ follows a branch that is never taken; dfc_common.hpp silences them by pragma, which
 # precompiled headers do not keep.
@@ -54,18 +52,18 @@ def build_testbench(hls: Path, fast: bool) -> Path:
     def build(folder: Path) -> None:
         flags = _flags(level, hls)
         header = _headers(hls, level)
-        sources = sorted(hls.glob("*.cpp"))
-        if len(sources) <= UNITY_UNITS + 2:
-            (folder / "all.cc").write_text("".join(f'#include "{s.name}"\n' for s in sources))
-            sources = [folder / "all.cc"]
-        commands: list[Command] = [[gxx.path, *flags, "-include", header, "-c", s, "-o", folder / f"{s.stem}.o"] for s in sources]
+        commands: list[Command] = []
+        for i, group in enumerate(compiled_together(sorted(p.name for p in hls.glob("*.cpp")))):
+            source = folder / f"group_{i}.cc"
+            source.write_text("".join(f'#include "{name}"\n' for name in group))
+            commands.append([gxx.path, *flags, "-include", header, "-c", source, "-o", source.with_suffix(".o")])
         parallel(commands, hls, "compiling the HLS C++")
         objects = sorted(folder.glob("*.o"))
         run_tool([gxx.path, *objects, "-o", folder / "testbench"], folder, "linking the HLS C++")
         for file in objects:
             file.unlink()
 
-    key = content_key([tool_key("g++", "ap_int"), *_flags(level, Path()), *HEADERS, str(UNITY_UNITS), folder_key(hls, SUFFIXES)])
+    key = content_key([tool_key("g++", "ap_int"), *_flags(level, Path()), *HEADERS, str(GROUP), folder_key(hls, SUFFIXES)])
     return cached("hls", key, build) / "testbench"
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from dfcompile.dataflow.design import Design
+from dfcompile.emit import hls as emitted_hls
 from dfcompile.emit.golden import golden as golden_frames
 from dfcompile.emit.golden import random_inputs
-from dfcompile.emit.hls import Target, emit_hls
+from dfcompile.emit.hls import Target, compiled_together, emit_hls
 from dfcompile.emit.interface import Interface
 from dfcompile.emit.rtl import emit_rtl
 from dfcompile.emit.sim import emit_sim, write_vectors
@@ -119,6 +120,18 @@ def _with_vectors(design: Design, folder: Path) -> None:
     frozen = golden_frames(design, random_inputs(design, 3))
     emit_hls(design, folder)
     write_vectors(folder / "vectors", (*interface.inputs, *interface.outputs), (*frozen.inputs, *frozen.outputs))
+
+
+def test_many_units_are_compiled_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"{i}.cpp" for i in range(23)]
+    groups = compiled_together(names)
+    assert sorted(n for g in groups for n in g) == sorted(names) and max(map(len, groups)) == 8
+    assert list(map(len, compiled_together(names[:7]))) == [4, 3] and compiled_together(names[:6]) == [names[:6]]
+    monkeypatch.setattr(emitted_hls, "GROUP", 2)
+    _with_vectors(dense(), tmp_path)
+    done = _make(tmp_path, "CXXFLAGS=-O1")
+    assert done.stdout.endswith("3 frames, 0 beats differ\n"), done.stderr[-3000:]
+    assert len(list(tmp_path.glob("group_*.o"))) == 2
 
 
 def test_hls_project_makes_and_passes_by_itself(tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from dfcompile.dataflow.design import Design
+from dfcompile.emit import hls as emitted_hls
 from dfcompile.emit.golden import random_inputs
 from dfcompile.emit.hls import emit_hls
 from dfcompile.emit.rtl import emit_rtl
 from dfcompile.errors import CompileError
 from dfcompile.mode.accelerator import GENERATED, Progress
 from dfcompile.mode.verify_dataflow import verify_dataflow
-from dfcompile.run import hls as run_hls
 from dfcompile.timing.solve import solve
 from tests.backend.designs import dense, residual, two_ports, wrong
 
@@ -67,9 +67,9 @@ def test_a_deadlock_is_a_failure_that_names_the_ports() -> None:
         verify(design, engines=["rtl"], frames=2)
 
 
-@pytest.mark.parametrize("whole", [4, 0])  # compiled as one file, and unit by unit
+@pytest.mark.parametrize("whole", [10, 1])  # compiled as one file, and unit by unit
 def test_a_relative_path(whole: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_hls, "UNITY_UNITS", whole)
+    monkeypatch.setattr(emitted_hls, "GROUP", whole)
     # A name of its own: nothing else has compiled these files, and the cache holds none.
     design = replace(two_ports(), graph=two_ports().graph.replace(name=f"relative_{whole}"))
     emit_hls(design, tmp_path / "out" / "hls")
