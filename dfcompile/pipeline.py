@@ -20,7 +20,7 @@ from dfcompile.device.cost import Vector, budget, vector
 from dfcompile.errors import CompileError, Problem
 from dfcompile.folding.fold import Choice, Folded, cheapest, fastest, load_folding, read_folding
 from dfcompile.folding.proportion import check_memories
-from dfcompile.front import FRONT, IMPORT, INTEGER, UNITS, Integer, Job, Lowered, Progress, stage
+from dfcompile.front import FRONT, IMPORT, INTEGER, UNITS, Imported, Integer, Job, Lowered, Progress, stage
 from dfcompile.ir.graph import Graph
 from dfcompile.mode.accelerator import Accelerator
 from dfcompile.mode.choice import FITTING, best_dataflow, compare, dataflow_side, estimate_loopback, over_budget
@@ -167,6 +167,7 @@ DESIGN = (
     >> stage("finish", _finish)
 )
 DATAFLOW = FRONT >> DESIGN
+FOLDED = INTEGER >> UNITS >> stage("fold", _fold)
 LOOPBACK = IMPORT >> INTEGER >> stage("program", _program)
 
 
@@ -232,6 +233,20 @@ def _loopback_side(job: Job, integer: Integer) -> tuple[Accelerator | None, Roof
 
 
 MODES: dict[str, Callable[[Job, Path], Accelerator]] = {"auto": _auto, "dataflow": DATAFLOW, "loopback": LOOPBACK}
+
+
+def fit(job: Job, imported: Imported) -> None:
+    """CompileError where the units of an imported model, or in the other mode an engine for it, are larger than the board."""
+    mode, made = job.options.mode, INTEGER >> stage("program", _program)
+    if mode == "loopback":
+        made(job, imported)
+        return
+    try:
+        FOLDED(job, imported)
+    except CompileError:
+        if mode != "auto":
+            raise
+        made(job, imported)
 
 
 def compile_model(model: Path, options: Options, dump_ir: str | Path | None = None, progress: Progress | None = None) -> Accelerator:

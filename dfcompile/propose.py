@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import networkx as nx
 
 from dfcompile.errors import CompileError, Problem
-from dfcompile.front import Job, front, problems_of, take_model
+from dfcompile.front import Imported, Job, front, problems_of, take_model
 from dfcompile.frontend.importer import Survey, import_part, survey
 from dfcompile.frontend.part import Tensors, Vertex
 from dfcompile.options import Options
@@ -125,6 +126,32 @@ def propose(model: Path, input_type: tuple[str, ...] = (), mode: str = "auto") -
         else:
             left += c.around(refused)
     return None
+
+
+def propose_fitting(model: Path, options: Options, build: Callable[[Job, Imported], object]) -> Proposal | None:
+    """The part from the model's start or to its end with more multiplications of the largest that fit; None where none does.
+
+    build: raises CompileError where an imported part does not fit. Bisected: a part of a part that fits is taken to fit.
+    """
+    try:
+        found = survey(model)
+    except CompileError:
+        return None
+    whole = next(_chains(found), None)
+    if whole is None:
+        return None
+    count = len(whole.cuts)
+
+    def fits(c: _Candidate) -> bool:
+        job = Job(model, replace(options, input_type=() if c.start else options.input_type, folding=None))
+        return not c.macs or not problems_of(lambda: build(job, take_model(job, import_part(found, c.start, c.end))))
+
+    lengths = range(1, count + 2)
+    from_start = bisect_left(lengths, True, key=lambda n: not fits(_Candidate(whole, 0, n - 1)))
+    to_end = bisect_left(lengths, True, key=lambda n: not fits(_Candidate(whole, count + 1 - n, count)))
+    ends = [_Candidate(whole, 0, from_start - 1)] * bool(from_start) + [_Candidate(whole, count + 1 - to_end, count)] * bool(to_end)
+    best = min(ends, key=lambda c: c.order, default=None)
+    return Proposal(best.start, best.end, best.macs, sum(found.macs.values())) if best and best.macs else None
 
 
 def _problems(found: Survey, c: _Candidate, path: Path, options: Options) -> tuple[Problem, ...]:

@@ -162,6 +162,23 @@ def test_check_in_loopback(here: Path, capsys: Capture) -> None:
     assert dfc.check("m.onnx", mode="loopback") and not dfc.check("m.onnx")
 
 
+@pytest.mark.parametrize("mode", ["dataflow", "auto"])
+def test_the_largest_part_that_fits(mode: str, here: Path, capsys: Capture) -> None:
+    """Eight layers of which the board holds some: what is printed fits it, one layer more does not."""
+    onnx.save(stages(*["Relu"] * 8, channels=12), "m.onnx")
+    given = ("--board", "icebreaker", "--interval", "16")
+    assert run("build", "m.onnx", "-o", "out", "--mode", mode, *given, "--quiet") == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error[does-not-fit]") and "the largest part that fits, with " in said
+    command = shlex.split(said.splitlines()[-1])
+    assert command[-6:] == ["--mode", mode, *given] and command[5] in ("--from", "--to")
+    assert run(*command[1:], "--quiet") == 0
+    name = command[6]
+    more = f"{name[0]}{int(name[1:]) + (1 if command[5] == '--to' else -1)}"
+    assert run("build", "m.onnx", "-o", "more", command[5], more, *command[-6:], "--quiet") == 1
+    assert "does-not-fit" in capsys.readouterr().err
+
+
 def test_nothing_to_propose(here: Path) -> None:
     Path("m.onnx").write_bytes(b"no model")
     assert propose(Path("m.onnx")) is None

@@ -110,7 +110,7 @@ def build(model: Path, out: Path, config: Path | None, dump_ir: Path | None, qui
         raise
     except CompileError as e:
         show_problems(e.problems)
-        _propose(model, settings)
+        _propose(model, settings, e.problems)
         return 1
     if not as_json and not quiet:
         show_build(made.report, out)
@@ -121,12 +121,18 @@ def build(model: Path, out: Path, config: Path | None, dump_ir: Path | None, qui
     return 0
 
 
-def _propose(model: Path, options: Options) -> None:
-    """Print the largest part of a refused model that compiles, where the whole was asked for."""
-    if not options.from_ and not options.to:
-        from dfcompile.propose import propose
+def _propose(model: Path, options: Options, problems: tuple[Problem, ...]) -> None:
+    """Print the largest part of a refused model that compiles, or fits the board, where the whole was asked for."""
+    if options.from_ or options.to:
+        return
+    from dfcompile.propose import propose, propose_fitting
 
-        show_proposal(propose(model, options.input_type, options.mode), model, options.input_type, options.mode)
+    if options.board and {p.code for p in problems} == {"does-not-fit"}:
+        from dfcompile.pipeline import fit
+
+        show_proposal(propose_fitting(model, options, fit), model, options, "fits")
+    else:
+        show_proposal(propose(model, options.input_type, options.mode), model, options)
 
 
 @cli.command()
@@ -147,7 +153,7 @@ def check(model: Path, as_json: bool, **given: Any) -> int:
         show_json([vars(p) for p in problems])
     elif problems:
         show_problems(problems)
-        _propose(model, options)
+        _propose(model, options, problems)
     else:
         click.echo(f"{one_line(model.name)}: no problems")
     return 1 if problems else 0

@@ -23,6 +23,7 @@ from dfcompile.mode.summary import lines_of
 from dfcompile.text import one_line
 
 if TYPE_CHECKING:
+    from dfcompile.options import Options
     from dfcompile.propose import Proposal
 
 Report = Callable[[str], None]
@@ -77,15 +78,17 @@ def show_verdict(name: str, found: dict[str, Any]) -> None:
     print(text + (f"\n  first mismatch: {found['first_mismatch']}" if found.get("first_mismatch") else ""))
 
 
-def show_proposal(found: Proposal | None, model: Path, input_type: tuple[str, ...] = (), mode: str = "auto") -> None:
+def show_proposal(found: Proposal | None, model: Path, settings: Options, does: str = "compiles") -> None:
     """Print the largest part of a model that compiles, as a command to copy. The whole is none."""
     if found and (found.start or found.end):
-        given = (("--from", found.start), ("--to", found.end), ("--input-type", () if found.start else input_type))
+        given = (("--from", found.start), ("--to", found.end), ("--input-type", () if found.start else settings.input_type))
         options = [x for name, values in given for v in values for x in (name, v)]
-        options += ["--mode", mode] if mode == "loopback" else []
+        options += ["--mode", settings.mode] if settings.mode == "loopback" or does == "fits" else []
+        asked = ("board", "fps", "interval", "clock") if does == "fits" else ()
+        options += [x for name in asked if (value := getattr(settings, name)) for x in (f"--{name}", f"{value}")]
         command = shlex.join(["dfcompile", "build", str(model), "-o", "OUT", *options])
         share = f"{found.macs:,} of the model's {found.whole:,} multiplications"
-        print(f"\nthe largest part that compiles, with {share}:\n  {command}", file=sys.stderr)
+        print(f"\nthe largest part that {does}, with {share}:\n  {command}", file=sys.stderr)
 
 
 @contextmanager
