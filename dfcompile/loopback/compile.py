@@ -16,7 +16,8 @@ from dfcompile.loopback.token_proof import prove_tokens
 
 PAGE = 4096
 NO_LAYER = Problem(
-    "not-loopback", "the network has no layer for the loopback engine to run", why="its outputs are its inputs, or parts of them",
+    "not-loopback", "the network has no layer for the loopback engine to run",
+    why="its outputs are its inputs, or parts of them: all that the model does, the host does (`dfcompile explain` says it)",
     help="build it with --mode dataflow",
 )  # fmt: skip
 

@@ -184,3 +184,26 @@ def test_averages_of_sums_of_free_scales(name: str, relu: bool, tmp_path: Path) 
         return
     for mode in ("dataflow",) if relu else ("dataflow", "loopback"):
         same(compiled(proto, tmp_path, mode).run(x.astype(np.float32)), want)
+
+
+@MODES
+def test_weights_of_four_bits_in_blocks(tmp_path: Path, mode: str) -> None:
+    """MatMulNBits: two blocks a row, each of a free scale and a zero-point of its own; codes 0..15 packed from the low half-byte on."""
+    rng = np.random.default_rng(4)
+    packed, scales = rng.integers(0, 256, (3, 2, 8)).astype(np.uint8), rng.uniform(0.01, 0.1, (3, 2)).astype(np.float32)
+    zeros = rng.integers(0, 256, (3, 1)).astype(np.uint8)
+    nodes = [
+        node("QuantizeLinear", "x xs xz", "q"),
+        node("DequantizeLinear", "q xs xz", "d"),
+        node("MatMulNBits", "d w s z", "m", MS, N=3, K=32, bits=4, block_size=16),
+        node("QuantizeLinear", "m hs hz", "n"),
+        node("DequantizeLinear", "n hs hz", "y"),
+    ]
+    held = {"w": packed, "s": scales.ravel(), "z": zeros.ravel(), **params(x=X, h=H)}
+    x = real(codes(np.uint8, 4, 32), *X)
+    halves = np.stack([packed & 15, packed >> 4], axis=-1).reshape(3, 2, 16)
+    origin = np.concatenate([zeros & 15, zeros >> 4], axis=1)
+    weights = exact(halves.astype(int) - origin[:, :, None]) * exact(scales)[:, :, None]
+    want = real(quantized(np.dot(x, weights.reshape(3, 32).T), *H), *H)
+    proto = model(nodes, {"x": (1, 32)}, ["y"], held, domains={MS: 1})
+    same(compiled(proto, tmp_path, mode).run(x.astype(np.float32)), want)
