@@ -27,6 +27,7 @@ from dfcompile.ir.intop import (
     IntPad,
     IntPool,
     IntSlice,
+    IntStandardize,
     IntUnfold,
     IntUpsample,
     LookupCode,
@@ -53,6 +54,7 @@ from dfcompile.units.parts.thresholding import SCALED_BITS
 from dfcompile.units.pool import Pool
 from dfcompile.units.sliding_window import SlidingWindow
 from dfcompile.units.split import Split
+from dfcompile.units.standardize import Standardize
 from dfcompile.units.table_add import TableAdd
 from dfcompile.units.threshold import Threshold
 from dfcompile.units.upsample import Upsample
@@ -199,6 +201,10 @@ class _Lowering:
     def _normalize(self, node: Node, op: IntNormalize) -> None:
         x, out = node.inputs[0], self.graph.tensors[node.outputs[0]].codes
         self._one(node, Normalize(self._shape(x), self._type(x), op.factor, op.divisor, op.most, op.zero, op.rounding, out))
+
+    def _standardize(self, node: Node, op: IntStandardize) -> None:
+        x, out = node.inputs[0], self.graph.tensors[node.outputs[0]].codes
+        self._one(node, Standardize(self._shape(x), self._type(x), op.centred, op.bits, op.drop, op.epsilon, op.shift, out))
 
     def _int_upsample(self, node: Node, op: IntUpsample) -> None:
         self._one(node, Upsample(self._shape(node.inputs[0]), op.factors, self._type(node.inputs[0])))

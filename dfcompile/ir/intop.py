@@ -7,7 +7,7 @@ integer dtype.
 
 from dfcompile.ir.intop_base import IntOp, Pair, Quad, Range, Window
 from dfcompile.ir.intop_matmul import IntMatMul
-from dfcompile.ir.intop_row import IntBelowMax, IntNormalize
+from dfcompile.ir.intop_row import IntBelowMax, IntNormalize, IntStandardize
 from dfcompile.ir.intop_steps import ArgMaxCode, LookupCode, ThresholdCode
 from dfcompile.ir.intop_stream import IntAdd, IntConcat, IntMul, IntSlice, IntUpsample, View
 from dfcompile.ir.intop_window import IntConv, IntPad, IntPool, IntUnfold
@@ -26,6 +26,7 @@ __all__ = [
     "IntPad",
     "IntPool",
     "IntSlice",
+    "IntStandardize",
     "IntUnfold",
     "IntUpsample",
     "LookupCode",
@@ -51,6 +52,7 @@ INTEGER_OPS: tuple[type[IntOp], ...] = (
     View,
     IntBelowMax,
     IntNormalize,
+    IntStandardize,
     ArgMaxCode,
     ThresholdCode,
     LookupCode,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from dfcompile.ir.blocks import largest
 from dfcompile.ir.graph import Array, Tensor
 from dfcompile.ir.intop_base import Elementwise, Range
 
@@ -82,3 +84,91 @@ class IntNormalize(Elementwise):
 
     def __str__(self) -> str:
         return f"normalize<{self.factor}/{self.divisor} most={self.most} zero={self.zero} {self.rounding}>"
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Limits of d and V of rows of n codes (see `IntStandardize`).
+
+    reach: largest magnitude of d; least, most: smallest V of a row with a d that is not 0, and largest V
+    """
+
+    reach: int
+    least: int
+    most: int
+
+    @staticmethod
+    def of(centred: bool, n: int, lo: int, hi: int) -> Moments:
+        """Of codes from lo to hi."""
+        if centred:
+            return Moments((n - 1) * (hi - lo), max(1, n - 1), (n // 2) * (n - n // 2) * (hi - lo) ** 2)
+        size = max(abs(lo), abs(hi))
+        return Moments(size, 1, n * size * size)
+
+
+_LIMB = 24
+
+
+@dataclass(frozen=True)
+class IntStandardize(Elementwise):
+    """Each code over the root of its row's squares: floor(d * root / 2**drop), root = floor(2**bits / sqrt(V + epsilon / 2**shift)).
+
+    centred: d = n * code - sum and V = n * sum of squares - sum**2 over the row's n codes; else d = code, V = sum of squares.
+    A d of 0 gives 0 whatever V is.
+    """
+
+    kind: ClassVar[str] = "standardize"
+    centred: bool
+    bits: int
+    drop: int
+    epsilon: int = 0
+    shift: int = 0
+
+    def fits(self, streams: Sequence[Tensor], constants: Sequence[Array]) -> bool:
+        (x,) = streams
+        if x.lo is None or not (0 <= self.drop <= self.bits <= 96 and 0 <= self.shift <= 64 and 0 <= self.epsilon < 2**62):
+            return False
+        moments = self.moments(x)
+        widest = moments.reach * self.root(moments.least)
+        held = widest < 2**62 or widest >> self._limb < 2**62
+        return moments.most < 2**52 and self.limit(x.channels) < 2**52 and held
+
+    def moments(self, x: Tensor) -> Moments:
+        """Limits of what rows of a tensor give."""
+        lo, hi = x.range
+        return Moments.of(self.centred, x.channels, int(np.min(lo)), int(np.max(hi)))
+
+    def limit(self, channels: int) -> int:
+        """No result is larger, and none is below -limit - 1."""
+        return math.isqrt((max(1, channels - 1) if self.centred else 1) << 2 * (self.bits - self.drop)) + 1
+
+    def root(self, squares: int) -> int:
+        """What a row with these squares, not 0, is multiplied by."""
+        return math.isqrt((1 << 2 * self.bits + self.shift) // ((squares << self.shift) + self.epsilon))
+
+    def execute(self, *inputs: Array) -> tuple[Array, ...]:
+        x = inputs[0].astype(np.int64)
+        n = x.shape[-1] if self.centred else 1
+        total = x.sum(axis=-1, keepdims=True) if self.centred else np.zeros((*x.shape[:-1], 1), np.int64)
+        squares, where = np.unique(n * (x * x).sum(axis=-1, keepdims=True) - total * total, return_inverse=True)
+        roots = np.array([self.root(v) if v else 0 for v in squares.tolist()], np.int64)[where.reshape(total.shape)]
+        d = n * x - total
+        if largest(d) * largest(roots) < 1 << 62:
+            return ((d * roots >> self.drop).astype(np.float64),)
+        limb = self._limb  # floor((d * high * 2**limb + d * low) / 2**drop)
+        upper = d * (roots >> limb) + (d * (roots & ((1 << limb) - 1)) >> limb)
+        return ((upper >> self.drop - limb).astype(np.float64),)
+
+    @property
+    def _limb(self) -> int:
+        """Bits of a root's lower part that is multiplied by itself, so that int64 holds either product."""
+        return min(_LIMB, self.drop)
+
+    def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
+        channels = len(np.asarray(operands[0][1]))
+        most = self.limit(channels)
+        return np.full(channels, -most - 1), np.full(channels, most)
+
+    def __str__(self) -> str:
+        form = "centred " if self.centred else ""
+        return f"standardize<{form}bits={self.bits} drop={self.drop} epsilon={self.epsilon}/2^{self.shift}>"

@@ -6,7 +6,7 @@ Tensors are real numbers in the ONNX layout (batch, channel, *spatial). Executio
 from dfcompile.ir.modelop_base import MAX_ELEMENTS, ModelOp
 from dfcompile.ir.modelop_index import Broadcast, Concat, Gather, IndexOp, Pad, Reshape, Slice, Transpose, Unsupported
 from dfcompile.ir.modelop_linear import Conv, ConvTranspose, MatMul
-from dfcompile.ir.modelop_pointwise import ArgMax, BatchNorm, Binary, MultiThreshold, Softmax, TopK, Unary
+from dfcompile.ir.modelop_pointwise import ArgMax, BatchNorm, Binary, MultiThreshold, Softmax, Standardize, TopK, Unary
 from dfcompile.ir.modelop_quant import Bipolar, Dequantize, Quantize, quantize_weight
 from dfcompile.ir.modelop_window import AveragePool, MaxPool, Reduce
 from dfcompile.ir.operators import BINARY, REDUCE, ROUNDINGS, UNARY
@@ -39,6 +39,7 @@ __all__ = [
     "Reshape",
     "Slice",
     "Softmax",
+    "Standardize",
     "TopK",
     "Transpose",
     "Unary",

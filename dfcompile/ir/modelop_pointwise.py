@@ -87,6 +87,22 @@ class Softmax(ModelOp):
 
 
 @dataclass(frozen=True)
+class Standardize(ModelOp):
+    """x over sqrt(gain * M + epsilon), M the mean of squares over some axes; centred: x less its mean over them, and M of that."""
+
+    axes: tuple[int, ...]
+    centred: bool
+    gain: float
+    epsilon: float
+    kind: ClassVar[str] = "standardize"
+
+    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        for a in self.axes:
+            check_axis(a, inputs[0])
+        return (sized(*inputs[0].shape),)
+
+
+@dataclass(frozen=True)
 class ArgMax(ModelOp):
     """Index of the largest element along an axis, as a real number; the first of equals, or the last (select_last)."""
 

@@ -186,6 +186,11 @@ def _softmax(x: Array, axis: int) -> Array:
     return np.asarray(powers / powers.sum(axis, keepdims=True))
 
 
+def _standardize(x: Array, axes: Sequence[int], centred: bool, gain: float, epsilon: float) -> Array:
+    d = x - x.mean(tuple(axes), keepdims=True) if centred else x
+    return np.asarray(d / np.sqrt(gain * (d * d).mean(tuple(axes), keepdims=True) + epsilon))
+
+
 def _arg_max(x: Array, axis: int, keepdims: bool, select_last: bool) -> Array:
     found = np.asarray(x.shape[axis] - 1 - np.argmax(np.flip(x, axis), axis) if select_last else np.argmax(x, axis), np.float64)
     return np.expand_dims(found, axis) if keepdims else found
@@ -349,6 +354,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "reshape": lambda x, shape: x.reshape((x.shape[0], *shape)),
     "slice": _slice,
     "softmax": _softmax,
+    "standardize": _standardize,
     "top_k": _top_k,
     "transpose": lambda x, perm: x.transpose(perm),
     "unary": lambda x, fn, alpha, beta: UNARY[fn](x, alpha, beta),

@@ -32,6 +32,7 @@ from dfcompile.ir.modelop import (
     Quantize,
     Reduce,
     Softmax,
+    Standardize,
     TopK,
     Unsupported,
 )
@@ -39,11 +40,12 @@ from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline import encode_linear, encode_pointwise, encode_window
 from dfcompile.streamline.encode_layout import ordered
 from dfcompile.streamline.encode_matmul import encode_matmul
+from dfcompile.streamline.encode_norm import encode_standardize, encode_standardized
 from dfcompile.streamline.encode_softmax import encode_shares, encode_softmax, mask_of
 from dfcompile.streamline.encoder import LAYERS, Encoder, InputType, RefusedError, RestartError, default_layout, refuse
 from dfcompile.streamline.grid import Grid
 from dfcompile.streamline.step import ELEMENTWISE
-from dfcompile.streamline.value import Const, Host, InputPort, Known, OutputPort, Raw, Shares, Value, describe, natural_index
+from dfcompile.streamline.value import Const, Host, InputPort, Known, OutputPort, Raw, Shares, Standardized, Value, describe, natural_index
 
 _HANDLERS: list[tuple[Any, Any]] = [
     ((Conv, ConvTranspose), encode_linear.encode_conv),
@@ -55,8 +57,9 @@ _HANDLERS: list[tuple[Any, Any]] = [
     (Concat, encode_pointwise.encode_concat),
     (IndexOp, encode_pointwise.encode_index),
     (Softmax, encode_softmax),
+    (Standardize, encode_standardize),
 ]
-_HOST_OPS = (Softmax, TopK, ArgMax)
+_HOST_OPS = (Softmax, Standardize, TopK, ArgMax)
 _ROUNDING = (Quantize, Bipolar, MultiThreshold)
 
 
@@ -183,7 +186,7 @@ def _encode_node(enc: Encoder, node: Node) -> None:
         enc.known.update(zip(node.outputs, results, strict=True))
         enc.note(node, "constant")
         return
-    inside = isinstance(node.op, Softmax) and enc.is_inside(node)
+    inside = enc.is_inside(node) if isinstance(node.op, Softmax) else isinstance(node.op, Standardize) and not _is_tail(enc, node)
     if any(isinstance(k, Host) for k in operands) or (isinstance(node.op, _HOST_OPS) and not inside):
         if isinstance(node.op, LAYERS):
             _refuse_host(enc, node)
@@ -233,6 +236,9 @@ def _host_may(node: Node, raws: list[Raw]) -> bool:
 def _dispatch(enc: Encoder, node: Node) -> None:
     if any(isinstance(enc.known[t], Shares) for t in node.inputs):
         encode_shares(enc, node)
+        return
+    if any(isinstance(enc.known[t], Standardized) for t in node.inputs):
+        encode_standardized(enc, node)
         return
     if isinstance(node.op, ELEMENTWISE):
         if masked := mask_of(enc, node):

@@ -124,7 +124,12 @@ def encode_index(enc: Encoder, node: Node) -> None:
 def encode_step(enc: Encoder, node: Node) -> None:
     """An elementwise operator with constant parameters: one more step of the chain."""
     slot = next(i for i, t in enumerate(node.inputs) if not isinstance(enc.known[t], Const))
-    value = enc.value(node.inputs[slot], node)
+    enc.known[node.outputs[0]] = with_step(enc, node, enc.value(node.inputs[slot], node), slot)
+    enc.note(node, "part of a step function or an affine")
+
+
+def with_step(enc: Encoder, node: Node, value: Value, slot: int) -> Value:
+    """A value, input `slot` of an elementwise node whose other inputs are constants, and that operator at the end of its chain."""
     shape = enc.model.tensors[node.outputs[0]].shape[1:]
     if value.index.shape != shape:
         value = replace(value, index=np.ascontiguousarray(np.broadcast_to(value.index, shape)))
@@ -140,8 +145,7 @@ def encode_step(enc: Encoder, node: Node) -> None:
             "an element that was repeated is one element of the stream", "apply it before the repetition, with one parameter an element",
         )  # fmt: skip
     step = Step(node.op, slot, tuple(params))
-    enc.known[node.outputs[0]] = replace(value, chain=(*value.chain, step), grid=step.regrid(value.grid))
-    enc.note(node, "part of a step function or an affine")
+    return replace(value, chain=(*value.chain, step), grid=step.regrid(value.grid))
 
 
 def _parameters(enc: Encoder, value: Value, node: Node, parameters: list[Array], shape: tuple[int, ...]) -> list[Array] | None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from dfcompile.ir.graph import Node
 from dfcompile.ir.intop import IntAdd, IntConcat, IntOp, IntPool, Range, View, Window
-from dfcompile.ir.modelop import Unary
+from dfcompile.ir.modelop import Quantize, Unary
 from dfcompile.streamline.encode_layout import aligned, constant_stream, spatial
 from dfcompile.streamline.encoder import Encoder, refuse
 from dfcompile.streamline.grid import Grid
@@ -241,6 +241,19 @@ def ranges_of(enc: Encoder, node: Node, value: Value) -> list[tuple[int, int]]:
     return list(zip(lo, hi, strict=True))
 
 
+def _of_quantizer(function: StepFunction, channels: int) -> Range | None:
+    """What the codes of a function lie between whatever its argument is, where nothing but affines follow a quantizer in it."""
+    found = [(i, s.op) for i, s in enumerate(function.chain) if isinstance(s, Step) and isinstance(s.op, Quantize)]
+    if not found:
+        return None
+    place, op = found[-1]
+    rest = StepFunction(Grid.of(1, 0), function.chain[place + 1 :], function.grid)
+    if rest.direction() is None:
+        return None
+    ends = np.stack([rest.execute(np.full((1, channels), float(end)))[0][0] for end in (op.lo, op.hi)])
+    return ends.min(axis=0), ends.max(axis=0)
+
+
 def _bounds(enc: Encoder, stream: str, made: dict[str, Node], known: dict[str, Range]) -> Range | None:
     if stream in known:
         return known[stream]
@@ -256,8 +269,13 @@ def _bounds(enc: Encoder, stream: str, made: dict[str, Node], known: dict[str, R
     if isinstance(node.op, IntOp):
         known[stream] = node.op.bounds(ends, tuple(enc.constants[t] for t in node.inputs[len(ends) :]))
         return known[stream]
-    if not isinstance(node.op, StepFunction) or node.op.direction() is None:
+    if not isinstance(node.op, StepFunction):
         return None
+    if node.op.direction() is None:
+        quantized = _of_quantizer(node.op, tensor.channels)
+        if quantized is not None:
+            known[stream] = quantized
+        return quantized
     corners = np.stack([node.op.execute(*(e[i >> k & 1] for k, e in enumerate(ends)))[0] for i in range(1 << len(ends))])
     known[stream] = corners.min(axis=0), corners.max(axis=0)
     return known[stream]

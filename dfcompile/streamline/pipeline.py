@@ -16,6 +16,7 @@ from dfcompile.streamline.encode import Encoded, encode
 from dfcompile.streamline.encoder import InputType
 from dfcompile.streamline.extract import extract_thresholds
 from dfcompile.streamline.fold_pads import fold_pads
+from dfcompile.streamline.gather_norms import gather_norms
 from dfcompile.streamline.host import HostSide
 from dfcompile.streamline.lift_clips import lift_clips
 from dfcompile.streamline.narrow import narrow_factors
@@ -57,7 +58,7 @@ def streamline(
     """
     left = [] if declined is None else declined
     given = model.tensors
-    for prepare in (push_quantizers, lift_clips, fold_pads):
+    for prepare in (gather_norms, push_quantizers, lift_clips, fold_pads):
         model = prepare(model, noted(prepare.__name__, left))
     model, notes = recover_weight_steps(model, noted(recover_weight_steps.__name__, left))
     encoded, problems, fates = encode(model, input_types, argmax, given)

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from dfcompile.ir.graph import Array, Graph, Node
+from dfcompile.streamline.apart import Row
 from dfcompile.streamline.grid import Grid
 from dfcompile.streamline.step import Chain
 
@@ -132,7 +133,24 @@ class Shares:
     node: Node
 
 
-Known = Const | Raw | Host | Value | Masked | Shares
+@dataclass(frozen=True, eq=False)
+class Standardized:
+    """What a norm makes, and operators behind it that are still to be applied: chain(root of `square` * sign * d / sqrt(V + epsilon)).
+
+    value: the tensor as if it lay on the stream that the norm reads, with the chain; rows: stream (1, rows, n) of the norm's rows
+    order: for each element of the value's stream its place in `rows`; row: what is known of d and V; node: the norm
+    """
+
+    value: Value
+    rows: str
+    order: Array
+    row: Row
+    square: Fraction
+    sign: int
+    node: Node
+
+
+Known = Const | Raw | Host | Value | Masked | Shares | Standardized
 
 
 @dataclass(frozen=True, eq=False)

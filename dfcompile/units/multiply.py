@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil
 
 from dfcompile.device import area
-from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit, quotients
+from dfcompile.units.parts import mac_area
 from dfcompile.units.parts.carrier import widened
 from dfcompile.units.parts.schedule import Schedule, one_to_one
 
@@ -82,10 +81,5 @@ class Multiply(Unit):
             yield {"lanes": lanes}
 
     def resources(self, family: str) -> Resources:
-        a, b = (t.bits for t in self.in_dtypes)
-        dsp = FAMILIES[family].dsp
-        if dsp and min(a, b) >= 2 and a + b >= dsp.least:
-            lane = Resources(ff=0 if dsp.registered else a + b, dsp=ceil(a / dsp.rows) * ceil(b / dsp.rows))
-        else:
-            lane = Resources(lut=a * b * FAMILIES[family].units.multiply, ff=a + b)
+        lane = mac_area.product(*(t.bits for t in self.in_dtypes), family)
         return area.total(*[lane] * self.lanes, area.stream_out(self.outputs[0].width, _LATENCY + 1, family), Resources(lut=8, ff=1))

@@ -6,6 +6,7 @@ coefficient of the device family, fitted on the calibration sweep.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import lru_cache
 from math import ceil
@@ -114,6 +115,14 @@ def dot(products: Products, simd: int, arithmetic: str, fixed: int, family: str)
 
 
 @lru_cache(maxsize=KEPT)
+def product(a: int, b: int, family: str) -> Resources:
+    """A registered product of numbers of so many bits."""
+    dsp = FAMILIES[family].dsp
+    if dsp and min(a, b) >= 2 and a + b >= dsp.least:
+        return Resources(ff=0 if dsp.registered else a + b, dsp=math.ceil(a / dsp.rows) * math.ceil(b / dsp.rows))
+    return Resources(lut=a * b * FAMILIES[family].units.multiply, ff=a + b)
+
+
 def thresholds(counting: ThresholdSize, folds: int, lanes: int, style: str, family: str) -> Resources:
     """`dfc_threshold_core`: for each lane and stage a comparator and a memory of folds * 2**stage thresholds."""
     bits, out, acc = counting.bits, counting.out, counting.acc
