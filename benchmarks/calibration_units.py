@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfcompile.dataflow.sum_tables import Sum, sum_tables
+from dfcompile.ir.intop_row import IntStandardize, Moments
 from dfcompile.ir.requantization import requantize
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.add import Add
@@ -29,6 +30,7 @@ from dfcompile.units.pool import Pool
 from dfcompile.units.repack import Repack
 from dfcompile.units.sliding_window import SlidingWindow
 from dfcompile.units.split import Split
+from dfcompile.units.standardize import Standardize
 from dfcompile.units.table_add import TableAdd
 from dfcompile.units.threshold import Threshold
 from dfcompile.units.upsample import Upsample
@@ -274,6 +276,16 @@ def shares(code: str, shape: tuple[int, int, int], factor: int, divisor: int, mo
     return Normalize(shape, dtype(code), factor, divisor, most, 0, "half_even", IntType.holding(0, most), lanes)
 
 
+def standardize(code: str, shape: tuple[int, int, int], centred: bool, after: int, shift: int, lanes: int) -> Standardize:
+    """Elements over the root of their row's squares, to `after` binary places, and epsilon to `shift`."""
+    own = dtype(code)
+    drop = Moments.of(centred, shape[2], own.lo, own.hi).reach.bit_length()
+    operator = IntStandardize(centred, after + drop, drop, 5 << shift >> 1, shift)
+    most = operator.limit(shape[2])
+    out = IntType.holding(-most - 1, most)
+    return Standardize(shape, own, centred, operator.bits, drop, operator.epsilon, shift, out, lanes)
+
+
 def _rows() -> Iterator[Unit]:
     """What keeps a row."""
     yield BelowMax((1, 64, 64), dtype("s8"), 255, 1)
@@ -315,9 +327,18 @@ def _sparse() -> Iterator[Unit]:
     yield sparse("u4", "s4", "u4", 32, 144, 4, 16, "2:4")
     yield sparse("u4", "s4", "", 32, 128, 4, 8, "1:4", weight_style="bram")
     yield sparse("u2", "s2", "u2", 32, 128, 4, 16, "2:4", weight_style="bram")
+def _norms() -> Iterator[Unit]:
+    """Roots of mean squares."""
+    yield standardize("s4", (1, 64, 64), True, 26, 12, 1)
+    yield standardize("s6", (1, 16, 16), True, 30, 16, 4)
+    yield standardize("s8", (1, 9, 24), True, 36, 20, 3)
+    yield standardize("s5", (1, 64, 128), True, 32, 14, 8)
+    yield standardize("s8", (1, 64, 64), False, 30, 12, 2)
+    yield standardize("u4", (1, 8, 8), True, 18, 4, 8)
 
 
 def sweep() -> dict[str, Unit]:
     """Name -> unit; the names tell what varies."""
     units = [*_mvtus(), *_others(), *_movers(), *_more(), *_padded(), *_scaled(), *_products(), *_rows(), *_tables(), *_sparse()]
+    units = [*_mvtus(), *_others(), *_movers(), *_more(), *_padded(), *_scaled(), *_products(), *_rows(), *_tables(), *_norms()]
     return {f"{u.kind}{i:02d}": u for i, u in enumerate(units)}

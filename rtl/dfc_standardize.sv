@@ -34,10 +34,7 @@ module dfc_standardize #(
   input  logic                     out_ready_i
 );
   localparam int unsigned Beats     = (Channels + Lanes - 1) / Lanes;
-  localparam int unsigned Tail      = Channels - (Beats - 1) * Lanes;
-  localparam int unsigned Levels    = $clog2(Lanes);
   localparam int unsigned SumBits   = InBits + $clog2(Channels);
-  localparam int unsigned TotalBits = 2 * InBits + $clog2(Channels);
   localparam int unsigned DBits     = (Centred != 0) ? SumBits + 2 : InBits + 1;
   localparam int unsigned WBits     = SquareBits + Shift + 1;
   localparam int unsigned Pieces    = (RootBits + 16) / 17;
@@ -46,94 +43,15 @@ module dfc_standardize #(
     $fatal(1, "dfc_standardize: Lanes must be 1 to Channels, and Roots enough for a row in Beats cycles");
   end
 
-  // The sums of a row and of its squares.
-  logic take, last;
-  logic [Levels+1:0] take_q, last_q;
-  logic [Lanes*InBits-1:0] terms, terms_q;
-  logic [Lanes*2*InBits-1:0] squares_q;
-  if (Tail != Lanes) begin : gen_tail
-    assign terms = last ? in_data_i & {{(Lanes-Tail)*InBits{1'b0}}, {Tail*InBits{1'b1}}} : in_data_i;
-  end else begin : gen_tail
-    assign terms = in_data_i;
-  end
-  assign take_q[0] = take;
-  assign last_q[0] = last;
-  always_ff @(posedge clk_i) begin
-    for (int l = 1; l <= int'(Levels) + 1; l++) begin
-      take_q[l] <= rst_ni && take_q[l-1];
-      last_q[l] <= last_q[l-1];
-    end
-    terms_q <= terms;
-  end
-  for (genvar i = 0; i < int'(Lanes); i++) begin : gen_square
-    logic signed [InBits:0] x;
-    logic signed [2*InBits+1:0] xx;
-    assign x  = (InSigned != 0) ? (InBits+1)'(signed'(terms[i*InBits +: InBits])) : signed'({1'b0, terms[i*InBits +: InBits]});
-    assign xx = x * x;
-    always_ff @(posedge clk_i) squares_q[i*2*InBits +: 2*InBits] <= xx[2*InBits-1:0];
-    logic unused;
-    assign unused = ^xx[2*InBits+1:2*InBits];
-  end
-  logic [SumBits-1:0] sum, sum_q;
-  logic [TotalBits-1:0] total, total_q;
-  dfc_adder_tree #(.Terms(Lanes), .Bits(InBits), .Signed(InSigned), .SumBits(SumBits)) u_sum (.clk_i, .terms_i(terms_q), .sum_o(sum));
-  dfc_adder_tree #(.Terms(Lanes), .Bits(2 * InBits), .Signed(0), .SumBits(TotalBits)) u_total (
-    .clk_i, .terms_i(squares_q), .sum_o(total)
-  );
-  logic first_q;
-  logic [2:0] made_q;
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      first_q <= 1'b1;
-      made_q  <= '0;
-    end else begin
-      if (take_q[Levels+1]) first_q <= last_q[Levels+1];
-      made_q <= {made_q[1:0], take_q[Levels+1] && last_q[Levels+1]};
-    end
-  end
-  always_ff @(posedge clk_i) begin
-    if (take_q[Levels+1]) begin
-      sum_q   <= first_q ? sum : sum_q + sum;
-      total_q <= first_q ? total : total_q + total;
-    end
-  end
+  logic take, last, made;
+  logic [WBits-1:0] w;
+  logic [SumBits-1:0] sum;
+  dfc_row_squares #(
+    .Channels(Channels), .Lanes(Lanes), .InBits(InBits), .InSigned(InSigned), .Centred(Centred), .Shift(Shift), .EpsilonHigh(EpsilonHigh),
+    .EpsilonLow(EpsilonLow), .SquareBits(SquareBits), .SumBits(SumBits), .WBits(WBits)
+  ) u_squares (.clk_i, .rst_ni, .take_i(take), .last_i(last), .beat_i(in_data_i), .made_o(made), .w_o(w), .sum_o(sum));
 
-  // V + epsilon, in parts of 2**-Shift.
-  localparam logic [61:0] Epsilon = {31'(EpsilonHigh), 31'(EpsilonLow)};
-  logic [SquareBits-1:0] above_q, below_q;
-  logic [WBits-1:0] w_q;
-  logic [SumBits-1:0] sums_q [2];
-  if (Centred != 0) begin : gen_centred
-    logic [SquareBits-1:0] times;
-    logic signed [SumBits:0] s;
-    logic signed [2*SumBits+1:0] ss;
-    assign s  = (InSigned != 0) ? (SumBits+1)'(signed'(sum_q)) : signed'({1'b0, sum_q});
-    assign ss = s * s;
-    always_comb begin
-      times = '0;
-      for (int b = 0; b < 32; b++) if (((Channels >> b) & 1) != 0) times += SquareBits'(total_q) << b;
-    end
-    always_ff @(posedge clk_i) begin
-      above_q <= times;
-      below_q <= SquareBits'(unsigned'(ss));
-    end
-    logic unused;
-    assign unused = ^ss;
-  end else begin : gen_plain
-    always_ff @(posedge clk_i) begin
-      above_q <= SquareBits'(total_q);
-      below_q <= '0;
-    end
-  end
-  always_ff @(posedge clk_i) begin
-    w_q       <= (WBits'(SquareBits'(above_q - below_q)) << Shift) + WBits'(Epsilon);
-    sums_q[0] <= sum_q;
-    sums_q[1] <= sums_q[0];
-  end
-
-  // A root, from its highest bit on: rest = 2**(2 * Bits + Shift) - root**2 * w and step = 4 * root * w + w, in units of the bit that was
-  // found last; the next bit is 1 where 4 * rest is at least step.
-  localparam logic [RestBits-1:0] Start = RestBits'(1) << (2 * Bits + Shift - 2 * RootBits);
+  // Roots in turn.
   localparam int unsigned TurnBits = (Roots > 1) ? $clog2(Roots) : 1;
   logic [TurnBits-1:0] load_q, done_q;  // whose turn it is
   logic [Roots-1:0] done;
@@ -142,41 +60,20 @@ module dfc_standardize #(
     if (!rst_ni) begin
       {load_q, done_q} <= '0;
     end else begin
-      if (made_q[2])    load_q <= (load_q == TurnBits'(Roots - 1)) ? '0 : load_q + 1'b1;
+      if (made)    load_q <= (load_q == TurnBits'(Roots - 1)) ? '0 : load_q + 1'b1;
       if (done[done_q]) done_q <= (done_q == TurnBits'(Roots - 1)) ? '0 : done_q + 1'b1;
     end
   end
   for (genvar k = 0; k < int'(Roots); k++) begin : gen_root
-    logic [RootBits:0] left_q;  // a one that moves down says when all bits are found
-    logic [RestBits-1:0] rest_q, step_q, lifted;
-    logic [RestBits:0] less;
-    logic [WBits-1:0] by_q;
-    logic [RootBits-1:0] root_q;
-    logic [SumBits-1:0] of_q;
     logic load;
-    assign load = made_q[2] && load_q == TurnBits'(k);
-    assign lifted = rest_q << 2;
-    assign less   = {1'b0, lifted} - {1'b0, step_q};
-    always_ff @(posedge clk_i) begin
-      if (!rst_ni)   left_q <= '0;
-      else if (load) left_q <= {1'b1, {RootBits{1'b0}}};
-      else           left_q <= left_q >> 1;
-    end
-    always_ff @(posedge clk_i) begin
-      if (load) begin
-        rest_q <= Start;
-        step_q <= RestBits'(w_q);
-        by_q   <= w_q;
-        of_q   <= sums_q[1];
-        root_q <= '0;
-      end else begin
-        rest_q <= less[RestBits] ? lifted : less[RestBits-1:0];
-        step_q <= (step_q << 1) + (less[RestBits] ? -RestBits'(by_q) : RestBits'({by_q, 1'b0}) + RestBits'(by_q));
-        root_q <= RootBits'({root_q, !less[RestBits]});
-      end
-    end
-    assign done[k]  = left_q[0];
-    assign found[k] = {of_q, root_q};
+    logic [SumBits-1:0] of_q;
+    logic [RootBits-1:0] root;
+    assign load = made && load_q == TurnBits'(k);
+    always_ff @(posedge clk_i) if (load) of_q <= sum;
+    dfc_inverse_root #(.Bits(Bits), .Shift(Shift), .WBits(WBits), .RootBits(RootBits), .RestBits(RestBits)) u_root (
+      .clk_i, .rst_ni, .load_i(load), .w_i(w), .done_o(done[k]), .root_o(root)
+    );
+    assign found[k] = {of_q, root};
   end
 
   logic step, ready, credit;

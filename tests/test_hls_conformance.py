@@ -35,6 +35,7 @@ from tests.units.test_mvtu_sparse import sparse_units
 from tests.units.test_pool import pools
 from tests.units.test_repack import repacks
 from tests.units.test_rows import below_maxes, normalizes
+from tests.units.test_standardize import standardizes
 from tests.units.test_table_add import table_adds
 from tests.units.test_threshold import thresholds
 from tests.units.test_upsample import upsamples
@@ -55,6 +56,8 @@ KINDS: dict[str, st.SearchStrategy[Unit]] = {
     ),
     "mvtu": st.one_of(mvtus(), graph_units(), sparse_units()),
     "matmul": matmuls(), "below_max": below_maxes(), "normalize": normalizes(), "table_add": table_adds(),
+    "mvtu": st.one_of(mvtus(), graph_units()),
+    "matmul": matmuls(), "below_max": below_maxes(), "normalize": normalizes(), "table_add": table_adds(), "standardize": standardizes(),
 }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from dfcompile.ir.intop import (
     IntPad,
     IntPool,
     IntSlice,
+    IntStandardize,
     IntUnfold,
     IntUpsample,
     LookupCode,
@@ -48,6 +49,7 @@ ONE: dict[type[IntOp], Callable[[Net], str]] = {
     IntMatMul: lambda n: n.node(IntMatMul((3, 8), 2, (1, 2), True), "x", "z"),
     IntBelowMax: lambda n: n.node(IntBelowMax(9), "x"),
     IntNormalize: lambda n: n.node(IntNormalize(15, 1, 15), n.node(LookupCode(-8), "x", table=RNG.integers(0, 99, (3, 16)))),
+    IntStandardize: lambda n: n.node(IntStandardize(True, 20, 6, 5, 3), "x"),
     IntConcat: lambda n: n.node(IntConcat(), "x", "z"),
     IntSlice: lambda n: n.conv(n.node(IntSlice(1, 3), "x"), 4),
     IntUnfold: lambda n: n.node(IntUnfold(Window((4, 1), (4, 1))), "x"),
@@ -62,6 +64,7 @@ DATAFLOW_ONLY: dict[type[IntOp], str] = {
     IntMatMul: "its second operand is no constant",
     IntBelowMax: "there is no layer of this kind",
     IntNormalize: "there is no layer of this kind",
+    IntStandardize: "there is no layer of this kind",
 }
 """What the loopback engine lacks, and why it says so."""
 
@@ -137,6 +140,9 @@ UP = np.array([False])
         (IntNormalize(1, 1, 15), [tensor(3)], []),
         (IntNormalize(0, 1, 15), [tensor(3, 0)], []),
         (IntNormalize(1, 1, 15, 0, "away"), [tensor(3, 0)], []),
+        (IntStandardize(True, 20, 21), [tensor(3)], []),
+        (IntStandardize(True, 20, 6, -1), [tensor(3)], []),
+        (IntStandardize(False, 70, 6), [tensor(3)], []),
         (IntMatMul((3, 4), 2), [tensor(3), tensor(3)], []),
         (IntMatMul((3, 8), 2, (1, 3), True), [tensor(3), tensor(3)], []),
         (IntMatMul((4, 8), 2, (1, 1), True), [tensor(3), tensor(3)], []),

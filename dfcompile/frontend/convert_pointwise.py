@@ -1,4 +1,4 @@
-"""Elementwise operators, normalizations and what reads along one axis."""
+"""Elementwise operators and what reads along one axis."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dfcompile.frontend.call import Call, Result, converts
 from dfcompile.frontend.model import FLOATS, INTEGERS
 from dfcompile.frontend.onnx_types import ELEMENTS
 from dfcompile.frontend.value import Act, Const, Known, Refusal, Value, onnx_shape
-from dfcompile.ir.modelop import ArgMax, BatchNorm, Binary, Reduce, Softmax, TopK, Unary
+from dfcompile.ir.modelop import ArgMax, BatchNorm, Binary, Softmax, TopK, Unary
 
 LOWEST = -(2.0**100)
 """Stands for minus infinity in sums: what any other addend is lost beside, and float32 holds."""
@@ -349,24 +349,3 @@ def dropout(call: Call) -> Result:
         raise Refusal("unsupported-op", "'Dropout' in training mode", help="export the model in evaluation mode")
     x = call.value(0)
     return x, Const(np.broadcast_to(np.asarray(True), onnx_shape(x)), "bool", call.node.label)
-
-
-@converts("LayerNormalization", "InstanceNormalization")
-def layer_norm(call: Call) -> Result:
-    """Only on the host, where no layer or quantizer follows: (x - mean) / sqrt(variance + epsilon) over the last or the spatial axes."""
-    x = call.value(0)
-    rank = len(onnx_shape(x))
-    layer = call.node.op_type == "LayerNormalization"
-    start = call.integer("axis", -1) % max(1, rank) if layer else 2
-    x, axes = call.along(x, *range(start, rank))
-    mean = call.run(Reduce("mean", axes), x)
-    centred = call.apply(Binary("sub"), x, mean)
-    variance = call.run(Reduce("mean", axes), call.apply(Binary("mul"), centred, centred))
-    deviation = call.apply(Unary("sqrt"), call.apply(Binary("add"), variance, call.const(call.real("epsilon", 1e-5), "epsilon")))
-    result = call.apply(Binary("div"), centred, deviation)
-    for i, fn in ((1, "mul"), (2, "add")):
-        if call.has(i):
-            operand = call.value(i)
-            operand = operand if layer else call.reshape(operand, (math.prod(onnx_shape(operand)), *(1,) * (rank - 2)))
-            result = binary(call, fn, result, operand)
-    return result

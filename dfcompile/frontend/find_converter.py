@@ -25,7 +25,6 @@ _SUGGESTIONS = {
     "LpPool": "use AveragePool or MaxPool",
     "GlobalLpPool": "use GlobalAveragePool",
     "LRN": "use BatchNormalization",
-    "GroupNormalization": "use BatchNormalization",
     "Hardmax": "use ArgMax",
 }
 

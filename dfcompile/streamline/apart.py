@@ -19,7 +19,7 @@ from dfcompile.ir.graph import Array
 from dfcompile.ir.intop_row import Moments
 from dfcompile.jit import compiled
 
-LARGEST_CHECK = 1 << 30
+LARGEST_CHECK = 1 << 28
 """Pairs of a number and a threshold that are looked at."""
 NOISE = 2.0**-48
 """More than float64 makes of the few operations here, relative."""

@@ -234,12 +234,10 @@ def _host_may(node: Node, raws: list[Raw]) -> bool:
 
 
 def _dispatch(enc: Encoder, node: Node) -> None:
-    if any(isinstance(enc.known[t], Shares) for t in node.inputs):
-        encode_shares(enc, node)
-        return
-    if any(isinstance(enc.known[t], Standardized) for t in node.inputs):
-        encode_standardized(enc, node)
-        return
+    for known, handler in ((Shares, encode_shares), (Standardized, encode_standardized)):
+        if any(isinstance(enc.known[t], known) for t in node.inputs):
+            handler(enc, node)
+            return
     if isinstance(node.op, ELEMENTWISE):
         if masked := mask_of(enc, node):
             enc.known[node.outputs[0]] = masked

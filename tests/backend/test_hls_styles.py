@@ -24,6 +24,7 @@ from tests.three_way import one_unit
 from tests.units.arithmetic_cases import Operands, lookup, mvtu, threshold, vvtu
 from tests.units.test_matmul import CORNERS
 from tests.units.test_requantization import scaled
+from tests.units.test_standardize import CORNERS as STANDARDIZE
 
 UINT4, INT4 = IntType(4), IntType(4, signed=True)
 OPERANDS = Operands(UINT4, INT4, UINT4)
@@ -37,6 +38,7 @@ UNITS: dict[str, Any] = {
     "upsample": Upsample((2, 3, 4), (2, 2), UINT4, 2),
     "matmul": CORNERS["attention_scores"],
     "below_max": BelowMax((1, 3, 8), INT4, 15, 2),
+    "standardize": STANDARDIZE["layer_norm"],
     "normalize": Normalize((1, 3, 8), UINT4, 15, 1, 15, 0, "half_even", UINT4, 2),
 }
 ROM, RAM, MUL = (
@@ -65,6 +67,7 @@ CHOICES: dict[tuple[str, str], tuple[str, dict[str, str]]] = {
     ("matmul", "Arithmetic"): ("arithmetic", PRODUCTS),
     ("below_max", "RamStyle"): ("ram_style", BUFFER),
     ("normalize", "RamStyle"): ("ram_style", BUFFER),
+    ("standardize", "RamStyle"): ("ram_style", BUFFER),
 }
 # Where the weights lie while another choice is tried: where no style of the thresholds here lies.
 BESIDE = {"mvtu": {"weight_style": "bram"}, "vvtu": {"weight_style": "bram"}}

@@ -35,6 +35,7 @@ from tests.backend.designs import dense, residual, two_ports
 from tests.formal.prove import mutated
 from tests.formal.structure import Netlist, netlist
 from tests.units import test_matmul, test_mvtu, test_mvtu_graph, test_mvtu_sparse, test_rows, test_threshold, test_vvtu
+from tests.units import test_matmul, test_mvtu, test_mvtu_graph, test_rows, test_standardize, test_threshold, test_vvtu
 from tests.units.arithmetic_cases import Operands, lookup, mvtu, threshold, vvtu
 from tests.units.test_mvtu_graph import graph_unit
 
@@ -68,6 +69,7 @@ UNITS: dict[str, list[Unit]] = {
     "sliding_window": [
         window(), window((2, 2), 0, stride=(2, 2), channels_outer=True), window((1, 1), -1), window(depth=60, style="bram"), window(simd=3),
     ],
+    "standardize": list(test_standardize.CORNERS.values()),
     "split": [Split((1, 2, 6), (4, 2), INT3, lanes=2), Split((1, 2, 2), (1, 1), INT3)],
     "table_add": [TableAdd((1, 2, 4), (INT3, UINT2), INT3, RNG.integers(0, 30, 128), 2, lanes) for lanes in (1, 4)],
     "threshold": [threshold(RNG, Operands(x, BIPOLAR, out, True), shape, **f) for x, out, shape, f in test_threshold.CORNERS.values()],
@@ -134,7 +136,7 @@ PLANTED = {
     "sliding_window": ("(unsigned'(limit) ^ Sign);", "(unsigned'(limit) ^ Sign) || step;"),
     "upsample": ("assign in_ready_o   = level_q != level_t'(Depth);", "assign in_ready_o   = level_q != level_t'(Depth) || step;"),
 }
-for _kind, _width in (("below_max", "Wide"), ("normalize", "DenBits")):
+for _kind, _width in (("below_max", "Wide"), ("normalize", "DenBits"), ("standardize", "SumBits + RootBits")):
     _rows = f"""  dfc_row_buffer #(.Width(Lanes * InBits), .ResultWidth({_width}), .Beats(Beats), .Pages(Pages), .Style(RamStyle)) u_rows (
     .clk_i, .rst_ni, .in_data_i, .in_valid_i, .in_ready_o,"""
     _held = "  logic held;\n  assign in_ready_o = held || out_ready_i;\n"

@@ -100,6 +100,10 @@ NORMAL = [
     Case("LayerNormalization", (1, 5, 8), (random(8), random(8)), opset=17),
     Case("LayerNormalization", (1, 5, 8), (random(8),), {"axis": 2}, 17, note="scale"),
     Case("InstanceNormalization", SHAPE, (random(6), random(6))),
+    Case("GroupNormalization", SHAPE, (random(6), random(6)), {"num_groups": 3}, 21),
+    Case("GroupNormalization", SHAPE, (random(3), random(3)), {"num_groups": 3, "epsilon": 0.1}, 18, note="groups"),
+    Case("LpNormalization", SHAPE, attributes={"axis": 1}),
+    Case("LpNormalization", SHAPE, attributes={"axis": 2, "p": 1}, note="sum"),
 ]
 LINEAR = [
     Case("Conv", SHAPE, (random(4, 6, 3, 3),), note="defaults"),

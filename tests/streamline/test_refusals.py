@@ -102,9 +102,9 @@ def softmax_inside() -> onnx.ModelProto:
 
 
 @refused
-def layer_norm_inside() -> onnx.ModelProto:
-    norm = node("LayerNormalization", ["q", "g", "h"], ["n"], axis=-1)
-    layers = (norm, quant("n", "nq"), quant("w", "wq"), node("MatMul", ["nq", "wq"], ["y"]))
+def norm_without_a_quantizer() -> onnx.ModelProto:
+    norm = node("LayerNormalization", ["q", "g", "h"], ["n"], axis=-1), node("Sigmoid", ["n"], ["t"])
+    layers = (*norm, quant("t", "nq"), quant("w", "wq"), node("MatMul", ["nq", "wq"], ["y"]))
     return model([quant("x", "q"), *layers], {"x": (1, 8)}, ["y"], constants(g=random(8), h=random(8), w=random(8, 3)), opset=17)
 
 

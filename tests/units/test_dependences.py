@@ -27,6 +27,7 @@ from dfcompile.units.sliding_window import SlidingWindow
 from dfcompile.units.upsample import Upsample
 from tests.units.test_matmul import CORNERS
 from tests.units.test_mvtu_sparse import corner
+from tests.units.test_standardize import CORNERS as STANDARDIZE
 
 HERE = Path(__file__).parent
 MACRO = re.compile(r"^#define DFC_(PIPELINE|DISTANCE)\((.*\\\n)*.*\n", re.MULTILINE)
@@ -98,6 +99,10 @@ CASES: dict[str, tuple[Unit, str, int | None]] = {
     "a matrix of one word": (CORNERS["all_at_once"], "matrix", 1),
     "a row of scores": (BelowMax((1, 3, 8), IntType(4, True), 15, 2), "rows", 4),
     "a row at once": (BelowMax((1, 3, 8), IntType(4, True), 15, 8), "rows", 1),
+    "rows over their root": (STANDARDIZE["layer_norm"], "rows", 33),
+    "sums of rows": (STANDARDIZE["layer_norm"], "sums", 30),
+    "roots of rows": (STANDARDIZE["layer_norm"], "roots", 30),
+    "a row over its root at once": (STANDARDIZE["all_at_once"], "roots", 20),
     "wide sums of groups": (pooled(180, 20), "sums", 9),
 }
 
