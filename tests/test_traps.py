@@ -147,7 +147,7 @@ def test_a_product_that_forks_reaches_both_readers(tmp_path: Path) -> None:
     exact(tmp_path, m, str(y), (4,))
 
 
-def test_layer_norm_is_refused_and_keeps_nothing_half_done(tmp_path: Path) -> None:
+def test_a_norm_without_a_quantizer_is_refused_and_keeps_nothing_half_done(tmp_path: Path) -> None:
     m = Model()
     y = m.op("LayerNormalization", m.q("x"), m.const(np.ones(4)), m.const(np.arange(4)), axis=-1)
     path = m.save(tmp_path / "m.onnx", str(m.op("MatMul", y, m.w(np.eye(4)))), (1, 4), opset=17)

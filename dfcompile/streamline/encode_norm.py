@@ -29,7 +29,7 @@ from dfcompile.streamline.encode_softmax import TIE
 from dfcompile.streamline.encoder import Encoder, refuse
 from dfcompile.streamline.grid import Grid
 from dfcompile.streamline.step import Step
-from dfcompile.streamline.value import Const, Standardized, Value
+from dfcompile.streamline.value import Const, Standardized, Value, describe
 
 WIDEST = 46  # bits of the numbers that are compared with thresholds
 _ROOM = 8  # units of the last place between numbers on either side of a threshold: three are lost, and the threshold lies in the middle
@@ -92,7 +92,7 @@ def encode_standardized(enc: Encoder, node: Node) -> None:
     end = enc.before(given.node)
     refuse(
         "not-quantized", f"'{node.op.kind}' reads a norm whose results are not quantized", node,
-        "numbers over the root of a mean square are real, and only a quantizer makes codes of them",
+        f"what {describe(given.node)} gives are real numbers, and only a quantizer makes codes of them",
         (f"build with {end}, or " if end else "") + "put a quantizer (Quant, or QuantizeLinear/DequantizeLinear) right behind the norm",
     )  # fmt: skip
 
