@@ -63,11 +63,19 @@ def encode_standardize(enc: Encoder, node: Node) -> None:
     count, gain = Fraction(n * n if op.centred else n), Fraction(op.gain)
     epsilon = Fraction(op.epsilon) * count / (gain * scale * scale)
     row = Row(n, op.centred, min(lo for lo, _ in ends), max(hi for _, hi in ends), epsilon)
-    places = np.moveaxis(placed.reshape(index.shape), range(-len(axes), 0), axes)
-    at = Value(value.stream, np.ascontiguousarray(places.astype(np.int32)), Grid.of(1, 0))
+    streams = [(rows.stream, order[placed])]
+    if not np.array_equal(order, np.arange(size)):
+        streams.append((value.stream, placed))
+    values = tuple((_placed(stream, where.reshape(index.shape), axes), stream != rows.stream) for stream, where in streams)
     square = (Fraction(1) if op.centred else Fraction(n)) / gain
-    enc.known[node.outputs[0]] = Standardized(at, rows.stream, order, row, square, 1 if scale > 0 else -1, node)
+    enc.known[node.outputs[0]] = Standardized(values, rows.stream, order, row, square, 1 if scale > 0 else -1, node)
     enc.note(node, "the root of each row's mean square, and thresholds on the elements over it")
+
+
+def _placed(stream: str, where: Array, axes: list[int]) -> Value:
+    """A tensor whose axes `axes` are the last ones of `where`, on a stream."""
+    index = np.moveaxis(where, range(-len(axes), 0), axes)
+    return Value(stream, np.ascontiguousarray(index.astype(np.int32)), Grid.of(1, 0))
 
 
 def encode_standardized(enc: Encoder, node: Node) -> None:
@@ -75,20 +83,21 @@ def encode_standardized(enc: Encoder, node: Node) -> None:
     given = next(k for k in (enc.known[t] for t in node.inputs) if isinstance(k, Standardized))
     others = [enc.known[t] for t in node.inputs if not isinstance(enc.known[t], Standardized)]
     if isinstance(node.op, IndexOp):
-        (index,) = node.op.execute(given.value.index[None])
-        enc.known[node.outputs[0]] = replace(given, value=replace(given.value, index=np.ascontiguousarray(index[0])))
+        values = tuple((replace(v, index=np.ascontiguousarray(node.op.execute(v.index[None])[0][0])), back) for v, back in given.values)
+        enc.known[node.outputs[0]] = replace(given, values=values)
         enc.note(node, "re-indexed: no hardware")
         return
     if len(others) == len(node.inputs) - 1 and all(isinstance(k, Const) for k in others) and _may_follow(node):
         slot = next(i for i, t in enumerate(node.inputs) if isinstance(enc.known[t], Standardized))
-        value = with_step(enc, node, given.value, slot)
-        if math.prod(enc.shape(value.stream)) == len(given.order):
-            given = replace(given, value=value)
-            if isinstance(node.op, Quantize | Bipolar):
-                _quantized(enc, node, given)
-            else:
-                enc.known[node.outputs[0]] = given
-            return
+        made = [(with_step(enc, node, v, slot), back, enc.shape(v.stream)) for v, back in given.values]
+        by_channel = tuple((v, back) for v, back, before in made if enc.shape(v.stream) == before)
+        given = replace(given, values=by_channel or (made[0][:2],))
+        if isinstance(node.op, Quantize | Bipolar):
+            _quantized(enc, node, given)
+        else:
+            enc.known[node.outputs[0]] = given
+            enc.note(node, "part of a step function or an affine")
+        return
     end = enc.before(given.node)
     refuse(
         "not-quantized", f"'{node.op.kind}' reads a norm whose results are not quantized", node,
@@ -140,13 +149,13 @@ Wanted = tuple[Fraction, bool]
 
 def _quantized(enc: Encoder, node: Node, given: Standardized) -> None:
     """Thresholds for what a quantizer makes of a norm."""
-    *before, last = given.value.chain
+    value, _ = given.values[0]
+    *before, last = value.chain
     steps = [s for s in before if isinstance(s, Step)]
     assert isinstance(last, Step) and len(steps) == len(before), "chains of a norm have one variable"
     bipolar = isinstance(last.op, Bipolar)
     dtype = BIPOLAR if bipolar else IntType.holding(*_ends(last))
-    channels = enc.shape(given.value.stream)[2]
-    rows = [_wanted(given, steps, _codes_from(last, c, dtype), c) for c in range(channels)]
+    rows = _of_channels(enc, given, steps, last, dtype)
     places = _Places.of(given.row, [[w for w in row if not isinstance(w, bool)] for row, _ in rows])
     stream, limit = _standardized(enc, given, places)
     ends = {False: limit + 1, True: -limit - 1}
@@ -155,8 +164,22 @@ def _quantized(enc: Encoder, node: Node, given: Standardized) -> None:
     flip = np.array([falls for _, falls in rows])
     stream = enc.emit(code, (stream,), node.source, f"steps_{node.name}", thresholds=thresholds, flip=flip)
     grid = Grid.of(1, 0)
-    enc.known[node.outputs[0]] = Value(stream, given.value.index, grid, (), grid, node.outputs[0])
+    enc.known[node.outputs[0]] = Value(stream, value.index, grid, (), grid, node.outputs[0])
     enc.note(node, f"thresholds on a norm's results of {places.after} binary places: {places.meaning}")
+
+
+def _of_channels(
+    enc: Encoder, given: Standardized, before: list[Step], last: Step, dtype: IntType
+) -> list[tuple[list[Wanted | bool], bool]]:
+    """`_wanted` of each channel; those of equal parameters are found once."""
+    known: dict[tuple[float, ...], tuple[list[Wanted | bool], bool]] = {}
+    found = []
+    for c in range(enc.shape(given.values[0][0].stream)[2]):
+        key = tuple(float(np.ravel(p)[0]) for step in (*before, last) for p in step.of_channel(c).params)
+        if key not in known:
+            known[key] = _wanted(given, before, _codes_from(last, c, dtype), c)
+        found.append(known[key])
+    return found
 
 
 def _ends(quantizer: Step) -> tuple[int, int]:
@@ -301,8 +324,8 @@ def _nearly(row: Row, wanted: list[Wanted], apart: float) -> _Places:
 
 
 def _standardized(enc: Encoder, given: Standardized, places: _Places) -> tuple[str, int]:
-    """The stream of a norm's results in the order of what the norm reads, and the largest of them."""
-    row, node = given.row, given.node
+    """The stream of a norm's results, where the first value of it is to lie, and the largest of them."""
+    row, node, (value, back) = given.row, given.node, given.values[0]
     drop = row.reach.bit_length()
     op = IntStandardize(row.centred, places.after + drop, drop, round(row.epsilon * 2**places.finest), places.finest)
     rows = replace(enc.tensors[given.rows], lo=np.array(row.lo), hi=np.array(row.hi))
@@ -313,10 +336,10 @@ def _standardized(enc: Encoder, given: Standardized, places: _Places) -> tuple[s
             "put a quantizer of fewer bits before the norm, or use a coarser one behind it",
         )  # fmt: skip
     stream = enc.emit(op, (given.rows,), node.source, f"standardize_{node.name}")
-    h, w, c = shape = enc.shape(given.value.stream)
-    if np.array_equal(given.order, np.arange(len(given.order))):
-        moved = enc.shape(stream) != shape
-        return (enc.emit(View(shape), (stream,), node.source, f"view_{node.name}") if moved else stream), op.limit(row.n)
-    chw = np.ascontiguousarray(given.order.reshape(h, w, c).transpose(2, 0, 1).astype(np.int32))
-    grid = Grid.of(1, 0)
-    return permuted(enc, Value(stream, chw, grid, (), grid), node, chw).stream, op.limit(row.n)
+    h, w, c = shape = enc.shape(value.stream)
+    if back:
+        chw = np.ascontiguousarray(given.order.reshape(h, w, c).transpose(2, 0, 1).astype(np.int32))
+        grid = Grid.of(1, 0)
+        return permuted(enc, Value(stream, chw, grid, (), grid), node, chw).stream, op.limit(row.n)
+    moved = enc.shape(stream) != shape
+    return (enc.emit(View(shape), (stream,), node.source, f"view_{node.name}") if moved else stream), op.limit(row.n)

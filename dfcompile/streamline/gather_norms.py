@@ -8,7 +8,7 @@ a root, and the two are those of a norm, one operator takes the place of the div
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -128,7 +128,7 @@ class _Walk:
     axes: tuple[int, ...]
     forms: dict[str, Form] = field(default_factory=dict)
 
-    def run(self, readers: dict[str, list[Node]]) -> Iterator[Node]:
+    def run(self, readers: Mapping[str, Sequence[Node]]) -> Iterator[Node]:
         """Nodes that divide forms, or multiply by one over a root; the forms of all before them are known."""
         self.forms = {self.base: Form.of({X: Fraction(1)})}
         reached = {n.name for n in readers.get(self.base, [])}

@@ -137,11 +137,12 @@ class Shares:
 class Standardized:
     """What a norm makes, and operators behind it that are still to be applied: chain(root of `square` * sign * d / sqrt(V + epsilon)).
 
-    value: the tensor as if it lay on the stream that the norm reads, with the chain; rows: stream (1, rows, n) of the norm's rows
-    order: for each element of the value's stream its place in `rows`; row: what is known of d and V; node: the norm
+    rows:   stream (1, rows, n) of the norm's rows; row: what is known of d and V; node: the norm
+    values: the tensor, with the chain, as if it lay on `rows` (False), or on the stream that the norm reads, where that is another (True)
+    order:  for each element of the stream that the norm reads its place in `rows`
     """
 
-    value: Value
+    values: tuple[tuple[Value, bool], ...]
     rows: str
     order: Array
     row: Row

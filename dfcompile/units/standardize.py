@@ -150,19 +150,21 @@ class Standardize(RowUnit):
         n, own = self.shape[2], self.dtype.bits
         total, sums = 2 * own + clog2(n), own + clog2(n)
         root, rest, square = self._root_bits, self._rest_bits, self._square_bits
+        kept = sums if self.centred else 0  # of a row's sum
         times = n.bit_count() - 1 if self.centred else 0  # additions of a product with n
         adder = FAMILIES[family].costs.adder
         trees = mac_area.adder_tree(self.lanes, own, sums, family) + mac_area.adder_tree(self.lanes, 2 * own, total, family)
         row = area.total(
             *[mac_area.product(own, own, family)] * self.lanes, trees, area.adder(sums, family), area.adder(total, family),
             area.adder(square, family), area.adder(square + self.shift, family), Resources(lut=adder * times * square),
-            Resources(ff=2 * square + 3 * sums), mac_area.product(sums, sums, family) if self.centred else Resources(),
+            Resources(ff=(2 if self.centred else 1) * square + 2 * kept), mac_area.product(sums, sums, family) * int(self.centred),
         )  # fmt: skip
-        found = [area.adder(rest, family) + area.mux(rest, 2, family) + Resources(ff=rest)] * 2
-        unit = area.total(*found, area.mux(rest, 2, family), Resources(ff=square + self.shift + sums + 2 * root))
+        # Two additions, and a choice for the rest; what is added to the step, or taken from it, is chosen in front of its carries.
+        found = area.total(area.adder(rest, family), area.adder(rest, family), Resources(lut=rest, ff=2 * rest))
+        unit = found + Resources(ff=square + self.shift + kept + 2 * root)
         d = sums + 2 if self.centred else own + 1
-        pieces = [mac_area.product(d, PIECE + 1, family) + area.adder(d + PIECE * (i + 1), family) for i in range(self._pieces)]
-        late = Resources(ff=(d + PIECE) * self._pieces * (self._pieces + 1) // 2)
-        lane = area.total(*pieces, late, area.adder(d, family), Resources(lut=adder * times * d, ff=d))
-        chosen = area.mux(root + sums, self._roots, family) if self._roots > 1 else Resources()
-        return area.total(row, *[unit] * self._roots, *[lane] * self.lanes, chosen, Resources(ff=root), self.buffers(root + sums, family))
+        pieces = [mac_area.product(d, min(PIECE, root - PIECE * i) + 1, family) for i in range(self._pieces)]
+        added = [area.adder(d + PIECE, family) + Resources(ff=d + PIECE * (i + 1)) for i in range(1, self._pieces)]
+        lane = area.total(*pieces, *added, area.adder(d, family), Resources(lut=adder * times * d, ff=d))
+        chosen = area.mux(root + kept, self._roots, family) if self._roots > 1 else Resources()
+        return area.total(row, *[unit] * self._roots, *[lane] * self.lanes, chosen, Resources(ff=root), self.buffers(root + kept, family))
