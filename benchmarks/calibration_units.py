@@ -327,6 +327,8 @@ def _sparse() -> Iterator[Unit]:
     yield sparse("u4", "s4", "u4", 32, 144, 4, 16, "2:4")
     yield sparse("u4", "s4", "", 32, 128, 4, 8, "1:4", weight_style="bram")
     yield sparse("u2", "s2", "u2", 32, 128, 4, 16, "2:4", weight_style="bram")
+
+
 def _norms() -> Iterator[Unit]:
     """Roots of mean squares."""
     yield standardize("s4", (1, 64, 64), True, 26, 12, 1)
@@ -339,6 +341,6 @@ def _norms() -> Iterator[Unit]:
 
 def sweep() -> dict[str, Unit]:
     """Name -> unit; the names tell what varies."""
-    units = [*_mvtus(), *_others(), *_movers(), *_more(), *_padded(), *_scaled(), *_products(), *_rows(), *_tables(), *_sparse()]
-    units = [*_mvtus(), *_others(), *_movers(), *_more(), *_padded(), *_scaled(), *_products(), *_rows(), *_tables(), *_norms()]
+    parts = (_mvtus, _others, _movers, _more, _padded, _scaled, _products, _rows, _tables, _sparse, _norms)
+    units = [u for part in parts for u in part()]
     return {f"{u.kind}{i:02d}": u for i, u in enumerate(units)}

@@ -55,8 +55,6 @@ KINDS: dict[str, st.SearchStrategy[Unit]] = {
         lambda a, b: WidthConverter((1, 5, 12), INT4, a, b), st.sampled_from([1, 2, 12, 60]), st.sampled_from([1, 3, 4, 20])
     ),
     "mvtu": st.one_of(mvtus(), graph_units(), sparse_units()),
-    "matmul": matmuls(), "below_max": below_maxes(), "normalize": normalizes(), "table_add": table_adds(),
-    "mvtu": st.one_of(mvtus(), graph_units()),
     "matmul": matmuls(), "below_max": below_maxes(), "normalize": normalizes(), "table_add": table_adds(), "standardize": standardizes(),
 }  # fmt: skip
 

@@ -34,8 +34,7 @@ from dfcompile.units.width_converter import WidthConverter
 from tests.backend.designs import dense, residual, two_ports
 from tests.formal.prove import mutated
 from tests.formal.structure import Netlist, netlist
-from tests.units import test_matmul, test_mvtu, test_mvtu_graph, test_mvtu_sparse, test_rows, test_threshold, test_vvtu
-from tests.units import test_matmul, test_mvtu, test_mvtu_graph, test_rows, test_standardize, test_threshold, test_vvtu
+from tests.units import test_matmul, test_mvtu, test_mvtu_graph, test_mvtu_sparse, test_rows, test_standardize, test_threshold, test_vvtu
 from tests.units.arithmetic_cases import Operands, lookup, mvtu, threshold, vvtu
 from tests.units.test_mvtu_graph import graph_unit
 
