@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import llvmlite.binding as llvm
 import networkx as nx
@@ -126,11 +127,15 @@ def _arithmetic(function: llvm.ValueRef) -> Iterator[str]:
                 yield f"{function.name}: a product on the way from one iteration to the next"
             elif instruction.opcode in _DIVISIONS and not _is_power_of_two(list(instruction.operands)[1]):
                 yield f"{function.name}: a division on the way from one iteration to the next"
-            elif instruction.opcode in _SHIFTS and _varies(list(instruction.operands)[1]):
+            elif instruction.opcode in _SHIFTS and _varies(list(instruction.operands)[1], instructions):
                 yield f"{function.name}: a shift by what varies on the way from one iteration to the next"
 
 
-def _varies(value: llvm.ValueRef) -> bool:
+def _varies(value: llvm.ValueRef, instructions: Mapping[int, llvm.ValueRef] = MappingProxyType({})) -> bool:
+    """Whether a value is more than a constant, or, by these instructions, than a choice of one of a few."""
+    made = instructions.get(_identity(value))
+    if made is not None and made.opcode in ("select", "zext", "sext", "trunc"):
+        return any(_varies(v, instructions) for v in list(made.operands)[made.opcode == "select" :])
     return value.value_kind in (llvm.ValueKind.instruction, llvm.ValueKind.argument)
 
 
