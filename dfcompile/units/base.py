@@ -254,9 +254,10 @@ class Unit(ABC):
         yield from ()
 
     @property
-    def folding(self) -> dict[str, int]:
-        """The present choice."""
-        return {f: getattr(self, f) for f in self.fold_fields}
+    def folding(self) -> dict[str, Any]:
+        """The present choice; of what says how the unit works only what is not as it is by itself."""
+        plain = {f.name: f.default for f in dataclasses.fields(self) if f.name in self.form_fields}  # type: ignore[arg-type]
+        return {f: getattr(self, f) for f in self.fold_fields} | {f: getattr(self, f) for f, v in plain.items() if getattr(self, f) != v}
 
     def folded(self, **choice: Any) -> Self:
         """The same unit with another choice; ValueError with a sentence when it is not legal."""

@@ -116,6 +116,7 @@ def test_half_of_the_blocks_take_half_of_the_cycles() -> None:
     mask = np.repeat(np.repeat(rng.permuted(np.arange(16) % 2 == 0).reshape(4, 4), 4, axis=0), 4, axis=1)
     unit = sparse_unit(rng, Operands(UINT4, INT4, UINT4), ((3, 3), 16, 16), mask, pe=4, simd=4)
     skipping = unit.folded(zeros="skip")
+    assert (unit.folding, skipping.folding) == ({"pe": 4, "simd": 4}, {"pe": 4, "simd": 4, "zeros": "skip"})
     assert (unit.cycles, skipping.cycles) == (9 * 16, 9 * max(4, words(unit)))
     assert skipping.cycles <= 9 * 9
     run = check(skipping, frames=4, hls=False)
