@@ -2,6 +2,7 @@
 
 * A channel that nobody reads, and one whose code is always the same, goes, with the rows of weights that made it and the columns that read
   it: what a constant channel adds to its readers' sums moves into the thresholds behind them.
+* Of channels whose codes are always equal one is read, for all.
 * Taps of a window that are 0 in every kernel go: 3x3 -> 1x1, a smaller kernel, or fewer taps further apart.
 * A matrix of blocks becomes a grouped convolution, its channels in another order.
 * A convolution that gives what it takes goes.
@@ -20,6 +21,7 @@ from dfcompile.ir.intop import IntAdd, IntConcat, IntConv, IntPool, IntSlice, In
 from dfcompile.ir.intop_base import Window
 from dfcompile.streamline.channels import Classes, by_channel, is_dense, is_depthwise, rearranged
 from dfcompile.streamline.decline import Decline, in_silence
+from dfcompile.streamline.merge import merge_equal
 
 Tell = Callable[[Node, str], None]
 """How the pass says what went, and why."""
@@ -32,6 +34,7 @@ def prune(graph: Graph, decline: Decline = in_silence, tell: Tell = in_silence) 
     graph = drop_identities(graph, tell)
     graph = shrink_windows(graph, tell)
     for i in range(ROUNDS):
+        graph = merge_equal(graph)
         smaller = prune_channels(graph, decline if not i else in_silence, tell, f".cut{i}" if i else ".cut")
         if smaller is graph:
             break
@@ -112,7 +115,7 @@ def prune_channels(graph: Graph, decline: Decline = in_silence, tell: Tell = in_
     for node in graph.nodes:
         if isinstance(node.op, IntConv) and node.outputs[0] in index:
             before, after = len(classes.of[node.outputs[0]]), len(index[node.outputs[0]])
-            tell(node, f"{before - after} of its {before} channels are not read, or always the same: left out")
+            tell(node, f"{before - after} of its {before} channels are not read, equal to others, or always the same: left out")
     return rearranged(graph, index, _shifts(graph, classes, going), mark)
 
 

@@ -74,6 +74,40 @@ def two_convs(first: np.ndarray, second: np.ndarray, window: Window, thresholds:
     return b.graph(b.op(ThresholdCode(2, 0), z, **steps(len(second), seed=5)))
 
 
+def test_equal_channels_are_read_once() -> None:
+    """Rows 0, 3 and 5 are alike, and their thresholds: one is left, read by the sum of what read them."""
+    first, table, second = random_weights(6, 3, 3, 2), steps(6), random_weights(4, 3, 3, 6)
+    for row in (3, 5):
+        first[row], table["thresholds"][row] = first[0], table["thresholds"][0]
+    after = pruned(two_convs(first, second, SAME, table, pad_code=1))
+    assert shapes(after) == [(4, 3, 3, 2), (4, 3, 3, 4)]
+    assert np.array_equal(after.constants[after.nodes[2].inputs[1]][..., 0], second[..., [0, 3, 5]].sum(axis=-1))
+    wide = random_weights(4, 3, 3, 6) * 25
+    assert shapes(pruned(two_convs(first, wide.astype(np.int8), SAME, table)))[0] == (4, 3, 3, 2)  # sums beyond the stored type
+    table["thresholds"][3, 0] -= 1  # another function of the same sums
+    assert shapes(pruned(two_convs(first, second, SAME, table)))[0] == (5, 3, 3, 2)
+    binary = 2 * (second > 0) - 1
+    assert shapes(pruned(two_convs(first, binary, SAME, table))) == [(6, 3, 3, 2), (4, 3, 3, 6)]
+
+
+def test_channels_that_become_equal_are_read_once() -> None:
+    """Through pools, sums and further layers; not where one of them leaves the network."""
+    first = random_weights(4, 1, 1, 2, seed=21)
+    first[2] = first[1]
+    second = random_weights(4, 1, 1, 4, seed=3)
+    second[3] = second[0]
+    second[3, ..., 1], second[3, ..., 2] = second[0, ..., 2], second[0, ..., 1]  # equal but for what reads equal channels
+    third, table = random_weights(3, 1, 1, 4), {"thresholds": np.array([[-2, 1, 4]]), "flip": np.zeros(1, bool)}
+    for leaves in (False, True):
+        b = Builder()
+        x = b.op(ThresholdCode(2, 0), b.op(IntConv(), b.input((4, 4, 2), 0, 3), weights=first), **table)
+        x = b.op(IntPool("max", Window((2, 2), (2, 2))), x)
+        y = b.op(ThresholdCode(2, 0), b.op(IntConv(), x, weights=second), **table)
+        z = b.op(IntConv(), b.op(IntAdd((1, 1)), y, y), weights=third)
+        after = pruned(b.graph(z, *((y,) if leaves else ())))
+        assert shapes(after) == ([(3, 1, 1, 2), (4, 1, 1, 3), (3, 1, 1, 4)] if leaves else [(3, 1, 1, 2), (3, 1, 1, 3), (3, 1, 1, 3)])
+
+
 def test_channels_that_nobody_reads() -> None:
     second = random_weights(4, 3, 3, 8)
     second[..., [1, 2, 7]] = 0
@@ -81,9 +115,10 @@ def test_channels_that_nobody_reads() -> None:
     assert shapes(after) == [(5, 3, 3, 2), (4, 3, 3, 5)]
 
 
-@pytest.mark.parametrize(("window", "codes", "left"), [(SAME, 0, 5), (Window((3, 3)), 0, 5), (Window((3, 3)), 2, 5), (SAME, 2, 8)])
+@pytest.mark.parametrize(("window", "codes", "left"), [(SAME, 0, 5), (Window((3, 3)), 0, 5), (Window((3, 3)), 2, 5), (SAME, 2, 6)])
 def test_channels_that_are_always_the_same(window: Window, codes: int, left: int) -> None:
-    """A code of 0 goes everywhere; another one only where the reader does not pad with something else: its sums differ at the border."""
+    """A code of 0 goes everywhere; another one only where the reader does not pad with something else: its sums differ at the
+    border. Of three such channels one is left."""
     first, thresholds = random_weights(8, 3, 3, 2), steps(8)
     first[[0, 3, 4]] = 0
     thresholds["thresholds"][[0, 3, 4]] = [0] * codes + [1] * (3 - codes)
@@ -253,7 +288,7 @@ def random_graph(rng: np.random.Generator) -> Graph:
 
 
 def random_layer(b: Builder, x: str, rng: np.random.Generator, seed: int) -> str:
-    """A convolution with zeros in rows, columns, taps or blocks, and thresholds, of which some are never or always reached."""
+    """A convolution with zeros in rows, columns, taps or blocks, or equal rows, and thresholds, some never or always reached."""
     h, w, c = b.tensors[x].shape
     outputs = int(rng.integers(1, 7))
     k = int(min(3, h, w)) if rng.integers(2) else 1
@@ -266,6 +301,8 @@ def random_layer(b: Builder, x: str, rng: np.random.Generator, seed: int) -> str
     if not depthwise and rng.integers(3) == 0:
         blocks = rng.integers(0, 2, len(weights))[:, None] == rng.integers(0, 2, c)[None, :]
         weights = weights * blocks[:, None, None, :]
+    if rng.integers(3) == 0:
+        weights[rng.random(len(weights)) < 0.5] = weights[0]
     y = b.op(IntConv(Window((k, k), pads=pads), c if depthwise else 1, int(rng.integers(0, 2))), x, weights=weights)
     if rng.integers(5) == 0:
         return y
