@@ -66,7 +66,7 @@ class OptionTable:
     def __init__(self, family: str) -> None:
         self.family = family
         self._folded: dict[Hashable, list[Fold]] = {}
-        self._areas: dict[tuple[Hashable, int], list[Option]] = {}
+        self._areas: dict[Hashable, dict[int, list[Option]]] = {}
         self._own: dict[tuple[Unit, int], list[Option]] = {}
 
     def foldings(self, unit: Unit) -> list[Fold]:
@@ -89,9 +89,10 @@ class OptionTable:
         found: dict[str, list[Option]] = {}
         for name, unit in units.items():
             found[name] = []
+            known = self._areas.setdefault(unit.signature, {})
             for i, (f, kept) in enumerate(zip(self.foldings(unit), needed[name], strict=True)):
                 if kept or (f.cycles <= interval and (every or f.padded <= offered)):
-                    found[name] += self._options(unit, i, f)
+                    found[name] += self._options(known, i, f)
                     if own or interval <= OWN * f.cycles:
                         found[name] += self._own_options(unit, i, f)
         return found
@@ -100,11 +101,10 @@ class OptionTable:
         """Whether `within` leaves out no folding by itself."""
         return sum(f.cycles <= interval for u in units.values() for f in self.foldings(u)) <= ALL
 
-    def _options(self, unit: Unit, index: int, fold: Fold) -> list[Option]:
-        key = (unit.signature, index)
-        if key not in self._areas:
-            self._areas[key] = _styled(fold, fold.unit, fold.unit.styles(self.family), self.family)
-        return self._areas[key]
+    def _options(self, known: dict[int, list[Option]], index: int, fold: Fold) -> list[Option]:
+        if index not in known:
+            known[index] = _styled(fold, fold.unit, fold.unit.styles(self.family), self.family)
+        return known[index]
 
     def _own_options(self, unit: Unit, index: int, fold: Fold) -> list[Option]:
         if (unit, index) not in self._own:
@@ -133,8 +133,6 @@ def folds(unit: Unit) -> list[Fold]:
 
 def _styled(fold: Fold, folded: Unit, styles: Iterable[dict[str, str]], family: str) -> list[Option]:
     ports = tuple(s.layout for s in (*folded.inputs, *folded.outputs))
-    found = []
-    for style in styles:
-        unit = folded.folded(**style) if style else folded
-        found.append(Option({**fold.choice, **style}, fold.cycles, ports, vector(unit.resources(family), unit.mac_lanes)))
-    return found
+    chosen = list(styles)
+    areas = [vector(area, folded.mac_lanes) for area in folded.areas(chosen, family)]
+    return [Option({**fold.choice, **s}, fold.cycles, ports, area) for s, area in zip(chosen, areas, strict=True)]

@@ -8,11 +8,14 @@ sequence imply.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from dfcompile.timing.kernel import inline, jit
 from dfcompile.timing.net import ARCS, Ints, Net, Port, Records, Shorts, System, joined, record
 from dfcompile.timing.reduce import Reduction
+from dfcompile.timing.rising import found_in, merged
 
 LAYERS = 8  # rows of a link at most: each has one arc into an event, so that it is known by which of them an event waits
 _NO_ROWS: Records = np.empty(0, dtype=ARCS)
@@ -36,9 +39,22 @@ class Layout:
         self._count: Ints = _NO_COUNT  # number of a link -> its rows, 0 until they are known
         self._pool: Shorts = np.empty(1 << 16, dtype=np.int32)
         self._used = self._after_clean = 0
+        self._forget_places()
+
+    def _forget_places(self) -> None:
         self.gaps: Shorts = np.empty(0, dtype=np.int32)
-        self.size = np.zeros(len(kept), dtype=np.int64)
-        self.first: Ints = np.zeros(len(kept), dtype=np.int64)
+        self.size = np.zeros(len(self.kept), dtype=np.int64)
+        self.first: Ints = np.zeros(len(self.kept), dtype=np.int64)
+
+    def keep_more(self, more: Mapping[int, Ints]) -> None:
+        """Keep more events of some sequences: only arcs of links that join these are other ones. All places are new."""
+        self.kept = [merged(k, more[q]) if q in more else k for q, k in enumerate(self.kept)]
+        self._places = {p: found for p, found in self._places.items() if p.sequence not in more}
+        for number in np.flatnonzero(self._count).tolist():
+            x = self._reduction.link(number)
+            if x.src.sequence in more or x.dst.sequence in more:
+                self._count[number] = 0
+        self._forget_places()
 
     def net(self, numbers: Ints) -> Net:
         """The arrays for these links of the reduction, in order of who waits."""
@@ -75,8 +91,9 @@ class Layout:
     def _place(self, port: Port) -> tuple[Ints, Ints]:
         """For each kept event the first beat that it or a later one carries, and the first of later ones alone."""
         if port not in self._places:
-            events, kept = self.system.events(port), self.kept[port.sequence].astype(np.int32)
-            self._places[port] = np.searchsorted(events, kept), np.searchsorted(events, kept, side="right")
+            events, kept = self.system.events(port), self.kept[port.sequence]
+            first = found_in(events, kept)
+            self._places[port] = first, first + (events[np.minimum(first, len(events) - 1)] == kept)
         return self._places[port]
 
     def _add(self, number: int) -> int:

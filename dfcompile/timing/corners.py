@@ -14,6 +14,7 @@ import numpy as np
 
 from dfcompile.timing.kernel import jit
 from dfcompile.timing.net import Bools, Ints, Port, Shorts, System
+from dfcompile.timing.rising import found_in
 
 
 def kept_events(system: System) -> list[Ints]:
@@ -36,9 +37,11 @@ def kept_events(system: System) -> list[Ints]:
             new[q].append(known[key])
     while new:
         for q in sorted(new):
-            events = np.unique(np.concatenate(new.pop(q)))
-            events = events[~found[q][events]]
-            found[q][events] = True
+            fresh = []
+            for part in new.pop(q):
+                fresh.append(part[~found[q][part]])
+                found[q][fresh[-1]] = True
+            events = np.sort(np.concatenate(fresh))
             for p, others in beside[q].items() if len(events) else ():
                 beats = _beats(system.events(p), events)
                 for other in others if len(beats) else ():
@@ -52,7 +55,7 @@ def kept_events(system: System) -> list[Ints]:
 
 def _beats(port: Shorts, events: Ints) -> Ints:
     """The beats that these events carry."""
-    at = np.searchsorted(port, events)
+    at = found_in(port, events)
     at[at == len(port)] -= 1
     found: Ints = at[port[at] == events]
     return found

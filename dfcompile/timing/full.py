@@ -9,6 +9,7 @@ import numpy as np
 
 from dfcompile.timing.kernel import jit
 from dfcompile.timing.net import Ints, Link, Shorts, System
+from dfcompile.timing.rising import found_in, merged
 
 _NONE = np.empty(0, dtype=np.int64)
 _VISITS = 64  # of a sequence, on average
@@ -86,20 +87,34 @@ class Full:
             new: dict[int, list[Ints]] = {}
             for q, events in sorted(todo.items()):
                 y = self.times[q]
-                starts = np.unique(_starts(y, self.system.gaps[q], self._scale, self._given[q][0], events))
+                starts = _rising(_starts(y, self.system.gaps[q], self._scale, self._given[q][0], events))
                 for x in self._ins[q]:
                     causes = _causes(self.times[x.src.sequence], *self._ports(x), y, *self._terms(x), starts)
-                    new.setdefault(x.src.sequence, []).append(np.unique(causes[causes >= 0]))
+                    new.setdefault(x.src.sequence, []).append(causes[causes >= 0])
                     new.setdefault(q, []).append(starts[causes >= 0])
                     starts = starts[causes < 0]
             todo = {}
             for q, parts in new.items():
-                events, known = np.unique(np.concatenate(parts)), found.get(q, _NONE)
-                events = np.setdiff1d(np.setdiff1d(events, self._given[q][0], assume_unique=True), known, assume_unique=True)
+                known = found.get(q, _NONE)
+                events = _without(_without(_rising(np.concatenate(parts)), self._given[q][0]), known)
                 if len(events):
                     todo[q] = events
-                    found[q] = np.union1d(known, events)
+                    found[q] = merged(known, events)
         return found or {q: np.arange(len(self.times[q])) for q in moved}
+
+
+def _rising(numbers: Ints) -> Ints:
+    """Each number once, in order."""
+    found = np.sort(numbers)
+    return found[np.diff(found, prepend=-1) > 0]
+
+
+def _without(numbers: Ints, others: Ints) -> Ints:
+    """The numbers that are not among the others; both rise."""
+    if not len(others):
+        return numbers
+    found: Ints = numbers[others[np.minimum(found_in(others, numbers), len(others) - 1)] != numbers]
+    return found
 
 
 @jit

@@ -56,14 +56,14 @@ class Periodic:
         self._links: Ints = np.empty(0, dtype=np.int64)
         self._stamp = self._last = 0
         self._net: Net
-        self._keep(kept_events(system))
+        self._layout = Layout(system, self._reduction, kept_events(system))
+        self._forget()
         self._use(depths)
         self._left: Records  # state in which the last `settle` or `relax` ended
         self._queue = np.zeros(1, dtype=QUEUE)
 
-    def _keep(self, kept: list[Ints]) -> None:
-        """Keep these events of the sequences."""
-        self._layout = Layout(self.system, self._reduction, kept)
+    def _forget(self) -> None:
+        """All times: other events are kept."""
         self._seen = np.empty(0, dtype=np.int32)
         self._causes = np.empty(0, dtype=np.int32)
         self.times: Ints = np.empty(0, dtype=np.int64)
@@ -149,7 +149,8 @@ class Periodic:
         self.computed += found.work // _CHEAP
         if not found.more:
             return found
-        self._keep([np.union1d(k, found.more[q]) if q in found.more else k for q, k in enumerate(self._layout.kept)])
+        self._layout.keep_more(found.more)
+        self._forget()
         self._use(self.depths)
         return None
 

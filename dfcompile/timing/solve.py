@@ -15,6 +15,7 @@ from dfcompile.dataflow.design import Design
 from dfcompile.errors import CompileError, Problem
 from dfcompile.timing.interval import least_interval
 from dfcompile.timing.net import Ints, Link, Net, Port, Rates, Shorts, System
+from dfcompile.timing.rising import found_in
 from dfcompile.timing.run import run
 from dfcompile.timing.system import build
 
@@ -152,7 +153,7 @@ def _timing(system: System, net: Net, times: Ints | Shorts, depths: Mapping[str,
 
 def max_occupancy(writes: Ints | Shorts, reads: Ints | Shorts) -> int:
     """Most beats a FIFO holds: a beat counts from the cycle after its write to the cycle of its read."""
-    return int((np.arange(1, len(writes) + 1) - np.searchsorted(reads, writes)).max(initial=0))
+    return int((np.arange(1, len(writes) + 1) - found_in(reads, writes)).max(initial=0))
 
 
 def _unit_frames(net: Net, times: Ints | Shorts, own: list[int]) -> Ints:

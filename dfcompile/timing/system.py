@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ from dfcompile.dataflow.design import Design
 from dfcompile.timing.kernel import jit
 from dfcompile.timing.net import FULL_RATE, Edge, Ints, Link, Port, Rates, Shorts, System
 from dfcompile.units.parts.schedule import After, Process, Schedule
+
+_SPARSE = 16  # steps for each number from which a list is sorted, not marked
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def _add_unit(
     givers: dict[str, _Giver] = {}
     for i, p in enumerate(schedule):
         label = name if len(schedule) == 1 else f"{name} (process {i})"
-        events.append(_joined(kept[i]))
+        events.append(_joined(kept[i], p.steps))
         if len(events[i]) == p.steps:
             ids.append(system.every_cycle(label, name, p.steps).sequence)
         else:
@@ -123,23 +126,41 @@ def _waits(afters: tuple[After, ...], schedule: tuple[Process, ...]) -> list[_Wa
     """Each `After` as pairs of steps: only where the need rises, for the steps between wait by their order."""
     found = []
     for a in afters:
-        need = np.maximum.accumulate(a.need)
-        rises = np.flatnonzero(np.diff(need, prepend=need[0] - 1) > 0)
-        index = need[rises] - 1
-        frames = index // schedule[a.process].steps
-        for f in np.unique(frames):
-            here = frames == f
-            found.append(_Wait(a.process, int(f), index[here] - f * schedule[a.process].steps, rises[here], a.delay))
+        steps, rises = schedule[a.process].steps, _rises(a.need)
+        index = a.need[rises] - 1
+        frames = index // steps
+        ends = np.flatnonzero(np.diff(frames, prepend=frames[0] - 1, append=frames[-1] + 1))
+        for first, end in pairwise(ends.tolist()):
+            f = int(frames[first])
+            found.append(_Wait(a.process, f, index[first:end] - f * steps, rises[first:end], a.delay))
     return found
 
 
-def _joined(parts: list[Ints]) -> Ints:
-    """All numbers of several rising lists, rising, each once."""
+@jit
+def _rises(need: Ints) -> Ints:
+    """Where a list is above all before."""
+    found = np.empty(len(need), dtype=np.int64)
+    count, most = 0, need[0] - 1
+    for i in range(len(need)):
+        if need[i] > most:
+            most = need[i]
+            found[count] = i
+            count += 1
+    return found[:count].copy()
+
+
+def _joined(parts: list[Ints], steps: int) -> Ints:
+    """All numbers below `steps` of several rising lists, rising, each once."""
     longest = max(parts, key=len)
     if len(longest) == longest[-1] - longest[0] + 1 and all(p[0] >= longest[0] and p[-1] <= longest[-1] for p in parts):
         return longest
-    found = np.sort(np.concatenate(parts), kind="stable")  # merges what is sorted already
-    return found[np.diff(found, prepend=-1) > 0]
+    if steps > _SPARSE * sum(len(p) for p in parts):
+        found = np.sort(np.concatenate(parts), kind="stable")  # merges what is sorted already
+        return found[np.diff(found, prepend=-1) > 0]
+    among = np.zeros(steps, dtype=np.bool_)
+    for p in parts:
+        among[p] = True
+    return np.flatnonzero(among)
 
 
 @jit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -16,7 +16,17 @@ from dfcompile.ir.types import BIPOLAR, IntType, exact_dtype
 from dfcompile.units.base import Array, MacUnit, Memory, Stream, check_codes, divisors, pack_words, quotients
 from dfcompile.units.parts import mac_area
 from dfcompile.units.parts.adder_graph import Sums
-from dfcompile.units.parts.arithmetic import ARITHMETIC, ARITHMETIC_CODES, GRAPH, MacForm, mac_form, mac_styles, sum_bound, threshold_styles
+from dfcompile.units.parts.arithmetic import (
+    ARITHMETIC,
+    ARITHMETIC_CODES,
+    GRAPH,
+    MacForm,
+    mac_form,
+    mac_styles,
+    style_fields,
+    sum_bound,
+    threshold_styles,
+)
 from dfcompile.units.parts.graph_form import GraphForm, graph_form
 from dfcompile.units.parts.schedule import Give, Process, Schedule
 from dfcompile.units.parts.sparse_form import CHOICES, KEEP, PATTERNS, SKIP, SparseForm
@@ -331,15 +341,25 @@ class Mvtu(MacUnit):
                         yield from self._sparse_foldings(pe, simd)
 
     def resources(self, family: str) -> Resources:
-        groups, nf, sf = self._folds
         if self.graph:
             return self.graph.resources(self.threshold_style, family)
-        styles = (self._weight_style, self.threshold_style, self.arithmetic)
+        return self._areas([(self.weight_style, self.threshold_style, self.arithmetic)], family)[0]
+
+    def areas(self, styles: Iterable[Mapping[str, str]], family: str) -> list[Resources]:
+        chosen = list(styles)
+        if any(style["arithmetic"] == GRAPH for style in chosen):
+            return super().areas(chosen, family)
+        return self._areas(style_fields(chosen), family)
+
+    def _areas(self, styles: Iterable[tuple[str, str, str]], family: str) -> list[Resources]:
+        groups, nf, sf = self._folds
+        out, given = self.out_dtype.bits, self.in_dtype.bits
         if self.sparse:
-            return self.sparse.resources(self.form, nf, self._latency, self.out_dtype.bits, self.in_dtype.bits, styles, family)
-        array = mac_area.array(self.form, self.pe, self.simd, sf, groups * nf, self.slots, self.out_dtype.bits, styles, family)
+            return [self.sparse.resources(self.form, nf, self._latency, out, given, chosen, family) for chosen in styles]
         masked = mac_area.mask(self.form.products, self.simd, self._col_run, sf, family)
-        return array + mac_area.inputs(self.simd * self.in_dtype.bits, nf, sf, family) + masked
+        inputs = mac_area.inputs(self.simd * given, nf, sf, family)
+        made = mac_area.arrays(self.form, self.pe, self.simd, sf, groups * nf, self.slots, out, styles, family)
+        return [array + inputs + masked for array in made]
 
 
 def _products(x: Array, weights: Array, out: Array | None) -> Array:

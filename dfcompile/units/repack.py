@@ -67,7 +67,8 @@ class Repack(Unit):
     @property
     def _step(self) -> int:
         """What every number of elements that moves is a multiple of."""
-        return math.gcd(*(n for lanes, run in self._sides for n in (lanes, run % lanes)))
+        (a, b), (c, d) = self._sides
+        return math.gcd(a, b % a, c, d % c)
 
     def compute(self, *codes: Array) -> tuple[Array, ...]:
         return (codes[0],)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -15,7 +15,7 @@ from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import BIPOLAR, IntType, exact_dtype
 from dfcompile.units.base import Array, MacUnit, Memory, Stream, check_codes, pack_words, quotients
 from dfcompile.units.parts import mac_area
-from dfcompile.units.parts.arithmetic import ARITHMETIC, ARITHMETIC_CODES, MacForm, mac_form, mac_styles, sum_bound
+from dfcompile.units.parts.arithmetic import ARITHMETIC, ARITHMETIC_CODES, MacForm, mac_form, mac_styles, style_fields, sum_bound
 from dfcompile.units.parts.schedule import Give, Process, Schedule
 from dfcompile.units.parts.thresholding import Thresholding, check_steps
 
@@ -171,11 +171,16 @@ class Vvtu(MacUnit):
             yield {"pe": pe, "simd": 1}
 
     def resources(self, family: str) -> Resources:
+        return self._areas([(self.weight_style, self.threshold_style, self.arithmetic)], family)[0]
+
+    def areas(self, styles: Iterable[Mapping[str, str]], family: str) -> list[Resources]:
+        return self._areas(style_fields(styles), family)
+
+    def _areas(self, styles: Iterable[tuple[str, str, str]], family: str) -> list[Resources]:
         groups, k = self._folds
-        styles = (self._weight_style, self.threshold_style, self.arithmetic)
-        return mac_area.array(self.form, self.pe, 1, k, groups, self.slots, self.out_dtype.bits, styles, family) + mac_area.inputs(
-            self.pe * self.in_dtype.bits, 1, k, family
-        )
+        given = mac_area.inputs(self.pe * self.in_dtype.bits, 1, k, family)
+        made = mac_area.arrays(self.form, self.pe, 1, k, groups, self.slots, self.out_dtype.bits, styles, family)
+        return [array + given for array in made]
 
 
 def _sums(x: Array, weights: Array) -> Array:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.networks import Network
+from dfcompile.device.cost import vector
 from dfcompile.folding import option
 from dfcompile.folding.fold import cheapest
 from dfcompile.ir.requantization import requantize
@@ -68,6 +69,18 @@ def test_equal_signatures(kind: str, o: arithmetic_cases.Operands, other: arithm
     seen: dict[Any, list[tuple[Any, ...]]] = {}
     for unit in units:
         assert seen.setdefault(unit.signature, options(unit, family)) == options(unit, family)
+
+
+@pytest.mark.parametrize("kind", MAKES)
+@examples(15)
+@given(o=arithmetic_cases.operands(4), seed=st.integers(0, 99), family=st.sampled_from(("xc7", "ecp5")))
+def test_an_option_has_the_area_of_its_unit(kind: str, o: arithmetic_cases.Operands, seed: int, family: str) -> None:
+    """Areas of all styles come together; each is that of a unit made by hand."""
+    unit = MAKES[kind](np.random.default_rng(seed), o)
+    for found in option.OptionTable(family).within({"u": unit}, np.inf, every=True)["u"]:
+        made: Unit = replace(unit, **found.choice)  # type: ignore[type-var]
+        assert found.area.tolist() == vector(made.resources(family), made.mac_lanes).tolist()
+        assert found.cycles == made.cycles
 
 
 def test_units_alike_are_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:

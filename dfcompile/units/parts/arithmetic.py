@@ -13,7 +13,7 @@ bit plane: the popcount of all (bit i of x) & (bit j of w), weighted by 2**(i + 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from math import ceil
@@ -160,6 +160,11 @@ def mac_styles(form: MacForm, words: int, folds: int, family: str) -> Iterator[d
     wide = form.products.in_dsp("auto", family)
     for weight, threshold, arithmetic in product(weights, thresholds, ("lut", "dsp") if wide else ("auto",)):
         yield {"weight_style": weight, "threshold_style": threshold, "arithmetic": arithmetic}
+
+
+def style_fields(styles: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, str, str]]:
+    """Of each of `mac_styles` those of weights, thresholds and arithmetic."""
+    return ((s["weight_style"], s["threshold_style"], s["arithmetic"]) for s in styles)
 
 
 def clog2(n: int) -> int:

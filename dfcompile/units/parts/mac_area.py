@@ -7,6 +7,7 @@ coefficient of the device family, fitted on the calibration sweep.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from math import ceil
@@ -197,22 +198,34 @@ def mask(products: Products, simd: int, run: int, steps: int, family: str) -> Re
     return Resources(lut=(simd - tail) * products.x.bits, ff=1) + (counter(beats, family) if beats != steps else Resources())
 
 
-def array(
-    form: MacForm, lanes: int, simd: int, steps: int, folds: int, slots: int, output: int, styles: tuple[str, str, str], family: str
-) -> Resources:
-    """`dfc_mac` and the memory of its weights.
+def arrays(
+    form: MacForm,
+    lanes: int,
+    simd: int,
+    steps: int,
+    folds: int,
+    slots: int,
+    output: int,
+    styles: Iterable[tuple[str, str, str]],
+    family: str,
+) -> list[Resources]:
+    """`dfc_mac` and the memory of its weights, in each of several styles: of weights, thresholds, arithmetic.
 
-    steps: of a sum; folds: results of a lane in turn; output: bits of a result; styles: of weights, thresholds, arithmetic
+    steps: of a sum; folds: results of a lane in turn; output: bits of a result
     """
-    weight_style, threshold_style, arithmetic = styles
     words, width = folds * steps, lanes * simd * form.products.w.bits
-    weights = rom(words, width, rom_style(words, width, weight_style), family)
-    dsp = FAMILIES[family].dsp
-    if dsp and dsp.registered and form.products.in_dsp(arithmetic, family) and words > 1:  # the slices' own operand registers
-        weights = replace(weights, ff=-simd * form.products.x.bits)
-    fixed = lanes if words == 1 else 0
-    own = mac(form, lanes, simd, steps, folds, slots, output, (threshold_style, arithmetic), family, fixed)
-    return total(own, weights, counter(words, family))
+    dsp, fixed, control = FAMILIES[family].dsp, lanes if words == 1 else 0, counter(words, family)
+    macs: dict[tuple[str, str], Resources] = {}
+    found = []
+    for weight_style, threshold_style, arithmetic in styles:
+        weights = rom(words, width, rom_style(words, width, weight_style), family)
+        if dsp and dsp.registered and form.products.in_dsp(arithmetic, family) and words > 1:  # the slices' own operand registers
+            weights = replace(weights, ff=-simd * form.products.x.bits)
+        inner = threshold_style, arithmetic
+        if inner not in macs:
+            macs[inner] = mac(form, lanes, simd, steps, folds, slots, output, inner, family, fixed)
+        found.append(total(macs[inner], weights, control))
+    return found
 
 
 def mac(
@@ -227,7 +240,7 @@ def mac(
     family: str,
     fixed: int = 0,
 ) -> Resources:
-    """`dfc_mac`, as `array` has it; styles: of thresholds, arithmetic; fixed: lanes whose weights are constants, or 0."""
+    """`dfc_mac`, as `arrays` has it; styles: of thresholds, arithmetic; fixed: lanes whose weights are constants, or 0."""
     threshold_style, arithmetic = styles
     lane = dot(form.products, simd, arithmetic, fixed, family)
     if steps > 1:
