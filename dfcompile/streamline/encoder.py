@@ -19,7 +19,8 @@ from dfcompile.ir.modelop import AveragePool, Conv, ConvTranspose, MatMul, MaxPo
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, common_scale
 from dfcompile.streamline.levels import grid_of_levels
-from dfcompile.streamline.step import StepFunction
+from dfcompile.streamline.regrid import bound_of
+from dfcompile.streamline.step import Step, StepFunction
 from dfcompile.streamline.value import Addend, Const, InputPort, Known, OutputPort, Raw, Shape3, Value, describe, natural_index
 
 LAYERS = (Conv, ConvTranspose, MatMul, MaxPool, AveragePool)
@@ -165,14 +166,7 @@ class Encoder:
         target = grid or value.grid or (None if value.addends else grid_of_levels(value.chain))
         if target is None:
             raise RefusedError(
-                Problem(
-                    "not-quantized",
-                    f"an operand of '{node.op.kind}' is not quantized",
-                    describe(node),
-                    f"tensor {name} of shape {'x'.join(map(str, value.index.shape))} carries real numbers: no quantizer lies between the "
-                    f"operators that make it and this one",
-                    "put a quantizer (Quant, or QuantizeLinear/DequantizeLinear) on this tensor",
-                )
+                Problem("not-quantized", f"an operand of '{node.op.kind}' is not quantized", describe(node), *_not_coded(value, name))
             )
         plain = Grid(target.scale, target.offset)
         if value.addends and not _is_joinable(value, plain):
@@ -331,3 +325,21 @@ def refusal(code: str, what: str, node: Node, why: str = "", help: str = "") -> 
 def refuse(code: str, what: str, node: Node, why: str = "", help: str = "") -> NoReturn:
     """Raise the refusal of a node."""
     raise refusal(code, what, node, why, help)
+
+
+def _not_coded(value: Value, name: str) -> tuple[str, str]:
+    """Why a tensor is no codes, and what helps: a bound beside the grid of what it cuts off, or no quantizer at all."""
+    help = "put a quantizer (Quant, or QuantizeLinear/DequantizeLinear) on this tensor"
+    grid: Grid | None = value.base
+    for step in () if value.addends else value.chain:
+        after = step.regrid(grid)
+        bound = bound_of(step.op, step.params) if isinstance(step, Step) else None
+        if grid is not None and after is None and bound is not None:
+            scale, offset = (float(v) for v in grid.pick(0))
+            low = offset + math.floor((bound - offset) / scale) * scale
+            first = f"cut off at {low:g} or {low + abs(scale):g}, or "
+            return f"tensor {name} is cut off at {bound:g}, which lies between two of the numbers {grid} that it has", first + help
+        grid = after
+    shape = "x".join(map(str, value.index.shape))
+    why = f"tensor {name} of shape {shape} carries real numbers: no quantizer lies between the operators that make it and this one"
+    return why, help

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dfcompile.ir.graph import Array
-from dfcompile.ir.modelop import Unary
+from dfcompile.ir.graph import Array, Op
+from dfcompile.ir.modelop import Binary, Unary
 from dfcompile.streamline.grid import Grid, are_integers, common_scale
 
 LARGEST_FACTOR = 64
@@ -59,6 +59,16 @@ def unary_grid(op: Unary, grid: Grid) -> Grid | None:
         case "leaky_relu":
             return _sloped(op.alpha, grid)
     return None
+
+
+def bound_of(op: Op, params: tuple[Array, ...]) -> float | None:
+    """The one number, not infinite, at which an operator cuts off; None for what does anything else or has several."""
+    ends: list[float] = []
+    if isinstance(op, Unary) and op.fn == "clip":
+        ends = [b for b in (op.alpha, op.beta) if not math.isinf(b)]
+    elif isinstance(op, Binary) and op.fn in ("min", "max"):
+        ends = np.unique(params[0]).tolist()
+    return float(ends[0]) if len(ends) == 1 else None
 
 
 def joined_grid(fn: str, a: Grid | None, b: Grid | None) -> Grid | None:

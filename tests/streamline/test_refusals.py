@@ -46,6 +46,12 @@ def operand_not_quantized() -> onnx.ModelProto:
 
 
 @refused
+def bound_between_two_codes() -> onnx.ModelProto:
+    layers = (quant("w", "wq"), node("Min", ["q", "most"], ["m"]), node("Conv", ["m", "wq"], ["y"]))
+    return net(*layers, w=random(4, 4, 3, 3), most=np.float32(0.3))
+
+
+@refused
 def input_without_a_type() -> onnx.ModelProto:
     return model([quant("w", "wq"), node("Conv", ["x", "wq"], ["y"])], {"x": SHAPE}, ["y"], constants(w=random(3, 4, 3, 3)))
 
