@@ -224,11 +224,11 @@ class Mvtu(MacUnit):
 
     @property
     def mac_lanes(self) -> int:
-        return self.pe * self._lanes
+        return self.adders.pipeline.graph.adders if self.adders else self.pe * self._lanes
 
     @property
     def mac_rate(self) -> int:
-        return -(-self.macs // self.cycles) if self.sparse else self.mac_lanes
+        return -(-self.macs // self.cycles) if self.sparse or self.adders else self.mac_lanes
 
     def hls_schedule(self) -> Schedule:
         return self.sparse.hls_schedule(self._latency) if self.sparse else self.schedule()

@@ -45,7 +45,7 @@ class Every:
         until = np.full(self.shape, np.inf)
         for name, units in self.units.items():
             made = [
-                vector(u.resources(family), c["pe"] * c["simd"] if hasattr(u, "weights") else 0)
+                vector(u.resources(family), _lanes(u, c) if hasattr(u, "weights") else 0)
                 for u, c in zip(units, self.choices[name], strict=True)
             ]
             total += self._along(np.array(made), name)
@@ -104,6 +104,11 @@ class Every:
 
     def within(self, limit: Areas, interval: float = np.inf) -> NDArray[np.bool_]:
         return np.asarray((self.areas <= limit).all(axis=1) & (self.cycles <= interval))
+
+
+def _lanes(unit: Unit, choice: dict[str, Any]) -> int:
+    """What switches in each cycle: products, or where there are none the adders."""
+    return len(unit.adders.pipeline.graph.left) if unit.adders else choice["pe"] * choice["simd"]
 
 
 def _choices(unit: Unit, family: str) -> list[dict[str, Any]]:

@@ -95,6 +95,13 @@ def test_area_is_that_of_the_matrix(bits: int, density: float) -> None:
     assert guess.lut == pytest.approx(real.lut, rel=0.15) and guess.ff == pytest.approx(real.ff, rel=0.15)
 
 
+def test_what_switches_are_adders() -> None:
+    """Not the products that there are none of: those are what a cycle is worth."""
+    unit = unit_of(matrix(16, 32, 4, 0.25), IntType(4))
+    assert unit.adders is not None and unit.mac_lanes == len(unit.adders.pipeline.graph.left) < 16 * 32 / 3
+    assert unit.mac_rate == unit.folded(arithmetic="auto").mac_lanes == 16 * 32
+
+
 def test_the_optimiser_takes_adders_where_they_are_less() -> None:
     """Of a matrix with few weights; of a folding that is not of whole vectors there are none to take."""
     unit = graph_unit(np.random.default_rng(0), Operands(UINT4, INT4, UINT2), (1, 4), 16, 16, 0.1).folded(arithmetic="auto")
