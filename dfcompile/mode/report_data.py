@@ -17,7 +17,7 @@ from dfcompile.folding.fold import Folded, macs
 from dfcompile.ir.graph import Graph
 from dfcompile.mode.figures import budget_of, plain
 from dfcompile.timing.fifo_sizing import FifoSizing
-from dfcompile.timing.hls_streams import stream_depths
+from dfcompile.timing.hls_streams import are_exact, stream_depths
 from dfcompile.units.base import Unit, unit_of
 
 if TYPE_CHECKING:
@@ -78,12 +78,14 @@ def make_report(
 
 
 def _hls_streams(design: Design, family: str) -> dict[str, Any]:
-    """Slots of the streams of the C++, and what they take as FIFOs of the SystemVerilog would, in place of these."""
+    """Slots of the streams of the C++, whether they were proved to keep the interval (else only not to deadlock), and what they take as
+    FIFOs of the SystemVerilog would, in place of these."""
     depths = stream_depths(design)
     streams = design.streams()
     area = sum_of(f.resources(family) for f in replace(design, fifo_depths=depths).fifos().values())
     bits = sum(d * streams[t].width for t, d in depths.items())
-    return {"total_bits": bits, "resources": dataclasses.asdict(area), "depths": dict(depths)}
+    kept = are_exact(design)
+    return {"total_bits": bits, "keep_interval": kept, "resources": dataclasses.asdict(area), "depths": dict(depths)}
 
 
 def _sizing(found: FifoSizing | None) -> dict[str, Any]:

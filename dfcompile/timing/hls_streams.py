@@ -10,27 +10,67 @@ from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
+import networkx as nx
+
 from dfcompile.dataflow.design import Design
 from dfcompile.timing.fifo_sizing import Progress, deepen
+from dfcompile.timing.run import run
+from dfcompile.timing.solve import circle
 from dfcompile.timing.system import build
 
 # An HLS tool's pipelines have lengths of their own, so FIFOs sized to the cycle get some slack. Two slots are the tool's least.
 _SLACK = 8
 _LEAST = 2
 _WORK = 5_000_000  # events of the model that lowering may compute
-# Steps of all units in a frame up to which streams are sized: evenly spread takes have few corners, so large frames take long.
+# Steps of all units in a frame up to which streams keep the interval: evenly spread takes are almost all corners, so that takes long.
 _LARGEST = 5_000_000
+_HELD = 120_000_000  # events of a run, of two frames at least and four at most
+
+
+def are_exact(design: Design) -> bool:
+    """Whether streams are sized to keep the interval; else only so that nothing deadlocks."""
+    return sum(design.unit(n.name).cycles for n in design.nodes) <= _LARGEST
 
 
 def size_streams(design: Design, interval: Fraction, progress: Progress = lambda text: None) -> Design:
-    """The design with depths for the streams of its C++ that keep the interval of its SystemVerilog: those of its FIFOs, and more where
-    the C++ needs it. Beyond five million steps a frame it is left without: its streams have the depths of its FIFOs then, and whether
-    these do, verification of the C++ says, which runs in them."""
-    if sum(design.unit(n.name).cycles for n in design.nodes) > _LARGEST:
-        return design
-    system = build(design, hls=True)
+    """The design with depths for the streams of its C++: those of the FIFOs of its SystemVerilog, and more where the C++ needs it.
+
+    They keep the interval. Beyond five million steps a frame they are what a run of the model needs to go on, which says nothing of the
+    interval: units of the C++ decide by counters alone, so that a run deadlocks at all speeds or at none.
+    """
     fifos = {t: d for t, d in design.fifo_depths.items() if d}
+    if not are_exact(design):
+        return replace(design, hls_depths=_slots(design, _deepened(design, fifos)))
+    system = build(design, hls=True)
     return replace(design, hls_depths=_slots(design, deepen(system, fifos, interval, _WORK, progress)))
+
+
+def _deepened(design: Design, fifos: Mapping[str, int]) -> dict[str, int]:
+    """Depths with which a run goes on: streams that lack room in a circle of waiting units hold twice as much, until none does.
+
+    Where no branches meet nobody waits in a circle: in a tree of streams whoever lacks room waits for a reader further on.
+    """
+    depths = dict(fifos)
+    if nx.is_forest(design.graph.topology().to_undirected()):
+        return depths
+    while short := _short(design, depths):
+        depths |= {t: 2 * depths.get(t, 1) for t in short}
+    return depths
+
+
+def _short(design: Design, depths: Mapping[str, int]) -> set[str]:
+    """The streams whose room units of a deadlock wait for."""
+    system = build(design, fifos=frozenset(depths), hls=True)
+    links = system.links(depths)
+    net = system.net(links)
+    frames = min(4, max(2, _HELD // len(net.gaps)))
+    later = max((-(x.shift // x.src.beats) for x in links), default=0)
+    _, reached, waits = run(net, frames + max(later, 0))
+    if (reached >= frames * net.events).all():
+        return set()
+    found = {system.edges[links[k].edge].tensor for k in circle(links, waits) if links[k].edge >= 0 and not links[k].forward}
+    assert found, "with room for all beats no units wait for each other"
+    return found
 
 
 def stream_depths(design: Design) -> Mapping[str, int]:

@@ -162,15 +162,19 @@ def _unit_frames(net: Net, times: Ints | Shorts, own: list[int]) -> Ints:
     return np.stack([first, last], axis=1).astype(np.int64)
 
 
-def _deadlock(system: System, links: list[Link], waits: Ints) -> CompileError:
-    """Who waits for what, around the circle."""
+def circle(links: list[Link], waits: Ints) -> list[int]:
+    """The links by which sequences wait for each other; waits: sequence -> link, -1 for none."""
     q = int(np.flatnonzero(waits >= 0)[0])
     order: list[int] = []
     while q not in order and waits[q] >= 0:
         order.append(q)
         q = links[int(waits[q])].src.sequence
-    circle = order[order.index(q) :] if q in order else order
-    why = "; ".join(_wait(system, links[int(waits[s])]) for s in circle)
+    return [int(waits[s]) for s in (order[order.index(q) :] if q in order else order)]
+
+
+def _deadlock(system: System, links: list[Link], waits: Ints) -> CompileError:
+    """Who waits for what, around the circle."""
+    why = "; ".join(_wait(system, links[k]) for k in circle(links, waits))
     help_ = "deepen the FIFOs on the branches that meet, or let size_fifos choose"
     return CompileError(Problem("deadlock", "units wait for each other", where=system.design.name, why=why, help=help_))
 

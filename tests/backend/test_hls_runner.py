@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from dfcompile.ir.graph import Graph, Node, Tensor
 from dfcompile.ir.types import IntType
 from dfcompile.mode.verify_dataflow import verify_dataflow
 from dfcompile.run.hls import run_hls
+from dfcompile.timing import hls_streams
 from dfcompile.timing.fifo_sizing import size_fifos
-from dfcompile.timing.hls_streams import size_streams
+from dfcompile.timing.hls_streams import size_streams, stream_depths
 from dfcompile.units.add import Add
 from dfcompile.units.argmax import Argmax
 from dfcompile.units.base import Array, Unit, unit_of
@@ -174,6 +176,15 @@ def blocks(seed: int) -> Design:
 def test_sized_streams_never_deadlock(seed: int, tmp_path: Path) -> None:
     design, sizing = size_fifos(blocks(seed))
     check(size_streams(design, sizing.interval), tmp_path / "hls", range(12))
+
+
+def test_streams_of_large_designs_never_deadlock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those beyond what is sized exactly, depths that a run of the model needs; without them the C++ deadlocks."""
+    monkeypatch.setattr(hls_streams, "_LARGEST", 0)
+    design = residual()
+    check(size_streams(design, Fraction(1)), tmp_path / "enough", SEEDS)
+    with pytest.raises(CompileError, match="wait for each other"):
+        check(replace(design, hls_depths=stream_depths(design)), tmp_path / "less", [3])
 
 
 def test_only_blocking_reads_and_writes_are_synthesised(root: Path, tmp_path: Path) -> None:

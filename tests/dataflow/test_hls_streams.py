@@ -9,13 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfcompile.dataflow.design import Design
+from dfcompile.ir.types import IntType
+from dfcompile.timing import hls_streams
 from dfcompile.timing.fifo_sizing import deepen, find_depths
 from dfcompile.timing.hls_streams import size_streams, stream_depths
 from dfcompile.timing.interval import least_interval
 from dfcompile.timing.system import build
+from dfcompile.units.width_converter import WidthConverter
 from tests.dataflow.synthetic import designs
 from tests.dataflow.test_timing_rtl import one_block, wide_block
 from tests.examples import examples
+from tests.three_way import one_unit
 
 WORK = 50_000_000
 
@@ -52,3 +56,20 @@ def test_depths_that_suffice_stay() -> None:
     system = build(made, hls=True)
     plenty = dict.fromkeys(made.streams(), 100)
     assert deepen(system, plenty, find_depths(made).interval, WORK) == plenty
+
+
+@given(designs())
+@examples(60)
+def test_depths_of_large_designs_let_all_frames_through(made: Design) -> None:
+    """What a run of a few frames needs, the steady state needs no more of: no loop of links is without frames."""
+    depths = hls_streams._deepened(made, {})
+    system = build(made, hls=True)
+    assert least_interval(system, depths)[0] is not None
+    if depths:
+        assert least_interval(system, {})[0] is None
+
+
+def test_streams_without_branches_need_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hls_streams, "_short", lambda *_: pytest.fail("no branches meet"))
+    chain = one_unit(WidthConverter((2, 3, 4), IntType(3), 3, 8))
+    assert hls_streams._deepened(chain, {"x0": 5}) == {"x0": 5}
