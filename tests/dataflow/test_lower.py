@@ -124,6 +124,19 @@ def test_sums_products_and_movers() -> None:
     assert one(View((5, 4, 4))) == ["fifo"] == one(View(SHAPE))
 
 
+@pytest.mark.parametrize(("rows", "factors", "hi", "kinds"), [
+    (1, (513, -356), 127, ["table_add"]),
+    (4, (513, -356), 127, ["add", "threshold"]),  # thresholds of their own in each channel
+    (1, (513, -356), 128, ["add", "threshold"]),  # an operand of 9 bits
+])  # fmt: skip
+def test_sums_of_free_scales(rows: int, factors: tuple[int, int], hi: int, kinds: list[str]) -> None:
+    b = Builder()
+    x, y = b.input(SHAPE, -128, hi), b.input(SHAPE, -128, 127)
+    steps = np.tile(np.arange(-127, 128) * 811 - 405, (rows, 1)) + np.arange(rows)[:, None]
+    total = b.op(IntAdd(factors, 99), x, y)
+    assert lowered(b, b.op(ThresholdCode(8, -128), total, thresholds=steps, flip=np.array([rows == 1]))) == kinds
+
+
 def test_an_output_that_is_an_input_has_a_unit() -> None:
     b = Builder()
     x = b.input(SHAPE, -3, 4)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfcompile.dataflow.sum_tables import Sum, sum_tables
+from dfcompile.ir.graph import Array
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.table_add import SIZES, TableAdd
 from tests.examples import simulated
@@ -71,12 +72,27 @@ def test_tables_of_free_scales(seed: int) -> None:
     zero = int(rng.integers(-60, 60))
     found = sum_tables(rounded(first, second, zero, INT8))
     assert found is not None and found[1] <= 11
+    assert wrong(found, first, second, zero) == 0
+
+
+def wrong(found: tuple[Array, int], first: Fraction, second: Fraction, zero: int) -> int:
+    """Pairs of int8 codes whose code by tables is not round(first * a + second * b) + zero, clipped to int8."""
     unit = TableAdd((1, 1, 1), (INT8, INT8), INT8, *found)
     unit.check_constants()
     a, b = np.meshgrid(np.arange(-128, 128), np.arange(-128, 128), indexing="ij")
     (codes,) = unit.compute(a.reshape(-1, 1, 1, 1), b.reshape(-1, 1, 1, 1))
-    for x, y, got in zip(a.ravel().tolist(), b.ravel().tolist(), codes.ravel().tolist(), strict=True):
-        assert got == min(max(round(first * x + second * y) + zero, -128), 127)
+    pairs = zip(a.ravel().tolist(), b.ravel().tolist(), codes.ravel().tolist(), strict=True)
+    return sum(got != min(max(round(first * x + second * y) + zero, -128), 127) for x, y, got in pairs)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_pairs_far_from_a_bound_at_first_are_compared_at_last(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nearly no pair is watched at first, so that tables go beyond bounds of others: none of these is given back."""
+    monkeypatch.setattr("dfcompile.dataflow.sum_tables._NEAR", 0)
+    rng = np.random.default_rng(seed)
+    first, second = (Fraction(int(rng.integers(2**18, 2**20)), 2**20) for _ in range(2))
+    found = sum_tables(rounded(first, second, 5, INT8))
+    assert found is None or wrong(found, first, second, 5) == 0
 
 
 @given(TYPES, TYPES, st.integers(-9, 9), st.integers(-9, 9), st.integers(-20, 20), st.integers(1, 4), st.booleans(), st.data())
