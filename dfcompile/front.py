@@ -142,7 +142,7 @@ def _streamline(job: Job, imported: Imported) -> Integer:
 
 
 def _lower(job: Job, integer: Integer) -> Lowered:
-    units, _ = lower(integer.graph)
+    units, _ = lower(integer.graph, job.progress)
     job.dump("lower", units)
     return Lowered(integer, units)
 

@@ -74,7 +74,7 @@ def _fold(job: Job, lowered: Lowered) -> FoldedUnits:
     if given is not None and not job.options.wanted_interval:
         chosen: dict[str, Choice] = {n.name: n.op.folding for n in units.nodes if isinstance(n.op, Unit)}
     else:
-        optimum = _optimum(job.options, units)
+        optimum = _optimum(job, units)
         chosen = optimum.choices
     if given is not None:
         optimum, chosen = None, chosen | read_folding(load_folding(given), units, chosen)
@@ -85,11 +85,11 @@ def _fold(job: Job, lowered: Lowered) -> FoldedUnits:
     return FoldedUnits(lowered, folded, optimum)
 
 
-def _optimum(options: Options, units: Graph, reserved: Vector | None = None) -> Folded:
-    board, interval = options.target, options.wanted_interval
+def _optimum(job: Job, units: Graph, reserved: Vector | None = None) -> Folded:
+    board, interval = job.options.target, job.options.wanted_interval
     if board and not interval:
-        return fastest(units, board, reserved)
-    return cheapest(units, interval, board=board, reserved=reserved)
+        return fastest(units, board, reserved, job.progress)
+    return cheapest(units, interval, board=board, reserved=reserved, progress=job.progress)
 
 
 def _connect(job: Job, folded: FoldedUnits) -> Connected:
@@ -106,7 +106,7 @@ def _size_fifos(job: Job, connected: Connected) -> Sized:
         fifos = vector(sum_of(f.resources(board.family) for f in design.fifos().values()))
         if optimum.solution.fits(budget(board, fifos)):
             break
-        optimum = _optimum(job.options, lowered.units, fifos)
+        optimum = _optimum(job, lowered.units, fifos)
         design, sizing = size_fifos(connect(apply_folding(lowered.units, optimum.choices)), job.progress)
     design = size_streams(design, sizing.interval, job.progress)
     job.dump("design", design.graph)
@@ -115,7 +115,7 @@ def _size_fifos(job: Job, connected: Connected) -> Sized:
 
 def _check(job: Job, sized: Sized) -> Sized:
     if job.options.verify:
-        check_units(sized.integer.streamlined.probes, sized.design.graph)
+        check_units(sized.integer.streamlined.probes, sized.design.graph, job.progress)
     return sized
 
 

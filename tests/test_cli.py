@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import dfcompile as dfc
 from dfcompile.command import cli
 from dfcompile.front import FRONT, Job
 from tests.bad_models import BAD_MODELS
@@ -304,5 +305,18 @@ def test_verify(built: Path, tmp_path: Path) -> None:
 def test_progress_within_streamlining(examples: Path) -> None:
     said: list[str] = []
     made = FRONT(Job(examples / "digits_mlp_w1a1.onnx", progress=said.append), examples / "digits_mlp_w1a1.onnx")
-    within = [f"streamline {i}/{len(made.integer.model.nodes)}" for i in range(len(said) - 3)]
-    assert said == ["import", "streamline", *within, "lower"] and len(within) > 5
+    model, graph = made.integer.model.nodes, made.integer.graph.nodes
+    within = [f"streamline {i}/{len(model)}" for i in range(len(model))]
+    lowered = [t for t in said if t.startswith("lower ")]
+    assert said == ["import", "streamline", *within, "lower", *lowered] and len(within) > 5
+    assert 1 < len(lowered) <= len(graph) and lowered[0] == f"lower 0/{len(graph)}"
+
+
+def test_progress_within_each_long_step(examples: Path, tmp_path: Path) -> None:
+    """Every step whose work grows with the network says how far it is, up to its end, and never backwards."""
+    said: list[str] = []
+    made = dfc.build(examples / "digits_mlp_w1a1.onnx", progress=said.append)
+    made.write(tmp_path, said.append)
+    for step in ("streamline", "lower", "fold", "check", "write"):
+        at = [tuple(map(int, t.split()[1].split("/"))) for t in said if t.startswith(f"{step} ")]
+        assert at == sorted(at) and len({total for _, total in at}) == 1 and at[-1][0] >= at[-1][1] - 1, step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ def built(model: Path, out: Path, settings: Options, named: list[Path], dump_ir:
         made = compile_model(model, settings, dump_ir, report)
         report("write")
         with writing(out):
-            _write(made, settings, copied, folder)
+            _write(made, settings, copied, folder, report)
     return made
 
 
@@ -46,9 +47,9 @@ def _copied(settings: Options) -> dict[str, Path]:
     return files
 
 
-def _write(made: Accelerator, settings: Options, copied: dict[str, Path], folder: Path) -> None:
+def _write(made: Accelerator, settings: Options, copied: dict[str, Path], folder: Path, report: Callable[[str], None]) -> None:
     """Write the build into an empty folder, and in it ``build.toml``: every value in effect, the chosen ones too."""
-    made.write(folder)
+    made.write(folder, report)
     for file in copied.values():
         (folder / file.name).write_bytes(file.read_bytes())
     chosen = settings.merged({"mode": made.report["mode"], "clock": made.report["clock_mhz"]})

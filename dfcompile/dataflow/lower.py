@@ -6,6 +6,7 @@ their two ends: `connect` puts forks and width converters in, once the folding i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -74,12 +75,13 @@ class Thresholds:
     scaling: Requantization | None
 
 
-def lower(graph: Graph) -> tuple[Graph, dict[str, str]]:
+def lower(graph: Graph, progress: Callable[[str], None] = lambda text: None) -> tuple[Graph, dict[str, str]]:
     """The unit graph of an integer graph whose tensors all have types.
 
+    progress: called at each node with how many are done
     Also returns, for outputs that are another stream's view, integer tensor -> stream.
     """
-    return _Lowering(graph).run()
+    return _Lowering(graph).run(progress)
 
 
 class _Lowering:
@@ -93,10 +95,11 @@ class _Lowering:
         for name in graph.inputs:
             self.tensors[name] = graph.tensors[name]
 
-    def run(self) -> tuple[Graph, dict[str, str]]:
+    def run(self, progress: Callable[[str], None]) -> tuple[Graph, dict[str, str]]:
         problems: list[Problem] = []
         missing: set[str] = set()  # streams behind what has no unit
-        for node in self.graph.nodes:
+        for at, node in enumerate(self.graph.nodes):
+            progress(f"lower {at}/{len(self.graph.nodes)}")
             if node.name in self.done:
                 continue
             if missing.intersection(node.inputs):

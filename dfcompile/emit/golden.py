@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from dfcompile.dataflow.design import Design
 from dfcompile.emit.sim import frame_cycles
-from dfcompile.ir.graph import Tensor
+from dfcompile.ir.graph import Tensor, counted
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array
 
@@ -54,11 +54,12 @@ def random_inputs(design: Design, frames: int, seed: int = 0) -> tuple[Array, ..
     return tuple(random_frames(tensors.get(t), streams[t].dtype, streams[t].shape, frames, rng) for t in design.graph.inputs)
 
 
-def golden(design: Design, inputs: Sequence[Array]) -> Golden:
-    """Run the Python engine on these frames."""
+def golden(design: Design, inputs: Sequence[Array], progress: Callable[[str], None] = lambda text: None) -> Golden:
+    """Run the Python engine on these frames. progress: called at each unit of each frame."""
     streams = design.streams()
+    watch = counted("write", len(inputs[0]) * len(design.nodes), progress)
     frames: list[dict[str, Array]] = []
     for i in range(len(inputs[0])):  # one by one: the windows of a large picture take more room than its design
-        frames.append(design.graph.execute({t: x[i : i + 1] for t, x in zip(design.graph.inputs, inputs, strict=True)}))
+        frames.append(design.graph.execute({t: x[i : i + 1] for t, x in zip(design.graph.inputs, inputs, strict=True)}, watch=watch))
     outputs = tuple(np.concatenate([f[t] for f in frames]).reshape(-1, *streams[t].shape) for t in design.graph.outputs)
     return Golden(tuple(inputs), outputs)

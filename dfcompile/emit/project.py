@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,11 +38,11 @@ def target_of(options: dict[str, Any]) -> Target:
     return Target(str(options.get("part", "")) if options.get("board") else plain.part, 1000.0 / float(clock) if clock else plain.period)
 
 
-def write_project(build: Build, folder: Path) -> None:
-    """Write all generated folders of a build, with golden vectors for the test benches."""
+def write_project(build: Build, folder: Path, progress: Callable[[str], None] = lambda text: None) -> None:
+    """Write all generated folders of a build, with golden vectors for the test benches. progress: as these are made."""
     design = build.design
     interface = Interface.of(design)
-    frozen = golden(design, random_inputs(design, default_frames(design)))
+    frozen = golden(design, random_inputs(design, default_frames(design)), progress)
     emit_rtl(design, folder / "rtl")
     emit_hls(design, folder / "hls", target_of(build.options))
     write_vectors(folder / "hls" / "vectors", (*interface.inputs, *interface.outputs), (*frozen.inputs, *frozen.outputs))

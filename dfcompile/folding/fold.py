@@ -19,7 +19,7 @@ from dfcompile.device.boards import Board
 from dfcompile.device.cost import RESOURCES, Vector, budget, rates
 from dfcompile.device.family import DEFAULT, FAMILIES
 from dfcompile.errors import CompileError, Problem
-from dfcompile.folding.option import Choice
+from dfcompile.folding.option import Choice, Progress
 from dfcompile.folding.problem import FoldProblem
 from dfcompile.folding.search import Answer, Solution, solve
 from dfcompile.ir.graph import Graph
@@ -81,14 +81,19 @@ def macs(graph: Graph) -> int:
 
 
 def cheapest(
-    graph: Graph, interval: int | None = None, family: str = DEFAULT, board: Board | None = None, reserved: Vector | None = None
+    graph: Graph,
+    interval: int | None = None,
+    family: str = DEFAULT,
+    board: Board | None = None,
+    reserved: Vector | None = None,
+    progress: Progress = lambda text: None,
 ) -> Folded:
     """The least LUT equivalents for an interval, within a board's budget when one is given; CompileError when there is none.
 
     interval: where it is None, of about `DEFAULT_LANES` lanes, as far as the units allow
     reserved: what FIFOs take of the board, in the order of cost.MEASURES
     """
-    problem = FoldProblem(graph, board.family if board else family)
+    problem = FoldProblem(graph, board.family if board else family, progress)
     if interval is None:
         interval = max(problem.fastest(), -(-macs(graph) // DEFAULT_LANES))
     slow = [(n, u) for n, u in problem.units.items() if problem.table.fastest(u) > interval]
@@ -107,12 +112,12 @@ def _costing(graph: Graph, problem: FoldProblem, interval: int, found: Solution)
     return Folded(_untied(graph, found), found.cycles, "cost", found.cost, found.bound, found, every)
 
 
-def fastest(graph: Graph, board: Board, reserved: Vector | None = None) -> Folded:
+def fastest(graph: Graph, board: Board, reserved: Vector | None = None, progress: Progress = lambda text: None) -> Folded:
     """The least interval within a board's budget, and there the least LUT equivalents; CompileError when none fits.
 
     reserved: what FIFOs take of the board, in the order of cost.MEASURES
     """
-    problem = FoldProblem(graph, board.family)
+    problem = FoldProblem(graph, board.family, progress)
     limit = budget(board, reserved)
     candidates = problem.candidates()
     answers = [Answer(None, False)] * len(candidates)

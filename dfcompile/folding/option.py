@@ -11,7 +11,7 @@ where the interval is at most `OWN` times the cycles of the folding (beyond, few
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from dfcompile.device.cost import Vector, vector
 from dfcompile.units.base import Layout, Unit
 
 Choice = dict[str, Any]
+Progress = Callable[[str], None]
 
 ALL = 10_000
 """Foldings of a network within an interval up to which each is an option: about three seconds to estimate their areas."""
@@ -63,8 +64,8 @@ class Fold:
 class OptionTable:
     """Options of units, each area worked out once and only when an interval lets it in; units with equal signatures share them."""
 
-    def __init__(self, family: str) -> None:
-        self.family = family
+    def __init__(self, family: str, progress: Progress = lambda text: None) -> None:
+        self.family, self.progress = family, progress
         self._folded: dict[Hashable, list[Fold]] = {}
         self._areas: dict[Hashable, dict[int, list[Option]]] = {}
         self._own: dict[tuple[Unit, int], list[Option]] = {}
@@ -87,7 +88,8 @@ class OptionTable:
         for name, unit in units.items():
             offered.update(*(f.padded for f, kept in zip(self.foldings(unit), needed[name], strict=True) if kept))
         found: dict[str, list[Option]] = {}
-        for name, unit in units.items():
+        for at, (name, unit) in enumerate(units.items()):
+            self.progress(f"fold {at}/{len(units)}")
             found[name] = []
             known = self._areas.setdefault(unit.signature, {})
             for i, (f, kept) in enumerate(zip(self.foldings(unit), needed[name], strict=True)):

@@ -6,6 +6,7 @@ ONNX layout, integer operators on channels-last streams, hardware units. A pass 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -101,6 +102,12 @@ def op_of(node: Node, kind: type[T]) -> T:
 def misplaced(node: Node) -> TypeError:
     """What is raised where a node's operator is none of those that the code before it is for."""
     return TypeError(f"{node.name}: nothing here is made for '{node.op.kind}' ({type(node.op).__name__})")
+
+
+def counted(step: str, nodes: int, progress: Callable[[str], None]) -> Callable[[Node, object], None]:
+    """A watch for `Graph.execute` that tells how many of so many nodes are done."""
+    done = itertools.count(1)
+    return lambda node, results: progress(f"{step} {next(done)}/{nodes}")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -147,8 +147,8 @@ class Accelerator(ABC):
             self.write(folder)
 
     @abstractmethod
-    def write(self, folder: Path) -> None:
-        """Write the files of the build into a folder."""
+    def write(self, folder: Path, progress: Progress = lambda text: None) -> None:
+        """Write the files of the build into a folder. progress: called with how far it is, where that takes long."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {one_line_of(self.name, self.report)}>"

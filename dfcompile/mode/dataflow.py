@@ -112,10 +112,10 @@ class DataflowAccelerator(Accelerator):
 
         return render_report(self)
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Path, progress: Progress = lambda text: None) -> None:
         from dfcompile.emit.project import write_project
 
         serialize.write(folder, design=self.design, host=self.host, options=self.options, family=self.family)
         (folder / "report.json").write_text(json.dumps(self.report, indent=1) + "\n")
         (folder / "report.html").write_text(self.page(), encoding="utf-8")
-        write_project(self, folder)
+        write_project(self, folder, progress)

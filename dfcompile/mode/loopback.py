@@ -124,7 +124,7 @@ class LoopbackAccelerator(Accelerator):
 
         return render_loopback(self)
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Path, progress: Progress = lambda text: None) -> None:
         from dfcompile.emit.loopback import write_loopback_project
         from dfcompile.emit.vivado import emit_vivado
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dfcompile.errors import CompileError
-from dfcompile.ir.graph import Array, Graph, Node
+from dfcompile.ir.graph import Array, Graph, Node, counted
 from dfcompile.ir.modelop import Bipolar, IndexOp, MultiThreshold, Quantize
 from dfcompile.ir.operators import per_channel
 from dfcompile.streamline.encode import Encoded
@@ -161,9 +161,9 @@ def _compare(node: Node, name: str, real: Array, meant: Array, tie: Array | None
     return meant
 
 
-def check_units(probes: Probes, units: Graph) -> None:
-    """The unit graph on the probes' codes: every output code must be the wanted one."""
-    made = units.execute(probes.inputs)
+def check_units(probes: Probes, units: Graph, progress: Callable[[str], None] = lambda text: None) -> None:
+    """The unit graph on the probes' codes: every output code must be the wanted one. progress: called at each unit."""
+    made = units.execute(probes.inputs, watch=counted("check", len(units.nodes), progress))
     for (stream, wanted), output in zip(probes.outputs.items(), units.outputs, strict=True):
         wrong = np.ravel(wanted) != np.ravel(made[output])
         if wrong.any():
