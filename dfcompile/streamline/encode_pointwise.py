@@ -18,7 +18,7 @@ from dfcompile.streamline import encode_real
 from dfcompile.streamline.encode_axes import orientation, turned, turned_back
 from dfcompile.streamline.encode_layout import aligned, constant_operand, joined, recentred, without_offset
 from dfcompile.streamline.encoder import Encoder, RefusedError, refusal, refuse
-from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, whole_numbers
+from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, are_integers, whole_numbers
 from dfcompile.streamline.step import Join, Step, affine_steps
 from dfcompile.streamline.value import Addend, Const, Known, Raw, Value
 from dfcompile.streamline.weight_step import LARGEST_NARROW, exact_grid
@@ -124,8 +124,19 @@ def encode_index(enc: Encoder, node: Node) -> None:
 def encode_step(enc: Encoder, node: Node) -> None:
     """An elementwise operator with constant parameters: one more step of the chain."""
     slot = next(i for i, t in enumerate(node.inputs) if not isinstance(enc.known[t], Const))
+    if isinstance(node.op, Binary) and node.op.fn == "mul" and not np.any(_real(enc, node.inputs[1 - slot])):
+        enc.known[node.outputs[0]] = Const(np.zeros(enc.model.tensors[node.outputs[0]].shape))
+        enc.note(node, "constant: a product with 0")
+        return
     enc.known[node.outputs[0]] = with_step(enc, node, enc.value(node.inputs[slot], node), slot)
     enc.note(node, "part of a step function or an affine")
+
+
+def _real(enc: Encoder, name: str) -> Array:
+    """The numbers of a constant operand."""
+    known = enc.known[name]
+    assert isinstance(known, Const), "all operands of a step but one are constants"
+    return known.real
 
 
 def with_step(enc: Encoder, node: Node, value: Value, slot: int) -> Value:
@@ -266,11 +277,29 @@ def sum_of(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
 
 
 def _multiply(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
+    if apart := _as_two_terms(enc, node, a, b) or _as_two_terms(enc, node, b, a):
+        return apart
     a, b = (without_offset(enc, node, v) for v in (a, b))
     stream = enc.emit(IntMul(), (a.stream, b.stream), node.source, f"mul_{node.name}")
     grid = Grid(np.asarray(a.known_grid.scale * b.known_grid.scale, object), Grid.of(0, 0).offset)
     enc.note(node, "multiplier")
     return Value(stream, a.index, grid, (), grid, node.outputs[0])
+
+
+def _as_two_terms(enc: Encoder, node: Node, a: Value, b: Value) -> Value | None:
+    """(scale * code + offset) * b as the sum of two multiples, where it is added to a third and the offset is no multiple of the scale."""
+    readers, grid = enc.model.consumers()[node.outputs[0]], a.known_grid.compact()
+    added = len(readers) == 1 and isinstance(readers[0].op, Binary) and readers[0].op.fn in ("add", "sub")
+    if not added or grid.scale.size + grid.offset.size > 2 or are_integers(grid.offset / grid.scale):
+        return None
+    if recentred(enc, node, b, Fraction(0)) is None:
+        return None
+    b = without_offset(enc, node, b)
+    stream = enc.emit(IntMul(), (a.stream, b.stream), node.source, f"mul_{node.name}")
+    other = Grid(np.asarray(grid.offset * b.known_grid.scale, object), Grid.of(0, 0).offset)
+    enc.note(node, "multiplier, and a multiple of one operand")
+    product = Grid(np.asarray(grid.scale * b.known_grid.scale, object), Grid.of(0, 0).offset)
+    return Value(stream, a.index, product, (), None, a.anchor, (Addend(b.stream, other),))
 
 
 def _extreme(enc: Encoder, node: Node, a: Value, b: Value) -> Value:
