@@ -15,13 +15,12 @@ for _module in pkgutil.iter_modules(frontend.__path__):
     if _module.name.startswith("convert_"):
         importlib.import_module(f"{frontend.__name__}.{_module.name}")
 
+_CELL = "its states are real numbers; quantize them: QuantLSTM of brevitas, or a cell with quantizers in a Scan, in a Loop or unrolled"
 _SUGGESTIONS = {
     "If": "export the model with a constant condition",
-    "Loop": "unroll the loop before the export",
-    "Scan": "unroll the loop before the export",
-    "LSTM": "recurrent networks are not supported",
-    "GRU": "recurrent networks are not supported",
-    "RNN": "recurrent networks are not supported",
+    "LSTM": _CELL,
+    "GRU": _CELL,
+    "RNN": _CELL,
     "LpPool": "use AveragePool or MaxPool",
     "GlobalLpPool": "use GlobalAveragePool",
     "LRN": "use BatchNormalization",

@@ -17,6 +17,7 @@ from dfcompile.frontend.onnx_file import read_model
 from dfcompile.frontend.order import ordered, taken_branch
 from dfcompile.frontend.part import Part, cut_out
 from dfcompile.frontend.ports import too_many_ports
+from dfcompile.frontend.unroll import is_repeated, unroll
 from dfcompile.frontend.value import Act, Const, Refusal, Unknown, Value, Weight
 from dfcompile.ir import Graph, Tensor
 from dfcompile.ir.modelop import Bipolar, Dequantize, MultiThreshold, Quantize, Unsupported
@@ -213,6 +214,9 @@ class _Importer:
             self._check_made(node.inputs, node.where)
             self._pass_over(node)
             return
+        if is_repeated(node):
+            self._repeat(node)
+            return
         self.builder.begin(node)
         call = Call(self.builder, node, tuple(i for i in inputs if not isinstance(i, Unknown)), node.opset or self.model.opset)
         try:
@@ -238,6 +242,19 @@ class _Importer:
             self._convert(inner if inner.name else replace(inner, name=f"{node.label}/{inner.label}"))
         made = [self.env.get(t) for t in branch.outputs]
         self._bind(node, () if any(isinstance(v, Unknown) for v in made) else tuple(v for v in made if not isinstance(v, Unknown)))
+
+    def _repeat(self, node: OnnxNode) -> None:
+        """Convert the iterations of a Scan or Loop, or the time steps of a cell, in place of it."""
+
+        def take(constants: Mapping[str, Stored | Const], nodes: list[OnnxNode]) -> None:
+            self.env.update((name, c if isinstance(c, Const) else _constant(name, c)) for name, c in constants.items())
+            for inner in ordered(nodes, self.env, self.problem):
+                self._convert(inner)
+
+        try:
+            unroll(node, self.env, self.model.opset, take)
+        except Refusal as e:
+            self._refused(node, Problem(e.code, e.what, node.where, e.why, e.help))
 
     def _pass_over(self, node: OnnxNode) -> None:
         """A node that reads what is unknown: whether there is such an operator can be said all the same."""

@@ -61,16 +61,18 @@ def _body(call: OnnxNode, function: Function) -> tuple[OnnxNode, ...]:
 
     through = [(operands[t], out) for t, out in zip(function.outputs, call.outputs, strict=False) if t in operands]
     moved = tuple(OnnxNode(0, "Identity", "", f"{call.label}/{out}", (t,), (out,)) for t, out in through)
-    return tuple(_placed(n, call.label, rename, attributes, function.opset) for n in function.nodes) + moved
+    return tuple(placed(n, call.label, rename, attributes, function.opset) for n in function.nodes) + moved
 
 
-def _placed(node: OnnxNode, label: str, rename: Callable[[str], str], attributes: Mapping[str, Any], opset: int | None) -> OnnxNode:
+def placed(node: OnnxNode, label: str, rename: Callable[[str], str], attributes: Mapping[str, Any], opset: int | None) -> OnnxNode:
+    """A node of a function or of a repeated graph under names of its own."""
+
     def value(given: Any) -> Any:
         if isinstance(given, Reference):
             return attributes.get(given.name)
         if not isinstance(given, Subgraph):
             return given
-        inner = tuple(_placed(n, label, rename, attributes, opset) for n in given.nodes)
+        inner = tuple(placed(n, label, rename, attributes, opset) for n in given.nodes)
         constants = {rename(k): v for k, v in given.initializers.items()}
         return Subgraph(inner, constants, tuple(map(rename, given.inputs)), tuple(map(rename, given.outputs)))
 
