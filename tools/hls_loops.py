@@ -6,6 +6,7 @@ No C++ simulation sees these pragmas, so the source is read:
 * a loop inside a pipelined one is unrolled, and so is any other of an inlined function: its first line is ``DFC_UNROLL``
 * an array that an unrolled loop indexes by its variable is partitioned in the same file
 * a read-only memory that several lanes read at once is split by lane, and words of several limbs are joined (`DFC_BANKS`, `DFC_LIMBS`)
+* a read-only memory that lanes read at places of their own is partitioned
 * an array that outlives the iterations of a pipelined loop is partitioned, or ``DFC_DISTANCE`` says how far a read is from the write
 * what one iteration hands to the next, a member or a variable from before the loop, has a width of its own: no built-in integer
 """
@@ -125,6 +126,11 @@ def _arrays(text: str, found: list[Loop]) -> Iterator[tuple[int, str]]:
             not o.body <= at < o.end and re.search(rf"\b{name}\[", text[o.body : o.end]) for o in pipelined
         ):
             yield at, f"array {name} outlives the iterations of a loop, and nothing says how far a read is from the write"
+    for match in re.finditer(r"const Rom<1, [^&]*& (\w+)", text):
+        read = re.compile(rf"\b{match[1]}\[0\]\[([^\[\]]*)\]")
+        own = [(set(re.findall(r"(\w+) = ", body)), " ".join(read.findall(body))) for _, body in unrolled]
+        if match[1] not in split and any(names & set(re.findall(r"\w+", index)) for names, index in own):
+            yield match.start(), f"memory {match[1]} is read by lanes at places of their own and not partitioned"
     for match in _ROM.finditer(text):
         lanes, width, name = int(match[1]), int(match[2]), match[3]
         if lanes > 1 and f"DFC_BANKS({name})" not in text:

@@ -122,6 +122,13 @@ def _with_vectors(design: Design, folder: Path) -> None:
     write_vectors(folder / "vectors", (*interface.inputs, *interface.outputs), (*frozen.inputs, *frozen.outputs))
 
 
+def test_a_project_without_the_types_says_what_is_missing(tmp_path: Path) -> None:
+    emit_hls(dense(), tmp_path)
+    done = _make(tmp_path, "PYTHON=no-such-python")
+    assert done.returncode != 0 and "no ap_int.h in ''" in done.stderr and "pip install hls4ml" in done.stderr
+    assert _make(tmp_path, "PYTHON=no-such-python", "clean").returncode == 0
+
+
 def test_many_units_are_compiled_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"{i}.cpp" for i in range(23)]
     groups = compiled_together(names)
