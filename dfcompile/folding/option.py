@@ -111,7 +111,10 @@ class OptionTable:
     def _own_options(self, unit: Unit, index: int, fold: Fold) -> list[Option]:
         if (unit, index) not in self._own:
             folded = unit.folded(**fold.choice) if fold.choice else unit
-            self._own[unit, index] = _styled(fold, folded, folded.own_styles(), self.family)
+            made = [(s, folded.folded(**s)) for s in folded.own_styles()]
+            areas = [vector(u.resources(self.family), u.mac_lanes) for _, u in made]
+            styled = zip(made, areas, strict=True)
+            self._own[unit, index] = [Option({**fold.choice, **s}, fold.cycles, _layouts(u), area) for (s, u), area in styled]
         return self._own[unit, index]
 
 
@@ -134,7 +137,10 @@ def folds(unit: Unit) -> list[Fold]:
 
 
 def _styled(fold: Fold, folded: Unit, styles: Iterable[dict[str, str]], family: str) -> list[Option]:
-    ports = tuple(s.layout for s in (*folded.inputs, *folded.outputs))
-    chosen = list(styles)
+    chosen, ports = list(styles), _layouts(folded)
     areas = [vector(area, folded.mac_lanes) for area in folded.areas(chosen, family)]
     return [Option({**fold.choice, **s}, fold.cycles, ports, area) for s, area in zip(chosen, areas, strict=True)]
+
+
+def _layouts(unit: Unit) -> tuple[Layout, ...]:
+    return tuple(s.layout for s in (*unit.inputs, *unit.outputs))
