@@ -68,9 +68,9 @@ void mvtu_sparse(hls::stream<ap_uint<Simd * InBits>>& in, hls::stream<ap_uint<Pe
           ap_uint<InBits> input = x[s / Kept * Of];
           for (int i = 1; i < Of; i++) {
             DFC_UNROLL
-            if (rom_element<max_of(PlaceBits, 1)>(weights[0][word], element + WeightBits) == i) input = x[s / Kept * Of + i];
+            if (rom_element<max_of(PlaceBits, 1), ElementBits>(weights[0][word], element + WeightBits) == i) input = x[s / Kept * Of + i];
           }
-          sum += P::of(input, rom_element<WeightBits>(weights[0][word], element));
+          sum += P::of(input, rom_element<WeightBits, ElementBits>(weights[0][word], element));
         }
         acc[p] = sum;
         if (last) set_element<OutBits>(results, p, Code::of(acc[p], fold, p, thresholds...));

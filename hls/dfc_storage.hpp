@@ -19,14 +19,14 @@ constexpr int limbs(int width) { return (width + 63) / 64; }
 template <int Lanes, int Depth, int Width>
 using Rom = std::uint64_t[Lanes][Depth][limbs(Width)];
 
-// Bits `low` to `low + Bits - 1` of a word.
-template <int Bits, int Limbs>
+// Bits `low` to `low + Bits - 1` of a word, whose elements lie Pitch bits apart.
+template <int Bits, int Pitch = Bits, int Limbs>
 inline ap_uint<Bits> rom_element(const std::uint64_t (&word)[Limbs], int low) {
   DFC_INLINE
   static_assert(Bits <= 64, "dfc::rom_element: elements have at most 64 bits");
   const int limb = low / 64, from = low % 64;
   std::uint64_t bits = word[limb] >> from;
-  if (64 % Bits != 0 && from + Bits > 64 && limb + 1 < Limbs) bits |= word[limb + 1] << (64 - from);
+  if (64 % Pitch != 0 && from + Bits > 64 && limb + 1 < Limbs) bits |= word[limb + 1] << (64 - from);
   return ap_uint<Bits>(bits);
 }
 

@@ -62,6 +62,15 @@ def test_hls(unit: Mvtu) -> None:
     check(unit, frames=3, rtl=False)
 
 
+def test_elements_across_the_limbs_of_a_word_in_hls() -> None:
+    """Four bits of weight and two of place: the eleventh weight lies in two limbs of the C++'s memory."""
+    rng = np.random.default_rng(4)
+    unit = sparse_unit(
+        rng, Operands(UINT4, INT4, None), ((1, 3), 3, 32), used(rng, (3, 32), (1, 1), 1.0, (2, 4)), zeros="2:4", pe=3, simd=16
+    )
+    check(unit, frames=3, rtl=False)
+
+
 @simulated(5)
 @given(sparse_units())
 def test_rtl_and_schedule(unit: Mvtu) -> None:
