@@ -120,12 +120,50 @@ CHOICES: dict[str, Any] = {
 }
 
 
+def root(v: Fraction) -> Fraction:
+    """To 60 digits; exact for squares of rationals."""
+    n, d = math.isqrt(v.numerator), math.isqrt(v.denominator)
+    return (
+        Fraction(n, d)
+        if n * n == v.numerator and d * d == v.denominator
+        else Fraction((Decimal(v.numerator) / Decimal(v.denominator)).sqrt())
+    )
+
+
+def layer_norm(a: dict[str, Any], x: Any, gamma: Any, beta: Any) -> Any:
+    """Over the last axis."""
+    d = x - x.sum(axis=-1, keepdims=True) / Fraction(x.shape[-1])
+    spread = (d * d).sum(axis=-1, keepdims=True) / Fraction(x.shape[-1]) + Fraction(float(np.float32(a.get("epsilon", 1e-5))))
+    return d / each(root, spread) * gamma + beta
+
+
+def softmax(x: Any) -> Any:
+    """Over the last axis; shares that are simple fractions but for the last digits are these."""
+    powers = each(lambda v: Fraction((Decimal(v.numerator) / Decimal(v.denominator)).exp()), x - x.max(axis=-1, keepdims=True))
+
+    def simple(v: Fraction) -> Fraction:
+        near = v.limit_denominator(1000)
+        return near if abs(v - near) < Fraction(1, 10**40) else v
+
+    return each(simple, powers / powers.sum(axis=-1, keepdims=True))
+
+
+ROOTS: dict[str, Any] = {
+    "Sqrt": lambda a, x: each(root, x),
+    "Reciprocal": lambda a, x: each(lambda v: 1 / v, x),
+    "LayerNormalization": layer_norm,
+    "Softmax": lambda a, x: softmax(x),
+}
+
+
 def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
     x, op = ins[0], n.op_type
     if op in integer_oracle.OPERATORS:
         return integer_oracle.OPERATORS[op](a, *ins)
     if op in UNARY:
         return UNARY[op](x, a)
+    if op in ROOTS:
+        return ROOTS[op](a, *ins)
     if op == "Quant":
         return quant(n, a, *ins[:4], stored)
     if op == "BipolarQuant":

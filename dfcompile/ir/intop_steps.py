@@ -11,7 +11,7 @@ import numpy as np
 from dfcompile.ir.blocks import MANY_PASSES, counts, largest
 from dfcompile.ir.graph import Array, Tensor
 from dfcompile.ir.intop_base import Elementwise, IntOp, Range
-from dfcompile.ir.types import exact_dtype
+from dfcompile.ir.types import BIPOLAR, IntType, exact_dtype
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ class ThresholdCode(Elementwise):
     bits: int
     lowest: int
     step: int = 1
+
+    @property
+    def dtype(self) -> IntType:
+        """Of its codes."""
+        return BIPOLAR if self.step == 2 else IntType.holding(self.lowest, self.lowest + 2**self.bits - 1)
 
     def fits(self, streams: Sequence[Tensor], constants: Sequence[Array]) -> bool:
         (x,), (thresholds, flip) = streams, constants

@@ -160,12 +160,24 @@ def _quantized(enc: Encoder, node: Node, given: Standardized) -> None:
     stream, limit = _standardized(enc, given, places)
     ends = {False: limit + 1, True: -limit - 1}
     thresholds = np.array([[ends[w] if isinstance(w, bool) else places.thresholds[w] for w in row] for row, _ in rows], np.int64)
-    code = ThresholdCode(dtype.bits, dtype.lo, 2 if bipolar else 1)
     flip = np.array([falls for _, falls in rows])
+    if not bipolar:
+        dtype, thresholds = _reached(dtype, thresholds, flip, limit)
+    code = ThresholdCode(dtype.bits, dtype.lo, 2 if bipolar else 1)
     stream = enc.emit(code, (stream,), node.source, f"steps_{node.name}", thresholds=thresholds, flip=flip)
     grid = Grid.of(1, 0)
     enc.known[node.outputs[0]] = Value(stream, value.index, grid, (), grid, node.outputs[0])
     enc.note(node, f"thresholds on a norm's results of {places.after} binary places: {places.meaning}")
+
+
+def _reached(dtype: IntType, thresholds: Array, flip: Array, limit: int) -> tuple[IntType, Array]:
+    """The narrowest type of the codes that numbers from -limit - 1 to limit reach in any channel, and the thresholds between these."""
+    ends = np.stack([(thresholds <= end).sum(axis=1) for end in (-limit - 1, limit)])
+    codes = np.where(flip, dtype.hi - ends, dtype.lo + ends)
+    narrow = IntType.holding(int(codes.min()), int(codes.max()))
+    first = np.where(flip, dtype.hi - narrow.hi, narrow.lo - dtype.lo)
+    count = narrow.hi - narrow.lo
+    return narrow, np.ascontiguousarray(np.take_along_axis(thresholds, first[:, None] + np.arange(count), axis=1))
 
 
 def _of_channels(

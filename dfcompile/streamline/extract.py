@@ -93,7 +93,8 @@ class _Extraction:
         self.nodes.append(node)
         self.made[node.outputs[0]] = node
         keeps = op.keeps_bipolar and all(self.tensors[t].dtype == BIPOLAR for t in node.inputs)
-        self._declare(node.outputs[0], lo, hi, BIPOLAR if keeps else None)
+        own = op.dtype if isinstance(op, ThresholdCode) else None
+        self._declare(node.outputs[0], lo, hi, BIPOLAR if keeps else own)
         return True
 
     def _joined(self, node: Node, function: StepFunction) -> bool:

@@ -27,12 +27,16 @@ from dfcompile.loopback.search.sweep import widths
 from dfcompile.streamline.pipeline import Streamlined, streamline
 from tests import exact_oracle
 from tests.examples import examples
+from tests.random_blocks import random_blocks
 from tests.random_graph import random_model
 from tests.random_int8 import random_int8_model
 
 # What a legal network may be refused for: numbers that have no exact integers of a sensible width, each with its reason.
 REFUSALS = {"unequal-scales", "no-code-for-zero", "not-quantized", "not-monotone", "too-wide", "not-loopback"}
-MAKERS: dict[str, Callable[[int, int], tuple[Any, tuple[int, ...]]]] = {"qonnx": random_model, "int8": random_int8_model}
+MAKERS: dict[str, Callable[[int, int], tuple[Any, tuple[int, ...]]]] = {
+    "qonnx": random_model, "int8": random_int8_model, "blocks": random_blocks,
+}  # fmt: skip
+ENGINE_MAKERS = ("qonnx", "int8")
 Codes = dict[str, np.ndarray]
 
 
@@ -102,7 +106,7 @@ def test_random_networks_are_exact(seed: int, size: int, maker: str, tmp_path_fa
     assume(check(seed, size, tmp_path_factory.mktemp("random"), maker))
 
 
-@pytest.mark.parametrize("maker", MAKERS)
+@pytest.mark.parametrize("maker", ENGINE_MAKERS)
 @examples(40, 1000, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10**9), size=st.integers(1, 7))
 def test_random_networks_are_exact_on_the_engine(seed: int, size: int, maker: str, tmp_path_factory: pytest.TempPathFactory) -> None:
