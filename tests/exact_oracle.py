@@ -117,6 +117,10 @@ CHOICES: dict[str, Any] = {
     "LessOrEqual": compared(operator.le),
     "Where": lambda a, c, x, y: each(lambda holds, v, w: v if holds else w, c, x, y),
     "Gather": lambda a, x, places: np.take(x, places.astype(np.int64), axis=a.get("axis", 0)),
+    "Sqrt": lambda a, x: each(root, x),
+    "Reciprocal": lambda a, x: each(lambda v: 1 / v, x),
+    "LayerNormalization": lambda a, *given: layer_norm(a, *given),
+    "Softmax": lambda a, x: softmax(x),
 }
 
 
@@ -148,22 +152,12 @@ def softmax(x: Any) -> Any:
     return each(simple, powers / powers.sum(axis=-1, keepdims=True))
 
 
-ROOTS: dict[str, Any] = {
-    "Sqrt": lambda a, x: each(root, x),
-    "Reciprocal": lambda a, x: each(lambda v: 1 / v, x),
-    "LayerNormalization": layer_norm,
-    "Softmax": lambda a, x: softmax(x),
-}
-
-
 def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
     x, op = ins[0], n.op_type
     if op in integer_oracle.OPERATORS:
         return integer_oracle.OPERATORS[op](a, *ins)
     if op in UNARY:
         return UNARY[op](x, a)
-    if op in ROOTS:
-        return ROOTS[op](a, *ins)
     if op == "Quant":
         return quant(n, a, *ins[:4], stored)
     if op == "BipolarQuant":
