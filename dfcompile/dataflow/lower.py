@@ -6,13 +6,13 @@ their two ends: `connect` puts forks and width converters in, once the folding i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
-from dfcompile.dataflow.sum_tables import Sum, sum_tables
+from dfcompile.dataflow.sum_tables import Sum, Tables, sum_tables
 from dfcompile.device.family import DEFAULT
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array, Graph, Node, Tensor
@@ -92,6 +92,7 @@ class _Lowering:
         self.tensors: dict[str, Tensor] = {}
         self.alias: dict[str, str] = {}
         self.done: set[str] = set()
+        self.tables: dict[Hashable, Tables | None] = {}  # of sums; many of a network are alike
         for name in graph.inputs:
             self.tensors[name] = graph.tensors[name]
 
@@ -174,7 +175,10 @@ class _Lowering:
             return None
         sources = [self.graph.tensors[t] for t in node.inputs]
         a, b = ((int(np.min(t.range[0])), int(np.max(t.range[1]))) for t in sources)
-        found = sum_tables(Sum(add.in_dtypes, (a, b), add.factors, add.offset, behind.values[0], bool(falls[0])))
+        wanted = Sum(add.in_dtypes, (a, b), add.factors, add.offset, behind.values[0], bool(falls[0]))
+        if wanted.key not in self.tables:
+            self.tables[wanted.key] = sum_tables(wanted)
+        found = self.tables[wanted.key]
         if found is None:
             return None
         unit = TableAdd(add.shape, add.in_dtypes, behind.dtype, *found)

@@ -8,6 +8,7 @@ is given back has been compared at every pair.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,11 @@ class Sum:
     offset: int
     thresholds: Array
     falls: bool
+
+    @property
+    def key(self) -> Hashable:
+        """The same for sums with the same tables."""
+        return self.dtypes, self.ranges, self.factors, self.offset, self.thresholds.astype(np.int64).tobytes(), self.falls
 
 
 def sum_tables(wanted: Sum) -> Tables | None:

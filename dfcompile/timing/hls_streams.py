@@ -64,13 +64,16 @@ def _short(design: Design, depths: Mapping[str, int]) -> set[str]:
     links = system.links(depths)
     net = system.net(links)
     frames = min(4, max(2, _HELD // len(net.gaps)))
-    later = max((-(x.shift // x.src.beats) for x in links), default=0)
-    _, reached, waits = run(net, frames + max(later, 0))
-    if (reached >= frames * net.events).all():
-        return set()
-    found = {system.edges[links[k].edge].tensor for k in circle(links, waits) if links[k].edge >= 0 and not links[k].forward}
-    assert found, "with room for all beats no units wait for each other"
-    return found
+    ahead = [-(x.shift // x.src.beats) for x in links if x.shift < 0]
+    # Units that take frames ahead, one behind the other, end as many frames early: who waits for no room waits for a later frame.
+    for more in dict.fromkeys((max(ahead, default=0), *(sum(ahead) * n // 8 for n in range(1, 9)))):
+        _, reached, waits = run(net, frames + more)
+        if (reached >= frames * net.events).all():
+            return set()
+        found = {system.edges[links[k].edge].tensor for k in circle(links, waits) if links[k].edge >= 0 and not links[k].forward}
+        if found:
+            return found
+    raise AssertionError("with room for all beats no units wait for each other")
 
 
 def stream_depths(design: Design) -> Mapping[str, int]:

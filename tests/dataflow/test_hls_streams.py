@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.encoder import encoder
+from dfcompile import build as build_model
 from dfcompile.dataflow.design import Design
 from dfcompile.ir.types import IntType
 from dfcompile.timing import hls_streams
@@ -73,3 +77,11 @@ def test_streams_without_branches_need_no_run(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(hls_streams, "_short", lambda *_: pytest.fail("no branches meet"))
     chain = one_unit(WidthConverter((2, 3, 4), IntType(3), 3, 8))
     assert hls_streams._deepened(chain, {"x0": 5}) == {"x0": 5}
+
+
+def test_units_that_take_a_frame_ahead_one_behind_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two layers of attention: the last frames of a run wait for more that do not come, which is no deadlock."""
+    design = build_model(encoder(tmp_path, layers=2, width=8, heads=2, tokens=4), mode="dataflow").design
+    monkeypatch.setattr(hls_streams, "_LARGEST", 0)
+    found = size_streams(design, Fraction(1))
+    assert found.hls_depths and all(found.hls_depths[t] >= d for t, d in design.fifo_depths.items())
