@@ -7,6 +7,7 @@ a root, and the two are those of a norm, one operator takes the place of the div
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -81,11 +82,12 @@ def gather_norms(model: Graph, decline: Decline = in_silence) -> Graph:
     """Every division by the root of a row's mean square as one operator."""
     readers = model.consumers()
     found: dict[str, tuple[Node, ...]] = {}
+    places = {node.name: i for i, node in enumerate(model.nodes)}
     tensors = dict(model.tensors)
     constants = dict(model.constants)
     for base, axes in _bases(model):
         walk = _Walk(model, base, axes)
-        for node in walk.run(readers):
+        for node in walk.run(readers, places):
             made = _norm(walk, node)
             if made is None or node.name in found:
                 continue
@@ -128,17 +130,17 @@ class _Walk:
     axes: tuple[int, ...]
     forms: dict[str, Form] = field(default_factory=dict)
 
-    def run(self, readers: Mapping[str, Sequence[Node]]) -> Iterator[Node]:
+    def run(self, readers: Mapping[str, Sequence[Node]], places: Mapping[str, int]) -> Iterator[Node]:
         """Nodes that divide forms, or multiply by one over a root; the forms of all before them are known."""
         self.forms = {self.base: Form.of({X: Fraction(1)})}
-        reached = {n.name for n in readers.get(self.base, [])}
-        for node in self.model.nodes:
-            if node.name not in reached:
-                continue
+        reached = sorted({places[n.name] for n in readers.get(self.base, [])})
+        while reached:
+            node = self.model.nodes[heapq.heappop(reached)]
             form = self._form(node)
             if form is not None and len(node.outputs) == 1:
                 self.forms[node.outputs[0]] = form
-                reached.update(n.name for n in readers.get(node.outputs[0], []))
+                for place in {places[n.name] for n in readers.get(node.outputs[0], [])}.difference(reached):
+                    heapq.heappush(reached, place)
             elif isinstance(node.op, Binary) and node.op.fn in ("mul", "div") and all(t in self.forms for t in node.inputs):
                 yield node
 
