@@ -84,7 +84,8 @@ def expanded(node: OnnxNode, operands: list[Value | None]) -> tuple[dict[str, Co
     """Constants and nodes that stand for a cell."""
     shape = onnx_shape(operands[0]) if operands and operands[0] is not None else ()
     if len(node.inputs) < _FIRST + 3 * len(QUANTIZERS) or len(shape) != 3:
-        raise Refusal("invalid-node", f"'QuantLSTMCell' has {len(node.inputs)} operands", "it takes 48, the first of three axes")
+        what, why = f"'QuantLSTMCell' has {len(node.inputs)} operands", "it takes 48, the first of them of three axes"
+        raise Refusal("invalid-node", what, why, "export the layer again, as brevitas writes it")
     if not node.attributes.get("batch_first", 0):
         why = "the batch is the second axis of its input, where the compiler takes the first for it"
         raise Refusal("unsupported-op", "'QuantLSTMCell' whose sequence comes first", why, "export the layer with batch_first=True")

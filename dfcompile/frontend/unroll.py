@@ -89,7 +89,9 @@ class Unrolling:
                 raise Refusal("bad-attribute", f"'Scan' goes along axis {axis} of a tensor of {len(shape)} axes")
             lengths.add(shape[axis])
         if len(lengths) != 1:
-            raise Refusal("invalid-node", f"'Scan' goes along tensors of different lengths: {', '.join(map(str, sorted(lengths)))}")
+            shown = ", ".join(map(str, sorted(lengths)))
+            why = f"they have {shown} elements there"
+            raise Refusal("invalid-node", "'Scan' goes along tensors of different lengths", why, "check the file with onnx.checker")
         return lengths.pop()
 
     @property

@@ -42,6 +42,7 @@ from dfcompile.ir.modelop import (
     Reshape,
     Slice,
     Softmax,
+    Standardize,
     TopK,
     Transpose,
     Unary,
@@ -77,6 +78,7 @@ def cases() -> Iterator[tuple[ModelOp, tuple[Array, ...]]]:
     yield BatchNorm(0.01), (real(4), real(4), real(4), real(4) ** 2)
     yield MultiThreshold(0.5, -1.0), (np.sort(real(4, 3), axis=1),)
     yield from ((Softmax(axis), ()) for axis in (1, 3))
+    yield from ((Standardize(axes, centred, 2.0, 0.125), ()) for axes in ((3,), (1, 2)) for centred in (False, True))
     yield from ((ArgMax(2, keep, last), ()) for keep in (False, True) for last in (False, True))
     yield from ((TopK(3, 1, largest), ()) for largest in (False, True))
     yield Reshape((8, 18)), ()

@@ -36,7 +36,7 @@ class Made:
 
     report: ClassVar[dict[str, Any]] = {"mode": "dataflow", "clock_mhz": 100.0}
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Path, progress: Any = None) -> None:
         (folder / "design.json").write_text("new")
         (folder / "rtl").mkdir()
         (folder / "rtl" / "top.sv").write_text("new")
