@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper
 
-from benchmarks.known_models import Network
+from benchmarks.known_models import QONNX, Network
+from benchmarks.models import Model
 
 
 class Encoder(Network):
     """Grows layer by layer; `last` is the residual stream (1, tokens, width), quantized to 8 bits with one scale throughout."""
 
     def __init__(self, tokens: int, width: int, heads: int, bits: int) -> None:
-        super().__init__("encoder", 1, bits)
-        self.inputs, self.nodes, self.held = [], [], []
+        Model.__init__(self, "encoder")  # and no picture
+        self.domains, self.bits = (QONNX,), bits
         self.inputs.append(helper.make_tensor_value_info("tokens", TensorProto.FLOAT, (1, tokens, width)))
         self.tokens, self.width, self.heads = tokens, width, heads
         self.last = self.quant("tokens", 1 / 32, 8, signed=1)

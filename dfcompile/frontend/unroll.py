@@ -14,7 +14,16 @@ from dfcompile.frontend.lstm_cell import expanded, is_cell
 from dfcompile.frontend.model import OnnxNode, Subgraph
 from dfcompile.frontend.value import Const, Refusal, Unknown, Value, onnx_shape
 
-Operands = Sequence[Value | None]
+_DAMAGED = "check the file with onnx.checker, or export it again"
+
+
+def _is_true(value: Value | Unknown | None) -> bool:
+    return isinstance(value, Const) and bool(value.array.all())
+
+
+def _uncounted(what: str) -> Refusal:
+    why = "how often it is repeated depends on numbers of a frame"
+    return Refusal("dynamic-parameter", what, why, "export the model with a fixed sequence length, or unroll the loop before the export")
 
 
 def is_repeated(node: OnnxNode) -> bool:
@@ -29,24 +38,38 @@ class Unrolling:
 
     node: OnnxNode
     body: Subgraph
-    operands: Operands
+    operands: Sequence[Value | None]
     opset: int
 
     def __post_init__(self) -> None:
+        self._check()
         self.own = {*self.body.initializers, *self.body.inputs, *(t for n in self.body.nodes for t in n.outputs)}
         self.collected: list[list[str]] = [[] for _ in self._last_outputs]
         self.state = list(self._given)
+        if self.count < 1:
+            raise Refusal("unsupported-op", f"'{self.node.op_type}' is repeated {self.count} times", help="leave it out of the model")
         if self.count * (len(self.body.nodes) + len(self.body.inputs)) > MOST_NODES:
             why = f"it would become more than {MOST_NODES} nodes"
             raise Refusal("too-large", f"'{self.node.op_type}' is repeated {self.count} times", why, "use a shorter sequence")
+
+    def _check(self) -> None:
+        """Refusal unless node and body have operands and results for each other."""
+        fixed = 0 if self.is_scan else 2
+        states = len(self.body.inputs) - fixed - self._scanned
+        given = len(self.node.inputs) >= len(self.body.inputs) and states >= 0
+        if not given or len(self.body.outputs) < states + fixed // 2:
+            counts = f"{len(self.body.inputs)} inputs and {len(self.body.outputs)} outputs"
+            raise Refusal("invalid-node", f"'{self.node.op_type}' does not fit the graph that it repeats", f"that has {counts}", _DAMAGED)
 
     @property
     def is_scan(self) -> bool:
         return self.node.op_type == "Scan"
 
     def _integers(self, name: str, default: int, count: int) -> list[int]:
-        found = self.node.attributes.get(name)
-        return [int(v) for v in found] if found else [default] * count
+        found = self.node.attributes.get(name) or [default] * count
+        if len(found) != count:
+            raise Refusal("bad-attribute", f"attribute '{name}' has {len(found)} entries for {count} tensors", help=_DAMAGED)
+        return [int(v) for v in found]
 
     @property
     def _scanned(self) -> int:
@@ -69,13 +92,8 @@ class Unrolling:
         if self.is_scan:
             return self._length()
         trips, condition = (self.operands[i] if i < len(self.operands) else None for i in (0, 1))
-        constant = isinstance(trips, Const) and trips.array.size == 1
-        if not constant or (condition is not None and not (isinstance(condition, Const) and condition.array.all())):
-            raise Refusal(
-                "dynamic-parameter", "'Loop' has no constant count", "how often it is repeated depends on numbers of a frame",
-                "export the model with a fixed sequence length, or unroll the loop before the export",
-            )  # fmt: skip
-        assert isinstance(trips, Const), "checked above"
+        if not isinstance(trips, Const) or trips.array.size != 1 or not (condition is None or _is_true(condition)):
+            raise _uncounted("'Loop' has no constant count")
         return int(trips.array.ravel()[0])
 
     def _length(self) -> int:
@@ -91,7 +109,7 @@ class Unrolling:
         if len(lengths) != 1:
             shown = ", ".join(map(str, sorted(lengths)))
             why = f"they have {shown} elements there"
-            raise Refusal("invalid-node", "'Scan' goes along tensors of different lengths", why, "check the file with onnx.checker")
+            raise Refusal("invalid-node", "'Scan' goes along tensors of different lengths", why, _DAMAGED)
         return lengths.pop()
 
     @property
@@ -182,9 +200,6 @@ def unroll(node: OnnxNode, env: dict[str, Value | Unknown], opset: int, take: Ca
     for i in range(work.count):
         take(*work.iteration(i))
         going_on = env.get(work.condition(i)) if work.condition(i) else None
-        if going_on is not None and not (isinstance(going_on, Const) and going_on.array.all()):
-            raise Refusal(
-                "dynamic-parameter", "'Loop' ends by a condition", "how often it is repeated depends on numbers of a frame",
-                "export the model with a fixed sequence length, or unroll the loop before the export",
-            )  # fmt: skip
+        if going_on is not None and not _is_true(going_on):
+            raise _uncounted("'Loop' ends by a condition")
     take({}, work.ending())

@@ -107,6 +107,8 @@ class Moments:
 
 
 _LIMB = 24
+MOST_BITS, MOST_SHIFT, LARGEST_EPSILON = 96, 64, 2**62 - 1
+"""Of a root, of the binary places of epsilon, and of epsilon in these."""
 
 
 @dataclass(frozen=True)
@@ -126,12 +128,18 @@ class IntStandardize(Elementwise):
 
     def fits(self, streams: Sequence[Tensor], constants: Sequence[Array]) -> bool:
         (x,) = streams
-        if x.lo is None or not (0 <= self.drop <= self.bits <= 96 and 0 <= self.shift <= 64 and 0 <= self.epsilon < 2**62):
+        if x.lo is None or not self.is_bounded:
             return False
         moments = self.moments(x)
         widest = moments.reach * self.root(moments.least)
         held = widest < 2**62 or widest >> self._limb < 2**62
         return moments.most < 2**52 and self.limit(x.channels) < 2**52 and held
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether its numbers are of a size that there is hardware for."""
+        sizes = 0 <= self.drop <= self.bits <= MOST_BITS and 0 <= self.shift <= MOST_SHIFT
+        return sizes and 0 <= self.epsilon <= LARGEST_EPSILON
 
     def moments(self, x: Tensor) -> Moments:
         """Limits of what rows of a tensor give."""

@@ -273,23 +273,18 @@ class _Places:
 
 
 def _exactly(row: Row, wanted: list[Wanted]) -> _Places | None:
-    after, blurs = 0, [0.0] if row.epsilon.denominator == 1 else []
+    """As few places as change no code, and then as few of epsilon; None where that is too much work, or too many."""
     found = _intervals(row, wanted, 0.0)
-    if found is None:
+    after = WIDEST if found is None else _places(*found)
+    if found is None or after + math.isqrt(row.n).bit_length() > WIDEST:
         return None
-    after = _places(*found)
-    finest = 0 if blurs else max(0, after - row.most.bit_length() + _EPSILON_STEP - 1)
-    while True:
-        if not blurs:
-            found = _intervals(row, wanted, 2.0**-finest)
-            assert found is not None, "the first look was not too much"
-        if blurs or _places(*found) == after:
-            break
-        finest += _EPSILON_STEP
-        if finest > _FINEST:
-            return None
-    if after + row.most.bit_length() // 2 > 90 or after + math.isqrt(row.n).bit_length() > WIDEST:
-        return None
+    finest = 0
+    if row.epsilon.denominator > 1:
+        finest = max(0, after - row.most.bit_length() + _EPSILON_STEP - 1)
+        while (found := _intervals(row, wanted, 2.0**-finest)) is None or _places(*found) > after:
+            finest += _EPSILON_STEP
+            if finest > _FINEST:
+                return None
     below, above = found
     limit = float(2 ** (WIDEST + 2))
     middle = np.clip((below + above) / 2 * 2.0**after, -limit, limit)
@@ -329,9 +324,9 @@ def _nearly(row: Row, wanted: list[Wanted], apart: float) -> _Places:
     """Places at which only numbers within 2**-TIE of `apart`, a step, may be on the wrong side of a threshold."""
     after = max(0, TIE + math.ceil(math.log2(_ROOM / 2 / apart)))
     finest = max(0, after + math.isqrt(row.n).bit_length() - math.floor(math.log2(row.moments.least + row.epsilon)))
-    roots = [math.copysign(math.sqrt(abs(square)), square) for square, _ in wanted]
     limit = 2 ** (WIDEST + 2)
-    thresholds = [max(-limit, min(limit, math.ceil(r * 2**after))) for r in roots]
+    at = [(math.copysign(math.sqrt(abs(square)), square) * 2**after, inclusive) for square, inclusive in wanted]
+    thresholds = [max(-limit, min(limit, math.ceil(r) if inclusive else math.floor(r) + 1)) for r, inclusive in at]
     return _Places(row, after, finest, False, dict(zip(wanted, thresholds, strict=True)))
 
 

@@ -292,9 +292,10 @@ def _as_two_terms(enc: Encoder, node: Node, a: Value, b: Value) -> Value | None:
     added = len(readers) == 1 and isinstance(readers[0].op, Binary) and readers[0].op.fn in ("add", "sub")
     if not added or grid.scale.size + grid.offset.size > 2 or are_integers(grid.offset / grid.scale):
         return None
-    if recentred(enc, node, b, Fraction(0)) is None:
+    centred = recentred(enc, node, b, Fraction(0))
+    if centred is None:
         return None
-    b = without_offset(enc, node, b)
+    b = centred
     stream = enc.emit(IntMul(), (a.stream, b.stream), node.source, f"mul_{node.name}")
     other = Grid(np.asarray(grid.offset * b.known_grid.scale, object), Grid.of(0, 0).offset)
     enc.note(node, "multiplier, and a multiple of one operand")

@@ -47,7 +47,7 @@ class Standardize(RowUnit):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.dtype.bipolar or not 0 <= self.drop <= self.bits or not 0 <= self.epsilon < 1 << 2 * _HALF:
+        if self.dtype.bipolar or not self.operator.is_bounded:
             raise ValueError(f"no root of squares of codes of {self.dtype} to {self.bits} bits, epsilon {self.epsilon} / 2**{self.shift}")
         most = self.operator.limit(self.shape[2])
         if not self.out_dtype.lo <= -most - 1 <= most <= self.out_dtype.hi or self.out_dtype.bipolar:
