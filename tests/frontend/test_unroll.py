@@ -159,3 +159,16 @@ def test_brevitas_cell(reverse: int, coupled: int, tmp_path: Path) -> None:
 def test_a_cell_whose_sequence_comes_first_is_refused(tmp_path: Path) -> None:
     found = imported(cell(3, 4, 5, batch_first=0)[0], tmp_path)
     assert "batch_first=True" in found.problems[0].help
+
+
+@pytest.mark.parametrize("trips", [0, -1])
+def test_a_loop_of_nothing_is_refused(trips: int, tmp_path: Path) -> None:
+    found = imported(loop(trips=trips), tmp_path)
+    assert f"repeated {trips} times" in found.problems[0].what and "leave it out" in found.problems[0].help
+
+
+@pytest.mark.parametrize("attributes", [{"num_scan_inputs": 3}, {"num_scan_inputs": 1, "scan_input_axes": [0, 1]}])
+def test_a_scan_that_does_not_fit_is_refused(attributes: dict[str, Any], tmp_path: Path) -> None:
+    nodes = [node("Scan", "h0,x", "h,y", body=CELL, **attributes)]
+    found = imported(model(nodes, {"x": (1, 5, 3)}, ["y"], {"h0": random(1, 4), "wh": random(4, 4)}), tmp_path)
+    assert found.problems[0].code in ("invalid-node", "bad-attribute") and "onnx.checker" in found.problems[0].help
