@@ -61,7 +61,6 @@ ONE: dict[type[IntOp], Callable[[Net], str]] = {
 }
 """A graph of each, on streams of four-bit codes."""
 DATAFLOW_ONLY: dict[type[IntOp], str] = {
-    IntMatMul: "its second operand is no constant",
     IntBelowMax: "there is no layer of this kind",
     IntNormalize: "there is no layer of this kind",
     IntStandardize: "there is no layer of this kind",

@@ -112,7 +112,7 @@ class _Space:
 
 def allocate(low: Lowered, config: EngineConfig, batch: int) -> Placement:
     """Everything on chip that fits; the largest buffers go outside first. CompileError when a layer cannot run at all."""
-    outside: set[str] = set()
+    outside = set(low.outside)
     spans = lifetimes(low)
     for _ in range(len(spans) + 1):
         found = _attempt(low, config, batch, spans, outside)

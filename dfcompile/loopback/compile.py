@@ -51,10 +51,11 @@ def compile_program(graph: Graph, config: EngineConfig, batch: int = 1) -> Progr
     ends = {low.storage[t].buffer for t in (*low.inputs, *low.outputs)}
     external: dict[str, int] = {}
     at = 0
-    for name in sorted(placement.outside | ends):
+    for name in sorted((placement.outside | ends) - low.fixed.keys()):
         external[name] = at
         at += _up(batch * low.buffers[name] * config.simd)
     emitter = Emitter(low, placement, external, config, batch, at)
+    external.update((name, emitter.constants.add(batch * data)) for name, data in low.fixed.items())
     emitter.run()
     program_address = _up(at + len(emitter.constants.data))
     steps = add_tokens(emitter.steps, config, at)

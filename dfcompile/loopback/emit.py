@@ -10,10 +10,11 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.loopback.allocate import Placement, source_rows, strip_planes
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import AccOp, Compute, Opcode, Target, Transfer, WeightReset, pack
-from dfcompile.loopback.layer import Layer
+from dfcompile.loopback.layer import Layer, Stored
 from dfcompile.loopback.lowered import Lowered
 from dfcompile.loopback.program import Interval, Step
 from dfcompile.loopback.storage import Ints, Storage, digits
+from dfcompile.loopback.stored import around, stored_tile
 from dfcompile.loopback.tile import (
     Pass,
     Tile,
@@ -125,8 +126,7 @@ class Emitter:
         beats = words * word_beats
         space = ("act", "weight", "tree")[target]
         inside, outside = (space, local, local + words), ("ext", address, address + beats * self.config.bus_bytes)
-        constant = target != Target.ACT
-        reads, writes = (() if constant else (outside,), (inside,)) if opcode == Opcode.LOAD else ((inside,), (outside,))
+        reads, writes = ((outside,), (inside,)) if opcode == Opcode.LOAD else ((inside,), (outside,))
         descriptor = Transfer(opcode=opcode, target=target, inner=local, beats=beats, address=address)
         self.add(Step(descriptor, reads, writes))
 
@@ -190,18 +190,19 @@ class Emitter:
 
     def _shares(self, layer: Layer, passes: list[Pass], outs: Ints) -> list[Share]:
         """What descriptors add up to the outputs of a tile: runs of passes, or pass by pass pieces of the channel words."""
-        runs = [(run, make_tile(layer, run, self.low.storage, outs, self.config)) for run in runs_of(layer, passes)]
+        make = stored_tile if isinstance(layer.operands[0].kernel, Stored) else make_tile
+        runs = [(run, make(layer, run, self.low.storage, outs, self.config)) for run in runs_of(layer, passes)]
         if all(len(tile.weights) <= self._most_steps(tile) for _, tile in runs):
             return runs
         shares: list[Share] = []
         for one in passes:
             (run,) = runs_of(layer, [one])
-            tile = make_tile(layer, run, self.low.storage, outs, self.config)
+            tile = make(layer, run, self.low.storage, outs, self.config)
             chunks = self.chunks(tile, layer)
             for k in range(chunks):
                 if k == 1 and len(run) > 1:  # shifted once
                     run = [replace(one, shift=False)]
-                    tile = make_tile(layer, run, self.low.storage, outs, self.config)
+                    tile = make(layer, run, self.low.storage, outs, self.config)
                 shares.append((run, _cut(tile, tile.words * k // chunks, tile.words * (k + 1) // chunks, self.config)))
         return shares
 
@@ -214,7 +215,7 @@ class Emitter:
         count, limit = len(tile.weights), self._most_steps(tile)
         if count <= limit:
             return 1
-        if tile.reset != WeightReset.VECTOR or layer.op or count // tile.words > limit:
+        if (tile.reset != WeightReset.VECTOR and not tile.loads) or layer.op or count // tile.words > limit:
             raise ValueError(f"a tile of {count} weight words does not fit into weight_words={self.config.weight_words}")
         return -(-tile.words // (limit // (count // tile.words)))
 
@@ -229,10 +230,11 @@ class Emitter:
         dst = self.local(layer.dst, dst_rows, strip, layer, False)
         for (slot, shares), tree in zip(tiles, trees, strict=True):
             bank = self._load_tree(tree)
-            for k, (passes, tile) in enumerate(shares):
-                at, words = self._load_weights(tile)
-                flags = {"acc_load": int(k > 0), "acc_store": int(k < len(shares) - 1), "bank": bank, "weight": at}
-                self._compute(layer, passes, sources, dst, slot, tile, flags, words, first, rows)
+            for image in range(self.batch) if shares[0][1].loads else (None,):
+                for k, (passes, tile) in enumerate(shares):
+                    at, words = self._load_weights(tile, image or 0)
+                    flags = {"acc_load": int(k > 0), "acc_store": int(k < len(shares) - 1), "bank": bank, "weight": at}
+                    self._compute(layer, passes, sources, dst, slot, tile, flags, words, first, rows, image)
         if self.low.storage[layer.dst].buffer in self.placement.outside:
             places = self.placement.strips[layer.name].places[self.low.storage[layer.dst].buffer]
             self.block(layer.dst, Opcode.STORE, dst_rows, places[strip % len(places)], layer)
@@ -247,20 +249,33 @@ class Emitter:
             address += words.size * size
         return bank
 
-    def _load_weights(self, tile: Tile) -> tuple[int, int]:
-        address = self.constants.add(tile.bits)
-        words = len(tile.bits) * 8 // (self.config.lanes * self.config.weight_bits)
-        at, missing = self.weights.find((address,), words)
-        if missing:
-            self.transfer(Opcode.LOAD, Target.WEIGHT, address, at, words, self.config.weight_beats)
-        return at, words
+    def _load_weights(self, tile: Tile, image: int) -> tuple[int, int]:
+        """(first word, words) of a tile's weights, those of an image where they are no constants."""
+        size = self.config.lanes * self.config.weight_bits // 8
+        places: list[tuple[int, int]] = []  # external address, words of the buffer
+        for piece in (piece for sweep in tile.loads for piece in sweep) if tile.loads else (tile.bits,):
+            if isinstance(piece, bytes):
+                places.append((self.constants.add(piece), len(piece) // size))
+            else:
+                name, word = piece
+                places.append((self.external[name] + (image * self.low.buffers[name] + word) * self.config.simd, 1))
+        words = sum(count for _, count in places)
+        start, missing = self.weights.find(tuple(address for address, _ in places), words)
+        at = start
+        for address, count in places if missing else ():
+            self.transfer(Opcode.LOAD, Target.WEIGHT, address, at, count, self.config.weight_beats)
+            at += count
+        return start, words
 
     def _compute(
         self, layer: Layer, passes: list[Pass], sources: list[Local], dst: Local, slot: int, tile: Tile,
-        flags: dict[str, int], weight_words: int, first: int, rows: int,
+        flags: dict[str, int], weight_words: int, first: int, rows: int, image: int | None,
     ) -> None:  # fmt: skip
+        """A tile over all images, or over one."""
         d = replace(self._window(layer, passes, sources, tile, first, rows), **flags)
         d = replace(d, **self._result(layer, dst, slot, tile.outs, first, d))
+        if image is not None:
+            d = replace(d, batch=1, src=d.src + image * sources[0].image, dst=d.dst + image * dst.image)
         reads: list[Interval] = [s.span if s.storage.planes == 1 and self.batch == 1 else self._whole(s) for s in sources]
         bank = d.bank << self.config.tree_levels
         reads += [("weight", d.weight, d.weight + weight_words), ("tree", bank, bank + (1 << self.config.tree_levels))]
@@ -294,6 +309,8 @@ class Emitter:
             y_first=first * win.stride[0] - win.pads[0], y_step=win.stride[0], y_tap=win.dilation[0], y_size=height,
             x_first=-win.pads[1], x_step=win.stride[1], x_tap=win.dilation[1], x_size=s.width, **offsets, **shifts, **starts,
         )  # fmt: skip
+        if tile.loads:
+            return replace(d, **around(layer, passes, self.low.storage))
         return _over_channels(d, s, self.config) if layer.op.picks else d
 
     def _base(self, layer: Layer, x: Local, word: int, plane: int, first: int) -> int:
@@ -349,5 +366,7 @@ def _cut(tile: Tile, first: int, end: int, config: EngineConfig) -> Tile:
     if end - first == tile.words:
         return tile
     walk = tile.weights.reshape(-1, tile.words, config.pe, config.simd)[:, first:end].reshape(-1, config.pe, config.simd)
+    if tile.loads:
+        return replace(tile, weights=walk, words=end - first, first=(tile.first[0] + first,), loads=tuple(s[first:end] for s in tile.loads))
     bits = pack_weights(walk, tile.width, config)
     return replace(tile, weights=walk, words=end - first, first=tuple(f + first for f in tile.first), bits=bits)

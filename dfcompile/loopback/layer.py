@@ -62,6 +62,34 @@ def identity(channels: int, factor: int = 1, kernel: tuple[int, int] = (1, 1)) -
 
 
 @dataclass(frozen=True, eq=False)
+class Stored(Kernel):
+    """Rows of a tensor in the place of constants: layers before wrote them to external memory, from where they come as weights.
+
+    weights: zeros of the shape (rows, 1, 1, terms), as nothing is known of them
+    words:   of each channel word of a row the buffer that has it, row after row; terms beyond the last are 0 there
+    first:   row of the buffers that is the first
+    planes, pitch, shift: as of `Storage`, pitch the rows from one plane to the next
+    lifted:  whether its numbers are codes; else what storage keeps of them
+    """
+
+    words: tuple[str, ...]
+    first: int
+    planes: int
+    pitch: int
+    shift: int
+    lifted: bool = True
+
+    @property
+    def digits(self) -> int:
+        return self.planes
+
+    def sums(self) -> Ints:
+        """What the shifts of weights add up to: the array adds the rest of what they are multiplied by."""
+        rows, _, _, terms = self.weights.shape
+        return np.full(rows, terms * self.shift if self.lifted else 0, np.int64)
+
+
+@dataclass(frozen=True, eq=False)
 class Operand:
     """A tensor that a layer reads, all its planes, with its weights."""
 

@@ -34,6 +34,7 @@ from dfcompile.loopback.lowered import Lowered
 from dfcompile.loopback.pack import pack_columns
 from dfcompile.loopback.phase import period, phase
 from dfcompile.loopback.placing import Placing
+from dfcompile.loopback.product import Product
 from dfcompile.loopback.step_function import bounds_of, line_of, lookup_parts, threshold_parts
 from dfcompile.loopback.storage import Ints, Storage, slots_of
 from dfcompile.loopback.tile import correction, passes_of
@@ -236,7 +237,16 @@ class _Lowering(Placing):
         return scaled, offset * (factor if isinstance(factor, int) else factor.ravel())
 
     def _int_matmul(self, node: Node, op: IntMatMul) -> None:
-        self.refuse(node, "its second operand is no constant, and the engine's weights come from external memory")
+        """A layer for each head, which like phases have one step function behind them."""
+        if self.config.weight_bits < 8:
+            raise ValueError(f"its second operand comes as weights of 8 bits, and the engine has weight_bits={self.config.weight_bits}")
+        product = Product(self, node, op, self.add)
+        layer, readers = product.whole, self.readers[node.outputs[0]]
+        if len(readers) == 1 and layer.dst not in self.graph.outputs:
+            layer = self.fuse(layer, readers[0])
+        self.place(layer.dst)
+        for part in product.heads(layer):
+            self.add(part)
 
     def _int_mul(self, node: Node, op: IntMul) -> None:
         h, w, c = self.tensor(node.outputs[0]).shape

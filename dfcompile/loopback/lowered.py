@@ -12,7 +12,11 @@ from dfcompile.loopback.storage import Storage
 
 @dataclass
 class Lowered:
-    """Layers in order, where each tensor lies, the buffers' words per image, and the inputs that the host packs."""
+    """Layers in order, where each tensor lies, the buffers' words per image, and the inputs that the host packs.
+
+    outside: buffers that are always in external memory, zero where nothing is written
+    fixed:   bytes of those that no layer writes
+    """
 
     layers: list[Layer] = field(default_factory=list)
     storage: dict[str, Storage] = field(default_factory=dict)
@@ -21,3 +25,5 @@ class Lowered:
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     packs: dict[str, Columns] = field(default_factory=dict)
+    outside: set[str] = field(default_factory=set)
+    fixed: dict[str, bytes] = field(default_factory=dict)

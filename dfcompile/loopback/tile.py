@@ -43,6 +43,8 @@ class Tile:
     weights: (steps, pe, simd) integers as walked by the weight address
     reset, width: see `Compute`
     bits:    the weights as the buffer holds them, whole words
+    loads:   of weights that are no constants, instead of `bits`, for each sweep over the words the words of the buffer: their bytes, or
+             where they come from, (buffer, its first word)
     """
 
     outs: Ints
@@ -52,6 +54,7 @@ class Tile:
     reset: WeightReset
     width: int
     bits: bytes
+    loads: tuple[tuple[bytes | tuple[str, int], ...], ...] = ()
 
 
 def passes_of(layer: Layer, storage: dict[str, Storage]) -> list[Pass]:

@@ -50,7 +50,9 @@ def _fit(values: list[int], bits: int) -> bool:
 
 
 def weight_bits(graphs: Sequence[Graph]) -> int:
-    """2, 4 or 8: what the weights of all convolutions and the factors of additions need; 8 when some are wider."""
+    """2, 4 or 8: what the weights of all convolutions and the factors of additions need; 8 when some are wider, or bytes of a stream."""
+    if any(n.op.kind == "int_matmul" for g in graphs for n in g.nodes):
+        return 8
     convolutions = [g.constants[n.inputs[1]] for g in graphs for n in g.nodes if n.op.kind == "int_conv"]
     factors = [np.array(n.op.factors) for g in graphs for n in g.nodes if isinstance(n.op, IntAdd)]
     worst = max((_bits(w) for w in (*convolutions, *factors)), default=2)

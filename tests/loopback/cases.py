@@ -14,6 +14,7 @@ from dfcompile.ir.intop import (
     IntAdd,
     IntConcat,
     IntConv,
+    IntMatMul,
     IntMul,
     IntOp,
     IntPad,
@@ -279,7 +280,26 @@ def wide_stored() -> Net:
     return n
 
 
-MAKERS = (convolutions, branches, pools, flattened, cut, transposed, positions, products, tables, wide, least_codes, requantized, partial)
+def matrices() -> Net:
+    """Products of streams: columns or terms in rows, heads side by side or one after the other; bytes of every sign, wide codes, parts of a
+    layer's channels, more terms than the weight buffer holds at once.
+    """
+    n = Net(20, x=((6, 2, 10), -8, 7), y=((6, 2, 10), 0, 200), z=((3, 2, 12), -300, 500), u=((2, 3, 5), -8, 7), v=((1, 70, 9), 0, 255))
+    a = n.steps(n.node(IntMatMul((10, 6), 2, (1, 1), True), "x", "y"), 3)
+    b = n.node(IntMatMul((12, 10), 1, (1, 4)), n.node(View((3, 2, 12)), "z"), "x")
+    c = n.node(IntMatMul((12, 12), 1, (1, 1)), "z", n.node(IntConcat(), n.conv("y", 9), n.conv("y", 3)))
+    d = n.node(IntSlice(3, 8), n.steps(n.conv("y", 11), 4))
+    e = n.steps(n.node(IntMatMul((5, 3), 2, (2, 3), True), d, "u"), 4, -8)
+    f = n.conv(n.node(IntMatMul((5, 2), 3, (4, 1), True), d, "u"), 4)
+    g = n.node(IntMatMul((70, 9), 1), n.steps(n.conv("x", 70), 2), "v")
+    n.outs = (a, b, c, e, f, g)  # type: ignore[attr-defined]
+    return n
+
+
+MAKERS = (
+    convolutions, branches, pools, flattened, cut, transposed, positions, products, tables, wide, least_codes, requantized, partial,
+    matrices,
+)  # fmt: skip
 CASES: dict[str, Callable[[], Net]] = {f.__name__: f for f in MAKERS}
 
 
