@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dfcompile import __version__
-from dfcompile.command import hardware
+from dfcompile.command import hardware, quality
 from dfcompile.command.console import progress, show_bug, show_build, show_json, show_problems, show_proposal, show_table, show_verdict
 from dfcompile.command.ending import Terminated, orderly
 from dfcompile.command.parameter import (
@@ -25,6 +25,7 @@ from dfcompile.command.parameter import (
     clock_option,
     from_option,
     input_type_option,
+    inputs_option,
     json_option,
     mode_option,
     model_argument,
@@ -179,16 +180,7 @@ def explain(model: Path, as_json: bool, **given: Any) -> None:
 
 @cli.command()
 @out_argument
-@click.option(
-    "-i",
-    "--input",
-    "inputs",
-    required=True,
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="X.npy",
-    help="Frames in the model's input layout, float32, batch axis first; once for each graph input.",
-)
+@inputs_option
 @click.option(
     "-o",
     "--output",
@@ -297,6 +289,7 @@ def report(out: Path) -> None:
     click.echo(write_report(out))
 
 
+cli.add_command(quality.evaluate)
 cli.add_command(hardware.synth)
 cli.add_command(hardware.bitstream)
 

@@ -31,3 +31,14 @@ seeds_option = click.option(
     "--seeds", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N", help="Places tried until one reaches the clock."
 )
 timing_option = click.option("--allow-timing-fail", is_flag=True, help="Make the bitstream though the clock is missed.")
+inputs_option = click.option(
+    "-i",
+    "--input",
+    "--inputs",
+    "inputs",
+    required=True,
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="X.npy",
+    help="Frames in the model's input layout, float32, batch axis first; once for each graph input.",
+)

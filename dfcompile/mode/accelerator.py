@@ -93,6 +93,28 @@ class Accelerator(ABC):
         check_engines([engine], ENGINES)
         return _results(self._decoded(self.host.checked(x), engine))
 
+    def evaluate(
+        self,
+        x: Array | Mapping[str, Array],
+        labels: Array,
+        engine: str = "python",
+        model: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """How well the design classifies frames x, as `run` takes them, with a label each (n,): whole numbers from 0.
+
+        model: the ONNX file; ``agreement`` is then the share of frames of the same class in it without its activation quantizers
+        Returns ``engine, images, classes, top1, top5, agreement, images_per_s`` and ``confusion``, rows by label, columns by result.
+        ``top5`` is None where the outputs are classes and no scores; ``images_per_s`` is the engine's on this machine, not the hardware's.
+        CompileError for a wrong input and for outputs that are neither.
+        """
+        from dfcompile.mode.evaluation import evaluate
+        from dfcompile.mode.float_model import float_model
+
+        check_engines([engine], ENGINES)
+        reference = float_model(model, self.options, self.host) if model is not None else None
+        return evaluate(self.host, lambda part: self.simulate(part, engine), x, labels, engine, reference, progress or (lambda _: None))
+
     def run_codes(self, codes: Mapping[str, Array], engine: str = "python") -> dict[str, Array]:
         """Integer codes in and out, by stream: (n, h, w, c). CompileError for codes that are none of the stream's."""
         check_engines([engine], ENGINES)

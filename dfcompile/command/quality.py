@@ -1,0 +1,60 @@
+"""Commands on how good a design's results are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dfcompile.command.console import progress, show_json, show_table
+from dfcompile.command.parameter import inputs_option, json_option, out_argument, quiet_option
+from dfcompile.text import one_line
+
+ENGINES = ("python", "hls", "rtl")
+_WIDEST = 20
+"""Classes up to which the confusion is printed as a table."""
+
+
+@click.command()
+@out_argument
+@inputs_option
+@click.option(
+    "--labels",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="Y.npy",
+    help="The class of each frame, whole numbers from 0.",
+)
+@click.option("--engine", type=click.Choice(ENGINES), default="python", show_default=True, help="What runs the design.")
+@click.option(
+    "--model",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="MODEL.onnx",
+    help="The model: how often the design's class is that of the model without its activation quantizers.",
+)
+@quiet_option
+@json_option
+def evaluate(out: Path, inputs: tuple[Path, ...], labels: Path, engine: str, model: Path | None, quiet: bool, as_json: bool) -> None:
+    """Accuracy of the built design OUT on labelled frames: top-1, top-5, confusion, images a second."""
+    from dfcompile.command.arrays import name_frames, read_frames
+    from dfcompile.mode.saved import load
+
+    frames, wanted = [read_frames(path) for path in inputs], read_frames(labels)
+    with progress(quiet) as report:
+        made = load(out)
+        found = made.evaluate(name_frames(frames, tuple(made.host.input_shapes)), wanted, engine, model, report)
+    if as_json:
+        show_json(found)
+    elif not quiet:
+        _show(made.name, found)
+
+
+def _show(name: str, found: dict[str, Any]) -> None:
+    shares = [("top-1", found["top1"]), ("top-5", found["top5"]), ("agreement with the float model", found["agreement"])]
+    text = ", ".join(f"{what} {share:.2%}" for what, share in shares if share is not None)
+    click.echo(f"{one_line(name)} ({found['engine']}): {found['images']:,} images, {text}, {found['images_per_s']:,.4g} images/s")
+    if found["classes"] <= _WIDEST:
+        rows = [[label, *row] for label, row in enumerate(found["confusion"])]
+        click.echo("confusion, a row for each label, a column for each result:")
+        show_table("", ["", *map(str, range(found["classes"]))], rows)
