@@ -21,7 +21,7 @@ import numpy as np
 from dfcompile.device.resources import Resources
 from dfcompile.emit.adders import rtl_adders
 from dfcompile.ir.types import IntType
-from dfcompile.synthesis.unit import synthesise_texts, synthesise_unit
+from dfcompile.synthesis.unit import Synthesis, unit_synthesis
 from dfcompile.units.base import Array
 from dfcompile.units.mvtu import Mvtu
 
@@ -71,7 +71,7 @@ def sweep() -> dict[str, Mvtu]:
 def adders_alone(unit: Mvtu, family: str) -> Resources:
     """Synthesised without handshake and output buffer."""
     assert unit.adders, "it is made of adders"
-    return synthesise_texts([("sums.sv", rtl_adders(unit.adders, "sums"))], [], "sums", family)
+    return Synthesis((("sums.sv", rtl_adders(unit.adders, "sums")),), (), "sums", family).run()
 
 
 def rival(weights: Array, x: IntType, python: str, family: str) -> tuple[Resources, int]:
@@ -80,9 +80,9 @@ def rival(weights: Array, x: IntType, python: str, family: str) -> tuple[Resourc
         file = Path(folder) / "matrix.npz"
         np.savez(file, w=weights, bits=x.bits, lo=x.lo, hi=x.hi)
         subprocess.run([python, "-c", RIVAL, str(file), folder], check=True, capture_output=True)
-        texts = [(f"{p.stem}.sv", p.read_text()) for p in sorted(Path(folder).rglob("*.v")) if "wrapper" not in p.name]
+        texts = tuple((f"{p.stem}.sv", p.read_text()) for p in sorted(Path(folder).rglob("*.v")) if "wrapper" not in p.name)
         stages = len(list(Path(folder).rglob("sums_stage*.v")))
-    area = synthesise_texts(texts, [], "sums", family)
+    area = Synthesis(texts, (), "sums", family).run()
     used = int(np.any(weights, axis=0).sum()) * x.bits
     return Resources(area.lut, area.ff - used), stages
 
@@ -91,7 +91,7 @@ def areas(family: str) -> None:
     """Print estimates beside synthesis."""
     print("| matrix | adders | LUT | estimate | FF | estimate |\n|---|---:|---:|---:|---:|---:|")
     for name, unit in sweep().items():
-        real, guess = synthesise_unit(unit, family), unit.resources(family)
+        real, guess = unit_synthesis(unit, family).run(), unit.resources(family)
         assert unit.adders, "it is made of adders"
         count = unit.adders.pipeline.graph.adders
         print(f"| {name} | {count:,} | {real.lut:,.0f} | {guess.lut:,.0f} | {real.ff:,.0f} | {guess.ff:,.0f} |", flush=True)
@@ -113,7 +113,7 @@ def beside(python: str, family: str) -> None:
     for name, (weights, x) in CASES.items():
         unit = unit_of(weights, x)
         assert unit.adders, "it is made of adders"
-        own, whole = adders_alone(unit, family), synthesise_unit(unit, family)
+        own, whole = adders_alone(unit, family), unit_synthesis(unit, family).run()
         theirs, cycles = rival(weights, x, python, family)
         cells = [own.lut, own.ff, unit.adders.pipeline.stages, whole.lut, whole.ff, theirs.lut, theirs.ff, cycles]
         print(f"| {name} | {' | '.join(f'{c:,.0f}' for c in cells)} |", flush=True)

@@ -4,12 +4,13 @@
     python -m benchmarks.calibrate report [--family xc7] [--rows]     errors of the present estimates
     python -m benchmarks.calibrate table                              the same as Markdown
 
-`run` keeps its results as it goes and takes about ten minutes a family on one core.
+`run` keeps its results as it goes and takes about ten minutes of processor time a family.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -19,8 +20,10 @@ from typing import Any
 from benchmarks.calibration_units import sweep
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
-from dfcompile.errors import CompileError
-from dfcompile.synthesis.unit import synthesise_unit
+from dfcompile.synthesis.part import WORKERS
+from dfcompile.synthesis.unit import unit_synthesis
+from dfcompile.tasks.pool import threads
+from dfcompile.tasks.task import Outcome, Task, run_tasks
 from dfcompile.units.base import Unit
 
 TABLE = Path(__file__).with_name("calibration.json")
@@ -35,19 +38,27 @@ def read_table() -> dict[str, dict[str, dict[str, float]]]:
 
 def run(families: list[str], kind: str | None) -> None:
     """Synthesise each unit of the sweep that the table lacks or that has changed."""
+    tasks = []
     for family in families:
         for name, unit in sweep().items():
-            if kind and unit.kind != kind:
-                continue
-            try:
-                real = synthesise_unit(unit, family)
-            except (CompileError, FileNotFoundError) as e:
-                print(f"{family} {name}: {e}")
-                continue
-            table = read_table()
-            table.setdefault(family, {})[name] = dataclasses.asdict(real)
-            TABLE.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n")
-            print(f"{family} {name}: {real.lut:g} LUT, {real.ff:g} FF", flush=True)
+            if kind is None or unit.kind == kind:
+                module = unit_synthesis(unit, family)
+                tasks.append(Task(f"{family} {name}", module.run, about=(family, name)))
+    with contextlib.closing(threads(WORKERS)) as pool:
+        run_tasks(tasks, pool, _keep)
+
+
+def _keep(task: Task, outcome: Outcome) -> tuple[Task, ...]:
+    """Put what a synthesis has come to into the table."""
+    family, name = task.about
+    if outcome.problems:
+        print(f"{family} {name}: {outcome.problems[0]}")
+        return ()
+    real, table = outcome.value, read_table()
+    table.setdefault(family, {})[name] = dataclasses.asdict(real)
+    TABLE.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n")
+    print(f"{family} {name}: {real.lut:g} LUT, {real.ff:g} FF", flush=True)
+    return ()
 
 
 def error(real: float, estimate: float) -> float:

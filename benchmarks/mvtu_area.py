@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.calibration_units import mvtu
-from dfcompile.synthesis.unit import synthesise_unit
+from dfcompile.synthesis.unit import unit_synthesis
 from dfcompile.units.base import Unit
 
 TABLE = Path(__file__).with_name("mvtu_area.json")
@@ -47,7 +47,7 @@ def run(family: str, largest: int) -> None:
             lanes = unit.folding["pe"] * unit.folding["simd"]
             if lanes > largest or (mapping == "default" and lanes > 512):
                 continue
-            real = synthesise_unit(unit, family, default=mapping == "default")
+            real = unit_synthesis(unit, family, default=mapping == "default").run()
             table = read_table()
             table.setdefault(name, {})[mapping] = dataclasses.asdict(real)
             TABLE.write_text(json.dumps(table, indent=1) + "\n")

@@ -136,20 +136,25 @@ def explore(
     argmax: bool = False,
     out: str | Path | None = None,
     points: int = 12,
+    jobs: int = 1,
+    scheduler: str | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """What a board can do: the Pareto front of dataflow designs, frame rate against resources, or loopback engines of every shape.
 
     model: one network, or in loopback mode several that share an engine
     out:   folder for explore.json and explore.svg
+    jobs:  processes of this machine that search; scheduler: a Dask scheduler whose workers do
     See `dfcompile.exploration.explore` for what is returned. CompileError when nothing fits.
     """
     from dfcompile.exploration import explore as search
     from dfcompile.options import Options
+    from dfcompile.tasks.pool import pool_for
 
     models = [Path(model)] if isinstance(model, str | Path) else [Path(m) for m in model]
     options = Options.of(mode=mode, board=board, clock=clock, input_type=input_type, from_=from_, to=to, argmax=argmax)
-    return search(models, options, Path(out) if out is not None else None, points, progress)
+    with pool_for(jobs, scheduler) as pool:
+        return search(models, options, Path(out) if out is not None else None, points, progress, pool)
 
 
 def __getattr__(name: str) -> Any:

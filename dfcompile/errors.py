@@ -75,6 +75,10 @@ class CompileError(Exception):
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(str(p) for p in self.problems))
 
+    def __reduce__(self) -> tuple[type[CompileError], tuple[tuple[Problem, ...]]]:
+        """As other processes get it."""
+        return type(self), (self.problems,)
+
 
 class SettingError(CompileError):
     """An option, a configuration file or a board is at fault, not the model (exit status 2)."""

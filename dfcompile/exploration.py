@@ -14,6 +14,7 @@ from dfcompile.device.boards import Board
 from dfcompile.device.cost import RESOURCES
 from dfcompile.errors import CompileError, Problem, SettingError
 from dfcompile.folding.fold import Folded, front
+from dfcompile.folding.option import silent
 from dfcompile.front import FRONT, IMPORT, INTEGER, Job
 from dfcompile.ir.graph import Graph
 from dfcompile.loopback.search.heatmap import heatmap
@@ -23,6 +24,7 @@ from dfcompile.mode.loopback_build import macs
 from dfcompile.options import Options
 from dfcompile.store.files import writing
 from dfcompile.store.output import add_files
+from dfcompile.tasks.pool import Pool, inline
 
 Progress = Callable[[str], None]
 POINTS = 12
@@ -31,7 +33,12 @@ REPLAYED_MACS = 400_000_000
 
 
 def explore(
-    models: Sequence[Path], options: Options, out: Path | None = None, points: int = POINTS, progress: Progress | None = None
+    models: Sequence[Path],
+    options: Options,
+    out: Path | None = None,
+    points: int = POINTS,
+    progress: Progress | None = None,
+    pool: Pool | None = None,
 ) -> dict[str, Any]:
     """Cheapest dataflow designs from the fastest that the board holds to the slowest, or loopback engines of every shape.
 
@@ -39,6 +46,7 @@ def explore(
     options: board (needed), mode, clock, input types, part and argmax. Mode auto is dataflow, and loopback where no dataflow design fits
         the board or several networks are given
     out: folder for explore.json and explore.svg; those of an earlier run are replaced
+    pool: where designs and engines are looked for (`dfcompile.tasks.pool`), default this thread; what is found is the same with any
     Returns {"mode", "board", "clock_mhz", "points": [...]}. Dataflow: a point is {"fps", "interval", "lut", ..., "used", "cost", "gap"},
     `used` the fullest resource's share of the board; "foldings" has one entry a point. Loopback: a point is an engine with its cycles,
     bytes and utilisation; "buffers" has the best array with other memories, "best" the fastest. CompileError when nothing fits.
@@ -50,7 +58,7 @@ def explore(
             Problem("bad-option", "a part is one of a single network", help="explore them one by one, or leave out --from and --to")
         )
     with add_files(out, FILES) if out else contextlib.nullcontext() as folder:
-        return MODES[options.mode](_Search(tuple(models), options, options.target, folder, points, progress or (lambda text: None)))
+        return MODES[options.mode](_Search(tuple(models), options, options.target, folder, points, progress or silent, pool or inline()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +71,7 @@ class _Search:
     out: Path | None
     points: int
     progress: Progress
+    pool: Pool
 
     def job(self, model: Path) -> Job:
         return Job(model, self.options, self.progress)
@@ -86,7 +95,7 @@ def _dataflow(search: _Search) -> dict[str, Any]:
     (model,) = search.models
     units = FRONT(search.job(model), model).units
     rows, foldings = [], []
-    for found in front(units, search.board, search.points):
+    for found in front(units, search.board, search.points, search.pool):
         rows.append(_row(found, search.board, search.options.mhz))
         foldings.append(found.choices)
         search.progress(f"explore: {len(rows)} designs")
@@ -98,7 +107,7 @@ def _dataflow(search: _Search) -> dict[str, Any]:
 
 def _loopback(search: _Search) -> dict[str, Any]:
     graphs = [(IMPORT >> INTEGER)(search.job(m), m).graph for m in search.models]
-    return explore_loopback(graphs, search.board, search.options.mhz, search.out, search.progress)
+    return explore_loopback(graphs, search.board, search.options.mhz, search.out, search.progress, search.pool)
 
 
 MODES = {"auto": _auto, "dataflow": _dataflow, "loopback": _loopback}
@@ -151,7 +160,7 @@ def _escape(text: str) -> str:
 
 
 def explore_loopback(
-    graphs: Sequence[Graph], board: Board, clock: float, out: Path | None = None, progress: Progress | None = None
+    graphs: Sequence[Graph], board: Board, clock: float, out: Path | None = None, progress: Progress | None = None, pool: Pool | None = None
 ) -> dict[str, Any]:
     """The sweep of array shapes and buffer sizes for a set of networks: numbers, and in folder `out` explore.json and explore.svg.
 
@@ -159,11 +168,12 @@ def explore_loopback(
     after some replays and says how far it may be from the best, and cells that cannot be the best are bounds.
     """
     small = sum(macs(g) for g in graphs) <= REPLAYED_MACS
-    found = sweep(graphs, board, clock, sys.maxsize if small else EXACT, progress)
+    pool = pool or inline()
+    found = sweep(graphs, board, clock, sys.maxsize if small else EXACT, progress, pool)
     buffers: tuple[Point, ...] = ()
     if small:
-        found = replay_shapes(found, graphs, progress)
-        buffers = buffer_sizes(found, graphs, board, progress)
+        found = replay_shapes(found, graphs, pool, progress)
+        buffers = buffer_sizes(found, graphs, board, pool, progress)
     result = {
         "mode": "loopback", "board": board.name, "clock_mhz": clock, "networks": [g.name for g in graphs],
         "points": [_engine_row(p, clock, len(graphs)) for p in found.points],

@@ -21,6 +21,7 @@ LAYERS = (
     {"text"},
     {"__init__", "errors"},
     {"store", "toolchain"},
+    {"tasks"},
     {"jit"},
     {"ir"},
     {"device"},

@@ -16,7 +16,7 @@ from dfcompile.ir.types import IntType
 from dfcompile.mode.synth import synth
 from dfcompile.synthesis.design import design_parts
 from dfcompile.synthesis.flow import commands, count
-from dfcompile.synthesis.unit import synthesise_unit, wrapper
+from dfcompile.synthesis.unit import unit_synthesis, wrapper
 from dfcompile.units.add import Add
 from dfcompile.units.fifo import Fifo
 from tests.conftest import ROOT
@@ -50,7 +50,7 @@ def test_a_wrapper_names_every_port_and_memory() -> None:
 
 def test_a_unit_takes_what_its_estimate_says() -> None:
     unit = mvtu("u2", "s2", "u2", 8, 36, 2, 9, weight_style="bram")
-    real, estimate = synthesise_unit(unit, "ecp5"), unit.resources("ecp5")
+    real, estimate = unit_synthesis(unit, "ecp5").run(), unit.resources("ecp5")
     assert real.bram36 == estimate.bram36 > 0
     assert real.lut == pytest.approx(estimate.lut, rel=0.3)
     assert real.ff == pytest.approx(estimate.ff, rel=0.3)

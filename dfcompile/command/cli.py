@@ -26,11 +26,13 @@ from dfcompile.command.parameter import (
     from_option,
     input_type_option,
     inputs_option,
+    jobs_option,
     json_option,
     mode_option,
     model_argument,
     out_argument,
     quiet_option,
+    scheduler_option,
     seeds_option,
     timing_option,
     to_option,
@@ -253,15 +255,20 @@ def verify(out: Path, engines: tuple[str, ...], frames: int | None, stalls: floa
 @to_option
 @argmax_option
 @click.option("-o", "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the numbers and the picture.")
+@jobs_option
+@scheduler_option
 @quiet_option
 @json_option
-def explore(models: tuple[Path, ...], board: str, out: Path | None, quiet: bool, as_json: bool, **given: Any) -> None:
+def explore(
+    models: tuple[Path, ...], board: str, out: Path | None, jobs: int, scheduler: str | None, quiet: bool, as_json: bool, **given: Any
+) -> None:
     """The Pareto front of frame rate against resources; for loopback the array-shape heat map, for one MODEL or several on one engine."""
     from dfcompile.exploration import explore as search
+    from dfcompile.tasks.pool import pool_for
 
     options = Options.of(board=board, **given)
-    with progress(quiet) as report:
-        found = search(models, options, out, progress=report)
+    with pool_for(jobs, scheduler) as pool, progress(quiet) as report:
+        found = search(models, options, out, progress=report, pool=pool)
     if as_json:
         show_json(found)
     elif not quiet:

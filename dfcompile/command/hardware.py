@@ -18,14 +18,15 @@ from dfcompile.text import one_line
 @out_argument
 @click.option("--tool", type=click.Choice(("yosys", "vivado")), default="yosys", show_default=True)
 @click.option("--device", metavar="FAMILY", help=f"{', '.join(FAMILIES)}. Default: the build's board.")
+@click.option("--jobs", type=click.IntRange(1, 1024), default=2, show_default=True, metavar="N", help="Units synthesised at a time.")
 @quiet_option
 @json_option
-def synth(out: Path, tool: str, device: str | None, quiet: bool, as_json: bool) -> None:
+def synth(out: Path, tool: str, device: str | None, jobs: int, quiet: bool, as_json: bool) -> None:
     """Synthesise OUT: real resources per unit beside the estimates. Vivado, where it is installed, also places and routes it by itself."""
     from dfcompile.mode.synth import synth as synthesise
 
     with progress(quiet) as report:
-        found = synthesise(out, tool=tool, device=device, progress=report)
+        found = synthesise(out, tool=tool, device=device, progress=report, jobs=jobs)
     if as_json:
         show_json(found)
     elif not quiet:

@@ -27,6 +27,12 @@ argmax_option = click.option("--argmax", is_flag=True, default=None, help="Find 
 board_option = click.option("--board", metavar="NAME", help="A board of `dfcompile boards`, or your own as a .toml file.")
 clock_option = click.option("--clock", type=float, metavar="MHZ", help="Clock. Default: the board's.")
 mode_option = click.option("--mode", type=click.Choice(MODES), help="Default: auto.")
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(1, 1024), default=1, show_default=True, metavar="N", help="Processes of this machine that work at a time."
+)
+scheduler_option = click.option(
+    "--scheduler", metavar="ADDRESS", help="Work on the workers of this Dask scheduler instead, e.g. tcp://host:8786."
+)
 seeds_option = click.option(
     "--seeds", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N", help="Places tried until one reaches the clock."
 )

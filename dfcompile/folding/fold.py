@@ -8,9 +8,10 @@ work, not in seconds; where one ends early the answer says how far it may be fro
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from dfcompile.folding.option import Choice, Progress
 from dfcompile.folding.problem import FoldProblem
 from dfcompile.folding.search import Answer, Solution, solve
 from dfcompile.ir.graph import Graph
+from dfcompile.tasks.pool import Pool, inline
+from dfcompile.tasks.task import Task, gather
 from dfcompile.units.base import Unit, unit_of
 
 DEFAULT_LANES = 256
@@ -159,21 +162,39 @@ def first_true(decide: Callable[[int], bool | None], count: int) -> tuple[int, i
         silent = [s for s in silent if proven < s < known]
 
 
-def front(graph: Graph, board: Board, points: int = 12) -> Iterator[Folded]:
-    """Cheapest designs from the fastest within the budget to the slowest, at about `points` intervals."""
+def front(graph: Graph, board: Board, points: int = 12, pool: Pool | None = None) -> Iterator[Folded]:
+    """Cheapest designs from the fastest within the budget to the slowest, at about `points` intervals.
+
+    pool: where they are looked for, as many at a time as it takes; the designs are the same with any
+    """
     first = fastest(graph, board)
     yield first
     problem = FoldProblem(graph, board.family)
     candidates = [c for c in problem.candidates() if c > first.interval]
     ratio = (candidates[-1] / first.interval) ** (1 / max(points - 1, 1)) if candidates else 1.0
     last, cost = first.interval, first.solution.cost
-    for interval in candidates:
+    pool, limit = pool or inline(), budget(board)
+    answers: dict[int, Answer] = {}
+    for i, interval in enumerate(candidates):
         if interval < last * ratio and interval != candidates[-1]:
             continue
-        found = _cheapest(problem, interval, board, budget(board)).best
+        if interval not in answers:
+            ahead = list(islice(_spaced(candidates[i:], ratio), pool.size()))
+            tasks = [Task(str(c), _cheapest, (problem, c, board, limit)) for c in ahead]
+            answers |= dict(zip(ahead, gather(tasks, pool), strict=True))
+        found = answers[interval].best
         if found and found.cost < cost and found.cycles > last:
             last, cost = found.cycles, found.cost
             yield _costing(graph, problem, interval, found)
+
+
+def _spaced(intervals: Sequence[int], ratio: float) -> Iterator[int]:
+    """The first interval, and those that are next where a design takes as many cycles as it may."""
+    last = 0.0
+    for interval in intervals:
+        if interval >= last * ratio or interval == intervals[-1]:
+            last = interval
+            yield interval
 
 
 def _cheapest(problem: FoldProblem, interval: int, board: Board | None, limit: Vector | None, every: bool = False) -> Answer:

@@ -21,6 +21,11 @@ from dfcompile.units.base import Layout, Unit
 Choice = dict[str, Any]
 Progress = Callable[[str], None]
 
+
+def silent(text: str) -> None:
+    """Progress that nobody looks at; a process that gets a problem to solve can be given it."""
+
+
 ALL = 10_000
 """Foldings of a network within an interval up to which each is an option: about three seconds to estimate their areas."""
 
@@ -64,7 +69,7 @@ class Fold:
 class OptionTable:
     """Options of units, each area worked out once and only when an interval lets it in; units with equal signatures share them."""
 
-    def __init__(self, family: str, progress: Progress = lambda text: None) -> None:
+    def __init__(self, family: str, progress: Progress = silent) -> None:
         self.family, self.progress = family, progress
         self._folded: dict[Hashable, list[Fold]] = {}
         self._areas: dict[Hashable, dict[int, list[Option]]] = {}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dfcompile.dataflow.connect import converter, tied_windows
 from dfcompile.device.cost import MEASURES, Vector, vector
-from dfcompile.folding.option import Option, OptionTable, Progress
+from dfcompile.folding.option import Option, OptionTable, Progress, silent
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Layout, Stream, unit_of
@@ -66,7 +66,7 @@ class Copies:
 class FoldProblem:
     """Units, edges and their costs on one device family."""
 
-    def __init__(self, graph: Graph, family: str, progress: Progress = lambda text: None) -> None:
+    def __init__(self, graph: Graph, family: str, progress: Progress = silent) -> None:
         self.family = family
         self.table = OptionTable(family, progress)
         self.units = {n.name: unit_of(n) for n in graph.nodes}

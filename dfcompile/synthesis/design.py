@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.share import shared_memories, unit_resources
-from dfcompile.device.resources import Resources
 from dfcompile.emit.engine import TOP
 from dfcompile.loopback.area import resources
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.synthesis.part import Part
-from dfcompile.synthesis.unit import synthesise_shared, synthesise_texts, synthesise_unit
+from dfcompile.synthesis.unit import Synthesis, shared_synthesis, unit_synthesis
 from dfcompile.units.base import Unit
 
 
@@ -21,15 +19,12 @@ def parts_of_design(design: Design, family: str, library: Path) -> list[Part]:
     pairs = {p.units[0]: p for p in shared_memories(design)}
     outside = {u for units in design.shared for u in units}
 
-    def area(name: str, unit: Unit) -> Resources:
-        found = synthesise_unit(unit, family, library, outside=name in outside)
-        return found + synthesise_shared(pairs[name], family, library) if name in pairs else found
+    def work(name: str, unit: Unit) -> tuple[Synthesis, ...]:
+        alone = unit_synthesis(unit, family, library, outside=name in outside)
+        return (alone, shared_synthesis(pairs[name], family, library)) if name in pairs else (alone,)
 
     estimates = unit_resources(design, family)
-    return [
-        Part(name, unit.kind, estimates.get(name) or unit.resources(family), partial(area, name, unit))
-        for name, unit in design_parts(design)
-    ]
+    return [Part(name, unit.kind, estimates.get(name) or unit.resources(family), work(name, unit)) for name, unit in design_parts(design)]
 
 
 def design_parts(design: Design) -> list[tuple[str, Unit]]:
@@ -41,9 +36,7 @@ def design_parts(design: Design) -> list[tuple[str, Unit]]:
 def parts_of_engine(config: EngineConfig, family: str, library: Path) -> list[Part]:
     """The loopback engine in the folder rtl/ of a build."""
 
-    def area() -> Resources:
-        headers = sorted(p.name for p in library.glob("*.svh"))
-        listed = [f for f in (library / "files.f").read_text().split() if f.endswith(".sv")]
-        return synthesise_texts([(f, (library / f).read_text()) for f in (*headers, *listed)], (), TOP, family)
-
-    return [Part(TOP, "loopback", resources(config, family), area)]
+    headers = sorted(p.name for p in library.glob("*.svh"))
+    listed = [f for f in (library / "files.f").read_text().split() if f.endswith(".sv")]
+    sources = tuple((f, (library / f).read_text()) for f in (*headers, *listed))
+    return [Part(TOP, "loopback", resources(config, family), (Synthesis(sources, (), TOP, family),))]

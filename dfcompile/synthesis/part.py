@@ -4,48 +4,46 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from dfcompile.device.resources import Resources
+from dfcompile.synthesis.unit import Synthesis
+from dfcompile.tasks.pool import Pool
+from dfcompile.tasks.task import Task, gather
 
 WORKERS = 2  # a synthesis takes one core and up to a gigabyte
 Progress = Callable[[str], None]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Part:
-    """Something that is synthesised by itself.
-
-    synthesise: its real area; CompileError when the tool is missing or fails
-    """
+    """Something that is synthesised by itself, from one module or several."""
 
     name: str
     kind: str
     estimate: Resources
-    synthesise: Callable[[], Resources]
+    modules: tuple[Synthesis, ...]
 
 
-def synthesise_parts(parts: Sequence[Part], progress: Progress | None = None) -> dict[str, Any]:
-    """Real beside estimated area: {"units": [{"name", "kind", "synthesised", "estimated"}], "total": {"synthesised", "estimated"}}."""
-    done = 0
+def synthesise_parts(parts: Sequence[Part], pool: Pool, progress: Progress = lambda text: None) -> dict[str, Any]:
+    """Real beside estimated area: {"units": [{"name", "kind", "synthesised", "estimated"}], "total": {"synthesised", "estimated"}}.
 
-    def run(part: Part) -> Resources:
-        nonlocal done
-        found = part.synthesise()
-        done += 1
-        if progress:
-            progress(f"synthesise {done}/{len(parts)}")
-        return found
+    CompileError where the tool is missing or fails.
+    """
+    tasks = {m: Task(m.key, m.run) for part in parts for m in part.modules}
+    many = len({t.key for t in tasks.values()})
+    progress(f"synthesise 0/{many}")
+    areas = gather(list(tasks.values()), pool, lambda count: progress(f"synthesise {count}/{many}"))
+    return table_of_parts(parts, dict(zip(tasks, areas, strict=True)))
 
-    if progress:
-        progress(f"synthesise 0/{len(parts)}")
-    with ThreadPoolExecutor(WORKERS) as pool:
-        areas = list(pool.map(run, parts))
+
+def table_of_parts(parts: Sequence[Part], areas: dict[Synthesis, Resources]) -> dict[str, Any]:
+    """As `synthesise_parts`, from the area of each module."""
+    real = [sum((areas[m] for m in part.modules), Resources()) for part in parts]
     rows = [
-        {"name": p.name, "kind": p.kind, "synthesised": dataclasses.asdict(real), "estimated": dataclasses.asdict(p.estimate)}
-        for p, real in zip(parts, areas, strict=True)
+        {"name": p.name, "kind": p.kind, "synthesised": dataclasses.asdict(r), "estimated": dataclasses.asdict(p.estimate)}
+        for p, r in zip(parts, real, strict=True)
     ]
-    sums = (sum(areas, Resources()), sum((p.estimate for p in parts), Resources()))
+    sums = (sum(real, Resources()), sum((p.estimate for p in parts), Resources()))
     return {"units": rows, "total": {"synthesised": dataclasses.asdict(sums[0]), "estimated": dataclasses.asdict(sums[1])}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from dfcompile.dataflow.share import SharedMemory
@@ -59,11 +59,51 @@ def wrapper(unit: Unit, outside: bool = False) -> str:
     )
 
 
-def synthesise_unit(unit: Unit, family: str, library: Path | None = None, default: bool = False, outside: bool = False) -> Resources:
-    """Real area of a unit on a device family.
+@dataclass(frozen=True)
+class Synthesis:
+    """A module to be synthesised by itself for a device family; `run` is its real area.
+
+    sources:  (file name, text) of its SystemVerilog, dependencies first; memories: of the files that it reads
+    default:  map logic with the tool's default instead of for area (see `flow`)
+    """
+
+    sources: tuple[tuple[str, str], ...]
+    memories: tuple[tuple[str, str], ...]
+    top: str
+    family: str
+    default: bool = False
+
+    @property
+    def script(self) -> list[str]:
+        """Commands of Yosys."""
+        read = read_command([f for f, _ in self.sources if f.endswith(".sv")], self.top)
+        return [read, *commands(self.family, self.top, self.default)]
+
+    @property
+    def key(self) -> str:
+        """Of equal modules, on one machine. CompileError where Yosys is missing."""
+        tool = yosys_tool()
+        texts = (part for pair in (*self.sources, *self.memories) for part in pair)
+        return content_key([tool.name, tool.version, *self.script, *texts])
+
+    def run(self) -> Resources:
+        """Synthesise it, or take what has been found before. CompileError where Yosys is missing or fails."""
+        stat = json.loads((cached("synthesis", self.key, self._build) / "stat.json").read_text())
+        return count(stat["modules"][f"\\{self.top}"]["num_cells_by_type"], self.family)
+
+    def _build(self, work: Path) -> None:
+        for name, text in (*self.sources, *self.memories):
+            (work / name).write_text(text)
+        run_yosys(self.script, work)
+        for path in work.iterdir():
+            if path.name not in ("stat.json", f"{self.top}.sv"):
+                path.unlink()
+
+
+def unit_synthesis(unit: Unit, family: str, library: Path | None = None, default: bool = False, outside: bool = False) -> Synthesis:
+    """A unit by itself.
 
     library: folder with the SystemVerilog modules, default the compiler's own
-    default: map logic with the tool's default instead of for area (see `flow`)
     outside: without the memory that it reads through ports
     """
     folder = library or resource_dir("rtl")
@@ -72,11 +112,11 @@ def synthesise_unit(unit: Unit, family: str, library: Path | None = None, defaul
     texts += [(f"{SUMS}.sv", rtl_adders(unit.adders, SUMS))] if unit.adders else []
     texts.append((f"{TOP}.sv", wrapper(unit, outside)))
     memories = [m for m in unit.memories() if not (outside and m.name == unit.ported)]
-    return synthesise_texts(texts, [(f"{m.name}.mem", hex_lines(m.words, m.width)) for m in memories], TOP, family, default)
+    return Synthesis(tuple(texts), tuple((f"{m.name}.mem", hex_lines(m.words, m.width)) for m in memories), TOP, family, default)
 
 
-def synthesise_shared(memory: SharedMemory, family: str, library: Path | None = None) -> Resources:
-    """Real area of two memories in one."""
+def shared_synthesis(memory: SharedMemory, family: str, library: Path | None = None) -> Synthesis:
+    """Two memories in one."""
     folder = library or resource_dir("rtl")
     ports, links = ["input logic clk_i"], [".clk_i"]
     values = ['.File("shared.mem")']
@@ -86,25 +126,5 @@ def synthesise_shared(memory: SharedMemory, family: str, library: Path | None = 
         links += [f".{name}_en_i", f".{name}_addr_i", f".{name}_data_o"]
         values += [f".{name.capitalize()}Width({m.width})", f".{name.capitalize()}Depth({m.depth})"]
     top = f"module {TOP} ({', '.join(ports)});\n  dfc_rom_shared #({', '.join(values)}) u_shared ({', '.join(links)});\nendmodule\n"
-    texts = [("dfc_rom_shared.sv", (folder / "dfc_rom_shared.sv").read_text()), (f"{TOP}.sv", top)]
-    return synthesise_texts(texts, [("shared.mem", hex_lines(memory.words, memory.width))], TOP, family)
-
-
-def synthesise_texts(
-    sources: Sequence[tuple[str, str]], memories: Sequence[tuple[str, str]], top: str, family: str, default: bool = False
-) -> Resources:
-    """Real area of module `top` from (file name, text) of its SystemVerilog, dependencies first, and of the memories that it reads."""
-    script = [read_command([f for f, _ in sources if f.endswith(".sv")], top), *commands(family, top, default)]
-
-    def build(work: Path) -> None:
-        for name, text in (*sources, *memories):
-            (work / name).write_text(text)
-        run_yosys(script, work)
-        for path in work.iterdir():
-            if path.name not in ("stat.json", f"{top}.sv"):
-                path.unlink()
-
-    tool = yosys_tool()
-    key = content_key([tool.name, tool.version, *script, *(part for pair in (*sources, *memories) for part in pair)])
-    stat = json.loads((cached("synthesis", key, build) / "stat.json").read_text())
-    return count(stat["modules"][f"\\{top}"]["num_cells_by_type"], family)
+    texts = (("dfc_rom_shared.sv", (folder / "dfc_rom_shared.sv").read_text()), (f"{TOP}.sv", top))
+    return Synthesis(texts, (("shared.mem", hex_lines(memory.words, memory.width)),), TOP, family)

@@ -296,7 +296,7 @@ def test_a_key_holds_the_level_of_optimisation(project: Path, monkeypatch: pytes
 def test_the_key_of_a_synthesis_holds_the_command_that_reads(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def build(_: Path) -> None:
         with pytest.raises(FileNotFoundError):
-            synthesis.synthesise_texts([("a.sv", "module a; endmodule")], [], "a", "xc7")
+            synthesis.Synthesis((("a.sv", "module a; endmodule"),), (), "a", "xc7").run()
 
     first = key_of(project, build, monkeypatch)
     monkeypatch.setattr(synthesis, "read_command", lambda files, top: "read_verilog")

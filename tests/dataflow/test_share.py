@@ -21,7 +21,7 @@ from dfcompile.mode.synth import synth
 from dfcompile.run.compile import lint
 from dfcompile.run.hls import run_hls
 from dfcompile.run.rtl import run_rtl
-from dfcompile.synthesis.unit import synthesise_shared
+from dfcompile.synthesis.unit import shared_synthesis
 from dfcompile.units.base import Memory
 from tests.backend.designs import joined
 from tests.conftest import ROOT
@@ -106,7 +106,7 @@ def test_values_and_cycles_stay(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shapes", [((300, 18), (300, 18)), ((300, 10), (600, 18)), ((3000, 4), (900, 3)), ((200, 36), (250, 40))])
 def test_yosys_takes_the_blocks_of_the_estimate(family: str, shapes: tuple[tuple[int, int], tuple[int, int]]) -> None:
     pair = SharedMemory(("a", "b"), memory(*shapes[0], seed=1), memory(*shapes[1], seed=2))
-    assert synthesise_shared(pair, family).bram36 == pair.resources(family).bram36
+    assert shared_synthesis(pair, family).run().bram36 == pair.resources(family).bram36
 
 
 @pytest.mark.slow

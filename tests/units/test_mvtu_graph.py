@@ -18,7 +18,7 @@ from dfcompile.folding.fold import cheapest, read_folding
 from dfcompile.ir.graph import Graph, Node, Tensor
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.run.hls import run_hls
-from dfcompile.synthesis.unit import synthesise_unit
+from dfcompile.synthesis.unit import unit_synthesis
 from dfcompile.units.mvtu import Mvtu
 from tests.examples import simulated
 from tests.three_way import check, one_unit, random_codes
@@ -91,7 +91,7 @@ def test_two_units_in_one_file_of_cpp(tmp_path: Path) -> None:
 def test_area_is_that_of_the_matrix(bits: int, density: float) -> None:
     """Within 15 % of synthesis, whatever the weights are (`python -m benchmarks.adder_graphs areas`)."""
     unit = unit_of(matrix(16, 16, bits, density), IntType(bits))
-    real, guess = synthesise_unit(unit, "xc7"), unit.resources("xc7")
+    real, guess = unit_synthesis(unit, "xc7").run(), unit.resources("xc7")
     assert guess.lut == pytest.approx(real.lut, rel=0.15) and guess.ff == pytest.approx(real.ff, rel=0.15)
 
 

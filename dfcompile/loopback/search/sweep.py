@@ -6,6 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from dfcompile.device.boards import Board
 from dfcompile.errors import CompileError, Problem
@@ -18,6 +19,8 @@ from dfcompile.loopback.predict import predict
 from dfcompile.loopback.search.bound import Work, work
 from dfcompile.loopback.traffic import layer_traffic
 from dfcompile.loopback.width import scale_bits, weight_bits
+from dfcompile.tasks.pool import Pool, inline
+from dfcompile.tasks.task import Task, gather
 
 SIDES = (4, 8, 16, 32, 64)
 WEIGHT_WORDS = (128, 256, 512, 1024, 2048, 4096)
@@ -200,8 +203,18 @@ def replayed(point: Point, graphs: Sequence[Graph]) -> Point:
     return dataclasses.replace(point, cycles=cycles, ext_bytes=outside, energy_uj=energy)
 
 
-def sweep(graphs: Sequence[Graph], board: Board, clock: float, most: int = EXACT, progress: Callable[[str], None] | None = None) -> Sweep:
-    """The best engine for a frame of each network. CompileError when none fits the board."""
+def sweep(
+    graphs: Sequence[Graph],
+    board: Board,
+    clock: float,
+    most: int = EXACT,
+    progress: Callable[[str], None] | None = None,
+    pool: Pool | None = None,
+) -> Sweep:
+    """The best engine for a frame of each network. CompileError when none fits the board.
+
+    pool: where engines are replayed, as many at a time as it takes; what is found is the same with any
+    """
     looks = _Looks(graphs, board)
     engines = list(candidates(board, clock, widths(graphs)))
     open_ = [p for c in engines if (p := looks.point(c)) is not None]
@@ -209,15 +222,15 @@ def sweep(graphs: Sequence[Graph], board: Board, clock: float, most: int = EXACT
     best: Point | None = None
     seen: dict[EngineConfig, Point] = {}
     tried = 0
+    replays = _replays(open_, graphs, pool or inline())
     for p in open_:
         if best is not None and best.cycles is not None and p.bound >= best.cycles:
             break
         if tried == most:
             break
-        try:
-            found = replayed(p, graphs)
-        except CompileError as e:
-            looks.refused.append((p.config, e))
+        found = next(replays)
+        if isinstance(found, CompileError):
+            looks.refused.append((p.config, found))
             continue
         tried += 1
         if progress:
@@ -230,6 +243,20 @@ def sweep(graphs: Sequence[Graph], board: Board, clock: float, most: int = EXACT
     left = [p.bound for p in open_ if p.config not in seen and p.bound < best.cycles]
     gap = (best.cycles - min(left)) / best.cycles if left and tried == most else 0.0
     return Sweep(_heat(open_, seen), best, gap, tuple(open_))
+
+
+def _replays(points: Sequence[Point], graphs: Sequence[Graph], pool: Pool) -> Iterator[Point | CompileError]:
+    """What the replay of each point comes to, in order; looked ahead by as many as the pool takes."""
+    rest = iter(enumerate(points))
+    while ahead := list(islice(rest, pool.size())):
+        yield from gather([Task(str(i), _replay, (p, graphs)) for i, p in ahead], pool)
+
+
+def _replay(point: Point, graphs: Sequence[Graph]) -> Point | CompileError:
+    try:
+        return replayed(point, graphs)
+    except CompileError as e:
+        return e
 
 
 def nearest(graphs: Sequence[Graph], board: Board, clock: float, shapes: int = 3) -> Point:
