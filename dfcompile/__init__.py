@@ -56,6 +56,7 @@ def build(
     to: Names = None,
     argmax: bool = False,
     verify: bool = True,
+    max_port_bits: int | None = None,
     dump_ir: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Accelerator:
@@ -71,6 +72,7 @@ def build(
     from_, to:  tensors between which the part lies that is compiled; none: the model's inputs, its outputs
     argmax:     find the largest output in hardware
     verify:     hold each stage against the model
+    max_port_bits: widest port of the accelerator, of a stream or of a loopback engine's buses; default what the board's DMA takes, if any
     dump_ir:    folder for the graph after each pass, as far as the build comes; one of an earlier build is replaced
     progress:   called with the name of each stage
     """
@@ -89,6 +91,7 @@ def build(
         to=to,
         argmax=argmax,
         verify=verify,
+        max_port_bits=max_port_bits,
     )
     return compile_model(Path(model), options, dump_ir, progress)
 

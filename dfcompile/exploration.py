@@ -95,7 +95,7 @@ def _dataflow(search: _Search) -> dict[str, Any]:
     (model,) = search.models
     units = FRONT(search.job(model), model).units
     rows, foldings = [], []
-    for found in front(units, search.board, search.points, search.pool):
+    for found in front(units, search.board, search.points, search.pool, search.options.port_bits):
         rows.append(_row(found, search.board, search.options.mhz))
         foldings.append(found.choices)
         search.progress(f"explore: {len(rows)} designs")

@@ -34,6 +34,7 @@ class Options:
     input_type: what raw input streams carry: ``TYPE[:scale[:offset]]`` for all, ``INPUT=TYPE[:scale[:offset]]`` for one
     from_, to:  tensors between which the part of the model lies that is compiled (in the file: ``from``)
     argmax:     append a hardware ArgMax to the outputs
+    max_port_bits: widest port of the accelerator: of a stream's beats, or of a loopback engine's buses; None: what the board can feed
     verify:     run the streamlined and the unit graph against the model during the build
     """
 
@@ -48,6 +49,7 @@ class Options:
     to: tuple[str, ...] = ()
     argmax: bool = False
     verify: bool = True
+    max_port_bits: int | None = None
 
     def __post_init__(self) -> None:
         problems = list(self._problems())
@@ -103,6 +105,19 @@ class Options:
     def family(self) -> str:
         """Device family that areas are estimated for."""
         return self.target.family if self.target else DEFAULT
+
+    @property
+    def port_bits(self) -> int:
+        """Most bits of a stream's beats at the accelerator's ports; 0: any."""
+        limits = [n for n in (self.max_port_bits, self.target.stream_bits if self.target else 0) if n]
+        return min(limits, default=0)
+
+    @property
+    def engine_board(self) -> Board | None:
+        """The board as a loopback engine sees it: with memory ports no wider than its buses may be."""
+        if self.target is None or self.max_port_bits is None:
+            return self.target
+        return replace(self.target, port_bits=min(self.target.port_bits or self.max_port_bits, self.max_port_bits))
 
     @property
     def mhz(self) -> float:
@@ -194,6 +209,7 @@ def read_config(path: Path) -> dict[str, Any]:
 _KINDS: dict[str, tuple[type, ...]] = {
     "mode": (str,), "board": (str,), "fps": (int, float), "interval": (int,), "clock": (int, float), "folding": (str,),
     "input_type": (str, list), "from": (str, list), "to": (str, list), "argmax": (bool,), "verify": (bool,),
+    "max_port_bits": (int,),
 }  # fmt: skip
 
 

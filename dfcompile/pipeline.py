@@ -88,12 +88,12 @@ def _fold(job: Job, lowered: Lowered) -> FoldedUnits:
 def _optimum(job: Job, units: Graph, reserved: Vector | None = None) -> Folded:
     board, interval = job.options.target, job.options.wanted_interval
     if board and not interval:
-        return fastest(units, board, reserved, job.progress)
-    return cheapest(units, interval, board=board, reserved=reserved, progress=job.progress)
+        return fastest(units, board, reserved, job.progress, job.options.port_bits)
+    return cheapest(units, interval, board=board, reserved=reserved, progress=job.progress, port_bits=job.options.port_bits)
 
 
 def _connect(job: Job, folded: FoldedUnits) -> Connected:
-    return Connected(folded, connect(folded.units))
+    return Connected(folded, connect(folded.units, job.options.port_bits))
 
 
 def _size_fifos(job: Job, connected: Connected) -> Sized:
@@ -107,7 +107,7 @@ def _size_fifos(job: Job, connected: Connected) -> Sized:
         if optimum.solution.fits(budget(board, fifos)):
             break
         optimum = _optimum(job, lowered.units, fifos)
-        design, sizing = size_fifos(connect(apply_folding(lowered.units, optimum.choices)), job.progress)
+        design, sizing = size_fifos(connect(apply_folding(lowered.units, optimum.choices), job.options.port_bits), job.progress)
     design = size_streams(design, sizing.interval, job.progress)
     job.dump("design", design.graph)
     return Sized(lowered.integer, optimum, design, sizing)
@@ -146,7 +146,7 @@ def _program(job: Job, integer: Integer) -> LoopbackAccelerator:
 
 def _make_loopback(job: Job, integer: Integer) -> LoopbackAccelerator:
     options, found = job.options, integer.streamlined
-    made = build_loopback(found.graph, found.host, integer.model, options.kept(), options.target)
+    made = build_loopback(found.graph, found.host, integer.model, options.kept(), options.engine_board)
     made.report["part"] = _part(integer)
     if options.verify:
         check_program(made, found.probes.inputs)
@@ -210,11 +210,11 @@ def _compare_modes(job: Job, sides: _Sides) -> Accelerator:
     dataflow: Roofline | str
     result: Accelerator | None = sides.made
     if sides.made and not misfit:
-        dataflow, loopback = dataflow_side(sides.made, graph, board), estimate_loopback(graph, board, clock)
+        dataflow, loopback = dataflow_side(sides.made, graph, board), estimate_loopback(graph, job.options.engine_board or board, clock)
     else:
         dataflow = (misfit.why or misfit.what) if misfit else ""
         if wanted and sides.lowered:
-            slower = best_dataflow(sides.lowered.units, graph, board, clock)
+            slower = best_dataflow(sides.lowered.units, graph, board, clock, job.options.port_bits)
             dataflow = slower if isinstance(slower, Roofline) and slower.fps < clock * 1e6 / wanted else dataflow
         result, loopback = _loopback_side(job, sides.integer)
     choice = compare(dataflow, loopback, wanted, board, clock, misfit)

@@ -31,6 +31,7 @@ from dfcompile.command.parameter import (
     mode_option,
     model_argument,
     out_argument,
+    port_option,
     quiet_option,
     scheduler_option,
     seeds_option,
@@ -93,6 +94,7 @@ def cli(debug: bool) -> None:
 @from_option
 @to_option
 @argmax_option
+@port_option
 @click.option(
     "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.toml", help="The same options, from a file."
 )

@@ -33,6 +33,9 @@ jobs_option = click.option(
 scheduler_option = click.option(
     "--scheduler", metavar="ADDRESS", help="Work on the workers of this Dask scheduler instead, e.g. tcp://host:8786."
 )
+port_option = click.option(
+    "--max-port-bits", type=int, metavar="N", help="Widest port of the accelerator. Default: what the board's DMA takes, if it has one."
+)
 seeds_option = click.option(
     "--seeds", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N", help="Places tried until one reaches the clock."
 )

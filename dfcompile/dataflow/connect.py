@@ -1,6 +1,7 @@
 """Folded units --> a design: forks where a stream has several readers, converters where layouts differ.
 
-The design's own inputs and outputs have no padding: where a unit's port has, a converter stands between.
+The design's own inputs and outputs have no padding and may have a largest width: where a unit's port has another layout, a converter
+stands between.
 """
 
 from __future__ import annotations
@@ -60,8 +61,9 @@ def converter(shape: tuple[int, int, int], dtype: IntType, given: Layout, wanted
 
 
 class _Connection:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, port_bits: int) -> None:
         self.graph = graph
+        self.port_bits = port_bits
         self.nodes: list[Node] = []
         self.tensors: dict[str, Tensor] = {}
         self.ends: dict[str, list[tuple[str, Stream]]] = {}  # original tensor -> unused (stream, type)
@@ -80,7 +82,7 @@ class _Connection:
     def take(self, tensor: str, wanted: Stream | None) -> str:
         """One end of a stream in the layout that its reader wants; None is the outside."""
         end, stream = self.ends[tensor].pop(0)
-        lanes, run, taps = stream.unpadded.layout if wanted is None else wanted.layout
+        lanes, run, taps = (wanted or stream.outside(self.port_bits)).layout
         if stream.layout == (lanes, run, taps):
             return end
         out = f"{end}>{lanes}" + (f".{run}" if run else "")
@@ -105,9 +107,12 @@ def _plain(name: str) -> str:
     return "".join(c if c.isalnum() else "_" for c in name)
 
 
-def connect(graph: Graph) -> Design:
-    """The design of a folded unit graph; its inputs have the lanes of their first reader, or as many as make no more beats."""
-    state = _Connection(graph)
+def connect(graph: Graph, port_bits: int = 0) -> Design:
+    """The design of a folded unit graph; its inputs have the lanes of their first reader, or as many as make no more beats.
+
+    port_bits: most bits of a port's beats; 0: any
+    """
+    state = _Connection(graph, port_bits)
     readers = graph.consumers()
     for name in graph.inputs:
         t = graph.tensors[name]
@@ -117,7 +122,7 @@ def connect(graph: Graph) -> Design:
         if first is not None:
             layout = unit_of(first).inputs[first.inputs.index(name)].layout
         state.tensors[name] = t
-        state.offer(name, Stream((h, w, c), t.codes, *layout).unpadded, ())
+        state.offer(name, Stream((h, w, c), t.codes, *layout).outside(port_bits), ())
     for node in graph.nodes:
         state.visit(node)
     outputs = tuple(state.take(t, None) for t in graph.outputs)

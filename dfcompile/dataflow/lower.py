@@ -7,12 +7,13 @@ their two ends: `connect` puts forks and width converters in, once the folding i
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from dfcompile.dataflow.sum_tables import Sum, Tables, sum_tables
+from dfcompile.dataflow.vectors import Shape3, flat_nodes, is_direct
 from dfcompile.device.family import DEFAULT
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array, Graph, Node, Tensor
@@ -61,8 +62,6 @@ from dfcompile.units.threshold import Threshold
 from dfcompile.units.upsample import Upsample
 from dfcompile.units.vvtu import Vvtu
 
-Shape3 = tuple[int, int, int]
-
 
 @dataclass(frozen=True, eq=False)
 class Thresholds:
@@ -88,6 +87,7 @@ class _Lowering:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.readers = graph.consumers()
+        self.flat = flat_nodes(graph, self.readers)
         self.nodes: list[Node] = []
         self.tensors: dict[str, Tensor] = {}
         self.alias: dict[str, str] = {}
@@ -141,6 +141,11 @@ class _Lowering:
         h, w, c = self.graph.tensors[name].shape
         return h, w, c
 
+    def _frame(self, node: Node) -> Shape3:
+        """The first input's frame as an elementwise unit takes it: one vector where nothing behind it needs pixels."""
+        h, w, c = self._shape(node.inputs[0])
+        return (1, 1, h * w * c) if node.name in self.flat else (h, w, c)
+
     def add(self, name: str, unit: Unit, inputs: tuple[str, ...], outputs: tuple[str, ...], source: tuple[str, ...]) -> None:
         """Append a unit; its output streams take the unit's types."""
         self.nodes.append(Node(name, unit, tuple(self._stream(t) for t in inputs), outputs, source))
@@ -161,8 +166,8 @@ class _Lowering:
         self._one(node, _window(self._shape(node.inputs[0]), op.window, self._type(node.inputs[0]), 0))
 
     def _int_add(self, node: Node, op: IntAdd) -> None:
-        shape, types = self._shape(node.inputs[0]), (self._type(node.inputs[0]), self._type(node.inputs[1]))
-        add, fused = Add(shape, types, op.factors, op.offset), self._fused(node.outputs[0], shape[2])
+        types = self._type(node.inputs[0]), self._type(node.inputs[1])
+        add, fused = Add(self._frame(node), types, op.factors, op.offset), self._fused(node.outputs[0], self._shape(node.inputs[0])[2])
         if fused and (found := self._by_tables(node, add, fused)):
             self._with_thresholds(node, found, node.inputs, fused)
             return
@@ -188,7 +193,7 @@ class _Lowering:
 
     def _int_mul(self, node: Node, op: IntMul) -> None:
         types = self._type(node.inputs[0]), self._type(node.inputs[1])
-        self._one(node, Multiply(self._shape(node.inputs[0]), types))
+        self._one(node, Multiply(self._frame(node), types))
 
     def _int_matmul(self, node: Node, op: IntMatMul) -> None:
         (a, b), out = node.inputs, node.outputs[0]
@@ -221,7 +226,7 @@ class _Lowering:
 
     def _lookup(self, node: Node, op: LookupCode) -> None:
         out, table = self.graph.tensors[node.outputs[0]].codes, self.graph.constants[node.inputs[1]]
-        self._one(node, Lookup(self._type(node.inputs[0]), out, table, op.base, self._shape(node.inputs[0])))
+        self._one(node, Lookup(self._type(node.inputs[0]), out, table, op.base, self._frame(node)))
 
     def _fused(self, tensor: str, channels: int) -> Thresholds | None:
         """The thresholds behind a tensor, when nothing else reads it."""
@@ -241,9 +246,12 @@ class _Lowering:
         return Thresholds(dtype, values, falls, node, scaling)
 
     def _threshold(self, node: Node, op: ThresholdCode) -> None:
-        shape = self._shape(node.inputs[0])
-        t = self._thresholds(node, shape[2])
-        self._one(node, Threshold(self._type(node.inputs[0]), t.dtype, t.values, t.flip, shape, scaling=t.scaling))
+        shape, channels = self._frame(node), self._shape(node.inputs[0])[2]
+        t = self._thresholds(node, channels)
+        values, flip = t.values, t.flip
+        if flip is not None and len(values) == 1 and shape[2] > channels:  # one row says nothing of how many channels the flips are of
+            values = np.repeat(values, channels, axis=0)
+        self._one(node, Threshold(self._type(node.inputs[0]), t.dtype, values, flip, shape, scaling=t.scaling))
 
     def _int_conv(self, node: Node, op: IntConv) -> None:
         weights = self.graph.constants[node.inputs[1]]
@@ -254,7 +262,7 @@ class _Lowering:
         depthwise = op.groups == shape[2] and oc == shape[2]
         source = self._stream(node.inputs[0])
         run = self.tensors[source].shape[2]  # lanes start again where the stream's own do, if that is within a vector
-        if not _is_direct(op.window, shape, out_shape, op.groups, depthwise):
+        if not is_direct(op.window, shape, out_shape, op.groups, depthwise):
             window = _window(shape, op.window, dtype, op.pad_code, groups=1 if depthwise else op.groups, outer=depthwise)
             source, dtype = f"{node.name}_window:0", window.outputs[0].dtype
             self.add(f"{node.name}_window", window, node.inputs[:1], (source,), node.source)
@@ -340,19 +348,6 @@ class _Lowering:
             self.add(part.name, Split(shape, (size, remaining), dtype), (rest,), (part.outputs[0], out), part.source)
             rest, shape = out, (shape[0], shape[1], remaining)
         self.done.update(part.name for _, part in parts)
-
-
-def _is_direct(window: Window, shape: Shape3, out_shape: Shape3, groups: int, depthwise: bool) -> bool:
-    """Whether the stream already is the sequence of windows: 1x1, or one dense window over the whole frame."""
-    if window.is_trivial:
-        return True
-    return (
-        groups == 1
-        and not depthwise
-        and out_shape[:2] == (1, 1)
-        and window == replace(window, pads=(0, 0, 0, 0), dilation=(1, 1), stuff=(1, 1))
-        and window.kernel == shape[:2]
-    )
 
 
 def _window(shape: Shape3, window: Window, dtype: IntType, pad: int, groups: int = 1, outer: bool = False) -> SlidingWindow:

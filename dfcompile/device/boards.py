@@ -15,7 +15,7 @@ from typing import Any
 
 from dfcompile.device import platform, wiring
 from dfcompile.device.family import FAMILIES
-from dfcompile.device.platform import Platform
+from dfcompile.device.platform import DMA_BITS, Platform
 from dfcompile.device.wiring import Wiring
 from dfcompile.errors import Problem, SettingError, did_you_mean
 from dfcompile.store.setting import read_toml, wrong_number
@@ -80,6 +80,11 @@ class Board:
     def reachable(self, clock: float) -> float:
         """What the logic moves to and from the external memory at `clock` MHz, 10^9 bytes per second: a beat a cycle at each port."""
         return min(self.bandwidth, self.ports * self.port_bits / 8 * clock / 1000) if self.ports else self.bandwidth
+
+    @property
+    def stream_bits(self) -> int:
+        """Widest beat that what feeds a design's streams moves at once; 0: it has no such limit."""
+        return DMA_BITS if self.vivado else 0
 
     @property
     def usable(self) -> dict[str, float]:

@@ -9,6 +9,10 @@ KINDS = ("zynq-7000", "zynq-ultrascale", "jtag", "xrt")
 """A processing system of either generation; an FPGA without one, whose host comes over JTAG; a card, whose host is XRT."""
 
 
+DMA_BITS = 1024
+"""Widest stream of AMD's AXI DMA (PG021) and of a data mover in a card."""
+
+
 @dataclass(frozen=True)
 class Platform:
     """What the scripts for Vivado need of a board.

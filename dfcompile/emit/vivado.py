@@ -17,10 +17,6 @@ from dfcompile.emit.resource import render
 
 PORT = re.compile(r"^\s*(input|output)\s+logic\s*(\[[^\]]+\])?\s*(\w+)\s*,?\s*$", re.MULTILINE)
 BUS = re.compile(r"(s_axi_control|m_axi_[a-z]+|[sm]_axis\d*)_(\w+)")
-DMA_BITS = 1024
-"""Widest stream of an AXI DMA (PG021)."""
-WIDEST_BYTES = 512
-"""Widest stream of the AXI4-Stream width converter (PG085)."""
 OUTLETS = 16
 """Ports of a SmartConnect (PG247)."""
 JTAG_MEMORY = 1 << 16
@@ -61,16 +57,12 @@ class StreamPort:
 
     @property
     def dma_bits(self) -> int:
-        return min(8 * self.bytes, DMA_BITS)
+        return 8 * self.bytes
 
     @property
     def memory_bits(self) -> int:
         """Data width of the DMA on the memory's side: as wide as its stream at least."""
         return max(32, self.port_bits, self.dma_bits)
-
-    @property
-    def widened(self) -> bool:
-        return 8 * self.bytes > DMA_BITS
 
     @property
     def mover(self) -> str:
@@ -169,9 +161,6 @@ def emit_vivado(name: str, options: Mapping[str, Any], rtl: Path, folder: Path) 
 def unwired(top: Top, board: Mapping[str, Any]) -> str:
     """Why no bitstream of the top is made for a board; "" where one is."""
     streams = top.streams(board["port_bits"])
-    wide = [s.axis for s in streams if s.bytes > (WIDEST_BYTES if board["kind"] != "xrt" else DMA_BITS // 8)]
-    if wide:
-        return f"{', '.join(wide)}: a beat is wider than the board's DMA takes"
     if not streams and board["kind"] == "xrt":
         return "the loopback engine has 32-bit addresses, which do not reach the card's memory"
     if not streams and board["kind"] == "jtag":

@@ -90,18 +90,21 @@ def cheapest(
     board: Board | None = None,
     reserved: Vector | None = None,
     progress: Progress = lambda text: None,
+    port_bits: int = 0,
 ) -> Folded:
     """The least LUT equivalents for an interval, within a board's budget when one is given; CompileError when there is none.
 
     interval: where it is None, of about `DEFAULT_LANES` lanes, as far as the units allow
     reserved: what FIFOs take of the board, in the order of cost.MEASURES
+    port_bits: most bits of a beat at the design's ports; 0: any
     """
-    problem = FoldProblem(graph, board.family if board else family, progress)
+    problem = FoldProblem(graph, board.family if board else family, progress, port_bits)
     if interval is None:
         interval = max(problem.fastest(), -(-macs(graph) // DEFAULT_LANES))
-    slow = [(n, u) for n, u in problem.units.items() if problem.table.fastest(u) > interval]
+    slow = [_too_slow(n, u, problem.table.fastest(u), interval) for n, u in problem.units.items() if problem.table.fastest(u) > interval]
+    slow += [_too_narrow(n, beats, port_bits, interval) for n, beats in problem.beats.items() if beats > interval]
     if slow:
-        raise CompileError([_too_slow(n, u, problem.table.fastest(u), interval) for n, u in slow])
+        raise CompileError(slow)
     limit = budget(board, reserved) if board else None
     found = _cheapest(problem, interval, board, limit)
     if found.best is None:
@@ -115,12 +118,15 @@ def _costing(graph: Graph, problem: FoldProblem, interval: int, found: Solution)
     return Folded(_untied(graph, found), found.cycles, "cost", found.cost, found.bound, found, every)
 
 
-def fastest(graph: Graph, board: Board, reserved: Vector | None = None, progress: Progress = lambda text: None) -> Folded:
+def fastest(
+    graph: Graph, board: Board, reserved: Vector | None = None, progress: Progress = lambda text: None, port_bits: int = 0
+) -> Folded:
     """The least interval within a board's budget, and there the least LUT equivalents; CompileError when none fits.
 
     reserved: what FIFOs take of the board, in the order of cost.MEASURES
+    port_bits: most bits of a beat at the design's ports; 0: any
     """
-    problem = FoldProblem(graph, board.family, progress)
+    problem = FoldProblem(graph, board.family, progress, port_bits)
     limit = budget(board, reserved)
     candidates = problem.candidates()
     answers = [Answer(None, False)] * len(candidates)
@@ -162,14 +168,15 @@ def first_true(decide: Callable[[int], bool | None], count: int) -> tuple[int, i
         silent = [s for s in silent if proven < s < known]
 
 
-def front(graph: Graph, board: Board, points: int = 12, pool: Pool | None = None) -> Iterator[Folded]:
+def front(graph: Graph, board: Board, points: int = 12, pool: Pool | None = None, port_bits: int = 0) -> Iterator[Folded]:
     """Cheapest designs from the fastest within the budget to the slowest, at about `points` intervals.
 
     pool: where they are looked for, as many at a time as it takes; the designs are the same with any
+    port_bits: most bits of a beat at the design's ports; 0: any
     """
-    first = fastest(graph, board)
+    first = fastest(graph, board, port_bits=port_bits)
     yield first
-    problem = FoldProblem(graph, board.family)
+    problem = FoldProblem(graph, board.family, port_bits=port_bits)
     candidates = [c for c in problem.candidates() if c > first.interval]
     ratio = (candidates[-1] / first.interval) ** (1 / max(points - 1, 1)) if candidates else 1.0
     last, cost = first.interval, first.solution.cost
@@ -221,6 +228,16 @@ def _too_slow(name: str, unit: Unit, best: int, interval: int) -> Problem:
         f"node {name}",
         f"fully parallel it needs {best}",
         f"ask for an interval of {best} cycles or more",
+    )
+
+
+def _too_narrow(name: str, beats: int, port_bits: int, interval: int) -> Problem:
+    return Problem(
+        "interval-too-short",
+        f"a port of {port_bits} bits cannot pass a frame in {interval} cycles",
+        f"tensor {name}",
+        f"a frame is {beats} beats there",
+        f"ask for an interval of {beats} cycles or more, or for a wider port with --max-port-bits",
     )
 
 

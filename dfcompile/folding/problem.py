@@ -31,7 +31,7 @@ class Edge:
 
     ends: (unit, place in Option.layouts) of the stream's producer and of its reader
     tied: they must agree
-    outside: the stream comes from outside, in the layout of the first port without its padding
+    outside: the stream comes from outside, in the layout that a port for the first reader has
     """
 
     ends: tuple[tuple[str, int], tuple[str, int]]
@@ -43,7 +43,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class Border:
-    """A port on a stream of the outside, which has no padding; `count` converters stand there if the port has."""
+    """A unit's port on a stream of the outside; `count` converters stand there if that has another layout."""
 
     end: tuple[str, int]
     count: int
@@ -54,7 +54,7 @@ class Border:
 
 @dataclass(frozen=True)
 class Copies:
-    """Forks of a stream with the layout of one port; `outside`: without its padding."""
+    """Forks of a stream with the layout of one port; `outside`: with that of the design's port for it."""
 
     end: tuple[str, int]
     count: int
@@ -64,10 +64,16 @@ class Copies:
 
 
 class FoldProblem:
-    """Units, edges and their costs on one device family."""
+    """Units, edges and their costs on one device family.
 
-    def __init__(self, graph: Graph, family: str, progress: Progress = silent) -> None:
+    port_bits: most bits of a beat at the design's ports; 0: any
+    beats:     design's input or output -> fewest beats of a frame there
+    """
+
+    def __init__(self, graph: Graph, family: str, progress: Progress = silent, port_bits: int = 0) -> None:
         self.family = family
+        self.port_bits = port_bits
+        self.beats = _port_beats(graph, port_bits)
         self.table = OptionTable(family, progress)
         self.units = {n.name: unit_of(n) for n in graph.nodes}
         self.edges: list[Edge] = []
@@ -115,10 +121,13 @@ class FoldProblem:
     def converter(self, edge: Edge, given: Layout, wanted: Layout) -> Vector:
         """Area between two layouts, in LUT, FF, ...; infinite where the edge is tied."""
         if edge.outside:
-            given = _unpadded(edge.shape, edge.dtype, given)
+            given = self._outside(edge.shape, edge.dtype, given)
         if edge.tied and given != wanted:
             return np.full(len(MEASURES), np.inf)
         return self._between(edge.shape, edge.dtype, given, wanted)
+
+    def _outside(self, shape: Shape3, dtype: IntType, layout: Layout) -> Layout:
+        return Stream(shape, dtype, *layout).outside(self.port_bits).layout
 
     def _between(self, shape: Shape3, dtype: IntType, given: Layout, wanted: Layout) -> Vector:
         if given == wanted:
@@ -130,7 +139,7 @@ class FoldProblem:
 
     def _border(self, border: Border, layout: Layout) -> Vector:
         """Area between a port and the outside."""
-        ends = (_unpadded(border.shape, border.dtype, layout), layout)
+        ends = (self._outside(border.shape, border.dtype, layout), layout)
         return border.count * self._between(border.shape, border.dtype, *(ends if border.reads else ends[::-1]))
 
     def options(self, interval: float, every: bool = False) -> Options:
@@ -145,7 +154,7 @@ class FoldProblem:
                 found[name] = [self._with_forks(o, copies, o.layouts[place]) for o in found[name]]
         for border in self.borders:
             name, place = border.end
-            found[name] = [_plus(o, self._border(border, o.layouts[place])) if o.layouts[place][1] else o for o in found[name]]
+            found[name] = [_plus(o, self._border(border, o.layouts[place])) for o in found[name]]
         for edge in self.edges:
             (a, i), (b, j) = edge.ends
             if a == b:
@@ -153,7 +162,7 @@ class FoldProblem:
         return found
 
     def _with_forks(self, option: Option, copies: Copies, layout: Layout) -> Option:
-        lanes, run, taps = _unpadded(copies.shape, copies.dtype, layout) if copies.outside else layout
+        lanes, run, taps = self._outside(copies.shape, copies.dtype, layout) if copies.outside else layout
         fork = Fork(copies.shape, copies.dtype, lanes, run=run, taps=taps)
         return _plus(option, copies.count * vector(fork.resources(self.family)))
 
@@ -168,18 +177,23 @@ class FoldProblem:
         return left, right, np.array([[self.converter(edge, p, q) for q in right] for p in left])
 
     def fastest(self) -> int:
-        """The interval when every unit is as parallel as it can be."""
-        return max((self.table.fastest(u) for u in self.units.values()), default=1)
+        """The interval when every unit is as parallel as it can be, and every port as wide."""
+        return max((*(self.table.fastest(u) for u in self.units.values()), *self.beats.values()), default=1)
 
     def candidates(self) -> list[int]:
         """All intervals at which the choice may change, rising, from the fastest on."""
         fastest = self.fastest()
-        return sorted({c for u in self.units.values() for c in (f.cycles for f in self.table.foldings(u)) if c >= fastest})
+        return sorted({fastest, *(f.cycles for u in self.units.values() for f in self.table.foldings(u) if f.cycles >= fastest)})
 
 
 def _plus(option: Option, area: Vector) -> Option:
     return Option(option.choice, option.cycles, option.layouts, option.area + area)
 
 
-def _unpadded(shape: Shape3, dtype: IntType, layout: Layout) -> Layout:
-    return Stream(shape, dtype, *layout).unpadded.layout
+def _port_beats(graph: Graph, port_bits: int) -> dict[str, int]:
+    """Fewest beats of a frame at each of a design's ports."""
+    found = {}
+    for name in (*graph.inputs, *graph.outputs):
+        h, w, c = graph.tensors[name].shape
+        found[name] = Stream((h, w, c), graph.tensors[name].codes, h * w * c).outside(port_bits).beats
+    return found

@@ -44,6 +44,12 @@ class Requantization:
         rest = np.array([v & ((1 << self.shift) - 1) for v in shifted], np.int64)
         return Requantization(np.broadcast_to(self.multiplier * scale, rest.shape).copy(), rest, self.base + more, self.shift)
 
+    def tiled(self, times: int) -> Requantization:
+        """The same for so many times the channels, which have these rows again and again."""
+        if self.shared:
+            return self
+        return Requantization(np.tile(self.multiplier, times), np.tile(self.offset, times), np.tile(self.base, times), self.shift)
+
     def words(self, channels: int) -> list[int]:
         """For each channel what is stored: multiplier, then base * 2**shift + offset above it, both two's complement."""
         low, high = self.factor_bits, self.offset_bits

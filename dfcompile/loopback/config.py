@@ -15,6 +15,10 @@ LEAST_SCALE_LEVELS = 5
 """A requantization takes as many stages as so many levels of thresholds, and its words lie among their nodes."""
 
 
+BUS_BITS = (32, 64, 128)
+"""Widths that the AXI4 masters come in."""
+
+
 @dataclass(frozen=True)
 class EngineConfig:
     """One engine.
@@ -55,7 +59,7 @@ class EngineConfig:
                 return f"{name}={value} must be a power of two"
         if self.tree_levels < 1:
             return "tree_levels is 1 at least"
-        if self.weight_bits not in (2, 4, 8) or self.bus_bits not in (32, 64, 128) or self.acc_bits not in (32, 64):
+        if self.weight_bits not in (2, 4, 8) or self.bus_bits not in BUS_BITS or self.acc_bits not in (32, 64):
             return "weight_bits is 2, 4 or 8, bus_bits 32, 64 or 128, and acc_bits 32 or 64"
         if not 0 <= self.scale_bits <= min(MOST_SCALE_BITS, self.acc_bits):
             return f"scale_bits={self.scale_bits} must be from 0 to {min(MOST_SCALE_BITS, self.acc_bits)}"

@@ -38,10 +38,10 @@ def dataflow_side(made: DataflowAccelerator, graph: Graph, board: Board) -> Roof
     return _dataflow_roofs(width, report["model"]["macs"], frame_bytes(graph), report["timing"]["fps"], board, report["clock_mhz"], True)
 
 
-def best_dataflow(units: Graph, graph: Graph, board: Board, clock: float) -> Roofline | str:
+def best_dataflow(units: Graph, graph: Graph, board: Board, clock: float, port_bits: int = 0) -> Roofline | str:
     """The fastest folding that the board holds, FIFOs not counted; why there is none."""
     try:
-        found = fastest(units, board)
+        found = fastest(units, board, port_bits=port_bits)
     except CompileError as e:
         return e.problems[0].why or e.problems[0].what
     width = sum(unit_of(n).folded(**found.choices[n.name]).mac_rate for n in units.nodes)

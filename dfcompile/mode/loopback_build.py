@@ -15,7 +15,7 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array, Graph
 from dfcompile.ir.intop import IntConv
 from dfcompile.loopback.area import fits, resources
-from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.config import BUS_BITS, EngineConfig
 from dfcompile.loopback.engine import run_program
 from dfcompile.loopback.search.sweep import sweep, widths
 from dfcompile.loopback.traffic import layer_traffic
@@ -90,9 +90,15 @@ def build_loopback(
     CompileError when the engine cannot run the network or none fits the board.
     """
     family = board.family if board else DEFAULT
+    widest = int(options.get("max_port_bits") or BUS_BITS[-1])
+    if widest < BUS_BITS[0]:
+        raise CompileError(_too_narrow(widest))
     config, batch = EngineConfig(**widths([graph])), 1
+    config = dataclasses.replace(config, bus_bits=max(b for b in BUS_BITS if b <= min(widest, config.bus_bits)))
     if options.get("folding") is not None:
         config, batch = read_engine(options["folding"])
+        if config.bus_bits > widest:
+            raise CompileError(_over_port(config, widest))
         if board and 0 < board.port_bits < config.bus_bits:
             raise CompileError(_too_wide(config, board))
         if board and not fits(config, family, board.budget):
@@ -146,6 +152,16 @@ def _too_wide(config: EngineConfig, board: Board) -> Problem:
     why = f"its bus has {config.bus_bits} bits, and a beat of more than {board.port_bits} takes a memory port of the board several cycles"
     help_ = f'give it "bus_bits": {board.port_bits}'
     return Problem("does-not-fit", f"the given engine does not fit {board.name}", why=why, help=help_)
+
+
+def _too_narrow(widest: int) -> Problem:
+    what, why = f"ports of {widest} bits are too narrow for a loopback engine", f"its buses have {BUS_BITS[0]} bits or more"
+    return Problem("bad-option", what, why=why, help=f"give --max-port-bits {BUS_BITS[0]} or more, or --mode dataflow")
+
+
+def _over_port(config: EngineConfig, widest: int) -> Problem:
+    what = f"the given engine has a wider bus than --max-port-bits {widest}"
+    return Problem("bad-folding", what, why=f"its bus has {config.bus_bits} bits", help="give it a narrower bus, or the option more bits")
 
 
 def loopback_roofline(acc: LoopbackAccelerator) -> Roofline:

@@ -9,17 +9,20 @@ from typing import Any
 
 from dfcompile.errors import Problem, SettingError
 
-NUMBERS: Mapping[str, tuple[float, float]] = {"fps": (1e-9, 1e12), "interval": (1, 1e15), "clock": (1e-3, 1e5)}
+NUMBERS: Mapping[str, tuple[float, float]] = {
+    "fps": (1e-9, 1e12), "interval": (1, 1e15), "clock": (1e-3, 1e5), "max_port_bits": (1, 1e6),
+}  # fmt: skip
+INTEGERS = ("interval", "max_port_bits")
 """Least and most of the options that are numbers."""
 
 
 def wrong_number(name: str, value: Any) -> str:
-    """What to give in place of the value of fps, interval or clock; "" where that is right or None."""
+    """What to give in place of the value of one of `NUMBERS`; "" where that is right or None."""
     least, most = NUMBERS[name]
-    kinds = (int,) if name == "interval" else (int, float)
+    kinds = (int,) if name in INTEGERS else (int, float)
     if value is None or (isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= most):
         return ""
-    return f"give {'an integer' if name == 'interval' else 'a number'} from {least:,g} to {most:,g}{' (MHz)' if name == 'clock' else ''}"
+    return f"give {'an integer' if name in INTEGERS else 'a number'} from {least:,g} to {most:,g}{' (MHz)' if name == 'clock' else ''}"
 
 
 def shown(value: Any) -> str:

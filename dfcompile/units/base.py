@@ -95,6 +95,13 @@ class Stream:
         most = -(-self.run // self.lanes)
         return Stream(self.shape, self.dtype, next(d for d in divisors(self.run) if self.run // d <= most))
 
+    def outside(self, most_bits: int) -> Stream:
+        """The same elements at a port: without padding in no more beats, or in as few as there are of at most `most_bits` (0: any)."""
+        plain = self.unpadded
+        if not most_bits or plain.width <= most_bits:
+            return plain
+        return Stream(self.shape, self.dtype, max(d for d in divisors(self.elements) if d == 1 or d * self.dtype.bits <= most_bits))
+
     def arrange(self, codes: Array, padding: int = 0) -> Array:
         """Codes of n frames as they lie in beats: (n, h, w, c) -> (n, beats, lanes)."""
         if not self.run:
@@ -327,35 +334,6 @@ class Unit(ABC):
 
     def __str__(self) -> str:
         return f"{self.kind}<{', '.join(f'{k}={v}' for k, v in self.parameters().items())}>"
-
-
-class MacUnit(Unit):
-    """A unit that multiplies by constant weights: `pe` results at a time from `simd` inputs each."""
-
-    fold_fields: ClassVar[tuple[str, ...]] = ("pe", "simd")
-    weights: Array
-    pe: int
-    simd: int
-
-    @property
-    def ported(self) -> str:
-        return "Weights"
-
-    def ports(self, field: str) -> tuple[Stream, ...]:
-        return self.inputs if field == "simd" else self.outputs
-
-    @property
-    def weight_count(self) -> int:
-        return self.weights.size
-
-    @property
-    def macs(self) -> int:
-        h, w, _ = self.outputs[0].shape
-        return h * w * self.weight_count
-
-    @property
-    def mac_lanes(self) -> int:
-        return self.pe * self.simd
 
 
 def unit_of(node: Node) -> Unit:

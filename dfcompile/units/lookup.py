@@ -13,6 +13,7 @@ from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Memory, Stream, Unit, check_codes, pack_words, quotients
 from dfcompile.units.parts.carrier import carrier
+from dfcompile.units.parts.period import period
 from dfcompile.units.parts.schedule import Schedule, one_to_one
 
 
@@ -20,7 +21,7 @@ from dfcompile.units.parts.schedule import Schedule, one_to_one
 class Lookup(Unit):
     """out = table[c, x - base] for each element x of channel c.
 
-    table: (channels or 1, entries) integers of out_dtype; base is the code of entry 0
+    table: (rows or 1, entries) integers of out_dtype, channel c has row c % rows, and rows divides channels; base is the code of entry 0
     shape: (H, W, channels)
     pe:    channels at once, at most all; every lane has its own copy of its channels' tables
     """
@@ -41,7 +42,7 @@ class Lookup(Unit):
     def __post_init__(self) -> None:
         if not 1 <= self.pe <= self.shape[2]:
             raise ValueError(f"pe={self.pe} must be 1 to {self.shape[2]}, the channels")
-        if len(self.table) not in (1, self.shape[2]):
+        if self.shape[2] % len(self.table):
             raise ValueError(f"a table for {len(self.table)} channels does not serve {self.shape[2]}")
 
     def check_constants(self) -> None:
@@ -53,8 +54,12 @@ class Lookup(Unit):
         return len(self.table) == 1
 
     @property
+    def _period(self) -> int:
+        return self.shape[2] if self._shared else period(len(self.table), self.pe, self.shape[2])
+
+    @property
     def _folds(self) -> int:
-        return 1 if self._shared else -(-self.shape[2] // self.pe)
+        return 1 if self._shared else -(-self._period // self.pe)
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
@@ -69,7 +74,7 @@ class Lookup(Unit):
         table = self.table.astype(carrier(codes[0], self.out_dtype.lo, self.out_dtype.hi))
         if self._shared:
             return (table[0][index],)
-        return (table[np.arange(self.shape[2]), index],)
+        return (table[np.arange(self.shape[2]) % len(table), index],)
 
     @property
     def latency(self) -> int:
@@ -87,8 +92,8 @@ class Lookup(Unit):
     def parameters(self) -> dict[str, int]:
         h, w, channels = self.shape
         return {
-            "Vectors": h * w,
-            "Channels": channels,
+            "Vectors": h * w * channels // self._period,
+            "Channels": self._period,
             "Pe": self.pe,
             "InBits": self.in_dtype.bits,
             "OutBits": self.out_dtype.bits,
@@ -106,6 +111,7 @@ class Lookup(Unit):
         entries = self.in_dtype.decode(np.arange(1 << self.in_dtype.bits, dtype=np.uint64)) - self.base
         full = self.table[:, np.clip(entries, 0, self.table.shape[1] - 1)]
         if not self._shared:
+            full = np.tile(full, (self._period // len(full), 1))
             full = np.pad(full, ((0, self._folds * self.pe - len(full)), (0, 0)), mode="edge")
         words = full.reshape(self._folds, -1, len(entries)).transpose(1, 0, 2).reshape(-1, 1)
         depth = self._folds << self.in_dtype.bits

@@ -13,7 +13,7 @@ from dfcompile.device.area import STYLE_CODES, rom_style
 from dfcompile.device.resources import Resources
 from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import BIPOLAR, IntType, exact_dtype
-from dfcompile.units.base import Array, MacUnit, Memory, Stream, check_codes, divisors, pack_words, quotients
+from dfcompile.units.base import Array, Memory, Stream, check_codes, divisors, pack_words, quotients
 from dfcompile.units.parts import mac_area
 from dfcompile.units.parts.adder_graph import Sums
 from dfcompile.units.parts.arithmetic import (
@@ -28,6 +28,7 @@ from dfcompile.units.parts.arithmetic import (
     threshold_styles,
 )
 from dfcompile.units.parts.graph_form import GraphForm, graph_form
+from dfcompile.units.parts.mac_unit import MacUnit
 from dfcompile.units.parts.schedule import Give, Process, Schedule
 from dfcompile.units.parts.sparse_form import CHOICES, KEEP, PATTERNS, SKIP, SparseForm
 from dfcompile.units.parts.thresholding import Thresholding, check_steps

@@ -16,6 +16,7 @@ from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Memory, Stream, Unit, quotients
 from dfcompile.units.parts import mac_area
 from dfcompile.units.parts.arithmetic import threshold_styles
+from dfcompile.units.parts.period import period
 from dfcompile.units.parts.schedule import Schedule, one_to_one
 from dfcompile.units.parts.thresholding import Thresholding, check_steps
 
@@ -24,8 +25,8 @@ from dfcompile.units.parts.thresholding import Thresholding, check_steps
 class Threshold(Unit):
     """code = lo + #{k : x >= T_k} for each element, with the thresholds of its channel.
 
-    thresholds: (channels or 1, 2**out_dtype.bits - 1), rising
-    flip:       (channels,): code = hi - #{k : x >= T_k} where true; or None
+    thresholds: (rows or 1, 2**out_dtype.bits - 1), rising; channel c has row c % rows, and rows divides channels
+    flip:       (rows,), or (channels,) with one row of thresholds: code = hi - #{k : x >= T_k} where true; or None
     shape:      (H, W, channels)
     pe:         channels at once, at most all
     scaling:    the thresholds as a requantization, equal to them on every element that occurs; or None
@@ -47,10 +48,12 @@ class Threshold(Unit):
     def __post_init__(self) -> None:
         if not 1 <= self.pe <= self.shape[2]:
             raise ValueError(f"pe={self.pe} must be 1 to {self.shape[2]}, the channels")
+        if self.shape[2] % len(self.thresholds):
+            raise ValueError(f"thresholds for {len(self.thresholds)} channels do not serve {self.shape[2]}")
 
     def check_constants(self) -> None:
         """ValueError unless what is stored of the unit is what its types and sizes say."""
-        check_steps(self.thresholds, self.flip, self.scaling, self.out_dtype, self.shape[2])
+        check_steps(self.thresholds, self.flip, self.scaling, self.out_dtype, self._rows)
 
     @cached_property
     def _counting(self) -> Thresholding:
@@ -64,8 +67,16 @@ class Threshold(Unit):
         return self._counting.affine(2, np.array([-1]), IntType(1))
 
     @property
+    def _rows(self) -> int:
+        return self.shape[2] if len(self.thresholds) == 1 else len(self.thresholds)
+
+    @property
+    def _period(self) -> int:
+        return period(self._rows, self.pe, self.shape[2])
+
+    @property
     def _folds(self) -> int:
-        return -(-self.shape[2] // self.pe)
+        return -(-self._period // self.pe)
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
@@ -76,7 +87,7 @@ class Threshold(Unit):
         return (Stream(self.shape, self.out_dtype, self.pe, self.shape[2]),)
 
     def compute(self, *codes: Array) -> tuple[Array, ...]:
-        return (self._counting.codes(codes[0]),)
+        return (self._counting.codes(codes[0].reshape(-1, self._rows)).reshape(codes[0].shape),)
 
     @property
     def latency(self) -> int:
@@ -95,8 +106,8 @@ class Threshold(Unit):
         h, w, channels = self.shape
         stored = self._stored
         return {
-            "Vectors": h * w,
-            "Channels": channels,
+            "Vectors": h * w * channels // self._period,
+            "Channels": self._period,
             "Pe": self.pe,
             "InBits": stored.acc.bits,
             "InSigned": int(stored.acc.signed),
@@ -108,7 +119,7 @@ class Threshold(Unit):
         }
 
     def memories(self) -> tuple[Memory, ...]:
-        return (self._stored.memory(self.shape[2], self.pe, self.threshold_style),)
+        return (self._stored.tiled(self._period // self._rows).memory(self._period, self.pe, self.threshold_style),)
 
     def folded(self, **choice: Any) -> Self:
         made = super().folded(**choice)
@@ -121,7 +132,7 @@ class Threshold(Unit):
 
     @property
     def dimensions(self) -> Mapping[str, Hashable]:
-        return {"thresholds": self._stored.size, "flip": None, "scaling": None}
+        return {"thresholds": (self._stored.size, self._rows), "flip": None, "scaling": None}
 
     def foldings(self) -> Iterator[dict[str, int]]:
         for pe in quotients(self.shape[2]):

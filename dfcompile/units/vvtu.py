@@ -13,9 +13,10 @@ from dfcompile.device.area import STYLE_CODES, rom_style
 from dfcompile.device.resources import Resources
 from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import BIPOLAR, IntType, exact_dtype
-from dfcompile.units.base import Array, MacUnit, Memory, Stream, check_codes, pack_words, quotients
+from dfcompile.units.base import Array, Memory, Stream, check_codes, pack_words, quotients
 from dfcompile.units.parts import mac_area
 from dfcompile.units.parts.arithmetic import ARITHMETIC, ARITHMETIC_CODES, MacForm, mac_form, mac_styles, style_fields, sum_bound
+from dfcompile.units.parts.mac_unit import MacUnit
 from dfcompile.units.parts.schedule import Give, Process, Schedule
 from dfcompile.units.parts.thresholding import Thresholding, check_steps
 

@@ -11,7 +11,7 @@ import pytest
 import dfcompile as dfc
 from dfcompile.device.boards import boards, find_board
 from dfcompile.emit.engine import TOP, emit_rtl_engine
-from dfcompile.emit.vivado import Top, emit_vivado, unwired
+from dfcompile.emit.vivado import emit_vivado
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.options import Options
 from dfcompile.toolchain import require_tool, verilator_root
@@ -184,37 +184,6 @@ def test_the_plain_top_fits_the_design(rtl: Path, mode: str, tmp_path: Path) -> 
     command = ["env", f"VERILATOR_ROOT={verilator_root()}", str(require_tool("verilator").path), *lint]
     found = subprocess.run(command, cwd=rtl / mode / "rtl", capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
-
-
-def test_wide_streams_get_converters(tmp_path: Path) -> None:
-    """The DMA has 1,024 bits at most, a converter 4,096; a wider beat has no block design, and the reason is told."""
-    board: dict[str, Any] = Options(board="pynq-z2").kept()
-    for bits in (1024, 4096, 8192):
-        folder = tmp_path / str(bits)
-        (folder / "rtl").mkdir(parents=True)
-        (folder / "rtl" / "wide.sv").write_text(stream_top(bits))
-        (folder / "rtl" / "files.f").write_text("wide.sv\n")
-        emit_vivado("wide", board, folder / "rtl", folder / "vivado")
-        assert (folder / "vivado" / "design.tcl").exists() == (bits <= 4096)
-        assert ("a beat is wider" in unwired(Top.read("wide", folder / "rtl"), board["vivado"])) == (bits > 4096)
-        if bits <= 4096:
-            run(folder / "vivado" / "design.tcl", folder / "work")
-            assert ("dwidth" in (folder / "vivado" / "design.tcl").read_text()) == (bits > 1024)
-
-
-def stream_top(bits: int) -> str:
-    """A top with a register port, a wide input and a narrow output; its inside does not matter."""
-    lines = ["aclk", "aresetn"]
-    ports = [f"input logic {n}" for n in lines]
-    control = {"aw": ("addr:8", "valid"), "w": ("data:32", "valid"), "ar": ("addr:8", "valid"), "b": ("ready",), "r": ("ready",)}
-    answers = ("awready", "wready", "arready", "bvalid", "rvalid", "rdata:32")
-    for side, names in [("input", [c + n for c, all_ in control.items() for n in all_]), ("output", list(answers))]:
-        for name, _, width in (n.partition(":") for n in names):
-            ports.append(f"{side} logic {f'[{int(width) - 1}:0] ' if width else ''}s_axi_control_{name}")
-    for axis, width, into, out in (("s_axis", bits, "input", "output"), ("m_axis", 16, "output", "input")):
-        ports += [f"{into} logic [{width - 1}:0] {axis}_tdata", f"{into} logic [{width // 8 - 1}:0] {axis}_tkeep"]
-        ports += [f"{into} logic {axis}_tlast", f"{into} logic {axis}_tvalid", f"{out} logic {axis}_tready"]
-    return "module wide (\n  " + ",\n  ".join(ports) + "\n);\nendmodule\n"
 
 
 def test_other_boards_get_none(examples: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,9 @@ def lookups(draw: st.DrawFn) -> Lookup:
     rng = np.random.default_rng(draw(st.integers(0, 999)))
     shape = (draw(st.integers(1, 2)), 3, channels)
     x = draw(types(10, bipolar=False))
-    return lookup(rng, x, draw(types(9)), shape, draw(st.booleans()), **fields)
+    unit = lookup(rng, x, draw(types(9)), shape, draw(st.booleans()), **fields)
+    pixels = draw(st.integers(1, 3))
+    return replace(unit, shape=(*shape[:2], pixels * channels), pe=draw(st.integers(1, pixels * channels)))
 
 
 @given(lookups(), st.sampled_from([np.float32, np.int16, np.int64]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,27 @@ def thresholds(draw: st.DrawFn, most_out_bits: int = 5) -> Threshold:
     operands = Operands(draw(types(12)), BIPOLAR, draw(types(most_out_bits)), draw(st.booleans()), draw(st.booleans()))
     fields = {"pe": draw(st.integers(1, channels)), "threshold_style": draw(st.sampled_from(["auto", "lut", "bram"]))}
     rng = np.random.default_rng(draw(st.integers(0, 999)))
-    return threshold(rng, operands, (draw(st.integers(1, 2)), 3, channels), **fields)
+    shape = (draw(st.integers(1, 2)), 3, channels)
+    if not operands.shared and draw(st.booleans()):
+        return repeated(threshold(rng, operands, shape), draw(st.sampled_from([2, 3, 4])), draw(st.integers(1, 4)))
+    return threshold(rng, operands, shape, **fields)
+
+
+def repeated(unit: Threshold, pixels: int, pe: int) -> Threshold:
+    """The unit on vectors of several pixels; a beat has `pe` pixels, or a part of one."""
+    h, w, c = unit.shape
+    return replace(unit, shape=(h, w, pixels * c), pe=min(pe * c if pe > 1 else max(1, c // 2), pixels * c))
 
 
 @examples(150)
 @given(thresholds(8), st.sampled_from([np.float32, np.float64, np.int16, np.int64]))
 def test_values(unit: Threshold, dtype: type) -> None:
     x = random_codes(unit.inputs[0], 2, np.random.default_rng(0))
-    assert np.array_equal(unit.compute(x.astype(dtype))[0], count(x, unit.thresholds, unit.flip, unit.out_dtype))
+    by_pixel = x.reshape(
+        -1, 1 if unit.flip is None and len(unit.thresholds) == 1 else len(unit.flip if unit.flip is not None else unit.thresholds)
+    )
+    wanted = count(by_pixel, unit.thresholds, unit.flip, unit.out_dtype).reshape(x.shape)
+    assert np.array_equal(unit.compute(x.astype(dtype))[0], wanted)
 
 
 @simulated(15)
@@ -64,6 +78,16 @@ def test_corners_three_ways(name: str, shared: bool) -> None:
     x, out, shape, fields = CORNERS[name]
     unit = threshold(np.random.default_rng(3), Operands(x, BIPOLAR, out, flip=not shared, shared=shared), shape, **fields)
     check_exact(unit, frames=2, stalls=(0.4,))
+
+
+@pytest.mark.parametrize("pe", [1, 2, 3, 6, 12, 8, 24])
+def test_pixels_side_by_side_three_ways(pe: int) -> None:
+    """Vectors of eight pixels of three channels: whole pixels in a beat keep one word, parts of one keep a word each."""
+    unit = threshold(np.random.default_rng(5), Operands(INT8, BIPOLAR, IntType(2), flip=True), (1, 2, 3))
+    unit = replace(unit, shape=(1, 2, 24), pe=pe)
+    check_exact(unit, frames=2, stalls=(0.4,))
+    words = {1: 4, 2: 4, 3: 1, 6: 1, 12: 1, 8: 4, 24: 1}[pe]  # of the first level, a power of two
+    assert unit.memories()[0].banks[0] == words
 
 
 @pytest.mark.parametrize("name", CORNERS)

@@ -13,7 +13,7 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Graph
 from dfcompile.loopback.area import fits, resources
 from dfcompile.loopback.compile import NO_LAYER, compile_program
-from dfcompile.loopback.config import LEAST_SCALE_LEVELS, MOST_LEVELS, EngineConfig
+from dfcompile.loopback.config import BUS_BITS, LEAST_SCALE_LEVELS, MOST_LEVELS, EngineConfig
 from dfcompile.loopback.lower import lower
 from dfcompile.loopback.predict import predict
 from dfcompile.loopback.search.bound import Work, work
@@ -79,7 +79,7 @@ class Sweep:
 
 def bus_bits(board: Board, clock: float) -> int:
     """Widest bus that a port of the board's memory takes and the memory keeps busy at `clock` MHz."""
-    within = [b for b in (32, 64, 128) if b <= (board.port_bits or b) and b / 8 * clock * 1e6 <= board.bandwidth * 1e9]
+    within = [b for b in BUS_BITS if b <= (board.port_bits or b) and b / 8 * clock * 1e6 <= board.bandwidth * 1e9]
     return max(within or [32])
 
 
@@ -106,7 +106,7 @@ def candidates(board: Board, clock: float, needed: Mapping[str, int]) -> Iterato
     wanted, acc, bits = bus_bits(board, clock), needed["acc_bits"], needed["weight_bits"]
     for pe in SIDES:
         for simd in SIDES:
-            bus = max([b for b in (32, 64, 128) if b <= min(max(wanted, acc), 8 * simd, acc * pe, pe * simd * bits)] or [32])
+            bus = max([b for b in BUS_BITS if b <= min(max(wanted, acc), 8 * simd, acc * pe, pe * simd * bits)] or [32])
             for words in WEIGHT_WORDS:
                 sizes = dict(needed) | {"pe": pe, "simd": simd, "weight_words": words, "bus_bits": bus}
                 trial = [_config(sizes | {"act_words": act}) for act in ACT_WORDS]

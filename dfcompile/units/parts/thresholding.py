@@ -212,6 +212,13 @@ class Thresholding:
         full = np.repeat(self.thresholds, channels // len(self.thresholds), axis=0)
         return Thresholding(self.acc, self.out, full, self.flip, self.scaling)
 
+    def tiled(self, times: int) -> Thresholding:
+        """The same for so many times the channels, which have these rows again and again."""
+        if times == 1:
+            return self
+        flip = None if self.flip is None else np.tile(self.flip, times)
+        return Thresholding(self.acc, self.out, np.tile(self.thresholds, (times, 1)), flip, self.scaling and self.scaling.tiled(times))
+
     def affine(self, scale: int, offset: Array, acc: IntType) -> Thresholding:
         """The same on a carrier b of type `acc`, where a = scale * b + offset (scale > 0; offset one or a channel each).
 
