@@ -22,28 +22,52 @@ def inlined(nodes: tuple[OnnxNode, ...], functions: Mapping[FunctionName, Functi
     if not functions:
         return nodes
     walk = _Inlining(functions)
-    walk.add(nodes, ())
+    walk.check(nodes)
+    walk.add(nodes)
     return tuple(replace(n, index=i) for i, n in enumerate(walk.nodes))
 
 
 class _Inlining:
     def __init__(self, functions: Mapping[FunctionName, Function]) -> None:
-        self.functions, self.nodes, self.count = functions, list[OnnxNode](), 0
+        self.functions, self.nodes = functions, list[OnnxNode]()
+        self.sizes: dict[FunctionName, tuple[int, int]] = {}
 
-    def add(self, nodes: tuple[OnnxNode, ...], inside: tuple[FunctionName, ...]) -> None:
+    def check(self, nodes: tuple[OnnxNode, ...]) -> None:
+        """CompileError where the nodes would become too many: before any of them is made."""
+        count = 0
         for node in nodes:
-            name = (node.domain, node.op_type, node.overload)
-            function = self.functions.get(name)
-            self.count += 1
-            if self.count > MOST_NODES or len(inside) > DEEPEST:
-                what = f"the model's functions unfold to more than {MOST_NODES} nodes, or {DEEPEST} calls inside each other"
-                raise CompileError(Problem("too-large", what, node.where, help=_EXPORT))
+            count += self._size(node, node, ())[0]
+            if count > MOST_NODES:
+                what = f"the model's functions unfold to more than {MOST_NODES:,} nodes"
+                raise CompileError(Problem("too-large", what, node.where, f"with this node there are {count:,}", _EXPORT))
+
+    def _size(self, node: OnnxNode, call: OnnxNode, inside: tuple[FunctionName, ...]) -> tuple[int, int]:
+        """Nodes and calls that a node becomes, and calls inside each other, itself one; it is in the functions `inside` behind a call."""
+        name = _function(node)
+        if name not in self.functions:
+            return 1, 0
+        if name in inside:
+            raise CompileError(Problem("recursive-function", f"function '{node.op_type}' calls itself", call.where, help=_EXPORT))
+        if name not in self.sizes and len(inside) < DEEPEST:
+            parts = [self._size(n, call, (*inside, name)) for n in self.functions[name].nodes]
+            self.sizes[name] = 1 + sum(count for count, _ in parts), 1 + max((depth for _, depth in parts), default=0)
+        found = self.sizes.get(name, (1, 1))
+        if len(inside) + found[1] > DEEPEST:
+            what = f"the model's functions unfold to more than {DEEPEST} calls inside each other"
+            raise CompileError(Problem("too-large", what, call.where, help=_EXPORT))
+        return found
+
+    def add(self, nodes: tuple[OnnxNode, ...]) -> None:
+        for node in nodes:
+            function = self.functions.get(_function(node))
             if function is None:
                 self.nodes.append(node)
-            elif name in inside:
-                raise CompileError(Problem("recursive-function", f"function '{node.op_type}' calls itself", node.where, help=_EXPORT))
             else:
-                self.add(_body(node, function), (*inside, name))
+                self.add(_body(node, function))
+
+
+def _function(node: OnnxNode) -> FunctionName:
+    return node.domain, node.op_type, node.overload
 
 
 _EXPORT = "the file is damaged; export it again"

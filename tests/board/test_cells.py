@@ -215,7 +215,7 @@ def differs(parts: list[Part], made: Sources, width: int, netlist: Path, folder:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", CASES)
+@pytest.mark.parametrize("family", [pytest.param(f, marks=[pytest.mark.full] * (f not in ("ecp5", "xc7"))) for f in CASES])
 def test_cells_do_what_the_rtl_does_that_they_stand_for(family: str, tmp_path: Path) -> None:
     parts, cells = CASES[family]
     made, width = sources(parts)

@@ -375,6 +375,17 @@ def functions_that_multiply() -> onnx.ModelProto:
 
 
 @bad
+def functions_inside_each_other() -> onnx.ModelProto:
+    """A chain of 150, of which a call before has measured the last 80."""
+    first = helper.make_node("F70", ["q"], ["early"], name="early", domain="own")
+    proto = after_quant(first, helper.make_node("F0", ["early"], ["y"], name="call", domain="own"))
+    for i in range(150):
+        body = [helper.make_node(f"F{i + 1}", ["a"], ["r"], domain="own")] if i < 149 else [helper.make_node("Relu", ["a"], ["r"])]
+        proto.functions.append(helper.make_function("own", f"F{i}", ["a"], ["r"], body, [helper.make_opsetid("", 13)]))
+    return proto
+
+
+@bad
 def complex_weights() -> onnx.ModelProto:
     value = numpy_helper.from_array(np.ones(4, np.complex64), "w")
     return after_quant(node("Mul", ["q", "w"], ["y"]), shape=(1, 4), w=value)

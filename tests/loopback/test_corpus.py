@@ -20,7 +20,7 @@ from dfcompile.options import Options
 from dfcompile.run.loopback import run_loopback
 from dfcompile.streamline.pipeline import Streamlined
 from tests.shared import MODELS, needs_models
-from tests.test_corpus import MODELS_BY_NAME, declared
+from tests.test_corpus import MODELS_BY_NAME, SIMULATED, declared
 
 ENGINE = EngineConfig(pe=16, simd=16, act_words=4096, weight_words=512, acc_words=512, scale_bits=32)
 
@@ -61,7 +61,7 @@ def test_python_engine(model: dict[str, Any]) -> None:
 
 @needs_models
 @pytest.mark.slow
-@MODELS_BY_NAME
+@SIMULATED
 def test_hls_and_rtl(model: dict[str, Any]) -> None:
     integer = streamlined(model)
     codes = codes_of(model, integer, 1)
