@@ -60,11 +60,7 @@ ONE: dict[type[IntOp], Callable[[Net], str]] = {
     LookupCode: lambda n: n.node(LookupCode(-8), "x", table=RNG.integers(-9, 10, (3, 16))),
 }
 """A graph of each, on streams of four-bit codes."""
-DATAFLOW_ONLY: dict[type[IntOp], str] = {
-    IntBelowMax: "there is no layer of this kind",
-    IntNormalize: "there is no layer of this kind",
-    IntStandardize: "there is no layer of this kind",
-}
+DATAFLOW_ONLY: dict[type[IntOp], str] = {IntStandardize: "there is no layer of this kind"}
 """What the loopback engine lacks, and why it says so."""
 
 

@@ -12,6 +12,7 @@ from dfcompile.ir.graph import Graph, Node, Tensor
 from dfcompile.ir.intop import (
     ArgMaxCode,
     IntAdd,
+    IntBelowMax,
     IntConcat,
     IntConv,
     IntMatMul,
@@ -29,6 +30,8 @@ from dfcompile.ir.intop import (
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.cut import cut
 from dfcompile.loopback.descriptor import FACTOR_BITS, AccOp
+from dfcompile.loopback.expand import expanded
+from dfcompile.loopback.largest import below_max
 from dfcompile.loopback.layer import Kernel, Layer, Operand, Steps, identity
 from dfcompile.loopback.lowered import Lowered
 from dfcompile.loopback.pack import pack_columns
@@ -48,7 +51,7 @@ OPS = {"max": AccOp.MAX, "min": AccOp.MIN, "sum": AccOp.ADD}
 def lower(graph: Graph, config: EngineConfig) -> Lowered:
     """Layers of an integer graph; `problems` lists every node that the engine cannot run."""
     scaled = scalings(graph) if config.scale_bits else {}
-    graph, packs = pack_columns(graph, config)
+    graph, packs = pack_columns(expanded(graph), config)
     walk = _Lowering(graph, config, scaled)
     for name in graph.inputs:
         walk.place(name)
@@ -267,6 +270,11 @@ class _Lowering(Placing):
         operand = Operand(x, Kernel(np.ones((1, 1, 1, c), np.int64), 1))
         acc = AccOp.ARGMAX_LAST if op.select_last else AccOp.ARGMAX
         self.emit(node, Layer(node.name, out, (operand,), Window(), (h, w), acc, source=(node.name,)))
+
+    def _below_max(self, node: Node, op: IntBelowMax) -> None:
+        self._comparable(node.inputs[0])
+        for layer in below_max(self, node, op, self._plain(node.inputs[0], (node.name,))):
+            self.add(layer)
 
     def _sums_hold(self, lo: int, hi: int) -> bool:
         top = 1 << (self.config.acc_bits - 1)

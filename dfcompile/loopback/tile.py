@@ -148,6 +148,8 @@ def make_tile(layer: Layer, passes: list[Pass], storage: dict[str, Storage], out
         blocks.append(block.reshape(config.pe, kh * kw, words, simd).transpose(1, 2, 0, 3))
         first.append(begin)
     stack = np.stack([digit_of(blocks[p.operand], p.digit) for p in passes])
+    if layer.op != AccOp.ADD:  # the passes of a tap follow one another
+        stack = stack.swapaxes(0, 1).reshape(1, -1, *stack.shape[2:])
     return _packed(stack, outs, tuple(first), words, config)
 
 
@@ -161,7 +163,7 @@ def _picking(layer: Layer, passes: list[Pass], storage: dict[str, Storage], outs
 
 
 def _packed(stack: Ints, outs: Ints, first: tuple[int, ...], words: int, config: EngineConfig) -> Tile:
-    """(passes, taps, words, pe, simd) --> the shortest walk."""
+    """(passes, taps, words, pe, simd), as they are walked --> the shortest walk."""
     reset = WeightReset.VECTOR
     if stack.shape[:2] != (1, 1) and np.all(stack == stack[:1, :1]):
         stack, reset = stack[:1, :1], WeightReset.TAP

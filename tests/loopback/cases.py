@@ -12,10 +12,12 @@ from dfcompile.ir.graph import Array, Graph, Node, Tensor
 from dfcompile.ir.intop import (
     ArgMaxCode,
     IntAdd,
+    IntBelowMax,
     IntConcat,
     IntConv,
     IntMatMul,
     IntMul,
+    IntNormalize,
     IntOp,
     IntPad,
     IntPool,
@@ -296,9 +298,25 @@ def matrices() -> Net:
     return n
 
 
+def shares() -> Net:
+    """Distances from the largest of a row, in whole words or not, limited or not, of wide codes; shares of a sum of what a table makes of
+    them, and of codes.
+    """
+    n = Net(21, x=((3, 2, 21), -8, 7), y=((2, 3, 16), -300, 300), z=((2, 2, 5), 0, 40))
+    far = n.node(IntBelowMax(11), n.steps(n.conv("x", 12), 4))
+    table = np.rint(4096 * np.exp(-np.arange(12) / 3)).astype(np.int64)[None]
+    a = n.node(IntNormalize(1000, 67, 15, -8), n.node(LookupCode(0), far, table=table))
+    b = n.node(
+        IntNormalize(3, 1, 3, 0, "half_down"), n.node(LookupCode(0), n.node(IntBelowMax(15), "x"), table=4096 >> np.arange(16)[None])
+    )
+    c = n.node(IntNormalize(9, 2, 5, 1, "up"), "z")
+    n.outs = (n.conv(a, 5), b, c, n.node(IntBelowMax(450), "y"), n.node(IntNormalize(1, 1, 1, 0, "down"), "z"))  # type: ignore[attr-defined]
+    return n
+
+
 MAKERS = (
     convolutions, branches, pools, flattened, cut, transposed, positions, products, tables, wide, least_codes, requantized, partial,
-    matrices,
+    matrices, shares,
 )  # fmt: skip
 CASES: dict[str, Callable[[], Net]] = {f.__name__: f for f in MAKERS}
 
