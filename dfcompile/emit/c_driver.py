@@ -1,10 +1,10 @@
-"""The C99 part of the driver/ folder: tables of a design's ports for dfc_driver.c."""
+"""The C99 part of the driver/ folder: tables of a design's ports for dfc_driver.c, or of an engine's memory for dfc_loopback.c."""
 
 from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ import numpy as np
 from dfcompile.emit.resource import render, resource_dir
 from dfcompile.ir.graph import Array
 
-FILES = ("dfc_driver.h", "dfc_driver.c")
 ROUNDINGS = ("ROUND", "CEIL", "FLOOR", "UP", "DOWN", "HALF_UP", "HALF_DOWN")
-"""As dfc_driver.h numbers them."""
+"""As dfc_host.h numbers them."""
+PAGE = 4096
+"""What the engine's memory begins at a multiple of."""
 
 
 class _Tables:
@@ -53,13 +54,34 @@ def _bounds(data: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _port(data: Mapping[str, Any]) -> dict[str, Any]:
-    elements = math.prod(data["shape"])
-    run, lanes = data["run"], data["lanes"]
-    beats = elements // run * -(-run // lanes) if run else elements // lanes
     lo, hi = _bounds(data)
-    numbers = {k: data[k] for k in ("lanes", "run", "taps", "bytes", "bits")} | {k: int(data[k]) for k in ("signed", "bipolar")}
+    numbers = {"bits": data["bits"]} | {k: int(data[k]) for k in ("signed", "bipolar")}
     limits = {"lo": f"INT64_C({lo})" if lo > -(2**63) else "INT64_MIN", "hi": f"INT64_C({hi})" if hi < 2**63 else "INT64_MAX"}
-    return {"name": _text(data["name"]), "elements": elements, "channels": data["shape"][-1], "beats": beats, **numbers, **limits}
+    return {"name": _text(data["name"]), "elements": math.prod(data["shape"]), "channels": data["shape"][-1], **numbers, **limits}
+
+
+def _beats(data: Mapping[str, Any]) -> dict[str, Any]:
+    """How a stream's codes lie in beats."""
+    elements, run, lanes = math.prod(data["shape"]), data["run"], data["lanes"]
+    beats = elements // run * -(-run // lanes) if run else elements // lanes
+    layout = {k: data[k] for k in ("lanes", "run", "taps")} | {"beats": beats, "bytes": data["bytes"]}
+    return {"layout": layout, "frame_bytes": beats * data["bytes"]}
+
+
+def _image(data: Mapping[str, Any], arrays: Mapping[str, Array], tables: _Tables) -> dict[str, Any]:
+    """How a tensor's codes lie in the engine's memory."""
+    place, columns, slots = data["storage"], data["columns"], arrays[data["storage"]["slots"]]
+    elements, picture = math.prod(data["shape"]), data["shape"][1]
+    layout = {k: place[k] for k in ("height", "width", "planes", "start", "row", "col", "plane", "shift")}
+    layout |= {"address": data["address"], "bytes": data["image_bytes"], "word": place["word_bytes"]}
+    if columns:
+        span = picture + columns["left"] + columns["right"] - (columns["kernel"] - 1) * columns["dilation"]
+        made = -(-span // columns["stride"])
+        layout |= {k: columns[k] for k in ("kernel", "stride", "dilation", "left", "pad")} | {"picture": picture, "columns": made}
+        elements = elements // picture * made * columns["kernel"]
+    layout["channels"] = elements // (place["height"] * place["width"])
+    layout |= {"slots": tables.add("int32_t", slots.astype(np.int32)), "slot_count": slots.size}
+    return {"layout": layout, "frame_bytes": data["image_bytes"]}
 
 
 def _quantizer(data: Mapping[str, Any], arrays: Mapping[str, Array]) -> dict[str, Any]:
@@ -91,15 +113,46 @@ def _clips_codes(step: Mapping[str, Any]) -> bool:
 
 
 def emit_c_driver(data: Mapping[str, Any], arrays: Mapping[str, Array], folder: Path) -> None:
-    """Write dfc_driver.h, dfc_driver.c and the design's own dfc_design.h and dfc_design.c, from what driver.json and driver.npz hold."""
+    """Write dfc_driver.h and .c, what they need, and the design's own dfc_design.h and .c, from what driver.json and driver.npz hold."""
     tables = _Tables()
+    constants = {"HASH": f"UINT64_C(0x{data['hash']})"}
+    _emit("dfc_driver", data, arrays, {"constants": constants, "descriptor_bytes": ()}, _beats, tables, folder)
+
+
+def emit_c_loopback(data: Mapping[str, Any], arrays: Mapping[str, Array], memory: int, folder: Path) -> None:
+    """The same for a loopback engine, with dfc_loopback.h and .c. memory: bytes of memory.bin."""
+    tables = _Tables()
+    descriptors, program = data["descriptors"], data["program"]
+    bit = descriptors["address_bit"] + PAGE.bit_length() - 1
+    assert bit % 8 == 0, "a page of the address begins with a byte"
+    constants: dict[str, Any] = {
+        "BATCH": data["batch"], "MEMORY_BYTES": memory, "PAGE": PAGE, "PAGE_BYTE": bit // 8,
+        "PROGRAM_ADDRESS": program["address"], "PROGRAM_BYTES": program["bytes"],
+        "MOVING": f"0x{sum(1 << int(o) for o in descriptors['moving']):x}",
+    }  # fmt: skip
+    constants |= {f"REGISTER_{name.upper()}": f"0x{at:02x}" for name, at in data["registers"].items()}
+    sizes = [descriptors["bytes"].get(str(o), min(descriptors["bytes"].values())) for o in range(16)]
+    values = {"constants": constants, "descriptor_bytes": sizes}
+    _emit("dfc_loopback", data, arrays, values, lambda d: _image(d, arrays, tables), tables, folder)
+
+
+def _emit(
+    library: str,
+    data: Mapping[str, Any],
+    arrays: Mapping[str, Array],
+    values: Mapping[str, Any],
+    layout: Callable[[Mapping[str, Any]], Any],
+    tables: _Tables,
+    folder: Path,
+) -> None:
+    """The files of a mode. layout: "layout", fields of its `struct dfc_layout`, and "frame_bytes" of a port."""
     inputs, outputs = [], []
     for d in data["inputs"]:
-        port = _port(d)
+        port = _port(d) | layout(d)
         index = arrays[d["index"]]
         inputs.append(port | _quantizer(d, arrays) | {"model_items": index.size, "index": tables.index(index, port["elements"])})
     for d in data["outputs"]:
-        port = _port(d)
+        port = _port(d) | layout(d)
         tensors = []
         for t in d["tensors"]:
             index, scale, offset = (arrays[t[k]] for k in ("index", "scale", "offset"))
@@ -113,11 +166,9 @@ def emit_c_driver(data: Mapping[str, Any], arrays: Mapping[str, Array], folder: 
             tensors.append({"name": _text(t["tensor"]), **where, **reals})
         outputs.append(port | {"tensors": tensors})
     wide = any(d["bits"] > 32 or (d["bits"] == 32 and not d["signed"]) for d in (*data["inputs"], *data["outputs"]))
-    values = {
-        "title": data["name"], "hash": data["hash"], "code": "int64_t" if wide else "int32_t",
-        "inputs": inputs, "outputs": outputs, "tables": list(tables.found.values()),
-    }  # fmt: skip
+    code = "int64_t" if wide else "int32_t"
+    given = {"title": data["name"], "header": f"{library}.h", "code": code, "inputs": inputs, "outputs": outputs}
     for file in ("dfc_design.h", "dfc_design.c"):
-        (folder / file).write_text(render(f"driver/{file}.j2", **values))
-    for file in FILES:
+        (folder / file).write_text(render(f"driver/{file}.j2", **given, **values, tables=list(tables.found.values())))
+    for file in ("dfc_host.h", "dfc_host.c", f"{library}.h", f"{library}.c"):
         shutil.copyfile(resource_dir("templates") / "driver" / file, folder / file)

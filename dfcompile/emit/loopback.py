@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dfcompile.emit.c_driver import emit_c_loopback
 from dfcompile.emit.driver import Arrays, by_stream, graph_steps, input_data, output_data, write_driver
 from dfcompile.emit.engine import REGISTERS, TOP, emit_hls_engine, emit_rtl_engine, emit_sim
 from dfcompile.emit.hls import Target, write_scripts
@@ -82,8 +83,10 @@ def driver_data(program: Program, host: HostSide, streams: Streams, name: str) -
 
 
 def emit_loopback_driver(program: Program, host: HostSide, streams: Streams, name: str, folder: Path) -> None:
-    """Write driver.py, dfc_operators.py, driver.json, driver.npz and memory.bin, the external memory without frames, into `folder`."""
+    """Write driver.py, dfc_operators.py, driver.json, driver.npz and memory.bin, the external memory without frames, and the same in C."""
     folder.mkdir(parents=True, exist_ok=True)
     data, arrays = driver_data(program, host, streams, name)
     write_driver("loopback", data, arrays, folder)
-    program.image().tofile(folder / "memory.bin")
+    image = program.image()
+    image.tofile(folder / "memory.bin")
+    emit_c_loopback(data, arrays, len(image), folder)

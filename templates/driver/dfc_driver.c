@@ -1,52 +1,10 @@
 /* See dfc_driver.h. */
 #include "dfc_driver.h"
 
-#include <math.h>
 #include <string.h>
 
-static double rounded(double x, int mode) {
-  const double size = fabs(x), whole = floor(size), part = size - whole;
-  double even = whole;
-  switch (mode) {
-    case DFC_CEIL: return ceil(x);
-    case DFC_FLOOR: return floor(x);
-    case DFC_UP: return copysign(ceil(size), x);
-    case DFC_DOWN: return trunc(x);
-    case DFC_HALF_UP: return copysign(whole + (part >= 0.5), x);
-    case DFC_HALF_DOWN: return copysign(whole + (part > 0.5), x);
-    default: /* half to even, whatever the rounding mode of the processor is */
-      if (part > 0.5 || (part == 0.5 && fmod(whole, 2.0) != 0.0)) even = whole + 1.0;
-      return copysign(even, x);
-  }
-}
-
-static double limited(double x, double least, double most) { return x < least ? least : x > most ? most : x; }
-
-int dfc_encode(const dfc_port *p, const float *reals, dfc_code *codes, size_t frames) {
-  const int64_t rest = p->lo > 0 ? p->lo : p->hi < 0 ? p->hi : 0;
-  if (p->quantized < 0) return DFC_HOST;
-  for (size_t f = 0; f < frames; ++f, reals += p->items, codes += p->elements) {
-    if (p->items != p->elements || p->index) {
-      for (size_t i = 0; i < p->elements; ++i) codes[i] = (dfc_code)rest;
-    }
-    for (size_t i = 0; i < p->items; ++i) {
-      double x = (double)reals[i];
-      if (!p->quantized) {
-        x = rounded((x - p->offset) / p->scale, DFC_ROUND);
-      } else if (p->zero_after) {
-        x = limited(rounded(x / p->scale, p->rounding) + p->zero, p->least, p->most);
-      } else {
-        x = rounded(limited(x / p->scale + p->zero, p->least, p->most), p->rounding);
-      }
-      if (!(x >= (double)p->lo && x <= (double)p->hi)) return DFC_RANGE;
-      codes[p->index ? p->index[i] : i] = (dfc_code)x;
-    }
-  }
-  return DFC_OK;
-}
-
 /* Elements in a beat: runs have whole beats for all taps, then what is left over of the channels for all taps. */
-static size_t filled(const dfc_port *p, size_t beat) {
+static size_t filled(const struct dfc_layout *p, size_t beat) {
   size_t whole, left;
   if (!p->run) return p->lanes;
   whole = p->run / p->lanes;
@@ -55,12 +13,13 @@ static size_t filled(const dfc_port *p, size_t beat) {
 }
 
 int dfc_pack(const dfc_port *p, const dfc_code *codes, uint8_t *beats, size_t frames) {
+  const struct dfc_layout *l = p->layout;
   const uint64_t mask = p->bits == 64 ? ~(uint64_t)0 : ((uint64_t)1 << p->bits) - 1;
-  memset(beats, 0, frames * p->beats * p->bytes);
-  for (size_t b = 0; b < frames * p->beats; ++b, beats += p->bytes) {
-    const size_t used = filled(p, b % p->beats);
+  memset(beats, 0, frames * l->beats * l->bytes);
+  for (size_t b = 0; b < frames * l->beats; ++b, beats += l->bytes) {
+    const size_t used = filled(l, b % l->beats);
     size_t at = 0; /* bit */
-    for (size_t lane = 0; lane < p->lanes; ++lane) {
+    for (size_t lane = 0; lane < l->lanes; ++lane) {
       const int64_t code = lane < used ? (int64_t)*codes++ : p->hi;
       uint64_t pattern = p->bipolar ? (uint64_t)(code > 0) : (uint64_t)code & mask;
       if (code < p->lo || code > p->hi || (p->bipolar && !code)) return DFC_RANGE;
@@ -77,9 +36,10 @@ int dfc_pack(const dfc_port *p, const dfc_code *codes, uint8_t *beats, size_t fr
 }
 
 int dfc_unpack(const dfc_port *p, const uint8_t *beats, dfc_code *codes, size_t frames) {
+  const struct dfc_layout *l = p->layout;
   const uint64_t sign = (uint64_t)1 << (p->bits - 1);
-  for (size_t b = 0; b < frames * p->beats; ++b, beats += p->bytes) {
-    const size_t used = filled(p, b % p->beats);
+  for (size_t b = 0; b < frames * l->beats; ++b, beats += l->bytes) {
+    const size_t used = filled(l, b % l->beats);
     size_t at = 0;
     for (size_t lane = 0; lane < used; ++lane) {
       uint64_t pattern = 0;
@@ -96,18 +56,6 @@ int dfc_unpack(const dfc_port *p, const uint8_t *beats, dfc_code *codes, size_t 
       } else {
         *codes++ = (dfc_code)pattern;
       }
-    }
-  }
-  return DFC_OK;
-}
-
-int dfc_decode(const dfc_tensor *t, const dfc_port *p, const dfc_code *codes, double *reals, size_t frames) {
-  for (size_t f = 0; f < frames; ++f, codes += p->elements) {
-    for (size_t i = 0; i < t->elements; ++i) {
-      const size_t place = t->index ? t->index[i] : i, channel = place % p->channels;
-      const double scale = t->scale[t->scales > 1 ? channel : 0], offset = t->offset[t->offsets > 1 ? channel : 0];
-      const double product = (double)codes[place] * scale;
-      *reals++ = product + offset;
     }
   }
   return DFC_OK;
@@ -161,20 +109,21 @@ static int finish(const dfc_axi *a, uint64_t base) {
   return DFC_TIMEOUT;
 }
 
+static size_t size_of(const dfc_port *p, size_t frames) { return frames * p->layout->beats * p->layout->bytes; }
+
 int dfc_axi_transfer(void *context, uint8_t *const *sent, uint8_t *const *received, size_t frames) {
   const dfc_axi *a = context;
   int error = DFC_OK;
   put(a, a->core + FRAMES, (uint32_t)frames);
   for (size_t i = 0; i < DFC_OUTPUTS; ++i) {
-    start(a, a->receive[i] + RECEIVE, received[i], frames * dfc_outputs[i].beats * dfc_outputs[i].bytes);
+    start(a, a->receive[i] + RECEIVE, received[i], size_of(&dfc_outputs[i], frames));
   }
   put(a, a->core + CONTROL, 1); /* what an HLS design waits for */
-  for (size_t i = 0; i < DFC_INPUTS; ++i) start(a, a->send[i] + SEND, sent[i], frames * dfc_inputs[i].beats * dfc_inputs[i].bytes);
+  for (size_t i = 0; i < DFC_INPUTS; ++i) start(a, a->send[i] + SEND, sent[i], size_of(&dfc_inputs[i], frames));
   for (size_t i = 0; i < DFC_INPUTS && !error; ++i) error = finish(a, a->send[i] + SEND);
   for (size_t i = 0; i < DFC_OUTPUTS && !error; ++i) {
-    const dfc_port *p = &dfc_outputs[i];
     error = finish(a, a->receive[i] + RECEIVE);
-    if (!error && get(a, a->receive[i] + RECEIVE + LENGTH) != frames * p->beats * p->bytes) error = DFC_LENGTH;
+    if (!error && get(a, a->receive[i] + RECEIVE + LENGTH) != size_of(&dfc_outputs[i], frames)) error = DFC_LENGTH;
   }
   return error;
 }

@@ -23,7 +23,18 @@ WARNINGS = "-std=c99 -pedantic -Werror -Wall -Wextra -Wconversion -Wshadow -Wstr
 
 def compiled(folder: Path, compiler: str = "gcc") -> Path:
     out = folder / "libdriver.so"
-    command = [compiler, *WARNINGS, "-O2", "-ffp-contract=off", "-shared", "-fPIC", "dfc_driver.c", "dfc_design.c", "-lm", "-o", out]
+    command = [
+        compiler,
+        *WARNINGS,
+        "-O2",
+        "-ffp-contract=off",
+        "-shared",
+        "-fPIC",
+        *sorted(f.name for f in folder.glob("dfc_*.c")),
+        "-lm",
+        "-o",
+        out,
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return out
@@ -76,7 +87,7 @@ class PortTable(ctypes.Structure):
 
     _fields_ = [
         ("name", ctypes.c_char_p),
-        *((n, ctypes.c_size_t) for n in ("elements", "channels", "lanes", "run", "taps", "beats", "bytes")),
+        *((n, ctypes.c_size_t) for n in ("elements", "channels")),
         *((n, ctypes.c_int) for n in ("bits", "is_signed", "bipolar")),
         *((n, ctypes.c_int64) for n in ("lo", "hi")),
         *((n, ctypes.c_int) for n in ("quantized", "rounding", "zero_after")),
@@ -85,7 +96,14 @@ class PortTable(ctypes.Structure):
         ("index", ctypes.c_void_p),
         ("tensors", ctypes.c_void_p),
         ("tensor_count", ctypes.c_size_t),
+        ("layout", ctypes.c_void_p),
     ]
+
+
+class BeatsTable(ctypes.Structure):
+    """dfc_layout of dfc_driver.h."""
+
+    _fields_ = [(n, ctypes.c_size_t) for n in ("lanes", "run", "taps", "beats", "bytes")]
 
 
 class TensorTable(ctypes.Structure):
@@ -136,7 +154,8 @@ def test_the_numbers_of_the_python_driver(name: str, examples: Path, tmp_path: P
     table = PortTable.from_address(library.port("outputs", 0).value or 0)
     (name_of,) = (t["tensor"] for t in port.data["tensors"])
     assert table.tensor_count == 1 and TensorTable.from_address(table.tensors).name.decode() == name_of
-    assert (table.elements, table.lanes, table.beats, table.bytes) == (port.elements, port.lanes, port.beats, port.bytes)
+    layout = BeatsTable.from_address(table.layout)
+    assert (table.elements, layout.lanes, layout.beats, layout.bytes) == (port.elements, port.lanes, port.beats, port.bytes)
     reals = np.empty((10, TensorTable.from_address(table.tensors).elements))
     given = np.ascontiguousarray(codes, library.kind)
     arguments = [library.port("outputs", 0), *(a.ctypes.data_as(ctypes.c_void_p) for a in (given, reals)), ctypes.c_size_t(10)]

@@ -1,0 +1,117 @@
+/* See dfc_loopback.h. */
+#include "dfc_loopback.h"
+
+#include <string.h>
+
+/* Code at a place of what the engine reads: of the frame itself, or of the columns of its windows side by side, beyond its edges the pad. */
+static int64_t placed(const dfc_port *p, const dfc_code *frame, size_t place) {
+  const struct dfc_layout *l = p->layout;
+  size_t depth, row, column, tap, at;
+  if (!l->kernel) return frame[place];
+  depth = l->kernel * p->channels;
+  row = place / (l->columns * depth);
+  column = place / depth % l->columns;
+  tap = place % depth / p->channels;
+  at = column * l->stride + tap * l->dilation;
+  if (at < l->left || at - l->left >= l->picture) return l->pad;
+  return frame[(row * l->picture + at - l->left) * p->channels + place % p->channels];
+}
+
+int dfc_pack(const dfc_port *p, const dfc_code *codes, uint8_t *images, size_t frames) {
+  const struct dfc_layout *l = p->layout;
+  memset(images, 0, frames * l->bytes);
+  for (size_t i = 0; i < frames * p->elements; ++i) {
+    if (codes[i] < p->lo || codes[i] > p->hi) return DFC_RANGE;
+  }
+  for (size_t f = 0; f < frames; ++f, codes += p->elements, images += l->bytes) {
+    uint8_t *byte = images;
+    for (size_t plane = 0; plane < l->planes; ++plane) {
+      for (size_t pixel = 0; pixel < l->height * l->width; ++pixel) {
+        for (size_t s = 0; s < l->slot_count; ++s, ++byte) {
+          int64_t code;
+          if (l->slots[s] < 0) continue;
+          code = placed(p, codes, pixel * l->channels + (size_t)l->slots[s]);
+          if (l->planes == 1) {
+            *byte = (uint8_t)((uint64_t)(code - l->shift) & 255);
+          } else { /* every byte but the highest has its top bit inverted */
+            *byte = (uint8_t)(((uint64_t)code >> 8 * plane & 255) ^ (plane + 1 < l->planes ? 128u : 0u));
+          }
+        }
+      }
+    }
+  }
+  return DFC_OK;
+}
+
+int dfc_unpack(const dfc_port *p, const uint8_t *images, dfc_code *codes, size_t frames) {
+  const struct dfc_layout *l = p->layout;
+  for (size_t f = 0; f < frames; ++f, codes += p->elements, images += l->bytes) {
+    for (size_t y = 0; y < l->height; ++y) {
+      for (size_t x = 0; x < l->width; ++x) {
+        for (size_t s = 0; s < l->slot_count; ++s) {
+          const size_t word = l->start + y * l->row + x * l->col + s / l->word;
+          int64_t code = l->shift;
+          if (l->slots[s] < 0) continue;
+          for (size_t plane = 0; plane < l->planes; ++plane) {
+            const int64_t byte = images[(word + plane * l->plane) * l->word + s % l->word];
+            code += (byte < 128 ? byte : byte - 256) * ((int64_t)1 << 8 * plane);
+          }
+          codes[(y * l->width + x) * l->channels + (size_t)l->slots[s]] = (dfc_code)code;
+        }
+      }
+    }
+  }
+  return DFC_OK;
+}
+
+int dfc_engine_open(dfc_engine *e) {
+  uint8_t *at = e->memory + DFC_PROGRAM_ADDRESS;
+  const uint8_t *const end = at + DFC_PROGRAM_BYTES;
+  if (e->base % DFC_PAGE) return DFC_ADDRESS;
+  for (; at < end; at += dfc_descriptor_bytes[*at & 15]) {
+    uint64_t carry = e->base / DFC_PAGE;
+    if (!(DFC_MOVING >> (*at & 15) & 1)) continue;
+    for (size_t i = DFC_PAGE_BYTE; carry; ++i, carry >>= 8) { /* a number of pages is added to the descriptor's address */
+      carry += at[i];
+      at[i] = (uint8_t)(carry & 255);
+    }
+  }
+  return DFC_OK;
+}
+
+static uint32_t get(const dfc_engine *e, uint64_t offset) { return e->read(e->context, e->core + offset); }
+static void put(const dfc_engine *e, uint64_t offset, uint32_t value) { e->write(e->context, e->core + offset, value); }
+
+int dfc_engine_execute(dfc_engine *e) {
+  uint32_t i = 0;
+  if (e->flush) e->flush(e->context);
+  put(e, DFC_REGISTER_PROGRAM, (uint32_t)(e->base + DFC_PROGRAM_ADDRESS));
+  put(e, DFC_REGISTER_BYTES, DFC_PROGRAM_BYTES);
+  put(e, DFC_REGISTER_CONTROL, 1);
+  while (!(get(e, DFC_REGISTER_CONTROL) & 2)) {
+    if (++i >= e->polls) return DFC_TIMEOUT;
+  }
+  e->error = get(e, DFC_REGISTER_ERROR);
+  e->index = get(e, DFC_REGISTER_INDEX);
+  if (e->error) return DFC_ENGINE;
+  e->cycles = get(e, DFC_REGISTER_CYCLES_LOW) | (uint64_t)get(e, DFC_REGISTER_CYCLES_HIGH) << 32;
+  if (e->invalidate) e->invalidate(e->context);
+  return DFC_OK;
+}
+
+int dfc_run(dfc_engine *e, const dfc_code *const *in, dfc_code *const *out, size_t frames) {
+  int error = DFC_OK;
+  for (size_t first = 0; first < frames && !error; first += DFC_BATCH) {
+    const size_t count = frames - first < DFC_BATCH ? frames - first : DFC_BATCH;
+    for (size_t i = 0; i < DFC_INPUTS && !error; ++i) {
+      const dfc_port *p = &dfc_inputs[i];
+      error = dfc_pack(p, in[i] + first * p->elements, e->memory + p->layout->address, count);
+    }
+    if (!error) error = dfc_engine_execute(e);
+    for (size_t i = 0; i < DFC_OUTPUTS && !error; ++i) {
+      const dfc_port *p = &dfc_outputs[i];
+      error = dfc_unpack(p, e->memory + p->layout->address, out[i] + first * p->elements, count);
+    }
+  }
+  return error;
+}
