@@ -1,7 +1,8 @@
 """dfcompile: from a quantized ONNX model to a verified FPGA accelerator.
 
 `build` compiles a model, `load` opens a saved build; both give an `Accelerator`. `check` says what stops a model from compiling,
-`explain` what became of each of its nodes, `explore` what a board can do with it. What the user has to mend is a `CompileError`.
+`explain` what became of each of its nodes, `explore` what a board can do with it, `compare`
+what quantization and the compiler did to its numbers. What the user has to mend is a `CompileError`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from dfcompile.errors import CompileError, KeywordError, Problem, did_you_mean
 if TYPE_CHECKING:
     from dfcompile.front import Explanation
     from dfcompile.mode.accelerator import Accelerator
+    from dfcompile.mode.comparison import Comparison
 
 __version__ = "0.1.0"
-__all__ = ["Accelerator", "CompileError", "build", "check", "explain", "explore", "load"]
+__all__ = ["Accelerator", "CompileError", "build", "check", "compare", "explain", "explore", "load"]
 
 Names = str | Sequence[str] | None
 Progress = Callable[[str], None]
@@ -158,6 +160,20 @@ def explore(
     options = Options.of(mode=mode, board=board, clock=clock, input_type=input_type, from_=from_, to=to, argmax=argmax)
     with pool_for(jobs, scheduler) as pool:
         return search(models, options, Path(out) if out is not None else None, points, progress, pool)
+
+
+@_door
+def compare(model: str | Path, design: Accelerator, x: Any, *, engine: str = "python", progress: Progress | None = None) -> Comparison:
+    """A design against its model, layer by layer, on frames x as `Accelerator.run` takes them: what quantization did (the ONNX graph
+    against itself without its activation quantizers) and, apart from that, what the compiler did (the design against the ONNX graph).
+
+    CompileError for another model than that of the design.
+    """
+    from dfcompile.mode.comparison import compare as hold
+    from dfcompile.mode.float_model import quantized_model
+
+    quantized = quantized_model(model, design.options, design.host)
+    return hold(design.name, design.host, lambda part: design.trace(part, engine), quantized, x, engine, progress or (lambda _: None))
 
 
 def __getattr__(name: str) -> Any:

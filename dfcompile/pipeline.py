@@ -127,6 +127,7 @@ def _finish(job: Job, sized: Sized) -> DataflowAccelerator:
         options=options.kept(),
         family=options.family,
         interval=sized.sizing.interval,
+        meanings=tuple(m for m in integer.streamlined.meanings if m.stream in sized.design.graph.tensors),
     )
     made.report.update(make_report(made, integer.model, options.target, sized.optimum, sized.sizing) | {"part": _part(integer)})
     problem = missed_rate(made, options)
@@ -146,7 +147,7 @@ def _program(job: Job, integer: Integer) -> LoopbackAccelerator:
 
 def _make_loopback(job: Job, integer: Integer) -> LoopbackAccelerator:
     options, found = job.options, integer.streamlined
-    made = build_loopback(found.graph, found.host, integer.model, options.kept(), options.engine_board)
+    made = build_loopback(found.graph, found.host, integer.model, options.kept(), options.engine_board, meanings=found.meanings)
     made.report["part"] = _part(integer)
     if options.verify:
         check_program(made, found.probes.inputs)

@@ -19,7 +19,21 @@ from dfcompile.command import cli
 from dfcompile.front import FRONT, Job
 from tests.bad_models import BAD_MODELS
 
-COMMANDS = ("build", "check", "explain", "simulate", "verify", "evaluate", "explore", "synth", "report", "boards", "units", "doctor")
+COMMANDS = (
+    "build",
+    "check",
+    "explain",
+    "simulate",
+    "verify",
+    "evaluate",
+    "compare",
+    "explore",
+    "synth",
+    "report",
+    "boards",
+    "units",
+    "doctor",
+)
 OPTIONS = ("--board", "pynq-z2", "--interval", "512")
 Golden = Callable[[str, str], None]
 Capture = pytest.CaptureFixture[str]

@@ -14,6 +14,7 @@ import dfcompile as dfc
 from dfcompile.command import cli
 from dfcompile.errors import CompileError
 from dfcompile.mode.evaluation import rank
+from tests.digits_oracle import scores
 
 NAME = "digits_cnn_w2a2"
 
@@ -42,23 +43,23 @@ def built(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_ranks_by_sorting() -> None:
     """Also where scores are equal: the class that argmax takes is the first."""
     rng = np.random.default_rng(1)
-    scores, labels = rng.integers(0, 4, (200, 7)).astype(float), rng.integers(0, 7, 200)
-    wanted = [sorted(range(7), key=lambda c, s=s: (-s[c], c)).index(label) for s, label in zip(scores, labels, strict=True)]
-    assert rank(scores, labels).tolist() == wanted
-    np.testing.assert_array_equal(rank(scores, scores.argmax(1)), 0)
+    given, labels = rng.integers(0, 4, (200, 7)).astype(float), rng.integers(0, 7, 200)
+    wanted = [sorted(range(7), key=lambda c, s=s: (-s[c], c)).index(label) for s, label in zip(given, labels, strict=True)]
+    assert rank(given, labels).tolist() == wanted
+    np.testing.assert_array_equal(rank(given, given.argmax(1)), 0)
 
 
 @pytest.mark.parametrize(("engine", "images"), [("python", 360), ("rtl", 360), ("hls", 36)])
 def test_the_digits_in_each_engine(engine: str, images: int, cnn: dfc.Accelerator, digits: dict[str, np.ndarray]) -> None:
     """98.33 % of them: 354 of 360."""
-    labels, scores = digits["labels"][:images], digits["outputs_f64"][:images]  # of a float64 executor of ONNX
+    labels, known = digits["labels"][:images], digits["outputs_f64"][:images]  # of a float64 executor of ONNX
     found = cnn.evaluate(digits["images"][:images], labels, engine)
     assert (found["engine"], found["images"], found["classes"], found["agreement"]) == (engine, images, 10, None)
-    assert found["top1"] == sum(int(s.argmax()) == y for s, y in zip(scores, labels, strict=True)) / images
+    assert found["top1"] == sum(int(s.argmax()) == y for s, y in zip(known, labels, strict=True)) / images
     assert images < 360 or round(100 * found["top1"], 2) == 98.33
-    assert found["top5"] == sum(y in np.argsort(-s, kind="stable")[:5] for s, y in zip(scores, labels, strict=True)) / images
+    assert found["top5"] == sum(y in np.argsort(-s, kind="stable")[:5] for s, y in zip(known, labels, strict=True)) / images
     counted = [
-        [sum(int(s.argmax()) == c and y == label for s, y in zip(scores, labels, strict=True)) for c in range(10)] for label in range(10)
+        [sum(int(s.argmax()) == c and y == label for s, y in zip(known, labels, strict=True)) for c in range(10)] for label in range(10)
     ]
     assert found["confusion"] == counted
     assert found["images_per_s"] > 0
@@ -73,38 +74,7 @@ def test_loopback_and_agreement(examples: Path, digits: dict[str, np.ndarray], c
         del result["images_per_s"]
     assert found[0] == found[1]
     own = cnn.run(images).argmax(1)
-    assert found[0]["agreement"] == np.mean(own == _float_scores(examples / f"{NAME}.onnx", images).argmax(1))
-
-
-def _float_scores(path: Path, x: np.ndarray) -> np.ndarray:
-    """The digits CNN by loops over windows, from the numbers of the file: Conv, BatchNormalization, Relu, with the weights as quantized."""
-    model = onnx.load(path)
-    stored = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
-    stored |= {n.output[0]: onnx.numpy_helper.to_array(n.attribute[0].t) for n in model.graph.node if n.op_type == "Constant"}
-    value = {model.graph.input[0].name: x.astype(np.float64)}
-    for n in model.graph.node:
-        given = [value.get(t, stored.get(t)) for t in n.input]
-        if n.op_type == "Quant" and n.input[0] in stored:
-            stored[n.output[0]] = np.clip(np.rint(given[0] / given[1]), -1, 1).astype(np.float64) * given[1]
-        elif n.op_type == "Conv":
-            wide = np.pad(given[0], ((0, 0), (0, 0), (1, 1), (1, 1)))
-            rows, cols = given[0].shape[2:]
-            parts = [
-                np.einsum("oc,nchw->nohw", given[1][:, :, i, j], wide[:, :, i : i + rows, j : j + cols]) for i in range(3) for j in range(3)
-            ]
-            value[n.output[0]] = np.sum(parts, 0)
-        elif n.op_type == "BatchNormalization":
-            gamma, beta, mean, var = (p.astype(np.float64).reshape(1, -1, 1, 1) for p in given[1:])
-            value[n.output[0]] = (given[0] - mean) / np.sqrt(var + n.attribute[0].f) * gamma + beta
-        elif n.op_type == "MaxPool":
-            f, c, h, w = given[0].shape
-            value[n.output[0]] = given[0].reshape(f, c, h // 2, 2, w // 2, 2).max((3, 5))
-        elif n.op_type == "Gemm":
-            value[n.output[0]] = given[0] @ given[1].T + given[2]
-        elif n.op_type != "Constant":
-            calls = {"Relu": lambda v: np.maximum(v, 0), "Flatten": lambda v: v.reshape(len(v), -1), "Quant": lambda v: v}
-            value[n.output[0]] = calls[n.op_type](given[0])
-    return value[model.graph.output[0].name]
+    assert found[0]["agreement"] == np.mean(own == scores(examples / f"{NAME}.onnx", images).argmax(1))
 
 
 def test_outputs_that_are_classes(examples: Path, digits: dict[str, np.ndarray], tmp_path: Path) -> None:

@@ -299,6 +299,7 @@ def report(out: Path) -> None:
 
 
 cli.add_command(quality.evaluate)
+cli.add_command(quality.compare)
 cli.add_command(hardware.synth)
 cli.add_command(hardware.bitstream)
 

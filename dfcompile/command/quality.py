@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from dfcompile.command.console import progress, show_json, show_table
-from dfcompile.command.parameter import inputs_option, json_option, out_argument, quiet_option
+from dfcompile.command.parameter import inputs_option, json_option, model_argument, out_argument, quiet_option
+from dfcompile.store.files import new_files, writing
 from dfcompile.text import one_line
 
 ENGINES = ("python", "hls", "rtl")
@@ -48,6 +49,34 @@ def evaluate(out: Path, inputs: tuple[Path, ...], labels: Path, engine: str, mod
         show_json(found)
     elif not quiet:
         _show(made.name, found)
+
+
+@click.command()
+@model_argument
+@out_argument
+@inputs_option
+@click.option("--engine", type=click.Choice(ENGINES), default="python", show_default=True, help="What runs the design.")
+@click.option("-o", "--out", "svg", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.svg", help="Where the picture goes.")
+@quiet_option
+@json_option
+def compare(model: Path, out: Path, inputs: tuple[Path, ...], engine: str, svg: Path | None, quiet: bool, as_json: bool) -> int:
+    """The built design OUT against its MODEL, layer by layer: what quantization did to the numbers, and what the compiler did (nothing)."""
+    import dfcompile
+    from dfcompile.command.arrays import name_frames, read_frames
+    from dfcompile.mode.saved import load
+
+    frames = [read_frames(path) for path in inputs]
+    with new_files([svg] if svg else []) as files, progress(quiet) as report:
+        made = load(out)
+        found = dfcompile.compare(model, made, name_frames(frames, tuple(made.host.input_shapes)), engine=engine, progress=report)
+        for file in files:
+            with writing(str(svg)):
+                file.write(found.svg.encode())
+    if as_json:
+        show_json(found.json)
+    elif not quiet:
+        click.echo(str(found))
+    return 0 if found.equal else 1
 
 
 def _show(name: str, found: dict[str, Any]) -> None:

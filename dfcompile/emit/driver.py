@@ -21,7 +21,8 @@ from dfcompile.ir.graph import Array, Graph, Node, Op
 from dfcompile.ir.modelop import ModelOp
 from dfcompile.ir.types import IntType
 from dfcompile.streamline.host import HostSide
-from dfcompile.streamline.value import InputPort, OutputPort, Shape3
+from dfcompile.streamline.layout import Shape3
+from dfcompile.streamline.value import InputPort, OutputPort
 from dfcompile.units.base import Stream
 
 TRANSPORTS = {"driver": ("dfc_pynq.py", "dfc_simulator.py"), "loopback": ()}

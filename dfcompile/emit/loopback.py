@@ -18,7 +18,7 @@ from dfcompile.loopback.descriptor import Compute, Opcode, Transfer, layout
 from dfcompile.loopback.program import Port, Program
 from dfcompile.loopback.validate import ErrorCode
 from dfcompile.streamline.host import HostSide
-from dfcompile.streamline.value import Shape3
+from dfcompile.streamline.layout import Shape3
 
 Streams = Mapping[str, tuple[Shape3, IntType]]
 

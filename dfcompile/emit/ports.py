@@ -8,7 +8,7 @@ from typing import Any
 from dfcompile.emit.interface import Interface, PortView
 from dfcompile.ir.types import IntType
 from dfcompile.loopback.program import Port, Program
-from dfcompile.streamline.value import Shape3
+from dfcompile.streamline.layout import Shape3
 from dfcompile.units.base import Stream
 
 Row = dict[str, Any]

@@ -17,10 +17,12 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array, Graph
 from dfcompile.ir.types import IntType
 from dfcompile.mode.summary import one_line_of, table_of
+from dfcompile.mode.trace import Seen, Traced, traced
 from dfcompile.store.files import writing
 from dfcompile.store.output import BUILD_FILES, new_folder
 from dfcompile.streamline.host import HostSide, checked_codes
-from dfcompile.streamline.value import Shape3
+from dfcompile.streamline.layout import Shape3
+from dfcompile.streamline.value import Meaning
 from dfcompile.synthesis.part import Part
 
 ENGINES = ("python", "hls", "rtl")
@@ -51,12 +53,14 @@ class Accelerator(ABC):
     report:  what report.json holds
     options: every build option in effect
     family:  device family the resources are estimated for
+    meanings: what streams inside of it stand for in the model
     """
 
     host: HostSide
     report: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     family: str = DEFAULT
+    meanings: tuple[Meaning, ...] = ()
 
     mode: ClassVar[str]
 
@@ -109,10 +113,10 @@ class Accelerator(ABC):
         CompileError for a wrong input and for outputs that are neither.
         """
         from dfcompile.mode.evaluation import evaluate
-        from dfcompile.mode.float_model import float_model
+        from dfcompile.mode.float_model import quantized_model, without_quantizers
 
         check_engines([engine], ENGINES)
-        reference = float_model(model, self.options, self.host) if model is not None else None
+        reference = without_quantizers(quantized_model(model, self.options, self.host)) if model is not None else None
         return evaluate(self.host, lambda part: self.simulate(part, engine), x, labels, engine, reference, progress or (lambda _: None))
 
     def run_codes(self, codes: Mapping[str, Array], engine: str = "python") -> dict[str, Array]:
@@ -127,6 +131,20 @@ class Accelerator(ABC):
     @abstractmethod
     def _run(self, codes: Mapping[str, Array], engine: str) -> dict[str, Array]:
         """Checked codes in, codes out, by stream."""
+
+    def trace(self, x: Array | Mapping[str, Array], engine: str = "python") -> dict[str, Traced]:
+        """What every unit gives for frames x, by unit; with an index behind the name where it has several outputs.
+
+        In loopback mode a unit is a layer. Each is an array of codes (n, h, w, c) and, where it stands for a tensor of the ONNX model, the
+        real numbers of that. engine "hls" or "rtl" runs the whole design with a fork in front of every stream to look at it; in loopback
+        mode a program of the same engine that stores what every layer gives. CompileError for a wrong input.
+        """
+        check_engines([engine], ENGINES)
+        return traced(self._traced(self.host.encode(self.host.checked(x)), engine), self.meanings, self.host)
+
+    @abstractmethod
+    def _traced(self, codes: Mapping[str, Array], engine: str) -> list[Seen]:
+        """What every unit gives for checked codes, in the order of the graph."""
 
     def verify(
         self,

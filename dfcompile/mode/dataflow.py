@@ -17,13 +17,15 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unuse
 
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.share import unit_resources
+from dfcompile.dataflow.tap import tapped
 from dfcompile.device.area import sum_of
 from dfcompile.device.resources import Resources
 from dfcompile.ir.graph import Array, Graph
 from dfcompile.ir.types import IntType
 from dfcompile.mode import serialize
 from dfcompile.mode.accelerator import Accelerator, Progress
-from dfcompile.streamline.value import Shape3
+from dfcompile.mode.trace import Seen
+from dfcompile.streamline.layout import Shape3
 from dfcompile.synthesis.part import Part
 from dfcompile.timing.solve import Timing, solve
 
@@ -97,6 +99,23 @@ class DataflowAccelerator(Accelerator):
             results = list(pool.map(run, parts))
         return {k: np.concatenate([r[k] for r in results]) for k in results[0]}
 
+    def _traced(self, codes: Mapping[str, Array], engine: str) -> list[Seen]:
+        graph, streams = self.graph, self.design.streams()
+        if engine == "python":
+            values = graph.execute(codes, keep=graph.producers())
+        else:
+            from dfcompile.run.engine import run_engine
+
+            design, shown = tapped(self.design)
+            values = dict(zip(shown, run_engine(design, [np.asarray(codes[t]) for t in graph.inputs], engine), strict=True))
+        known = dict(zip(graph.outputs, self.host_outputs, strict=True))
+        found = []
+        for n in graph.nodes:
+            for i, t in enumerate(n.outputs):
+                name = n.name if len(n.outputs) == 1 else f"{n.name}:{i}"
+                found.append(Seen(name, n.op.kind, n.source, known.get(t, t), values[t].reshape(-1, *streams[t].shape)))
+        return found
+
     def _verify(self, engines: Sequence[str], frames: int | None, stalls: float, progress: Progress, folder: Path | None) -> dict[str, Any]:
         from dfcompile.mode.verify_dataflow import verify_dataflow
 
@@ -115,7 +134,8 @@ class DataflowAccelerator(Accelerator):
     def write(self, folder: Path, progress: Progress = lambda text: None) -> None:
         from dfcompile.emit.project import write_project
 
-        serialize.write(folder, design=self.design, host=self.host, options=self.options, family=self.family)
+        parts = {"host": self.host, "options": self.options, "family": self.family, "meanings": self.meanings}
+        serialize.write(folder, design=self.design, **parts)
         (folder / "report.json").write_text(json.dumps(self.report, indent=1) + "\n")
         (folder / "report.html").write_text(self.page(), encoding="utf-8")
         write_project(self, folder, progress)

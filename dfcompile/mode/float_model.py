@@ -47,22 +47,17 @@ class Passed:
         return (np.asarray(inputs[0] - inputs[1] * inputs[2]) if self.shift else inputs[0],)
 
 
-def quantized_model(path: str | Path, options: Mapping[str, Any]) -> Graph:
-    """The graph of a model, or of the part of it that the options of a build name. CompileError where it cannot be read."""
-    start, end = (tuple(options.get(name) or ()) for name in ("from", "to"))
-    found = import_model(path, start, end)
-    wrong = [p for p in found.problems if p.code != "not-quantized"]  # a float model can be run as well
-    if wrong or found.graph is None:
-        raise CompileError(wrong or found.problems)
-    return found.graph
+def quantized_model(path: str | Path, options: Mapping[str, Any], host: HostSide) -> Graph:
+    """The graph of a model, or of the part of it that the options of a build name, which has this host's side.
 
-
-def float_model(path: str | Path, options: Mapping[str, Any], host: HostSide) -> Graph:
-    """`quantized_model` without its activation quantizers (see `without_quantizers`), for a build with these options and this host's side.
-
-    CompileError where it takes other inputs.
+    CompileError where it cannot be read or takes other inputs.
     """
-    found = quantized_model(path, options)
+    start, end = (tuple(options.get(name) or ()) for name in ("from", "to"))
+    read = import_model(path, start, end)
+    wrong = [p for p in read.problems if p.code != "not-quantized"]  # a float model can be run as well
+    if wrong or read.graph is None:
+        raise CompileError(wrong or read.problems)
+    found = read.graph
     given = {t: found.tensors[t].shape[1:] for t in found.inputs}
     if given != dict(host.input_shapes):
         shown = [", ".join(f"{k} {'x'.join(map(str, s))}" for k, s in shapes.items()) for shapes in (given, host.input_shapes)]
@@ -70,7 +65,7 @@ def float_model(path: str | Path, options: Mapping[str, Any], host: HostSide) ->
         raise CompileError(
             Problem("wrong-input", "the model is not that of the design", "", why, "name the model that the design was built of")
         )
-    return without_quantizers(found)
+    return found
 
 
 def without_quantizers(model: Graph) -> Graph:

@@ -29,7 +29,8 @@ from dfcompile.loopback.traffic import layer_traffic
 from dfcompile.mode import serialize
 from dfcompile.mode.accelerator import GENERATED, Accelerator, Progress, check_engines
 from dfcompile.mode.figures import plain
-from dfcompile.streamline.value import Shape3
+from dfcompile.mode.trace import Seen
+from dfcompile.streamline.layout import Shape3
 from dfcompile.synthesis.part import Part
 
 FEWEST_FRAMES = 3
@@ -102,6 +103,20 @@ class LoopbackAccelerator(Accelerator):
 
         return run_loopback(self.program, codes, engine).outputs
 
+    def _traced(self, codes: Mapping[str, Array], engine: str) -> list[Seen]:
+        layers = {x.dst: x for x in self.program.layers if x.dst in self.graph.tensors}
+        ends = tuple(dict.fromkeys((*self.graph.outputs, *layers)))
+        whole = compile_program(self.graph.replace(outputs=ends), self.config, self.batch)
+        if engine == "python":
+            values = run_program(whole, codes)
+        else:
+            from dfcompile.run.loopback import run_loopback
+
+            values = run_loopback(whole, codes, engine).outputs
+        made = {t: tuple(dict.fromkeys(s for n in x.source for s in self.graph.node(n).source)) for t, x in layers.items()}
+        shapes = {t: _stream(self.graph, t)[0] for t in layers}
+        return [Seen(x.name, "loopback_layer", made[t], t, values[t].reshape(-1, *shapes[t])) for t, x in layers.items()]
+
     def _verify(self, engines: Sequence[str], frames: int | None, stalls: float, progress: Progress, folder: Path | None) -> dict[str, Any]:
         from dfcompile.mode.verify_loopback import verify_loopback
 
@@ -129,6 +144,7 @@ class LoopbackAccelerator(Accelerator):
         from dfcompile.emit.vivado import emit_vivado
 
         parts = {"graph": self.graph, "host": self.host, "config": dataclasses.asdict(self.config), "batch": self.batch}
+        parts["meanings"] = self.meanings
         serialize.write(folder, mode=self.mode, **parts, options=self.options, family=self.family)
         (folder / "report.json").write_text(json.dumps(self.report, indent=1) + "\n")
         (folder / "report.html").write_text(self.page(), encoding="utf-8")

@@ -24,6 +24,7 @@ from dfcompile.mode.loopback import MOST_BATCH, LoopbackAccelerator
 from dfcompile.mode.roofline import Roofline, roofline
 from dfcompile.streamline.host import HostSide
 from dfcompile.streamline.lockstep import mismatch
+from dfcompile.streamline.value import Meaning
 
 LARGE_MACS = 4_000_000_000
 
@@ -82,7 +83,13 @@ def check_program(acc: LoopbackAccelerator, codes: Mapping[str, Array]) -> None:
 
 
 def build_loopback(
-    graph: Graph, host: HostSide, model: Graph, options: dict[str, Any], board: Board | None, most: int = 8
+    graph: Graph,
+    host: HostSide,
+    model: Graph,
+    options: dict[str, Any],
+    board: Board | None,
+    most: int = 8,
+    meanings: tuple[Meaning, ...] = (),
 ) -> LoopbackAccelerator:
     """The engine given in the options' folding, else that which suits the network best on the board, else the default one.
 
@@ -106,7 +113,8 @@ def build_loopback(
     elif board:
         most = int(max(1, min(most, LARGE_MACS // max(1, macs(graph)))))
         config = sweep([graph], board, float(options["clock"]), most).best.config
-    acc = LoopbackAccelerator(network=graph, host=host, config=config, batch=batch, options=options, family=family)
+    given: dict[str, Any] = {"host": host, "options": options, "family": family, "meanings": meanings}
+    acc = LoopbackAccelerator(network=graph, config=config, batch=batch, **given)
     acc.report.update(make_report(acc, model, board))
     return acc
 

@@ -12,7 +12,7 @@ from dfcompile.mode import serialize
 from dfcompile.mode.accelerator import Accelerator
 from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.mode.loopback import LoopbackAccelerator, from_parts
-from dfcompile.mode.saved_check import check_design, check_host, check_integers
+from dfcompile.mode.saved_check import check_design, check_host, check_integers, check_meanings
 from dfcompile.mode.schema import SchemaError
 
 
@@ -71,4 +71,5 @@ def _loopback(parts: dict[str, Any], report: dict[str, Any]) -> LoopbackAccelera
 
 def _check_host(made: Accelerator) -> None:
     codes, graph = made.codes, made.graph
+    check_meanings(made.meanings, {t: tensor.shape for t, tensor in graph.tensors.items()})
     check_host(made.host, {t: codes[t] for t in graph.inputs}, [codes[t] for t in graph.outputs])

@@ -14,7 +14,8 @@ from dfcompile.ir.modelop_base import MAX_ELEMENTS, ModelOp
 from dfcompile.ir.types import IntType
 from dfcompile.mode.schema import SchemaError
 from dfcompile.streamline.host import HostSide
-from dfcompile.streamline.value import InputPort, OutputPort, Shape3
+from dfcompile.streamline.layout import Shape3
+from dfcompile.streamline.value import InputPort, Meaning, OutputPort
 from dfcompile.units.base import Stream, Unit
 
 Typed = tuple[Shape3, IntType]
@@ -101,6 +102,22 @@ def check_host(host: HostSide, inputs: Mapping[str, Stream | Typed], outputs: Se
     _check_model(host.tail, "host.tail")
     if not set(host.tail.inputs) <= {p.tensor for p in host.outputs} or not host.tail.outputs:
         raise SchemaError("host.tail: its inputs are not what the design gives")
+
+
+def check_meanings(meanings: Iterable[Meaning], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """What streams stand for: they are those of the design, and every element has its place. shapes: of the streams."""
+    for i, m in enumerate(meanings):
+        where = f"meanings[{i}]"
+        _check_shape(m.shape, where)
+        if m.stream not in shapes:
+            raise SchemaError(f"{where}: there is no stream {m.stream}")
+        h, w, c = shapes[m.stream]
+        if any(np.asarray(a).size not in (1, c) for a in (m.scale, m.offset)):
+            raise SchemaError(f"{where}: its scale and offset are not one, nor one a channel")
+        if m.index is not None:
+            _check_index(m.index, (h, w, c), where)
+        if m.index.shape != m.shape if m.index is not None else math.prod(m.shape) != h * w * c:
+            raise SchemaError(f"{where}: {m.tensor} of shape {m.shape} is not on a stream of shape {(h, w, c)}")
 
 
 def _check_input(port: InputPort, given: tuple[int, ...], stream: Shape3, where: str) -> None:

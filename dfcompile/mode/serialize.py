@@ -23,11 +23,20 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array, Graph
 from dfcompile.mode.schema import Reader, SchemaError
 from dfcompile.streamline.host import HostSide
+from dfcompile.streamline.value import Meaning
 from dfcompile.text import one_line
 
-SCHEMA = 1
-DATAFLOW = {"design": Design, "host": HostSide, "options": dict[str, Any], "family": str}
-LOOPBACK = {"graph": Graph, "host": HostSide, "config": dict[str, int], "batch": int, "options": dict[str, Any], "family": str}
+SCHEMA = 2
+DATAFLOW = {"design": Design, "host": HostSide, "options": dict[str, Any], "family": str, "meanings": tuple[Meaning, ...]}
+LOOPBACK = {
+    "graph": Graph,
+    "host": HostSide,
+    "config": dict[str, int],
+    "batch": int,
+    "options": dict[str, Any],
+    "family": str,
+    "meanings": tuple[Meaning, ...],
+}
 """What is stored of a build of each mode, and its types; `dfcompile.mode.schema` reads nothing else."""
 LARGEST_ARRAYS = 2**34
 """Bytes of all arrays of a design."""

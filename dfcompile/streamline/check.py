@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,29 +73,67 @@ def check_encoding(
 
     Wherever codes stand for a tensor of the model, the model goes on with what the codes mean: so each stretch
     between two of them is compared by itself. A difference is let pass only where float64 stands on a tie.
-    A tensor is kept no longer than until its last reader is done.
     """
     codes = host.encode(feeds)
     versions = Lockstep([("encode", encoded.graph), *passes], codes, [v[0] for v in encoded.model_tensors.values()])
+
+    def meant(name: str) -> Array | None:
+        if name not in encoded.model_tensors:
+            return None
+        stream, index, grid = encoded.model_tensors[name]
+        return _meant(versions.take(stream), index, grid)
+
+    for found in stretches(model, feeds, meant, progress):
+        _refuse_difference(found)
+    return Probes(codes, versions.finish())
+
+
+@dataclass(frozen=True, eq=False)
+class Stretch:
+    """The end of a stretch of the model between tensors that codes stand for.
+
+    real: what the model gives, with what the codes before it mean; meant: what its own codes mean
+    wrong: elements that differ, but for those on a tie; tie: where float64 stands so close to a step that it cannot tell the side
+    """
+
+    node: Node
+    name: str
+    real: Array
+    meant: Array
+    wrong: Array
+    tie: Array | None
+
+
+def stretches(
+    model: Graph,
+    feeds: Mapping[str, Array],
+    meant: Callable[[str], Array | None],
+    progress: Callable[[str], None] = lambda text: None,
+    step: str = "streamline",
+) -> Iterator[Stretch]:
+    """Execute the model and hold each tensor against what codes mean, where `meant` says it; from there it goes on with that.
+
+    A tensor is kept no longer than until its last reader is done.
+    """
     values: dict[str, Array] = {**model.constants, **feeds}
     tie: dict[str, Array] = {}
     uses = Counter(t for n in model.nodes for t in n.inputs)
     for at, node in enumerate(model.nodes):
-        progress(f"streamline {at}/{len(model.nodes)}")
+        progress(f"{step} {at}/{len(model.nodes)}")
         if all(t in values for t in node.inputs):
             results = node.op.execute(*(values[t] for t in node.inputs))
             for name, result in zip(node.outputs, results, strict=True):
                 values[name] = result
                 _track_ties(node, name, values, tie)
-                if name in encoded.model_tensors:
-                    stream, index, grid = encoded.model_tensors[name]
-                    values[name] = _compare(node, name, result, _meant(versions.take(stream), index, grid), tie.pop(name, None))
+                codes = meant(name)
+                if codes is not None:
+                    values[name], near = codes, tie.pop(name, None)
+                    yield Stretch(node, name, result, codes, _differing(result, codes, near), near)
         uses.subtract(node.inputs)
         for t in (*node.inputs, *node.outputs):
             if not uses[t]:
                 values.pop(t, None)
                 tie.pop(t, None)
-    return Probes(codes, versions.finish())
 
 
 def _track_ties(node: Node, name: str, values: dict[str, Array], tie: dict[str, Array]) -> None:
@@ -143,22 +181,25 @@ def _meant(frames: Array, index: Array, grid: Grid) -> Array:
     return np.take(grid.real(frames).reshape(len(frames), -1), index.ravel(), axis=1).reshape(-1, *index.shape)
 
 
-def _compare(node: Node, name: str, real: Array, meant: Array, tie: Array | None) -> Array:
+def _differing(real: Array, meant: Array, tie: Array | None) -> Array:
     size = float(max(np.max(np.abs(meant), initial=0), np.max(np.abs(real), initial=0), 1e-30))
-    wrong = ~(np.abs(meant - real) <= 1e-9 * size)
-    if tie is not None:
-        wrong &= ~np.broadcast_to(tie, wrong.shape)
+    wrong: Array = ~(np.abs(meant - real) <= 1e-9 * size)
+    return wrong if tie is None else np.asarray(wrong & ~np.broadcast_to(tie, wrong.shape))
+
+
+def _refuse_difference(found: Stretch) -> None:
+    """CompileError where the codes do not mean what the model gives."""
+    wrong = found.wrong
     if wrong.any():
         at = tuple(int(i[0]) for i in np.nonzero(wrong))
         raise CompileError(
             mismatch(
                 "pass encode changed the numbers",
-                f"node {node.name}, tensor {name}, element {at}",
-                f"the model gives {float(real[at]):.9g}, the codes mean {float(meant[at]):.9g} "
+                f"node {found.node.name}, tensor {found.name}, element {at}",
+                f"the model gives {float(found.real[at]):.9g}, the codes mean {float(found.meant[at]):.9g} "
                 f"({int(wrong.sum())} of {wrong.size} elements differ)",
             )
         )
-    return meant
 
 
 def check_units(probes: Probes, units: Graph, progress: Callable[[str], None] = lambda text: None) -> None:

@@ -42,10 +42,11 @@ from dfcompile.streamline.encode_layout import ordered
 from dfcompile.streamline.encode_matmul import encode_matmul
 from dfcompile.streamline.encode_norm import encode_standardize, encode_standardized
 from dfcompile.streamline.encode_softmax import encode_shares, encode_softmax, mask_of
-from dfcompile.streamline.encoder import LAYERS, Encoder, InputType, RefusedError, RestartError, default_layout, refuse
+from dfcompile.streamline.encoder import LAYERS, Encoder, InputType, RefusedError, RestartError, refuse
 from dfcompile.streamline.grid import Grid
+from dfcompile.streamline.layout import default_layout, natural_index
 from dfcompile.streamline.step import ELEMENTWISE
-from dfcompile.streamline.value import Const, Host, InputPort, Known, OutputPort, Raw, Shares, Standardized, Value, describe, natural_index
+from dfcompile.streamline.value import Const, Host, InputPort, Known, OutputPort, Raw, Shares, Standardized, Value, describe
 
 _HANDLERS: list[tuple[Any, Any]] = [
     ((Conv, ConvTranspose), encode_linear.encode_conv),
@@ -100,14 +101,8 @@ def encode(
             layouts, input_types = enc.layouts, enc.input_types
     if outputs is None or enc.problems:
         return None, tuple(enc.problems), enc.fates
-    graph = Graph(
-        model.name,
-        tuple(enc.nodes),
-        enc.tensors,
-        enc.constants,
-        tuple(p.stream for p in enc.inputs),
-        tuple(dict.fromkeys(p.stream for p in enc.outputs)),
-    ).without_dead()
+    ends = tuple(p.stream for p in enc.inputs), tuple(dict.fromkeys(p.stream for p in enc.outputs))
+    graph = Graph(model.name, tuple(enc.nodes), enc.tensors, enc.constants, *ends).without_dead()
     live = {p.tensor for p in enc.outputs}
     tail = Graph(f"{model.name}_tail", tuple(enc.host_nodes), model.tensors, model.constants, tuple(live), model.outputs)
     known = {t: v for t, v in enc.model_tensors.items() if v[0] in graph.tensors}

@@ -11,7 +11,8 @@ import numpy as np
 
 from dfcompile.ir.graph import Array
 from dfcompile.streamline.encoder import Encoder
-from dfcompile.streamline.value import Value, find_layout
+from dfcompile.streamline.layout import find_layout
+from dfcompile.streamline.value import Value
 
 Axes = tuple[int, ...]
 

@@ -14,8 +14,9 @@ from dfcompile.ir.modelop import Binary
 from dfcompile.streamline.encode_axes import as_chw, exchanges, orientation, turned, turned_back
 from dfcompile.streamline.encoder import Encoder, RestartError, refuse
 from dfcompile.streamline.grid import Grid, are_integers, common_scale, fractions
+from dfcompile.streamline.layout import Shape3, find_layout, natural_index
 from dfcompile.streamline.step import Step, StepFunction
-from dfcompile.streamline.value import Shape3, Value, find_layout, natural_index
+from dfcompile.streamline.value import Value
 
 LARGEST_PERMUTATION = 2**24
 WIDEST_PRODUCT = 2**40  # of a code that is multiplied, where real 0 has none

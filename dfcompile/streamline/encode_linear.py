@@ -18,10 +18,11 @@ from dfcompile.streamline import encode_real
 from dfcompile.streamline.encode_layout import gathered, permuted, recentred, refined, spatial
 from dfcompile.streamline.encoder import Encoder, RefusedError, refuse
 from dfcompile.streamline.grid import Grid, common_scale, fractions, whole_numbers
+from dfcompile.streamline.layout import find_layout, natural_index
 from dfcompile.streamline.mixed import mixed_weights
 from dfcompile.streamline.order import Ordered
 from dfcompile.streamline.triple import Triple
-from dfcompile.streamline.value import Const, Value, find_layout, natural_index
+from dfcompile.streamline.value import Const, Value
 from dfcompile.streamline.weight_step import LARGEST_EXACT, LARGEST_LEVEL, LARGEST_NARROW, MOST_LEVELS, exact_grid, is_narrow, levels_of
 
 WIDEST_WEIGHT = 2**40

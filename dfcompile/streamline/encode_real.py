@@ -18,10 +18,11 @@ from dfcompile.ir.modelop import Quantize, Unary
 from dfcompile.streamline.encode_layout import aligned, constant_stream, spatial
 from dfcompile.streamline.encoder import Encoder, refuse
 from dfcompile.streamline.grid import Grid
+from dfcompile.streamline.layout import natural_index
 from dfcompile.streamline.order import Order, Ordered, Pair, approach
 from dfcompile.streamline.step import Step, StepFunction
 from dfcompile.streamline.triple import ordered_triple
-from dfcompile.streamline.value import Value, natural_index
+from dfcompile.streamline.value import Value
 
 WIDEST_SEARCHED = 2**12  # values of the narrower of two addends
 WIDEST_ORDER = 2**31 - 1  # that a code is multiplied by

@@ -20,8 +20,9 @@ from dfcompile.streamline.encode_linear import near_code, pair, quad
 from dfcompile.streamline.encode_pointwise import sum_of
 from dfcompile.streamline.encoder import Encoder, refuse
 from dfcompile.streamline.grid import Grid, fractions
+from dfcompile.streamline.layout import natural_index
 from dfcompile.streamline.step import chain_direction
-from dfcompile.streamline.value import Value, natural_index
+from dfcompile.streamline.value import Value
 
 
 def encode_max_pool(enc: Encoder, node: Node) -> None:

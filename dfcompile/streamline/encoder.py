@@ -18,10 +18,11 @@ from dfcompile.ir.intop import IntAdd, IntConv, View, Window
 from dfcompile.ir.modelop import AveragePool, Conv, ConvTranspose, MatMul, MaxPool
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, common_scale
+from dfcompile.streamline.layout import Shape3, default_layout
 from dfcompile.streamline.levels import grid_of_levels
 from dfcompile.streamline.regrid import bound_of
 from dfcompile.streamline.step import Step, StepFunction
-from dfcompile.streamline.value import Addend, Const, InputPort, Known, OutputPort, Raw, Shape3, Value, describe, natural_index
+from dfcompile.streamline.value import Addend, Const, InputPort, Known, OutputPort, Raw, Value, describe
 
 LAYERS = (Conv, ConvTranspose, MatMul, MaxPool, AveragePool)
 """What no host runs."""
@@ -306,15 +307,6 @@ def _is_joinable(value: Value, target: Grid) -> bool:
     function = StepFunction(value.base, value.chain, target, tuple(a.grid for a in value.addends))
     ratios = set(np.ravel(value.base.scale / value.addends[0].grid.scale))
     return len(ratios) == 1 and function.direction() is not None and any(s.jumps for s in value.chain)
-
-
-def default_layout(shape: tuple[int, ...]) -> tuple[Shape3, Array]:
-    """Stream shape and index of a tensor (batch left out) whose first axis is the channels."""
-    if len(shape) in (2, 3):
-        c, h, w = shape if len(shape) == 3 else (shape[0], 1, shape[1])
-        return (h, w, c), natural_index(c, h, w).reshape(shape)
-    size = math.prod(shape)
-    return (1, 1, size), np.arange(size, dtype=np.int32).reshape(shape)
 
 
 def refusal(code: str, what: str, node: Node, why: str = "", help: str = "") -> RefusedError:

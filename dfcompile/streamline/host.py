@@ -11,7 +11,8 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.ir import operators
 from dfcompile.ir.graph import Array, Graph
 from dfcompile.ir.types import IntType
-from dfcompile.streamline.value import InputPort, OutputPort, Shape3
+from dfcompile.streamline.layout import Shape3
+from dfcompile.streamline.value import InputPort, OutputPort
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Graph, Node
@@ -17,14 +19,16 @@ from dfcompile.streamline.encoder import InputType
 from dfcompile.streamline.extract import extract_thresholds
 from dfcompile.streamline.fold_pads import fold_pads
 from dfcompile.streamline.gather_norms import gather_norms
+from dfcompile.streamline.grid import Grid
 from dfcompile.streamline.host import HostSide
+from dfcompile.streamline.layout import Shape3, default_layout
 from dfcompile.streamline.lift_clips import lift_clips
 from dfcompile.streamline.narrow import narrow_factors
 from dfcompile.streamline.prune import prune
 from dfcompile.streamline.push_quantizers import push_quantizers
 from dfcompile.streamline.rewrite import drop_views, merge_pads
 from dfcompile.streamline.step import StepFunction
-from dfcompile.streamline.value import Shape3
+from dfcompile.streamline.value import Meaning
 from dfcompile.streamline.weight_step import recover_weight_steps
 
 LAYERS = (Conv, ConvTranspose, MatMul)
@@ -34,7 +38,7 @@ PASSES: tuple[Callable[[Graph, Decline], Graph], ...] = (drop_views, merge_pads,
 @dataclass(frozen=True, eq=False)
 class Streamlined:
     """The integer graph of a model, the host's side, what became of each node of the model, what its raw inputs carry, the codes of
-    the probes, and what passes left as it was."""
+    the probes, what passes left as it was, and what the streams of the graph stand for in the model as it was imported."""
 
     graph: Graph
     host: HostSide
@@ -42,6 +46,7 @@ class Streamlined:
     input_types: dict[str, InputType]
     probes: Probes
     declined: tuple[Declined, ...] = ()
+    meanings: tuple[Meaning, ...] = ()
 
 
 def streamline(
@@ -83,7 +88,9 @@ def streamline(
             dump(name, graph)
     host = _host(model, encoded)
     probes = check_encoding(model, encoded, host, probe_inputs(model, encoded.input_types), passes, progress)
-    return Streamlined(graph, replace(host, streams=_streams(graph)), fates, encoded.input_types, probes, tuple(left))
+    return Streamlined(
+        graph, replace(host, streams=_streams(graph)), fates, encoded.input_types, probes, tuple(left), _meanings(encoded, graph, given)
+    )
 
 
 def _layers(model: Graph, fates: dict[str, str]) -> dict[str, list[str]]:
@@ -105,6 +112,17 @@ def _add(layers: dict[str, list[str]], fates: dict[str, str], node: Node, text: 
 def _host(model: Graph, encoded: Encoded) -> HostSide:
     shapes = {t: model.tensors[t].shape[1:] for t in model.inputs}
     return HostSide(shapes, encoded.inputs, encoded.outputs, encoded.tail, _streams(encoded.graph))
+
+
+def _meanings(encoded: Encoded, graph: Graph, given: Container[str]) -> tuple[Meaning, ...]:
+    """Of the tensors of the imported model that codes of the graph stand for, the first of each stream. `check_encoding` has compared
+    them, and the streams of one name in graphs of further passes."""
+    found: dict[str, Meaning] = {}
+    for tensor, (stream, index, grid) in encoded.model_tensors.items():
+        if stream in graph.tensors and tensor in given and type(grid) is Grid:  # levels on no grid have no scale
+            natural = np.array_equal(index, default_layout(index.shape)[1])
+            found.setdefault(stream, Meaning(stream, tensor, index.shape, *grid.floats(), None if natural else index))
+    return tuple(found.values())
 
 
 def _streams(graph: Graph) -> dict[str, tuple[Shape3, IntType]]:

@@ -10,9 +10,8 @@ import numpy as np
 from dfcompile.ir.graph import Array, Graph, Node
 from dfcompile.streamline.apart import Row
 from dfcompile.streamline.grid import Grid
+from dfcompile.streamline.layout import default_layout
 from dfcompile.streamline.step import Chain
-
-Shape3 = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,34 +184,25 @@ class OutputPort:
     offset: Array
 
 
-@dataclass(frozen=True)
-class Layout:
-    """A tensor (c', h', w') on a stream (h, w, c): element (i, y, x) is stream element (rows[y], cols[x], channels[i])."""
+@dataclass(frozen=True, eq=False)
+class Meaning:
+    """What the codes of a stream inside of a design stand for: real[j] = scale * codes[index[j]] + offset, a tensor of the ONNX model.
 
-    rows: tuple[int, ...]
-    cols: tuple[int, ...]
-    channels: Array
+    shape: of the tensor, without batch; index: None where it is that of `default_layout`
+    scale, offset: float64, () or (c,) by stream channel
+    """
 
-    def is_whole(self, h: int, w: int) -> bool:
-        return self.rows == tuple(range(h)) and self.cols == tuple(range(w))
+    stream: str
+    tensor: str
+    shape: tuple[int, ...]
+    scale: Array
+    offset: Array
+    index: Array | None = None
 
-
-def natural_index(c: int, h: int, w: int) -> Array:
-    """Index of a tensor (c, h, w) on its own channels-last stream."""
-    positions = np.arange(h * w, dtype=np.int32).reshape(1, h, w) * np.int32(c)
-    return positions + np.arange(c, dtype=np.int32)[:, None, None]
-
-
-def find_layout(index: Array, stream: Shape3) -> Layout | None:
-    """How an index array (c', h', w') lies on a stream (h, w, c); None when rows, columns and channels are mixed."""
-    _, w, c = stream
-    channels = index[:, 0, 0] % c
-    rows = index[0, :, 0] // (w * c)
-    cols = index[0, 0, :] // c % w
-    expected = (rows[None, :, None] * w + cols[None, None, :]) * c + channels[:, None, None]
-    if not np.array_equal(expected, index):
-        return None
-    return Layout(tuple(rows.tolist()), tuple(cols.tolist()), channels)
+    @property
+    def places(self) -> Array:
+        """Position of each element of the tensor in the flattened stream."""
+        return default_layout(self.shape)[1] if self.index is None else self.index
 
 
 def describe(node: Node) -> str:

@@ -11,7 +11,8 @@ from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Graph, Tensor
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline.host import HostSide, checked_codes
-from dfcompile.streamline.value import InputPort, OutputPort, natural_index
+from dfcompile.streamline.layout import natural_index
+from dfcompile.streamline.value import InputPort, OutputPort
 
 SHAPE = (2, 2, 3)  # channels, rows, columns
 STREAM = (2, 3, 2)

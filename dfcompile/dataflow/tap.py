@@ -1,0 +1,45 @@
+"""A design whose inner streams can be seen from outside."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dfcompile.dataflow.connect import converter
+from dfcompile.dataflow.design import Design
+from dfcompile.ir.graph import Node, Tensor
+from dfcompile.units.base import Stream, Unit, unit_of
+from dfcompile.units.fork import Fork
+
+
+def tapped(design: Design) -> tuple[Design, tuple[str, ...]]:
+    """The design with a fork behind every unit whose output another unit reads, and the streams that its outputs carry, in their order:
+    its own, and then these. A fork holds a beat more and takes none away, so that what could not block before cannot now.
+    """
+    graph, streams = design.graph, design.streams()
+    inner = [t for t in graph.producers() if t not in graph.outputs]
+    nodes: list[Node] = []
+    taps: list[str] = []
+    tensors = dict(graph.tensors)
+    for node in graph.nodes:
+        nodes.append(replace(node, inputs=tuple(_on(t) if t in inner else t for t in node.inputs)))
+        for t in (t for t in node.outputs if t in inner):
+            added = _fork(t, streams[t], f"tap_{len(taps)}")
+            nodes += added
+            tensors |= {out: Tensor(s.shape, s.dtype) for n in added for out, s in zip(n.outputs, unit_of(n).outputs, strict=True)}
+            taps.append(added[-1].outputs[-1])
+    made = graph.replace(nodes=tuple(nodes), tensors=tensors, outputs=(*graph.outputs, *taps))
+    return Design(made, design.fifo_depths), (*graph.outputs, *inner)
+
+
+def _on(tensor: str) -> str:
+    return f"{tensor}/on"
+
+
+def _fork(tensor: str, stream: Stream, name: str) -> list[Node]:
+    """A fork of a stream, and what takes the padding out of the end that leaves the design."""
+    fork = Fork(stream.shape, stream.dtype, stream.lanes, run=stream.run, taps=stream.taps)
+    found = [Node(name, fork, (tensor,), (_on(tensor), f"{tensor}/tap"))]
+    if stream.layout != stream.unpadded.layout:
+        unit: Unit = converter(stream.shape, stream.dtype, stream.layout, stream.unpadded.layout)
+        found.append(Node(f"{name}_out", unit, (f"{tensor}/tap",), (f"{tensor}/out",)))
+    return found
