@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo_out
 
-.PHONY: demo board-demo test test-all test-quick lint clean help
+.PHONY: demo board-demo test test-all test-quick lint docs clean help
 
 help:
 	@echo "make demo   install into $(VENV), build the trained digits CNN and prove it in Python, HLS C++ and RTL"
@@ -13,6 +13,7 @@ help:
 	@echo "make test-all   the same with the tests marked full, and 2,000 examples for each property: hours"
 	@echo "make test-quick   the same but for the tests marked slow: every model in HLS C++ and RTL, the wheel, synthesis"
 	@echo "make lint   ruff and mypy only"
+	@echo "make docs   build the documentation site into site/"
 	@echo "make clean  remove what the two commands left (not $(VENV))"
 
 $(BIN)/python:
@@ -51,5 +52,8 @@ lint: $(VENV)/.test-installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(VENV)/.test-installed
+	$(BIN)/python -m mkdocs build
+
 clean:
-	rm -rf $(DEMO) board_$(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf site $(DEMO) board_$(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

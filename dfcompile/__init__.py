@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dfcompile.mode.comparison import Comparison
 
 __version__ = "0.1.0"
-__all__ = ["Accelerator", "CompileError", "build", "check", "compare", "explain", "explore", "load"]
+__all__ = ["Accelerator", "CompileError", "build", "campaign", "check", "compare", "explain", "explore", "load"]
 
 Names = str | Sequence[str] | None
 Progress = Callable[[str], None]
@@ -174,6 +174,20 @@ def compare(model: str | Path, design: Accelerator, x: Any, *, engine: str = "py
 
     quantized = quantized_model(model, design.options, design.host)
     return hold(design.name, design.host, lambda part: design.trace(part, engine), quantized, x, engine, progress or (lambda _: None))
+
+
+@_door
+def campaign(file: str | Path, *, jobs: int | None = None, scheduler: str | None = None) -> dict[str, Any]:
+    """Do what a campaign's TOML file asks for and its results lack; see `dfcompile.campaigns.campaign.run_campaign`.
+
+    jobs:      processes of this machine, default one for each core
+    scheduler: a Dask scheduler whose workers do it instead
+    Returns {"cases": [{"model", "board", "mode", ..., "build", "steps", "figures", "front"}]}. Failures are in it; CompileError where the
+    file is at fault.
+    """
+    from dfcompile.campaigns.campaign import run_campaign
+
+    return run_campaign(Path(file), jobs, scheduler)[0]
 
 
 def __getattr__(name: str) -> Any:

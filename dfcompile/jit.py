@@ -16,6 +16,7 @@ import numba
 from numba.core import caching as numba_caching
 
 from dfcompile.store.files import note, reason
+from dfcompile.store.waiting import say
 
 F = TypeVar("F", bound=Callable[..., Any])
 caching: Any = numba_caching  # it carries no types
@@ -45,12 +46,15 @@ class _Cache(caching.FunctionCache):  # type: ignore[misc]
         self._cache_file = _Sealed(self._cache_path, base, stamp)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
+        found = None
         try:
-            return super().load_overload(sig, target_context)
+            found = super().load_overload(sig, target_context)
         except Exception:  # whatever pickle makes of a damaged file
             with contextlib.suppress(OSError):
                 self.flush()
-            return None
+        if found is None:
+            say("compile the timing model to machine code: once, later runs find it")
+        return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
         try:

@@ -37,7 +37,9 @@ LAYERS = (
     {"front"},
     {"propose"},
     {"pipeline"},
+    {"written"},
     {"exploration"},
+    {"campaigns"},
     {"command"},
     {"__main__"},
 )

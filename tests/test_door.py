@@ -15,7 +15,7 @@ from dfcompile.errors import KeywordError, SettingError
 from tests.conftest import ROOT
 
 MODEL = ROOT / "examples" / "digits_mlp_w1a1.onnx"
-DOOR = {"Accelerator", "CompileError", "build", "check", "explain", "explore", "load"}
+DOOR = {"Accelerator", "CompileError", "build", "campaign", "check", "compare", "explain", "explore", "load"}
 USER = f"""
 import dfcompile as dfc
 design = dfc.build("{MODEL}", mode="loopback")

@@ -17,12 +17,14 @@ import click
 
 from dfcompile import __version__
 from dfcompile.command import hardware, quality
+from dfcompile.command.campaign import campaign
 from dfcompile.command.console import progress, show_bug, show_build, show_json, show_problems, show_proposal, show_table, show_verdict
 from dfcompile.command.ending import Terminated, orderly
 from dfcompile.command.parameter import (
     argmax_option,
     board_option,
     clock_option,
+    complete_board,
     from_option,
     input_type_option,
     inputs_option,
@@ -38,13 +40,13 @@ from dfcompile.command.parameter import (
     timing_option,
     to_option,
 )
-from dfcompile.command.written import built
 from dfcompile.device.boards import boards as known_boards
 from dfcompile.errors import CompileError, Problem, SettingError
 from dfcompile.mode.summary import part_line
 from dfcompile.options import Options, read_config
 from dfcompile.store.files import FULL, new_files, reason, writing
 from dfcompile.text import one_line
+from dfcompile.written import built
 
 if TYPE_CHECKING:
     pass
@@ -110,7 +112,8 @@ def build(model: Path, out: Path, config: Path | None, dump_ir: Path | None, qui
     implement, route = given.pop("implement"), {k: given.pop(k) for k in ("seeds", "allow_timing_fail")}
     settings = Options().merged(read_config(config) if config else {}).merged(given)
     try:
-        made = built(model, out, settings, [f for f in (config, dump_ir) if f], dump_ir, quiet)
+        with progress(quiet) as report:
+            made = built(model, out, settings, [f for f in (config, dump_ir) if f], dump_ir, report)
     except SettingError:
         raise
     except CompileError as e:
@@ -249,7 +252,13 @@ def verify(out: Path, engines: tuple[str, ...], frames: int | None, stalls: floa
 
 @cli.command()
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--board", required=True, metavar="NAME", help="A board of `dfcompile boards`, or your own as a .toml file.")
+@click.option(
+    "--board",
+    required=True,
+    metavar="NAME",
+    shell_complete=complete_board,
+    help="A board of `dfcompile boards`, or your own as a .toml file.",
+)
 @mode_option
 @clock_option
 @input_type_option
@@ -300,6 +309,7 @@ def report(out: Path) -> None:
 
 cli.add_command(quality.evaluate)
 cli.add_command(quality.compare)
+cli.add_command(campaign)
 cli.add_command(hardware.synth)
 cli.add_command(hardware.bitstream)
 

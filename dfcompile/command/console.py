@@ -20,6 +20,7 @@ from rich.table import Table
 
 from dfcompile.errors import Problem
 from dfcompile.mode.summary import lines_of
+from dfcompile.store.waiting import shown_by
 from dfcompile.text import one_line
 
 if TYPE_CHECKING:
@@ -100,10 +101,11 @@ def progress(quiet: bool) -> Iterator[Report]:
     if quiet:
         yield lambda text: None
     elif sys.stderr.isatty():
-        with _bars() as bars:
-            yield _mover(bars)
+        with _bars() as bars, shown_by(report := _mover(bars)):
+            yield report
     else:
-        yield _liner(time.monotonic())
+        with shown_by(report := _liner(time.monotonic())):
+            yield report
 
 
 def _bars() -> Progress:

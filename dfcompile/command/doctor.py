@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import platform
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +32,15 @@ _VENDOR = {
 
 def examine() -> tuple[Finding, ...]:
     """Every tool that a command, an example or a generated project uses, found or not."""
-    return (*_tools(), *map(_package, _TRAINING), *map(_vendor, _VENDOR))
+    return (_system(), *_tools(), *map(_package, _TRAINING), *map(_vendor, _VENDOR))
+
+
+def _system() -> Finding:
+    """The system: the suite has run on Linux alone."""
+    name = {"Darwin": "macOS"}.get(platform.system(), platform.system())
+    return Finding(
+        name, "running it: tried on Linux, not on macOS or Windows", name == "Linux", platform.release(), "a container, see docs/install.md"
+    )
 
 
 def _tools() -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from dfcompile.device.boards import boards
 from dfcompile.options import MODES
 
 model_argument = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -24,7 +25,16 @@ from_option = click.option(
 )
 to_option = click.option("--to", multiple=True, metavar="TENSOR", help="Only the part of the model up to this tensor; repeatable.")
 argmax_option = click.option("--argmax", is_flag=True, default=None, help="Find the largest output in hardware.")
-board_option = click.option("--board", metavar="NAME", help="A board of `dfcompile boards`, or your own as a .toml file.")
+
+
+def complete_board(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Names of boards for the completion of a shell."""
+    return [name for name in boards() if name.startswith(incomplete)]
+
+
+board_option = click.option(
+    "--board", metavar="NAME", shell_complete=complete_board, help="A board of `dfcompile boards`, or your own as a .toml file."
+)
 clock_option = click.option("--clock", type=float, metavar="MHZ", help="Clock. Default: the board's.")
 mode_option = click.option("--mode", type=click.Choice(MODES), help="Default: auto.")
 jobs_option = click.option(

@@ -7,14 +7,14 @@ folder) ends here as a `Problem`; what the nodes mean is left to the converters.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped,unused-ignore]
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped,unused-ignore]
 from onnx import AttributeProto, TensorProto, numpy_helper
 
 from dfcompile.errors import CompileError, Problem
@@ -236,3 +236,21 @@ def _value_info(v: onnx.ValueInfoProto) -> ValueInfo:
     if tensor.HasField("shape"):
         dims = tuple(d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim)
     return ValueInfo(_text(v.name), elem_name(tensor.elem_type), dims)
+
+
+def external_files(path: Path) -> tuple[str, ...]:
+    """Files in a model's folder that hold tensors of it, by their paths from there; none where the model cannot be read."""
+    try:
+        tensors = list(_all_tensors(onnx.ModelProto.FromString(path.read_bytes())))
+    except (DecodeError, RecursionError, *_MALFORMED):
+        return ()
+    places = {_text(e.value) for t in tensors if t.data_location == TensorProto.EXTERNAL for e in t.external_data if e.key == "location"}
+    folder = path.resolve().parent
+    return tuple(sorted(p for p in places if (folder / p).resolve().is_relative_to(folder) and (folder / p).is_file()))
+
+
+def _all_tensors(message: Any) -> Iterator[Any]:
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in [value] if isinstance(value, Message) else value:
+                yield from [part] if isinstance(part, TensorProto) else _all_tensors(part)

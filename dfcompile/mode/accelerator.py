@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
 from dfcompile.device.family import DEFAULT
 from dfcompile.device.resources import Resources
-from dfcompile.errors import CompileError, Problem
+from dfcompile.errors import CompileError, Problem, did_you_mean
 from dfcompile.ir.graph import Array, Graph
 from dfcompile.ir.types import IntType
 from dfcompile.mode.summary import one_line_of, table_of
@@ -24,6 +24,11 @@ from dfcompile.streamline.host import HostSide, checked_codes
 from dfcompile.streamline.layout import Shape3
 from dfcompile.streamline.value import Meaning
 from dfcompile.synthesis.part import Part
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from dfcompile.report.picture import Picture
 
 ENGINES = ("python", "hls", "rtl")
 GENERATED = ENGINES[1:]
@@ -177,6 +182,21 @@ class Accelerator(ABC):
     @abstractmethod
     def page(self) -> str:
         """The report as one HTML page, from `report`."""
+
+    @abstractmethod
+    def drawings(self) -> Mapping[str, Callable[[], Markup]]:
+        """What draws each picture of the report, by its name."""
+
+    def picture(self, name: str) -> Picture:
+        """A picture of the report, for a notebook or a file: "pipeline", "schedule", "fifos", "roofline" of a dataflow design, "timeline",
+        "memory", "roofline" of a loopback one, "resources" of both. CompileError for another name.
+        """
+        from dfcompile.report.picture import Picture
+
+        known = self.drawings()
+        if name not in known:
+            raise CompileError(Problem("bad-option", f"there is no picture '{name}' of this design", help=did_you_mean(name, known)))
+        return Picture.of(known[name]())
 
     def save(self, out: str | Path) -> None:
         """Write the build folder, whole or not at all; an older build in its place is replaced, what the user has put there stays.

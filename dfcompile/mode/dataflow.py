@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
@@ -28,6 +28,9 @@ from dfcompile.mode.trace import Seen
 from dfcompile.streamline.layout import Shape3
 from dfcompile.synthesis.part import Part
 from dfcompile.timing.solve import Timing, solve
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 CHUNK_ELEMENTS = 2**21
 """Elements of the largest stream that one chunk of a batch may have: the working set of a thread stays in cache."""
@@ -130,6 +133,11 @@ class DataflowAccelerator(Accelerator):
         from dfcompile.report.page import render_report
 
         return render_report(self)
+
+    def drawings(self) -> Mapping[str, Callable[[], Markup]]:
+        from dfcompile.report.page import drawings
+
+        return drawings(self)
 
     def write(self, folder: Path, progress: Progress = lambda text: None) -> None:
         from dfcompile.emit.project import write_project

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -32,6 +32,9 @@ from dfcompile.mode.figures import plain
 from dfcompile.mode.trace import Seen
 from dfcompile.streamline.layout import Shape3
 from dfcompile.synthesis.part import Part
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 FEWEST_FRAMES = 3
 """Of a `verify`: a random one, the least and the largest codes."""
@@ -138,6 +141,11 @@ class LoopbackAccelerator(Accelerator):
         from dfcompile.report.loopback_page import render_loopback
 
         return render_loopback(self)
+
+    def drawings(self) -> Mapping[str, Callable[[], Markup]]:
+        from dfcompile.report.loopback_page import drawings
+
+        return drawings(self)
 
     def write(self, folder: Path, progress: Progress = lambda text: None) -> None:
         from dfcompile.emit.loopback import write_loopback_project

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
+
+from markupsafe import Markup
 
 import dfcompile
 from dfcompile.loopback.descriptor import Unit
@@ -69,6 +71,17 @@ def render_loopback(made: Built) -> str:
             choice=draw_choice(report) if report.get("mode_choice") else "",
         )
     )
+
+
+def drawings(made: Built) -> dict[str, Callable[[], Markup]]:
+    """What draws each picture of a build, by its name."""
+    report = made.report
+    return {
+        "timeline": lambda: draw_timeline(made.prediction, report["units"], report["timing"]["bottleneck"]),
+        "memory": lambda: draw_memory(made.program),
+        "roofline": lambda: draw_layers(report),
+        "resources": lambda: resource_bars(report, [{"name": "the engine", "resources": report["resources"]}]),
+    }
 
 
 def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:

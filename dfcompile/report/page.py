@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import jinja2
@@ -70,6 +70,19 @@ def render_report(accelerator: Built) -> str:
             choice=draw_choice(report) if report.get("mode_choice") else "",
         )
     )
+
+
+def drawings(made: Built) -> dict[str, Callable[[], Markup]]:
+    """What draws each picture of an accelerator, by its name; none of a roofline where nothing multiplies."""
+    design, report = made.design, made.report
+    units, bottleneck = report["units"], report["timing"]["bottleneck"]
+    roof = roofline(design, report)
+    return {
+        "pipeline": lambda: draw_pipeline(design, {u["name"]: u for u in units}, float(report["timing"]["interval_cycles"]), bottleneck),
+        "schedule": lambda: draw_schedule(look_longer(design, made.timing), units, bottleneck),
+        "fifos": lambda: draw_fifos(look_longer(design, made.timing), report["fifos"]),
+        "resources": lambda: resource_bars(report, units),
+    } | ({"roofline": lambda: draw_roofline(roof)} if roof else {})
 
 
 @functools.cache

@@ -130,7 +130,7 @@ def draw_roofline(r: Roofline) -> Markup:
     return svg.drawing(WIDTH, HEIGHT, [*lines, *_points(axes, r, ring), *labels], "Roofline", "roofline")
 
 
-def draw_grid(axes: Axes) -> list[Markup]:
+def draw_grid(axes: Axes, names: tuple[str, str] = ("MAC per byte of external traffic", "MAC per second")) -> list[Markup]:
     """Grid lines, figures and the names of the axes."""
     base, right = HEIGHT - BOTTOM, WIDTH - RIGHT
     parts = []
@@ -142,8 +142,8 @@ def draw_grid(axes: Axes) -> list[Markup]:
         parts += [svg.line(LEFT, y, right, y, "grid"), svg.text(LEFT - 8, y + 4, svg.short_number(value), "tick", "end")]
     parts += [svg.line(LEFT, base, right, base, "axis"), svg.line(LEFT, TOP, LEFT, base, "axis")]
     middle, turn = (TOP + base) / 2, f"rotate(-90 16 {(TOP + base) / 2:g})"
-    parts.append(svg.text((LEFT + right) / 2, HEIGHT - 10, "MAC per byte of external traffic", "caption", "middle"))
-    parts.append(svg.tag("text", "MAC per second", x=16, y=middle, class_="caption", text_anchor="middle", transform=turn))
+    parts.append(svg.text((LEFT + right) / 2, HEIGHT - 10, names[0], "caption", "middle"))
+    parts.append(svg.tag("text", names[1], x=16, y=middle, class_="caption", text_anchor="middle", transform=turn))
     return parts
 
 

@@ -80,11 +80,15 @@ class Synthesis:
         return [read, *commands(self.family, self.top, self.default)]
 
     @property
+    def content(self) -> list[str]:
+        """All that its area depends on but the version of the tool."""
+        return [*self.script, *(part for pair in (*self.sources, *self.memories) for part in pair)]
+
+    @property
     def key(self) -> str:
         """Of equal modules, on one machine. CompileError where Yosys is missing."""
         tool = yosys_tool()
-        texts = (part for pair in (*self.sources, *self.memories) for part in pair)
-        return content_key([tool.name, tool.version, *self.script, *texts])
+        return content_key([tool.name, tool.version, *self.content])
 
     def run(self) -> Resources:
         """Synthesise it, or take what has been found before. CompileError where Yosys is missing or fails."""

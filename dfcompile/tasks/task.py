@@ -25,12 +25,13 @@ class Task:
 
     key:  names the call and its arguments by their content: of tasks with one key a single one runs
     call: a function of a module, with arguments and a result that can be pickled
+    args: its arguments, or what reads them when it begins
     about: what the one who gave it needs to know it again; stays in this process
     """
 
     key: str
     call: Callable[..., Any]
-    args: tuple[Any, ...] = ()
+    args: tuple[Any, ...] | Callable[[], tuple[Any, ...]] = ()
     about: Any = None
 
 
@@ -63,7 +64,7 @@ def run_tasks(
 ) -> None:
     """Run tasks, those first that come first.
 
-    done:  called with each task and its outcome, in this thread; what it returns runs too
+    done:  called with each task and its outcome, in this thread; what it returns runs before what waits
     begun: called with each task that goes to the pool
     """
     waiting, seen = deque(tasks), set[str]()
@@ -74,7 +75,7 @@ def run_tasks(
     def submit(task: Task) -> None:
         seen.add(task.key)
         begun(task)
-        running[pool.submit(attempt, task.call, *task.args)] = task
+        running[pool.submit(attempt, task.call, *(task.args() if callable(task.args) else task.args))] = task
 
     while waiting or alone or running:
         if alone and not running:
@@ -87,7 +88,7 @@ def run_tasks(
             task = running.pop(future)
             error = CancelledError("cancelled") if future.cancelled() else future.exception()
             if error is None:
-                waiting.extend(done(task, future.result()))
+                waiting.extendleft(reversed([*done(task, future.result())]))
                 continue
             if isinstance(error, BrokenExecutor):
                 pool.close()
@@ -95,12 +96,12 @@ def run_tasks(
             if tries[task.key] < TRIES:
                 alone.append(task)
             else:
-                waiting.extend(done(task, Outcome(problems=(_lost(error),))))
+                waiting.extendleft(reversed([*done(task, Outcome(problems=(_lost(error),)))]))
 
 
 def _lost(error: BaseException) -> Problem:
     why = f"{type(error).__name__}: {error}"
-    help_ = "it may need more memory than there is: take fewer --jobs or larger workers, then run it again with --retry"
+    help_ = "it may need more memory than there is: take fewer --jobs or larger workers, then run it again"
     return Problem("lost-task", f"the process that ran it died {TRIES} times", why=why, help=help_)
 
 

@@ -1,12 +1,11 @@
-"""A build as the command line writes it: the folder of the build, with copies of the files that its options name."""
+"""A build as commands write it: the folder of the build, with copies of the files that its options name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dfcompile.command.console import progress
 from dfcompile.errors import Problem, SettingError
 from dfcompile.options import Options
 from dfcompile.store.files import writing
@@ -19,19 +18,26 @@ SETTINGS = "build.toml"
 RESERVED = (*BUILD_FILES, SETTINGS)
 
 
-def built(model: Path, out: Path, settings: Options, named: list[Path], dump_ir: Path | None, quiet: bool) -> Accelerator:
+def built(
+    model: Path,
+    out: Path,
+    settings: Options,
+    named: Sequence[Path] = (),
+    dump_ir: Path | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Accelerator:
     """The build, written to its folder. named: files and folders of options, which must lie elsewhere."""
     copied = _copied(settings)
     if dump_ir:
         refuse_inputs(dump_ir, [out])
     inputs = [model, *named, *copied.values()]
-    with progress(quiet) as report, new_folder(out, (*RESERVED, *(f.name for f in copied.values())), inputs) as folder:
+    with new_folder(out, (*RESERVED, *(f.name for f in copied.values())), inputs) as folder:
         from dfcompile.pipeline import compile_model
 
-        made = compile_model(model, settings, dump_ir, report)
-        report("write")
+        made = compile_model(model, settings, dump_ir, progress)
+        progress("write")
         with writing(out):
-            _write(made, settings, copied, folder, report)
+            _write(made, settings, copied, folder, progress)
     return made
 
 
