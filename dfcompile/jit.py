@@ -53,7 +53,7 @@ class _Cache(caching.FunctionCache):  # type: ignore[misc]
             with contextlib.suppress(OSError):
                 self.flush()
         if found is None:
-            say("compile the timing model to machine code: once, later runs find it")
+            say("compile to machine code for this processor: first use takes some seconds, later ones find it on disk")
         return found
 
     def save_overload(self, sig: Any, data: Any) -> None:

@@ -32,6 +32,7 @@ from dfcompile.mode.report_data import make_report
 from dfcompile.mode.roofline import Roofline
 from dfcompile.options import Options
 from dfcompile.store.output import new_folder
+from dfcompile.store.waiting import shown_by
 from dfcompile.streamline.check import check_units
 from dfcompile.timing.fifo_sizing import FifoSizing, size_fifos
 from dfcompile.timing.hls_streams import size_streams
@@ -262,6 +263,7 @@ def compile_model(model: Path, options: Options, dump_ir: str | Path | None = No
         job = replace(job, progress=progress)
     with new_folder(dump_ir, inputs=[model], always=True) if dump_ir else contextlib.nullcontext() as dumps:
         job = replace(job, dumps=dumps)
-        made = MODES[options.mode](job, model)
+        with shown_by(job.progress):
+            made = MODES[options.mode](job, model)
     made.report["seconds"] = {k: round(v, 3) for k, v in job.seconds.items()}
     return made

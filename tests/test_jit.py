@@ -14,7 +14,7 @@ from numba.core.caching import UserWideCacheLocator
 
 from dfcompile.jit import compiled
 from dfcompile.store.files import note
-from dfcompile.timing.kernel import is_compiled
+from dfcompile.store.waiting import shown_by
 from tests.output.disk import small_files
 
 Function = Callable[[int], int]
@@ -48,9 +48,10 @@ def kept(folder: Path, end: str) -> Path:
 
 
 def test_code_is_kept(function: Function) -> None:
-    assert not is_compiled(compiled(function))
-    assert [loads(function), loads(function)] == [False, True]
-    assert is_compiled(compiled(function)), "the disk holds it"
+    said: list[str] = []
+    with shown_by(said.append):
+        assert [loads(function), loads(function)] == [False, True]
+    assert len(said) == 1 and "first use takes some seconds" in said[0], "a wait is told, and only where there is one"
 
 
 def flip(path: Path, at: int) -> None:
@@ -83,7 +84,7 @@ def test_where_nothing_can_be_kept(
 ) -> None:
     (tmp_path / "__pycache__").write_text("in the way")
     monkeypatch.setattr(UserWideCacheLocator, "from_function", lambda *_: None)
-    assert [loads(function), loads(function)] == [False, False] and not is_compiled(compiled(function))
+    assert [loads(function), loads(function)] == [False, False]
     assert capsys.readouterr().err.count("note: machine code cannot be kept") == 1
 
 

@@ -307,6 +307,7 @@ def report(out: Path) -> None:
     click.echo(write_report(out))
 
 
+cli.add_command(quality.quantize)
 cli.add_command(quality.evaluate)
 cli.add_command(quality.compare)
 cli.add_command(campaign)

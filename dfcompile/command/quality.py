@@ -53,6 +53,32 @@ def evaluate(out: Path, inputs: tuple[Path, ...], labels: Path, engine: str, mod
 
 @click.command()
 @model_argument
+@click.option(
+    "-o", "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="Q.onnx", help="Where the quantized model goes."
+)
+@click.option(
+    "--data",
+    required=True,
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="X.npy",
+    help="Typical frames in the model's input layout, batch axis first; once for each graph input, in the model's order.",
+)
+@quiet_option
+def quantize(model: Path, out: Path, data: tuple[Path, ...], quiet: bool) -> None:
+    """Quantize a float MODEL to 8 bits with onnxruntime's static quantizer, for those who have none."""
+    from dfcompile.command.arrays import name_frames, read_frames
+    from dfcompile.quantization import input_names
+    from dfcompile.quantization import quantize as make
+
+    with progress(quiet) as report:
+        make(model, out, name_frames([read_frames(path) for path in data], input_names(model)), report)
+    if not quiet:
+        click.echo(f"written to {one_line(str(out))}; next: dfcompile check {one_line(str(out))}")
+
+
+@click.command()
+@model_argument
 @out_argument
 @inputs_option
 @click.option("--engine", type=click.Choice(ENGINES), default="python", show_default=True, help="What runs the design.")

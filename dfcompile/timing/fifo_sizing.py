@@ -16,10 +16,8 @@ from dfcompile.dataflow.design import Design
 from dfcompile.timing.fifo_optimum import Allowance, Conflict, StoppedError, improve
 from dfcompile.timing.full import Full
 from dfcompile.timing.interval import GAVE_UP, Loop, Periodic
-from dfcompile.timing.kernel import is_compiled
 from dfcompile.timing.mirror import mirrored
 from dfcompile.timing.net import UNBOUNDED, System
-from dfcompile.timing.periodic import settle
 from dfcompile.timing.system import build
 
 Progress = Callable[[str], None]
@@ -56,8 +54,6 @@ class FifoSizing:
 
 def size_fifos(design: Design, progress: Progress = lambda text: None) -> tuple[Design, FifoSizing]:
     """The design with the FIFOs that `find_depths` chooses in a few seconds, and what is proved of them."""
-    if not is_compiled(settle):
-        progress("compile the timing model for this processor: first use takes some seconds, later ones find it on disk")
     found = find_depths(design, _BUILD_WORK, progress)
     return replace(design, fifo_depths=found.depths), found
 

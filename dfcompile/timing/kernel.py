@@ -37,9 +37,3 @@ def jit(function: F) -> F:
 def inline(function: F) -> F:
     """As `jit`, but for a helper of an inner loop: put into its callers, since a call with many arrays is dear."""
     return _compiled(function, inline="always")
-
-
-def is_compiled(function: Any) -> bool:
-    """Whether this process or the disk holds machine code of a function that `jit` made; without it a first call takes seconds."""
-    folder = function._cache.cache_path  # None where none can be written
-    return bool(function.signatures) or (bool(folder) and any(Path(folder).glob(f"*.{function.__qualname__}-*.nbi")))

@@ -255,21 +255,11 @@ def test_depths_are_proved_whatever_events_are_kept(made: Design) -> None:
     check(made, found)
 
 
-def test_first_use_says_that_it_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    size_fifos(KNOWN[0][0])
-    size_fifos(KNOWN[0][0], said.append)
-    assert not any("compile" in text for text in said)
-    monkeypatch.setattr(fifo_sizing, "is_compiled", lambda function: False)
-    size_fifos(KNOWN[0][0], said.append)
-    assert any("first use" in text for text in said)
-
-
-def test_what_is_compiled_is_known(tmp_path: Path) -> None:
-    """In a process of its own with an empty cache."""
-    code = "from dfcompile.timing.system import places as f; from dfcompile.timing.kernel import is_compiled as c; "
-    code += "import numpy as np; a = c(f); f(np.arange(3), np.arange(2)); print(a, c(f))"
+def test_first_use_says_that_it_compiles(tmp_path: Path) -> None:
+    """In a process of its own with an empty cache; one that finds the code there says nothing."""
+    code = "import numpy as np; from dfcompile.store.waiting import shown_by; from dfcompile.timing.system import places\n"
+    code += "with shown_by(print): places(np.arange(3), np.arange(2))"
     kept = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    for expected in ("False True", "True True"):
-        ran = subprocess.run([sys.executable, "-c", code], env=kept, capture_output=True, text=True)
-        assert ran.stdout.strip() == expected, ran.stderr
+    for said in ("first use takes some seconds", ""):
+        ran = subprocess.run([sys.executable, "-c", code], env=kept, capture_output=True, text=True, check=True)
+        assert said in ran.stdout and bool(said) == bool(ran.stdout), ran.stdout
