@@ -15,9 +15,12 @@ def summary(run: Run) -> dict[str, Any]:
     """As ``campaign.json`` holds it: {"cases": [{"model", "board", ..., "build", "steps", "figures", "front"}]}; the same bytes for the
     same results."""
     cases = [_case(run, row) for row in run.rows]
-    for case in cases:
-        case["front"] = bool(case["figures"]) and not any(_beats(other, case) for other in cases)
-    return {"schema": 1, "cases": cases}
+    return {"schema": 1, "cases": [{**case, "front": best} for case, best in zip(cases, on_front(cases), strict=True)]}
+
+
+def on_front(cases: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """Of each case whether it was built and no other of its network and board beats it."""
+    return [bool(case["figures"]) and not any(_beats(other, case) for other in cases) for case in cases]
 
 
 def _case(run: Run, row: Row) -> dict[str, Any]:

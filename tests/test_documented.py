@@ -1,0 +1,47 @@
+"""Commands that documents show exist as they are written; the campaign that they show is one."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from dfcompile.campaigns.file import read_campaign
+from dfcompile.command.cli import cli
+from tests.conftest import ROOT
+
+PAGES = sorted(p for p in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")] if p.name != "commands.md")
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """Lines of code blocks, and pieces of text set as code, that begin with dfcompile; those with an ellipsis are no whole ones."""
+    blocks = "\n".join(re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)).replace("\\\n", " ")
+    pieces = re.findall(r"`(dfcompile [^`]*)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    lines = re.findall(r"^\s*(?:\$ |- run: |RUN )?(dfcompile [^\n]*)$", blocks, re.MULTILINE)
+    for line in (*lines, *pieces):
+        words = shlex.split(line.partition(" && ")[0], comments=True)
+        if "..." not in line and len(words) > 1 and not words[1].startswith("-"):
+            yield words[1:]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_every_command_of_a_page_exists(page: Path) -> None:
+    for name, *arguments in commands(page.read_text(encoding="utf-8")):
+        command = cli.commands.get(name)
+        assert command, f"{page.name}: there is no command {name}"
+        try:
+            command.make_parser(click.Context(command, info_name=name)).parse_args([a for a in arguments if a != "|"])
+        except click.UsageError as e:
+            pytest.fail(f"{page.name}: dfcompile {name} {shlex.join(arguments)}: {e.format_message()}")
+
+
+def test_the_campaign_of_its_page(root: Path, tmp_path: Path) -> None:
+    (text,) = re.findall(r"^```toml\n(.*?)^```", (root / "docs" / "campaigns.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    for name in re.findall(r"\w+\.onnx", text):
+        (tmp_path / name).write_bytes((root / "examples" / name).read_bytes())
+    (tmp_path / "c.toml").write_text(text, encoding="utf-8")
+    assert len(read_campaign(tmp_path / "c.toml").cases) == 16
