@@ -30,7 +30,7 @@ from dfcompile.units.parts.arithmetic import (
 from dfcompile.units.parts.graph_form import GraphForm, graph_form
 from dfcompile.units.parts.mac_unit import MacUnit
 from dfcompile.units.parts.schedule import Give, Process, Schedule
-from dfcompile.units.parts.sparse_form import CHOICES, KEEP, PATTERNS, SKIP, SparseForm
+from dfcompile.units.parts.sparse_form import CHOICES, KEEP, PATTERNS, SKIP, SparseForm, walked
 from dfcompile.units.parts.thresholding import Thresholding, check_steps
 
 GRAPH_WEIGHTS = 4096
@@ -321,10 +321,24 @@ class Mvtu(MacUnit):
         fits = (p for p, (n, m) in PATTERNS.items() if run % m == 0 and used.reshape(-1, m).sum(axis=1).max() <= n)
         return next(fits, SKIP)
 
+    @cached_property
+    def _used_before(self) -> Array:
+        """How many weights are not 0 in the rows and columns before each: (mh + 1, mw + 1), of a single group."""
+        return np.pad(self.weights[0] != 0, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+
+    def _busy(self, used_before: Array) -> Array:
+        """Which words are not all 0, (row folds, column folds): they are counted, as to form the words of each folding takes too long."""
+        _, mh, mw = self.weights.shape
+        _, nf, sf = self._folds
+        run = self._col_run
+        rows = np.minimum(np.arange(nf + 1) * self.pe, mh)
+        columns = np.arange(0, mw, run)[:, None] + np.minimum(np.arange(sf * run // mw + 1) * self.simd, run)
+        return np.diff(np.diff(used_before[rows], axis=0)[:, columns]).reshape(nf, sf) > 0
+
     def _sparse_foldings(self, pe: int, simd: int) -> Iterator[dict[str, Any]]:
         """Those that leave out a tenth of the words, or have lanes for the weights alone that there are."""
-        made = self.folded(pe=pe, simd=simd, zeros=SKIP)
-        if made.cycles <= 0.9 * self.folded(pe=pe, simd=simd).cycles:
+        made = self.folded(pe=pe, simd=simd)
+        if self.vectors * int(walked(made._busy(self._used_before)).sum()) <= 0.9 * made.cycles:
             yield {"pe": pe, "simd": simd, "zeros": SKIP}
         if self._pattern != SKIP and simd % PATTERNS[self._pattern][1] == 0:
             yield {"pe": pe, "simd": simd, "zeros": self._pattern}

@@ -35,6 +35,15 @@ PAGES = 2
 CHOICES = (KEEP, SKIP, *PATTERNS)
 
 
+def walked(busy: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which words are walked, (row folds, column folds), where `busy` says which are not all 0."""
+    words = busy.copy()
+    words[~words.any(axis=1), 0] = True
+    spare = np.flatnonzero(~words)[: max(0, words.shape[1] - int(words.sum()))]
+    words.reshape(-1)[spare] = True
+    return words
+
+
 @dataclass(frozen=True, eq=False)
 class SparseForm:
     """What is walked for each of `vectors` vectors.
@@ -61,11 +70,7 @@ class SparseForm:
     @cached_property
     def _walked(self) -> NDArray[np.bool_]:
         """Which words, (row folds, column folds)."""
-        words: NDArray[np.bool_] = np.any(self.used, axis=(2, 3))
-        words[~words.any(axis=1), 0] = True
-        spare = np.flatnonzero(~words)[: max(0, words.shape[1] - int(words.sum()))]
-        words.reshape(-1)[spare] = True
-        return words
+        return walked(np.any(self.used, axis=(2, 3)))
 
     @property
     def beats(self) -> int:
