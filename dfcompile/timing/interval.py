@@ -12,7 +12,7 @@ from dfcompile.timing.compact import LAYERS, Layout
 from dfcompile.timing.corners import kept_events
 from dfcompile.timing.full import Full
 from dfcompile.timing.net import Ints, Link, Net, Port, Records, System
-from dfcompile.timing.periodic import QUEUE, SETTLED, START, STUCK, Bools, fresh, settle
+from dfcompile.timing.periodic import SETTLED, START, STUCK, Bools, empty_queue, fresh, settle
 from dfcompile.timing.reduce import Reduction
 from dfcompile.timing.trace import trace
 
@@ -60,7 +60,7 @@ class Periodic:
         self._forget()
         self._use(depths)
         self._left: Records  # state in which the last `settle` or `relax` ended
-        self._queue = np.zeros(1, dtype=QUEUE)
+        self._queue = empty_queue(len(system.gaps))
 
     def _forget(self) -> None:
         """All times: other events are kept."""
@@ -207,7 +207,7 @@ class Periodic:
 
     def _run(self, net: Net, rings: Iterable[Iterable[int]], most: int) -> list[Loop]:
         """Raise marked times until all links hold or loops (at most so many) are found; one more ring at a time."""
-        self._queue[:] = np.zeros(1, dtype=QUEUE)
+        self._queue[:] = 0
         patience = min(_PATIENCE, _TURNS * len(self.times))
         for ring in rings:
             net.sequences["active"][list(ring)] = 1

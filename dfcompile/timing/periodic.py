@@ -24,11 +24,13 @@ CHAIN = -1  # cause of a time: the event before it in its sequence
 START = -2  # cause of a time: it has not been raised
 SETTLED, STUCK, STOPPED = range(3)  # how `settle` ended
 # events below `lo` and above `hi` are settled for this round; next_lo, next_hi: the same for the next frame's round
-# waits, until: the link by which and the event for which it is stopped; queued: whether it is in the queue
+# waits, until: the link by which and the event for which it is stopped
 # touched: whether any time rose; active: else it only collects marks
-_SEQUENCE = record("lo", "hi", "next_lo", "next_hi", "waits", "until", "queued", "touched", "active", of=SEQUENCE)
+_SEQUENCE = record("lo", "hi", "next_lo", "next_hi", "waits", "until", "touched", "active", of=SEQUENCE)
 _ARCS = record("cursor", "out_cursor", of=ARCS)  # next beat to take, and to give
-QUEUE = record("at", "back", "count")  # the sequence to look at next, whether it goes back from there, how many are in the queue
+# a queue: for each sequence whether it is in it, end to end since most looks find none; then the one to look at next, whether it goes back
+# from there, how many are in it
+_AT, _BACK, _COUNT = -3, -2, -1
 _NEVER = np.iinfo(np.int64).min // 2  # before any time
 _MOST = 512  # events computed at a time
 _AHEAD = 2  # beats computed on times of later sequences that may yet rise
@@ -44,10 +46,25 @@ def fresh(net: Net) -> Net:
     return net._replace(sequences=sequences, links=links)
 
 
-@jit
-def less(ports: Shorts, offset: int, beats: int, event: int) -> int:
-    """How many events of a port come before `event`."""
-    lo, hi = 0, beats
+def empty_queue(sequences: int) -> Shorts:
+    """A queue for so many sequences."""
+    return np.zeros(sequences + 3, dtype=np.int32)
+
+
+@inline
+def less(ports: Shorts, offset: int, beats: int, event: int, near: int) -> int:
+    """How many events of a port come before `event`; that is looked for from `near` on, at distances that double."""
+    lo, hi, step = 0, beats, 1
+    if near < beats and ports[offset + near] < event:
+        lo = near + 1
+        while lo + step < hi and ports[offset + lo + step] < event:
+            lo, step = lo + step + 1, 2 * step
+        hi = min(hi, lo + step)
+    else:
+        hi = near
+        while hi - step > lo and ports[offset + hi - step] >= event:
+            hi, step = hi - step, 2 * step
+        lo = max(lo, hi - step)
     while lo < hi:
         mid = (lo + hi) // 2
         if ports[offset + mid] < event:
@@ -57,23 +74,23 @@ def less(ports: Shorts, offset: int, beats: int, event: int) -> int:
     return lo
 
 
-@jit
+@inline
 def _seek(sequences: Records, links: Records, ports: Shorts, out: Ints, q: int, i: int) -> None:
     """Set the cursors of q's links to its event i."""
     for k in range(sequences[q].ins, sequences[q + 1].ins):
         link = links[k]
-        link.cursor = less(ports, link.dst_port, link.beats, i)
+        link.cursor = less(ports, link.dst_port, link.beats, i, link.cursor)
     for a in range(sequences[q].outs, sequences[q + 1].outs):
         link = links[out[a]]
-        link.out_cursor = less(ports, link.src_port, link.beats, i)
+        link.out_cursor = less(ports, link.src_port, link.beats, i, link.out_cursor)
 
 
-@jit
-def _push(sequences: Records, queue: Records, q: int) -> None:
+@inline
+def _push(queue: Shorts, q: int) -> None:
     """Put q into the queue."""
-    if not sequences[q].queued:
-        sequences[q].queued = 1
-        queue[0].count += 1
+    if not queue[q]:
+        queue[q] = 1
+        queue[_COUNT] += 1
 
 
 @inline
@@ -159,7 +176,7 @@ def _spread(
     links: Records,
     ports: Shorts,
     out: Ints,
-    queue: Records,
+    queue: Shorts,
     y: Ints,
     late: Ints,
     q: int,
@@ -199,19 +216,24 @@ def _spread(
                     raised.hi = max(raised.hi, raised.lo)
                 raised.lo = low
                 _seek(sequences, links, ports, out, link.dst, low)
-                _push(sequences, queue, link.dst)
+                _push(queue, link.dst)
             raised.hi = max(raised.hi, high)
 
 
 @inline
-def _step(queue: Records, last: int) -> int:
-    """The sequence that the queue stands at; it goes on to the next, forth to the last and back to the first."""
-    place = queue[0]
-    q = place.at
-    if q == (0 if place.back else last):
-        place.back = 1 - place.back
-    else:
-        place.at += -1 if place.back else 1
+def _pop(queue: Shorts, last: int) -> int:
+    """Take the next sequence out of a queue that holds some; it goes forth to the last and back to the first."""
+    at, back = queue[_AT], queue[_BACK]
+    while True:
+        q = at
+        if q == (0 if back else last):
+            back = 1 - back
+        else:
+            at += -1 if back else 1
+        if queue[q]:
+            break
+    queue[_AT], queue[_BACK], queue[q] = at, back, 0
+    queue[_COUNT] -= 1
     return int(q)
 
 
@@ -222,7 +244,7 @@ def _settle_round(
     ports: Shorts,
     gaps: Shorts,
     out: Ints,
-    queue: Records,
+    queue: Shorts,
     y: Ints,
     causes: Causes,
     interval: int,
@@ -235,18 +257,15 @@ def _settle_round(
     """
     computed = 0
     late, why = np.empty(_MOST, dtype=np.int64), np.empty(_MOST, dtype=np.int32)
-    while queue[0].count > 0 and computed < enough:
-        q = _step(queue, len(sequences) - 2)
+    while queue[_COUNT] > 0 and computed < enough:
+        q = _pop(queue, len(sequences) - 2)
         now = sequences[q]
-        if not now.queued:
-            continue
-        now.queued = 0
-        queue[0].count -= 1
         n, last, beyond = now.events, -1, _FEW
         while True:
             i = now.lo
             if i == n or (last < i - 1 and i > now.hi):
-                _seek(sequences, links, ports, out, q, n)
+                for a in range(now.outs, sequences[q + 1].outs):  # others ask how far it is; its own links are sought when it goes on
+                    links[out[a]].out_cursor = links[out[a]].beats
                 now.lo, now.hi, now.waits = n, -1, -1
                 break
             j = now.hi + 1
@@ -270,12 +289,12 @@ def _settle_round(
         for a in range(now.outs, sequences[q + 1].outs):
             d = links[out[a]].dst
             if sequences[d].waits == out[a] and now.lo > sequences[d].until:
-                _push(sequences, queue, d)
+                _push(queue, d)
     return computed
 
 
 @jit
-def _next_round(sequences: Records, links: Records, ports: Shorts, out: Ints, queue: Records) -> bool:
+def _next_round(sequences: Records, links: Records, ports: Shorts, out: Ints, queue: Shorts) -> bool:
     """Begin the next frame's round; whether there is anything to do."""
     found = False
     for q in range(len(sequences) - 1):
@@ -285,7 +304,7 @@ def _next_round(sequences: Records, links: Records, ports: Shorts, out: Ints, qu
             now.lo, now.hi = now.next_lo, now.next_hi
             now.next_lo, now.next_hi = now.events, -1
             _seek(sequences, links, ports, out, q, now.lo)
-            _push(sequences, queue, q)
+            _push(queue, q)
     return found
 
 
@@ -296,7 +315,7 @@ def settle(
     ports: Shorts,
     gaps: Shorts,
     out: Ints,
-    queue: Records,
+    queue: Shorts,
     y: Ints,
     causes: Causes,
     interval: int,
@@ -309,7 +328,7 @@ def settle(
     """
     computed = 0
     while True:
-        if queue[0].count == 0:
+        if queue[_COUNT] == 0:
             for q in range(len(sequences) - 1):
                 if sequences[q].lo < sequences[q].events:
                     return computed, STUCK

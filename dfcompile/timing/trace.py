@@ -13,7 +13,7 @@ def _back(sequences: Records, links: Records, ports: Shorts, causes: Causes, pla
     if causes[sequences[q].first + i] == CHAIN:
         return (q, i - 1, 0) if i > 0 else (q, sequences[q].events - 1, 1)
     link = links[place[causes[sequences[q].first + i]]]
-    b, back = less(ports, link.dst_port, link.beats, i) - link.shift_beats, link.shift_frames
+    b, back = less(ports, link.dst_port, link.beats, i, 0) - link.shift_beats, link.shift_frames
     if b < 0:
         b, back = b + link.beats, back + 1
     return link.src, ports[link.src_port + b], back
@@ -77,7 +77,7 @@ def trace(
                 cycles += gaps[sequences[q].first + i] if i > 0 else sequences[q].wrap
             else:
                 link = links[place[cause]]
-                cycles += ports[link.delays + less(ports, link.dst_port, link.beats, i)]
+                cycles += ports[link.delays + less(ports, link.dst_port, link.beats, i, 0)]
                 used[place[cause]] = True
             q, i, back = _back(sequences, links, ports, causes, place, q, i)
             frames += back
