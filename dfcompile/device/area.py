@@ -173,6 +173,7 @@ def distributed(depth: int, width: int, family: str) -> Resources:
     return _bram(depth, width, family) + Resources(lut=width + index_bits(depth), ff=width + 1)
 
 
+@lru_cache(maxsize=KEPT)
 def counter(count: int, family: str = DEFAULT) -> Resources:
     """A counter over `count` values that wraps."""
     if count == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def look_longer(design: Design, timing: Timing) -> Timing:
     beats = sum(s.beats for s in design.streams().values())
     if frames <= len(timing.frame_done) or frames > MOST_FRAMES or frames * beats > MOST_BEATS:
         return timing
-    return solve(design, frames=frames)
+    return solve(design, frames=frames, interval=Fraction(timing.interval_cycles))  # proved already
 
 
 def _overlap(timing: Timing) -> int:

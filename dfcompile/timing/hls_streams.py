@@ -11,10 +11,12 @@ from dataclasses import replace
 from fractions import Fraction
 
 import networkx as nx
+import numpy as np
 
 from dfcompile.dataflow.design import Design
 from dfcompile.timing.fifo_sizing import Progress, deepen
-from dfcompile.timing.run import run
+from dfcompile.timing.net import Ints, System
+from dfcompile.timing.reach import reach
 from dfcompile.timing.solve import circle
 from dfcompile.timing.system import build
 
@@ -53,22 +55,27 @@ def _deepened(design: Design, fifos: Mapping[str, int]) -> dict[str, int]:
     depths = dict(fifos)
     if nx.is_forest(design.graph.topology().to_undirected()):
         return depths
-    while short := _short(design, depths):
+    system, reached = build(design, fifos=frozenset(), hls=True), dict[int, Ints]()
+    while short := _short(system, depths, reached):
         depths |= {t: 2 * depths.get(t, 1) for t in short}
     return depths
 
 
-def _short(design: Design, depths: Mapping[str, int]) -> set[str]:
-    """The streams whose room units of a deadlock wait for."""
-    system = build(design, fifos=frozenset(depths), hls=True)
-    links = system.links(depths)
-    net = system.net(links)
-    frames = min(4, max(2, _HELD // len(net.gaps)))
+def _short(system: System, depths: Mapping[str, int], reached: dict[int, Ints]) -> set[str]:
+    """The streams whose room units of a deadlock wait for.
+
+    reached: what runs of so many frames more got through with less room, from where they go on
+    """
+    links = system.untimed_links(depths)
+    net = system.net(links, timed=False)
+    frames = min(4, max(2, _HELD // int(net.events.sum(dtype=np.int64))))
     ahead = [-(x.shift // x.src.beats) for x in links if x.shift < 0]
+    now = np.zeros(net.n, dtype=np.int64)
     # Units that take frames ahead, one behind the other, end as many frames early: who waits for no room waits for a later frame.
     for more in dict.fromkeys((max(ahead, default=0), *(sum(ahead) * n // 8 for n in range(1, 9)))):
-        _, reached, waits = run(net, frames + more)
-        if (reached >= frames * net.events).all():
+        now = reached.setdefault(more, now.copy())
+        waits = reach(net, frames + more, now)
+        if (now >= frames * net.events.astype(np.int64)).all():
             return set()
         found = {system.edges[links[k].edge].tensor for k in circle(links, waits) if links[k].edge >= 0 and not links[k].forward}
         if found:

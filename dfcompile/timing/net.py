@@ -260,6 +260,14 @@ class System:
             found += self.stream_links(i, depths.get(e.tensor, 0))
         return sorted(found, key=lambda x: x.dst.sequence)
 
+    def untimed_links(self, depths: Mapping[str, int]) -> list[Link]:
+        """The same where times are no matter: a FIFO is as much more room for who gives, and no sequence of its own."""
+        found = list(self.inner)
+        for i, e in enumerate(self.edges):
+            given, room = self.stream_links(i, 0)
+            found += [given, room._replace(shift=e.slots + depths.get(e.tensor, 0))]
+        return sorted(found, key=lambda x: x.dst.sequence)
+
     def events_of_ports(self) -> Shorts:
         """Net.ports: the same for all links."""
         if len(self._ports) > 1:
@@ -270,14 +278,15 @@ class System:
         """Let the ports, end to end, have these events."""
         self._ports = [events]
 
-    def net(self, links: list[Link]) -> Net:
-        """The arrays for these links, in order of who waits."""
+    def net(self, links: list[Link], timed: bool = True) -> Net:
+        """The arrays for these links, in order of who waits; timed: with the gaps."""
         sizes = np.array([len(g) for g in self.gaps], dtype=np.int64)
         rows = [
             (x.src.sequence, x.dst.sequence, x.src.offset, x.dst.offset, x.src.beats, *divmod(x.shift, x.src.beats), x.delay) for x in links
         ]
         table = np.array(rows, dtype=LINK)
-        return joined(np.cumsum(sizes) - sizes, sizes, self.wraps, table, self.events_of_ports(), np.concatenate(self.gaps))
+        gaps = np.concatenate(self.gaps) if timed else np.empty(0, dtype=np.int32)
+        return joined(np.cumsum(sizes) - sizes, sizes, self.wraps, table, self.events_of_ports(), gaps)
 
 
 @dataclass(frozen=True)

@@ -321,24 +321,21 @@ class Mvtu(MacUnit):
         fits = (p for p, (n, m) in PATTERNS.items() if run % m == 0 and used.reshape(-1, m).sum(axis=1).max() <= n)
         return next(fits, SKIP)
 
-    @cached_property
-    def _used_before(self) -> Array:
-        """How many weights are not 0 in the rows and columns before each: (mh + 1, mw + 1), of a single group."""
-        return np.pad(self.weights[0] != 0, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    def _used_before(self, pe: int) -> Array:
+        """In each fold of rows how many weights of the columns before each are not 0: (row folds, mw + 1), of a single group."""
+        counts = np.add.reduceat(self.weights[0] != 0, np.arange(0, self.weights.shape[1], pe), axis=0, dtype=np.int32)
+        return np.pad(counts.cumsum(axis=1, dtype=np.int32), ((0, 0), (1, 0)))
 
     def _busy(self, used_before: Array) -> Array:
-        """Which words are not all 0, (row folds, column folds): they are counted, as to form the words of each folding takes too long."""
-        _, mh, mw = self.weights.shape
-        _, nf, sf = self._folds
-        run = self._col_run
-        rows = np.minimum(np.arange(nf + 1) * self.pe, mh)
-        columns = np.arange(0, mw, run)[:, None] + np.minimum(np.arange(sf * run // mw + 1) * self.simd, run)
-        return np.diff(np.diff(used_before[rows], axis=0)[:, columns]).reshape(nf, sf) > 0
+        """Which words are not all 0, (row folds, column folds), found by counts: to form the words of every folding takes too long."""
+        mw, run = self.weights.shape[2], self._col_run
+        ends = np.minimum(np.arange(self._folds[2] * run // mw + 1) * self.simd, run)
+        return np.diff(used_before[:, np.arange(0, mw, run)[:, None] + ends]).reshape(len(used_before), -1) > 0
 
-    def _sparse_foldings(self, pe: int, simd: int) -> Iterator[dict[str, Any]]:
+    def _sparse_foldings(self, pe: int, simd: int, used_before: Array) -> Iterator[dict[str, Any]]:
         """Those that leave out a tenth of the words, or have lanes for the weights alone that there are."""
         made = self.folded(pe=pe, simd=simd)
-        if self.vectors * int(walked(made._busy(self._used_before)).sum()) <= 0.9 * made.cycles:
+        if self.vectors * int(walked(made._busy(used_before)).sum()) <= 0.9 * made.cycles:
             yield {"pe": pe, "simd": simd, "zeros": SKIP}
         if self._pattern != SKIP and simd % PATTERNS[self._pattern][1] == 0:
             yield {"pe": pe, "simd": simd, "zeros": self._pattern}
@@ -349,11 +346,12 @@ class Mvtu(MacUnit):
         run = self.run or mw
         rows, columns = divisors(mh), divisors(mw)
         for pe in quotients(mh):
+            used_before = self._used_before(pe) if self._pattern else None
             for simd in sorted({*columns, *quotients(run), *(s for s in quotients(mw) if s > run)}):
                 if pe in rows or simd in columns:
                     yield {"pe": pe, "simd": simd}
-                    if self._pattern:
-                        yield from self._sparse_foldings(pe, simd)
+                    if used_before is not None:
+                        yield from self._sparse_foldings(pe, simd, used_before)
 
     def resources(self, family: str) -> Resources:
         if self.graph:

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,8 @@ from dfcompile.timing import hls_streams
 from dfcompile.timing.fifo_sizing import deepen, find_depths
 from dfcompile.timing.hls_streams import size_streams, stream_depths
 from dfcompile.timing.interval import least_interval
+from dfcompile.timing.reach import reach
+from dfcompile.timing.run import run
 from dfcompile.timing.system import build
 from dfcompile.units.width_converter import WidthConverter
 from tests.dataflow.synthetic import designs
@@ -71,6 +74,22 @@ def test_depths_of_large_designs_let_all_frames_through(made: Design) -> None:
     assert least_interval(system, depths)[0] is not None
     if depths:
         assert least_interval(system, {})[0] is None
+
+
+@given(designs(), st.data())
+@examples(100)
+def test_counts_reach_what_a_run_reaches_and_go_on_with_more_room(made: Design, data: Any) -> None:
+    timed, untimed = build(made, hls=True), build(made, fifos=frozenset(), hls=True)
+    depths = {e.tensor: data.draw(st.integers(0, 3)) for e in timed.edges}
+    found = np.zeros(len(untimed.names), np.int64)
+    for frames in (1, 3):
+        depths = {t: d + data.draw(st.integers(0, 2)) for t, d in depths.items()}
+        links = untimed.untimed_links(depths)
+        waits = reach(untimed.net(links, timed=False), frames, found)
+        wanted = dict(zip(timed.names, run(timed.net(timed.links(depths)), frames)[1].tolist(), strict=True))
+        assert dict(zip(untimed.names, found.tolist(), strict=True)) == {n: wanted[n] for n in untimed.names}
+        stopped = [q for q, n in enumerate(found) if n < frames * len(untimed.gaps[q])]
+        assert stopped == np.flatnonzero(waits >= 0).tolist() and all(links[waits[q]].dst.sequence == q for q in stopped)
 
 
 def test_streams_without_branches_need_no_run(monkeypatch: pytest.MonkeyPatch) -> None:

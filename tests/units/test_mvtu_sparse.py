@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from dfcompile.folding.fold import cheapest, read_folding
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.base import Array
-from dfcompile.units.mvtu import Mvtu
-from tests.examples import simulated
+from dfcompile.units.mvtu import MOST_USED, Mvtu
+from tests.examples import examples, simulated
 from tests.three_way import check, one_unit
 from tests.units.arithmetic_cases import Operands, lint, mvtu, types
 from tests.units.exact import check_exact
@@ -143,6 +143,18 @@ def test_two_of_four_take_half_of_the_cycles_of_as_many_products() -> None:
     with pytest.raises(ValueError, match="a row has more than 1 weights of 4 inputs"):
         unit.folded(zeros="1:4")
     assert check(narrow, frames=2, hls=False) is not None
+
+
+@given(sparse_units(), st.data())
+@examples(40)
+def test_skipping_is_a_folding_where_a_tenth_of_the_words_goes(unit: Mvtu, data: Any) -> None:
+    columns = unit.weights.shape[2]
+    run = data.draw(st.sampled_from([d for d in range(1, columns + 1) if columns % d == 0]))
+    unit = replace(unit, zeros="keep", pe=1, simd=1, run=run)
+    offered = list(unit.foldings())
+    for folding in (f for f in offered if "zeros" not in f):
+        fewer = unit.folded(**folding, zeros="skip").cycles <= 0.9 * unit.folded(**folding).cycles
+        assert ({**folding, "zeros": "skip"} in offered) == (fewer and (unit.weights != 0).mean() <= MOST_USED)
 
 
 def test_the_optimiser_skips_where_it_is_less() -> None:

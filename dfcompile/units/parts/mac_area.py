@@ -124,6 +124,7 @@ def product(a: int, b: int, family: str) -> Resources:
     return Resources(lut=a * b * FAMILIES[family].units.multiply, ff=a + b)
 
 
+@lru_cache(maxsize=KEPT)
 def thresholds(counting: ThresholdSize, folds: int, lanes: int, style: str, family: str) -> Resources:
     """`dfc_threshold_core`: for each lane and stage a comparator and a memory of folds * 2**stage thresholds."""
     bits, out, acc = counting.bits, counting.out, counting.acc

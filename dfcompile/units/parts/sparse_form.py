@@ -37,6 +37,8 @@ CHOICES = (KEEP, SKIP, *PATTERNS)
 
 def walked(busy: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which words are walked, (row folds, column folds), where `busy` says which are not all 0."""
+    if busy.all():
+        return busy
     words = busy.copy()
     words[~words.any(axis=1), 0] = True
     spare = np.flatnonzero(~words)[: max(0, words.shape[1] - int(words.sum()))]
