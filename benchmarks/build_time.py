@@ -36,7 +36,7 @@ def measure(model: Path, verify: bool) -> dict[str, float]:
     starts = [0.0, *(t for _, t in marks[1:]), end]
     found: dict[str, float] = {}
     for (text, _), a, b in zip(marks, starts[:-1], starts[1:], strict=True):
-        stage = re.sub(r" \d+/\d+$", "", text)
+        stage = re.split(r":| \d", text)[0]
         found[stage] = found.get(stage, 0.0) + b - a
     return {**found, "all": end, "GB": _peak()}
 

@@ -36,6 +36,7 @@ from dfcompile.store.waiting import shown_by
 from dfcompile.streamline.check import check_units
 from dfcompile.timing.fifo_sizing import FifoSizing, size_fifos
 from dfcompile.timing.hls_streams import size_streams
+from dfcompile.timing.solve import solve
 from dfcompile.units.base import Unit
 
 _REFOLDS = 3
@@ -122,13 +123,15 @@ def _check(job: Job, sized: Sized) -> Sized:
 
 def _finish(job: Job, sized: Sized) -> DataflowAccelerator:
     options, integer = job.options, sized.integer
+    design = share_memories(sized.design, options.family, options.target)
+    timing = solve(design, interval=sized.sizing.interval, progress=lambda done, of: job.progress(f"finish {100 * done // of}/100"))
     made = DataflowAccelerator(
-        design=share_memories(sized.design, options.family, options.target),
+        design=design,
         host=integer.streamlined.host,
         options=options.kept(),
         family=options.family,
-        interval=sized.sizing.interval,
-        meanings=tuple(m for m in integer.streamlined.meanings if m.stream in sized.design.graph.tensors),
+        solved=timing,
+        meanings=tuple(m for m in integer.streamlined.meanings if m.stream in design.graph.tensors),
     )
     made.report.update(make_report(made, integer.model, options.target, sized.optimum, sized.sizing) | {"part": _part(integer)})
     problem = missed_rate(made, options)

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -40,12 +39,12 @@ CHUNK_ELEMENTS = 2**21
 class DataflowAccelerator(Accelerator):
     """A folded design with the host's side of it.
 
-    interval: cycles per frame, where sizing its FIFOs has proved them
+    solved: its timing, where that is known already
     """
 
     mode: ClassVar[str] = "dataflow"
     design: Design
-    interval: Fraction | None = None
+    solved: Timing | None = None
 
     @property
     def graph(self) -> Graph:
@@ -59,7 +58,7 @@ class DataflowAccelerator(Accelerator):
     @cached_property
     def timing(self) -> Timing:
         """Interval, latency and FIFO occupancy, in cycles."""
-        return solve(self.design, interval=self.interval)
+        return self.solved or solve(self.design)
 
     @cached_property
     def resources(self) -> Resources:

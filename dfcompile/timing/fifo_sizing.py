@@ -64,8 +64,8 @@ def find_depths(design: Design, work: int = _WORK, progress: Progress = lambda t
     Beyond it the depths keep the interval but are not proved minimal.
     """
     system = build(design)
-    search = _Search(system)
-    search.find(work, progress)
+    search = _Search(system, progress=progress)
+    search.find(work)
     search.optimal = search.minimal and search.improve(min(work, _OPTIMUM_WORK))
     depths = {e.tensor: search.depths[e.tensor] for e in system.edges if search.depths.get(e.tensor)}
     bits = sum(search.width[t] * d for t, d in depths.items())
@@ -77,8 +77,8 @@ def deepen(
     system: System, least: Mapping[str, int], interval: Fraction, work: int, progress: Progress = lambda text: None
 ) -> dict[str, int]:
     """Depths, nowhere less than `least`, with which a system keeps an interval; `least` itself where that does."""
-    search = _Search(system, least, interval)
-    search.find(work, progress)
+    search = _Search(system, least, interval, progress)
+    search.find(work)
     return {t: d for t, d in search.depths.items() if d}
 
 
@@ -101,9 +101,11 @@ def _conflict(loop: Loop, system: System, depths: Mapping[str, int], backwards: 
 class _Search:
     """The present depths and the times that prove them."""
 
-    def __init__(self, system: System, least: Mapping[str, int] | None = None, interval: Fraction | int = 0) -> None:
+    def __init__(
+        self, system: System, least: Mapping[str, int] | None = None, interval: Fraction | int = 0, progress: Progress = lambda text: None
+    ) -> None:
         """least: depths that streams have anyway; interval: to keep, or as little more as no FIFO can better."""
-        self.system = system
+        self.system, self.progress = system, progress
         self.least = dict(least or {})
         self.width = {e.tensor: e.width for e in system.edges}
         self._every = dict.fromkeys(self.width, UNBOUNDED)
@@ -123,13 +125,13 @@ class _Search:
     def _conflict(self, loop: Loop, depths: Mapping[str, int]) -> Conflict:
         return _conflict(loop, self.system, depths, self.backwards)
 
-    def find(self, work: int, progress: Progress) -> None:
+    def find(self, work: int) -> None:
         """Depths that keep the interval, lowered by as much work."""
         full = self.open(work)
         if self.depths:
             self.bound(full)
             del full
-            self.minimal = self.lower(work, progress)
+            self.minimal = self.lower(work)
 
     def open(self, work: int) -> Full:
         """Give unbounded FIFOs to as few streams as needed, and slow down to what no FIFO can better.
@@ -141,6 +143,7 @@ class _Search:
         self.trials += 1
         loops, full = self.periodic.settle(opened), None
         while loops or full is None:
+            self.progress(f"size FIFOs: open {sum(d == UNBOUNDED for d in opened.values())}/{len(self.width)}")
             if not loops:
                 full = self.periodic.full()
                 loops = self.periodic.settle() if full is None else loops
@@ -163,6 +166,7 @@ class _Search:
 
     def bound(self, full: Full) -> None:
         """Give each open FIFO the depth that the earliest or the latest times use, whichever takes fewer bits."""
+        self.progress("size FIFOs: prove")
         found = [self.periodic.occupancy(full)]
         if not self.backwards:
             latest = Periodic(mirrored(self.system), self.depths, self.periodic.interval)
@@ -174,12 +178,12 @@ class _Search:
         loop = self.periodic.change(self._proved)
         assert loop is None, "these times fit the depths that they use"
 
-    def lower(self, work: int, progress: Progress) -> bool:
+    def lower(self, work: int) -> bool:
         """Lower the depths, most bits first; whether that went on until none can be lowered alone."""
         self._allowance = Allowance(work)
-        minimal = self._lower(progress)
+        minimal = self._lower()
         while not self._prove():
-            minimal = self._lower(progress)
+            minimal = self._lower()
         return minimal
 
     def _prove(self, whole: bool = False) -> bool:
@@ -204,7 +208,7 @@ class _Search:
         for t in conflict.room:
             self._about.setdefault(t, []).append(conflict)
 
-    def _lower(self, progress: Progress) -> bool:
+    def _lower(self) -> bool:
         before: dict[str, int] = {}
         proved_at = self.periodic.computed
         try:
@@ -212,7 +216,7 @@ class _Search:
                 before = dict(self.depths)
                 deep = sorted((t for t, d in before.items() if d > self.least.get(t, 0)), key=lambda t: (-self.width[t] * before[t], t))
                 for i, t in enumerate(deep):
-                    progress(f"size FIFOs {i}/{len(deep)}")
+                    self.progress(f"size FIFOs: lower {i}/{len(deep)}")
                     self._lower_one(t)
                     if self.periodic.computed - proved_at > _UNPROVED:
                         before = before if self._prove() else {}
@@ -225,8 +229,13 @@ class _Search:
         """Look for fewer bits on other streams; whether there are none."""
         self._allowance = Allowance(work)
         optimal = False
+
+        def attempt(depths: Mapping[str, int]) -> Conflict | None:
+            self.progress(f"size FIFOs: fewer bits {100 - 100 * self._allowance.left // max(1, work)}/100")
+            return self._attempt(depths)
+
         while True:
-            best, optimal = improve(self.depths, self.width, self.conflicts, self._attempt, self._allowance)
+            best, optimal = improve(self.depths, self.width, self.conflicts, attempt, self._allowance)
             loop = self.periodic.change(best)
             assert loop is None, "these depths were found to keep the interval"
             if self._prove(whole=True):

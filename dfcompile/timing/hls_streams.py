@@ -42,12 +42,17 @@ def size_streams(design: Design, interval: Fraction, progress: Progress = lambda
     """
     fifos = {t: d for t, d in design.fifo_depths.items() if d}
     if not are_exact(design):
-        return replace(design, hls_depths=_slots(design, _deepened(design, fifos)))
+        return replace(design, hls_depths=_slots(design, _deepened(design, fifos, progress)))
     system = build(design, hls=True)
-    return replace(design, hls_depths=_slots(design, deepen(system, fifos, interval, _WORK, progress)))
+    return replace(
+        design,
+        hls_depths=_slots(
+            design, deepen(system, fifos, interval, _WORK, lambda text: progress(text.replace("FIFOs", "streams of the C++")))
+        ),
+    )
 
 
-def _deepened(design: Design, fifos: Mapping[str, int]) -> dict[str, int]:
+def _deepened(design: Design, fifos: Mapping[str, int], progress: Progress = lambda text: None) -> dict[str, int]:
     """Depths with which a run goes on: streams that lack room in a circle of waiting units hold twice as much, until none does.
 
     Where no branches meet nobody waits in a circle: in a tree of streams whoever lacks room waits for a reader further on.
@@ -56,12 +61,12 @@ def _deepened(design: Design, fifos: Mapping[str, int]) -> dict[str, int]:
     if nx.is_forest(design.graph.topology().to_undirected()):
         return depths
     system, reached = build(design, fifos=frozenset(), hls=True), dict[int, Ints]()
-    while short := _short(system, depths, reached):
+    while short := _short(system, depths, reached, progress):
         depths |= {t: 2 * depths.get(t, 1) for t in short}
     return depths
 
 
-def _short(system: System, depths: Mapping[str, int], reached: dict[int, Ints]) -> set[str]:
+def _short(system: System, depths: Mapping[str, int], reached: dict[int, Ints], progress: Progress) -> set[str]:
     """The streams whose room units of a deadlock wait for.
 
     reached: what runs of so many frames more got through with less room, from where they go on
@@ -74,7 +79,7 @@ def _short(system: System, depths: Mapping[str, int], reached: dict[int, Ints]) 
     # Units that take frames ahead, one behind the other, end as many frames early: who waits for no room waits for a later frame.
     for more in dict.fromkeys((max(ahead, default=0), *(sum(ahead) * n // 8 for n in range(1, 9)))):
         now = reached.setdefault(more, now.copy())
-        waits = reach(net, frames + more, now)
+        waits = reach(net, frames + more, now, lambda done, of: progress(f"size streams of the C++ {done}/{of}"))
         if (now >= frames * net.events.astype(np.int64)).all():
             return set()
         found = {system.edges[links[k].edge].tensor for k in circle(links, waits) if links[k].edge >= 0 and not links[k].forward}

@@ -11,16 +11,21 @@ import numpy as np
 from dfcompile.timing.kernel import jit
 from dfcompile.timing.net import Ints, Net, Records, Shorts
 from dfcompile.timing.periodic import less
+from dfcompile.timing.run import Share
 
 
-def reach(net: Net, frames: int, reached: Ints) -> Ints:
+def reach(net: Net, frames: int, reached: Ints, progress: Share = lambda done, of: None) -> Ints:
     """Let all sequences go on to the end of so many frames, as far as they can.
 
-    reached: events that each got through, of all frames; raised
+    reached:  events that each got through, of all frames; raised
+    progress: is told how many frames are done, of how many
+
     Returns the link that each waits by, -1 where it does not.
     """
     waits = np.full(net.n, -1, dtype=np.int64)
-    _reach(net.sequences, net.links, net.ports, net.out, frames, reached, waits)
+    for frame in range(1, frames + 1):
+        _reach(net.sequences, net.links, net.ports, net.out, frame, reached, waits)
+        progress(frame, frames)
     return waits
 
 

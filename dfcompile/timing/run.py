@@ -9,6 +9,8 @@ one beat would make blocks of one event, since its ends take turns: the two sequ
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from dfcompile.timing.kernel import inline, jit
@@ -29,24 +31,31 @@ _LATEST = 1 << 30  # delays are shorter, so a time from here on is seen before 3
 _BLOCK = 256  # events at a time
 _NEVER = -(1 << 29)  # before any time, also with a delay
 _BEYOND = (1 << 31) - 1
+_SLICE = 1 << 19  # blocks of events after which it is told how far the run is
+Share = Callable[[int, int], None]  # is told how many events are done, of how many
 
 
-def run(net: Net, frames: int) -> tuple[Ints | Shorts, Ints, Ints]:
+def run(net: Net, frames: int, progress: Share = lambda done, of: None) -> tuple[Ints | Shorts, Ints, Ints]:
     """Times of the events of the first frames.
 
     Returns (times, reached, waits): times is (frames, events), of 32 bits where these hold them, reached[q] the events that sequence q
     got through, and waits[q] the link it is stopped by (-1 when it finished): a deadlock when any event is not reached.
     """
     times: Ints | Shorts = np.zeros((frames, len(net.gaps)), dtype=np.int32)
-    done = _filled(net, times)
+    done = _filled(net, times, progress)
     if times.max(initial=0) >= _LATEST:
         times = np.zeros(times.shape, dtype=np.int64)
-        done = _filled(net, times)
-    reached = done["frame"].astype(np.int64) * done["events"] + done["step"]
-    return times, reached, done["waits"].astype(np.int64)
+        done = _filled(net, times, progress)
+    return times, _reached(done), done["waits"].astype(np.int64)
 
 
-def _filled(net: Net, times: Ints | Shorts) -> Records:
+def _reached(sequences: Records) -> Ints:
+    """Events that each sequence got through."""
+    found: Ints = sequences["frame"].astype(np.int64) * sequences["events"] + sequences["step"]
+    return found
+
+
+def _filled(net: Net, times: Ints | Shorts, progress: Share) -> Records:
     """Fill in the times; the state of the sequences after that."""
     sequences, links = with_state(net.sequences, _SEQUENCE), with_state(net.links, _LINK)
     links["event"] = net.ports[links["dst_port"]] if len(links) else 0
@@ -54,7 +63,10 @@ def _filled(net: Net, times: Ints | Shorts) -> Records:
     sequences["waits"], sequences["queued"] = -1, 1
     _pair(sequences, net)
     late, last = np.empty((net.n, _BLOCK), dtype=times.dtype), np.full(net.n, _NEVER, dtype=times.dtype)
-    _run(sequences, links, net.ports, net.gaps, net.out, times, late, last)
+    queue, place = np.arange(net.n), np.array([0, net.n])
+    while place[1]:
+        _run(sequences, links, net.ports, net.gaps, net.out, times, late, last, queue, place, _SLICE)
+        progress(int(_reached(sequences).sum()), times.size)
     return sequences[:-1]
 
 
@@ -87,12 +99,19 @@ def _run(
     times: Ints | Shorts,
     late: Ints | Shorts,
     last: Ints | Shorts,
+    queue: Ints,
+    place: Ints,
+    most: int,
 ) -> None:
-    """late: what links ask of the events of each sequence's block; last: when a sequence last gave its twin a beat, or took one."""
-    n = len(sequences) - 1
-    queue = np.arange(n)
-    head, size = 0, n
-    while size > 0:
+    """Go on for at most so many blocks.
+
+    late: what links ask of the events of each sequence's block; last: when a sequence last gave its twin a beat, or took one
+    queue: who may go on, in a ring; place: where it begins, and how many are in it
+    """
+    n = len(queue)
+    head, size = place[0], place[1]
+    while size > 0 and most > 0:
+        most -= 1
         q = queue[head]
         head = head + 1 if head + 1 < n else 0
         size -= 1
@@ -115,6 +134,7 @@ def _run(
                     queue[head + size if head + size < n else head + size - n] = link.dst
                     size += 1
                     waiting.queued = 1
+    place[0], place[1] = head, size
 
 
 @inline

@@ -16,7 +16,7 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.timing.interval import least_interval
 from dfcompile.timing.net import Ints, Link, Net, Port, Rates, Shorts, System
 from dfcompile.timing.rising import found_in
-from dfcompile.timing.run import run
+from dfcompile.timing.run import Share, run
 from dfcompile.timing.system import build
 
 _FEWEST_FRAMES, _FRAMES, _MOST_FRAMES = 2, 4, 32
@@ -65,6 +65,7 @@ def solve(
     sink_gap: int = 1,
     frame_period: int = 0,
     interval: Fraction | None = None,
+    progress: Share = lambda done, of: None,
 ) -> Timing:
     """Execute the model of a design, from an empty pipeline.
 
@@ -72,6 +73,7 @@ def solve(
     source_gap, sink_gap: least cycles between two handshakes of each graph input and output
     frame_period: least cycles between the offers of the first beats of two frames
     interval: the steady interval, where it was proved already (`FifoSizing.interval`)
+    progress: is told how many events are done, of how many; more frames than were looked at first begin again
     CompileError with who waits for what when the design deadlocks.
     """
     depths = {t: d for t, d in design.fifo_depths.items() if d}
@@ -83,10 +85,10 @@ def solve(
     if interval is None:
         raise _deadlock(system, links, run(net, 2)[2])
     count = frames or max(_FEWEST_FRAMES, min(_FRAMES, _MOST_EVENTS // len(net.gaps)))
-    times = _execute(system, net, links, count)
+    times = _execute(system, net, links, count, progress)
     while frames is None and not _is_steady(system, net, times, interval) and _may_double(count, net):
         count *= 2
-        times = _execute(system, net, links, count)
+        times = _execute(system, net, links, count, progress)
     return _timing(system, net, times, depths, interval)
 
 
@@ -94,12 +96,12 @@ def _may_double(frames: int, net: Net) -> bool:
     return 2 * frames <= _MOST_FRAMES and 2 * frames * len(net.gaps) <= _MOST_EVENTS
 
 
-def _execute(system: System, net: Net, links: list[Link], frames: int) -> Ints | Shorts:
+def _execute(system: System, net: Net, links: list[Link], frames: int, progress: Share) -> Ints | Shorts:
     """Times of the first frames; some more are run because steps may wait for steps of later frames."""
     later: dict[int, int] = {}
     for x in links:
         later[x.dst.sequence] = max(later.get(x.dst.sequence, 0), -(x.shift // x.src.beats))
-    times, reached, waits = run(net, frames + sum(later.values()))
+    times, reached, waits = run(net, frames + sum(later.values()), progress)
     if (reached < frames * net.events).any():
         raise _deadlock(system, links, waits)
     return times[:frames]

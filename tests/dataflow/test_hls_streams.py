@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from dfcompile import build as build_model
 from dfcompile.dataflow.design import Design
 from dfcompile.ir.types import IntType
 from dfcompile.timing import hls_streams
+from dfcompile.timing import run as run_of_the_model
 from dfcompile.timing.fifo_sizing import deepen, find_depths
 from dfcompile.timing.hls_streams import size_streams, stream_depths
 from dfcompile.timing.interval import least_interval
 from dfcompile.timing.reach import reach
 from dfcompile.timing.run import run
+from dfcompile.timing.solve import solve
 from dfcompile.timing.system import build
 from dfcompile.units.width_converter import WidthConverter
 from tests.dataflow.synthetic import designs
@@ -104,3 +107,20 @@ def test_units_that_take_a_frame_ahead_one_behind_the_other(tmp_path: Path, monk
     monkeypatch.setattr(hls_streams, "_LARGEST", 0)
     found = size_streams(design, Fraction(1))
     assert found.hls_depths and all(found.hls_depths[t] >= d for t, d in design.fifo_depths.items())
+
+
+def test_long_runs_say_how_far_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = one_block()
+    sized = find_depths(made)
+    told: list[tuple[int, int]] = []
+    whole = solve(Design(made.graph, sized.depths), frames=3)
+    monkeypatch.setattr(run_of_the_model, "_SLICE", 5)
+    sliced = solve(Design(made.graph, sized.depths), frames=3, progress=lambda done, of: told.append((done, of)))
+    assert len(told) > 10 and told == sorted(told) and told[-1][0] == told[-1][1]
+    assert sliced.frame_done.tolist() == whole.frame_done.tolist()
+    texts: list[str] = []
+    find_depths(made, progress=texts.append)
+    monkeypatch.setattr(hls_streams, "_LARGEST", 0)
+    size_streams(Design(made.graph, sized.depths), sized.interval, texts.append)
+    for stage in ("size FIFOs: open", "size FIFOs: lower", "size streams of the C++"):
+        assert any(re.fullmatch(rf"{re.escape(stage)} \d+/\d+", t) for t in texts), stage
