@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pickle
 import signal
@@ -15,6 +16,7 @@ from dfcompile import explore
 from dfcompile.errors import CompileError, Problem, SettingError
 from dfcompile.tasks.pool import Pool, inline, pool_for, processes, threads
 from dfcompile.tasks.task import TRIES, Outcome, Task, gather, run_tasks
+from dfcompile.tasks.version import compiler_key
 from tests.conftest import ROOT
 
 POOLS: dict[str, Callable[[], Pool]] = {"inline": inline, "threads": lambda: threads(2), "processes": lambda: processes(2)}
@@ -96,6 +98,12 @@ def test_a_process_that_dies_loses_nothing_and_one_that_always_dies_is_named(tmp
     assert found["once"].value == "done"
     assert [found[str(i)].value for i in range(4)] == [0, 2, 4, 6]
     assert found["always"].problems[0].code == "lost-task" and begun.count("always") == TRIES
+
+
+def test_a_worker_of_another_version_is_refused() -> None:
+    assert gather([Task("a", double, (1,))], dataclasses.replace(inline(), code=compiler_key())) == [2]
+    with pytest.raises(CompileError, match="a worker has another dfcompile"):
+        gather([Task("a", double, (1,))], dataclasses.replace(inline(), code="another"))
 
 
 def test_errors_travel_between_processes() -> None:

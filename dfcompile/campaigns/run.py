@@ -12,7 +12,7 @@ from typing import Any
 from dfcompile.campaigns import step
 from dfcompile.campaigns.file import Campaign, Case
 from dfcompile.campaigns.results import Results
-from dfcompile.campaigns.step import BuildInput, checked, compiler_key
+from dfcompile.campaigns.step import BuildInput
 from dfcompile.device.resources import Resources
 from dfcompile.errors import CompileError
 from dfcompile.run.cache import content_key
@@ -100,7 +100,7 @@ class Run:
                 yield from self._behind(row)
             else:
                 self.known.pop(row.build, None)
-                yield Task(row.build, checked, partial(_build_arguments, row.case), (self._built, row))
+                yield Task(row.build, step.build, partial(_build_arguments, row.case), (self._built, row))
 
     def _behind(self, row: Row) -> Iterator[Task]:
         """What is missing behind a build that is there."""
@@ -111,7 +111,7 @@ class Run:
             if self.outcome(key) is None:
                 call, args, done = self._step(name)
                 read = partial(self.results.read_build, row.model, row.build)
-                yield Task(key, checked, partial(_step_arguments, call, read, args), (done, row))
+                yield Task(key, call, partial(_step_arguments, read, args), (done, row))
 
     def _step(self, name: str) -> tuple[Callable[..., Any], tuple[str, ...], Callable[[Task, Outcome], Iterable[Task]]]:
         """Call of a step behind the build, its arguments behind the build's files, and what takes its outcome."""
@@ -167,7 +167,7 @@ class Run:
             for module in part.modules:
                 key = self._module_key(module)
                 if self.outcome(key) is None:
-                    yield Task(key, checked, (compiler_key(), module.run), (self._synthesised, None))
+                    yield Task(key, module.run, (), (self._synthesised, None))
         self._join()
 
     def _synthesised(self, task: Task, outcome: Outcome) -> Iterable[Task]:
@@ -193,11 +193,11 @@ class Run:
 
 
 def _build_arguments(case: Case) -> tuple[Any, ...]:
-    return compiler_key(), step.build, BuildInput.of(case)
+    return (BuildInput.of(case),)
 
 
-def _step_arguments(call: Callable[..., Any], read: Callable[[], step.Files], args: tuple[str, ...]) -> tuple[Any, ...]:
-    return compiler_key(), call, read(), *args
+def _step_arguments(read: Callable[[], step.Files], args: tuple[str, ...]) -> tuple[Any, ...]:
+    return read(), *args
 
 
 def _stored(write: Callable[[], None]) -> Outcome:

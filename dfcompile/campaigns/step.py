@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import dfcompile
 from dfcompile.campaigns.file import Case
-from dfcompile.emit.resource import resource_dir
 from dfcompile.errors import CompileError, Problem
 from dfcompile.frontend.onnx_file import external_files
 from dfcompile.options import Options
 from dfcompile.run.cache import content_key
 from dfcompile.store.marker import MARKER, Marker, digest
 from dfcompile.synthesis.part import Part
+from dfcompile.tasks.version import compiler_key
 
 Files = dict[str, bytes]
 """A folder: contents by path with forward slashes."""
-
-
-@functools.cache
-def compiler_key() -> str:
-    """Hash of the compiler's code, which tells versions apart that call themselves the same."""
-    folders = [Path(dfcompile.__file__).resolve().parent, *map(resource_dir, ("templates", "hls", "rtl"))]
-    files = [(f, p) for f in folders for p in sorted(f.rglob("*")) if p.is_file() and p.parent.name != "__pycache__"]
-    return content_key(part for f, p in files for part in (p.relative_to(f).as_posix(), p.read_bytes()))
 
 
 @dataclass(frozen=True)
@@ -63,14 +53,6 @@ class BuildInput:
         """The same for equal inputs and compilers."""
         parts = (part for pair in sorted(self.files.items()) for part in pair)
         return content_key(["build", compiler_key(), self.model, repr(sorted(self.options.items())), *parts])
-
-
-def checked(code: str, call: Callable[..., Any], *args: Any) -> Any:
-    """Make a call, on a machine whose compiler must be that of the machine that asks. CompileError where it is not."""
-    if code != compiler_key():
-        why = f"the code of dfcompile {dfcompile.__version__} here is not that of the machine that runs the campaign"
-        raise CompileError(Problem("worker-version", "a worker has another dfcompile", why=why, help="install the same on every machine"))
-    return call(*args)
 
 
 def build(given: BuildInput) -> Files:

@@ -13,6 +13,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from dfcompile.errors import Problem, SettingError
+from dfcompile.tasks.version import compiler_key
 
 
 @dataclass(eq=False)
@@ -22,11 +23,13 @@ class Pool:
     start: makes the executor; its end is the pool's
     size:  tasks that it can have at a time; asked for again and again, as a cluster may grow
     end:   ends an executor without waiting for what it still runs
+    code:  of the compiler that its workers must have, "" where they are this one's
     """
 
     start: Callable[[], Executor]
     size: Callable[[], int]
     end: Callable[[Executor], None] = lambda executor: executor.shutdown(wait=True, cancel_futures=True)
+    code: str = ""
     _executor: Executor | None = field(default=None, init=False)
 
     def submit(self, call: Callable[..., Any], *args: Any) -> Future[Any]:
@@ -114,7 +117,7 @@ def cluster(address: str) -> Iterator[Pool]:
         """Twice as many as run at a time, so that no worker waits for the next."""
         return 2 * max(1, sum(int(n) for n in client.nthreads().values()))
 
-    pool = Pool(lambda: client.get_executor(pure=False), size, lambda executor: executor.shutdown(wait=False))
+    pool = Pool(lambda: client.get_executor(pure=False), size, lambda executor: executor.shutdown(wait=False), compiler_key())
     try:
         yield pool
     finally:

@@ -12,8 +12,10 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, 
 from dataclasses import dataclass
 from typing import Any
 
+import dfcompile
 from dfcompile.errors import CompileError, Problem
 from dfcompile.tasks.pool import Pool
+from dfcompile.tasks.version import compiler_key
 
 TRIES = 3
 """Times that a task is begun whose process dies."""
@@ -44,8 +46,12 @@ class Outcome:
     crash: str = ""
 
 
-def attempt(call: Callable[..., Any], *args: Any) -> Outcome:
-    """The outcome of a call."""
+def attempt(code: str, call: Callable[..., Any], *args: Any) -> Outcome:
+    """The outcome of a call, made by the compiler of this code where one is named."""
+    if code and code != compiler_key():
+        why = f"the code of dfcompile {dfcompile.__version__} there is not that of the machine that asks"
+        problem = Problem("worker-version", "a worker has another dfcompile", why=why, help="install the same on every machine")
+        return Outcome(problems=(problem,))
     try:
         return Outcome(call(*args))
     except CompileError as e:
@@ -75,7 +81,7 @@ def run_tasks(
     def submit(task: Task) -> None:
         seen.add(task.key)
         begun(task)
-        running[pool.submit(attempt, task.call, *(task.args() if callable(task.args) else task.args))] = task
+        running[pool.submit(attempt, pool.code, task.call, *(task.args() if callable(task.args) else task.args))] = task
 
     while waiting or alone or running:
         if alone and not running:

@@ -19,7 +19,7 @@ from dfcompile.campaigns import step
 from dfcompile.campaigns.campaign import run_campaign
 from dfcompile.campaigns.file import Case, read_campaign
 from dfcompile.campaigns.run import Run, opened
-from dfcompile.campaigns.step import BuildInput, compiler_key
+from dfcompile.campaigns.step import BuildInput
 from dfcompile.campaigns.summary import summary
 from dfcompile.command import cli
 from dfcompile.device.resources import Resources
@@ -140,12 +140,6 @@ def test_one_campaign_at_a_time(tmp_path: Path) -> None:
     campaign = read_campaign(written(tmp_path, boards=["pynq-z2"]))
     with opened(campaign), pytest.raises(CompileError, match="another campaign is at work"), opened(campaign):
         pass
-
-
-def test_a_worker_of_another_version_is_refused() -> None:
-    assert step.checked(compiler_key(), len, "abc") == 3
-    with pytest.raises(CompileError, match="a worker has another dfcompile"):
-        step.checked("another", len, "abc")
 
 
 def test_a_build_takes_its_files_along(tmp_path: Path) -> None:
