@@ -79,7 +79,7 @@ def _fold(job: Job, lowered: Lowered) -> FoldedUnits:
         optimum = _optimum(job, units)
         chosen = optimum.choices
     if given is not None:
-        optimum, chosen = None, chosen | read_folding(load_folding(given), units, chosen)
+        optimum, chosen = None, chosen | read_folding(load_folding(given), units, chosen, job.options.family)
     folded = apply_folding(units, chosen)
     job.dump("fold", folded)
     numbers = sum(prod(t.shape) for t in lowered.integer.model.tensors.values())

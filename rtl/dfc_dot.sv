@@ -1,5 +1,5 @@
 // Dot product of Simd inputs and weights, modulo 2**SumBits (two's complement).
-// Latency as arithmetic.py's MacForm.dot_latency, also the localparam DotLatency of dfc_mac; one a cycle.
+// Latency as arithmetic.py's MacForm.dot_latency, also the localparam DotLatency of dfc_sums; one a cycle.
 module dfc_dot #(
   parameter int unsigned Simd         = 4,
   parameter int unsigned InBits       = 2,

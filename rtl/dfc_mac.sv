@@ -1,11 +1,12 @@
 // Multiply-accumulate array of Pe lanes with thresholds and output buffer: sums Simd products a step, and the steps up to
 // one with last_i, then counts thresholds or gives the sum itself. Never stalls between step and output buffer.
-// Latency from a last step's cycle to its valid output: 2 + DotLatency + Accumulate + (thresholds: OutBits); one step a cycle.
+// Latency from a last step's cycle to its valid output: 1 more than of dfc_sums, with thresholds OutBits more; one step a cycle.
 module dfc_mac #(
   parameter int unsigned Pe              = 1,
   parameter int unsigned Simd            = 1,
   parameter int unsigned InputLanes      = 1,  // 1: all lanes work on the same inputs, Pe: each has its own
   parameter int unsigned Terms           = 4,  // products in a sum
+  parameter int unsigned Steps           = 0,  // of a sum; carry chains need it
   parameter int unsigned Folds           = 1,  // results of a lane come from this many channels in turn
   parameter int unsigned InBits          = 2,
   parameter int unsigned InSigned        = 0,
@@ -39,65 +40,12 @@ module dfc_mac #(
   output logic                               out_valid_o,
   input  logic                               out_ready_i
 );
-  localparam int unsigned PlaneLimit  = 6;  // as in arithmetic.py
-  localparam int unsigned XBits       = (InBipolar != 0) ? 2 : InBits;
-  localparam bit Planar               = XBits * WeightBits <= PlaneLimit;
-  localparam bit Gated                = Xnor != 0 || (InBits == 1 && InSigned == 0 && InBipolar == 0) || (WeightBits == 1 && WeightSigned == 0);
-  localparam int unsigned PopLatency  = 1 + ((Simd > 3) ? 1 : 0) + $clog2((Simd + 8) / 9);
-  localparam int unsigned TreeLatency = $clog2(Simd);
-  localparam int unsigned DotLatency  = Planar ? PopLatency + $clog2(XBits * WeightBits)
-                                      : !Gated ? 1 + TreeLatency : (Simd > 1) ? TreeLatency : 1;
-  localparam bit Accumulate           = Terms != Simd;
-
-  if (Pe < 1 || Terms < Simd || (InputLanes != 1 && InputLanes != Pe)) begin : gen_check
-    $fatal(1, "dfc_mac: Pe must be at least 1, Simd at most Terms and InputLanes be 1 or Pe");
-  end
-
-  // A step and its last flag on their way to the dot products' results: [0] with the operands.
-  logic [DotLatency:0] step_q, last_q;
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      step_q <= '0;
-      last_q <= '0;
-    end else begin
-      step_q <= (DotLatency + 1)'({step_q, step_i});
-      last_q <= (DotLatency + 1)'({last_q, step_i && last_i});
-    end
-  end
-
-  logic [Pe*AccBits-1:0] sum, acc;
-  for (genvar p = 0; p < int'(Pe); p++) begin : gen_lane
-    localparam int unsigned Source = (InputLanes == 1) ? 0 : p;
-    dfc_dot #(
-      .Simd(Simd), .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar), .WeightBits(WeightBits), .WeightSigned(WeightSigned),
-      .Xnor(Xnor), .Arithmetic(Arithmetic), .PlaneLimit(PlaneLimit), .SumBits(AccBits)
-    ) u_dot (
-      .clk_i, .inputs_i(inputs_i[Source*Simd*InBits +: Simd*InBits]), .weights_i(weights_i[p*Simd*WeightBits +: Simd*WeightBits]),
-      .sum_o(sum[p*AccBits +: AccBits])
-    );
-    if (Accumulate) begin : gen_accumulate
-      // Two registers: one restarts at 0 after a last step (its synchronous reset costs no logic), one keeps the result.
-      logic [AccBits-1:0] partial_q, total_d, total_q;
-      assign total_d = partial_q + sum[p*AccBits +: AccBits];
-      always_ff @(posedge clk_i) begin
-        if (!rst_ni || last_q[DotLatency]) partial_q <= '0;
-        else if (step_q[DotLatency])       partial_q <= total_d;
-      end
-      always_ff @(posedge clk_i) total_q <= total_d;
-      assign acc[p*AccBits +: AccBits] = total_q;
-    end else begin : gen_sum
-      assign acc[p*AccBits +: AccBits] = sum[p*AccBits +: AccBits];
-    end
-  end
-
+  logic [Pe*AccBits-1:0] acc;
   logic acc_valid;
-  if (Accumulate) begin : gen_valid
-    always_ff @(posedge clk_i) acc_valid <= rst_ni && last_q[DotLatency];
-  end else begin : gen_valid
-    assign acc_valid = last_q[DotLatency];
-    logic unused;
-    assign unused = ^step_q;
-  end
+  dfc_sums #(
+    .Pe(Pe), .Simd(Simd), .InputLanes(InputLanes), .Terms(Terms), .Steps(Steps), .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar),
+    .WeightBits(WeightBits), .WeightSigned(WeightSigned), .Xnor(Xnor), .AccBits(AccBits), .Arithmetic(Arithmetic)
+  ) u_sums (.clk_i, .rst_ni, .step_i, .last_i, .inputs_i, .weights_i, .sums_o(acc), .valid_o(acc_valid));
 
   logic push;
   logic [Pe*OutBits-1:0] results;

@@ -130,7 +130,7 @@ module dfc_matmul #(
   end
 
   dfc_mac #(
-    .Pe(Pe), .Simd(Simd), .InputLanes(1), .Terms(Terms), .Folds(ColFolds), .InBits(InBits), .InSigned(InSigned), .InBipolar(0),
+    .Pe(Pe), .Simd(Simd), .InputLanes(1), .Terms(Terms), .Steps(TermFolds), .Folds(ColFolds), .InBits(InBits), .InSigned(InSigned), .InBipolar(0),
     .WeightBits(WeightBits), .WeightSigned(WeightSigned), .Xnor(0), .AccBits(AccBits), .AccSigned(AccSigned), .ThreshBits(ThreshBits),
     .ThreshFactorBits(ThreshFactorBits), .ThreshShift(ThreshShift), .ThreshShared(ThreshShared), .Flip(Flip), .OutBits(OutBits),
     .OutSigned(OutSigned), .Double(0), .Arithmetic(Arithmetic), .ThresholdsStyle(ThresholdsStyle), .Slots(Slots),

@@ -96,7 +96,7 @@ module dfc_mvtu #(
   end
 
   dfc_mac #(
-    .Pe(Pe), .Simd(Simd), .InputLanes(1), .Terms(Mw), .Folds(Groups * RowFolds),
+    .Pe(Pe), .Simd(Simd), .InputLanes(1), .Terms(Mw), .Steps(ColFolds), .Folds(Groups * RowFolds),
     .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar), .WeightBits(WeightBits), .WeightSigned(WeightSigned), .Xnor(Xnor),
     .AccBits(AccBits), .AccSigned(AccSigned), .ThreshBits(ThreshBits), .ThreshFactorBits(ThreshFactorBits), .ThreshShift(ThreshShift),
     .ThreshShared(ThreshShared), .Flip(Flip),

@@ -77,7 +77,7 @@ module dfc_vvtu #(
   assign unused = first_row;
 
   dfc_mac #(
-    .Pe(Pe), .Simd(1), .InputLanes(Pe), .Terms(Taps), .Folds(Folds),
+    .Pe(Pe), .Simd(1), .InputLanes(Pe), .Terms(Taps), .Steps(Taps), .Folds(Folds),
     .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar), .WeightBits(WeightBits), .WeightSigned(WeightSigned), .Xnor(Xnor),
     .AccBits(AccBits), .AccSigned(AccSigned), .ThreshBits(ThreshBits), .ThreshFactorBits(ThreshFactorBits), .ThreshShift(ThreshShift),
     .ThreshShared(ThreshShared), .Flip(Flip),

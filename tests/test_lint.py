@@ -46,7 +46,7 @@ SLANG = """
 import sys
 from pyosys import libyosys as ys
 design = ys.Design()
-ys.run_pass(f"read_slang -Irtl -y rtl --top {sys.argv[1]} rtl/{sys.argv[1]}.sv", design)
+ys.run_pass(f"read_slang --no-synthesis-define -Irtl -y rtl --top {sys.argv[1]} rtl/{sys.argv[1]}.sv", design)
 ys.run_pass(f"hierarchy -check -top {sys.argv[1]}", design)
 """
 

@@ -116,6 +116,8 @@ class Family:
     fill:       share of the LUTs that a design may take, where it is another one than of most families
     mapping:    commands in place of its step `map_luts`, which cares for delay only
     rest:       its steps behind that, or ""
+    carry:      arithmetic on its carry chains by cells of its own, or ""
+    boxes:      these cells
     cells:      cell (a pattern) -> (LUTs, flip-flops, blocks of 36 kbit, UltraRAMs, DSP slices); others are free
     """
 
@@ -139,6 +141,8 @@ class Family:
     mapping: tuple[str, ...]
     rest: str
     cells: Mapping[str, tuple[float, float, float, float, float]]
+    carry: str = ""
+    boxes: tuple[str, ...] = ()
     prepare: tuple[str, ...] = ()
     without_pads: str = ""
     fill: float = 0.0
@@ -202,7 +206,9 @@ _LUT6_RATES = Rates(counter=2.35, control=1.0, compare=0.58, compare_base=3.2, c
 _LUT6_COSTS = Costs(three=2.0, nine=4.0, product=1.74, gate=0.57, adder=1.02, graph=1.07)
 
 
-def _xilinx(name: str, title: str, registers: int, uram: Shape | None, dsp: Dsp, worth: tuple[float, float, float], fixed: float) -> Family:
+def _xilinx(
+    name: str, title: str, carry: str, registers: int, uram: Shape | None, dsp: Dsp, worth: tuple[float, float, float], fixed: float
+) -> Family:
     """A family of 6-input LUTs; what AMD's have in common."""
     return Family(
         title, lut_inputs=6, joined=4, shifts=True, registers=registers, lutram=((32, 6, 4), (64, 3, 4)),  # RAM32M, RAM64M
@@ -210,6 +216,7 @@ def _xilinx(name: str, title: str, registers: int, uram: Shape | None, dsp: Dsp,
         units=Units(argmax=0.8, extreme=1.0, multiply=1.72, fixed=fixed, digits=1.0, window=1.0, converter=16.0, enable=0.0,
                     repack=(0.74, 0.0, 0.55, 12.0)),
         synth=("synth_xilinx", f" -family {name} -flatten -noiopad -noclkbuf"), mapping=_XILINX_MAP, rest="", cells=_XILINX_CELLS,
+        carry=carry, boxes=("LUT6_2", "CARRY4", "CARRY8"),
     )  # fmt: skip
 
 
@@ -227,8 +234,8 @@ CELL_MODELS: Mapping[str, tuple[str, str]] = {
 
 FAMILIES: dict[str, Family] = {
     # The figures of worth: XC7Z020, XCZU7EV, LFE5U-85F. Yosys uses the registers and the adder of DSP48E1 only.
-    "xc7": _xilinx("xc7", "AMD 7 series", 24, None, Dsp(25, 18, 9, registered=True), (380.0, 0.0, 242.0), fixed=0.5),
-    "xcup": _xilinx("xcup", "AMD UltraScale+", 23, (4096, 72), Dsp(27, 18, 9), (738.0, 2400.0, 133.0), fixed=0.65),
+    "xc7": _xilinx("xc7", "AMD 7 series", "carry4", 24, None, Dsp(25, 18, 9, registered=True), (380.0, 0.0, 242.0), fixed=0.5),
+    "xcup": _xilinx("xcup", "AMD UltraScale+", "carry8", 23, (4096, 72), Dsp(27, 18, 9), (738.0, 2400.0, 133.0), fixed=0.65),
     "ecp5": Family(
         "Lattice ECP5", lut_inputs=4, joined=8, shifts=False, registers=23, lutram=((16, 4, 6),),
         blocks=_BLOCKS, shared=_BLOCKS[:-1], block=0.5, halves=1, uram=None, dsp=Dsp(18, 18, 0), worth=(804.0, 0.0, 536.0),

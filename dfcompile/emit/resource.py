@@ -45,8 +45,13 @@ def render(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
 
+OPTIONAL = ("dfc_dot_carry.sv",)
+"""Files that others need only where a unit's parameters say so: they are among the roots then."""
+
+
 def library_files(folder: Path, roots: Iterable[str]) -> list[str]:
     """Files of a library that the root files need, each after those it depends on."""
+    roots = list(roots)
     order: list[str] = []
 
     def visit(name: str) -> None:
@@ -55,7 +60,7 @@ def library_files(folder: Path, roots: Iterable[str]) -> list[str]:
         text = re.sub(r"//[^\n]*", "", (folder / name).read_text())
         for header, module in LIBRARY_FILE.findall(text):
             needed = header or f"{module}.sv"
-            if needed != name and (folder / needed).is_file():
+            if needed != name and (folder / needed).is_file() and (needed in roots or needed not in OPTIONAL):
                 visit(needed)
         order.append(name)
 

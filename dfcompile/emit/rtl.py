@@ -71,6 +71,7 @@ def _unit_view(node: Node, interface: Interface) -> dict[str, Any]:
     return {
         "name": name,
         "library": unit.library,
+        "modules": unit.modules,
         "sums": unit.adders,
         "text": f"{node.name}: {', '.join(node.source) or unit.kind}",
         "parameters": rtl_parameters(unit, lambda m: memory_file(name, m)),
@@ -106,7 +107,7 @@ def emit_rtl(design: Design, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     interface = Interface.of(design)
     units = [_unit_view(n, interface) for n in design.nodes]
-    kinds = {f"dfc_{u['library']}.sv" for u in units} | {"dfc_axi_batch.sv", "dfc_axi_last.sv"}
+    kinds = {m for u in units for m in u["modules"]} | {"dfc_axi_batch.sv", "dfc_axi_last.sv"}
     if any(s.depth for s in interface.streams.values()):
         kinds.add("dfc_fifo.sv")
     memories, shared = _memory_views(design, interface)

@@ -256,10 +256,13 @@ def _too_large(problem: FoldProblem, interval: int, board: Board, limit: Vector,
     )
 
 
-def read_folding(source: str | Path | Mapping[str, Any], graph: Graph, automatic: Mapping[str, Choice]) -> dict[str, Choice]:
+def read_folding(
+    source: str | Path | Mapping[str, Any], graph: Graph, automatic: Mapping[str, Choice], family: str = DEFAULT
+) -> dict[str, Choice]:
     """A folding from a JSON file or dict: unit name -> {pe, simd, ...}; CompileError names every wrong entry.
 
     automatic: what a unit keeps of which only styles are named; fields of a folding that is named in part are 1
+    family: the device's; styles of memories may be another's, which mean nothing there, but not cells that it does not have
     """
     entries = load_folding(source)
     by_name = {n.name: n for n in graph.nodes}
@@ -276,7 +279,7 @@ def read_folding(source: str | Path | Mapping[str, Any], graph: Graph, automatic
             continue
         styles_only = isinstance(choice, Mapping) and not set(choice) & set(unit.fold_fields)
         base = automatic.get(name, unit.folding) if styles_only else unit.folding
-        problem = _wrong_choice(name, unit, choice, base)
+        problem = _wrong_choice(name, unit, choice, base, family)
         if problem:
             problems.append(problem)
         else:
@@ -286,15 +289,16 @@ def read_folding(source: str | Path | Mapping[str, Any], graph: Graph, automatic
     return result
 
 
-def _wrong_choice(name: str, unit: Unit, choice: Any, base: Choice) -> Problem | None:
+def _wrong_choice(name: str, unit: Unit, choice: Any, base: Choice, family: str) -> Problem | None:
     """What is wrong with a given choice of folding and style fields on top of `base`, if anything is."""
     wanted = {**base, **choice} if isinstance(choice, Mapping) else {}
     folding = {k: v for k, v in wanted.items() if k in (*unit.fold_fields, *unit.form_fields)}
     values: dict[str, Any] = {}
     if isinstance(choice, Mapping) and _is_legal(unit, folding):
-        styles = [s for family in FAMILIES for s in unit.folded(**folding).styles(family)]
+        styles = [s for f in FAMILIES for s in unit.folded(**folding).styles(f)]
         styles += unit.folded(**folding).own_styles()
-        values = {f: sorted({s[f] for s in styles} | {"auto"}) for f in (styles[0] if styles else {})}
+        absent = {FAMILIES[f].carry for f in FAMILIES} - {FAMILIES[family].carry}
+        values = {f: sorted({s[f] for s in styles} - absent | {"auto"}) for f in (styles[0] if styles else {})}
         if all(v in values.get(k, ()) for k, v in wanted.items() if k not in folding):
             return None
     return Problem(

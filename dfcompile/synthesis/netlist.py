@@ -48,7 +48,7 @@ def synthesise(sources: Sources, family: str, pads: bool) -> Path:
     f = FAMILIES[family]
     outside = "" if pads else f.without_pads
     script = [
-        read_command(sources.modules, sources.top, sources.boxes),
+        read_command(sources.modules, sources.top, (*sources.boxes, *f.boxes)),
         *f.prepare,
         f"{f.synth[0]} -top {sources.top}{f.synth[1]}{outside}",
         "tee -q -o stat.json stat -json",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dfcompile.dataflow.share import SharedMemory
 from dfcompile.device.area import STYLE_CODES
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.emit.adders import rtl_adders
 from dfcompile.emit.memory import hex_lines
@@ -76,7 +77,7 @@ class Synthesis:
     @property
     def script(self) -> list[str]:
         """Commands of Yosys."""
-        read = read_command([f for f, _ in self.sources if f.endswith(".sv")], self.top)
+        read = read_command([f for f, _ in self.sources if f.endswith(".sv")], self.top, FAMILIES[self.family].boxes)
         return [read, *commands(self.family, self.top, self.default)]
 
     @property
@@ -111,7 +112,7 @@ def unit_synthesis(unit: Unit, family: str, library: Path | None = None, default
     outside: without the memory that it reads through ports
     """
     folder = library or resource_dir("rtl")
-    files = library_files(folder, [f"dfc_{unit.library}.sv", *(["dfc_rom.sv"] if unit.ported and not outside else [])])
+    files = library_files(folder, [*unit.modules, *(["dfc_rom.sv"] if unit.ported and not outside else [])])
     texts = [(f, (folder / f).read_text()) for f in files]
     texts += [(f"{SUMS}.sv", rtl_adders(unit.adders, SUMS))] if unit.adders else []
     texts.append((f"{TOP}.sv", wrapper(unit, outside)))

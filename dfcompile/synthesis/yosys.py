@@ -46,7 +46,7 @@ def run_yosys(commands: Sequence[str], folder: Path) -> None:
 
 
 def read_command(files: Sequence[str], top: str, boxes: Sequence[str] = ()) -> str:
-    """The command that reads SystemVerilog. boxes: modules whose contents are not looked at."""
+    """The command that reads SystemVerilog. boxes: modules whose contents are not looked at, for which SYNTHESIS may not leave them out."""
     single = "" if importlib.util.find_spec("pyosys") else "-j 1 "  # WebAssembly has one thread
     closed = "".join(f"--blackboxed-module {box} " for box in boxes)
-    return f"read_slang {single}-DSYNTHESIS --top {top} {closed}{' '.join(files)}"
+    return f"read_slang {single}--no-synthesis-define --top {top} {closed}{' '.join(files)}"

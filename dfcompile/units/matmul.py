@@ -18,7 +18,8 @@ from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Memory, Stream, Unit, divisors, quotients
 from dfcompile.units.parts import mac_area
-from dfcompile.units.parts.arithmetic import ARITHMETIC, ARITHMETIC_CODES, MacForm, Products, threshold_styles
+from dfcompile.units.parts.arithmetic import ARITHMETIC_CODES, MacForm, Products, arithmetics, hls_arithmetic, mac_modules, threshold_styles
+from dfcompile.units.parts.carry import CARRY
 from dfcompile.units.parts.loop import Loop
 from dfcompile.units.parts.schedule import After, Give, Process, Schedule, Steps
 from dfcompile.units.parts.thresholding import Thresholding, check_steps
@@ -75,7 +76,7 @@ class Matmul(Unit):
         """ValueError unless what is stored of the unit, and how its streams go together, is what its types and sizes say."""
         check_steps(self.thresholds, self.flip, self.scaling, self.out_dtype, self.shape[1])
         self.operator.infer(Tensor(self.in_shape), Tensor(self.matrix_shape))
-        if self.arithmetic not in ARITHMETIC:
+        if self.arithmetic not in ARITHMETIC_CODES:
             raise ValueError(f"there is no arithmetic '{self.arithmetic}'")
 
     @cached_property
@@ -136,7 +137,7 @@ class Matmul(Unit):
 
     @property
     def _latency(self) -> int:
-        return self.form.latency(self.simd, self._folds[1])
+        return self.form.latency(self.simd, self._folds[1], self.arithmetic)
 
     @property
     def slots(self) -> int:
@@ -178,8 +179,12 @@ class Matmul(Unit):
         takes = Process(loop.iterations, {1: loop.takes}, after=(before,))
         return takes, Process(self._steps, *self._reader, after=(After(0, loop.gives + 1, delay=0),))
 
+    @property
+    def modules(self) -> tuple[str, ...]:
+        return (*super().modules, *mac_modules(self.arithmetic))
+
     def hls_parameters(self) -> dict[str, int]:
-        return {**super().hls_parameters(), "Lead": self._loop.lead, "Distance": self._distance}
+        return {**hls_arithmetic(super().hls_parameters()), "Lead": self._loop.lead, "Distance": self._distance}
 
     @property
     def _distance(self) -> int:
@@ -237,7 +242,7 @@ class Matmul(Unit):
 
     def styles(self, family: str) -> Iterator[dict[str, str]]:
         counted = threshold_styles(self._counting.size, self._folds[0]) if self._counting else ("auto",)
-        for arithmetic in ("lut", "dsp") if self.form.products.in_dsp("auto", family) else ("auto",):
+        for arithmetic in arithmetics(self.form.products, family, CARRY):
             for style in counted:
                 yield {"threshold_style": style, "arithmetic": arithmetic}
 

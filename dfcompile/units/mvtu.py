@@ -17,7 +17,6 @@ from dfcompile.units.base import Array, Memory, Stream, check_codes, divisors, p
 from dfcompile.units.parts import mac_area
 from dfcompile.units.parts.adder_graph import Sums
 from dfcompile.units.parts.arithmetic import (
-    ARITHMETIC,
     ARITHMETIC_CODES,
     GRAPH,
     MacForm,
@@ -27,6 +26,7 @@ from dfcompile.units.parts.arithmetic import (
     sum_bound,
     threshold_styles,
 )
+from dfcompile.units.parts.carry import CARRY
 from dfcompile.units.parts.graph_form import GraphForm, graph_form
 from dfcompile.units.parts.mac_unit import MacUnit
 from dfcompile.units.parts.schedule import Give, Process, Schedule
@@ -57,7 +57,8 @@ class Mvtu(MacUnit):
                   too, and of each 4 inputs a row, which has no more weights than that, multiplies 2
     run:          elements of a vector that belong together (a window's tap, a pixel), a divisor of mw; 0: mw
     weight_style, threshold_style: "auto", "lut", "lutram", "bram" or "uram"; thresholds with a scaling also "multiply" or "shift_add"
-    arithmetic:   "auto", "lut" or "dsp"; "graph": adders of the constant weights, for a single group with all rows and columns at once
+    arithmetic:   "auto", "lut", "dsp", "carry4" or "carry8"; "graph": adders of the constant weights, for a single group with all rows and
+                  columns at once
     scaling:      the thresholds as a requantization, equal to them on every sum that occurs; or None
     """
 
@@ -94,6 +95,8 @@ class Mvtu(MacUnit):
             raise ValueError(f"there is no way '{self.zeros}' with zeros")
         if self.zeros != KEEP and (self.arithmetic == GRAPH or self.weight_dtype.bipolar or groups > 1):
             raise ValueError("words of zeros are skipped of one group of weights, which have a 0, and are multiplied")
+        if self.zeros != KEEP and self.arithmetic in CARRY:
+            raise ValueError("the sums of a carry chain are of as many steps each, and no words are skipped")
         if self.run and mw % self.run:
             raise ValueError(f"runs of {self.run} elements do not divide the {mw} columns")
         if self.zeros in PATTERNS:
@@ -107,7 +110,7 @@ class Mvtu(MacUnit):
         """ValueError unless what is stored of the unit is what its types and sizes say."""
         check_codes(self.weights, self.weight_dtype, (None, None, None), "weights")
         check_steps(self.thresholds, self.flip, self.scaling, self.out_dtype, self.out_shape[2])
-        if self.arithmetic not in (*ARITHMETIC, GRAPH):
+        if self.arithmetic not in (*ARITHMETIC_CODES, GRAPH):
             raise ValueError(f"there is no arithmetic '{self.arithmetic}'")
 
     @property
@@ -201,11 +204,17 @@ class Mvtu(MacUnit):
             return self.graph.slots
         if self.sparse:
             return self.sparse.slots(self._latency)
-        return max(2, -(-(self._latency + 1) // self._folds[2]))
+        return self._slots(self.arithmetic)
+
+    def _slots(self, arithmetic: str) -> int:
+        return max(2, -(-(self._latency_of(arithmetic) + 1) // self._folds[2]))
 
     @property
     def _latency(self) -> int:
-        return self.form.latency(self._lanes, 1 + (self._lanes < self.weights.shape[2]))
+        return self._latency_of(self.arithmetic)
+
+    def _latency_of(self, arithmetic: str) -> int:
+        return self.form.latency(self._lanes, 1 + (self._lanes < self.weights.shape[2]), arithmetic)
 
     @property
     def _lanes(self) -> int:
@@ -299,7 +308,8 @@ class Mvtu(MacUnit):
 
     def styles(self, family: str) -> Iterator[dict[str, str]]:
         groups, nf, _ = self._folds
-        return mac_styles(self.form, self._depth, groups * nf, family)
+        chains = CARRY if self.zeros == KEEP else ()
+        return mac_styles(self.form, self._depth, groups * nf, family, chains)
 
     def own_styles(self) -> Iterator[dict[str, str]]:
         if self.is_whole and self.zeros == KEEP and self.weights.size <= GRAPH_WEIGHTS:
@@ -371,7 +381,7 @@ class Mvtu(MacUnit):
             return [self.sparse.resources(self.form, nf, self._latency, out, given, chosen, family) for chosen in styles]
         masked = mac_area.mask(self.form.products, self.simd, self._col_run, sf, family)
         inputs = mac_area.inputs(self.simd * given, nf, sf, family)
-        made = mac_area.arrays(self.form, self.pe, self.simd, sf, groups * nf, self.slots, out, styles, family)
+        made = mac_area.arrays(self.form, self.pe, self.simd, sf, groups * nf, self._slots, out, styles, family)
         return [array + inputs + masked for array in made]
 
 

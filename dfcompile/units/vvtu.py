@@ -15,7 +15,8 @@ from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import BIPOLAR, IntType, exact_dtype
 from dfcompile.units.base import Array, Memory, Stream, check_codes, pack_words, quotients
 from dfcompile.units.parts import mac_area
-from dfcompile.units.parts.arithmetic import ARITHMETIC, ARITHMETIC_CODES, MacForm, mac_form, mac_styles, style_fields, sum_bound
+from dfcompile.units.parts.arithmetic import ARITHMETIC_CODES, MacForm, mac_form, mac_styles, style_fields, sum_bound
+from dfcompile.units.parts.carry import CARRY
 from dfcompile.units.parts.mac_unit import MacUnit
 from dfcompile.units.parts.schedule import Give, Process, Schedule
 from dfcompile.units.parts.thresholding import Thresholding, check_steps
@@ -68,7 +69,7 @@ class Vvtu(MacUnit):
         """ValueError unless what is stored of the unit is what its types and sizes say."""
         check_codes(self.weights, self.weight_dtype, (None, None), "weights")
         check_steps(self.thresholds, self.flip, self.scaling, self.out_dtype, self.out_shape[2])
-        if self.arithmetic not in ARITHMETIC:
+        if self.arithmetic not in ARITHMETIC_CODES:
             raise ValueError(f"there is no arithmetic '{self.arithmetic}'")
 
     @property
@@ -117,11 +118,17 @@ class Vvtu(MacUnit):
     @property
     def slots(self) -> int:
         """Beats in the output buffer: enough for one result every k steps."""
-        return max(2, -(-(self._latency + 1) // self._folds[1]))
+        return self._slots(self.arithmetic)
+
+    def _slots(self, arithmetic: str) -> int:
+        return max(2, -(-(self._latency_of(arithmetic) + 1) // self._folds[1]))
 
     @property
     def _latency(self) -> int:
-        return self.form.latency(1, self._folds[1])
+        return self._latency_of(self.arithmetic)
+
+    def _latency_of(self, arithmetic: str) -> int:
+        return self.form.latency(1, self._folds[1], arithmetic)
 
     def schedule(self) -> Schedule:
         groups, k = self._folds
@@ -161,7 +168,7 @@ class Vvtu(MacUnit):
 
     def styles(self, family: str) -> Iterator[dict[str, str]]:
         groups, k = self._folds
-        return mac_styles(self.form, groups * k, groups, family)
+        return mac_styles(self.form, groups * k, groups, family, CARRY)
 
     @property
     def dimensions(self) -> Mapping[str, Hashable]:
@@ -180,7 +187,7 @@ class Vvtu(MacUnit):
     def _areas(self, styles: Iterable[tuple[str, str, str]], family: str) -> list[Resources]:
         groups, k = self._folds
         given = mac_area.inputs(self.pe * self.in_dtype.bits, 1, k, family)
-        made = mac_area.arrays(self.form, self.pe, 1, k, groups, self.slots, self.out_dtype.bits, styles, family)
+        made = mac_area.arrays(self.form, self.pe, 1, k, groups, self._slots, self.out_dtype.bits, styles, family)
         return [array + given for array in made]
 
 

@@ -287,6 +287,17 @@ def test_a_given_folding_may_hold_styles() -> None:
         read_folding({first: {"pe": 3, "simd": 2, "weight_style": "tape"}}, graph, {})
 
 
+def test_a_given_folding_has_no_cells_of_another_family() -> None:
+    graph = chain([4, 6, 4])
+    first = units_of(graph)[0][0]
+    wanted = {"pe": 3, "simd": 2, "arithmetic": "carry4"}
+    assert read_folding({first: wanted}, graph, {}, "xc7") == {first: wanted}
+    for family in ("xcup", "ecp5"):
+        with pytest.raises(CompileError, match=r"arithmetic in \['auto'.*\]") as error:
+            read_folding({first: wanted}, graph, {}, family)
+        assert "'carry4'" not in str(error.value.problems[0].help)
+
+
 def test_what_was_chosen_can_be_given() -> None:
     graph = diamond(3, 2)
     choices = cheapest(graph).choices

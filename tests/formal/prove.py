@@ -52,7 +52,7 @@ def mutated(folder: Path, module: str, old: str, new: str) -> Path:
 def read(top: str, parameters: Mapping[str, int], sources: Sequence[Path], defines: str = "-D DFC_FORMAL") -> str:
     """The command that reads a module with its parameters; `sources` go before the library."""
     values = " ".join(f"-G {k}={v}" for k, v in parameters.items())
-    return f"read_slang --top {top} {defines} -I {RTL} {values} {' '.join(map(str, sources))} -y {RTL} -y {HERE}"
+    return f"read_slang --no-synthesis-define --top {top} {defines} -I {RTL} {values} {' '.join(map(str, sources))} -y {RTL} -y {HERE}"
 
 
 def prove(bench: str, parameters: Mapping[str, int], folder: Path, sources: Sequence[Path] = ()) -> Verdict:

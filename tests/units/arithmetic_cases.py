@@ -124,7 +124,8 @@ def lint(unit: Unit, folder: Path) -> None:
     emit_rtl(one_unit(unit), folder)
     (top,) = (f.stem for f in folder.glob("*_test.sv"))
     sources = [f for f in (folder / "files.f").read_text().split() if f.endswith(".sv")]
-    read = f"from pyosys import libyosys as ys; ys.run_pass('read_slang -I. --top {top} {' '.join(sources)}', ys.Design())"
+    slang = f"read_slang --no-synthesis-define -I. --top {top} {' '.join(sources)}"
+    read = f"from pyosys import libyosys as ys; ys.run_pass({slang!r}, ys.Design())"
     verilator = str(require_tool("verilator").path.with_name("verilator"))
     check = [verilator, "--lint-only", "-Wall", "--assert", "-f", "files.f", "--top-module", top]
     for command in (check, [sys.executable, "-c", read]):

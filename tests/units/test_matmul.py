@@ -60,7 +60,7 @@ def matmuls(draw: st.DrawFn, most: int = 6) -> Matmul:
         transposed=transposed, in_dtype=draw(types), matrix_dtype=draw(types),
         runs=(draw(st.sampled_from(divisors(rows))), draw(st.sampled_from(divisors(columns if transposed else terms)))),
         pe=draw(st.integers(1, columns)), simd=draw(st.integers(1, terms)),
-        arithmetic=draw(st.sampled_from(["auto", "lut", "dsp"])), matrix_style=draw(st.sampled_from(["auto", "bram"])),
+        arithmetic=draw(st.sampled_from(["auto", "lut", "dsp", "carry4"])), matrix_style=draw(st.sampled_from(["auto", "bram"])),
     )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ def mvtus(draw: st.DrawFn, most_bits: int = 8, most_columns: int = 24) -> Mvtu:
     folding = {"pe": draw(st.integers(1, mh)), "simd": draw(st.integers(1, mw)), "run": draw(st.sampled_from([0, *divisors(mw)]))}
     shape = draw(st.sampled_from([(1, 1), (1, 3), (2, 2)]))
     styles = {
-        "arithmetic": draw(st.sampled_from(["auto", "lut", "dsp"])),
+        "arithmetic": draw(st.sampled_from(["auto", "lut", "dsp", "carry4", "carry8"])),
         "weight_style": draw(st.sampled_from(["auto", "lut", "bram"])),
         "threshold_style": draw(st.sampled_from(["auto", "bram"])),
     }

@@ -38,7 +38,7 @@ def vvtus(draw: st.DrawFn, most_bits: int = 8) -> Vvtu:
     channels, k = draw(st.integers(1, 8)), draw(st.integers(1, 9))
     shape = draw(st.sampled_from([(1, 1), (1, 3), (2, 2)]))
     rng = np.random.default_rng(draw(st.integers(0, 999)))
-    fields = {"pe": draw(st.integers(1, channels)), "arithmetic": draw(st.sampled_from(["auto", "lut"]))}
+    fields = {"pe": draw(st.integers(1, channels)), "arithmetic": draw(st.sampled_from(["auto", "lut", "carry4", "carry8"]))}
     return vvtu(rng, draw(operands(most_bits)), shape, channels, k, **fields)
 
 

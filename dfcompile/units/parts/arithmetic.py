@@ -23,10 +23,12 @@ import numpy as np
 from dfcompile.device.family import FAMILIES
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array
+from dfcompile.units.parts.carry import CARRY, carry_levels
 from dfcompile.units.parts.thresholding import SCALED, SCALED_BITS, Thresholding, ThresholdSize
 
 PLANE_LIMIT = 6
-ARITHMETIC_CODES = {"auto": 0, "lut": 1, "dsp": 2}
+ARITHMETIC_CODES = {"auto": 0, "lut": 1, "dsp": 2, "carry4": 3, "carry8": 4}
+"""What multiplies: chosen by the widths, LUTs, DSP slices, LUTs on carry chains."""
 _DEEP_STAGE = 128  # entries of a threshold stage from which block RAM is worth a thought
 
 
@@ -64,13 +66,15 @@ class Products:
 
     def in_dsp(self, arithmetic: str, family: str) -> bool:
         """Whether products go into DSP slices: synthesis puts none of few bits there."""
-        if self.planar or self.gated or arithmetic == "lut":
+        if self.planar or self.gated or arithmetic in ("lut", *CARRY):
             return False
         dsp = FAMILIES[family].dsp
         return dsp is not None and sum(self.factors) >= dsp.least
 
-    def dot_latency(self, simd: int) -> int:
-        """Cycles from operands to their sum in `dfc_dot`."""
+    def dot_latency(self, simd: int, arithmetic: str) -> int:
+        """Cycles from operands to their sum in `dfc_dot`, or to the last row of `dfc_dot_carry`."""
+        if arithmetic in CARRY:
+            return 1 + carry_levels(simd * self.w.bits)
         if self.planar:
             x, w = self.factors
             return popcount_latency(simd) + clog2(x * w)
@@ -114,10 +118,10 @@ class MacForm:
             "Double": int(self.double),
         }
 
-    def latency(self, simd: int, steps: int) -> int:
+    def latency(self, simd: int, steps: int, arithmetic: str) -> int:
         """Cycles from the last of `steps` steps of a sum to its valid output."""
         threshold = self.thresholding.out.bits if self.thresholding else 0
-        return 2 + self.products.dot_latency(simd) + (steps > 1) + threshold
+        return 2 + self.products.dot_latency(simd, arithmetic) + (steps > 1 or arithmetic in CARRY) + threshold
 
 
 def mac_form(rows: Array, x: IntType, w: IntType, acc: IntType, counting: Thresholding | None) -> MacForm:
@@ -153,18 +157,37 @@ def threshold_styles(counting: ThresholdSize, folds: int) -> tuple[str, ...]:
     return compared + (SCALED if counting.scaling and counting.out >= SCALED_BITS else ())
 
 
-def mac_styles(form: MacForm, words: int, folds: int, family: str) -> Iterator[dict[str, str]]:
-    """Styles worth comparing: weights and thresholds in LUTs or block RAM, products in LUTs or DSP slices."""
+def mac_styles(form: MacForm, words: int, folds: int, family: str, chains: tuple[str, ...]) -> Iterator[dict[str, str]]:
+    """Styles worth comparing: weights and thresholds in LUTs or block RAM, products in LUTs, in DSP slices or on carry chains.
+
+    chains: arithmetic on carry chains that the unit has. Weights that are constants thin out plain logic, but no chain
+    """
     weights = ("lut", "bram") if words > 1 else ("auto",)
     thresholds = threshold_styles(form.thresholding.size, folds) if form.thresholding else ("auto",)
-    wide = form.products.in_dsp("auto", family)
-    for weight, threshold, arithmetic in product(weights, thresholds, ("lut", "dsp") if wide else ("auto",)):
+    for weight, threshold, arithmetic in product(weights, thresholds, arithmetics(form.products, family, chains if words > 1 else ())):
         yield {"weight_style": weight, "threshold_style": threshold, "arithmetic": arithmetic}
+
+
+def arithmetics(products: Products, family: str, chains: tuple[str, ...]) -> tuple[str, ...]:
+    """Arithmetic worth comparing; chains: what a unit has of those on carry chains."""
+    plain = ("lut", "dsp") if products.in_dsp("auto", family) else ("auto",)
+    return (*plain, *(c for c in chains if c == FAMILIES[family].carry))
 
 
 def style_fields(styles: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, str, str]]:
     """Of each of `mac_styles` those of weights, thresholds and arithmetic."""
     return ((s["weight_style"], s["threshold_style"], s["arithmetic"]) for s in styles)
+
+
+def mac_modules(arithmetic: str) -> tuple[str, ...]:
+    """Files of the library that `dfc_sums` needs for an arithmetic alone."""
+    return ("dfc_dot_carry.sv",) if arithmetic in CARRY else ()
+
+
+def hls_arithmetic(parameters: Mapping[str, int]) -> dict[str, int]:
+    """Parameters of a C++ template: its compiler makes LUTs of its own where the SystemVerilog has carry chains."""
+    chains = {ARITHMETIC_CODES[c] for c in CARRY}
+    return {k: ARITHMETIC_CODES["lut"] if k == "Arithmetic" and v in chains else v for k, v in parameters.items()}
 
 
 def clog2(n: int) -> int:
@@ -177,8 +200,6 @@ def popcount_latency(terms: int) -> int:
     return 1 + (terms > 3) + clog2(ceil(terms / 9))
 
 
-ARITHMETIC = ("auto", "lut", "dsp")
-"""What multiplies: chosen by the widths, LUTs, DSP slices."""
 GRAPH = "graph"
 """What does not: adders of constant weights."""
 

@@ -7,7 +7,7 @@ coefficient of the device family, fitted on the calibration sweep.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from math import ceil
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from dfcompile.device.area import KEPT, compare, counter, distinct, index_bits, ram, rom, rom_style, stream_out, total
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
+from dfcompile.units.parts.carry import CARRY, carry_area
 from dfcompile.units.parts.thresholding import SCALED, ScalingSize, ThresholdSize
 
 if TYPE_CHECKING:
@@ -205,14 +206,14 @@ def arrays(
     simd: int,
     steps: int,
     folds: int,
-    slots: int,
+    slots: Callable[[str], int],
     output: int,
     styles: Iterable[tuple[str, str, str]],
     family: str,
 ) -> list[Resources]:
     """`dfc_mac` and the memory of its weights, in each of several styles: of weights, thresholds, arithmetic.
 
-    steps: of a sum; folds: results of a lane in turn; output: bits of a result
+    steps: of a sum; folds: results of a lane in turn; slots: of the output buffer, by arithmetic; output: bits of a result
     """
     words, width = folds * steps, lanes * simd * form.products.w.bits
     dsp, fixed, control = FAMILIES[family].dsp, lanes if words == 1 else 0, counter(words, family)
@@ -224,7 +225,7 @@ def arrays(
             weights = replace(weights, ff=-simd * form.products.x.bits)
         inner = threshold_style, arithmetic
         if inner not in macs:
-            macs[inner] = mac(form, lanes, simd, steps, folds, slots, output, inner, family, fixed)
+            macs[inner] = mac(form, lanes, simd, steps, folds, slots(arithmetic), output, inner, family, fixed)
         found.append(total(macs[inner], weights, control))
     return found
 
@@ -243,10 +244,14 @@ def mac(
 ) -> Resources:
     """`dfc_mac`, as `arrays` has it; styles: of thresholds, arithmetic; fixed: lanes whose weights are constants, or 0."""
     threshold_style, arithmetic = styles
-    lane = dot(form.products, simd, arithmetic, fixed, family)
-    if steps > 1:
-        lane = lane + accumulator(form.products.acc.bits, family)
-    parts = [lane * lanes, stream_out(lanes * output, slots, family), Resources(lut=4, ff=1 + 2 * form.products.dot_latency(simd))]
+    if arithmetic in CARRY:
+        lane = Resources(*carry_area(simd, *form.products.factors, form.products.acc.bits))
+    else:
+        lane = dot(form.products, simd, arithmetic, fixed, family)
+        if steps > 1:
+            lane = lane + accumulator(form.products.acc.bits, family)
+    waiting = Resources(lut=4, ff=1 + 2 * form.products.dot_latency(simd, arithmetic))
+    parts = [lane * lanes, stream_out(lanes * output, slots, family), waiting]
     if form.thresholding:
         parts.append(thresholds(form.thresholding.size, folds, lanes, threshold_style, family))
     elif form.double:

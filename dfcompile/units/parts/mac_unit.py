@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from dfcompile.units.base import Array, Stream, Unit
+from dfcompile.units.parts.arithmetic import hls_arithmetic, mac_modules
 
 
 class MacUnit(Unit):
@@ -14,6 +15,14 @@ class MacUnit(Unit):
     weights: Array
     pe: int
     simd: int
+    arithmetic: str
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        return (*super().modules, *mac_modules(self.arithmetic))
+
+    def hls_parameters(self) -> dict[str, int]:
+        return hls_arithmetic(super().hls_parameters())
 
     @property
     def ported(self) -> str:

@@ -1,0 +1,113 @@
+// Sums of products: Pe lanes of Simd products a step, and of the steps up to one with last_i. It never stalls.
+// Arithmetic: 0 the tool's choice, 1 LUTs, 2 DSP slices, 3 and 4 carry chains of AMD's CARRY4 and CARRY8 (dfc_dot_carry).
+// Latency from a last step's cycle to its sums: 1 + DotLatency + Accumulate; one step a cycle.
+module dfc_sums #(
+  parameter int unsigned Pe           = 1,
+  parameter int unsigned Simd         = 1,
+  parameter int unsigned InputLanes   = 1,  // 1: all lanes work on the same inputs, Pe: each has its own
+  parameter int unsigned Terms        = 4,  // products in a sum
+  parameter int unsigned Steps        = 0,  // of a sum; carry chains need it
+  parameter int unsigned InBits       = 2,
+  parameter int unsigned InSigned     = 0,
+  parameter int unsigned InBipolar    = 0,
+  parameter int unsigned WeightBits   = 2,
+  parameter int unsigned WeightSigned = 1,
+  parameter int unsigned Xnor         = 0,
+  parameter int unsigned AccBits      = 8,
+  parameter int unsigned Arithmetic   = 0
+) (
+  input  logic                              clk_i,
+  input  logic                              rst_ni,
+  input  logic                              step_i,  // a step happens; its operands follow in the next cycle
+  input  logic                              last_i,
+  input  logic [InputLanes*Simd*InBits-1:0] inputs_i,
+  input  logic [Pe*Simd*WeightBits-1:0]     weights_i,
+  output logic [Pe*AccBits-1:0]             sums_o,
+  output logic                              valid_o
+);
+  localparam int unsigned PlaneLimit  = 6;  // as in arithmetic.py
+  localparam int unsigned XBits       = (InBipolar != 0) ? 2 : InBits;
+  localparam bit Planar               = XBits * WeightBits <= PlaneLimit;
+  localparam bit Gated                = Xnor != 0 || (InBits == 1 && InSigned == 0 && InBipolar == 0) || (WeightBits == 1 && WeightSigned == 0);
+  localparam int unsigned PopLatency  = 1 + ((Simd > 3) ? 1 : 0) + $clog2((Simd + 8) / 9);
+  localparam int unsigned TreeLatency = $clog2(Simd);
+  localparam bit Carry                = Arithmetic == 3 || Arithmetic == 4;
+  function automatic int unsigned carry_levels();  // rows that add three leave two numbers of the pairs of terms
+    int unsigned left = (Simd * WeightBits + 1) / 2, levels = 0;
+    while (left > 2) begin
+      left = (left + 2) / 3;
+      levels++;
+    end
+    return levels;
+  endfunction
+  localparam int unsigned DotLatency  = Carry ? 1 + carry_levels() : Planar ? PopLatency + $clog2(XBits * WeightBits)
+                                      : !Gated ? 1 + TreeLatency : (Simd > 1) ? TreeLatency : 1;
+  localparam bit Accumulate           = Carry || Terms != Simd;
+
+  if (Pe < 1 || Terms < Simd || (InputLanes != 1 && InputLanes != Pe) || (Carry && Steps == 0)) begin : gen_check
+    $fatal(1, "dfc_sums: Pe must be at least 1, Simd at most Terms, InputLanes be 1 or Pe, and carry chains know the Steps of a sum");
+  end
+
+  // A step and its last flag on their way to the dot products' results: [0] with the operands.
+  logic [DotLatency:0] step_q, last_q;
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      step_q <= '0;
+      last_q <= '0;
+    end else begin
+      step_q <= (DotLatency + 1)'({step_q, step_i});
+      last_q <= (DotLatency + 1)'({last_q, step_i && last_i});
+    end
+  end
+
+  if (Carry) begin : gen_carry
+    logic first_q;
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni)                 first_q <= 1'b1;
+      else if (step_q[DotLatency]) first_q <= last_q[DotLatency];
+    end
+    for (genvar p = 0; p < int'(Pe); p++) begin : gen_lane
+      localparam int unsigned Source = (InputLanes == 1) ? 0 : p;
+      dfc_dot_carry #(
+        .Simd(Simd), .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar), .WeightBits(WeightBits), .WeightSigned(WeightSigned),
+        .Xnor(Xnor), .Block((Arithmetic == 3) ? 4 : 8), .Levels(carry_levels()), .Steps(Steps), .SumBits(AccBits)
+      ) u_dot (
+        .clk_i, .inputs_i(inputs_i[Source*Simd*InBits +: Simd*InBits]), .weights_i(weights_i[p*Simd*WeightBits +: Simd*WeightBits]),
+        .step_i(step_q[DotLatency]), .first_i(first_q), .sum_o(sums_o[p*AccBits +: AccBits])
+      );
+    end
+  end else begin : gen_plain
+    logic [Pe*AccBits-1:0] sum;
+    for (genvar p = 0; p < int'(Pe); p++) begin : gen_lane
+      localparam int unsigned Source = (InputLanes == 1) ? 0 : p;
+      dfc_dot #(
+        .Simd(Simd), .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar), .WeightBits(WeightBits), .WeightSigned(WeightSigned),
+        .Xnor(Xnor), .Arithmetic(Arithmetic), .PlaneLimit(PlaneLimit), .SumBits(AccBits)
+      ) u_dot (
+        .clk_i, .inputs_i(inputs_i[Source*Simd*InBits +: Simd*InBits]), .weights_i(weights_i[p*Simd*WeightBits +: Simd*WeightBits]),
+        .sum_o(sum[p*AccBits +: AccBits])
+      );
+      if (Accumulate) begin : gen_accumulate
+        // Two registers: one restarts at 0 after a last step (its synchronous reset costs no logic), one keeps the result.
+        logic [AccBits-1:0] partial_q, total_d, total_q;
+        assign total_d = partial_q + sum[p*AccBits +: AccBits];
+        always_ff @(posedge clk_i) begin
+          if (!rst_ni || last_q[DotLatency]) partial_q <= '0;
+          else if (step_q[DotLatency])       partial_q <= total_d;
+        end
+        always_ff @(posedge clk_i) total_q <= total_d;
+        assign sums_o[p*AccBits +: AccBits] = total_q;
+      end else begin : gen_sum
+        assign sums_o[p*AccBits +: AccBits] = sum[p*AccBits +: AccBits];
+      end
+    end
+  end
+
+  if (Accumulate) begin : gen_valid
+    always_ff @(posedge clk_i) valid_o <= rst_ni && last_q[DotLatency];
+  end else begin : gen_valid
+    assign valid_o = last_q[DotLatency];
+    logic unused;
+    assign unused = ^step_q;
+  end
+endmodule

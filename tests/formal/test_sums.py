@@ -1,0 +1,52 @@
+"""Proofs that dot products on carry chains are the plain expression, for every operand and every pattern of steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dfcompile.ir.types import IntType
+from dfcompile.units.parts.arithmetic import ARITHMETIC_CODES, Products
+from tests.formal.prove import Verdict, mutated, prove
+
+
+def parameters(x: str, w: str, simd: int, steps: int, arithmetic: str) -> dict[str, int]:
+    """Of the bench; types as "s2", "u2", "b" (-1 or +1), w "x": the input or its complement."""
+    xnor, bipolar = w == "x", x == "b"
+    xbits, wbits = (1 if t in "bx" else int(t[1:]) for t in (x, w))
+    acc = IntType(xbits + bipolar + wbits + (steps * simd - 1).bit_length() + 1, signed=True)
+    products = Products(IntType(xbits + bipolar), IntType(wbits), xnor, acc)
+    return {
+        "Simd": simd, "InBits": xbits, "InSigned": int(x[0] == "s"), "InBipolar": int(bipolar), "WeightBits": wbits,
+        "WeightSigned": int(w[0] == "s"), "Xnor": int(xnor), "Steps": steps, "AccBits": acc.bits,
+        "Arithmetic": ARITHMETIC_CODES[arithmetic], "Latency": products.dot_latency(simd, arithmetic),
+    }  # fmt: skip
+
+
+CASES = [
+    ("u1", "x", 4, 2, "carry4"), ("u1", "x", 7, 1, "carry8"), ("u2", "s2", 2, 2, "carry4"), ("s2", "s2", 2, 2, "carry8"),
+    ("s2", "u2", 3, 1, "carry4"), ("b", "s2", 2, 2, "carry4"), ("s2", "x", 3, 2, "carry8"), ("u1", "s1", 3, 2, "carry4"),
+    ("u3", "s3", 1, 2, "carry8"), ("s3", "s3", 1, 1, "carry4"), ("u2", "s3", 1, 3, "carry4"),
+    pytest.param("u1", "x", 12, 2, "carry4", marks=pytest.mark.full), pytest.param("u2", "s2", 4, 2, "carry4", marks=pytest.mark.full),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("x", "w", "simd", "steps", "arithmetic"), CASES)
+def test_carry_chains_are_plain_sums(x: str, w: str, simd: int, steps: int, arithmetic: str, tmp_path: Path) -> None:
+    assert prove("sums_bench", parameters(x, w, simd, steps, arithmetic), tmp_path) == Verdict()
+
+
+FAULTS = [
+    ("(XSigned && i == XBits - 1)", "(XSigned && i == 0)"),
+    ("next + 1 < top) ? top - 1", "next < top) ? top - 1"),  # of rows of three, which seven XNORs have
+    ("SumBits'(Steps * Simd)", "SumBits'(Simd)"),
+    ("found[k]      = (k[0] && k[1])", "found[k]      = (k[0] && k[3])"),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), FAULTS)
+def test_a_fault_is_found(old: str, new: str, tmp_path: Path) -> None:
+    changed = mutated(tmp_path, "dfc_dot_carry", old, new)
+    case = parameters("u1", "x", 7, 1, "carry8") if "top" in old else parameters("s2", "s2", 2, 2, "carry4")
+    assert prove("sums_bench", case, tmp_path, [changed]).falls
