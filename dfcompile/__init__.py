@@ -59,6 +59,7 @@ def build(
     argmax: bool = False,
     verify: bool = True,
     max_port_bits: int | None = None,
+    watts: float | None = None,
     dump_ir: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Accelerator:
@@ -75,6 +76,7 @@ def build(
     argmax:     find the largest output in hardware
     verify:     hold each stage against the model
     max_port_bits: widest port of the accelerator, of a stream or of a loopback engine's buses; default what the board's DMA takes, if any
+    watts:      most power of board and design together, by the energy model (docs/energy.md); the rate goes down until it is kept
     dump_ir:    folder for the graph after each pass, as far as the build comes; one of an earlier build is replaced
     progress:   called with the name of each stage
     """
@@ -94,6 +96,7 @@ def build(
         argmax=argmax,
         verify=verify,
         max_port_bits=max_port_bits,
+        watts=watts,
     )
     return compile_model(Path(model), options, dump_ir, progress)
 

@@ -33,6 +33,7 @@ class Options:
     folding:    the folding of each unit, or the engine of a loopback build: path of a JSON file, or its content
     input_type: what raw input streams carry: ``TYPE[:scale[:offset]]`` for all, ``INPUT=TYPE[:scale[:offset]]`` for one
     from_, to:  tensors between which the part of the model lies that is compiled (in the file: ``from``)
+    watts:      most power of board and design together, by the energy model; the rate goes down until it is kept
     argmax:     append a hardware ArgMax to the outputs
     max_port_bits: widest port of the accelerator: of a stream's beats, or of a loopback engine's buses; None: what the board can feed
     verify:     run the streamlined and the unit graph against the model during the build
@@ -50,6 +51,7 @@ class Options:
     argmax: bool = False
     verify: bool = True
     max_port_bits: int | None = None
+    watts: float | None = None
 
     def __post_init__(self) -> None:
         problems = list(self._problems())
@@ -209,7 +211,7 @@ def read_config(path: Path) -> dict[str, Any]:
 _KINDS: dict[str, tuple[type, ...]] = {
     "mode": (str,), "board": (str,), "fps": (int, float), "interval": (int,), "clock": (int, float), "folding": (str,),
     "input_type": (str, list), "from": (str, list), "to": (str, list), "argmax": (bool,), "verify": (bool,),
-    "max_port_bits": (int,),
+    "max_port_bits": (int,), "watts": (int, float),
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ model file -> model graph -> integer graph -> unit graph -> folded units -> desi
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
@@ -30,6 +31,7 @@ from dfcompile.mode.loopback_build import build_loopback, check_program, loopbac
 from dfcompile.mode.rate import missed_rate
 from dfcompile.mode.report_data import make_report
 from dfcompile.mode.roofline import Roofline
+from dfcompile.mode.watts import check_watts, too_many_watts
 from dfcompile.options import Options
 from dfcompile.store.output import new_folder
 from dfcompile.store.waiting import shown_by
@@ -37,9 +39,10 @@ from dfcompile.streamline.check import check_units
 from dfcompile.timing.fifo_sizing import FifoSizing, size_fifos
 from dfcompile.timing.hls_streams import size_streams
 from dfcompile.timing.solve import solve
-from dfcompile.units.base import Unit
+from dfcompile.units.base import Unit, unit_of
 
 _REFOLDS = 3
+SLOWER = 1.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,6 +240,30 @@ def _loopback_side(job: Job, integer: Integer) -> tuple[Accelerator | None, Roof
     return made, loopback_roofline(made)
 
 
+def _within_watts(job: Job, path: Path, made: Accelerator) -> Accelerator:
+    """The design, or where its power is above `watts` the first below of designs that may each take `SLOWER` times the cycles
+    of the one before.
+
+    Which ones are looked at does not depend on the budget: with more watts a build is never slower. CompileError where none keeps it.
+    """
+    options, limit = job.options, job.options.watts
+    check_watts(made, limit, options.target)
+    units: Lowered | None = None
+    interval, kept = float(made.timing.interval_cycles), made.options
+    choice = {k: v for k, v in made.report.items() if k == "mode_choice"}
+    while limit and made.report["energy"]["watts"] > limit:
+        if options.wanted_interval or options.folding is not None or made.mode != "dataflow":
+            raise CompileError(too_many_watts(made, limit))
+        units = units or FRONT(job, path)
+        if interval >= max(unit_of(n).cycles for n in units.units.nodes):  # all of them do one thing at a time
+            raise CompileError(too_many_watts(made, limit))
+        interval *= SLOWER
+        made = DESIGN(replace(job, options=replace(options, interval=math.ceil(interval), fps=None)), units)
+        made.options.update(kept)
+        made.report.update(choice)
+    return made
+
+
 MODES: dict[str, Callable[[Job, Path], Accelerator]] = {"auto": _auto, "dataflow": DATAFLOW, "loopback": LOOPBACK}
 
 
@@ -267,6 +294,6 @@ def compile_model(model: Path, options: Options, dump_ir: str | Path | None = No
     with new_folder(dump_ir, inputs=[model], always=True) if dump_ir else contextlib.nullcontext() as dumps:
         job = replace(job, dumps=dumps)
         with shown_by(job.progress):
-            made = MODES[options.mode](job, model)
+            made = _within_watts(job, model, MODES[options.mode](job, model))
     made.report["seconds"] = {k: round(v, 3) for k, v in job.seconds.items()}
     return made

@@ -39,6 +39,7 @@ from dfcompile.command.parameter import (
     seeds_option,
     timing_option,
     to_option,
+    watts_option,
 )
 from dfcompile.device.boards import boards as known_boards
 from dfcompile.errors import CompileError, Problem, SettingError
@@ -97,6 +98,7 @@ def cli(debug: bool) -> None:
 @to_option
 @argmax_option
 @port_option
+@watts_option
 @click.option(
     "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.toml", help="The same options, from a file."
 )

@@ -61,3 +61,6 @@ inputs_option = click.option(
     metavar="X.npy",
     help="Frames in the model's input layout, float32, batch axis first; once for each graph input.",
 )
+watts_option = click.option(
+    "--watts", type=float, metavar="W", help="Most power of board and design, by the energy model; the rate goes down until it is kept."
+)

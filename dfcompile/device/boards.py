@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dfcompile.device import platform, wiring
+from dfcompile.device.energy import POWER_DEFAULTS, Power
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.platform import DMA_BITS, Platform
 from dfcompile.device.wiring import Wiring
@@ -45,6 +46,7 @@ class Board:
     source:    documents the figures come from
     wiring:    pins and host link of a board that bitstreams are made for with open tools
     vivado:    what surrounds a design on an AMD board
+    power:     what it takes whatever the design does
     """
 
     name: str
@@ -63,6 +65,7 @@ class Board:
     source: str
     wiring: Wiring | None = None
     vivado: Platform | None = None
+    power: Power | None = None
 
     @property
     def budget(self) -> dict[str, float]:
@@ -121,12 +124,14 @@ def find_board(name: str) -> Board:
 
 def _board(name: str, table: dict[str, Any], path: Path) -> Board:
     given = dict(table)
-    inner, around = given.pop("wiring", None), given.pop("vivado", None)
-    values = _checked(Board, {**_DEFAULTS, **given}, path, {"name", "wiring", "vivado"})
+    inner, around, power = (given.pop(key, None) for key in ("wiring", "vivado", "power"))
+    values = _checked(Board, {**_DEFAULTS, **given}, path, {"name", "wiring", "vivado", "power"})
     if inner is not None:
         values["wiring"] = wiring_of(inner, path)
     if around is not None:
         values["vivado"] = platform_of(around, path)
+    if power is not None:
+        values["power"] = _power_of(power, path)
     if values["family"] not in FAMILIES:
         raise _wrong(f"family '{values['family']}' is not known", did_you_mean(values["family"], FAMILIES), path)
     if not values["bandwidth"] or wrong_number("clock", values["clock"]):
@@ -177,6 +182,13 @@ def platform_of(table: Any, path: Path) -> Platform:
         if isinstance(value, str) and key != "source" and not re.fullmatch(r"[\w.:* +-]*", value, re.ASCII):
             raise _wrong(f"{key} = {value!r}", "give the name that Vivado has for it", path)
     return Platform(**values)
+
+
+def _power_of(table: Any, path: Path) -> Power:
+    """The table ``[power]`` of a file; SettingError for a wrong one."""
+    if not isinstance(table, dict):
+        raise _wrong(f"power = {table!r}", "give a table [NAME.power]", path)
+    return Power(**_checked(Power, {**POWER_DEFAULTS, **table}, path))
 
 
 def _fits(value: Any, kind: str) -> bool:

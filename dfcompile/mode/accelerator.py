@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
+from dfcompile.device.boards import Board, boards
 from dfcompile.device.family import DEFAULT
 from dfcompile.device.resources import Resources
 from dfcompile.errors import CompileError, Problem, did_you_mean
@@ -150,6 +151,18 @@ class Accelerator(ABC):
     @abstractmethod
     def _traced(self, codes: Mapping[str, Array], engine: str) -> list[Seen]:
         """What every unit gives for checked codes, in the order of the graph."""
+
+    def energy(self, x: Array | Mapping[str, Array] | None = None) -> dict[str, Any]:
+        """A model of the energy of a frame, as ``energy`` of report.json, of frames x as `run` takes them; None: of random ones.
+
+        Where it was built for a board of the user's own, static and board share are those of report.json alone.
+        """
+        codes = self.host.encode(self.host.checked(x)) if x is not None else None
+        return self.energy_of(boards().get(self.options.get("board") or ""), codes)
+
+    @abstractmethod
+    def energy_of(self, board: Board | None, codes: Mapping[str, Array] | None = None) -> dict[str, Any]:
+        """`energy` on a board; codes: of the inputs, random ones where none are given."""
 
     def verify(
         self,

@@ -18,15 +18,19 @@ from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.share import unit_resources
 from dfcompile.dataflow.tap import tapped
 from dfcompile.device.area import sum_of
+from dfcompile.device.boards import Board
 from dfcompile.device.resources import Resources
+from dfcompile.emit.golden import random_inputs
 from dfcompile.ir.graph import Array, Graph
 from dfcompile.ir.types import IntType
 from dfcompile.mode import serialize
 from dfcompile.mode.accelerator import Accelerator, Progress
+from dfcompile.mode.energy import FRAMES, bit_operations, dataflow_parts, energy_report, frames_of, stream_activity
 from dfcompile.mode.trace import Seen
 from dfcompile.streamline.layout import Shape3
 from dfcompile.synthesis.part import Part
 from dfcompile.timing.solve import Timing, solve
+from dfcompile.units.base import unit_of
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -117,6 +121,14 @@ class DataflowAccelerator(Accelerator):
                 name = n.name if len(n.outputs) == 1 else f"{n.name}:{i}"
                 found.append(Seen(name, n.op.kind, n.source, known.get(t, t), values[t].reshape(-1, *streams[t].shape)))
         return found
+
+    def energy_of(self, board: Board | None, codes: Mapping[str, Array] | None = None) -> dict[str, Any]:
+        design = self.design
+        inputs = random_inputs(design, FRAMES) if codes is None else [np.asarray(codes[t]) for t in self.graph.inputs]
+        parts = dataflow_parts(design, self.family, stream_activity(design, inputs))
+        interval, clock = float(self.timing.interval_cycles), float(self.options["clock"])
+        found = energy_report(parts, self.family, board, interval, clock, 0, frames_of(codes))
+        return {**found, "bit_operations": bit_operations(map(unit_of, design.nodes))}
 
     def _verify(self, engines: Sequence[str], frames: int | None, stalls: float, progress: Progress, folder: Path | None) -> dict[str, Any]:
         from dfcompile.mode.verify_dataflow import verify_dataflow

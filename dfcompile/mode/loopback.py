@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from dfcompile.device.boards import Board
 from dfcompile.device.resources import Resources
 from dfcompile.emit.engine import LATENCY, TOP
 from dfcompile.emit.golden import random_frames
@@ -28,6 +29,7 @@ from dfcompile.loopback.program import Program
 from dfcompile.loopback.traffic import layer_traffic
 from dfcompile.mode import serialize
 from dfcompile.mode.accelerator import GENERATED, Accelerator, Progress, check_engines
+from dfcompile.mode.energy import FRAMES, energy_report, frames_of, integer_bit_operations, loopback_part
 from dfcompile.mode.figures import plain
 from dfcompile.mode.trace import Seen
 from dfcompile.streamline.layout import Shape3
@@ -119,6 +121,14 @@ class LoopbackAccelerator(Accelerator):
         made = {t: tuple(dict.fromkeys(s for n in x.source for s in self.graph.node(n).source)) for t, x in layers.items()}
         shapes = {t: _stream(self.graph, t)[0] for t in layers}
         return [Seen(x.name, "loopback_layer", made[t], t, values[t].reshape(-1, *shapes[t])) for t, x in layers.items()]
+
+    def energy_of(self, board: Board | None, codes: Mapping[str, Array] | None = None) -> dict[str, Any]:
+        layers = layer_traffic(self.program, self.prediction)
+        part = loopback_part(self.program, self.graph, codes or self.frames(FRAMES), self.resources, layers)
+        moved = sum(x.constant_bytes + x.act_bytes for x in layers) // self.batch
+        interval, clock = float(self.timing.interval_cycles), float(self.options["clock"])
+        found = energy_report([part], self.family, board, interval, clock, moved, frames_of(codes))
+        return {**found, "bit_operations": integer_bit_operations(self.graph)}
 
     def _verify(self, engines: Sequence[str], frames: int | None, stalls: float, progress: Progress, folder: Path | None) -> dict[str, Any]:
         from dfcompile.mode.verify_loopback import verify_loopback

@@ -69,6 +69,7 @@ def make_report(acc: LoopbackAccelerator, model: Graph, board: Board | None) -> 
         "folding": {"optimal": False, "bound": None, "gap": None},
         "verification": {"streamline": "exact", "simulator": "skipped"},
         "implementation": None,
+        "energy": acc.energy_of(board),
         "seconds": {},
     }
 

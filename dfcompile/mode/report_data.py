@@ -73,6 +73,7 @@ def make_report(
         "folding": folded.report if folded else {"optimal": False, "bound": None, "gap": None},
         "verification": {"streamline": "exact", "simulator": "exact" if acc.options.get("verify", True) else "skipped"},
         "implementation": None,
+        "energy": acc.energy_of(board),
         "seconds": {},
     }
 

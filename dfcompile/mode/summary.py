@@ -41,6 +41,9 @@ def lines_of(report: Mapping[str, Any]) -> list[str]:
     lines += [f"  {note}" for note in notes if note]
     used = [f"{amount}{f' of {budget}' if budget else ''} {name}" for name, amount, budget in _area(report)]
     lines.append(f"  estimated {', '.join(used)}")
+    energy = report.get("energy") or {}
+    if energy.get("frame_uj") is not None:
+        lines.append(f"  {energy['frame_uj']:,.4g} uJ a frame, {energy['watts']:.3g} W ({energy['model']})")
     if (proof := report.get("folding") or {}).get("objective"):
         what = "cycles" if proof["objective"] == "interval" else "LUT equivalents"
         gap = f"gap {proof['gap']:.2%}" + (", where the search ended at its bound of work" if proof["gap"] else "")

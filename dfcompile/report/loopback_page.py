@@ -12,6 +12,7 @@ from dfcompile.loopback.descriptor import Unit
 from dfcompile.loopback.predict import Prediction
 from dfcompile.loopback.program import Program
 from dfcompile.report import svg
+from dfcompile.report.energy import energy_of, energy_tile
 from dfcompile.report.loopback_pictures import busy, draw_memory, draw_timeline
 from dfcompile.report.page import environment, resource_bars
 from dfcompile.report.roofs import draw_choice, draw_layers
@@ -54,7 +55,8 @@ def render_loopback(made: Built) -> str:
             version=dfcompile.__version__,
             report=report,
             budget=report["budget"],
-            tiles=_tiles(report),
+            tiles=[*_tiles(report), *energy_tile(report)],
+            energy=energy_of(report),
             facts=_facts(report),
             engine=[(name, report["engine"][name], about) for name, about in ENGINE.items()],
             bars=resource_bars(report, whole),

@@ -15,6 +15,7 @@ from dfcompile.device.boards import USABLE
 from dfcompile.device.cost import RESOURCES
 from dfcompile.emit.resource import resource_dir
 from dfcompile.report import svg
+from dfcompile.report.energy import energy_of, energy_tile
 from dfcompile.report.pipeline import connections, draw_pipeline
 from dfcompile.report.roofline import draw_roofline, roofline
 from dfcompile.report.roofs import draw_choice
@@ -51,6 +52,7 @@ def render_report(accelerator: Built) -> str:
             report=report,
             budget=report.get("budget") or {},
             made=report.get("implementation"),
+            energy=energy_of(report),
             interval=interval,
             tiles=_tiles(report),
             facts=_facts(report),
@@ -112,6 +114,7 @@ def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("Interval", f"{svg.number(interval)} cycles", waits),
         ("Latency", f"{svg.number(latency)} cycles", f"{svg.number(latency / clock)} µs to the first result"),
         *_implemented(report.get("implementation")),
+        *energy_tile(report),
         ("Bottleneck", timing["bottleneck"] or "none", slowest["kind"].replace("_", " ") if slowest else ""),
     ]
     return found

@@ -159,9 +159,10 @@ def test_a_given_bus_is_no_wider_than_the_boards_ports(examples: Path) -> None:
 def test_a_board_file_leaves_no_path(examples: Path, tmp_path: Path) -> None:
     board = find_board("pynq-z2")
     keys = asdict(board)
-    around = keys.pop("vivado")
+    around = {name: keys.pop(name) for name in ("vivado", "power")}
     text = "".join(f"{k} = {json.dumps(v)}\n" for k, v in keys.items() if k != "name" and v is not None)
-    text += "[vivado]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in around.items())
+    for name, table in around.items():
+        text += f"[{name}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in table.items())
     (tmp_path / "mine.toml").write_text(text)
     for mode in ("dataflow", "loopback"):
         made = dfc.build(examples / "digits_mlp_w1a1.onnx", mode=mode, board=str(tmp_path / "mine.toml"))

@@ -44,7 +44,7 @@ def test_nothing_comes_from_outside(text: str) -> None:
     assert [(k, v) for k, v in page.attributes if k in referring and not v.startswith("#")] == []
     assert re.findall(r"https?:|@import|url\(|<link|<iframe|fetch\(", text) == []
     anchors = {v[1:] for k, v in page.attributes if k == "href"}
-    assert anchors <= {v for k, v in page.attributes if k == "id"} and len(anchors) == 7
+    assert anchors <= {v for k, v in page.attributes if k == "id"} and len(anchors) == 8
 
 
 def test_layer_table_holds_the_figures_of_report_json(made: LoopbackAccelerator, text: str) -> None:

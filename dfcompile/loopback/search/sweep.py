@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from dfcompile.device.boards import Board
+from dfcompile.device.energy import PJ_DRAM
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Graph
 from dfcompile.loopback.area import fits, resources
@@ -28,8 +29,8 @@ ACT_WORDS = tuple(1 << k for k in range(9, 18))
 EXACT = 24
 """Programs that a sweep compiles and replays at most."""
 
-# pJ in 45 nm (Horowitz, ISSCC 2014): int8 multiply and add, 64 bits of a large SRAM, 64 bits of DRAM.
-PJ_MAC, PJ_SRAM, PJ_DRAM = 0.23, 20.0, 1300.0
+# pJ in 45 nm (Horowitz, ISSCC 2014): int8 multiply and add, 64 bits of a large SRAM.
+PJ_MAC, PJ_SRAM = 0.23, 20.0
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ def _bounded(works: Sequence[Work], config: EngineConfig, board: Board) -> Point
     steps, macs = sum(w.steps for w in works), sum(w.macs for w in works)
     outside = sum(w.loads + w.stores for w in works)
     act, weight = steps * config.simd, steps * config.lanes * config.weight_bits // 8
-    energy = (macs * PJ_MAC + (act + weight) / 8 * PJ_SRAM + outside / 8 * PJ_DRAM) * 1e-6
+    energy = (macs * PJ_MAC + (act + weight) / 8 * PJ_SRAM + outside * 8 * PJ_DRAM) * 1e-6
     used = resources(config, board.family)
     shown = (used.lut, used.bram36, used.dsp)
     return Point(config, bound, None, outside, act, weight, macs, macs / (steps * config.lanes), energy, *shown, True)
@@ -199,7 +200,7 @@ def replayed(point: Point, graphs: Sequence[Graph]) -> Point:
         found = predict(program)
         cycles += found.cycles
         outside += sum(x.constant_bytes + x.act_bytes for x in layer_traffic(program, found))
-    energy = point.energy_uj + (outside - point.ext_bytes) / 8 * PJ_DRAM * 1e-6
+    energy = point.energy_uj + (outside - point.ext_bytes) * 8 * PJ_DRAM * 1e-6
     return dataclasses.replace(point, cycles=cycles, ext_bytes=outside, energy_uj=energy)
 
 

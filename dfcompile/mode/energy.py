@@ -1,0 +1,137 @@
+"""Energy of a frame and power: a model, from the bits that change on a design's streams and the energies of its primitives.
+
+dynamic: logic switches as often as the bits of what its unit reads and gives change, in each cycle in which the unit works; flip-flops are
+clocked in every cycle; block RAMs and DSP slices work when their unit does. static and board: watts times seconds of a frame. See
+docs/energy.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dfcompile.dataflow.design import Design
+from dfcompile.dataflow.share import unit_resources
+from dfcompile.device.boards import Board
+from dfcompile.device.energy import ENERGIES, PJ_DRAM, Energies
+from dfcompile.device.resources import Resources
+from dfcompile.ir.graph import Array, Graph, Node
+from dfcompile.ir.intop import IntConv
+from dfcompile.ir.types import IntType
+from dfcompile.loopback.program import Program
+from dfcompile.loopback.traffic import LayerTraffic
+from dfcompile.units.base import Stream, Unit, unit_of
+
+FRAMES = 2
+"""Of random codes, that a build's activity is of."""
+RANDOM = "random frames over the proven range of the inputs"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What switches: a unit, a FIFO or the engine. activity: toggles of a bit of its streams in a beat; cycles: those in which it works"""
+
+    name: str
+    area: Resources
+    activity: float
+    cycles: float
+
+    def dynamic_uj(self, e: Energies, interval: float) -> float:
+        """Of a frame."""
+        working = self.area.lut * e.lut * self.activity + self.area.bram36 * e.bram36 + self.area.dsp * e.dsp
+        return (working * self.cycles + self.area.ff * e.ff * interval) * 1e-6
+
+
+def toggles(stream: Stream, codes: Array) -> tuple[int, int]:
+    """Bits that change between words that follow one another on a stream, over all frames in a row, and how many could."""
+    words = stream.pack(codes.reshape(-1, *stream.shape).astype(np.int64))
+    changed = int(np.bitwise_count(words[1:] ^ words[:-1]).sum(dtype=np.int64))
+    return changed, (len(words) - 1) * stream.width
+
+
+def stream_activity(design: Design, inputs: Sequence[Array]) -> dict[str, float]:
+    """Toggles of a bit in a beat, of each stream, for frames of codes at the inputs in order."""
+    streams, found = design.streams(), {}
+
+    def see(tensors: Iterable[str], arrays: Iterable[Array]) -> None:
+        for t, codes in zip(tensors, arrays, strict=True):
+            changed, most = toggles(streams[t], codes)
+            found[t] = changed / most if most else 0.0
+
+    see(design.graph.inputs, inputs)
+    feeds = dict(zip(design.graph.inputs, inputs, strict=True))
+    design.graph.execute(feeds, watch=lambda node, results: see(node.outputs, results))
+    return found
+
+
+def dataflow_parts(design: Design, family: str, activity: Mapping[str, float]) -> list[Part]:
+    """Units with the mean activity of their streams, by their bits, and FIFOs with that of theirs."""
+    streams, areas = design.streams(), unit_resources(design, family)
+
+    def mean(node: Node) -> float:
+        ends = (*node.inputs, *node.outputs)
+        return sum(activity[t] * streams[t].width for t in ends) / sum(streams[t].width for t in ends)
+
+    units = [Part(n.name, areas[n.name], mean(n), unit_of(n).cycles) for n in design.nodes]
+    return units + [Part(f"FIFO {t}", f.resources(family), activity[t], streams[t].beats) for t, f in design.fifos().items()]
+
+
+def loopback_part(program: Program, graph: Graph, codes: Mapping[str, Array], area: Resources, layers: Sequence[LayerTraffic]) -> Part:
+    """The engine, with the activity of the words of `simd` bytes that its layers read, a step each."""
+    read = {o.tensor for layer in program.layers for o in layer.operands} & set(graph.tensors)
+    values = graph.execute(codes, keep=read)
+    counts = []
+    for t in sorted(read):
+        channels = values[t].shape[-1]
+        padded = np.pad(values[t].astype(np.int64), ((0, 0),) * 3 + ((0, -channels % program.config.simd),))
+        low = (padded + 128) % 256 - 128  # wider codes lie in planes of a byte each: the lowest switches most
+        counts.append(toggles(Stream(padded.shape[1:], IntType(8), program.config.simd), low))
+    changed, most = (sum(c[i] for c in counts) for i in range(2))
+    return Part("engine", area, changed / most if most else 0.0, sum(x.steps for x in layers) / program.batch)
+
+
+def energy_report(
+    parts: Sequence[Part], family: str, board: Board | None, cycles: float, clock: float, moved: int, frames: str
+) -> dict[str, Any]:
+    """What report.json holds. cycles: between frames; clock: MHz; moved: bytes of external memory a frame; frames: that activity is of."""
+    known, found = ENERGIES.get(family), {"frame_uj": None, "watts": None, "activity_of": frames}
+    if known is None:
+        return {**found, "model": f"none: no energies of the primitives of {family} are known", "source": ""}
+    seconds, power = cycles / (clock * 1e6), board.power if board else None
+    units = [{"name": p.name, "activity": round(p.activity, 4), "dynamic_uj": p.dynamic_uj(known, cycles)} for p in parts]
+    shares = {
+        "dynamic_uj": sum(p.dynamic_uj(known, cycles) for p in parts),
+        "memory_uj": moved * 8 * PJ_DRAM * 1e-6,
+        "static_uj": power.static * seconds * 1e6 if power else None,
+        "board_uj": power.board * seconds * 1e6 if power and power.board else None,
+    }
+    frame = sum(v for v in shares.values() if v is not None)
+    left = [name.removesuffix("_uj") for name, v in shares.items() if v is None]
+    model = "a model, not a measurement" + (f"; without the {' and the '.join(left)} share, which is not known" if left else "")
+    source = "; ".join([known.source, *([f"board: {power.source}"] if power else [])])
+    return {**found, "frame_uj": frame, "watts": frame * 1e-6 / seconds, "model": model, **shares, "source": source, "units": units}
+
+
+def frames_of(codes: Mapping[str, Array] | None) -> str:
+    """What an activity is of."""
+    return RANDOM if codes is None else f"{len(next(iter(codes.values())))} given frames"
+
+
+def bit_operations(units: Iterable[Unit]) -> int:
+    """Multiplications by constants of a frame, each as bits of the input times bits of the weight."""
+    return sum(u.macs * u.parameters()["InBits"] * u.parameters()["WeightBits"] for u in units if u.macs)
+
+
+def integer_bit_operations(graph: Graph) -> int:
+    """The same of an integer graph."""
+    total = 0
+    for n in graph.nodes:
+        if isinstance(n.op, IntConv):
+            weights, x = graph.constants[n.inputs[1]], graph.tensors[n.inputs[0]]
+            signs = set(np.unique(weights).tolist()) <= {-1, 1}
+            bits = 1 if signs else IntType.holding(int(weights.min()), int(weights.max())).bits
+            total += weights.size * int(np.prod(graph.tensors[n.outputs[0]].shape[:2])) * x.codes.bits * bits
+    return total
