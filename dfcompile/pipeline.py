@@ -211,7 +211,8 @@ def _auto(job: Job, path: Path) -> Accelerator:
 
 
 def _compare_modes(job: Job, sides: _Sides) -> Accelerator:
-    """Dataflow where it fits the board at the wanted rate, else loopback where that reaches the rate; the report says why."""
+    """Dataflow where it fits the board at the wanted rate, else loopback where that reaches the rate; without one the faster mode, where
+    both fit. The report says why."""
     board, clock, wanted = job.options.target, job.options.mhz, job.options.wanted_interval
     assert board  # nothing is compared without one
     graph, misfit = sides.integer.graph, sides.misfit
@@ -219,6 +220,9 @@ def _compare_modes(job: Job, sides: _Sides) -> Accelerator:
     result: Accelerator | None = sides.made
     if sides.made and not misfit:
         dataflow, loopback = dataflow_side(sides.made, graph, board), estimate_loopback(graph, job.options.engine_board or board, clock)
+        if not wanted and isinstance(loopback, Roofline) and loopback.fps > dataflow.fps:  # maybe: then it is built and replayed
+            engine, loopback = _loopback_side(job, sides.integer)
+            result = engine if isinstance(loopback, Roofline) and loopback.fps > dataflow.fps else result
     else:
         dataflow = (misfit.why or misfit.what) if misfit else ""
         if wanted and sides.lowered:

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 import dfcompile as dfc
+from dfcompile import pipeline
 from dfcompile.device.boards import find_board
 from dfcompile.errors import CompileError
 from dfcompile.mode.choice import frame_bytes
 from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.mode.loopback import LoopbackAccelerator
+from dfcompile.mode.roofline import Roofline, choose_mode
 from tests.shared import MODELS, needs_models
 from tests.test_cli import run
 
@@ -95,3 +97,38 @@ def test_a_frame_is_its_codes() -> None:
     assert isinstance(made, LoopbackAccelerator)
     bits = [s[0][0] * s[0][1] * s[0][2] * s[1].bits for s in made.codes.values()]
     assert frame_bytes(made.graph) == sum(-(-b // 8) for b in bits)
+
+
+def test_a_bound_does_not_decide(examples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where loopback may be faster by its bound it is built, and its replay compared."""
+    bound = Roofline(1e9, 1e9, 1e9, 256, 100, exact=False)
+    monkeypatch.setattr(pipeline, "estimate_loopback", lambda *_: bound)
+    made = dfc.build(examples / "digits_mlp_w1a1.onnx", board="pynq-z2", verify=False)
+    choice = consistent(made)
+    engine = dfc.build(examples / "digits_mlp_w1a1.onnx", board="pynq-z2", mode="loopback", verify=False)
+    assert made.mode == "dataflow" and choice["loopback"]["exact"]
+    assert choice["loopback"]["fps"] == pytest.approx(engine.report["timing"]["fps"])
+
+
+def test_the_faster_mode_without_a_rate(examples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dataflow design slower than the engine: the engine is taken, but not where a rate is asked for that dataflow reaches too."""
+    slow = Roofline(1000.0, 1e9, 1000.0, 1, 100)
+    monkeypatch.setattr(pipeline, "dataflow_side", lambda *_: slow)
+    made = dfc.build(examples / "digits_mlp_w1a1.onnx", board="pynq-z2", verify=False)
+    assert isinstance(made, LoopbackAccelerator) and consistent(made)["why"].endswith(", which is faster")
+    asked = dfc.build(examples / "digits_mlp_w1a1.onnx", board="pynq-z2", fps=900, verify=False)
+    assert isinstance(asked, DataflowAccelerator) and "faster" not in asked.report["mode_choice"]["why"]
+
+
+@pytest.mark.parametrize(
+    ("dataflow", "loopback", "wanted", "mode"),
+    [
+        ((100.0, True), (200.0, True), None, "loopback"), ((200.0, True), (100.0, True), None, "dataflow"),
+        ((100.0, True), (100.0, True), None, "dataflow"), ((100.0, True), (200.0, False), None, "dataflow"),
+        ((100.0, True), (200.0, True), 50.0, "dataflow"), ((100.0, True), (200.0, True), 150.0, "loopback"),
+        ((100.0, True), (200.0, True), 300.0, ""), (None, (200.0, True), None, "loopback"), ((100.0, True), None, None, "dataflow"),
+    ],
+)  # fmt: skip
+def test_which_mode(dataflow: Any, loopback: Any, wanted: float | None, mode: str) -> None:
+    sides = ["it does not fit" if s is None else Roofline(1e9, 1e9, s[0], exact=s[1]) for s in (dataflow, loopback)]
+    assert choose_mode(*sides, wanted, "a board").mode == mode
