@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
+from dfcompile.campaigns.campaign import run_campaign
 from dfcompile.campaigns.file import read_campaign
 from dfcompile.command.cli import cli
 from tests.conftest import ROOT
@@ -39,9 +40,25 @@ def test_every_command_of_a_page_exists(page: Path) -> None:
             pytest.fail(f"{page.name}: dfcompile {name} {shlex.join(arguments)}: {e.format_message()}")
 
 
-def test_the_campaign_of_its_page(root: Path, tmp_path: Path) -> None:
-    (text,) = re.findall(r"^```toml\n(.*?)^```", (root / "docs" / "campaigns.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+def campaign_of_its_page(folder: Path) -> Path:
+    """The file that docs/campaigns.md shows, with its models beside it."""
+    (text,) = re.findall(r"^```toml\n(.*?)^```", (ROOT / "docs" / "campaigns.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     for name in re.findall(r"\w+\.onnx", text):
-        (tmp_path / name).write_bytes((root / "examples" / name).read_bytes())
-    (tmp_path / "c.toml").write_text(text, encoding="utf-8")
-    assert len(read_campaign(tmp_path / "c.toml").cases) == 16
+        (folder / name).write_bytes((ROOT / "examples" / name).read_bytes())
+    (folder / "c.toml").write_text(text, encoding="utf-8")
+    return folder / "c.toml"
+
+
+def test_the_campaign_of_its_page(tmp_path: Path) -> None:
+    found = read_campaign(campaign_of_its_page(tmp_path))
+    assert len(found.cases) == 16 and found.verify == ("hls", "rtl") and found.synth
+
+
+@pytest.mark.full
+def test_the_campaign_of_its_page_builds(tmp_path: Path) -> None:
+    """Its builds, without what is done behind each."""
+    file = campaign_of_its_page(tmp_path)
+    kept = [line for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith(("verify", "synth"))]
+    file.write_text("\n".join(kept), encoding="utf-8")
+    found, made = run_campaign(file, jobs=2)
+    assert made == 16 and {case["steps"]["build"]["state"] for case in found["cases"]} == {"done"}
