@@ -22,6 +22,7 @@ from dfcompile.loopback.search.survey import buffer_sizes, replay_shapes
 from dfcompile.loopback.search.sweep import EXACT, Point, sweep
 from dfcompile.mode.loopback_build import macs
 from dfcompile.options import Options
+from dfcompile.report.explore import draw_front
 from dfcompile.store.files import writing
 from dfcompile.store.output import add_files
 from dfcompile.tasks.pool import Pool, inline
@@ -30,6 +31,8 @@ Progress = Callable[[str], None]
 POINTS = 12
 FILES = ("explore.json", "explore.svg")
 REPLAYED_MACS = 400_000_000
+QUICK_MACS = 50_000_000
+"""Of a network for which an engine is replayed beside its dataflow designs."""
 
 
 def explore(
@@ -48,8 +51,9 @@ def explore(
     out: folder for explore.json and explore.svg; those of an earlier run are replaced
     pool: where designs and engines are looked for (`dfcompile.tasks.pool`), default this thread; what is found is the same with any
     Returns {"mode", "board", "clock_mhz", "points": [...]}. Dataflow: a point is {"fps", "interval", "lut", ..., "used", "cost", "gap"},
-    `used` the fullest resource's share of the board; "foldings" has one entry a point. Loopback: a point is an engine with its cycles,
-    bytes and utilisation; "buffers" has the best array with other memories, "best" the fastest. CompileError when nothing fits.
+    `used` the fullest resource's share of the board; "foldings" has one entry a point; "loopback" is an engine beside them, or None.
+    Loopback: a point is an engine with its cycles, bytes and utilisation; "buffers" has the best array with other memories, "best" the
+    fastest. CompileError when nothing fits.
     """
     if options.target is None:
         raise SettingError(Problem("bad-option", "no board is given", help="name one of `dfcompile boards`"))
@@ -93,16 +97,31 @@ def _dataflow(search: _Search) -> dict[str, Any]:
         help_ = "explore them one by one, or with --mode loopback"
         raise SettingError(Problem("bad-option", "a dataflow design is of one network", help=help_))
     (model,) = search.models
-    units = FRONT(search.job(model), model).units
+    lowered = FRONT(search.job(model), model)
+    units = lowered.units
     rows, foldings = [], []
     for found in front(units, search.board, search.points, search.pool, search.options.port_bits):
         rows.append(_row(found, search.board, search.options.mhz))
         foldings.append(found.choices)
         search.progress(f"explore: {len(rows)} designs")
     result = {"mode": "dataflow", "board": search.board.name, "clock_mhz": search.options.mhz, "points": rows, "foldings": foldings}
+    engine = _beside(search, lowered.integer.graph)
+    result["loopback"] = engine
     if search.out:
-        _write(search.out, result, picture(model.stem, rows))
+        title = f"{model.stem} on {search.board.name} at {search.options.mhz:g} MHz"
+        _write(search.out, result, draw_front(title, rows, search.board.budget, engine))
     return result
+
+
+def _beside(search: _Search, graph: Graph) -> dict[str, Any] | None:
+    """The most promising loopback engine, replayed, beside the designs of mode auto; None where none runs the network or it is large."""
+    board, clock = search.options.engine_board or search.board, search.options.mhz
+    if search.options.mode != "auto" or macs(graph) > QUICK_MACS:
+        return None
+    try:
+        return _engine_row(sweep([graph], board, clock, most=1).best, clock, 1)
+    except CompileError:
+        return None
 
 
 def _loopback(search: _Search) -> dict[str, Any]:
@@ -124,39 +143,6 @@ def _row(found: Folded, board: Board, mhz: float) -> dict[str, Any]:
         "cost": round(found.solution.cost),
         "gap": found.gap,
     }
-
-
-def picture(title: str, rows: list[dict[str, Any]]) -> str:
-    """An SVG of LUT equivalents over frames per second."""
-    width, height, margin = 640, 400, 60
-    costs = [r["cost"] for r in rows]
-    rates = [r["fps"] for r in rows]
-    top, right = max(costs) * 1.1, max(rates) * 1.05
-
-    def place(row: dict[str, Any]) -> tuple[float, float]:
-        x = margin + row["fps"] / right * (width - 2 * margin)
-        return round(x, 1), round(height - margin - row["cost"] / top * (height - 2 * margin), 1)
-
-    spots = [place(r) for r in rows]
-    dots = "".join(
-        f'<circle cx="{x}" cy="{y}" r="4"><title>{r["fps"]:,} frames/s, {r["lut"]:,.0f} LUT, {r["bram36"]:g} BRAM, '
-        f"{r['dsp']:g} DSP</title></circle>"
-        for (x, y), r in zip(spots, rows, strict=True)
-    )
-    line = " ".join(f"{x},{y}" for x, y in spots)
-    base = height - margin
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">\n'
-        f'<rect width="{width}" height="{height}" fill="white"/><text x="{margin}" y="30" font-size="15">{_escape(title)}</text>\n'
-        f'<path d="M{margin} {margin}V{base}H{width - margin}" fill="none" stroke="#888"/>\n'
-        f'<polyline points="{line}" fill="none" stroke="#4477aa"/><g fill="#4477aa">{dots}</g>\n'
-        f'<text x="{width - margin}" y="{base + 35}" text-anchor="end">frames per second, up to {max(rates):,}</text>'
-        f'<text x="{margin}" y="{margin - 10}">LUT equivalents, up to {max(costs):,}</text>\n</svg>\n'
-    )
-
-
-def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def explore_loopback(

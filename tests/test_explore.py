@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
@@ -13,7 +15,7 @@ from dfcompile import explore
 from dfcompile.command import cli
 from dfcompile.device.boards import USABLE, find_board
 from dfcompile.errors import CompileError
-from dfcompile.exploration import picture
+from dfcompile.report.explore import draw_front
 from tests.conftest import ROOT
 from tests.shared import MODELS, needs_models
 
@@ -31,12 +33,34 @@ def test_the_front_of_a_small_network(tmp_path: Path) -> None:
     assert all(p["fps"] == pytest.approx(50e6 / p["interval"], rel=1e-3) for p in points)
     assert all(p["lut"] <= find_board("pynq-z2").lut * USABLE["lut"] for p in points)
     assert json.loads((tmp_path / "explore.json").read_text())["points"] == points
-    assert (tmp_path / "explore.svg").read_text().count("<circle") == len(points)
+    engine = found["loopback"]
+    assert engine["fps"] == pytest.approx(50e6 / engine["cycles"], rel=1e-3)
+    drawn = (tmp_path / "explore.svg").read_text()
+    assert drawn.count('class="dot"') == 1 + len(points) * drawn.count("<g transform=")
 
 
 def test_a_picture_escapes_its_title() -> None:
-    row = {"fps": 10.0, "cost": 5, "lut": 1.0, "bram36": 0.5, "dsp": 0.0}
-    assert "a&lt;b" in picture("a<b", [row, row])
+    row = {"fps": 10.0, "cost": 5, "lut": 1.0, "ff": 0.0, "bram36": 0.5, "uram": 0.0, "dsp": 0.0}
+    text = draw_front("a<b", [row, row], {})
+    assert "a&lt;b" in text and "a<b" not in text and "flip-flops" not in text.partition("</style>")[2].replace("0 flip-flops", "")
+
+
+def test_the_picture_of_a_front() -> None:
+    """A panel for each resource that something takes; every dot in its place between ticks; the board's line where it is near."""
+    rows = [{"fps": 10.0**k, "cost": 100 * k, "lut": 50.0 * k, "ff": 0.0, "bram36": 2.0, "uram": 0.0, "dsp": 0.0} for k in (4, 3, 2)]
+    engine = {"fps": 500.0, "lut": 300.0, "bram36": 1.0, "dsp": 9.0}
+    text = draw_front("net", rows, {"lut": 250, "bram36": 1000, "dsp": 20}, engine)
+    panels = [p.partition("</g></g>")[0] for p in text.split("<g transform=")[1:]]
+    titles = [re.findall(r'class="strong">([^<]*)<', p)[0] for p in panels]
+    assert titles == ["LUT equivalents", "LUT", "block RAMs (36 kbit) (the board has 1,000)", "DSP slices"]
+    assert [p.count("<circle") for p in panels] == [3, 4, 4, 4] and [p.count('class="limit"') for p in panels] == [0, 1, 0, 1]
+    assert all("frames per second (logarithmic)" in p for p in panels)
+    dots = [(float(x), float(y)) for x, y in re.findall(r'class="dot" cx="([\d.]+)" cy="([\d.]+)"', panels[1])]
+    assert len(dots) == 3 and all(66 <= x <= 440 and 34 <= y <= 224 for x, y in dots)
+    steps = np.diff([x for x, _ in dots])
+    assert steps[0] == pytest.approx(steps[1], abs=0.02) and steps[0] < 0  # decades are as wide
+    assert {"100", "1k", "10k"} <= set(re.findall(r'class="tick"[^>]*>([^<]*)<', panels[1]))
+    assert "10,000 frames/s, 400 LUT equivalents, 200 LUT" in panels[1]
 
 
 def test_an_unknown_mode_is_refused() -> None:
