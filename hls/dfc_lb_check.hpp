@@ -42,14 +42,23 @@ inline bool lb_can_step(const LbCompute& d) {
   return d.levels <= TreeLevels && !(d.lookup == 1 && (d.levels == 0 || d.levels == TreeLevels));
 }
 
+// The root of a sum that is written, with as many bits as a result has, and a rest that the engine holds.
+template <int AccBits, int RootBits>
+inline bool lb_can_root(const LbCompute& d) {
+  const bool plain = d.op == acc_op_add && d.levels == 0 && d.scale == 0 && d.lookup == 0 && d.acc_store == 0;
+  return plain && d.start_1 >= 1 && d.start_1 < AccBits && d.start_2 < RootBits;
+}
+
 // The checks of a compute descriptor, in the order in which the engine reports them.
-template <int Pe, int Simd, int WeightWords, int TreeLevels, int TreeBanks, int WeightBits, int AccBits, int ScaleBits>
+template <int Pe, int Simd, int WeightWords, int TreeLevels, int TreeBanks, int WeightBits, int AccBits, int ScaleBits,
+          int RootBits>
 inline int lb_check(const LbCompute& d) {
   constexpr int Lanes = Pe < Simd ? Pe : Simd;
   constexpr int Words = Pe > Simd ? Pe / Simd : 1;
   if (d.batch == 0 || d.height == 0 || d.width_out == 0 || d.kernel_h == 0 || d.kernel_w == 0 || d.words == 0) return error_code_loop;
   if (d.bank >= TreeBanks || !lb_can_step<TreeLevels, AccBits, ScaleBits>(d)) return error_code_tree;
   if ((1 << d.width) > WeightBits || d.weight >= WeightWords) return error_code_weight;
+  if (d.root == 1 && !lb_can_root<AccBits, RootBits>(d)) return error_code_result;
   if (!lb_can_join(d) || d.planes >= AccBits / 8 || d.writes == 0 || d.writes > Words || d.lane % Lanes != 0 || d.lane >= Simd) return error_code_result;
   return error_code_none;
 }

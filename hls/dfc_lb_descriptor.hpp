@@ -101,6 +101,7 @@ struct LbCompute {
   ap_uint<18> start_2;
   ap_uint<1> scale;
   ap_uint<6> scale_shift;
+  ap_uint<1> root;
 };
 
 inline LbCompute lb_unpack_compute(const ap_uint<640>& bits) {
@@ -164,6 +165,7 @@ inline LbCompute lb_unpack_compute(const ap_uint<640>& bits) {
   d.start_2 = ap_uint<18>(bits.range(626, 609));
   d.scale = ap_uint<1>(bits.range(627, 627));
   d.scale_shift = ap_uint<6>(bits.range(633, 628));
+  d.root = ap_uint<1>(bits.range(634, 634));
   return d;
 }
 

@@ -1,27 +1,26 @@
-// floor(2**Bits / sqrt(w / 2**Shift)) by its bits, the highest first, one in a cycle: rest = 2**(2 * Bits + Shift) - root**2 * w and
+// floor(sqrt(start * 4**steps / w)) by its `steps` bits, the highest first, one in a cycle: rest = start * 4**steps - root**2 * w and
 // step = 4 * root * w + w in units of the bit that was found last; the next bit is 1 where 4 * rest is at least step.
-// done_o is high RootBits + 1 cycles after load_i, and root_o then holds the root.
+// done_o is high steps + 1 cycles after load_i, and root_o then holds the root.
 module dfc_inverse_root #(
-  parameter int unsigned Bits     = 20,
-  parameter int unsigned Shift    = 0,
   parameter int unsigned WBits    = 14,
   parameter int unsigned RootBits = 20,
-  parameter int unsigned RestBits = 32
+  parameter int unsigned RestBits = 32,
+  localparam int unsigned StepBits = $clog2(RootBits + 2)
 ) (
   input  logic                clk_i,
   input  logic                rst_ni,
   input  logic                load_i,
   input  logic [WBits-1:0]    w_i,
+  input  logic [RestBits-1:0] start_i,
+  input  logic [StepBits-1:0] steps_i,
   output logic                done_o,
   output logic [RootBits-1:0] root_o
 );
-  localparam logic [RestBits-1:0] Start = RestBits'(1) << (2 * Bits + Shift - 2 * RootBits);
-
-  if (RootBits < 1 || 2 * Bits + Shift < 2 * RootBits || RestBits < WBits + 2) begin : gen_check
-    $fatal(1, "dfc_inverse_root: RootBits must be at least 1 and at most Bits + Shift / 2, RestBits at least WBits + 2");
+  if (RootBits < 1 || RestBits < WBits + 2) begin : gen_check
+    $fatal(1, "dfc_inverse_root: RootBits must be at least 1, RestBits at least WBits + 2");
   end
 
-  logic [RootBits:0] left_q;  // a one that moves down says when all bits are found
+  logic [StepBits-1:0] left_q;
   logic [RestBits-1:0] rest_q, step_q, lifted;
   logic [RestBits:0] less;
   logic [WBits-1:0] by_q;
@@ -29,15 +28,15 @@ module dfc_inverse_root #(
   assign lifted = rest_q << 2;
   assign less   = {1'b0, lifted} - {1'b0, step_q};
   assign zero   = less[RestBits];
-  assign done_o = left_q[0];
+  assign done_o = left_q == StepBits'(1);
   always_ff @(posedge clk_i) begin
     if (!rst_ni)     left_q <= '0;
-    else if (load_i) left_q <= {1'b1, {RootBits{1'b0}}};
-    else             left_q <= left_q >> 1;
+    else if (load_i) left_q <= steps_i + 1'b1;
+    else if (left_q != '0) left_q <= left_q - 1'b1;
   end
   always_ff @(posedge clk_i) begin
     if (load_i) begin
-      rest_q <= Start;
+      rest_q <= start_i;
       step_q <= RestBits'(w_i);
       by_q   <= w_i;
       root_o <= '0;

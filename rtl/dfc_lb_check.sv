@@ -10,6 +10,7 @@ module dfc_lb_check #(
   parameter int unsigned WeightBits  = 8,
   parameter int unsigned AccBits     = 32,
   parameter int unsigned ScaleBits   = 0,
+  parameter int unsigned RootBits    = 0,
   parameter int unsigned BusBits     = 64
 ) (
   input  dfc_lb_compute_t  compute_i,
@@ -51,7 +52,7 @@ module dfc_lb_check #(
     endcase
   end
 
-  logic loop_bad, tree_bad, level_bad, scale_bad, weight_bad, result_bad;
+  logic root_bad, loop_bad, tree_bad, level_bad, scale_bad, weight_bad, result_bad;
   assign loop_bad   = compute_i.batch == '0 || compute_i.height == '0 || compute_i.width_out == '0 || compute_i.kernel_h == '0
       || compute_i.kernel_w == '0 || compute_i.words == '0;
   assign tree_bad   = 32'(compute_i.bank) >= TreeBanks || (compute_i.scale ? scale_bad : level_bad);
@@ -59,7 +60,10 @@ module dfc_lb_check #(
       || (compute_i.lookup && (compute_i.levels == '0 || 32'(compute_i.levels) == TreeLevels));
   assign scale_bad  = ScaleBits == 0 || compute_i.lookup || 32'(compute_i.scale_shift) >= (AccBits < 35 ? AccBits : 35) + ScaleBits;
   assign weight_bad = (32'd1 << compute_i.width) > WeightBits || 32'(compute_i.weight) >= WeightWords;
-  assign result_bad = join_bad || 32'(compute_i.planes) >= AccBits / 8 || compute_i.writes == '0 || 32'(compute_i.writes) > Words
+  // The root of a sum that is written.
+  assign root_bad   = compute_i.root && (compute_i.op != 3'(`DFC_LB_ACC_OP_ADD) || compute_i.levels != '0 || compute_i.scale || compute_i.lookup
+      || compute_i.acc_store || compute_i.start_1 == '0 || 32'(compute_i.start_1) >= AccBits || 32'(compute_i.start_2) >= RootBits);
+  assign result_bad = join_bad || root_bad || 32'(compute_i.planes) >= AccBits / 8 || compute_i.writes == '0 || 32'(compute_i.writes) > Words
       || (32'(compute_i.lane) & (Lanes - 1)) != 0 || 32'(compute_i.lane) >= Simd;
 
   always_comb begin

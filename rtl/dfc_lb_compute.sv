@@ -1,5 +1,5 @@
 // Compute queue of the loopback engine: walks descriptors back to back through array, thresholds and result writer.
-// The last word of an output is written $clog2(Simd) + TreeLevels + 6 + words cycles after its last step.
+// The last word of an output is written $clog2(Simd) + TreeLevels + 6 + words cycles after its last step, of a root its bits + 1 later.
 `include "dfc_lb_descriptor.svh"
 `include "dfc_lb_types.svh"
 module dfc_lb_compute #(
@@ -12,6 +12,7 @@ module dfc_lb_compute #(
   parameter int unsigned WeightBits  = 8,
   parameter int unsigned AccBits     = 32,
   parameter int unsigned ScaleBits   = 0,
+  parameter int unsigned RootBits    = 0,
   parameter int unsigned BusBits     = 64,
   localparam int unsigned WeightBeats = Pe * Simd * WeightBits / BusBits,
   localparam int unsigned WeightBeatBits = WeightBeats > 1 ? $clog2(WeightBeats) : 1,
@@ -101,9 +102,39 @@ module dfc_lb_compute #(
     .valid_o(values_valid), .values_o(values), .result_o(values_info)
   );
 
+  logic                  found, collides, overruns;
+  logic [Pe*AccBits-1:0] written;
+  dfc_lb_result_t        written_info;
+  if (RootBits != 0) begin : gen_root
+    // A root is found of the result of row 0 and takes its place: one at a time, while no other results come.
+    logic               load, done, rooting_q;
+    logic [AccBits-2:0] root;
+    dfc_lb_result_t     root_info_q;
+    assign load = values_valid && values_info.root;
+    dfc_inverse_root #(.WBits(AccBits), .RootBits(AccBits - 1), .RestBits(RootBits)) u_root (
+      .clk_i, .rst_ni(rst_ni && !clear_i), .load_i(load), .w_i(values[AccBits-1:0]), .start_i(RootBits'(1) << values_info.root_start),
+      .steps_i($clog2(AccBits + 1)'(values_info.root_steps)), .done_o(done), .root_o(root)
+    );
+    always_ff @(posedge clk_i) begin
+      if (load) root_info_q <= values_info;
+      if (!rst_ni || clear_i) rooting_q <= 1'b0;
+      else                    rooting_q <= load || (rooting_q && !done);
+    end
+    assign found        = done || (values_valid && !values_info.root);
+    assign written      = done ? (Pe*AccBits)'(root) : values;
+    assign written_info = done ? root_info_q : values_info;
+    assign collides     = values_valid && rooting_q && !(load && done);
+  end else begin : gen_no_root
+    assign found        = values_valid;
+    assign written      = values;
+    assign written_info = values_info;
+    assign collides     = 1'b0;
+  end
+  assign overrun_o = overruns || collides;
+
   dfc_lb_write #(.Pe(Pe), .Simd(Simd), .AccBits(AccBits)) u_write (
-    .clk_i, .rst_ni, .clear_i, .valid_i(values_valid), .values_i(values), .result_i(values_info),
-    .write_o, .addr_o(write_addr_o), .data_o(write_data_o), .finished_o(finished), .done_o, .signals_o, .overrun_o
+    .clk_i, .rst_ni, .clear_i, .valid_i(found), .values_i(written), .result_i(written_info),
+    .write_o, .addr_o(write_addr_o), .data_o(write_data_o), .finished_o(finished), .done_o, .signals_o, .overrun_o(overruns)
   );
   logic unused_high;
   assign unused_high = ^{weight, load_addr_i};

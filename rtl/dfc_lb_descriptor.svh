@@ -51,7 +51,8 @@ typedef struct packed {
 } dfc_lb_transfer_t;
 
 typedef struct packed {
-  logic [5:0] unused_bits;
+  logic [4:0] unused_bits;
+  logic [0:0] root;
   logic [5:0] scale_shift;
   logic [0:0] scale;
   logic [17:0] start_2;

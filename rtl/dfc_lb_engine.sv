@@ -12,6 +12,7 @@ module dfc_lb_engine #(
   parameter int unsigned WeightBits  = 8,
   parameter int unsigned AccBits     = 32,
   parameter int unsigned ScaleBits   = 0,
+  parameter int unsigned RootBits    = 0,
   parameter int unsigned BusBits     = 64,
   parameter int unsigned Timeout     = 65536
 ) (
@@ -80,7 +81,7 @@ module dfc_lb_engine #(
   );
   dfc_lb_check #(
     .Pe(Pe), .Simd(Simd), .ActWords(ActWords), .WeightWords(WeightWords), .TreeLevels(TreeLevels), .TreeBanks(TreeBanks),
-    .WeightBits(WeightBits), .AccBits(AccBits), .ScaleBits(ScaleBits), .BusBits(BusBits)
+    .WeightBits(WeightBits), .AccBits(AccBits), .ScaleBits(ScaleBits), .RootBits(RootBits), .BusBits(BusBits)
   ) u_check (.compute_i(compute), .transfer_i(transfer), .error_o(check));
 
   dfc_lb_transfer_t load_head, store_head;
@@ -124,7 +125,7 @@ module dfc_lb_engine #(
   logic [Simd-1:0]   write;
   dfc_lb_compute #(
     .Pe(Pe), .Simd(Simd), .WeightWords(WeightWords), .AccWords(AccWords), .TreeLevels(TreeLevels), .TreeBanks(TreeBanks),
-    .WeightBits(WeightBits), .AccBits(AccBits), .ScaleBits(ScaleBits), .BusBits(BusBits)
+    .WeightBits(WeightBits), .AccBits(AccBits), .ScaleBits(ScaleBits), .RootBits(RootBits), .BusBits(BusBits)
   ) u_compute (
     .clk_i, .rst_ni, .clear_i(clear), .valid_i(go[Compute]), .descriptor_i(compute_head), .take_o(take[Compute]),
     .done_o(done[Compute]), .signals_o(signals[Compute]), .idle_o(compute_idle), .step_o(step), .overrun_o(overrun),

@@ -1,6 +1,6 @@
 // AXI4-Lite registers of the loopback engine (byte address: meaning).
 // 00 control, write 1: start, while it is not busy; read: busy, done, idle  10 program address  18 program bytes  20 error code
-// 28 number of the faulty descriptor  30, 38 cycles, low and high  40, 44.. Pe, Simd, ActWords, WeightWords, AccWords, TreeLevels, TreeBanks, WeightBits, BusBits, ScaleBits
+// 28 number of the faulty descriptor  30, 38 cycles, low and high  40, 44.. Pe, Simd, ActWords, WeightWords, AccWords, TreeLevels, TreeBanks, WeightBits, BusBits, ScaleBits, RootBits
 module dfc_lb_registers #(
   parameter int unsigned Pe          = 4,
   parameter int unsigned Simd        = 16,
@@ -11,7 +11,8 @@ module dfc_lb_registers #(
   parameter int unsigned TreeBanks   = 2,
   parameter int unsigned WeightBits  = 8,
   parameter int unsigned BusBits     = 64,
-  parameter int unsigned ScaleBits   = 0
+  parameter int unsigned ScaleBits   = 0,
+  parameter int unsigned RootBits    = 0
 ) (
   input  logic        clk_i,
   input  logic        rst_ni,
@@ -59,6 +60,7 @@ module dfc_lb_registers #(
       6'h17:   value = 32'(WeightBits);
       6'h18:   value = 32'(BusBits);
       6'h19:   value = 32'(ScaleBits);
+      6'h1a:   value = 32'(RootBits);
       default: value = '0;
     endcase
   end

@@ -29,6 +29,9 @@ typedef struct packed {
   logic        lookup;
   logic        scale;
   logic [5:0]  scale_shift;
+  logic        root;
+  logic [5:0]  root_steps;
+  logic [6:0]  root_start;
   logic [2:0]  planes;
   logic [5:0]  writes;
   logic [6:0]  lane;

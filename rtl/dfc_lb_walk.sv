@@ -158,7 +158,8 @@ module dfc_lb_walk #(
   };
   assign result_o   = '{
     final_result: all_last, lookup: d_q.lookup, signals: d_q.signals, hidden: d_q.acc_store, levels: d_q.levels, bank: d_q.bank, twice: d_q.twice,
-    scale: d_q.scale, scale_shift: d_q.scale_shift, planes: d_q.planes, writes: d_q.writes, lane: d_q.lane, dst: dst_j_q, dst_p: d_q.dst_p
+    scale: d_q.scale, scale_shift: d_q.scale_shift, root: d_q.root, root_steps: d_q.start_1[5:0],
+    root_start: d_q.start_2[6:0], planes: d_q.planes, writes: d_q.writes, lane: d_q.lane, dst: dst_j_q, dst_p: d_q.dst_p
   };
   logic unused_fields;
   assign unused_fields = ^{d_q.unused_bits, d_q.opcode, d_q.waits, d_q.drain, d_q.src, d_q.dst};

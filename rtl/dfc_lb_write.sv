@@ -79,5 +79,5 @@ module dfc_lb_write #(
     else                    active_q <= valid_i || (active_q && !last);
   end
   logic unused_fields;
-  assign unused_fields = ^{info_q.levels, info_q.bank, info_q.twice, info_q.lookup, info_q.scale, info_q.scale_shift, info_q.dst};
+  assign unused_fields = ^{info_q.levels, info_q.bank, info_q.twice, info_q.lookup, info_q.scale, info_q.scale_shift, info_q.dst, info_q.root, info_q.root_steps, info_q.root_start};
 endmodule

@@ -52,6 +52,7 @@ module dfc_standardize #(
   ) u_squares (.clk_i, .rst_ni, .take_i(take), .last_i(last), .beat_i(in_data_i), .made_o(made), .w_o(w), .sum_o(sum));
 
   // Roots in turn.
+  localparam logic [RestBits-1:0] Start = RestBits'(1) << (2 * Bits + Shift - 2 * RootBits);
   localparam int unsigned TurnBits = (Roots > 1) ? $clog2(Roots) : 1;
   logic [TurnBits-1:0] load_q, done_q;  // whose turn it is
   logic [Roots-1:0] done;
@@ -70,8 +71,8 @@ module dfc_standardize #(
     logic [RootBits-1:0] root;
     assign load = made && load_q == TurnBits'(k);
     always_ff @(posedge clk_i) if (load) of_q <= sum;
-    dfc_inverse_root #(.Bits(Bits), .Shift(Shift), .WBits(WBits), .RootBits(RootBits), .RestBits(RestBits)) u_root (
-      .clk_i, .rst_ni, .load_i(load), .w_i(w), .done_o(done[k]), .root_o(root)
+    dfc_inverse_root #(.WBits(WBits), .RootBits(RootBits), .RestBits(RestBits)) u_root (
+      .clk_i, .rst_ni, .load_i(load), .w_i(w), .start_i(Start), .steps_i($clog2(RootBits + 2)'(RootBits)), .done_o(done[k]), .root_o(root)
     );
     assign found[k] = {of_q, root};
   end

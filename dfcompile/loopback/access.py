@@ -81,7 +81,7 @@ class Accesses:
 
 _OTHERS = dict(
     waits=0, signals=0, drain=0, acc_load=0, acc_store=0, reset=0, width=0, levels=0, bank=0, twice=0, lookup=0, planes=0, weight=0,
-    dst=0, dst_n=0, dst_h=0, dst_w=0, dst_p=0, writes=1, lane=0, idle=0, scale=0, scale_shift=0,
+    dst=0, dst_n=0, dst_h=0, dst_w=0, dst_p=0, writes=1, lane=0, idle=0, scale=0, scale_shift=0, root=0,
 )  # fmt: skip
 
 

@@ -44,6 +44,8 @@ def resources(config: EngineConfig, family: str) -> Resources:
     ff = CONTROL_FF + lanes * 8 + products + adders + config.pe * (config.acc_bits * (4 + config.tree_levels) + 14)
     lut = CONTROL_LUT + multipliers + adders + sums + expand + writer
     whole = Resources(lut, ff, blocks * FAMILIES[family].block, 0, dsp) + tree * config.pe + queues
+    if config.root_bits:  # a subtraction, an addition and a choice; the rest, the step and the number, with their descriptor's fields
+        whole += Resources(lut=4.0 * config.root_bits, ff=3.0 * config.root_bits + 60)
     return whole + scaling(config) if config.scale_bits else whole
 
 

@@ -9,6 +9,7 @@ ADDRESS_BITS = 24
 
 MOST_LEVELS = 8
 MOST_SCALE_BITS = 48
+LEAST_ROOT_BITS, MOST_ROOT_BITS = 66, 128
 SCALED_SUM_BITS = 35
 """Lowest bits of a sum that a requantization multiplies."""
 LEAST_SCALE_LEVELS = 5
@@ -32,6 +33,7 @@ class EngineConfig:
     weight_bits:  widest weight (2, 4 or 8)
     acc_bits:     width of a sum (32, or 64 where weights and codes are wide)
     scale_bits:   widest multiplier of a requantization, 0 without one: multiply, add, shift and clip in place of thresholds
+    root_bits:    width in which inverse roots are found, 0 without them
     bus_bits:     data width of the AXI4 masters (32, 64 or 128)
     """
 
@@ -45,6 +47,7 @@ class EngineConfig:
     weight_bits: int = 8
     acc_bits: int = 32
     scale_bits: int = 0
+    root_bits: int = 0
     bus_bits: int = 64
 
     def __post_init__(self) -> None:
@@ -65,6 +68,8 @@ class EngineConfig:
             return f"scale_bits={self.scale_bits} must be from 0 to {min(MOST_SCALE_BITS, self.acc_bits)}"
         if self.scale_bits and self.tree_levels < LEAST_SCALE_LEVELS:
             return f"a requantization takes tree_levels of {LEAST_SCALE_LEVELS} at least"
+        if self.root_bits and not self.acc_bits + 2 <= self.root_bits <= MOST_ROOT_BITS:
+            return f"root_bits={self.root_bits} must be 0, or from acc_bits + 2 to {MOST_ROOT_BITS}"
         if self.acc_bits > self.bus_bits:
             return f"a sum of {self.acc_bits} bits must fit into a bus word of {self.bus_bits}"
         if self.bus_bits > min(8 * self.simd, self.acc_bits * self.pe, self.pe * self.simd * self.weight_bits):

@@ -21,9 +21,9 @@ class Tile:
     """A compute descriptor whose first step is in cycle `first`."""
 
     def __init__(self, first: int, d: Compute, latency: int, half: int) -> None:
-        self.first, self.d, self.latency, self.half = first, d, latency, half
+        self.first, self.d, self.latency, self.half = first, d, latency + d.late, half
         self.last = first + d.cycles
-        self.end = self.last + latency + (d.planes + 1) * d.writes + 1
+        self.end = self.last + self.latency + (d.planes + 1) * d.writes + 1
 
     @cached_property
     def reads(self) -> NDArray[np.int8]:

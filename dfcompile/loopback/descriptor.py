@@ -132,6 +132,7 @@ class Compute(Header):
     lane:       first lane of the word that is written (pe < simd)
     idle:       cycles to wait after each output, so that its words can be written
     start_1, start_2: what the factors of MUL start from; a factor is its lowest 18 bits, signed
+    root:       row 0 gets floor(sqrt(2**(start_2 + 2 * start_1) / w)), of start_1 bits, w being its sum with the bias, other rows 0
     scale:      the result is clip((word 1 * sum + offset) >> scale_shift, 0, 2**(levels + 1) - 1) plus the bias, of the words of the
                 bank: word 1 has `scale_bits` signed bits, the offset is word 2 and above it word 4; of the sum the lowest 35 bits
     """
@@ -192,11 +193,17 @@ class Compute(Header):
     start_2: int = bits(FACTOR_BITS)
     scale: int = bits(1)
     scale_shift: int = bits(6)
+    root: int = bits(1)
 
     @property
     def taps(self) -> int:
         """Array steps for one output."""
         return (self.passes + 1) * self.kernel_h * self.kernel_w * self.words
+
+    @property
+    def late(self) -> int:
+        """Cycles more that a result takes than others: one for each bit of a root."""
+        return self.start_1 + 1 if self.root else 0
 
     @property
     def outputs(self) -> int:

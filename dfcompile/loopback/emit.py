@@ -172,7 +172,7 @@ class Emitter:
             layer = replace(layer, steps=steps)
         tiles = [(slot, outs, self._shares(layer, passes, outs)) for slot, outs in tile_outs(dst.slots, layer, self.config)]
         bias = correction(layer, storage, dst.channels)
-        if layer.steps is None and dst.planes == 1:
+        if layer.steps is None and dst.planes == 1 and layer.root is None:
             bias = bias - dst.shift
         trees = [tree_words(layer.steps, bias, outs, dst.shift if dst.planes == 1 else 0, self.config) for _, outs, _ in tiles]
         rows = self._rows(layer, any(len(shares) > 1 for *_, shares in tiles))
@@ -329,10 +329,13 @@ class Emitter:
             codes = {"scale": 1, "scale_shift": layer.steps.scaling.shift}
         elif layer.steps and not codes:
             codes = {"twice": int(layer.steps.step == 2)}
+        if layer.root is not None and not d.acc_store:
+            codes |= {"root": 1, "start_1": layer.root[0], "start_2": layer.root[1]}
+        late = replace(d, **codes).late
         return codes | {
             "planes": s.planes - 1, "dst": at, "dst_n": dst.image, "dst_h": layer.place[2] * s.row, "dst_w": layer.place[3] * s.col,
             "dst_p": s.plane if s.planes > 1 else 0, "writes": writes, "lane": slot % config.simd if config.pe < config.simd else 0,
-            "idle": 0 if d.acc_store else max(0, s.planes * writes - d.taps),
+            "idle": 0 if d.acc_store else max(0, late + s.planes * writes - d.taps),
         }  # fmt: skip
 
 
@@ -348,9 +351,9 @@ def _pads(layer: Layer, passes: list[Pass], storage: dict[str, Storage]) -> dict
 
 
 def _starts(layer: Layer, storage: dict[str, Storage]) -> dict[str, int]:
-    """Storage shifts of factors; what makes up the shift of several planes is added as their digits come."""
+    """Storage shifts of factors, of the highest plane; what makes up that of the planes below is added as their digits come."""
     factors = [storage[o.tensor] for o in layer.operands]
-    return {f"start_{i}": s.shift if s.planes == 1 else 0 for i, s in enumerate(factors, 1)}
+    return {f"start_{i}": s.shift >> 8 * (s.planes - 1) for i, s in enumerate(factors, 1)}
 
 
 def _over_channels(d: Compute, s: Storage, config: EngineConfig) -> Compute:

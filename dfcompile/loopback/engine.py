@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -56,14 +57,15 @@ class Engine:
             self._forget(d.inner, d.inner + d.beats // self.config.word_beats)
 
     def compute(self, d: Compute, index: int) -> None:
-        if d.outputs > 1 and not d.acc_store and d.taps + d.idle < (d.planes + 1) * d.writes:
+        if d.outputs > 1 and not d.acc_store and d.taps + d.idle < d.late + (d.planes + 1) * d.writes:
             raise Fault("RESULT", index, "a result comes before the one before it is written")
         x = self._inputs(d, index)
         total = self._sums(d, x)
         if d.acc_store:
             self.acc[: d.outputs] = total
             return
-        self._write(d, self._results(d, total), index)
+        results = self._results(d, total)
+        self._write(d, _roots(d, _wrapped(results, self.config.acc_bits)) if d.root else results, index)
 
     def _forget(self, first: int, end: int) -> None:
         """Words first..end-1 change."""
@@ -180,6 +182,15 @@ def _scaled(d: Compute, total: Ints, bank: Ints, config: EngineConfig) -> Ints:
     else:  # beyond 20 bits every code is clipped
         steps = (np.clip(high, -(1 << 20), 1 << 20) << (LIMB - d.scale_shift)) + ((low & part) >> d.scale_shift)
     return np.asarray(np.clip(steps, 0, (2 << d.levels) - 1))
+
+
+def _roots(d: Compute, results: Ints) -> Ints:
+    """Inverse roots (outputs, pe) of row 0, of 0 all bits set."""
+    roots = np.zeros_like(results)
+    top = 1 << (d.start_2 + 2 * d.start_1)
+    most = (1 << d.start_1) - 1
+    roots[:, 0] = [math.isqrt(top // w) & most if w > 0 else most for w in results[:, 0].tolist()]
+    return roots
 
 
 def _values(d: Compute, x: Array, weights: Ints, bits: int) -> list[Ints]:

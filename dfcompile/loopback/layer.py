@@ -122,7 +122,7 @@ class Layer:
     pad:   code outside the picture
     size:  output height and width
     place: (first row, first column, row step, column step) of the outputs in dst: phases of upsampling
-    ready: whether dst is complete after this layer
+    root:  (bits of the inverse root, exponent of the rest that is started from) where the result is one; see `Compute`
     source: names of nodes of the integer graph
     """
 
@@ -136,6 +136,7 @@ class Layer:
     pad: int = 0
     steps: Steps | None = None
     place: tuple[int, int, int, int] = (0, 0, 1, 1)
+    root: tuple[int, int] | None = None
     source: tuple[str, ...] = ()
 
     def with_steps(self, steps: Steps, dst: str, source: str) -> Layer:

@@ -20,6 +20,7 @@ from dfcompile.ir.intop import (
     IntPad,
     IntPool,
     IntSlice,
+    IntStandardize,
     IntUnfold,
     IntUpsample,
     LookupCode,
@@ -34,6 +35,7 @@ from dfcompile.loopback.expand import expanded
 from dfcompile.loopback.largest import below_max
 from dfcompile.loopback.layer import Kernel, Layer, Operand, Steps, identity
 from dfcompile.loopback.lowered import Lowered
+from dfcompile.loopback.norm import Norm
 from dfcompile.loopback.pack import pack_columns
 from dfcompile.loopback.phase import period, phase
 from dfcompile.loopback.placing import Placing
@@ -221,7 +223,8 @@ class _Lowering(Placing):
 
     def _scales(self, node: Node) -> bool:
         """Whether a node multiplies each channel by a number."""
-        return isinstance(node.op, IntConv) and node.op.window == Window() and node.op.groups == self.tensor(node.outputs[0]).channels
+        ends = {self.tensor(t).channels for t in (node.inputs[0], node.outputs[0])}
+        return isinstance(node.op, IntConv) and node.op.window == Window() and ends == {node.op.groups}
 
     def _is_added(self, t: str) -> bool:
         """Whether a tensor is read by a sum and nothing else, perhaps multiplied first."""
@@ -275,6 +278,19 @@ class _Lowering(Placing):
         self._comparable(node.inputs[0])
         for layer in below_max(self, node, op, self._plain(node.inputs[0], (node.name,))):
             self.add(layer)
+
+    def _standardize(self, node: Node, op: IntStandardize) -> None:
+        """A norm, with the thresholds that alone read it."""
+        norm = Norm(self, node, op, self._plain(node.inputs[0], (node.name,)), self.add)
+        readers = self.readers[node.outputs[0]]
+        if len(readers) == 1 and node.outputs[0] not in self.graph.outputs and isinstance(readers[0].op, ThresholdCode):
+            thresholds, flip = (self.graph.constants[t] for t in readers[0].inputs[1:3])
+            layer = norm.fused(readers[0].op, thresholds, flip, readers[0].outputs[0], readers[0].name)
+            if layer is not None:
+                self.fused.add(readers[0].name)
+                self.add(layer)
+                return
+        self.add(norm.stored())
 
     def _sums_hold(self, lo: int, hi: int) -> bool:
         top = 1 << (self.config.acc_bits - 1)

@@ -151,7 +151,7 @@ class _Replay:
             at = max(at, self.written + 1)
         last = at + d.cycles - d.idle
         words = 1 if d.acc_store else (d.planes + 1) * d.writes
-        self.written = last + self.latency_out + words
+        self.written = last + self.latency_out + d.late + words
         self.free = at + d.cycles
         self.tiles.append(at)
         self.banks.add(at + 1, d)

@@ -70,6 +70,11 @@ class Storage:
         return replace(self, slots=slots, height=h, width=w, col=merged * self.col, row=merged * self.col * w)
 
 
+def shift_of(planes: int) -> int:
+    """What storage takes from a code of several planes: half of each byte but the highest."""
+    return sum(128 << 8 * k for k in range(planes - 1))
+
+
 def slots_of(channels: int, simd: int) -> Ints:
     """Channels in order, the last word filled up with gaps."""
     words = -(-channels // simd)
@@ -86,7 +91,7 @@ def planes_for(lo: int, hi: int, acc_bits: int) -> tuple[int, int]:
         return 1, lo + 128
     most = min(MOST_PLANES, acc_bits // 8)
     for planes in range(2, most + 1):
-        shift = sum(128 << 8 * k for k in range(planes - 1))
+        shift = shift_of(planes)
         top = 128 << 8 * (planes - 1)
         if -top <= lo and hi < top:
             return planes, shift

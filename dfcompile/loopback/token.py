@@ -84,13 +84,15 @@ def add_tokens(steps: Sequence[Step], config: EngineConfig, size: int) -> list[S
 
 
 def _overrunning(steps: Sequence[Step]) -> list[int]:
-    """Tiles whose first result would come while the last one of the tile before is still being written."""
+    """Tiles whose first result would come while the last one of the tile before is still being written, and those around roots."""
     found = []
     before: Compute | None = None
     for i, step in enumerate(steps):
         d = step.descriptor
         if isinstance(d, Compute):
-            if before is not None and not before.acc_store and d.taps + before.idle < (before.planes + 1) * before.writes:
-                found.append(i)
+            if before is not None:
+                overruns = not before.acc_store and d.taps + before.idle < (before.planes + 1) * before.writes
+                if overruns or d.root or before.root:
+                    found.append(i)
             before = d
     return found

@@ -105,16 +105,19 @@ def _reach(descriptors: Sequence[Descriptor]) -> list[Reach]:
 def _prove_results(descriptors: Sequence[Descriptor]) -> None:
     """ValueError where a tile's first result comes while words of the last one of the tile before are still being written."""
     busy = 0  # cycle after which the words of the last result are written
-    start = 0
+    start = rooting = 0
     for i, d in enumerate(descriptors):
         if not isinstance(d, Compute):
             continue
         if d.drain:
             start = max(start, busy)
+        if (d.root or rooting) and not d.drain and start:
+            raise ValueError(f"descriptor {i} may give results while a root is found")
+        rooting = d.root
         first = start + d.taps - 1
         last = start + d.cycles - d.idle - 1
         if not d.acc_store:
             if first < busy:
                 raise ValueError(f"descriptor {i} may give a result before the one of the tile before it is written")
-            busy = last + (d.planes + 1) * d.writes
+            busy = last + d.late + (d.planes + 1) * d.writes
         start += d.cycles

@@ -65,6 +65,7 @@ def check(d: Descriptor, config: EngineConfig, index: int) -> None:
         or d.lane % lanes
         or d.lane >= config.simd
         or not _can_join(d)
+        or (d.root and not _can_root(d, config))
     ):
         raise Fault("RESULT", index, "no such operation, number of bytes or words, or lane")
 
@@ -74,6 +75,12 @@ def _can_step(d: Compute, config: EngineConfig) -> bool:
     if d.scale:
         return config.scale_bits > 0 and not d.lookup and d.scale_shift < config.scaled_bits
     return d.levels <= config.tree_levels and not (d.lookup and d.levels in (0, config.tree_levels))
+
+
+def _can_root(d: Compute, config: EngineConfig) -> bool:
+    """Of a sum that is written, with as many bits as a result has, and a rest that the engine holds."""
+    plain = d.op == AccOp.ADD and not (d.levels or d.scale or d.lookup or d.acc_store)
+    return plain and 1 <= d.start_1 < config.acc_bits and d.start_2 < config.root_bits
 
 
 def _can_join(d: Compute) -> bool:

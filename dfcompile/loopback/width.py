@@ -8,9 +8,10 @@ from functools import lru_cache
 import numpy as np
 
 from dfcompile.ir.graph import Graph
-from dfcompile.ir.intop import IntAdd, ThresholdCode
+from dfcompile.ir.intop import IntAdd, IntStandardize, ThresholdCode
 from dfcompile.ir.requantization import Requantization, requantize
-from dfcompile.loopback.config import MOST_SCALE_BITS, EngineConfig
+from dfcompile.loopback.config import LEAST_ROOT_BITS, MOST_ROOT_BITS, MOST_SCALE_BITS, EngineConfig
+from dfcompile.loopback.root import inverse_root
 from dfcompile.loopback.storage import Ints
 
 SCALED_CODES = range(5, 17)
@@ -51,12 +52,18 @@ def _fit(values: list[int], bits: int) -> bool:
 
 def weight_bits(graphs: Sequence[Graph]) -> int:
     """2, 4 or 8: what the weights of all convolutions and the factors of additions need; 8 when some are wider, or bytes of a stream."""
-    if any(n.op.kind == "int_matmul" for g in graphs for n in g.nodes):
+    if any(n.op.kind in ("int_matmul", "standardize") for g in graphs for n in g.nodes):
         return 8
     convolutions = [g.constants[n.inputs[1]] for g in graphs for n in g.nodes if n.op.kind == "int_conv"]
     factors = [np.array(n.op.factors) for g in graphs for n in g.nodes if isinstance(n.op, IntAdd)]
     worst = max((_bits(w) for w in (*convolutions, *factors)), default=2)
     return next((b for b in (2, 4, 8) if b >= worst), 8)
+
+
+def root_bits(graphs: Sequence[Graph]) -> int:
+    """Bits in which the inverse roots of norms are found; 0 where there are none, or more than an engine has."""
+    found = [inverse_root(n.op, g.tensors[n.inputs[0]]).width for g in graphs for n in g.nodes if isinstance(n.op, IntStandardize)]
+    return min(MOST_ROOT_BITS, max(LEAST_ROOT_BITS, *found)) if found else 0
 
 
 def scale_bits(graphs: Sequence[Graph]) -> int:

@@ -28,6 +28,7 @@ ENGINE = {
     "weight_bits": "widest weight",
     "acc_bits": "width of a sum",
     "scale_bits": "widest multiplier of a requantization, 0 without",
+    "root_bits": "width in which inverse roots are found, 0 without",
     "bus_bits": "width of the memory bus",
     "batch": "frames of a run",
 }

@@ -158,7 +158,9 @@ def test_repack_moves_by_constants() -> None:
 
 
 @pytest.mark.parametrize(
-    "config", [EngineConfig(), EngineConfig(pe=4, simd=8, tree_levels=5, acc_bits=64, scale_bits=48)], ids=["counts", "scales"]
+    "config",
+    [EngineConfig(), EngineConfig(pe=4, simd=8, tree_levels=5, acc_bits=64, scale_bits=48, root_bits=90)],
+    ids=["counts", "scales"],
 )
 def test_the_loopback_engine(config: EngineConfig) -> None:
     assert check_engine(config) == []

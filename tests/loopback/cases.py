@@ -22,6 +22,7 @@ from dfcompile.ir.intop import (
     IntPad,
     IntPool,
     IntSlice,
+    IntStandardize,
     IntUpsample,
     LookupCode,
     ThresholdCode,
@@ -310,13 +311,27 @@ def shares() -> Net:
         IntNormalize(3, 1, 3, 0, "half_down"), n.node(LookupCode(0), n.node(IntBelowMax(15), "x"), table=4096 >> np.arange(16)[None])
     )
     c = n.node(IntNormalize(9, 2, 5, 1, "up"), "z")
-    n.outs = (n.conv(a, 5), b, c, n.node(IntBelowMax(450), "y"), n.node(IntNormalize(1, 1, 1, 0, "down"), "z"))  # type: ignore[attr-defined]
+    d = n.node(IntNormalize(9, 2, 5), n.conv(n.conv("z", 4, top=1), 1, top=0))
+    n.outs = (n.conv(a, 5), b, c, d, n.node(IntBelowMax(450), "y"), n.node(IntNormalize(1, 1, 1, 0, "down"), "z"))  # type: ignore[attr-defined]
+    return n
+
+
+def norms() -> Net:
+    """Rows over the root of their squares, with and without their mean, before thresholds that rise and fall, before a layer, at the
+    end; of one channel, of codes of two bytes.
+    """
+    n = Net(22, x=((3, 2, 21), -8, 7), y=((2, 3, 9), 0, 200), z=((2, 2, 1), -3, 3))
+    a = n.node(IntStandardize(True, 14, 6, 5, 3), "x")
+    b = n.node(ThresholdCode(3, -4), a, t=np.sort(n.rng.integers(-300, 300, (21, 7)), axis=1), f=n.rng.random(21) < 0.5)
+    c = n.node(IntStandardize(False, 13, 3), "y")
+    d = n.node(IntStandardize(True, 12, 1, 7), n.node(IntAdd((1, -1)), "y", n.conv("y", 9, top=1)))
+    n.outs = (a, n.conv(b, 5), n.steps(c, 4), n.conv(d, 3, top=1), n.node(IntStandardize(False, 9, 0), "z"))  # type: ignore[attr-defined]
     return n
 
 
 MAKERS = (
     convolutions, branches, pools, flattened, cut, transposed, positions, products, tables, wide, least_codes, requantized, partial,
-    matrices, shares,
+    matrices, shares, norms,
 )  # fmt: skip
 CASES: dict[str, Callable[[], Net]] = {f.__name__: f for f in MAKERS}
 

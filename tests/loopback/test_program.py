@@ -23,12 +23,14 @@ from tests.loopback.cases import CASES, Net, outputs, sixteen_bits, very_wide
 from tests.loopback.resnet import resnet
 
 SHAPES = {
-    "square": EngineConfig(pe=8, simd=8, act_words=1024, weight_words=128, acc_words=64, scale_bits=28),
-    "tall": EngineConfig(pe=32, simd=8, act_words=2048, weight_words=64, acc_words=64),
-    "wide": EngineConfig(pe=4, simd=16, act_words=1024, weight_words=64, acc_words=64, tree_banks=4, tree_levels=5, scale_bits=32),
-    "small": EngineConfig(pe=8, simd=8, act_words=256, weight_words=16, acc_words=64),
-    "deep": EngineConfig(pe=8, simd=8, act_words=1024, weight_words=128, acc_words=64, acc_bits=64, scale_bits=48),
-    "tiny": EngineConfig(pe=8, simd=8, act_words=128, weight_words=32, acc_words=64),
+    "square": EngineConfig(pe=8, simd=8, act_words=1024, weight_words=128, acc_words=64, scale_bits=28, root_bits=66),
+    "tall": EngineConfig(pe=32, simd=8, act_words=2048, weight_words=64, acc_words=64, root_bits=66),
+    "wide": EngineConfig(
+        pe=4, simd=16, act_words=1024, weight_words=64, acc_words=64, tree_banks=4, tree_levels=5, scale_bits=32, root_bits=66
+    ),
+    "small": EngineConfig(pe=8, simd=8, act_words=256, weight_words=16, acc_words=64, root_bits=66),
+    "deep": EngineConfig(pe=8, simd=8, act_words=1024, weight_words=128, acc_words=64, acc_bits=64, scale_bits=48, root_bits=66),
+    "tiny": EngineConfig(pe=8, simd=8, act_words=128, weight_words=32, acc_words=64, root_bits=66),
 }
 
 

@@ -36,7 +36,6 @@ REFUSALS = {"unequal-scales", "no-code-for-zero", "not-quantized", "not-monotone
 MAKERS: dict[str, Callable[[int, int], tuple[Any, tuple[int, ...]]]] = {
     "qonnx": random_model, "int8": random_int8_model, "blocks": random_blocks,
 }  # fmt: skip
-ENGINE_MAKERS = ("qonnx", "int8")
 Codes = dict[str, np.ndarray]
 
 
@@ -106,7 +105,7 @@ def test_random_networks_are_exact(seed: int, size: int, maker: str, tmp_path_fa
     assume(check(seed, size, tmp_path_factory.mktemp("random"), maker))
 
 
-@pytest.mark.parametrize("maker", ENGINE_MAKERS)
+@pytest.mark.parametrize("maker", MAKERS)
 @examples(40, 1000, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10**9), size=st.integers(1, 7))
 def test_random_networks_are_exact_on_the_engine(seed: int, size: int, maker: str, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -19,7 +19,7 @@ from dfcompile.loopback.lower import lower
 from dfcompile.loopback.predict import predict
 from dfcompile.loopback.search.bound import Work, work
 from dfcompile.loopback.traffic import layer_traffic
-from dfcompile.loopback.width import scale_bits, weight_bits
+from dfcompile.loopback.width import root_bits, scale_bits, weight_bits
 from dfcompile.tasks.pool import Pool, inline
 from dfcompile.tasks.task import Task, gather
 
@@ -89,7 +89,7 @@ def widths(graphs: Sequence[Graph]) -> dict[str, int]:
     more, 64, and `tree_levels`, the fewest beside requantizations that take no more layers than the most.
     """
     scale = scale_bits(graphs)
-    found = {"weight_bits": weight_bits(graphs), "scale_bits": scale, "acc_bits": 64 if scale > 32 else 32}
+    found = {"weight_bits": weight_bits(graphs), "scale_bits": scale, "root_bits": root_bits(graphs), "acc_bits": 64 if scale > 32 else 32}
     refused = [g for g in graphs if lower(g, EngineConfig(**found)).problems]
     if any(lower(g, EngineConfig(**found | {"acc_bits": 64})).problems != lower(g, EngineConfig(**found)).problems for g in refused):
         found["acc_bits"] = 64
