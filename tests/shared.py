@@ -19,3 +19,7 @@ def manifest() -> list[dict[str, Any]]:
         return []
     models = json.loads(path.read_text(encoding="utf-8"))["models"]
     return models if isinstance(models, list) else [{**entry, "name": name} for name, entry in models.items()]
+
+
+MODELS2 = MODELS.parent / "models2"
+needs_models2 = pytest.mark.skipif(not (MODELS2 / "manifest.json").exists(), reason="no ../shared/models2 beside this checkout")
