@@ -17,14 +17,12 @@ from dfcompile.run.loopback import run_loopback
 from dfcompile.streamline.pipeline import Streamlined
 from tests.shared import MODELS2, needs_models2
 
-ENGINE = EngineConfig(
-    pe=16, simd=16, act_words=8192, weight_words=512, acc_words=512, acc_bits=64, scale_bits=48, root_bits=96
-)  # fmt: skip
+ENGINE = EngineConfig(pe=16, simd=16, act_words=8192, weight_words=512, acc_words=512, acc_bits=64, scale_bits=48, root_bits=96)
 SMALL = ("n_layernorm", "n_rmsnorm", "n_groupnorm", "m_mixer", "o_elman_unrolled")
 LARGE = (
     "n_instancenorm", "n_layernorm_decomp_qcdq", "n_softmax", "m_attn1", "m_attn1_qcdq", "m_attn_causal_inf", "m_mha_ln_gelu",
-    "m_mha_ln_gelu_qcdq_dyn", "m_mha_relu_noln", "m_vit_mean", "m_vit_mean_dyn", "o_elman_unrolled_qcdq", "o_gru_unrolled", "o_lstm_brevitas",
-    "o_lstm_unrolled", "o_lstm_unrolled_dyn", "o_scan_elman",
+    "m_mha_ln_gelu_qcdq_dyn", "m_mha_relu_noln", "m_vit_mean", "m_vit_mean_dyn", "o_elman_unrolled_qcdq", "o_gru_unrolled",
+    "o_lstm_brevitas", "o_lstm_unrolled", "o_lstm_unrolled_dyn", "o_scan_elman",
 )  # fmt: skip
 NAMES = (*SMALL, *(pytest.param(n, marks=pytest.mark.full) for n in LARGE))
 
