@@ -62,7 +62,7 @@ module dfc_lb_check #(
   assign weight_bad = (32'd1 << compute_i.width) > WeightBits || 32'(compute_i.weight) >= WeightWords;
   // The root of a sum that is written.
   assign root_bad   = compute_i.root && (compute_i.op != 3'(`DFC_LB_ACC_OP_ADD) || compute_i.levels != '0 || compute_i.scale || compute_i.lookup
-      || compute_i.acc_store || compute_i.start_1 == '0 || 32'(compute_i.start_1) >= AccBits || 32'(compute_i.start_2) >= RootBits);
+      || compute_i.acc_store || compute_i.start_1 == '0 || 32'(compute_i.start_1) >= AccBits || 32'(compute_i.start_2) + 32'd1 > RootBits);
   assign result_bad = join_bad || root_bad || 32'(compute_i.planes) >= AccBits / 8 || compute_i.writes == '0 || 32'(compute_i.writes) > Words
       || (32'(compute_i.lane) & (Lanes - 1)) != 0 || 32'(compute_i.lane) >= Simd;
 
