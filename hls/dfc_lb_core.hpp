@@ -71,14 +71,9 @@ struct LbCore {
   ap_uint<7> lane;
   lb_count_t result_tile;
   bool writing, result_last;
+  LbRoot<AccBits, RootBits> root;
   ap_uint<24> made_at;  // of the output that the array has just completed
   bool made_last;
-
-  // The root that is found, a bit in a step, of the result of row 0.
-  using Rest = ap_uint<max_of(RootBits, 1)>;
-  Rest rest, root_step, root_of;
-  ap_int<AccBits> root;
-  ap_uint<index_bits(AccBits + 1)> rooting;
 
   // Stores: the block under way.
   LbHead<LbTransfer> store_head;
@@ -95,7 +90,7 @@ struct LbCore {
     still = 0;
     quiet = LbSettle;
     ended = load_head.valid = compute_head.valid = store_head.valid = walking = writing = storing = closing = false;
-    rooting = 0;
+    root.left = 0;
     record_first = 0;
     record_count = 0;
     load_done = 0;
@@ -155,7 +150,7 @@ struct LbCore {
     }
     const bool made = stepping && compute(codes[bank], looks, weights, kept);
     if (resting) wait--;
-    const bool roots = RootBits > 0 && rooting > 0;
+    const bool roots = root.left > 0;
 
     // One write of each bank: the result's, else the load's.
     const bool puts = writing;
@@ -172,7 +167,7 @@ struct LbCore {
       end_bus_word();
       moved = true;
     }
-    if (roots) find_root_bit();
+    if (roots) writing = root.find(values);
     if (made) finish_output(tree);
     ap_uint<1> pulse = 0;
     if (lb_poll(written, pulse)) {
@@ -293,19 +288,12 @@ struct LbCore {
   // The output that the array has just completed goes to the writer.
   void finish_output(const Tree& tree) {
     DFC_INLINE
-    if (writing || rooting > 0) fault(error_code_result, tile);
+    if (writing || root.left > 0) fault(error_code_result, tile);
     for (int row = 0; row < Pe; row++) {
       DFC_UNROLL
       values[row] = lb_result<TreeLevels, ScaleBits>(d, joined[row], tree, row);
     }
-    writing = error == error_code_none;
-    if (RootBits > 0 && writing && d.root == 1) {
-      writing = false;
-      rooting = d.start_1;
-      rest = Rest(1) << int(d.start_2);
-      root_of = root_step = Rest(ap_uint<AccBits>(values[0]));
-      root = 0;
-    }
+    writing = error == error_code_none && !root.start(d, values[0]);
     result_last = made_last;
     result_signals = d.signals;
     result_tile = tile;
@@ -316,23 +304,6 @@ struct LbCore {
     planes = d.planes;
     words = d.writes;
     lane = d.lane;
-  }
-
-  // One bit of the root, as in dfc_inverse_root.sv; behind the last one it is the result.
-  void find_root_bit() {
-    DFC_INLINE
-    const Rest lifted = rest << 2, twice = root_step << 1;
-    const bool one = lifted >= root_step;
-    rest = one ? Rest(lifted - root_step) : lifted;
-    root_step = one ? Rest(twice + root_of + Rest(root_of << 1)) : Rest(twice - root_of);
-    root = ap_int<AccBits>(root << 1) + (one ? 1 : 0);
-    rooting--;
-    if (rooting > 0) return;
-    for (int row = 0; row < Pe; row++) {
-      DFC_UNROLL
-      values[row] = row == 0 ? root : ap_int<AccBits>(0);
-    }
-    writing = true;
   }
 
   // A word of a result, a plane of the codes of `Lanes` rows, goes to `to`, or a loaded bus word to `at`: of each half and lane there is one
@@ -419,12 +390,9 @@ struct LbCore {
       fault(error_code_timeout, tile);
       still = 0;
     }
-    if (error != error_code_none) {
-      walking = writing = false;
-      rooting = 0;
-    }
+    if (error != error_code_none) walking = writing = root.stop();
     const bool waiting = loads_taken != compute_head.queued.loads || stores_taken != compute_head.queued.stores;
-    return ended && !waiting && !walking && !writing && rooting == 0 && record_count == 0 && !closing;
+    return ended && !waiting && !walking && !writing && root.left == 0 && record_count == 0 && !closing;
   }
 };
 

@@ -134,6 +134,48 @@ inline ap_uint<16> lb_scaled(const LbCompute& d, const ap_int<AccBits>& sum, con
   return steps < 0 ? ap_uint<16>(0) : steps > ap_int<Bits>(top) ? top : ap_uint<16>(steps);
 }
 
+// The root of the result of row 0, a bit in a step, as in dfc_inverse_root.sv.
+template <int AccBits, int RootBits>
+struct LbRoot {
+  using Rest = ap_uint<max_of(RootBits, 1)>;
+  Rest rest, step, of;
+  ap_uint<AccBits> root;
+  ap_uint<index_bits(AccBits + 1)> left;  // bits
+
+  // Whether a result is a root, which is then begun.
+  bool start(const LbCompute& d, const ap_int<AccBits>& value) {
+    DFC_INLINE
+    if (RootBits == 0 || d.root == 0) return false;
+    left = d.start_1;
+    rest = Rest(1) << int(d.start_2);
+    of = step = Rest(ap_uint<AccBits>(value));
+    root = 0;
+    return true;
+  }
+  // One bit; behind the last one the root takes the place of the result, and nothing that of other rows.
+  template <int Pe>
+  bool find(ap_int<AccBits> (&values)[Pe]) {
+    DFC_INLINE
+    const Rest lifted = rest << 2, twice = step << 1;
+    const bool one = lifted >= step;
+    rest = one ? Rest(lifted - step) : lifted;
+    step = one ? Rest(twice + of + Rest(of << 1)) : Rest(twice - of);
+    root = ap_uint<AccBits>(root << 1) + (one ? 1 : 0);
+    left--;
+    if (left > 0) return false;
+    for (int row = 0; row < Pe; row++) {
+      DFC_UNROLL
+      values[row] = row == 0 ? ap_int<AccBits>(root) : ap_int<AccBits>(0);
+    }
+    return true;
+  }
+  // Nothing is found any more.
+  bool stop() {
+    left = 0;
+    return false;
+  }
+};
+
 // The code or sum of one row: thresholds in search order, a table by their count, a requantization, or the bias.
 template <int TreeLevels, int ScaleBits, int TreeBanks, int Pe, int AccBits>
 inline ap_int<AccBits> lb_result(const LbCompute& d, const ap_int<AccBits>& sum, const LbTree<TreeLevels - 1, TreeBanks, Pe, AccBits>& tree, int row) {
