@@ -300,15 +300,7 @@ def _best_engine(best: dict[str, Any], gap: float) -> None:
     click.echo(f"best: {parameters}: {best['cycles']:,} cycles; {proof}")
 
 
-@cli.command()
-@out_argument
-def report(out: Path) -> None:
-    """Write OUT/report.html: pipeline, cycles and resources, FIFO occupancy, roofline in one file."""
-    from dfcompile.mode.page import write_report
-
-    click.echo(write_report(out))
-
-
+cli.add_command(quality.report)
 cli.add_command(quality.quantize)
 cli.add_command(quality.evaluate)
 cli.add_command(quality.compare)

@@ -105,6 +105,30 @@ def compare(model: Path, out: Path, inputs: tuple[Path, ...], engine: str, svg: 
     return 0 if found.equal else 1
 
 
+@click.command()
+@out_argument
+@click.argument("other", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.html",
+    help="Where the page of two builds goes. Default: comparison.html.",
+)  # fmt: skip
+def report(out: Path, other: Path | None, output: Path | None) -> None:
+    """Write OUT/report.html: pipeline, cycles and resources, FIFO occupancy, roofline in one file. Of two builds, a page side by side."""
+    from dfcompile.mode.page import draw_pair, write_report
+
+    if other is None:
+        if output:
+            raise click.UsageError("-o is for the page of two builds; the report of one is in its folder")
+        click.echo(write_report(out))
+        return
+    target = output or Path("comparison.html")
+    with new_files([target]) as (file,):
+        text = draw_pair(out, other)
+        with writing(str(target)):
+            file.write(text.encode("utf-8", errors="replace"))
+    click.echo(target)
+
+
 def _show(name: str, found: dict[str, Any]) -> None:
     shares = [("top-1", found["top1"]), ("top-5", found["top5"]), ("agreement with the float model", found["agreement"])]
     text = ", ".join(f"{what} {share:.2%}" for what, share in shares if share is not None)

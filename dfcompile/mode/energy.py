@@ -24,6 +24,7 @@ from dfcompile.ir.types import IntType
 from dfcompile.loopback.program import Program
 from dfcompile.loopback.traffic import LayerTraffic
 from dfcompile.units.base import Stream, Unit, unit_of
+from dfcompile.units.parts.mac_unit import MacUnit
 
 FRAMES = 2
 """Of random codes, that a build's activity is of."""
@@ -122,7 +123,7 @@ def frames_of(codes: Mapping[str, Array] | None) -> str:
 
 def bit_operations(units: Iterable[Unit]) -> int:
     """Multiplications by constants of a frame, each as bits of the input times bits of the weight."""
-    return sum(u.macs * u.parameters()["InBits"] * u.parameters()["WeightBits"] for u in units if u.macs)
+    return sum(u.macs * u.inputs[0].dtype.bits * u.weight_dtype.bits for u in units if isinstance(u, MacUnit))
 
 
 def integer_bit_operations(graph: Graph) -> int:

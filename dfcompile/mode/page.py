@@ -36,3 +36,20 @@ def draw_report(made: Accelerator, out: Path) -> str:
         return made.page()
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, jinja2.TemplateError) as e:
         raise bad_build(out, SchemaError(f"report.json: it lacks the numbers of this report: {type(e).__name__}: {e}")) from e
+
+
+def draw_pair(first: Path, second: Path) -> str:
+    """The page of two saved builds side by side. CompileError where one is none, or its report.json is not what the page shows."""
+    from dfcompile.mode.saved import load
+    from dfcompile.report.pair import render_pair
+
+    names = (first.resolve().name, second.resolve().name)
+    if names[0] == names[1]:
+        names = (str(first), str(second))
+    reports = load(first).report, load(second).report
+    for out, report in zip((first, second), reports, strict=True):
+        try:
+            render_pair(names, (report, report))
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as e:
+            raise bad_build(out, SchemaError(f"report.json: it lacks the numbers of this report: {type(e).__name__}: {e}")) from e
+    return render_pair(names, reports)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit
 from dfcompile.units.parts.arithmetic import hls_arithmetic, mac_modules
 
@@ -13,6 +14,7 @@ class MacUnit(Unit):
 
     fold_fields: ClassVar[tuple[str, ...]] = ("pe", "simd")
     weights: Array
+    weight_dtype: IntType
     pe: int
     simd: int
     arithmetic: str
