@@ -25,6 +25,7 @@ from dfcompile.units.matmul import Matmul
 from dfcompile.units.multiply import Multiply
 from dfcompile.units.mvtu import Mvtu
 from dfcompile.units.normalize import Normalize
+from dfcompile.units.parts.carry import CARRY
 from dfcompile.units.parts.sparse_form import PATTERNS
 from dfcompile.units.pool import Pool
 from dfcompile.units.repack import Repack
@@ -339,8 +340,18 @@ def _norms() -> Iterator[Unit]:
     yield standardize("u4", (1, 8, 8), True, 18, 4, 8)
 
 
+def _chains() -> Iterator[Unit]:
+    """Sums on carry chains."""
+    for arithmetic in CARRY:
+        yield mvtu("b", "b", "b", 16, 288, 4, 32, arithmetic=arithmetic)
+        yield mvtu("u2", "s2", "u2", 16, 144, 4, 16, arithmetic=arithmetic)
+        yield mvtu("u4", "s4", "u4", 16, 72, 4, 9, arithmetic=arithmetic)
+        yield mvtu("s8", "s8", "", 8, 64, 2, 4, arithmetic=arithmetic, weight_style="bram")
+        yield vvtu("u4", "s4", "u4", 32, 9, 4, arithmetic=arithmetic)
+
+
 def sweep() -> dict[str, Unit]:
     """Name -> unit; the names tell what varies."""
-    parts = (_mvtus, _others, _movers, _more, _padded, _scaled, _products, _rows, _tables, _sparse, _norms)
+    parts = (_mvtus, _others, _movers, _more, _padded, _scaled, _products, _rows, _tables, _sparse, _norms, _chains)
     units = [u for part in parts for u in part()]
     return {f"{u.kind}{i:02d}": u for i, u in enumerate(units)}

@@ -46,7 +46,7 @@ def table(family: str, types: list[str]) -> None:
         most = STEPS * simd * ((1 << bits) - 1) * (1 << (bits - 1))
         acc = IntType.holding(0, STEPS * simd) if bits == 1 else IntType.holding(-most, most)
         products = Products(IntType(bits), IntType(bits, signed=bits > 1), bits == 1, acc)
-        for arithmetic in arithmetics(products, family, CARRY):
+        for arithmetic in arithmetics(products, family, CARRY, PE):
             files = library_files(folder, ["dfc_sums.sv", *mac_modules(arithmetic)])
             texts = (*((f, (folder / f).read_text()) for f in files), ("top.sv", top(bits, simd, acc.bits, arithmetic)))
             area, default = (Synthesis(texts, (), "top", family, d).run() for d in (False, True))

@@ -1,5 +1,6 @@
 // Sums of products: Pe lanes of Simd products a step, and of the steps up to one with last_i. It never stalls.
-// Arithmetic: 0 the tool's choice, 1 LUTs, 2 DSP slices, 3 and 4 carry chains of AMD's CARRY4 and CARRY8 (dfc_dot_carry).
+// Arithmetic: 0 the tool's choice, 1 LUTs, 2 DSP slices, 3 and 4 carry chains of AMD's CARRY4 and CARRY8 (dfc_dot_carry),
+// 5 DSP slices that have several products each (dfc_dots_packed).
 // Latency from a last step's cycle to its sums: 1 + DotLatency + Accumulate; one step a cycle.
 module dfc_sums #(
   parameter int unsigned Pe           = 1,
@@ -32,6 +33,8 @@ module dfc_sums #(
   localparam int unsigned PopLatency  = 1 + ((Simd > 3) ? 1 : 0) + $clog2((Simd + 8) / 9);
   localparam int unsigned TreeLatency = $clog2(Simd);
   localparam bit Carry                = Arithmetic == 3 || Arithmetic == 4;
+  localparam bit Packed               = Arithmetic == 5;
+  localparam int unsigned Pack        = (25 - WeightBits - 1) / (XBits + WeightBits) + 1;  // products whose weights are one operand of 25 bits
   function automatic int unsigned carry_levels();  // rows that add three leave two numbers of the pairs of terms
     int unsigned left = (Simd * WeightBits + 1) / 2, levels = 0;
     while (left > 2) begin
@@ -46,6 +49,10 @@ module dfc_sums #(
 
   if (Pe < 1 || Terms < Simd || (InputLanes != 1 && InputLanes != Pe) || (Carry && Steps == 0)) begin : gen_check
     $fatal(1, "dfc_sums: Pe must be at least 1, Simd at most Terms, InputLanes be 1 or Pe, and carry chains know the Steps of a sum");
+  end
+
+  if (Packed && (Planar || Gated || InBipolar != 0 || InputLanes != 1 || Pack < 2 || InBits > 17)) begin : gen_check_packed
+    $fatal(1, "dfc_sums: packed products are of lanes with the same inputs, and two weights and a product fit 25 bits");
   end
 
   // A step and its last flag on their way to the dot products' results: [0] with the operands.
@@ -78,15 +85,22 @@ module dfc_sums #(
     end
   end else begin : gen_plain
     logic [Pe*AccBits-1:0] sum;
+    if (Packed) begin : gen_packed
+      dfc_dots_packed #(
+        .Pe(Pe), .Simd(Simd), .XBits(InBits), .XSigned(InSigned), .WBits(WeightBits), .WSigned(WeightSigned), .Pack(Pack), .SumBits(AccBits)
+      ) u_dots (.clk_i, .inputs_i(inputs_i[Simd*InBits-1:0]), .weights_i, .sums_o(sum));
+    end
     for (genvar p = 0; p < int'(Pe); p++) begin : gen_lane
-      localparam int unsigned Source = (InputLanes == 1) ? 0 : p;
-      dfc_dot #(
-        .Simd(Simd), .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar), .WeightBits(WeightBits), .WeightSigned(WeightSigned),
-        .Xnor(Xnor), .Arithmetic(Arithmetic), .PlaneLimit(PlaneLimit), .SumBits(AccBits)
-      ) u_dot (
-        .clk_i, .inputs_i(inputs_i[Source*Simd*InBits +: Simd*InBits]), .weights_i(weights_i[p*Simd*WeightBits +: Simd*WeightBits]),
-        .sum_o(sum[p*AccBits +: AccBits])
-      );
+      if (!Packed) begin : gen_dot
+        localparam int unsigned Source = (InputLanes == 1) ? 0 : p;
+        dfc_dot #(
+          .Simd(Simd), .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar), .WeightBits(WeightBits), .WeightSigned(WeightSigned),
+          .Xnor(Xnor), .Arithmetic(Arithmetic), .PlaneLimit(PlaneLimit), .SumBits(AccBits)
+        ) u_dot (
+          .clk_i, .inputs_i(inputs_i[Source*Simd*InBits +: Simd*InBits]), .weights_i(weights_i[p*Simd*WeightBits +: Simd*WeightBits]),
+          .sum_o(sum[p*AccBits +: AccBits])
+        );
+      end
       if (Accumulate) begin : gen_accumulate
         // Two registers: one restarts at 0 after a last step (its synchronous reset costs no logic), one keeps the result.
         logic [AccBits-1:0] partial_q, total_d, total_q;

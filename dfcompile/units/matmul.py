@@ -242,7 +242,7 @@ class Matmul(Unit):
 
     def styles(self, family: str) -> Iterator[dict[str, str]]:
         counted = threshold_styles(self._counting.size, self._folds[0]) if self._counting else ("auto",)
-        for arithmetic in arithmetics(self.form.products, family, CARRY):
+        for arithmetic in arithmetics(self.form.products, family, CARRY, self.pe):
             for style in counted:
                 yield {"threshold_style": style, "arithmetic": arithmetic}
 

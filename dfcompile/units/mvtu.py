@@ -19,6 +19,7 @@ from dfcompile.units.parts.adder_graph import Sums
 from dfcompile.units.parts.arithmetic import (
     ARITHMETIC_CODES,
     GRAPH,
+    PACKED,
     MacForm,
     mac_form,
     mac_styles,
@@ -57,8 +58,7 @@ class Mvtu(MacUnit):
                   too, and of each 4 inputs a row, which has no more weights than that, multiplies 2
     run:          elements of a vector that belong together (a window's tap, a pixel), a divisor of mw; 0: mw
     weight_style, threshold_style: "auto", "lut", "lutram", "bram" or "uram"; thresholds with a scaling also "multiply" or "shift_add"
-    arithmetic:   "auto", "lut", "dsp", "carry4" or "carry8"; "graph": adders of the constant weights, for a single group with all rows and
-                  columns at once
+    arithmetic:   "auto", "lut", "dsp", "packed", "carry4", "carry8"; "graph": adders of constants, one group, all rows and columns at once
     scaling:      the thresholds as a requantization, equal to them on every sum that occurs; or None
     """
 
@@ -95,8 +95,10 @@ class Mvtu(MacUnit):
             raise ValueError(f"there is no way '{self.zeros}' with zeros")
         if self.zeros != KEEP and (self.arithmetic == GRAPH or self.weight_dtype.bipolar or groups > 1):
             raise ValueError("words of zeros are skipped of one group of weights, which have a 0, and are multiplied")
-        if self.zeros != KEEP and self.arithmetic in CARRY:
-            raise ValueError("the sums of a carry chain are of as many steps each, and no words are skipped")
+        if self.zeros != KEEP and self.arithmetic in (*CARRY, PACKED):
+            raise ValueError("sums on carry chains are of as many steps each, packed products of the same inputs: no words are skipped")
+        if self.arithmetic == PACKED and self.form.products.pack < 2:
+            raise ValueError(f"two products of {self.in_dtype} and {self.weight_dtype} do not fit a slice, or are smaller without one")
         if self.run and mw % self.run:
             raise ValueError(f"runs of {self.run} elements do not divide the {mw} columns")
         if self.zeros in PATTERNS:
@@ -308,8 +310,8 @@ class Mvtu(MacUnit):
 
     def styles(self, family: str) -> Iterator[dict[str, str]]:
         groups, nf, _ = self._folds
-        chains = CARRY if self.zeros == KEEP else ()
-        return mac_styles(self.form, self._depth, groups * nf, family, chains)
+        chains, together = ((), 1) if self.sparse else (CARRY, self.pe if self._depth > 1 else 1)
+        return mac_styles(self.form, self._depth, groups * nf, family, chains, together)
 
     def own_styles(self) -> Iterator[dict[str, str]]:
         if self.is_whole and self.zeros == KEEP and self.weights.size <= GRAPH_WEIGHTS:

@@ -45,6 +45,17 @@ FAULTS = [
 ]
 
 
+@pytest.mark.parametrize(("x", "w"), [("u3", "s3"), ("s3", "s3"), ("s3", "u3")])
+def test_packed_products_are_plain_sums(x: str, w: str, tmp_path: Path) -> None:
+    """Every pair of weights with every input."""
+    assert prove("sums_bench", {**parameters(x, w, 1, 2, "packed"), "Pe": 3}, tmp_path) == Verdict()
+
+
+def test_a_field_that_is_not_corrected_is_found(tmp_path: Path) -> None:
+    changed = mutated(tmp_path, "dfc_dots_packed", " + Field'(product_q[p*Field-1])", "")
+    assert prove("sums_bench", {**parameters("s3", "s3", 1, 2, "packed"), "Pe": 2}, tmp_path, [changed]).falls
+
+
 @pytest.mark.parametrize(("old", "new"), FAULTS)
 def test_a_fault_is_found(old: str, new: str, tmp_path: Path) -> None:
     changed = mutated(tmp_path, "dfc_dot_carry", old, new)

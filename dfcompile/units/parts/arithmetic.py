@@ -27,8 +27,11 @@ from dfcompile.units.parts.carry import CARRY, carry_levels
 from dfcompile.units.parts.thresholding import SCALED, SCALED_BITS, Thresholding, ThresholdSize
 
 PLANE_LIMIT = 6
-ARITHMETIC_CODES = {"auto": 0, "lut": 1, "dsp": 2, "carry4": 3, "carry8": 4}
-"""What multiplies: chosen by the widths, LUTs, DSP slices, LUTs on carry chains."""
+PACKED = "packed"
+PACK_BITS = 25
+"""Of the wide operand of a slice: DSP48E1 has no more, and DSP48E2's two further bits fit no further product of 4 or 8 bits."""
+ARITHMETIC_CODES = {"auto": 0, "lut": 1, "dsp": 2, "carry4": 3, "carry8": 4, "packed": 5}
+"""What multiplies: chosen by the widths, LUTs, DSP slices, LUTs on carry chains, DSP slices that have several products each."""
 _DEEP_STAGE = 128  # entries of a threshold stage from which block RAM is worth a thought
 
 
@@ -64,12 +67,19 @@ class Products:
         x, w = self.factors
         return self.xnor or (x == 1 and not self.x.signed) or (w == 1 and not self.w.signed)
 
+    @property
+    def pack(self) -> int:
+        """Products of one input that a slice has, their weights one operand of 25 bits; 1 where it has no more than one."""
+        x, w = self.factors
+        plain = self.planar or self.gated or self.x.bipolar or x > 17
+        return 1 if plain else max(1, (PACK_BITS - w - 1) // (x + w) + 1)
+
     def in_dsp(self, arithmetic: str, family: str) -> bool:
         """Whether products go into DSP slices: synthesis puts none of few bits there."""
         if self.planar or self.gated or arithmetic in ("lut", *CARRY):
             return False
         dsp = FAMILIES[family].dsp
-        return dsp is not None and sum(self.factors) >= dsp.least
+        return dsp is not None and (arithmetic == PACKED or sum(self.factors) >= dsp.least)
 
     def dot_latency(self, simd: int, arithmetic: str) -> int:
         """Cycles from operands to their sum in `dfc_dot`, or to the last row of `dfc_dot_carry`."""
@@ -157,21 +167,26 @@ def threshold_styles(counting: ThresholdSize, folds: int) -> tuple[str, ...]:
     return compared + (SCALED if counting.scaling and counting.out >= SCALED_BITS else ())
 
 
-def mac_styles(form: MacForm, words: int, folds: int, family: str, chains: tuple[str, ...]) -> Iterator[dict[str, str]]:
+def mac_styles(form: MacForm, words: int, folds: int, family: str, chains: tuple[str, ...], together: int = 1) -> Iterator[dict[str, str]]:
     """Styles worth comparing: weights and thresholds in LUTs or block RAM, products in LUTs, in DSP slices or on carry chains.
 
     chains: arithmetic on carry chains that the unit has. Weights that are constants thin out plain logic, but no chain
+    together: lanes of the same inputs
     """
     weights = ("lut", "bram") if words > 1 else ("auto",)
     thresholds = threshold_styles(form.thresholding.size, folds) if form.thresholding else ("auto",)
-    for weight, threshold, arithmetic in product(weights, thresholds, arithmetics(form.products, family, chains if words > 1 else ())):
+    for weight, threshold, arithmetic in product(
+        weights, thresholds, arithmetics(form.products, family, chains if words > 1 else (), together)
+    ):
         yield {"weight_style": weight, "threshold_style": threshold, "arithmetic": arithmetic}
 
 
-def arithmetics(products: Products, family: str, chains: tuple[str, ...]) -> tuple[str, ...]:
-    """Arithmetic worth comparing; chains: what a unit has of those on carry chains."""
+def arithmetics(products: Products, family: str, chains: tuple[str, ...], together: int) -> tuple[str, ...]:
+    """Arithmetic worth comparing; chains: what a unit has of those on carry chains; together: lanes of the same inputs."""
+    dsp = FAMILIES[family].dsp
     plain = ("lut", "dsp") if products.in_dsp("auto", family) else ("auto",)
-    return (*plain, *(c for c in chains if c == FAMILIES[family].carry))
+    packed = (PACKED,) if dsp and dsp.columns >= PACK_BITS and min(together, products.pack) > 1 else ()
+    return (*plain, *packed, *(c for c in chains if c == FAMILIES[family].carry))
 
 
 def style_fields(styles: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, str, str]]:
@@ -181,13 +196,13 @@ def style_fields(styles: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, str
 
 def mac_modules(arithmetic: str) -> tuple[str, ...]:
     """Files of the library that `dfc_sums` needs for an arithmetic alone."""
-    return ("dfc_dot_carry.sv",) if arithmetic in CARRY else ()
+    return ("dfc_dot_carry.sv",) if arithmetic in CARRY else ("dfc_dots_packed.sv",) if arithmetic == PACKED else ()
 
 
 def hls_arithmetic(parameters: Mapping[str, int]) -> dict[str, int]:
-    """Parameters of a C++ template: its compiler makes LUTs of its own where the SystemVerilog has carry chains."""
-    chains = {ARITHMETIC_CODES[c] for c in CARRY}
-    return {k: ARITHMETIC_CODES["lut"] if k == "Arithmetic" and v in chains else v for k, v in parameters.items()}
+    """Parameters of a C++ template: its compiler makes LUTs and slices of its own where the SystemVerilog has carry chains or packs."""
+    plain = {ARITHMETIC_CODES[c]: ARITHMETIC_CODES["lut"] for c in CARRY} | {ARITHMETIC_CODES[PACKED]: ARITHMETIC_CODES["dsp"]}
+    return {k: plain.get(v, v) if k == "Arithmetic" else v for k, v in parameters.items()}
 
 
 def clog2(n: int) -> int:

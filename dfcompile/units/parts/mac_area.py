@@ -117,6 +117,19 @@ def dot(products: Products, simd: int, arithmetic: str, fixed: int, family: str)
 
 
 @lru_cache(maxsize=KEPT)
+def packed(products: Products, lanes: int, simd: int, family: str) -> Resources:
+    """A lane's share of `dfc_dots_packed`: weights but for a slice's first are added to its operand; corrections are the trees' carries."""
+    x, w = products.factors
+    slices, costs, dsp = ceil(lanes / products.pack), FAMILIES[family].costs, FAMILIES[family].dsp
+    alone = simd / lanes if dsp and lanes % products.pack == 1 and x + w < dsp.least else 0.0  # a product that synthesis has no slice for
+    further = (lanes - slices) / lanes * simd
+    joined = w + 1 if products.w.signed else 0
+    luts = further * joined * costs.adder + alone * x * w * costs.product
+    fields = Resources(lut=luts, ff=0 if dsp and dsp.registered else simd * (x + w), dsp=slices * simd / lanes - alone)
+    return fields + adder_tree(simd, x + w, products.acc.bits, family)
+
+
+@lru_cache(maxsize=KEPT)
 def product(a: int, b: int, family: str) -> Resources:
     """A registered product of numbers of so many bits."""
     dsp = FAMILIES[family].dsp
@@ -244,7 +257,9 @@ def mac(
 ) -> Resources:
     """`dfc_mac`, as `arrays` has it; styles: of thresholds, arithmetic; fixed: lanes whose weights are constants, or 0."""
     threshold_style, arithmetic = styles
-    if arithmetic in CARRY:
+    if arithmetic == "packed":
+        lane = packed(form.products, lanes, simd, family) + accumulator(form.products.acc.bits, family) * int(steps > 1)
+    elif arithmetic in CARRY:
         lane = Resources(*carry_area(simd, *form.products.factors, form.products.acc.bits))
     else:
         lane = dot(form.products, simd, arithmetic, fixed, family)
