@@ -17,6 +17,7 @@ from dfcompile.frontend.importer import ImportResult, import_model
 from dfcompile.frontend.part import Part
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.types import IntType
+from dfcompile.ir.work import macs
 from dfcompile.loopback.program import Program
 from dfcompile.options import Options, parse_input_type
 from dfcompile.store.files import writing
@@ -141,8 +142,14 @@ def _streamline(job: Job, imported: Imported) -> Integer:
     return Integer(imported.model.replace(constants={}), imported.part, made)
 
 
+SHARED_LANES, BOARD_LANES = 256, 4096
+"""Multiplications a cycle, about, of a design that is asked for no rate: without a board, and as fast as a board holds."""
+
+
 def _lower(job: Job, integer: Integer) -> Lowered:
-    units, _ = lower(integer.graph, job.progress)
+    """Where no rate is asked for, layers that are small at the cost of speed are taken as far as such a design has the time."""
+    lanes = BOARD_LANES if job.options.target else SHARED_LANES
+    units, _ = lower(integer.graph, job.progress, job.options.wanted_interval or macs(integer.graph) // lanes)
     job.dump("lower", units)
     return Lowered(integer, units)
 

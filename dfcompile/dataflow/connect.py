@@ -15,14 +15,13 @@ from dfcompile.ir.types import IntType
 from dfcompile.units.base import Layout, Stream, Unit, unit_of
 from dfcompile.units.fork import Fork
 from dfcompile.units.repack import Repack
-from dfcompile.units.sliding_window import SlidingWindow
 from dfcompile.units.width_converter import WidthConverter
 
 Folding = Mapping[str, Mapping[str, int]]
 
 
 def apply_folding(graph: Graph, folding: Folding) -> Graph:
-    """Every unit with its chosen folding; a depthwise window takes the lanes of its reader, whose order they define."""
+    """Every unit with its chosen folding; what a depthwise unit reads takes its lanes, which define the order (`tied`)."""
     nodes = []
     for node in graph.nodes:
         unit = unit_of(node)
@@ -32,25 +31,21 @@ def apply_folding(graph: Graph, folding: Folding) -> Graph:
     made = graph.producers()
     for node in nodes:
         source = made.get(node.inputs[0])
-        if source is not None and _is_tied(by_name[source.name], node):
-            window = unit_of(by_name[source.name])
-            by_name[source.name] = replace(by_name[source.name], op=window.folded(simd=unit_of(node).inputs[0].lanes))
+        if source is not None and (field := unit_of(source).tied_field):
+            unit = unit_of(by_name[source.name])
+            by_name[source.name] = replace(by_name[source.name], op=unit.folded(**{field: unit_of(node).inputs[0].lanes}))
     return graph.replace(nodes=tuple(by_name[n.name] for n in nodes))
 
 
-def tied_windows(graph: Graph) -> dict[str, str]:
-    """Window unit -> reader, where the reader's lanes define the order of the window."""
+def tied(graph: Graph) -> dict[str, str]:
+    """Unit -> reader, where the reader's lanes define the order of what the unit gives: windows and results by tap."""
     made = graph.producers()
     found = {}
     for node in graph.nodes:
         source = made.get(node.inputs[0])
-        if source is not None and _is_tied(source, node):
+        if source is not None and unit_of(source).tied_field:
             found[source.name] = node.name
     return found
-
-
-def _is_tied(source: Node, reader: Node) -> bool:
-    return isinstance(source.op, SlidingWindow) and source.op.channels_outer
 
 
 def converter(shape: tuple[int, int, int], dtype: IntType, given: Layout, wanted: Layout) -> Unit:

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from dfcompile.dataflow.levels import by_levels
 from dfcompile.dataflow.sum_tables import Sum, Tables, sum_tables
 from dfcompile.dataflow.vectors import Shape3, flat_nodes, is_direct
 from dfcompile.device.family import DEFAULT
@@ -74,18 +75,20 @@ class Thresholds:
     scaling: Requantization | None
 
 
-def lower(graph: Graph, progress: Callable[[str], None] = lambda text: None) -> tuple[Graph, dict[str, str]]:
+def lower(graph: Graph, progress: Callable[[str], None] = lambda text: None, pace: int = 0) -> tuple[Graph, dict[str, str]]:
     """The unit graph of an integer graph whose tensors all have types.
 
     progress: called at each node with how many are done
+    pace:     cycles that a frame has: what is smaller and needs no more may stand in for what could be faster
     Also returns, for outputs that are another stream's view, integer tensor -> stream.
     """
-    return _Lowering(graph).run(progress)
+    return _Lowering(graph, pace).run(progress)
 
 
 class _Lowering:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, pace: int) -> None:
         self.graph = graph
+        self.pace = pace
         self.readers = graph.consumers()
         self.flat = flat_nodes(graph, self.readers)
         self.nodes: list[Node] = []
@@ -280,6 +283,9 @@ class _Lowering:
             unit = Mvtu(
                 positions, matrix, dtype, kind, out, acc, values, flip, in_shape, out_shape, run=cg if cg % run else run, scaling=scaling
             )  # fmt: skip
+            if pair := by_levels(unit, self.pace // positions):
+                self.add(f"{node.name}_levels", pair[0], (source,), (f"{node.name}_levels:0",), node.source)
+                source, unit = f"{node.name}_levels:0", pair[1]
         self._with_thresholds(node, unit, (source,), fused)
 
     def _with_thresholds(self, node: Node, unit: Unit, inputs: tuple[str, ...], fused: Thresholds | None) -> None:

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from dfcompile.dataflow.connect import Folding, apply_folding, tied_windows
+from dfcompile.dataflow.connect import Folding, apply_folding, tied
 from dfcompile.device.boards import Board
 from dfcompile.device.cost import RESOURCES, Vector, budget, rates
 from dfcompile.device.family import DEFAULT, FAMILIES
@@ -266,7 +266,7 @@ def read_folding(
     """
     entries = load_folding(source)
     by_name = {n.name: n for n in graph.nodes}
-    tied = tied_windows(graph)
+    order = tied(graph)
     problems, result = [], {}
     for name, choice in entries.items():
         if name not in by_name:
@@ -275,7 +275,7 @@ def read_folding(
             problems.append(Problem("bad-folding", f"there is no unit '{name}'", help=hint))
             continue
         unit = unit_of(by_name[name])
-        if name in tied:
+        if name in order and unit.fold_fields == (unit.tied_field,):
             continue
         styles_only = isinstance(choice, Mapping) and not set(choice) & set(unit.fold_fields)
         base = automatic.get(name, unit.folding) if styles_only else unit.folding
@@ -284,9 +284,20 @@ def read_folding(
             problems.append(problem)
         else:
             result[name] = {**base, **choice}
+    problems += [p for name, reader in order.items() if (p := _out_of_order(unit_of(by_name[name]), name, reader, {**automatic, **result}))]
     if problems:
         raise CompileError(problems)
     return result
+
+
+def _out_of_order(unit: Unit, name: str, reader: str, choices: Mapping[str, Choice]) -> Problem | None:
+    """That a unit that is tied to its reader cannot have as many lanes as that is given."""
+    lanes = choices[reader]["pe"] if reader in choices else 1
+    if _is_legal(unit, {**unit.folding, unit.tied_field: lanes}):
+        return None
+    legal = sorted({c[unit.tied_field] for c in unit.foldings()})
+    what, why = f"'{reader}' cannot have pe={lanes}", f"'{name}' in front of it has its lanes too, and cannot have so many"
+    return Problem("bad-folding", what, f"node {reader}", why, f"legal values: pe in {legal}")
 
 
 def _wrong_choice(name: str, unit: Unit, choice: Any, base: Choice, family: str) -> Problem | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfcompile.dataflow.connect import converter, tied_windows
+from dfcompile.dataflow.connect import converter, tied
 from dfcompile.device.cost import MEASURES, Vector, vector
 from dfcompile.folding.option import Option, OptionTable, Progress, silent
 from dfcompile.ir.graph import Graph
@@ -87,7 +87,7 @@ class FoldProblem:
         for node in graph.nodes:
             for i, t in enumerate(node.inputs):
                 ports.setdefault(t, []).append((node.name, i))
-        tied = tied_windows(graph)
+        order = tied(graph)
         for name in graph.inputs:
             h, w, c = graph.tensors[name].shape
             dtype = graph.tensors[name].codes
@@ -100,7 +100,7 @@ class FoldProblem:
             for o, (t, s) in enumerate(zip(node.outputs, unit.outputs, strict=True)):
                 readers = ports.get(t, [])
                 ends, port = graph.outputs.count(t), (node.name, len(unit.inputs) + o)
-                self._join(port, readers, s.shape, s.dtype, len(readers) + ends - 1, tied=node.name in tied)
+                self._join(port, readers, s.shape, s.dtype, len(readers) + ends - 1, tied=node.name in order)
                 if ends:
                     self.borders.append(Border(port, ends, s.shape, s.dtype, reads=False))
 

@@ -8,9 +8,9 @@ from dfcompile.device.boards import Board
 from dfcompile.errors import CompileError, Problem
 from dfcompile.folding.fold import fastest, macs
 from dfcompile.ir.graph import Graph
+from dfcompile.ir.work import macs as macs_of_integers
 from dfcompile.loopback.search.sweep import nearest, sweep
 from dfcompile.mode.dataflow import DataflowAccelerator
-from dfcompile.mode.loopback_build import macs as macs_of_integers
 from dfcompile.mode.roofline import Choice, Roofline, choose_mode, rate
 from dfcompile.units.base import unit_of
 

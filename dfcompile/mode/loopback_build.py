@@ -14,6 +14,7 @@ from dfcompile.emit.ports import memory_ports
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array, Graph
 from dfcompile.ir.intop import IntConv
+from dfcompile.ir.work import macs
 from dfcompile.loopback.area import fits, resources
 from dfcompile.loopback.config import BUS_BITS, EngineConfig
 from dfcompile.loopback.engine import run_program
@@ -27,12 +28,6 @@ from dfcompile.streamline.lockstep import mismatch
 from dfcompile.streamline.value import Meaning
 
 LARGE_MACS = 4_000_000_000
-
-
-def macs(graph: Graph) -> int:
-    """Multiplications of a frame."""
-    convs = [n for n in graph.nodes if isinstance(n.op, IntConv)]
-    return sum(int(graph.constants[n.inputs[1]].size) * int(np.prod(graph.tensors[n.outputs[0]].shape[:2])) for n in convs)
 
 
 def make_report(acc: LoopbackAccelerator, model: Graph, board: Board | None) -> dict[str, Any]:

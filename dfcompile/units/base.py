@@ -289,6 +289,11 @@ class Unit(ABC):
         return (*self.inputs, *self.outputs)
 
     @property
+    def tied_field(self) -> str:
+        """Folding field that must be the lanes of what reads the output, where these define its order; "" where they do not."""
+        return ""
+
+    @property
     def weight_count(self) -> int:
         """Constants that it multiplies by."""
         return 0

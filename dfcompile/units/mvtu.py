@@ -29,9 +29,9 @@ from dfcompile.units.parts.arithmetic import (
 )
 from dfcompile.units.parts.carry import CARRY
 from dfcompile.units.parts.graph_form import GraphForm, graph_form
-from dfcompile.units.parts.mac_unit import MacUnit
+from dfcompile.units.parts.mac_unit import MacUnit, products
 from dfcompile.units.parts.schedule import Give, Process, Schedule
-from dfcompile.units.parts.sparse_form import CHOICES, KEEP, PATTERNS, SKIP, SparseForm, walked
+from dfcompile.units.parts.sparse_form import CHOICES, KEEP, PATTERNS, SKIP, SparseForm, busy, counted, walked
 from dfcompile.units.parts.thresholding import Thresholding, check_steps
 
 GRAPH_WEIGHTS = 4096
@@ -56,6 +56,8 @@ class Mvtu(MacUnit):
                   output; columns that do not divide mw start again after each run, or after mw where simd is larger than a run
     zeros:        "keep": all words of weights are walked; "skip": those that are not all 0, of a single group; "2:4" and the like: those
                   too, and of each 4 inputs a row, which has no more weights than that, multiplies 2
+    taps:         results of each channel, of a single group without thresholds: rows are (tap, channel), pe divides the channels, and
+                  what is sent is in the order (group of pe channels, tap, lane), as a depthwise unit of as many lanes reads it
     run:          elements of a vector that belong together (a window's tap, a pixel), a divisor of mw; 0: mw
     weight_style, threshold_style: "auto", "lut", "lutram", "bram" or "uram"; thresholds with a scaling also "multiply" or "shift_add"
     arithmetic:   "auto", "lut", "dsp", "packed", "carry4", "carry8"; "graph": adders of constants, one group, all rows and columns at once
@@ -84,6 +86,7 @@ class Mvtu(MacUnit):
     run: int = 0
     scaling: Requantization | None = None
     zeros: str = KEEP
+    taps: int = 1
 
     def __post_init__(self) -> None:
         groups, mh, mw = self.weights.shape
@@ -99,6 +102,8 @@ class Mvtu(MacUnit):
             raise ValueError("sums on carry chains are of as many steps each, packed products of the same inputs: no words are skipped")
         if self.arithmetic == PACKED and self.form.products.pack < 2:
             raise ValueError(f"two products of {self.in_dtype} and {self.weight_dtype} do not fit a slice, or are smaller without one")
+        if self.taps > 1 and (mh % (self.taps * self.pe) or groups > 1 or self.thresholds is not None):
+            raise ValueError(f"{self.taps} results a channel are of one group without thresholds, whose channels pe={self.pe} divides")
         if self.run and mw % self.run:
             raise ValueError(f"runs of {self.run} elements do not divide the {mw} columns")
         if self.zeros in PATTERNS:
@@ -150,7 +155,7 @@ class Mvtu(MacUnit):
         """What is walked, where not all words are."""
         if self.zeros == KEEP:
             return None
-        return SparseForm(self._words(self.weights != 0)[0], self.vectors, PATTERNS.get(self.zeros, (1, 1)))
+        return SparseForm(self._words(self._rows != 0)[0], self.vectors, PATTERNS.get(self.zeros, (1, 1)))
 
     @property
     def library(self) -> str:
@@ -165,18 +170,30 @@ class Mvtu(MacUnit):
         return "" if self.graph else super().ported
 
     @property
+    def tied_field(self) -> str:
+        return "pe" if self.taps > 1 else ""
+
+    @property
     def inputs(self) -> tuple[Stream, ...]:
         return (Stream(self.in_shape, self.in_dtype, self.simd, self._col_run),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.out_shape, self.out_dtype, self.pe, self.weights.shape[1]),)
+        return (Stream(self.out_shape, self.out_dtype, self.pe, self.weights.shape[1] // self.taps, self.taps),)
 
     @cached_property
     def _operand(self) -> Array:
         """Weights as (groups, mw, mh) in the dtype that makes the products exact."""
         dtype = exact_dtype(sum_bound(self.weights, self.in_dtype))
-        return np.ascontiguousarray(self.weights.transpose(0, 2, 1).astype(dtype))
+        return np.ascontiguousarray(self._rows.transpose(0, 2, 1).astype(dtype))
+
+    @cached_property
+    def _rows(self) -> Array:
+        """Weights in the order of the results."""
+        if self.taps == 1:
+            return self.weights
+        _, mh, mw = self.weights.shape
+        return self.weights.reshape(self.taps, -1, self.pe, mw).transpose(1, 0, 2, 3).reshape(1, mh, mw)
 
     def compute(self, *codes: Array) -> tuple[Array, ...]:
         weights = self._operand
@@ -187,7 +204,7 @@ class Mvtu(MacUnit):
         counting = self._counting
         for first in range(0, len(x), block):
             part = x[first : first + block]
-            acc = _products(part, weights, None if counting else out[first : first + block])
+            acc = products(part, weights, None if counting else out[first : first + block])
             if counting:
                 counting.codes_into(acc, out[first : first + block])
         return (out.reshape(len(codes[0]), *self.out_shape),)
@@ -284,9 +301,9 @@ class Mvtu(MacUnit):
             return (steps.memory(self.pe, self.pe, self.threshold_style),) if steps else ()
         w, counting, groups = self.form.products.w, self.form.thresholding, len(self.weights)
         if self.sparse:
-            stored: tuple[Memory, ...] = (self.sparse.stored(self._words(self.weights)[0], w, self._weight_style), self.sparse.walk())
+            stored: tuple[Memory, ...] = (self.sparse.stored(self._words(self._rows)[0], w, self._weight_style), self.sparse.walk())
         else:
-            words = pack_words(self._words(self.weights).reshape(-1, self.pe * self.simd), BIPOLAR if self.form.products.xnor else w)
+            words = pack_words(self._words(self._rows).reshape(-1, self.pe * self.simd), BIPOLAR if self.form.products.xnor else w)
             stored = (Memory("Weights", self.pe * self.simd * w.bits, words, self._weight_style),)
         return (*stored, counting.memory(self.out_shape[2], self.pe, self.threshold_style, groups)) if counting else stored
 
@@ -327,27 +344,17 @@ class Mvtu(MacUnit):
     def _pattern(self) -> str:
         """The narrowest form that all zeros fit; "" where they are no matter."""
         used = self.weights != 0
-        if len(used) > 1 or self.weight_dtype.bipolar or used.mean() > MOST_USED:
+        if len(used) > 1 or self.weight_dtype.bipolar or used.mean() > MOST_USED or self.taps > 1:
             return ""
         run = self.run or used.shape[2]
         fits = (p for p, (n, m) in PATTERNS.items() if run % m == 0 and used.reshape(-1, m).sum(axis=1).max() <= n)
         return next(fits, SKIP)
 
-    def _used_before(self, pe: int) -> Array:
-        """In each fold of rows how many weights of the columns before each are not 0: (row folds, mw + 1), of a single group."""
-        counts = np.add.reduceat(self.weights[0] != 0, np.arange(0, self.weights.shape[1], pe), axis=0, dtype=np.int32)
-        return np.pad(counts.cumsum(axis=1, dtype=np.int32), ((0, 0), (1, 0)))
-
-    def _busy(self, used_before: Array) -> Array:
-        """Which words are not all 0, (row folds, column folds), found by counts: to form the words of every folding takes too long."""
-        mw, run = self.weights.shape[2], self._col_run
-        ends = np.minimum(np.arange(self._folds[2] * run // mw + 1) * self.simd, run)
-        return np.diff(used_before[:, np.arange(0, mw, run)[:, None] + ends]).reshape(len(used_before), -1) > 0
-
     def _sparse_foldings(self, pe: int, simd: int, used_before: Array) -> Iterator[dict[str, Any]]:
         """Those that leave out a tenth of the words, or have lanes for the weights alone that there are."""
         made = self.folded(pe=pe, simd=simd)
-        if self.vectors * int(walked(made._busy(used_before)).sum()) <= 0.9 * made.cycles:
+        words = busy(used_before, made._col_run, simd)
+        if self.vectors * int(walked(words).sum()) <= 0.9 * made.cycles:
             yield {"pe": pe, "simd": simd, "zeros": SKIP}
         if self._pattern != SKIP and simd % PATTERNS[self._pattern][1] == 0:
             yield {"pe": pe, "simd": simd, "zeros": self._pattern}
@@ -357,8 +364,8 @@ class Mvtu(MacUnit):
         _, mh, mw = self.weights.shape
         run = self.run or mw
         rows, columns = divisors(mh), divisors(mw)
-        for pe in quotients(mh):
-            used_before = self._used_before(pe) if self._pattern else None
+        for pe in divisors(mh // self.taps) if self.taps > 1 else quotients(mh):
+            used_before = counted(self.weights[0] != 0, pe) if self._pattern else None
             for simd in sorted({*columns, *quotients(run), *(s for s in quotients(mw) if s > run)}):
                 if pe in rows or simd in columns:
                     yield {"pe": pe, "simd": simd}
@@ -385,14 +392,3 @@ class Mvtu(MacUnit):
         inputs = mac_area.inputs(self.simd * given, nf, sf, family)
         made = mac_area.arrays(self.form, self.pe, self.simd, sf, groups * nf, self._slots, out, styles, family)
         return [array + inputs + masked for array in made]
-
-
-def _products(x: Array, weights: Array, out: Array | None) -> Array:
-    """(m, groups, mw) times (groups, mw, mh) -> (m, groups * mh), into `out` when given."""
-    groups, mw, mh = weights.shape
-    if groups == 1:
-        return np.matmul(x.reshape(len(x), mw), weights[0], out=out)
-    if out is None:
-        out = np.empty((len(x), groups * mh), weights.dtype)
-    np.matmul(x.transpose(1, 0, 2), weights, out=out.reshape(len(x), groups, mh).transpose(1, 0, 2))
-    return out

@@ -227,6 +227,10 @@ class SlidingWindow(Unit):
         return Geometry(self.shape[:2], self.kernel, self.stride, before, self.dilation, self.stuff, self.out_size, fold, self._real_groups)
 
     @property
+    def tied_field(self) -> str:
+        return "simd" if self.channels_outer else ""
+
+    @property
     def inputs(self) -> tuple[Stream, ...]:
         return (Stream(self.shape, self.dtype, self.simd, self.shape[2] // self.groups),)
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.networks import Network, mobilenet, resnet8
-from dfcompile.dataflow.connect import apply_folding, connect, tied_windows
+from dfcompile.dataflow.connect import apply_folding, connect, tied
 from dfcompile.device.area import sum_of
 from dfcompile.device.boards import Board, find_board
 from dfcompile.device.cost import budget, rates, vector
@@ -64,7 +64,7 @@ Foldings = Callable[[Unit], Iterable[dict[str, int]]]
 
 def brute_force(graph: Graph, interval: int, board: Board | None, family: str, foldings: Foldings = lambda u: u.foldings()) -> float | None:
     """Least cost over every combination of every unit's foldings and styles."""
-    tied = tied_windows(graph)
+    order = tied(graph)
     seen: Seen = {}
     options = []
     for name, unit in units_of(graph):
@@ -78,7 +78,7 @@ def brute_force(graph: Graph, interval: int, board: Board | None, family: str, f
     best: float | None = None
     for chosen in product(*options):
         choices = dict(chosen)
-        if any(choices[r].get("pe") != choices[w]["simd"] for w, r in tied.items()):
+        if any(choices[r].get("pe") != choices[w]["simd"] for w, r in order.items()):
             continue
         area = area_of(graph, choices, family, seen)
         if board is None or (area <= budget(board)).all():
@@ -264,7 +264,7 @@ def test_an_interval_that_is_too_short_names_every_unit_in_its_way() -> None:
 def test_windows_of_depthwise_units_have_their_lanes() -> None:
     graph = depthwise(6)
     choices = cheapest(graph).choices
-    ((window, reader),) = tied_windows(graph).items()
+    ((window, reader),) = tied(graph).items()
     assert choices[window]["simd"] == choices[reader]["pe"]
 
 

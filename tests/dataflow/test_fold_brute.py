@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from benchmarks.networks import CODES, Network
-from dfcompile.dataflow.connect import apply_folding, connect, converter, tied_windows
+from dfcompile.dataflow.connect import apply_folding, connect, converter, tied
 from dfcompile.device.area import sum_of
 from dfcompile.device.boards import Board, find_board
 from dfcompile.device.cost import MEASURES, budget, rates, vector
@@ -95,7 +95,7 @@ class Every:
         """Depthwise units and their windows have the same lanes."""
         names = list(self.choices)
         ok = np.ones(self.shape, bool)
-        for window, reader in tied_windows(self.graph).items():
+        for window, reader in tied(self.graph).items():
             same = np.array([[w["simd"] == r.get("pe") for r in self.choices[reader]] for w in self.choices[window]])
             assert names.index(window) < names.index(reader)
             ok &= self._along(same[..., None], window, reader)[..., 0]
@@ -210,7 +210,7 @@ def test_the_enumeration_is_that_of_connected_designs(family: str) -> None:
     """Brute force adds up units, forks and converters by itself; real designs of the same choices have these areas."""
     for graph in (chain((3, 2, 4)), diamond(3)):
         found = Every(graph, family)
-        assert not tied_windows(graph)
+        assert not tied(graph)
         for at in range(0, len(found.areas), max(1, len(found.areas) // 40)):
             index = np.unravel_index(at, found.shape)
             choices = {n: c[i] for (n, c), i in zip(found.choices.items(), index, strict=True)}

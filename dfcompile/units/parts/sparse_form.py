@@ -35,11 +35,24 @@ PAGES = 2
 CHOICES = (KEEP, SKIP, *PATTERNS)
 
 
-def walked(busy: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which words are walked, (row folds, column folds), where `busy` says which are not all 0."""
-    if busy.all():
-        return busy
-    words = busy.copy()
+def counted(used: NDArray[np.bool_], pe: int) -> NDArray[np.int32]:
+    """In each fold of rows how many of (rows, columns) are used in the columns before each: (row folds, columns + 1)."""
+    counts = np.add.reduceat(used, np.arange(0, len(used), pe), axis=0, dtype=np.int32)
+    return np.pad(counts.cumsum(axis=1, dtype=np.int32), ((0, 0), (1, 0)))
+
+
+def busy(used_before: NDArray[np.int32], run: int, simd: int) -> NDArray[np.bool_]:
+    """Which words are not all 0, (row folds, column folds), from `counted`: to form the words of every folding takes too long."""
+    ends = np.minimum(np.arange(-(-run // simd) + 1) * simd, run)
+    starts = np.arange(0, used_before.shape[1] - 1, run)[:, None]
+    return np.diff(used_before[:, starts + ends]).reshape(len(used_before), -1) > 0
+
+
+def walked(used: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which words are walked, (row folds, column folds), where `used` says which are not all 0."""
+    if used.all():
+        return used
+    words = used.copy()
     words[~words.any(axis=1), 0] = True
     spare = np.flatnonzero(~words)[: max(0, words.shape[1] - int(words.sum()))]
     words.reshape(-1)[spare] = True
