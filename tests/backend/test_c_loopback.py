@@ -15,6 +15,7 @@ from dfcompile.mode.loopback import LoopbackAccelerator
 from tests.backend.test_c_driver import Axi, PortTable, compiled
 from tests.backend.test_loopback_driver import Registers, Slow, built, inputs_of
 from tests.shared import MODELS, needs_models
+from tests.test_traps import Model
 
 CORE = 0x43C0_0000
 TIMEOUT, ENGINE, ADDRESS, RANGE = -3, -7, -8, -1
@@ -78,12 +79,8 @@ class Library:
         return self.c.dfc_run(ctypes.byref(engine), *pointers, ctypes.c_size_t(len(codes[0]))), results
 
 
-@needs_models
-@pytest.mark.parametrize("name", ["b_residual_signed", "digits_mlp_1w1a", "f_gap", "bnnpynq_cnv_1w1a", "bnnpynq_tfc_2w2a_qcdq"])
-def test_the_bytes_of_the_python_driver(name: str, tmp_path: Path) -> None:
-    """For layouts with planes, gaps, columns and shifts."""
-    made, driver = built(MODELS / f"{name}.onnx", tmp_path)
-    library, rng = Library(tmp_path, driver), np.random.default_rng(3)
+def check_bytes(made: LoopbackAccelerator, driver: Any, folder: Path) -> None:
+    library, rng = Library(folder, driver), np.random.default_rng(3)
     for i, (port, codes) in enumerate(zip(driver.inputs, driver.encode(inputs_of(made, 3)), strict=True)):
         error, images = library.pack(i, codes)
         assert error == 0
@@ -94,6 +91,24 @@ def test_the_bytes_of_the_python_driver(name: str, tmp_path: Path) -> None:
     for i, port in enumerate(driver.outputs):
         images = rng.integers(0, 256, (4, port.bytes), dtype=np.uint8)
         np.testing.assert_array_equal(library.unpack(i, images), port.unpack(images))
+
+
+@needs_models
+@pytest.mark.parametrize("name", ["b_residual_signed", "digits_mlp_1w1a", "f_gap", "bnnpynq_cnv_1w1a", "bnnpynq_tfc_2w2a_qcdq"])
+def test_the_bytes_of_the_python_driver(name: str, tmp_path: Path) -> None:
+    """For layouts with planes, gaps, columns and shifts."""
+    made, driver = built(MODELS / f"{name}.onnx", tmp_path)
+    check_bytes(made, driver, tmp_path)
+
+
+@pytest.mark.parametrize("bits", [8, 12, 20])
+def test_wide_codes_in_planes(bits: int, tmp_path: Path) -> None:
+    """Inputs of one, two and three bytes, negative ones among them."""
+    m = Model()
+    out = m.op("MatMul", m.q("x", 2.0 ** (1 - bits), bits), m.w(np.arange(-6, 6).reshape(4, 3) / 2, 0.5))
+    made, driver = built(m.save(tmp_path / "wide.onnx", out, (1, 4)), tmp_path)
+    assert driver.inputs[0].place["planes"] == -(-bits // 8)
+    check_bytes(made, driver, tmp_path)
 
 
 @pytest.fixture(scope="module")
