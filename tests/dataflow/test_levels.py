@@ -97,7 +97,7 @@ def test_exact_and_as_predicted(levels: np.ndarray, bits: int, scales: bool, tmp
 
 def test_convolutions_with_windows(tmp_path: Path) -> None:
     m, rng = Model(), np.random.default_rng(2)
-    first = m.op("Conv", m.q("x", 0.25, 4), m.const(rng.choice(BOOK, (6, 3, 3, 3))), kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    first = m.op("Conv", m.q("x", 0.25, 4), m.const(rng.choice(TTQ, (6, 3, 3, 3))), kernel_shape=[3, 3], pads=[1, 1, 1, 1])
     second = m.op("Conv", m.q(m.op("Relu", first), 0.5, 3, 0), m.const(rng.choice(TTQ, (4, 6, 2, 2))), kernel_shape=[2, 2])
     out = m.q(second, 0.25, 5)
     exact(tmp_path, m, out, (3, 6, 5), mode="dataflow", interval=1000)
