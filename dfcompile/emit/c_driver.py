@@ -28,7 +28,7 @@ class _Tables:
     def add(self, kind: str, values: Array) -> str:
         key = kind, values.tobytes()
         if key not in self.found:
-            texts = [_real(v) if kind == "double" else str(int(v)) for v in values.ravel()]
+            texts = list(map(_real if kind == "double" else str, values.ravel().tolist()))
             self.found[key] = {"name": f"table_{len(self.found)}", "type": kind, "values": texts}
         return str(self.found[key]["name"])
 
