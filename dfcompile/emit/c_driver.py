@@ -20,10 +20,11 @@ PAGE = 4096
 
 
 class _Tables:
-    """Constant arrays of the C file, each once."""
+    """Constant arrays of the C file, and indices made of them, each once."""
 
     def __init__(self) -> None:
         self.found: dict[tuple[str, bytes], dict[str, Any]] = {}
+        self.indices: dict[tuple[tuple[int, ...], tuple[str, ...]], str] = {}
 
     def add(self, kind: str, values: Array) -> str:
         key = kind, values.tobytes()
@@ -33,9 +34,23 @@ class _Tables:
         return str(self.found[key]["name"])
 
     def index(self, index: Array, size: int) -> str:
-        """An index, or NULL where it is the identity."""
+        """An index as a C expression: NULL where it is the identity."""
         flat = np.asarray(index).ravel()
-        return "NULL" if flat.size == size and (flat == np.arange(size)).all() else self.add("uint32_t", flat.astype(np.uint32))
+        if flat.size == size and (flat == np.arange(size)).all():
+            return "NULL"
+        steps = by_axes(np.asarray(index))
+        key = tuple(map(len, steps)), tuple(self.add("int32_t", s.astype(np.int32)) for s in steps)
+        return f"&{self.indices.setdefault(key, f'index_{len(self.indices)}')}"
+
+
+def by_axes(index: Array) -> list[Array]:
+    """An index as a sum of an array for each axis, as what moves, repeats or mirrors along axes is; else all of it as the only one."""
+    axes = [a for a in range(index.ndim) if index.shape[a] > 1]
+    first = index[(0,) * index.ndim]
+    steps = [index[(0,) * a + (slice(None),) + (0,) * (index.ndim - a - 1)] - first for a in axes]
+    if len(axes) < 2 or not np.array_equal(index.squeeze(), first + sum(np.ix_(*steps))):
+        return [index.ravel()]
+    return [first + steps[0], *steps[1:]]
 
 
 def _real(value: Any) -> str:
@@ -169,6 +184,8 @@ def _emit(
     code = "int64_t" if wide else "int32_t"
     given = {"title": data["name"], "header": f"{library}.h", "code": code, "inputs": inputs, "outputs": outputs}
     for file in ("dfc_design.h", "dfc_design.c"):
-        (folder / file).write_text(render(f"driver/{file}.j2", **given, **values, tables=list(tables.found.values())))
+        (folder / file).write_text(
+            render(f"driver/{file}.j2", **given, **values, tables=list(tables.found.values()), indices=tables.indices)
+        )
     for file in ("dfc_host.h", "dfc_host.c", f"{library}.h", f"{library}.c"):
         shutil.copyfile(resource_dir("templates") / "driver" / file, folder / file)

@@ -21,6 +21,13 @@ static double rounded(double x, int mode) {
 
 static double limited(double x, double least, double most) { return x < least ? least : x > most ? most : x; }
 
+static size_t place(const dfc_index *index, size_t element) {
+  int64_t found = 0;
+  if (!index) return element;
+  for (size_t axis = index->axes; axis-- > 0; element /= index->sizes[axis]) found += index->steps[axis][element % index->sizes[axis]];
+  return (size_t)found;
+}
+
 int dfc_encode(const dfc_port *p, const float *reals, dfc_code *codes, size_t frames) {
   const int64_t rest = p->lo > 0 ? p->lo : p->hi < 0 ? p->hi : 0;
   if (p->quantized < 0) return DFC_HOST;
@@ -38,7 +45,7 @@ int dfc_encode(const dfc_port *p, const float *reals, dfc_code *codes, size_t fr
         x = rounded(limited(x / p->scale + p->zero, p->least, p->most), p->rounding);
       }
       if (!(x >= (double)p->lo && x <= (double)p->hi)) return DFC_RANGE;
-      codes[p->index ? p->index[i] : i] = (dfc_code)x;
+      codes[place(p->index, i)] = (dfc_code)x;
     }
   }
   return DFC_OK;
@@ -47,9 +54,9 @@ int dfc_encode(const dfc_port *p, const float *reals, dfc_code *codes, size_t fr
 int dfc_decode(const dfc_tensor *t, const dfc_port *p, const dfc_code *codes, double *reals, size_t frames) {
   for (size_t f = 0; f < frames; ++f, codes += p->elements) {
     for (size_t i = 0; i < t->elements; ++i) {
-      const size_t place = t->index ? t->index[i] : i, channel = place % p->channels;
+      const size_t at = place(t->index, i), channel = at % p->channels;
       const double scale = t->scale[t->scales > 1 ? channel : 0], offset = t->offset[t->offsets > 1 ? channel : 0];
-      const double product = (double)codes[place] * scale;
+      const double product = (double)codes[at] * scale;
       *reals++ = product + offset;
     }
   }

@@ -24,11 +24,18 @@ enum {
 
 enum { DFC_ROUND, DFC_CEIL, DFC_FLOOR, DFC_UP, DFC_DOWN, DFC_HALF_UP, DFC_HALF_DOWN };
 
+/* Places of a tensor's elements in a frame: an element's is the sum of what the axes have for its place along them. NULL: the same order. */
+typedef struct {
+  size_t axes;
+  const size_t *sizes;
+  const int32_t *const *steps;
+} dfc_index;
+
 /* A tensor of the model that lies on an output: real = scale * code + offset, each one number or one for each channel. */
 typedef struct {
   const char *name;
   size_t elements;        /* of a frame */
-  const uint32_t *index;  /* element -> place in the frame; NULL: the same */
+  const dfc_index *index;
   const double *scale, *offset;
   size_t scales, offsets;
 } dfc_tensor;
@@ -44,7 +51,7 @@ typedef struct {
   int quantized, rounding, zero_after;
   double scale, offset, zero, least, most;
   size_t items;           /* of the model's tensor */
-  const uint32_t *index;  /* item -> place in the frame; NULL: the same */
+  const dfc_index *index;
   /* outputs */
   const dfc_tensor *tensors;
   size_t tensor_count;

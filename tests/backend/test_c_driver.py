@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 import dfcompile as dfc
+from dfcompile.emit.c_driver import by_axes
 from dfcompile.emit.driver import emit_driver
 from dfcompile.mode.dataflow import DataflowAccelerator
 from tests.backend.test_driver import load
 from tests.backend.test_driver_board import SETUP, Setting, on_board, two_by_two
 from tests.frontend.make import model
 from tests.frontend.small import constants, quant, random
+from tests.test_traps import Model
 
 WARNINGS = "-std=c99 -pedantic -Werror -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wcast-qual -Wundef".split()
 
@@ -142,25 +144,32 @@ def check_numbers(made: DataflowAccelerator, folder: Path) -> Library:
     return library
 
 
-@pytest.mark.parametrize("name", ["digits_cnn_w2a2", "digits_cnn_w2a2_qcdq", "digits_mlp_w1a1"])
-def test_the_numbers_of_the_python_driver(name: str, examples: Path, tmp_path: Path) -> None:
-    made = dfc.build(examples / f"{name}.onnx", mode="dataflow", verify=False)
-    assert isinstance(made, DataflowAccelerator)
-    emit_driver(made.design, made.host, tmp_path)
-    library = check_numbers(made, tmp_path)
+def check_decoding(library: Library) -> None:
+    """Codes of the first output, which has one tensor, to real numbers."""
     driver = library.driver
     port = driver.outputs[0]
     codes = np.random.default_rng(6).integers(port.lo, port.hi, (10, *port.shape), endpoint=True)
     table = PortTable.from_address(library.port("outputs", 0).value or 0)
     (name_of,) = (t["tensor"] for t in port.data["tensors"])
     assert table.tensor_count == 1 and TensorTable.from_address(table.tensors).name.decode() == name_of
-    layout = BeatsTable.from_address(table.layout)
-    assert (table.elements, layout.lanes, layout.beats, layout.bytes) == (port.elements, port.lanes, port.beats, port.bytes)
     reals = np.empty((10, TensorTable.from_address(table.tensors).elements))
     given = np.ascontiguousarray(codes, library.kind)
     arguments = [library.port("outputs", 0), *(a.ctypes.data_as(ctypes.c_void_p) for a in (given, reals)), ctypes.c_size_t(10)]
     assert library.c.dfc_decode(ctypes.c_void_p(table.tensors), *arguments) == 0
     np.testing.assert_array_equal(reals, next(iter(driver.decode([codes]).values())).reshape(10, -1))
+
+
+@pytest.mark.parametrize("name", ["digits_cnn_w2a2", "digits_cnn_w2a2_qcdq", "digits_mlp_w1a1"])
+def test_the_numbers_of_the_python_driver(name: str, examples: Path, tmp_path: Path) -> None:
+    made = dfc.build(examples / f"{name}.onnx", mode="dataflow", verify=False)
+    assert isinstance(made, DataflowAccelerator)
+    emit_driver(made.design, made.host, tmp_path)
+    library = check_numbers(made, tmp_path)
+    table = PortTable.from_address(library.port("outputs", 0).value or 0)
+    port = library.driver.outputs[0]
+    layout = BeatsTable.from_address(table.layout)
+    assert (table.elements, layout.lanes, layout.beats, layout.bytes) == (port.elements, port.lanes, port.beats, port.bytes)
+    check_decoding(library)
 
 
 TYPES = [(b, s) for b in (1, 2, 3, 5, 8) for s in (0, 1) if b > 1 or not s]
@@ -324,3 +333,31 @@ def test_another_design_is_refused(two: Setting, monkeypatch: pytest.MonkeyPatch
 
     library = Library(two.folder)
     assert library.c.dfc_axi_open(ctypes.byref(axi_of(Registers(Wrong(), 2, 2)))) == -6
+
+
+def test_indices_by_axes() -> None:
+    """What moves, repeats or mirrors along axes is a table for each of them; anything else is one of all elements."""
+    frame = np.arange(60).reshape(3, 4, 5)
+    resized = frame[np.repeat(np.arange(3), 2)][:, np.repeat(np.arange(4), 3)]
+    for index in (frame.transpose(2, 0, 1), resized, frame[:, ::-1], frame[None, :, 1:3, ::2], frame[:1, :1, :1], frame[:, :1, :1]):
+        steps = by_axes(index)
+        assert sum(map(len, steps)) <= sum(index.shape)
+        total = sum(np.ix_(*steps)) if len(steps) > 1 else steps[0]
+        np.testing.assert_array_equal(np.ravel(total), index.ravel())
+    mixed = frame.reshape(10, 6).T
+    twisted = np.stack([np.roll(row, i) for i, row in enumerate(mixed)])
+    assert [len(s) for s in by_axes(mixed)] == [6, 10]
+    np.testing.assert_array_equal(by_axes(twisted)[0], twisted.ravel())
+
+
+def test_a_resize_that_is_left_to_the_host(tmp_path: Path) -> None:
+    """Each element is gathered by rows, columns and channels: the tables are as long as the sides, not the picture."""
+    m = Model()
+    small = m.op("Conv", m.q("x", 0.25, 4), m.w(np.arange(-6, 6).reshape(4, 3, 1, 1) / 2, 0.5))
+    out = m.op("Resize", m.q(small, 0.5, 4), "", m.const(np.array([1, 1, 8, 16], np.float32)), mode="nearest", nearest_mode="floor",
+               coordinate_transformation_mode="asymmetric")  # fmt: skip
+    made = dfc.build(m.save(tmp_path / "resize.onnx", str(out), (1, 3, 4, 5)), mode="dataflow", verify=False)
+    assert isinstance(made, DataflowAccelerator)
+    emit_driver(made.design, made.host, tmp_path)
+    check_decoding(check_numbers(made, tmp_path))
+    assert len((tmp_path / "dfc_design.c").read_text()) < 6000 < made.host.outputs[0].index.size
