@@ -14,7 +14,8 @@ import dfcompile as dfc
 from dfcompile import pipeline
 from dfcompile.command import cli
 from dfcompile.device.boards import boards, find_board
-from dfcompile.device.energy import ENERGIES, Energies, Power
+from dfcompile.device.energy import Energies, Power
+from dfcompile.device.family import ENERGIES
 from dfcompile.device.resources import Resources
 from dfcompile.errors import CompileError, SettingError
 from dfcompile.ir.types import BIPOLAR, IntType

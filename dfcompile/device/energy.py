@@ -36,16 +36,14 @@ def _of_report(mhz: float, luts: int, registers: int, blocks: float, logic: floa
     return Energies(logic * cycle / luts / DEFAULT_TOGGLES, clocks * cycle / registers, rams * cycle / blocks, PJ_DSP, source)
 
 
-ENERGIES = {
-    "xc7": _of_report(
-        1000 / 7.0, 15_428, 17_979, 18.5, 0.170 + 0.247, 0.091, 0.027,
-        "Vivado 2020.1 report_power, xc7z020, github.com/theCow61/AES-Accelerator 194c0d3; DSP: Horowitz, ISSCC 2014, 45 nm",
-    ),
-    "xcup": _of_report(
-        100.0, 8_083 + 1_728 + 471, 12_301, 3, 0.020 + 0.014, 0.018, 0.001,
-        "Vivado 2023.1 report_power, xck26 at 0.72 V, github.com/Risamp/ELEN90096-Group-2 8bf42b9; DSP: Horowitz, ISSCC 2014, 45 nm",
-    ),
-}  # fmt: skip
+SEVEN_SERIES = _of_report(
+    1000 / 7.0, 15_428, 17_979, 18.5, 0.170 + 0.247, 0.091, 0.027,
+    "Vivado 2020.1 report_power, xc7z020, github.com/theCow61/AES-Accelerator 194c0d3; DSP: Horowitz, ISSCC 2014, 45 nm",
+)  # fmt: skip
+ULTRASCALE_PLUS = _of_report(
+    100.0, 8_083 + 1_728 + 471, 12_301, 3, 0.020 + 0.014, 0.018, 0.001,
+    "Vivado 2023.1 report_power, xck26 at 0.72 V, github.com/Risamp/ELEN90096-Group-2 8bf42b9; DSP: Horowitz, ISSCC 2014, 45 nm",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dfcompile.device.energy import SEVEN_SERIES, ULTRASCALE_PLUS, Energies
+
 Shape = tuple[int, int]
 """Words and bits of a memory block."""
 
@@ -219,6 +221,9 @@ def _xilinx(
         carry=carry, boxes=("LUT6_2", "CARRY4", "CARRY8"),
     )  # fmt: skip
 
+
+ENERGIES: dict[str, Energies] = {"xc7": SEVEN_SERIES, "xcup": ULTRASCALE_PLUS}
+"""Of families of whose primitives a figure was found."""
 
 PLACERS: Mapping[str, str] = {"ecp5": "nextpnr-ecp5", "ice40": "nextpnr-ice40", "gowin": "nextpnr-gowin"}
 """The place-and-route tool of families that have an open one."""

@@ -43,7 +43,7 @@ def write_project(build: Build, folder: Path, progress: Callable[[str], None] = 
     design = build.design
     interface = Interface.of(design)
     frozen = golden(design, random_inputs(design, default_frames(design)), progress)
-    emit_rtl(design, folder / "rtl")
+    emit_rtl(design, folder / "rtl", whole=bool(build.options.get("vivado")))
     emit_hls(design, folder / "hls", target_of(build.options))
     write_vectors(folder / "hls" / "vectors", (*interface.inputs, *interface.outputs), (*frozen.inputs, *frozen.outputs))
     emit_sim(design, folder / "sim", frozen.inputs, frozen.outputs, folder / "rtl")

@@ -15,7 +15,7 @@ from dfcompile.emit.identity import design_hash, version_word
 from dfcompile.emit.interface import Interface
 from dfcompile.emit.memory import write_lines
 from dfcompile.emit.name import port_names, sanitise
-from dfcompile.emit.resource import copy_library, render
+from dfcompile.emit.resource import OPTIONAL, copy_library, render
 from dfcompile.ir.graph import Node
 from dfcompile.units.base import Memory, Unit, unit_of
 
@@ -98,11 +98,13 @@ def _write_memories(design: Design, interface: Interface, folder: Path) -> None:
             write_lines(folder / memory_file(interface.names.units[node.name], memory), memory.words, memory.width)
 
 
-def emit_rtl(design: Design, folder: Path) -> None:
+def emit_rtl(design: Design, folder: Path, whole: bool = False) -> None:
     """Write the SystemVerilog project of a design into `folder` (made when missing).
 
     ``<name>.sv`` is the top with AXI4-Stream ports, ``<name>_core.sv`` the same with plain streams, ``<name>_<unit>_sums.sv`` the adders of
     a unit that has constants for weights, ``files.f`` the file list in dependency order. Memory paths are relative to `folder`.
+
+    whole: with modules too that stand in branches which no unit takes, as tools want them that package a design
     """
     folder.mkdir(parents=True, exist_ok=True)
     interface = Interface.of(design)
@@ -113,6 +115,7 @@ def emit_rtl(design: Design, folder: Path) -> None:
     memories, shared = _memory_views(design, interface)
     kinds |= {"dfc_rom.sv"} if memories else set()
     kinds |= {"dfc_rom_shared.sv"} if shared else set()
+    kinds |= set(OPTIONAL) if whole else set()
     library = copy_library("rtl", sorted(kinds), folder)
     _write_memories(design, interface, folder)
     top = interface.names.top

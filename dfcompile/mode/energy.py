@@ -16,7 +16,8 @@ import numpy as np
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.share import unit_resources
 from dfcompile.device.boards import Board
-from dfcompile.device.energy import ENERGIES, PJ_DRAM, Energies
+from dfcompile.device.energy import PJ_DRAM, Energies
+from dfcompile.device.family import ENERGIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.graph import Array, Graph, Node
 from dfcompile.ir.intop import IntConv

@@ -299,5 +299,5 @@ def test_the_key_of_a_synthesis_holds_the_command_that_reads(project: Path, monk
             synthesis.Synthesis((("a.sv", "module a; endmodule"),), (), "a", "xc7").run()
 
     first = key_of(project, build, monkeypatch)
-    monkeypatch.setattr(synthesis, "read_command", lambda files, top: "read_verilog")
+    monkeypatch.setattr(synthesis, "read_command", lambda *given, **more: "read_verilog")
     assert key_of(project, build, monkeypatch) != first

@@ -306,7 +306,7 @@ def test_what_was_chosen_can_be_given() -> None:
 
 def test_room_for_fifos_is_left() -> None:
     graph, board = resnet8(), find_board("pynq-z2")
-    reserved = vector(Resources(lut=25000))
+    reserved = vector(Resources(lut=35000))
     found = fastest(graph, board, reserved)
-    assert found.solution.area[0] <= board.lut - 25000
+    assert found.solution.area[0] <= board.lut - 35000
     assert found.interval > fastest(graph, board).interval
