@@ -54,8 +54,19 @@ def as_close(made: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 OTHER_FORMS = ("_qcdq", "_dyn")  # of a network that is also there as QONNX: much the same design
 MODELS_BY_NAME = pytest.mark.parametrize("model", [pytest.param(m, id=m["name"]) for m in manifest()])
+
+
+def representatives(most: float = 3e6) -> set[str]:
+    """The smallest and the largest network of each kind, the first word of a name, with at most so many multiplications."""
+    kinds: dict[str, list[tuple[float, str]]] = {}
+    for m in manifest():
+        if not m["name"].endswith(OTHER_FORMS) and m["macs"] <= most:
+            kinds.setdefault(m["name"].partition("_")[0], []).append((m["macs"], m["name"]))
+    return {name for found in kinds.values() for _, name in (min(found), max(found))}
+
+
 SIMULATED = pytest.mark.parametrize(
-    "model", [pytest.param(m, id=m["name"], marks=[pytest.mark.full] * m["name"].endswith(OTHER_FORMS)) for m in manifest()]
+    "model", [pytest.param(m, id=m["name"], marks=[pytest.mark.full] * (m["name"] not in representatives())) for m in manifest()]
 )
 
 
