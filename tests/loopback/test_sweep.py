@@ -128,7 +128,9 @@ def test_choice_of_mode() -> None:
     assert found.numbers["dataflow"] == {"runs": False, "why": "it takes 9 lut of 5"} and found.numbers["loopback"]["fps"] == 60.0
     fast, slow = (Roofline(1000.0, 8000.0, fps) for fps in (500.0, 50.0))
     assert choose_mode(fast, roofs, 400.0, "b").mode == "dataflow"
-    assert choose_mode(slow, roofs, None, "b").mode == "dataflow"
+    assert choose_mode(slow, roofs, None, "b").mode == "loopback", "with no rate the faster one"
+    assert choose_mode(fast, roofs, None, "b").mode == "dataflow"
+    assert choose_mode(slow, roofs, 45.0, "b").mode == "dataflow", "both reach the rate"
     assert choose_mode(slow, roofs, 55.0, "b").mode == "loopback"
     assert choose_mode(slow, "too wide", 40.0, "b").mode == "dataflow"
     neither = choose_mode(slow, roofs, 70.0, "b")
