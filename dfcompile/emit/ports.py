@@ -66,6 +66,6 @@ def _memory_layout(port: Port) -> str:
     s = port.storage
     order = "row, column, channel; a signed byte a lane, lowest first"
     stored = f" of the code less {s.shift}" if s.shift else ""
-    planes = f"; {s.planes} planes, byte k{stored} in plane k, {s.plane} words apart" if s.planes > 1 else f"{stored}"
+    planes = f"; {s.planes} planes, byte k{stored} in plane k, planes in steps of {s.plane} words" if s.planes > 1 else f"{stored}"
     columns = f"; the {port.columns.kernel} columns of a window side by side" if port.columns else ""
-    return f"{order}{planes}; words of a pixel from word {s.start} on, rows {s.row} and pixels {s.col} words apart{columns}"
+    return f"{order}{planes}; words of a pixel from word {s.start} on, rows in steps of {s.row} and pixels in steps of {s.col}{columns}"

@@ -17,6 +17,8 @@ LEFT, PLOT, RIGHT = 232.0, 786.0, 152.0
 TOP, PITCH, BAR = 26.0, 21.0, 4.0
 QUEUES = {Unit.LOAD: "queue-load", Unit.COMPUTE: "queue-compute", Unit.STORE: "queue-store"}
 MAP_HEIGHT = 300.0
+SPARSE, GAP = 0.25, 26.0
+"""Share of a memory up to which its picture shows the words in use alone, and the height of each part between them."""
 Spans = list[tuple[int, int]]
 
 
@@ -126,19 +128,63 @@ def _meet(a: int, b: int, c: int, d: int) -> bool:
     return a < d and c < b
 
 
+@dataclass(frozen=True)
+class WordScale:
+    """Height of words of a memory in a picture: as they are, or where most are never used those alone, with gaps for the others.
+
+    spans: (first word, end, height of the first, height of the end), rising
+    """
+
+    spans: tuple[tuple[int, int, float, float], ...]
+
+    @classmethod
+    def of(cls, used: Sequence[tuple[int, int]], words: int, height: float) -> WordScale:
+        """used: spans of words that blocks take; words: of the memory."""
+        merged: list[tuple[int, int]] = []
+        for a, b in sorted(used):
+            if merged and a <= merged[-1][1]:
+                merged[-1] = merged[-1][0], max(b, merged[-1][1])
+            else:
+                merged.append((a, b))
+        total = sum(b - a for a, b in merged)
+        if not total or total > words * SPARSE:
+            return cls(((0, words, 0.0, height),))
+        gaps = len(merged) - (merged[0][0] == 0) + (merged[-1][1] < words)
+        spans, at, share = [], 0.0, (height - GAP * gaps) / total
+        for a, b in merged:
+            at += GAP if a > 0 else 0.0
+            spans.append((a, b, at, at + (b - a) * share))
+            at = spans[-1][3]
+        return cls(tuple(spans))
+
+    def at(self, word: int) -> float:
+        """Height of a word's lower edge; of one in a gap, the middle of that."""
+        below = 0.0
+        for a, b, low, high in self.spans:
+            if word < a:
+                return (below + low) / 2
+            if word <= b:
+                return low + (word - a) / (b - a) * (high - low)
+            below = high
+        return below + GAP / 2
+
+
 def draw_memory(program: Program) -> Markup:
     """Layers from left to right, words of the activation memory from bottom to top."""
-    count, words = max(1, len(program.layers)), program.config.act_words
+    count, words, blocks = max(1, len(program.layers)), program.config.act_words, held_blocks(program)
     width, top, base = PLOT + RIGHT, 14.0, 14.0 + MAP_HEIGHT
-    column = width / count
-    parts = [svg.rect(LEFT, top, width, MAP_HEIGHT, "rail")]
-    for share, said in ((0.0, "0"), (0.5, f"{svg.number(words // 2)}, second bank"), (1.0, f"{svg.number(words)} words")):
-        y = base - share * MAP_HEIGHT
-        parts.append(svg.line(LEFT, y, LEFT + width, y, "axis" if share in (0, 1) else "limit"))
-        parts.append(svg.text(LEFT - 8, y + 4, said, "tick", "end"))
-    for h in held_blocks(program):
-        x, y = LEFT + h.start * column, base - h.end / words * MAP_HEIGHT
-        w, height = (h.last - h.start + 1) * column, (h.end - h.first) / words * MAP_HEIGHT
+    column, scale = width / count, WordScale.of([(h.first, h.end) for h in blocks], words, MAP_HEIGHT)
+    bank = base - scale.at(words // 2)
+    parts = [svg.rect(LEFT, top, width, MAP_HEIGHT, "rail"), svg.line(LEFT, bank, LEFT + width, bank, "limit")]
+    parts.append(svg.text(LEFT - 8, bank + 4, f"{svg.number(words // 2)}, second bank", "tick", "end"))
+    ends = [(a, low) for a, _, low, _ in scale.spans] + [(b, high) for _, b, _, high in scale.spans]
+    for word, height in ends:
+        parts.append(svg.line(LEFT, base - height, LEFT + width, base - height, "axis"))
+        if abs(base - height - bank) > 12:
+            parts.append(svg.text(LEFT - 8, base - height + 4, f"{svg.number(word)}{' words' if word == words else ''}", "tick", "end"))
+    for h in blocks:
+        x, y = LEFT + h.start * column, base - scale.at(h.end)
+        w, height = (h.last - h.start + 1) * column, scale.at(h.end) - scale.at(h.first)
         until = "" if h.last == h.start else f" to layer {h.last} ({program.layers[h.last].name})"
         about = f"{h.name}: words {svg.number(h.first)} to {svg.number(h.end - 1)}, layer {h.start} ({program.layers[h.start].name}){until}"
         kind = "held-load" if h.loaded else "held-layer"
