@@ -122,11 +122,21 @@ def test_smaller_than_one_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_rate_that_planes_cannot_reach(tmp_path: Path) -> None:
-    """Two planes take two cycles at least: what is asked for one takes the weights as they are."""
-    m, out = dense(TTQ, inputs=8, outputs=4)
-    path = m.save(tmp_path / "fast.onnx", out, (1, 8))
-    made = dfc.build(path, mode="dataflow", interval=1)
-    assert made.timing.interval_cycles == 1
+    """Four planes take four cycles at least: what is asked for three takes the weights as they are."""
+    m, out = dense(BOOK)
+    made = built(m, out, tmp_path, interval=3)
+    assert kinds(made) == ["mvtu"] and made.timing.interval_cycles <= 3
+
+
+def test_sums_of_planes_that_subtract_from_unsigned_inputs(tmp_path: Path) -> None:
+    m, rng = Model(), np.random.default_rng(4)
+    sizes = rng.choice(np.array([-1.7135912, -0.6317253, 0.6317253, 1.7135912], np.float32), (40, 12))
+    out = m.q(m.op("MatMul", m.q("x", 0.25, 4, 0), m.const(sizes)), 0.5, 6)
+    made = built(m, out, tmp_path, interval=60)
+    x = np.abs(np.random.default_rng(1).normal(size=(8, 40)).astype(np.float32)) * 4
+    exact(tmp_path, m, out, (40,), x, mode="dataflow", interval=60)
+    assert kinds(made) == ["mvtu", "vvtu"]
+    hold(made)
 
 
 def test_a_given_folding(tmp_path: Path) -> None:
