@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from dfcompile.dataflow.lower import lower
 from dfcompile.errors import CompileError, Problem
+from dfcompile.folding.fold import DEFAULT_LANES
 from dfcompile.frontend.importer import ImportResult, import_model
 from dfcompile.frontend.part import Part
 from dfcompile.ir.graph import Graph
@@ -142,13 +143,13 @@ def _streamline(job: Job, imported: Imported) -> Integer:
     return Integer(imported.model.replace(constants={}), imported.part, made)
 
 
-SHARED_LANES, BOARD_LANES = 256, 4096
-"""Multiplications a cycle, about, of a design that is asked for no rate: without a board, and as fast as a board holds."""
+BOARD_LANES = 4096
+"""Multiplications a cycle, about, of a design that is as fast as a board holds."""
 
 
 def _lower(job: Job, integer: Integer) -> Lowered:
     """Where no rate is asked for, layers that are small at the cost of speed are taken as far as such a design has the time."""
-    lanes = BOARD_LANES if job.options.target else SHARED_LANES
+    lanes = BOARD_LANES if job.options.target else DEFAULT_LANES
     units, _ = lower(integer.graph, job.progress, job.options.wanted_interval or macs(integer.graph) // lanes)
     job.dump("lower", units)
     return Lowered(integer, units)

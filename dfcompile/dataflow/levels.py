@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from dfcompile.device.area import sum_of
 from dfcompile.device.cost import rates, vector
 from dfcompile.device.family import DEFAULT
 from dfcompile.ir.graph import Array
@@ -45,46 +44,56 @@ class Levels:
     values: Array
 
 
-def decompositions(weights: Array) -> Iterator[Levels]:
-    """Each way that a matrix (channels, columns) of integers can be written in 2 to `MOST` planes."""
-    sizes = np.abs(weights)
-    yield from _one_of_each(weights, np.ones_like(weights))
+def decompositions(weights: Array, most: int = MOST) -> Iterator[Levels]:
+    """Each way that a matrix (channels, columns) of integers can be written in 2 to `most` planes."""
+    weights = weights.astype(np.int64, copy=False)  # the size of the least number of a type is beyond it
+    yield from _one_of_each(weights, most)
     if np.any(weights < 0):
-        yield from _one_of_each(sizes, np.sign(weights))
+        for found in _one_of_each(weights, most, by_size=True):
+            yield found
+            if len(found.planes) == 2 and weights.all():
+                yield from _two_signs(weights)
+
+
+def _one_of_each(weights: Array, most: int, by_size: bool = False) -> Iterator[Levels]:
+    """A plane for each level of a row, or size of its levels, but 0, where there are 2 to `most`: mostly the first row tells."""
+    values = []
+    for row in weights:
+        found = np.unique(np.abs(row) if by_size else row)
+        values.append(found[found != 0])
+        if len(values[-1]) > most:
+            return
+    count = max(map(len, values))
+    if count > 1:
+        table = np.array([np.pad(v, (0, count - len(v))) for v in values])
+        keys, signs = (np.abs(weights), np.sign(weights)) if by_size else (weights, 1)
+        planes = np.stack([((keys == table[:, k : k + 1]) & (keys != 0)) * signs for k in range(count)])
+        yield Levels(planes.astype(np.int8), table)
+
+
+def _two_signs(weights: Array) -> Iterator[Levels]:
+    """Of weights other than 0, of at most two sizes a row, where half their sum is whole."""
+    sizes, signs = np.abs(weights), np.sign(weights).astype(np.int8)
     small, large = sizes.min(axis=1, keepdims=True), sizes.max(axis=1, keepdims=True)
-    if small.all() and np.all((sizes == small) | (sizes == large)) and not np.any((small + large) % 2):
-        signs = np.sign(weights).astype(np.int8)
+    if not np.any((small + large) % 2):
         planes = np.stack([signs, np.where(sizes == large, signs, -signs)])
         yield Levels(planes, np.concatenate([(large + small) // 2, (large - small) // 2], axis=1))
-
-
-def _one_of_each(keys: Array, signs: Array) -> Iterator[Levels]:
-    """A plane for each key of a row but 0."""
-    found = [np.unique(row[row != 0]) for row in keys]
-    count = max(map(len, found))
-    if 2 <= count <= MOST:
-        values = np.array([np.pad(v, (0, count - len(v))) for v in found])
-        planes = np.stack([(keys == values[:, k : k + 1]) & (keys != 0) for k in range(count)])
-        yield Levels((planes * signs).astype(np.int8), values)
 
 
 def by_levels(unit: Mvtu, most: int) -> tuple[Mvtu, Vvtu] | None:
     """A matrix unit of the planes of a matrix unit's weights, and the unit that adds them up; None where one unit is not larger.
 
-    most: planes, each of which takes a cycle for each position at least
+    most: planes, each of which takes a cycle for each position at least. As many as weights have bits, or more, are not smaller
     Compared on the default family, at as many cycles: all columns at once in the planes, a share of them in the weights themselves.
     """
-    groups, channels, _ = unit.weights.shape
-    if groups > 1 or unit.weight_dtype.bits < 3 or most < 2:
+    groups, channels, columns = unit.weights.shape
+    if groups > 1:
         return None
-    best, limit = None, math.inf
-    for found in decompositions(unit.weights[0]):
+    best, limit, pe = None, math.inf, _LANES if channels % _LANES == 0 else 1
+    for found in decompositions(unit.weights[0], min(MOST, most, unit.weight_dtype.bits - 1)):
         pair = _pair(unit, found)
-        planes, pe, whole = len(found.planes), _LANES if channels % _LANES == 0 else 1, unit.weights.shape[2]
-        if planes > most:
-            continue
-        alone = _cost(unit.folded(pe=pe, simd=max(1, whole // planes)))
-        both = _cost(pair[0].folded(pe=pe, simd=whole)) + _cost(pair[1].folded(pe=pe))
+        alone = _cost(unit.folded(pe=pe, simd=max(1, columns // len(found.planes))))
+        both = _cost(pair[0].folded(pe=pe, simd=columns)) + _cost(pair[1].folded(pe=pe))
         if both < min(_GAIN * alone, limit):
             best, limit = pair, both
     return best
@@ -109,5 +118,4 @@ def _pair(unit: Mvtu, found: Levels) -> tuple[Mvtu, Vvtu]:
 
 def _cost(unit: Unit) -> float:
     """Least LUT equivalents of a folded unit over its styles."""
-    worth = rates(DEFAULT, None)
-    return min(float(vector(sum_of([area]), unit.mac_lanes) @ worth) for area in unit.areas(list(unit.styles(DEFAULT)), DEFAULT))
+    return min(float(vector(area, unit.mac_lanes) @ rates(DEFAULT)) for area in unit.areas(unit.styles(DEFAULT), DEFAULT))

@@ -14,7 +14,7 @@ import numpy as np
 
 from dfcompile.dataflow.levels import by_levels
 from dfcompile.dataflow.sum_tables import Sum, Tables, sum_tables
-from dfcompile.dataflow.vectors import Shape3, flat_nodes, is_direct
+from dfcompile.dataflow.vectors import flat_nodes, is_direct
 from dfcompile.device.family import DEFAULT
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array, Graph, Node, Tensor
@@ -41,6 +41,7 @@ from dfcompile.ir.intop import (
 from dfcompile.ir.requantization import Requantization, requantize
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline.encode_layout import LARGEST_PERMUTATION
+from dfcompile.streamline.layout import Shape3
 from dfcompile.streamline.value import describe
 from dfcompile.units.add import Add
 from dfcompile.units.argmax import Argmax

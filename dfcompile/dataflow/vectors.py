@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from dfcompile.ir.graph import Graph, Node
 from dfcompile.ir.intop import IntAdd, IntConv, IntMul, LookupCode, ThresholdCode, View, Window
-
-Shape3 = tuple[int, int, int]
+from dfcompile.streamline.layout import Shape3
 
 
 def is_direct(window: Window, shape: Shape3, out_shape: Shape3, groups: int, depthwise: bool) -> bool:

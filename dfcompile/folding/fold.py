@@ -284,20 +284,23 @@ def read_folding(
             problems.append(problem)
         else:
             result[name] = {**base, **choice}
-    problems += [p for name, reader in order.items() if (p := _out_of_order(unit_of(by_name[name]), name, reader, {**automatic, **result}))]
+    chosen = {**automatic, **result}
+    for name, reader in order.items():
+        lanes = unit_of(by_name[reader]).folded(**chosen.get(reader, {})).inputs[0].lanes
+        problem = _out_of_order(name, unit_of(by_name[name]), reader, lanes)
+        problems += [problem] if problem else []
     if problems:
         raise CompileError(problems)
     return result
 
 
-def _out_of_order(unit: Unit, name: str, reader: str, choices: Mapping[str, Choice]) -> Problem | None:
-    """That a unit that is tied to its reader cannot have as many lanes as that is given."""
-    lanes = choices[reader]["pe"] if reader in choices else 1
+def _out_of_order(name: str, unit: Unit, reader: str, lanes: int) -> Problem | None:
+    """That a unit whose order its reader's lanes define cannot have so many; None where it can."""
     if _is_legal(unit, {**unit.folding, unit.tied_field: lanes}):
         return None
     legal = sorted({c[unit.tied_field] for c in unit.foldings()})
-    what, why = f"'{reader}' cannot have pe={lanes}", f"'{name}' in front of it has its lanes too, and cannot have so many"
-    return Problem("bad-folding", what, f"node {reader}", why, f"legal values: pe in {legal}")
+    what, why = f"'{reader}' cannot have {lanes} lanes", f"'{name}' in front of it has as many, and cannot have these"
+    return Problem("bad-folding", what, f"node {reader}", why, f"legal numbers: {legal}")
 
 
 def _wrong_choice(name: str, unit: Unit, choice: Any, base: Choice, family: str) -> Problem | None:

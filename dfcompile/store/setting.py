@@ -12,8 +12,9 @@ from dfcompile.errors import Problem, SettingError
 NUMBERS: Mapping[str, tuple[float, float]] = {
     "fps": (1e-9, 1e12), "interval": (1, 1e15), "clock": (1e-3, 1e5), "max_port_bits": (1, 1e6), "watts": (1e-3, 1e4),
 }  # fmt: skip
-INTEGERS = ("interval", "max_port_bits")
 """Least and most of the options that are numbers."""
+INTEGERS = ("interval", "max_port_bits")
+"""Those that are whole."""
 
 
 def wrong_number(name: str, value: Any) -> str:

@@ -277,7 +277,9 @@ class Unit(ABC):
         made.__dict__.update({name: self.__dict__[name] for name in _field_names(type(self))} | choice)
         if len(made.__dict__) > len(_field_names(type(self))):
             raise TypeError(f"{self.kind} has no field among {', '.join(choice)}")
-        getattr(made, "__post_init__", lambda: None)()
+        check = getattr(made, "__post_init__", None)
+        if check:
+            check()
         return made
 
     def areas(self, styles: Iterable[Mapping[str, str]], family: str) -> list[Resources]:
@@ -323,7 +325,8 @@ class Unit(ABC):
         """ValueError for values from outside that no unit of this kind is made of: sizes below 1 (0 where that is a default), styles."""
         defaults = {f.name: f.default for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
         for name, value in values.items():
-            if name not in cls.signed_fields and not all((defaults[name] != 0) <= n < 2**31 for n in _integers(value)):
+            least = 0 if defaults[name] == 0 else 1
+            if name not in cls.signed_fields and not all(least <= n < 2**31 for n in _integers(value)):
                 raise ValueError(f"{cls.kind}: {name} = {value} is no size")
             if name.endswith("style") and value not in STYLES:
                 raise ValueError(f"{cls.kind}: there is no {name} '{value}'")

@@ -13,7 +13,7 @@ from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Memory, Stream, Unit, check_codes, pack_words, quotients
 from dfcompile.units.parts.carrier import carrier
-from dfcompile.units.parts.period import period
+from dfcompile.units.parts.period import check_rows, period
 from dfcompile.units.parts.schedule import Schedule, one_to_one
 
 
@@ -42,8 +42,7 @@ class Lookup(Unit):
     def __post_init__(self) -> None:
         if not 1 <= self.pe <= self.shape[2]:
             raise ValueError(f"pe={self.pe} must be 1 to {self.shape[2]}, the channels")
-        if self.shape[2] % len(self.table):
-            raise ValueError(f"a table for {len(self.table)} channels does not serve {self.shape[2]}")
+        check_rows(self.table, self.shape[2], "tables")
 
     def check_constants(self) -> None:
         """ValueError unless what is stored of the unit is what its types and sizes say."""

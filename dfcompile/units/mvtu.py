@@ -343,8 +343,10 @@ class Mvtu(MacUnit):
     @cached_property
     def _pattern(self) -> str:
         """The narrowest form that all zeros fit; "" where they are no matter."""
+        if len(self.weights) > 1 or self.weight_dtype.bipolar or self.taps > 1:
+            return ""
         used = self.weights != 0
-        if len(used) > 1 or self.weight_dtype.bipolar or used.mean() > MOST_USED or self.taps > 1:
+        if used.mean() > MOST_USED:
             return ""
         run = self.run or used.shape[2]
         fits = (p for p, (n, m) in PATTERNS.items() if run % m == 0 and used.reshape(-1, m).sum(axis=1).max() <= n)

@@ -16,7 +16,7 @@ from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Memory, Stream, Unit, quotients
 from dfcompile.units.parts import mac_area
 from dfcompile.units.parts.arithmetic import threshold_styles
-from dfcompile.units.parts.period import period
+from dfcompile.units.parts.period import check_rows, period
 from dfcompile.units.parts.schedule import Schedule, one_to_one
 from dfcompile.units.parts.thresholding import Thresholding, check_steps
 
@@ -48,8 +48,7 @@ class Threshold(Unit):
     def __post_init__(self) -> None:
         if not 1 <= self.pe <= self.shape[2]:
             raise ValueError(f"pe={self.pe} must be 1 to {self.shape[2]}, the channels")
-        if self.shape[2] % len(self.thresholds):
-            raise ValueError(f"thresholds for {len(self.thresholds)} channels do not serve {self.shape[2]}")
+        check_rows(self.thresholds, self.shape[2], "thresholds")
 
     def check_constants(self) -> None:
         """ValueError unless what is stored of the unit is what its types and sizes say."""

@@ -61,6 +61,12 @@ def test_ways_that_there_are(weights: list[list[int]], counts: list[int]) -> Non
     assert [len(d.planes) for d in decompositions(np.array(weights))] == counts
 
 
+def test_the_least_number_of_a_type_has_a_size() -> None:
+    one, by_size = decompositions(np.array([[-128, 127, 0], [-128, 5, 5]], np.int8))
+    assert one.values.tolist() == [[-128, 127], [-128, 5]]
+    assert by_size.values.tolist() == [[127, 128], [5, 128]]
+
+
 def dense(levels: np.ndarray, inputs: int = 40, outputs: int = 12, bits: float = 4, scales: bool = False) -> tuple[Model, str]:
     """A dense layer of such weights, the levels of each output times one of three factors where wanted, and a quantizer."""
     m, rng = Model(), np.random.default_rng(5)

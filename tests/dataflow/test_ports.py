@@ -96,6 +96,20 @@ def test_a_board_finds_its_fastest_behind_the_port(tmp_path: Path) -> None:
     assert made.report["folding"]["bound"] == 15
 
 
+def test_an_output_port_bounds_the_interval_too(tmp_path: Path) -> None:
+    """Two inputs become 40 codes of 4 bits: ten beats of 16 bits."""
+    m, rng = Model(), np.random.default_rng(3)
+    out = m.q(m.op("MatMul", m.q("x", 0.25, 2), m.w(rng.integers(-3, 4, (2, 40)).astype(float))), 0.5, 4)
+    path = m.save(tmp_path / "outputs.onnx", out, (1, 2))
+    with pytest.raises(CompileError, match="cannot pass a frame in 9 cycles") as e:
+        dataflow(path, interval=9, max_port_bits=16)
+    (problem,) = e.value.problems
+    made = dataflow(path, board="pynq-z2", max_port_bits=16)
+    assert made.timing.interval_cycles == 10
+    assert problem.where == f"tensor {made.graph.outputs[0].partition('>')[0]}"
+    hold(made)
+
+
 def test_a_dma_takes_a_thousand_bits(tmp_path: Path) -> None:
     """AMD's DMA moves 1,024 bits at once: a design that reads 2,304 is fed in three beats, and its interval says so."""
     m, rng = Model(), np.random.default_rng(2)

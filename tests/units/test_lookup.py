@@ -58,5 +58,5 @@ def test_lints_and_elaborates(pe: int, shared: bool, tmp_path: Path) -> None:
 
 
 def test_refuses_a_wrong_number_of_tables() -> None:
-    with pytest.raises(ValueError, match="does not serve 6"):
+    with pytest.raises(ValueError, match="do not serve 6"):
         Lookup(IntType(4), IntType(2), np.zeros((4, 16), np.int64), 0, (1, 1, 6))
