@@ -13,12 +13,11 @@ from typing import Any, Generic, TypeVar
 
 from dfcompile.dataflow.lower import lower
 from dfcompile.errors import CompileError, Problem
-from dfcompile.folding.fold import DEFAULT_LANES
 from dfcompile.frontend.importer import ImportResult, import_model
 from dfcompile.frontend.part import Part
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.types import IntType
-from dfcompile.ir.work import macs
+from dfcompile.ir.work import DEFAULT_LANES, macs
 from dfcompile.loopback.program import Program
 from dfcompile.options import Options, parse_input_type
 from dfcompile.store.files import writing

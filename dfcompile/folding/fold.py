@@ -24,12 +24,10 @@ from dfcompile.folding.option import Choice, Progress
 from dfcompile.folding.problem import FoldProblem
 from dfcompile.folding.search import Answer, Solution, solve
 from dfcompile.ir.graph import Graph
+from dfcompile.ir.work import DEFAULT_LANES
 from dfcompile.tasks.pool import Pool, inline
 from dfcompile.tasks.task import Task, gather
 from dfcompile.units.base import Unit, unit_of
-
-DEFAULT_LANES = 256
-"""Multiply-accumulate lanes that a build without any wish for speed spends at most, roughly."""
 
 
 @dataclass(frozen=True, eq=False)

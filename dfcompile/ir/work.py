@@ -7,6 +7,9 @@ import numpy as np
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.intop import IntConv
 
+DEFAULT_LANES = 256
+"""Multiply-accumulate lanes that a build without any wish for speed spends at most, roughly."""
+
 
 def macs(graph: Graph) -> int:
     """Multiplications by constants in a frame."""
