@@ -20,7 +20,11 @@ from dfcompile.store.waiting import say
 
 F = TypeVar("F", bound=Callable[..., Any])
 caching: Any = numba_caching  # it carries no types
+WAIT = "first use of this version: compile machine code"  # which later runs find on disk
 _HASH = hashlib.sha256().digest_size
+_all: set[str] = set()
+_ready: set[str] = set()
+"""Functions there are, and those of them whose machine code this process has found or is about to make."""
 
 
 class _Sealed(caching.IndexDataCacheFile):  # type: ignore[misc]
@@ -44,6 +48,7 @@ class _Cache(caching.FunctionCache):  # type: ignore[misc]
         super().__init__(function)
         stamp, base = self._impl.locator.get_source_stamp(), self._impl.filename_base
         self._cache_file = _Sealed(self._cache_path, base, stamp)
+        self._name = _name(function)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         found = None
@@ -52,8 +57,9 @@ class _Cache(caching.FunctionCache):  # type: ignore[misc]
         except Exception:  # whatever pickle makes of a damaged file
             with contextlib.suppress(OSError):
                 self.flush()
+        _ready.add(self._name)
         if found is None:
-            say("compile to machine code for this processor: first use takes some seconds, later ones find it on disk")
+            say(f"{WAIT} {len(_ready & _all)}/{len(_all)}")
         return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -67,9 +73,15 @@ def _not_kept(why: str) -> None:
     note(f"machine code cannot be kept ({why}): every run compiles the timing model again, which takes seconds")
 
 
+def _name(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
+
+
 def compiled(function: F, **options: Any) -> F:
     """The function compiled by numba without Python objects; options are those of `numba.njit`."""
     made = numba.njit(nogil=True, **options)(function)
+    if options.get("inline") != "always":  # those have no code of their own
+        _all.add(_name(function))
     try:
         made._cache = _Cache(function)
     except (RuntimeError, OSError):

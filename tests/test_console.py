@@ -24,6 +24,14 @@ def test_each_step_is_one_line_where_there_is_no_terminal(capsys: Capture) -> No
     assert [line.split("] ")[1] for line in said.err.splitlines()] == ["import", "streamline: encode", "verify rtl", "write"]
 
 
+def test_a_bar_that_is_taken_up_again_is_no_new_line(capsys: Capture) -> None:
+    with progress(quiet=False) as report:
+        for text in ("fold", "machine code 1/9", "machine code 2/9", "fold", "check", "machine code 3/9", "machine code 4/9", "check"):
+            report(text)
+    said = [line.split("] ")[1] for line in capsys.readouterr().err.splitlines()]
+    assert said == ["fold", "machine code", "fold", "check"]
+
+
 def test_quiet_is_quiet(capsys: Capture) -> None:
     with progress(quiet=True) as report:
         report("import")

@@ -51,7 +51,25 @@ def test_code_is_kept(function: Function) -> None:
     said: list[str] = []
     with shown_by(said.append):
         assert [loads(function), loads(function)] == [False, True]
-    assert len(said) == 1 and "first use takes some seconds" in said[0], "a wait is told, and only where there is one"
+    assert len(said) == 1 and said[0].startswith("first use of this version: "), "a wait is told, and only where there is one"
+
+
+def test_how_far_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of three functions, one that is in the others' code: of those that are made or found, each counts once."""
+    monkeypatch.setattr("dfcompile.jit._all", set())
+    monkeypatch.setattr("dfcompile.jit._ready", set())
+    text = "from dfcompile.jit import compiled\n@compiled\ndef a(x):\n    return 2 * x\n"
+    text += "def b(x):\n    return x\nb = compiled(b, inline='always')\n@compiled\ndef c(x):\n    return a(b(x))\n"
+    (tmp_path / "three.py").write_text(text)
+    spec = importlib.util.spec_from_file_location("three", tmp_path / "three.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "three", module)
+    spec.loader.exec_module(module)
+    said: list[str] = []
+    with shown_by(said.append):
+        assert (module.a(1), module.c(1), module.a(1.5)) == (2, 2, 3.0)
+    assert [t.rsplit(" ", 1)[1] for t in said] == ["1/2", "2/2", "2/2"]
 
 
 def flip(path: Path, at: int) -> None:

@@ -96,7 +96,8 @@ def show_proposal(found: Proposal | None, model: Path, settings: Options, does: 
 def progress(quiet: bool) -> Iterator[Report]:
     """Yield a function that shows the text of the present step on stderr.
 
-    A text with ``3/40`` in it moves a bar. Where stderr is no terminal, each step is one line, and bars are left out.
+    A text with ``3/40`` in it moves a bar. Where stderr is no terminal, each step is one line, and bars are left out; one that is taken up
+    again behind other steps is no new line.
     """
     if quiet:
         yield lambda text: None
@@ -109,7 +110,7 @@ def progress(quiet: bool) -> Iterator[Report]:
 
 
 def _bars() -> Progress:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn())
     return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
@@ -133,11 +134,14 @@ def _mover(bars: Progress) -> Report:
 
 
 def _liner(start: float) -> Report:
-    last = ""
+    last, said = "", set[str]()
 
     def line(text: str) -> None:
         nonlocal last
         title = _FRACTION.sub("", text, count=1)
+        if title in said and title != text:
+            return
+        said.add(title)
         if title != last:
             print(f"[{time.monotonic() - start:6.1f} s] {title}", file=sys.stderr, flush=True)
         last = title
