@@ -22,6 +22,8 @@ HIGH_BITS = 5
 """Of each operand at most: they choose the entry of a table of its own. With a bit of the sum before it, inputs of a 6-input LUT."""
 SIZES = (1 << 2 * LOW_BITS, 1 << HIGH_BITS, 1 << HIGH_BITS)
 _LATENCY = 4
+_CLIP = 3
+"""Cycles more of a unit that clips: registers that are reset below the codes, and others that are set above them."""
 
 
 def places(a: Array, b: Array) -> tuple[Array, Array, Array]:
@@ -68,12 +70,25 @@ class TableAdd(Unit):
 
     @property
     def _widths(self) -> tuple[int, int, int]:
-        """Bits of the first table, of its sum with the second, both unsigned, and of all three, signed."""
+        """Bits of the first table, of its sum with the second, both unsigned, and of all three, signed, around the middle code."""
         first, second, third = self._parts
-        most = int(first.max() + second.max())
-        whole = IntType.holding(min(int(third.min()), -1), most + int(third.max()))
-        codes = self.shift + self.out_dtype.bits + 1
+        most, middle = int(first.max() + second.max()), self._middle
+        whole = IntType.holding(min(int(third.min()) - middle, -1), most + int(third.max()) - middle)
+        codes = self.shift + self.out_dtype.bits
         return max(1, int(first.max()).bit_length()), max(1, most.bit_length()), max(whole.bits, codes)
+
+    @property
+    def _middle(self) -> int:
+        """What is taken off the sum in hardware: signed codes are its highest bits as they are."""
+        return 1 << self.shift + self.out_dtype.bits - 1
+
+    @property
+    def _clips(self) -> bool:
+        return self._widths[2] > self.shift + self.out_dtype.bits
+
+    @property
+    def _latency(self) -> int:
+        return _LATENCY + _CLIP * self._clips
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
@@ -90,7 +105,7 @@ class TableAdd(Unit):
         return ((pattern + self.out_dtype.lo).astype(carrier(codes[0], self.out_dtype.lo, self.out_dtype.hi)),)
 
     def schedule(self) -> Schedule:
-        return one_to_one(self.outputs[0].beats, latency=_LATENCY, slots=_LATENCY + 1, inputs=2)
+        return one_to_one(self.outputs[0].beats, latency=self._latency, slots=self._latency + 1, inputs=2)
 
     def parameters(self) -> dict[str, int]:
         first, second, whole = self._widths
@@ -100,10 +115,10 @@ class TableAdd(Unit):
         return {"Beats": self.outputs[0].beats, "Lanes": self.lanes, **bits, **sums, **out}
 
     def memories(self) -> tuple[Memory, ...]:
-        """One memory: the first table, then the second and the third negated, which are subtracted."""
+        """One memory: the first table, then the second and the third negated, which are subtracted; the third around the middle code."""
         first, second, third = self._parts
         dtype = IntType(self._widths[2], signed=True)
-        return (Memory("Table", dtype.bits, pack_words(np.concatenate([first, -second, -third])[:, None], dtype), "lut"),)
+        return (Memory("Table", dtype.bits, pack_words(np.concatenate([first, -second, self._middle - third])[:, None], dtype), "lut"),)
 
     @property
     def dimensions(self) -> Mapping[str, Hashable]:
@@ -120,6 +135,7 @@ class TableAdd(Unit):
         bit = 1 if entries > SIZES[1] else 1 + SIZES[1] // entries
         a, b = (max(0, t.bits - LOW_BITS) for t in self.in_dtypes)
         lane = Resources(lut=first * SIZES[0] // entries + (second + whole) * bit, ff=first + second + whole - self.shift + a + 2 * b)
-        clip = Resources(lut=self.out_dtype.bits + 2)
-        out = area.stream_out(self.outputs[0].width, _LATENCY + 1, family)
-        return area.total(*[lane, clip] * self.lanes, out, Resources(lut=5, ff=3))
+        clip = Resources(ff=3 * self.out_dtype.bits + 3) * self._clips
+        turn = Resources(lut=int(not self.out_dtype.signed))  # of the highest bit
+        out = area.stream_out(self.outputs[0].width, self._latency + 1, family)
+        return area.total(*[lane, clip, turn] * self.lanes, out, Resources(lut=5, ff=3 + _CLIP * self._clips))

@@ -24,11 +24,12 @@ INT8 = IntType(8, signed=True)
 
 @st.composite
 def table_adds(draw: st.DrawFn) -> TableAdd:
-    """Random tables, within the codes or far beyond them."""
+    """Random tables, of sums within the codes or far beyond them."""
     rng, out = np.random.default_rng(draw(st.integers(0, 999))), IntType(draw(st.integers(1, 8)), draw(st.booleans()))
-    shift, far = draw(st.integers(0, 10)), draw(st.integers(0, 2))
-    most = 1 << shift + out.bits + far
-    tables = np.concatenate([rng.integers(0, most, SIZES[0]), rng.integers(0, most, SIZES[1]), rng.integers(-most, most, SIZES[2])])
+    shift, far = draw(st.integers(0, 10)), draw(st.integers(-2, 2))
+    most = max(1, (1 << shift + out.bits + 2) >> 2 - far)
+    least = draw(st.sampled_from((-most, 0)))
+    tables = np.concatenate([rng.integers(0, most, SIZES[0]), rng.integers(0, most, SIZES[1]), rng.integers(least, most, SIZES[2])])
     return TableAdd((1, 3, 4), (draw(TYPES), draw(TYPES)), out, tables, shift, draw(st.integers(1, 4)))
 
 
