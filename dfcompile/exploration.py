@@ -12,6 +12,7 @@ from typing import Any
 
 from dfcompile.device.boards import Board
 from dfcompile.device.cost import RESOURCES
+from dfcompile.device.feed import engine_cycles, fed_cycles
 from dfcompile.errors import CompileError, Problem, SettingError
 from dfcompile.folding.fold import Folded, front
 from dfcompile.folding.option import silent
@@ -21,6 +22,7 @@ from dfcompile.ir.work import macs
 from dfcompile.loopback.search.heatmap import heatmap
 from dfcompile.loopback.search.survey import buffer_sizes, replay_shapes
 from dfcompile.loopback.search.sweep import EXACT, Point, sweep
+from dfcompile.mode.choice import frame_bytes
 from dfcompile.options import Options
 from dfcompile.report.explore import draw_front
 from dfcompile.store.files import writing
@@ -100,8 +102,9 @@ def _dataflow(search: _Search) -> dict[str, Any]:
     lowered = FRONT(search.job(model), model)
     units = lowered.units
     rows, foldings = [], []
+    fed = fed_cycles(search.board, *frame_bytes(lowered.integer.graph), search.options.mhz)
     for found in front(units, search.board, search.points, search.pool, search.options.port_bits):
-        rows.append(_row(found, search.board, search.options.mhz))
+        rows.append(_row(found, search.board, search.options.mhz * 1e6 / max(found.interval, fed)))
         foldings.append(found.choices)
         search.progress(f"explore: {len(rows)} designs")
     result = {"mode": "dataflow", "board": search.board.name, "clock_mhz": search.options.mhz, "points": rows, "foldings": foldings}
@@ -119,7 +122,7 @@ def _beside(search: _Search, graph: Graph) -> dict[str, Any] | None:
     if search.options.mode != "auto" or macs(graph) > QUICK_MACS:
         return None
     try:
-        return _engine_row(sweep([graph], board, clock, most=1).best, clock, 1)
+        return _engine_row(sweep([graph], board, clock, most=1).best, board, clock, 1)
     except CompileError:
         return None
 
@@ -132,11 +135,11 @@ def _loopback(search: _Search) -> dict[str, Any]:
 MODES = {"auto": _auto, "dataflow": _dataflow, "loopback": _loopback}
 
 
-def _row(found: Folded, board: Board, mhz: float) -> dict[str, Any]:
+def _row(found: Folded, board: Board, fps: float) -> dict[str, Any]:
     area = dict(zip(RESOURCES, found.solution.area.tolist(), strict=False))
     used = max(area[r] / board.budget[r] for r in RESOURCES if board.budget[r])
     return {
-        "fps": round(mhz * 1e6 / found.interval, 1),
+        "fps": round(fps, 1),
         "interval": found.interval,
         **{r: round(area[r], 1) for r in RESOURCES},
         "used": f"{used:.1%}",
@@ -162,9 +165,9 @@ def explore_loopback(
         buffers = buffer_sizes(found, graphs, board, pool, progress)
     result = {
         "mode": "loopback", "board": board.name, "clock_mhz": clock, "networks": [g.name for g in graphs],
-        "points": [_engine_row(p, clock, len(graphs)) for p in found.points],
-        "buffers": [_engine_row(p, clock, len(graphs)) for p in buffers],
-        "best": _engine_row(found.best, clock, len(graphs)), "gap": found.gap,
+        "points": [_engine_row(p, board, clock, len(graphs)) for p in found.points],
+        "buffers": [_engine_row(p, board, clock, len(graphs)) for p in buffers],
+        "best": _engine_row(found.best, board, clock, len(graphs)), "gap": found.gap,
     }  # fmt: skip
     if out:
         title = f"{', '.join(g.name for g in graphs)} on {board.name} at {clock:g} MHz{', a frame of each' if len(graphs) > 1 else ''}"
@@ -172,9 +175,10 @@ def explore_loopback(
     return result
 
 
-def _engine_row(p: Point, clock: float, networks: int) -> dict[str, Any]:
+def _engine_row(p: Point, board: Board, clock: float, networks: int) -> dict[str, Any]:
     """Flat numbers of an engine; frames per second of all networks in turn, where it was replayed."""
-    return {**p.row(), "fps": round(clock * 1e6 * networks / p.cycles, 1) if p.cycles else None}
+    cycles = max(p.cycles or 0, engine_cycles(board, p.ext_bytes, clock))
+    return {**p.row(), "fps": round(clock * 1e6 * networks / cycles, 1) if p.cycles else None}
 
 
 def _write(out: Path, result: Mapping[str, Any], svg: str) -> None:

@@ -219,7 +219,7 @@ def _compare_modes(job: Job, sides: _Sides) -> Accelerator:
     dataflow: Roofline | str
     result: Accelerator | None = sides.made
     if sides.made and not misfit:
-        dataflow, loopback = dataflow_side(sides.made, graph, board), estimate_loopback(graph, job.options.engine_board or board, clock)
+        dataflow, loopback = dataflow_side(sides.made, board), estimate_loopback(graph, job.options.engine_board or board, clock)
         if not wanted and isinstance(loopback, Roofline) and loopback.fps > dataflow.fps:  # maybe: then it is built and replayed
             engine, loopback = _loopback_side(job, sides.integer)
             result = engine if isinstance(loopback, Roofline) and loopback.fps > dataflow.fps else result
@@ -227,9 +227,9 @@ def _compare_modes(job: Job, sides: _Sides) -> Accelerator:
         dataflow = (misfit.why or misfit.what) if misfit else ""
         if wanted and sides.lowered:
             slower = best_dataflow(sides.lowered.units, graph, board, clock, job.options.port_bits)
-            dataflow = slower if isinstance(slower, Roofline) and slower.fps < clock * 1e6 / wanted else dataflow
+            dataflow = slower if isinstance(slower, Roofline) and slower.fps < (job.options.fps or clock * 1e6 / wanted) else dataflow
         result, loopback = _loopback_side(job, sides.integer)
-    choice = compare(dataflow, loopback, wanted, board, clock, misfit)
+    choice = compare(dataflow, loopback, job.options, board, misfit)
     assert result  # `compare` has refused where neither mode runs
     result.report["mode_choice"] = {"mode": choice.mode, "why": choice.why, **choice.numbers}
     return result

@@ -48,9 +48,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = {"slow"} if config.getoption("--quick") else set()
     if not config.getoption("--full"):
         left_out.add("full")
+    named = tuple(a for a in config.args if "::" in a)  # a test that is asked for by its name runs
     kept, dropped = [], []
     for item in items:
-        (dropped if any(item.get_closest_marker(m) for m in left_out) else kept).append(item)
+        left = any(item.get_closest_marker(m) for m in left_out) and not item.nodeid.startswith(named)
+        (dropped if left else kept).append(item)
     items[:] = kept
     config.hook.pytest_deselected(items=dropped)
 

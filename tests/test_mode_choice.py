@@ -10,7 +10,6 @@ import pytest
 
 import dfcompile as dfc
 from dfcompile import pipeline
-from dfcompile.device.boards import find_board
 from dfcompile.errors import CompileError
 from dfcompile.mode.choice import frame_bytes
 from dfcompile.mode.dataflow import DataflowAccelerator
@@ -47,11 +46,11 @@ def test_dataflow_where_it_fits(examples: Path) -> None:
     made = dfc.build(examples / "digits_cnn_w2a2.onnx", board="pynq-z2", interval=2048)
     choice = consistent(made)
     assert isinstance(made, DataflowAccelerator) and choice["wanted_fps"] == pytest.approx(100e6 / 2048)
-    # The roofs by hand: lanes from the folding of the report, 42 bytes in and out.
+    # The roofs by hand: lanes from the folding of the report; 64 pixels, a byte each, over a memory port of 8 bytes.
     lanes = sum(u["folding"]["pe"] * u["folding"]["simd"] for u in made.report["units"] if u["kind"] in ("mvtu", "vvtu"))
     assert choice["dataflow"]["lanes"] == lanes
     assert choice["dataflow"]["compute_fps"] == pytest.approx(lanes * 100e6 / made.report["model"]["macs"])
-    assert choice["dataflow"]["bandwidth_fps"] == pytest.approx(find_board("pynq-z2").bandwidth * 1e9 / choice["dataflow"]["frame_bytes"])
+    assert choice["dataflow"]["bandwidth_fps"] == pytest.approx(100e6 / 8) and choice["dataflow"]["frame_bytes"] == 64 + 10
     assert choice["loopback"]["runs"] and choice["why"].startswith("a dataflow design fits pynq-z2 with ")
     engine = dfc.build(examples / "digits_cnn_w2a2.onnx", board="pynq-z2", mode="loopback")
     assert 0.8 * engine.report["timing"]["fps"] <= choice["loopback"]["fps"] <= engine.report["timing"]["fps"]
@@ -95,8 +94,8 @@ def test_both_rates_are_told(small_board: str) -> None:
 def test_a_frame_is_its_codes() -> None:
     made = dfc.build(MODELS / "digits_mlp_1w1a.onnx", mode="loopback")
     assert isinstance(made, LoopbackAccelerator)
-    bits = [s[0][0] * s[0][1] * s[0][2] * s[1].bits for s in made.codes.values()]
-    assert frame_bytes(made.graph) == sum(-(-b // 8) for b in bits)
+    size = {t: -(-h * w * c * d.bits // 8) for t, ((h, w, c), d) in made.codes.items()}
+    assert frame_bytes(made.graph) == ([size[t] for t in made.graph.inputs], [size[t] for t in made.graph.outputs])
 
 
 def test_a_bound_does_not_decide(examples: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,16 @@ def test_fault_applies(name: str, root: Path) -> None:
     fault = FAULTS[name]
     fault.planted((root / fault.file).read_text(encoding="utf-8"))
     assert fault.note and fault.tests and fault.missing_tests(root) == []
+
+
+def test_tests_that_faults_name_run(root: Path) -> None:
+    """They exist as pytest knows them, with the parameters that are given, and marks of the long suite do not leave them out."""
+    named = sorted({t for f in FAULTS.values() for t in f.tests if "::" in t})
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *named]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    found = done.stdout.splitlines()
+    assert [n for n in named if not any(line.startswith(n) for line in found)] == []
 
 
 def test_faults_are_noticed() -> None:

@@ -10,7 +10,7 @@ import click
 from dfcompile.command.console import progress, show_json, show_table
 from dfcompile.command.parameter import json_option, out_argument, quiet_option, seeds_option, timing_option
 from dfcompile.device.family import FAMILIES
-from dfcompile.mode.summary import implementation_lines
+from dfcompile.mode.summary import implementation_lines, rate_of
 from dfcompile.text import one_line
 
 
@@ -58,6 +58,6 @@ def implement(out: Path, seeds: int, allow_timing_fail: bool, quiet: bool, silen
     with progress(quiet) as report:
         path, changed = make(out, seeds, allow_timing_fail, report)
     if not silent:
-        rate = f"  {changed['timing']['fps']:,.0f} frames/s at {changed['clock_mhz']:g} MHz"
-        click.echo("\n".join([*implementation_lines(changed["implementation"]), rate, f"  written to {one_line(str(path))}"]))
+        lines = [*implementation_lines(changed["implementation"]), f"  {rate_of(changed)}", f"  written to {one_line(str(path))}"]
+        click.echo("\n".join(lines))
     return changed

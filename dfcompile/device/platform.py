@@ -11,6 +11,8 @@ KINDS = ("zynq-7000", "zynq-ultrascale", "jtag", "xrt")
 
 DMA_BITS = 1024
 """Widest stream of AMD's AXI DMA (PG021) and of a data mover in a card."""
+JTAG_BITS = 32
+"""Of the block RAM that is the memory where the host comes over JTAG: one port, a word a cycle."""
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,11 @@ class PortView:
     def beats(self) -> int:
         return self.stream.beats
 
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of a frame on the AXI4-Stream side."""
+        return self.beats * self.bytes
+
 
 @dataclass(frozen=True)
 class Interface:

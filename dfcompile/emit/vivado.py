@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dfcompile.device.feed import by_port
+from dfcompile.device.platform import JTAG_BITS
 from dfcompile.emit.name import REGISTERS
 from dfcompile.emit.resource import render
 
@@ -192,9 +194,10 @@ def _around(top: Top, board: Mapping[str, Any]) -> dict[str, Any]:
         ports = [f"ps/S_AXI_HP{i}" for i in range(board["ports"])]
     else:
         ports = [f"ps/S_AXI_HP{i}_FPD" for i in range(board["ports"])]
-    memories = [{"name": f"memory_bus_{i}", "port": p, "masters": masters[i :: len(ports)]} for i, p in enumerate(ports)]
+    shared = zip(ports, by_port(masters, len(ports)), strict=False)
+    memories = [{"name": f"memory_bus_{i}", "port": p, "masters": m} for i, (p, m) in enumerate(shared)]
     return {
-        "dmas": dmas, "slaves": slaves, "outlets": outlets, "places": places, "memories": [m for m in memories if m["masters"]],
+        "dmas": dmas, "slaves": slaves, "outlets": outlets, "places": places, "memories": memories, "jtag_bits": JTAG_BITS,
         "streams": streams, "port_bits": board["port_bits"], "registers": list(REGISTERS.items()),
         **_host(sends, receives),
     }  # fmt: skip

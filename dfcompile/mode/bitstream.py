@@ -150,7 +150,7 @@ def _missed(figures: dict[str, Any]) -> Problem:
 def _write(folder: Path, made: Accelerator, figures: dict[str, Any], files: Mapping[str, Path]) -> dict[str, Any]:
     """Put the figures into the build's reports, and files of a bitstream, by their names in the build; what is new in report.json."""
     clock, timing = figures["clock_mhz"], made.report["timing"]
-    fps = clock * 1e6 / timing["interval_cycles"]
+    fps = timing["fps"] * (clock / made.report["clock_mhz"])
     changed = {"implementation": figures, "clock_mhz": clock, "timing": {**timing, "fps": fps}}
     made.report.update(changed)
     with add_files(folder, ["report.json", REPORT, *files]) as new:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from dfcompile.device.boards import Board
+from dfcompile.device.feed import fed_cycles
 from dfcompile.errors import CompileError, Problem
 from dfcompile.folding.fold import fastest, macs
 from dfcompile.ir.graph import Graph
@@ -12,6 +15,7 @@ from dfcompile.ir.work import macs as macs_of_integers
 from dfcompile.loopback.search.sweep import nearest, sweep
 from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.mode.roofline import Choice, Roofline, choose_mode, rate
+from dfcompile.options import Options
 from dfcompile.units.base import unit_of
 
 FITTING = {"does-not-fit", "interval-too-short"}
@@ -20,22 +24,31 @@ REPLAYED_MACS = 200_000_000
 """Up to so many multiplications a frame an engine is replayed for the comparison, which takes less than a second; above, bounds serve."""
 
 
-def frame_bytes(graph: Graph) -> int:
-    """Bytes of a frame's inputs and outputs, codes side by side."""
-    found = [graph.tensors[t] for t in (*graph.inputs, *graph.outputs)]
-    return sum(-(-int(np.prod(t.shape)) * (t.dtype.bits if t.dtype else 32) // 8) for t in found)
+def frame_bytes(graph: Graph) -> tuple[list[int], list[int]]:
+    """Bytes of a frame at each input and output, codes side by side: no port moves fewer."""
+
+    def size(name: str) -> int:
+        t = graph.tensors[name]
+        return -(-int(np.prod(t.shape)) * (t.dtype.bits if t.dtype else 32) // 8)
+
+    return [size(t) for t in graph.inputs], [size(t) for t in graph.outputs]
 
 
-def _dataflow_roofs(width: int, work: int, moved: int, fps: float, board: Board, clock: float, exact: bool) -> Roofline:
-    return Roofline(width * clock * 1e6 / max(work, 1), board.reachable(clock) * 1e9 / moved, fps, width, moved, exact)
+def _dataflow_roofs(
+    width: int, work: int, moved: tuple[Sequence[int], Sequence[int]], cycles: float, board: Board, clock: float, exact: bool
+) -> Roofline:
+    """moved: bytes of a frame at each input and output; cycles: between frames of a design that is fed fast enough."""
+    size, fed = sum(map(sum, moved)), fed_cycles(board, *moved, clock)
+    hertz, bandwidth = clock * 1e6, clock * 1e6 / fed if fed else board.reachable(clock) * 1e9 / size
+    return Roofline(width * hertz / max(work, 1), bandwidth, hertz / max(cycles, fed), width, size, exact)
 
 
-def dataflow_side(made: DataflowAccelerator, graph: Graph, board: Board) -> Roofline:
-    """The figures of a design that was built. graph: its integer graph."""
-    design = made.design
+def dataflow_side(made: DataflowAccelerator, board: Board) -> Roofline:
+    """The figures of a design that was built."""
+    design, report = made.design, made.report
     width = sum(design.unit(n.name).mac_rate for n in design.nodes)
-    report = made.report
-    return _dataflow_roofs(width, report["model"]["macs"], frame_bytes(graph), report["timing"]["fps"], board, report["clock_mhz"], True)
+    cycles = float(made.timing.interval_cycles)
+    return _dataflow_roofs(width, report["model"]["macs"], made.frame_bytes, cycles, board, report["clock_mhz"], True)
 
 
 def best_dataflow(units: Graph, graph: Graph, board: Board, clock: float, port_bits: int = 0) -> Roofline | str:
@@ -45,7 +58,7 @@ def best_dataflow(units: Graph, graph: Graph, board: Board, clock: float, port_b
     except CompileError as e:
         return e.problems[0].why or e.problems[0].what
     width = sum(unit_of(n).folded(**found.choices[n.name]).mac_rate for n in units.nodes)
-    return _dataflow_roofs(width, macs(units), frame_bytes(graph), clock * 1e6 / found.interval, board, clock, False)
+    return _dataflow_roofs(width, macs(units), frame_bytes(graph), found.interval, board, clock, False)
 
 
 def estimate_loopback(graph: Graph, board: Board, clock: float) -> Roofline | str:
@@ -57,15 +70,20 @@ def estimate_loopback(graph: Graph, board: Board, clock: float) -> Roofline | st
         return e.problems[0].why or e.problems[0].what
     hertz = clock * 1e6
     cycles = point.cycles if point.cycles is not None else point.bound
-    compute, bandwidth = point.config.lanes * hertz / point.macs, point.config.bus_bytes * hertz / point.ext_bytes
-    return Roofline(compute, bandwidth, hertz / cycles, point.config.lanes, point.ext_bytes, point.cycles is not None)
+    memory = board.reachable(clock) * 1e9
+    compute, bandwidth = point.config.lanes * hertz / point.macs, min(point.config.bus_bytes * hertz, memory) / point.ext_bytes
+    return Roofline(
+        compute, bandwidth, min(hertz / cycles, memory / point.ext_bytes), point.config.lanes, point.ext_bytes, point.cycles is not None
+    )
 
 
 def compare(
-    dataflow: Roofline | str, loopback: Roofline | str, wanted_interval: int | None, board: Board, clock: float, misfit: Problem | None
-) -> Choice:
+    dataflow: Roofline | str, loopback: Roofline | str, options: Options, board: Board, misfit: Problem | None
+) -> Choice:  # fmt: skip
     """The choice between both. CompileError with the best rates of both, and with `misfit`, where neither reaches the wanted one."""
-    wanted = clock * 1e6 / wanted_interval if wanted_interval else None
+    wanted = options.fps or (options.mhz * 1e6 / options.interval if options.interval else None)
+    if options.interval and wanted and isinstance(dataflow, Roofline):  # asked of the design, however fast it is fed
+        wanted = min(wanted, dataflow.bandwidth_fps)
     found = choose_mode(dataflow, loopback, wanted, board.name)
     if not found.mode:
         asked = f"reaches {rate(wanted)} frames/s on" if wanted else "runs this on"

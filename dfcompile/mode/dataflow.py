@@ -19,8 +19,10 @@ from dfcompile.dataflow.share import unit_resources
 from dfcompile.dataflow.tap import tapped
 from dfcompile.device.area import sum_of
 from dfcompile.device.boards import Board
+from dfcompile.device.feed import fed_cycles
 from dfcompile.device.resources import Resources
 from dfcompile.emit.golden import random_inputs
+from dfcompile.emit.interface import Interface
 from dfcompile.ir.graph import Array, Graph
 from dfcompile.ir.types import IntType
 from dfcompile.mode import serialize
@@ -69,6 +71,17 @@ class DataflowAccelerator(Accelerator):
         """Estimated area of all units and FIFOs."""
         units = unit_resources(self.design, self.family).values()
         return sum_of((*units, *(f.resources(self.family) for f in self.design.fifos().values())))
+
+    @cached_property
+    def frame_bytes(self) -> tuple[list[int], list[int]]:
+        """Bytes of a frame at each input and at each output, as a board's memory or serial line carries them."""
+        interface = Interface.of(self.design)
+        return [p.frame_bytes for p in interface.inputs], [p.frame_bytes for p in interface.outputs]
+
+    def frame_cycles(self, board: Board | None) -> float:
+        """Cycles between frames on a board: the design's own, or what the board's memory takes to move a frame."""
+        fed = fed_cycles(board, *self.frame_bytes, float(self.options["clock"])) if board else 0
+        return max(float(self.timing.interval_cycles), fed)
 
     def _decoded(self, feeds: Mapping[str, Array], engine: str) -> Mapping[str, Array]:
         if engine != "python":
@@ -126,8 +139,7 @@ class DataflowAccelerator(Accelerator):
         design = self.design
         inputs = random_inputs(design, FRAMES) if codes is None else [np.asarray(codes[t]) for t in self.graph.inputs]
         parts = dataflow_parts(design, self.family, stream_activity(design, inputs))
-        interval, clock = float(self.timing.interval_cycles), float(self.options["clock"])
-        found = energy_report(parts, self.family, board, interval, clock, 0, frames_of(codes))
+        found = energy_report(parts, self.family, board, self.frame_cycles(board), float(self.options["clock"]), 0, frames_of(codes))
         return {**found, "bit_operations": bit_operations(map(unit_of, design.nodes))}
 
     def _verify(self, engines: Sequence[str], frames: int | None, stalls: float, progress: Progress, folder: Path | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from dfcompile.device.boards import Board
+from dfcompile.device.feed import engine_cycles
 from dfcompile.device.resources import Resources
 from dfcompile.emit.engine import LATENCY, TOP
 from dfcompile.emit.golden import random_frames
@@ -122,12 +123,21 @@ class LoopbackAccelerator(Accelerator):
         shapes = {t: _stream(self.graph, t)[0] for t in layers}
         return [Seen(x.name, "loopback_layer", made[t], t, values[t].reshape(-1, *shapes[t])) for t, x in layers.items()]
 
+    @property
+    def frame_bytes(self) -> float:
+        """Bytes of external memory that a frame moves."""
+        return sum(x.constant_bytes + x.act_bytes for x in layer_traffic(self.program, self.prediction)) / self.batch
+
+    def frame_cycles(self, board: Board | None) -> float:
+        """Cycles between frames on a board: the engine's own, or what the board's memory takes where it does not keep the bus busy."""
+        fed = engine_cycles(board, self.frame_bytes, float(self.options["clock"])) if board else 0
+        return max(float(self.timing.interval_cycles), fed)
+
     def energy_of(self, board: Board | None, codes: Mapping[str, Array] | None = None) -> dict[str, Any]:
         layers = layer_traffic(self.program, self.prediction)
         part = loopback_part(self.program, self.graph, codes or self.frames(FRAMES), self.resources, layers)
-        moved = sum(x.constant_bytes + x.act_bytes for x in layers) // self.batch
-        interval, clock = float(self.timing.interval_cycles), float(self.options["clock"])
-        found = energy_report([part], self.family, board, interval, clock, moved, frames_of(codes))
+        clock = float(self.options["clock"])
+        found = energy_report([part], self.family, board, self.frame_cycles(board), clock, int(self.frame_bytes), frames_of(codes))
         return {**found, "bit_operations": integer_bit_operations(self.graph)}
 
     def _verify(self, engines: Sequence[str], frames: int | None, stalls: float, progress: Progress, folder: Path | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,7 +34,7 @@ LARGE_MACS = 4_000_000_000
 def make_report(acc: LoopbackAccelerator, model: Graph, board: Board | None) -> dict[str, Any]:
     """What report.json holds of a loopback build; `units` are the layers of the program."""
     timing, layers = acc.timing, layer_traffic(acc.program, acc.prediction)
-    clock = float(acc.options["clock"])
+    clock, cycles = float(acc.options["clock"]), acc.frame_cycles(board)
     rows = [
         {
             "name": x.name, "kind": "loopback_layer", "source": list(x.source), "folding": {}, "cycles": x.cycles, "resources": {},
@@ -47,7 +48,8 @@ def make_report(acc: LoopbackAccelerator, model: Graph, board: Board | None) -> 
         "model": {"name": model.name, "macs": macs(acc.graph), "params": params},
         "mode": "loopback",
         "clock_mhz": clock,
-        "timing": dataclasses.asdict(timing) | {"fps": clock * 1e6 / float(timing.interval_cycles)},
+        "timing": dataclasses.asdict(timing)
+        | {"fps": clock * 1e6 / cycles, "limit": "memory" if cycles > float(timing.interval_cycles) else "design"},
         "units": rows,
         "fifos": [],
         "ports": memory_ports(acc.program, acc.codes),
@@ -171,4 +173,5 @@ def _over_port(config: EngineConfig, widest: int) -> Problem:
 def loopback_roofline(acc: LoopbackAccelerator) -> Roofline:
     """Where the build sits under its roofs."""
     layers = layer_traffic(acc.program, acc.prediction)
-    return roofline(layers, acc.config, acc.prediction.cycles, acc.batch, float(acc.options["clock"]))
+    memory = acc.report["budget"].get("bandwidth", math.inf)
+    return roofline(layers, acc.config, acc.prediction.cycles, acc.batch, float(acc.options["clock"]), memory * 1e9)

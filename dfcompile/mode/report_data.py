@@ -10,6 +10,7 @@ from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.share import saved_by, shared_memories, unit_resources
 from dfcompile.device.area import sum_of
 from dfcompile.device.boards import Board
+from dfcompile.device.feed import line_rate
 from dfcompile.device.resources import Resources
 from dfcompile.emit.interface import Interface
 from dfcompile.emit.ports import stream_ports
@@ -59,7 +60,9 @@ def make_report(
             "interval_cycles": interval,
             "latency_cycles": timing.latency_cycles,
             "ideal_interval_cycles": slowest["cycles"],
-            "fps": clock * 1e6 / interval,
+            "fps": clock * 1e6 / acc.frame_cycles(board),
+            "limit": "memory" if acc.frame_cycles(board) > interval else "design",
+            "line_fps": line_rate(board, *acc.frame_bytes) if board else None,
             "bottleneck": slowest["name"],
         },
         "units": units,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,12 +44,14 @@ def rate(fps: float) -> str:
     return f"{fps:,.0f}" if fps >= 100 else f"{fps:.3g}"
 
 
-def roofline(layers: tuple[LayerTraffic, ...], config: EngineConfig, cycles: int, batch: int, clock: float) -> Roofline:
-    """Rates for a run of `cycles` over `batch` frames at `clock` MHz."""
+def roofline(
+    layers: tuple[LayerTraffic, ...], config: EngineConfig, cycles: int, batch: int, clock: float, memory: float = math.inf
+) -> Roofline:
+    """Rates for a run of `cycles` over `batch` frames at `clock` MHz. memory: bytes a second that the board's gives at most"""
     hertz = clock * 1e6
     macs, size = sum(x.macs for x in layers), sum(x.constant_bytes + x.act_bytes for x in layers)
-    compute, bandwidth = config.lanes * hertz * batch / macs, config.bus_bytes * hertz * batch / size
-    return Roofline(compute, bandwidth, hertz * batch / cycles, config.lanes, size / batch)
+    compute, bandwidth = config.lanes * hertz * batch / macs, min(config.bus_bytes * hertz, memory) * batch / size
+    return Roofline(compute, bandwidth, min(hertz * batch / cycles, memory * batch / size), config.lanes, size / batch)
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,16 @@ def one_line_of(name: str, report: Mapping[str, Any]) -> str:
     timing = report["timing"]
     return (
         f"'{one_line(name)}': {report['mode']}, {_size(report)}, {timing['interval_cycles']:,} cycles a frame, "
-        f"{timing['fps']:,.0f} frames/s at {report['clock_mhz']:g} MHz, {report['resources']['lut']:,.0f} LUT"
+        f"{rate_of(report)}, {report['resources']['lut']:,.0f} LUT"
     )
+
+
+def rate_of(report: Mapping[str, Any]) -> str:
+    """Frames per second at the clock, what ends the rate where it is not the design, and the rate of a board's serial line."""
+    timing = report["timing"]
+    fed = ", all that the board's memory moves" if timing.get("limit") == "memory" else ""
+    line = f", {timing['line_fps']:,.0f} over the serial line" if timing.get("line_fps") else ""
+    return f"{timing['fps']:,.0f} frames/s at {report['clock_mhz']:g} MHz{fed}{line}"
 
 
 def _size(report: Mapping[str, Any]) -> str:
@@ -35,7 +43,7 @@ def lines_of(report: Mapping[str, Any]) -> list[str]:
     lines = [
         f"{report['model']['name']}: {report['mode']}, {_size(report)}, {report['model']['macs']:,} MACs a frame",
         f"  interval {timing['interval_cycles']:,} cycles ({timing['bottleneck']}), latency {timing['latency_cycles']:,} cycles, "
-        f"{timing['fps']:,.0f} frames/s at {report['clock_mhz']:g} MHz",
+        f"{rate_of(report)}",
     ]
     notes = (part_line(report.get("part")), (report.get("mode_choice") or {}).get("why"), (report.get("fifo_sizing") or {}).get("note"))
     lines += [f"  {note}" for note in notes if note]
@@ -77,7 +85,7 @@ def table_of(name: str, report: Mapping[str, Any]) -> str:
             (PARTS[report["mode"]], _size(report)),
             ("interval", f"{timing['interval_cycles']:,} cycles ({timing['bottleneck']})"),
             ("latency", f"{timing['latency_cycles']:,} cycles"),
-            ("frame rate", f"{timing['fps']:,.0f} frames/s at {report['clock_mhz']:g} MHz"),
+            ("frame rate", rate_of(report)),
             *((resource, f"{amount}{f' of {budget}' if budget else ''}") for resource, amount, budget in _area(report)),
         ]
     cells = "".join(f'<tr><th style="text-align:left">{escape(k)}</th><td style="text-align:left">{escape(v)}</td></tr>' for k, v in rows)

@@ -110,7 +110,7 @@ def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ideal = timing["ideal_interval_cycles"]
     waits = "the slowest unit's own" if interval == ideal else f"the slowest unit alone: {svg.number(ideal)}"
     found = [
-        ("Frame rate", f"{svg.number(timing['fps'])} fps", f"at {clock:g} MHz"),
+        ("Frame rate", f"{svg.number(timing['fps'])} fps", _rate_remark(timing, clock)),
         ("Interval", f"{svg.number(interval)} cycles", waits),
         ("Latency", f"{svg.number(latency)} cycles", f"{svg.number(latency / clock)} µs to the first result"),
         *_implemented(report.get("implementation")),
@@ -118,6 +118,14 @@ def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("Bottleneck", timing["bottleneck"] or "none", slowest["kind"].replace("_", " ") if slowest else ""),
     ]
     return found
+
+
+def _rate_remark(timing: Mapping[str, Any], clock: float) -> str:
+    """The clock, and what ends the rate of a frame every `interval_cycles`."""
+    if timing.get("line_fps"):
+        return f"at {clock:g} MHz; {svg.number(timing['line_fps'])} over the serial line"
+    fed = ", all that the board's memory moves" if timing.get("limit") == "memory" else ""
+    return f"at {clock:g} MHz{fed}"
 
 
 def _implemented(made: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:

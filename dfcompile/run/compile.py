@@ -25,6 +25,12 @@ HLS_STANDARD = "-std=c++14"
 UNITY_BYTES = 400_000
 SPLIT = 10_000  # operations, as Verilator counts them, in one file
 VERILATED = '#include "verilated.h"\n#include "verilated_types.h"\n'
+NETLIST = "netlist.v"
+"""In a folder whose design is a netlist."""
+FAST_CYCLES = 5_000_000
+"""Of a run for which a longer compilation pays that makes a faster simulator."""
+BRIEF_CYCLES = 200_000
+"""Below so many none pays for a netlist: one of 9,000 LUTs takes 32 processor seconds then, not 77, and runs 8,000 cycles/s, not 29,000."""
 RTL_SUFFIXES = (".sv", ".svh", ".v", ".f")
 TRANSLATE = "--cc --assert -Wall -O3 --x-assign unique --x-initial unique --prefix Vdut".split()
 
@@ -123,13 +129,20 @@ def lint(rtl: Path, top: str) -> None:
     run_tool(["env", f"VERILATOR_ROOT={verilator_root()}", *command], rtl, "Verilator lint")
 
 
-def build_harness(rtl: Path, top: str, ports: str, fast: bool) -> Path:
+def _level(rtl: Path, cycles: int) -> str:
+    """How hard to optimise for a run of so many cycles. A netlist is so much code that a short run never makes up for it."""
+    if cycles > FAST_CYCLES:
+        return "-O2"
+    return "-O0" if (rtl / NETLIST).exists() and cycles < BRIEF_CYCLES else "-O1"
+
+
+def build_harness(rtl: Path, top: str, ports: str, cycles: int) -> Path:
     """The compiled harness of an emitted RTL project.
 
-    ports: text of ports.cpp
-    fast:  optimise for long runs (slower to compile)
+    ports:  text of ports.cpp
+    cycles: of the run, estimated
     """
-    level = "-O2" if fast else "-O1"
+    level = _level(rtl, cycles)
     sources = [resource_dir("templates") / "sim" / f"{name}.cpp" for name in ("harness", "server")]
 
     def build(folder: Path) -> None:

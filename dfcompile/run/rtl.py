@@ -25,8 +25,6 @@ from dfcompile.timing.net import FULL_RATE, Rates
 from dfcompile.units.base import Array
 
 GAVE_UP = 2
-# From so many cycles (estimated) a longer compilation that makes a faster simulator pays.
-FAST_CYCLES = 5_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +111,7 @@ def run_harness(
     """Run frames through the project in folder `rtl` with the C++ harness; batch: frames for each tlast, 0 leaves the design as it is."""
     frames = check_inputs(design, inputs)
     interface = Interface.of(design)
-    cycles = frames * frame_cycles(design)
-    harness = build_harness(rtl, interface.names.top, harness_ports(design), cycles > FAST_CYCLES)
+    harness = build_harness(rtl, interface.names.top, harness_ports(design), frames * frame_cycles(design))
     max_idle = idle_limit(design, stalls, rates)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

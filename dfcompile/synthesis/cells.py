@@ -70,5 +70,5 @@ def cell_models(cells: Iterable[str], family: str) -> str:
 def has_contents(module: str, modules: dict[str, str]) -> bool:
     """Whether a module does anything: some outputs are driven, or it is made of other modules."""
     text = _SILENT.sub("", module)
-    instances = {name for name in re.findall(r"^\s*(\w+)\s+(?:#\s*\(|\w+\s*\()", text, re.MULTILINE)} - {"module"}
+    instances = {name for name in re.findall(r"(?:^|;)\s*(\w+)\s+(?:#\s*\(|\w+\s*\()", text, re.MULTILINE)} - {"module"}
     return bool(_CONTENTS.search(text)) or any(n in modules for n in instances)

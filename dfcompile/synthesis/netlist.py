@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dfcompile.device.family import FAMILIES
 from dfcompile.run.cache import cached, content_key
+from dfcompile.run.compile import NETLIST
 from dfcompile.synthesis.cells import cell_models
 from dfcompile.synthesis.yosys import read_command, run_yosys, yosys_tool
 
@@ -53,7 +54,7 @@ def synthesise(sources: Sources, family: str, pads: bool) -> Path:
         f"{f.synth[0]} -top {sources.top}{f.synth[1]}{outside}",
         "tee -q -o stat.json stat -json",
         "write_json netlist.json",
-        "write_verilog -noattr -noexpr netlist.v",
+        f"write_verilog -noattr -noexpr {NETLIST}",
     ]
 
     def build(work: Path) -> None:
@@ -61,7 +62,7 @@ def synthesise(sources: Sources, family: str, pads: bool) -> Path:
             (work / name).write_text(text)
         run_yosys(script, work)
         for path in work.iterdir():
-            if path.name not in ("netlist.json", "netlist.v", "stat.json"):
+            if path.name not in ("netlist.json", NETLIST, "stat.json"):
                 path.unlink()
 
     tool = yosys_tool()
@@ -86,11 +87,11 @@ def netlist_project(sources: Sources, family: str, pads: bool = False) -> Path:
 
     def build(folder: Path) -> None:
         (folder / "cells.v").write_text(models)
-        (folder / "netlist.v").write_text((made / "netlist.v").read_text())
+        (folder / NETLIST).write_text((made / NETLIST).read_text())
         for box in boxes:
             (folder / f"{box}.sv").write_text(sources.texts[f"{box}.sv"])
-        files = [*_WAIVED, "cells.v", "netlist.v", *(f"{b}.sv" for b in boxes)]
+        files = [*_WAIVED, "cells.v", NETLIST, *(f"{b}.sv" for b in boxes)]
         (folder / "files.f").write_text("".join(f"{f}\n" for f in files))
 
     texts = [text for b in boxes for text in (b, sources.texts[f"{b}.sv"])]
-    return cached("netlist", content_key([*_WAIVED, (made / "netlist.v").read_text(), models, *texts]), build)
+    return cached("netlist", content_key([*_WAIVED, (made / NETLIST).read_text(), models, *texts]), build)

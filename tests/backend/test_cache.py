@@ -215,7 +215,7 @@ def compiler(project: Path, version: str) -> None:
 
 BUILDS: dict[str, Callable[[Path], object]] = {
     "hls": lambda p: run_hls.build_testbench(p / "hls", fast=False),
-    "rtl": lambda p: compile.build_harness(p / "rtl", "residual_1", "ports", fast=False),
+    "rtl": lambda p: compile.build_harness(p / "rtl", "residual_1", "ports", cycles=0),
     "cocotb": lambda p: compile.build_cocotb(p / "sim", p / "rtl", "residual_1"),
     "loopback_rtl": lambda p: run_loopback.build_rtl_engine(ENGINE, p / "engine_rtl"),
     "loopback_hls": lambda p: run_loopback.build_hls_engine(ENGINE, p / "engine_hls"),

@@ -44,7 +44,7 @@ def hls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Key]:
 @pytest.fixture
 def rtl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Key]:
     emit_rtl(dense(), tmp_path)
-    return tmp_path, keys_of(compiling, lambda: compiling.build_harness(tmp_path, "top", "ports", False), monkeypatch)
+    return tmp_path, keys_of(compiling, lambda: compiling.build_harness(tmp_path, "top", "ports", 0), monkeypatch)
 
 
 @pytest.mark.parametrize(("project", "suffixes"), [("hls", {".cpp", ".hpp", ".inc"}), ("rtl", {".sv", ".svh", ".f"})])
@@ -65,6 +65,6 @@ def test_every_file_that_is_compiled(project: str, suffixes: set[str], request: 
 
 def test_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     emit_rtl(dense(), tmp_path)
-    calls = [("top", "ports", False), ("other", "ports", False), ("top", "other", False), ("top", "ports", True)]
+    calls = [("top", "ports", 0), ("other", "ports", 0), ("top", "other", 0), ("top", "ports", compiling.FAST_CYCLES + 1)]
     found = {keys_of(compiling, lambda c=c: compiling.build_harness(tmp_path, *c), monkeypatch)() for c in calls}  # type: ignore[misc]
     assert len(found) == len(calls)

@@ -83,18 +83,22 @@ class Setting:
 
 
 def on_board(proto: onnx.ModelProto | Path, folder: Path, **options: Any) -> Setting:
-    """Build a model for a board: driver, simulator and something that looks like a bitstream."""
+    """Build a model for a board, with something that looks like a bitstream."""
     path = proto if isinstance(proto, Path) else folder / "model.onnx"
     if not isinstance(proto, Path):
         onnx.save(proto, path)
-    made = dfc.build(path, mode="dataflow", verify=False, **options)
+    return settled(dfc.build(path, mode="dataflow", verify=False, **options), folder)
+
+
+def settled(made: dfc.Accelerator, folder: Path) -> Setting:
+    """A build with its driver and its simulator in a folder."""
     assert isinstance(made, DataflowAccelerator)
     emit_driver(made.design, made.host, folder)
     emit_rtl(made.design, folder / "rtl")
     for end in ("bit", "hwh"):
         (folder / f"design.{end}").touch()
     top = Interface.of(made.design).names.top
-    return Setting(made, folder, build_harness(folder / "rtl", top, harness_ports(made.design), False))
+    return Setting(made, folder, build_harness(folder / "rtl", top, harness_ports(made.design), 0))
 
 
 @pytest.fixture(scope="module")

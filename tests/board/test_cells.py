@@ -230,6 +230,9 @@ def test_a_cell_without_a_model_is_an_error() -> None:
         cell_models(["LUT4", "DP16KD", "EXTREFB", "NO_SUCH_CELL"], "ecp5")
     with pytest.raises(CompileError, match=r"no model: FIFO36E1\n"):  # which Yosys declares elsewhere, without contents
         cell_models(["LUT6", "FIFO36E1"], "xc7")
+    with pytest.raises(CompileError, match=r"no model: SB_HFOSC\n"):  # and this among its models
+        cell_models(["SB_LUT4", "SB_HFOSC"], "ice40")
+    assert "module FD1P3AX" in cell_models(["FD1P3AX"], "ecp5"), "which is another cell with its inputs renamed"
 
 
 REFUSED = [
@@ -255,6 +258,7 @@ def test_a_mode_that_is_not_modelled_is_refused(family: str, cell: str, setting:
 def test_empty_modules_are_no_models() -> None:
     assert has_contents("module a(input x, output y); assign y = x; endmodule", {})
     assert has_contents("module a(input x, output y);\n  b #(.W(1)) u (.x, .y);\nendmodule", {"b": ""})
+    assert has_contents("module a(input x, output y); parameter P = 1; b #(.W(P)) u (.x, .y); endmodule", {"b": ""})
     assert not has_contents("module a(input x, output y); // assign\n parameter P = 1;\n specify (x => y) = 1; endspecify\nendmodule", {})
 
 

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dfcompile.emit.golden import golden, random_inputs
 from dfcompile.emit.rtl import emit_rtl
 from dfcompile.ir.types import BIPOLAR, IntType
+from dfcompile.mode.verify_dataflow import _netlist_alone, netlist_of, verify_rtl
 from dfcompile.synthesis.unit import unit_synthesis
 from dfcompile.units.mvtu import Mvtu
 from tests.three_way import check, one_unit
@@ -59,6 +61,19 @@ def test_slices_and_files(tmp_path: Path) -> None:
     emit_rtl(one_unit(unit), tmp_path / "packed")
     emit_rtl(one_unit(unit.folded(arithmetic="dsp")), tmp_path / "plain")
     assert [(tmp_path / f / "dfc_dots_packed.sv").exists() for f in ("packed", "plain")] == [True, False]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "cell"), [("xc7", "DSP48E1"), pytest.param("xcup", "DSP48E2", marks=pytest.mark.full)])
+def test_netlist(family: str, cell: str, tmp_path: Path) -> None:
+    """The slices are packed behind synthesis, and do what the RTL does."""
+    design = one_unit(corner("three of 4 bits"))
+    emit_rtl(design, tmp_path)
+    frozen = golden(design, random_inputs(design, 4))
+    folder = netlist_of(design, tmp_path, family)
+    assert (folder / "netlist.v").read_text().count(f" {cell} ") == 3
+    found = verify_rtl(design, frozen, folder, 0.3, _netlist_alone(family), "cpp")
+    assert found["pass"], found["first_mismatch"]
 
 
 def test_where_it_is_offered() -> None:
