@@ -1,5 +1,5 @@
 // External memory of the loopback engine: the program reader, and the readers and writers of blocks.
-// Each is a process that takes one step at a time and says whether another follows, so that processes can run beside one another.
+// Each is a process that takes a step, or a burst, at a time, so that processes can run beside one another.
 #pragma once
 
 #include "dfc_lb_check.hpp"
@@ -120,61 +120,52 @@ struct LbFetch {
   }
 };
 
-// Reads blocks, burst by burst.
+// The block under way, burst by burst.
 template <int BusBits>
-struct LbReader {
+struct LbBursts {
   lb_place_t at = 0;
   ap_uint<24> left = 0;
 
-  bool step(const ap_uint<BusBits>* memory, hls::stream<LbBlock>& blocks, hls::stream<ap_uint<BusBits>>& words) {
-    if (left == 0) {
-#ifdef DFC_FIBERS
-      if (blocks.empty()) return true;
-#endif
-      const LbBlock block = blocks.read();
-      at = block.address >> clog2(BusBits / 8);
-      left = block.beats;
-      if (left == 0) return false;
-    }
-    const unsigned count = left < LbBurst ? left.to_uint() : unsigned(LbBurst);
-    for (unsigned k = 0; k < count; k++) {
-      DFC_PIPELINE(1)
-      words.write(memory[at.to_uint() + k]);
-    }
-    at += count;
-    left -= count;
-    return true;
+  // Takes the next block where none is under way; false behind the last one.
+  bool begin(LbBlocks& blocks) {
+    if (left != 0) return true;
+    const LbBlock block = blocks.read();
+    at = block.address >> clog2(BusBits / 8);
+    left = block.beats;
+    return left != 0;
+  }
+  unsigned count() const { return left < LbBurst ? left.to_uint() : unsigned(LbBurst); }
+  void end() {
+    const unsigned moved = count();
+    at += moved;
+    left -= moved;
   }
 };
 
-// Writes blocks, burst by burst, and says when one is complete.
+// Reads blocks.
 template <int BusBits>
-struct LbWriter {
-  lb_place_t at = 0;
-  ap_uint<24> left = 0;
-
-  bool step(ap_uint<BusBits>* memory, hls::stream<LbBlock>& blocks, hls::stream<ap_uint<BusBits>>& words, hls::stream<ap_uint<1>>& written) {
-    if (left == 0) {
-#ifdef DFC_FIBERS
-      if (blocks.empty()) return true;
-#endif
-      const LbBlock block = blocks.read();
-      at = block.address >> clog2(BusBits / 8);
-      left = block.beats;
-      if (left == 0) return false;
-    }
-    const unsigned count = left < LbBurst ? left.to_uint() : unsigned(LbBurst);
-#ifdef DFC_FIBERS
-    if (words.size() < count) return true;
-#endif
+struct LbReader : LbBursts<BusBits> {
+  void burst(const ap_uint<BusBits>* memory, LbWords<BusBits>& words) {
+    const unsigned count = this->count();
     for (unsigned k = 0; k < count; k++) {
       DFC_PIPELINE(1)
-      memory[at.to_uint() + k] = words.read();
+      words.write(memory[this->at.to_uint() + k]);
     }
-    at += count;
-    left -= count;
-    if (left == 0) written.write(1);
-    return true;
+    this->end();
+  }
+};
+
+// Writes blocks, and says when one is complete.
+template <int BusBits>
+struct LbWriter : LbBursts<BusBits> {
+  void burst(ap_uint<BusBits>* memory, LbWords<BusBits>& words, LbPulses& written) {
+    const unsigned count = this->count();
+    for (unsigned k = 0; k < count; k++) {
+      DFC_PIPELINE(1)
+      memory[this->at.to_uint() + k] = words.read();
+    }
+    this->end();
+    if (this->left == 0) written.write(1);
   }
 };
 

@@ -16,15 +16,13 @@ void lb_fetch(const ap_uint<BusBits>* code, unsigned program, unsigned bytes, Lb
 template <int BusBits>
 void lb_read(const ap_uint<BusBits>* source, LbBlocks& blocks, LbWords<BusBits>& words) {
   LbReader<BusBits> reader;
-  bool more = true;
-  while (more) more = reader.step(source, blocks, words);
+  while (reader.begin(blocks)) reader.burst(source, words);
 }
 
 template <int BusBits>
 void lb_write(ap_uint<BusBits>* destination, LbBlocks& blocks, LbWords<BusBits>& words, LbPulses& written) {
   LbWriter<BusBits> writer;
-  bool more = true;
-  while (more) more = writer.step(destination, blocks, words, written);
+  while (writer.begin(blocks)) writer.burst(destination, words, written);
 }
 
 template <class Core, int BusBits>
@@ -92,9 +90,11 @@ void loopback(const ap_uint<BusBits>* code, const ap_uint<BusBits>* source, ap_u
   core.start();
   while (more || reading || writing) {
     fetching = fetching && fetch.step(code, loads, computes, stores);
-    reading = reading && reader.step(source, reads, loaded);
+    if (reading && (reader.left != 0 || !reads.empty())) reading = reader.begin(reads);
+    if (reader.left != 0) reader.burst(source, loaded);
     more = more && core.step(loads, computes, stores, reads, loaded, writes, stored, written, act, weights, kept, tree);
-    writing = writing && writer.step(destination, writes, stored, written);
+    if (writing && (writer.left != 0 || !writes.empty())) writing = writer.begin(writes);
+    if (writer.left != 0 && stored.size() >= writer.count()) writer.burst(destination, stored, written);
   }
   status = core.status();
 #endif
