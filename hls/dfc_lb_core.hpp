@@ -160,8 +160,9 @@ struct LbCore {
     ap_uint<BusBits> data = 0;
     const bool takes = record_count > 0 && !(puts && to_act && half_of(to) == half_of(at)) && lb_poll(loaded, data);
     if (puts && to >= ActWords) fault(error_code_act_range, result_tile);
-    put_codes(act, puts && to < ActWords, to, takes && to_act, at, data);
-    if (puts && to < ActWords) end_word();
+    const bool result = puts && to < ActWords, codes_loaded = takes && to_act;
+    if (result || codes_loaded) put_codes(act, result, to, codes_loaded, at, data);
+    if (result) end_word();
     if (takes) {
       put_constants(weights, tree, at, data);
       end_bus_word();
