@@ -3,7 +3,8 @@
 A sequence x whose every step is an event, with one port, has x[k] >= x[k-1] + 1 and waits by links x[k] >= a[k-s] + d. Where
 x is given the latest of these links the step before adds nothing, since a[k-s] >= a[k-s-1] + 1 already: so times for the
 others exist with x iff they exist with a link (shift s + s', delay d + d') from each a to each b with b[k] >= x[k-s'] + d'. A
-link from x back to itself is implied when its delay is at most its shift; else x stays.
+link from x back to itself is implied when its delay is at most its shift; else x stays. In a run from an empty design links ask nothing of
+a frame's beats before the first; all times are the same without x there too where one of its links has no shift, as all but a source's.
 
 FIFO writes, forks, sums, thresholds, most sources and sinks are such sequences: more than half of the events of a design.
 """
@@ -43,11 +44,15 @@ class _Cluster:
 class Reduction:
     """The links between the sequences that stay, for any FIFO depths."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, starts: bool = True) -> None:
+        """starts: also without sequences that only give beats. Their first beats wait for nothing, so what is left says when others are
+        in the steady state, but not in a run from an empty design."""
         self.system = system
         ports = [p for e in system.edges for p in (e.producer, e.consumer, e.write) if p is not None]
         bound = {p.sequence for x in system.inner for p in (x.src, x.dst)} | {p.sequence for p in ports if not system.passes(p)}
         simple = {p.sequence for p in ports} - bound
+        if not starts:
+            simple &= {p.sequence for e in system.edges for p in (e.consumer, e.write) if p is not None}
         self._clusters = _clusters(system, simple)
         self._of = {system.edges[i].tensor: c for c, cluster in enumerate(self._clusters) for i in cluster.edges}
         self._numbers: dict[Link, int] = {}

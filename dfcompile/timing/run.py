@@ -66,7 +66,7 @@ def _filled(net: Net, times: Ints | Shorts, progress: Share) -> Records:
     queue, place = np.arange(net.n), np.array([0, net.n])
     while place[1]:
         _run(sequences, links, net.ports, net.gaps, net.out, times, late, last, queue, place, _SLICE)
-        progress(int(_reached(sequences).sum()), times.size)
+        progress(int(_reached(sequences[:-1]).sum()), len(times) * int(net.events.sum(dtype=np.int64)))
     return sequences[:-1]
 
 

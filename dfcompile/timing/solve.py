@@ -15,6 +15,7 @@ from dfcompile.dataflow.design import Design
 from dfcompile.errors import CompileError, Problem
 from dfcompile.timing.interval import least_interval
 from dfcompile.timing.net import Ints, Link, Net, Port, Rates, Shorts, System
+from dfcompile.timing.reduce import Reduction
 from dfcompile.timing.rising import found_in
 from dfcompile.timing.run import Share, run
 from dfcompile.timing.system import build
@@ -78,17 +79,18 @@ def solve(
     """
     depths = {t: d for t, d in design.fifo_depths.items() if d}
     system = build(design, Rates(source_gap, sink_gap, frame_period), frozenset(depths))
-    links = system.links(depths)
-    net = system.net(links)
     if interval is None:
         interval, _ = least_interval(system, depths)
     if interval is None:
-        raise _deadlock(system, links, run(net, 2)[2])
+        raise _deadlock(system, depths)
+    reduction = Reduction(system, starts=False)
+    links = sorted(map(reduction.link, reduction.links(depths).tolist()), key=lambda x: x.dst.sequence)
+    net, gone = system.net(links), reduction.left_out(depths)
     count = frames or max(_FEWEST_FRAMES, min(_FRAMES, _MOST_EVENTS // len(net.gaps)))
-    times = _execute(system, net, links, count, progress)
+    times = _execute(net, links, gone, count, progress)
     while frames is None and not _is_steady(system, net, times, interval) and _may_double(count, net):
         count *= 2
-        times = _execute(system, net, links, count, progress)
+        times = _execute(net, links, gone, count, progress)
     return _timing(system, net, times, depths, interval)
 
 
@@ -96,21 +98,39 @@ def _may_double(frames: int, net: Net) -> bool:
     return 2 * frames <= _MOST_FRAMES and 2 * frames * len(net.gaps) <= _MOST_EVENTS
 
 
-def _execute(system: System, net: Net, links: list[Link], frames: int, progress: Share) -> Ints | Shorts:
-    """Times of the first frames; some more are run because steps may wait for steps of later frames."""
+def _execute(net: Net, links: list[Link], gone: Mapping[int, list[Link]], frames: int, progress: Share) -> Ints | Shorts:
+    """Times of the first frames; some more are run because steps may wait for steps of later frames.
+
+    gone: sequence that `links` pass over -> the links that it waits by, of sequences that they join or that come before it here
+    """
     later: dict[int, int] = {}
     for x in links:
         later[x.dst.sequence] = max(later.get(x.dst.sequence, 0), -(x.shift // x.src.beats))
-    times, reached, waits = run(net, frames + sum(later.values()), progress)
-    if (reached < frames * net.events).any():
-        raise _deadlock(system, links, waits)
-    return times[:frames]
+    kept = net._replace(sequences=net.sequences.copy())
+    kept.sequences["events"][list(gone)] = 0
+    times, reached, _ = run(kept, frames + sum(later.values()), progress)
+    assert (reached >= frames * kept.events).all(), "a design with an interval goes on"
+    times = times[:frames]
+    for q, ins in gone.items():
+        times[:, net.first[q] : net.first[q] + net.events[q]] = _latest(net, times, ins)
+    return times
+
+
+def _latest(net: Net, times: Ints | Shorts, links: list[Link]) -> Ints | Shorts:
+    """Times of a sequence that every beat of these links is an event of, (frames, events)."""
+    found = np.zeros(len(times) * links[0].dst.beats, dtype=times.dtype)
+    for x in links:
+        asked = _at(net, times, x.src).ravel()[: max(0, len(found) - x.shift)]
+        np.maximum(found[x.shift :], asked + times.dtype.type(x.delay), out=found[x.shift :])
+    return found.reshape(len(times), -1)
 
 
 def _at(net: Net, times: Ints | Shorts, port: Port) -> Ints | Shorts:
     """Times of a port's beats, (frames, beats)."""
-    events = net.ports[port.offset : port.offset + port.beats]
-    return times[:, net.first[port.sequence] + events]
+    first = net.first[port.sequence]
+    if port.beats == net.events[port.sequence]:
+        return times[:, first : first + port.beats]
+    return times[:, first + net.ports[port.offset : port.offset + port.beats]]
 
 
 def _done(system: System, net: Net, times: Ints | Shorts) -> dict[str, Ints]:
@@ -174,8 +194,10 @@ def circle(links: list[Link], waits: Ints) -> list[int]:
     return [int(waits[s]) for s in (order[order.index(q) :] if q in order else order)]
 
 
-def _deadlock(system: System, links: list[Link], waits: Ints) -> CompileError:
+def _deadlock(system: System, depths: Mapping[str, int]) -> CompileError:
     """Who waits for what, around the circle."""
+    links = system.links(depths)
+    waits = run(system.net(links), 2)[2]
     why = "; ".join(_wait(system, links[k]) for k in circle(links, waits))
     help_ = "deepen the FIFOs on the branches that meet, or let size_fifos choose"
     return CompileError(Problem("deadlock", "units wait for each other", where=system.design.name, why=why, help=help_))
