@@ -19,12 +19,12 @@ from dfcompile.folding.option import silent
 from dfcompile.front import FRONT, IMPORT, INTEGER, Job
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.work import macs
-from dfcompile.loopback.search.heatmap import heatmap
 from dfcompile.loopback.search.survey import buffer_sizes, replay_shapes
 from dfcompile.loopback.search.sweep import EXACT, Point, sweep
 from dfcompile.mode.choice import frame_bytes
 from dfcompile.options import Options
 from dfcompile.report.explore import draw_front
+from dfcompile.report.heatmap import heatmap
 from dfcompile.store.files import writing
 from dfcompile.store.output import add_files
 from dfcompile.tasks.pool import Pool, inline

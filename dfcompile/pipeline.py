@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from dfcompile.mode.loopback_build import build_loopback, check_program, loopbac
 from dfcompile.mode.rate import missed_rate
 from dfcompile.mode.report_data import make_report
 from dfcompile.mode.roofline import Roofline
-from dfcompile.mode.watts import check_watts, too_many_watts
+from dfcompile.mode.watts import check_watts, engine_within, too_many_watts
 from dfcompile.options import Options
 from dfcompile.store.output import new_folder
 from dfcompile.store.waiting import shown_by
@@ -245,27 +245,53 @@ def _loopback_side(job: Job, integer: Integer) -> tuple[Accelerator | None, Roof
 
 
 def _within_watts(job: Job, path: Path, made: Accelerator) -> Accelerator:
-    """The design, or where its power is above `watts` the first below of designs that may each take `SLOWER` times the cycles
-    of the one before.
-
-    Which ones are looked at does not depend on the budget: with more watts a build is never slower. CompileError where none keeps it.
-    """
+    """The design, or where its power is above `watts` the fastest that is found within; of loopback engines always that one. CompileError
+    where none keeps it."""
     options, limit = job.options, job.options.watts
     check_watts(made, limit, options.target)
-    units: Lowered | None = None
-    interval, kept = float(made.timing.interval_cycles), made.options
-    choice = {k: v for k, v in made.report.items() if k == "mode_choice"}
-    while limit and made.report["energy"]["watts"] > limit:
-        if options.wanted_interval or options.folding is not None or made.mode != "dataflow":
-            raise CompileError(too_many_watts(made, limit))
-        units = units or FRONT(job, path)
-        if interval >= max(unit_of(n).cycles for n in units.units.nodes):  # all of them do one thing at a time
+    if not limit:
+        return made
+    chosen = options.folding is None and options.target is not None
+    if isinstance(made, LoopbackAccelerator) and chosen:
+        found = _within(job, path, made, limit)
+    elif made.report["energy"]["watts"] <= limit:
+        return made
+    elif options.folding is not None or made.mode == "loopback":
+        raise CompileError(too_many_watts(made, limit))
+    else:
+        found = _slower(job, path, made, limit)
+    found.options.update(made.options)
+    found.report.update({k: v for k, v in made.report.items() if k == "mode_choice"})
+    return found
+
+
+def _slower(job: Job, path: Path, made: Accelerator, limit: float) -> Accelerator:
+    """The first within the limit of designs that may each take `SLOWER` times the cycles of the one before.
+
+    Which ones are looked at does not depend on the limit: with more watts a build is never slower.
+    """
+    options, units = job.options, FRONT(job, path)
+    interval = float(made.timing.interval_cycles)
+    while made.report["energy"]["watts"] > limit:
+        if options.wanted_interval or interval >= max(unit_of(n).cycles for n in units.units.nodes):  # all do one thing at a time
             raise CompileError(too_many_watts(made, limit))
         interval *= SLOWER
         made = DESIGN(replace(job, options=replace(options, interval=math.ceil(interval), fps=None)), units)
-        made.options.update(kept)
-        made.report.update(choice)
     return made
+
+
+def _within(job: Job, path: Path, made: LoopbackAccelerator, limit: float) -> Accelerator:
+    """The fastest engine within the limit. CompileError where there is none, and where it misses the wanted rate."""
+    board, wanted = job.options.engine_board, job.options.wanted_interval
+    assert board  # without one there is nothing to choose from
+    config = engine_within(made, board, limit, job.progress)
+    if config == made.config:
+        return made
+    given = replace(job, options=replace(job.options, folding={"engine": asdict(config)}))
+    found = _make_loopback(given, (IMPORT >> INTEGER)(job, path))
+    if wanted and found.timing.interval_cycles > wanted:
+        raise CompileError(too_slow(found, wanted, board, f" within {limit:g} W"))
+    return found
 
 
 MODES: dict[str, Callable[[Job, Path], Accelerator]] = {"auto": _auto, "dataflow": DATAFLOW, "loopback": LOOPBACK}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from dataclasses import replace
+import re
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,7 +21,9 @@ from dfcompile.device.family import ENERGIES
 from dfcompile.device.resources import Resources
 from dfcompile.errors import CompileError, SettingError
 from dfcompile.ir.types import BIPOLAR, IntType
+from dfcompile.loopback.search.sweep import sweep
 from dfcompile.mode.energy import Part, energy_report, stream_activity, toggles
+from dfcompile.mode.loopback import LoopbackAccelerator
 from dfcompile.units.base import Stream
 from tests.conftest import ROOT
 
@@ -127,6 +131,13 @@ def test_families_without_figures() -> None:
         dfc.build(MLP, board="ulx3s", mode="dataflow", verify=False, watts=2.0)
 
 
+def test_the_page_says_of_each_family_whether_it_has_energies() -> None:
+    rows = [line for line in (ROOT / "docs" / "energy.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    for family in {b.family for b in boards().values()}:
+        said = [line for line in rows if re.match(rf"\| [^|]*\b{family}\b", line)]
+        assert any("| none: " in line for line in said) == (family not in ENERGIES) and said, family
+
+
 def test_more_watts_are_never_slower() -> None:
     """Of rising budgets: each is kept, no build is slower than with less, and one that is wide enough changes nothing."""
     asked = {"board": "pynq-z2", "mode": "dataflow", "verify": False}
@@ -140,6 +151,35 @@ def test_more_watts_are_never_slower() -> None:
     again = dfc.build(MLP, watts=limits[1], **asked)
     assert {**again.report, "seconds": {}} == {**made[1].report, "seconds": {}} and again.options["watts"] == limits[1]
     assert again.options["interval"] is None
+
+
+def test_an_engine_within_watts() -> None:
+    """Loopback: each array shape of the board is built by itself; a budget between their powers takes the fastest below it."""
+    asked = {"board": "pynq-z2", "mode": "loopback", "verify": False}
+    model = CNN.with_name("digits_cnn_w4a4.onnx")
+    free = dfc.build(model, **asked)
+    assert isinstance(free, LoopbackAccelerator)
+    engines: dict[tuple[int, int], dfc.Accelerator] = {(free.config.pe, free.config.simd): free}
+    for p in sweep([free.graph], find_board("pynq-z2"), 100.0, most=1).every:
+        if (p.config.pe, p.config.simd) not in engines:
+            with contextlib.suppress(CompileError):  # the network does not fit this one's memories
+                engines[p.config.pe, p.config.simd] = dfc.build(model, **asked, folding={"engine": asdict(p.config)})
+    watts = sorted(m.report["energy"]["watts"] for m in engines.values())
+    intervals = []
+    for limit in (watts[0] + 1e-6, watts[3] + 1e-6, watts[-1] + 1e-6):
+        made = dfc.build(model, watts=limit, **asked)
+        assert made.report["energy"]["watts"] <= limit
+        intervals.append(made.timing.interval_cycles)
+        assert intervals[-1] == min(m.timing.interval_cycles for m in engines.values() if m.report["energy"]["watts"] <= limit)
+        assert (made.options["folding"], made.options["watts"]) == (None, limit)
+    assert intervals == sorted(intervals, reverse=True) and len(set(intervals)) == 3
+    least, shape = min((m.report["energy"]["watts"], s) for s, m in engines.items())
+    with pytest.raises(CompileError, match=f"of {len(engines)} engines .* {shape[0]} x {shape[1]}, takes {least:.4g} W"):
+        dfc.build(model, watts=least - 1e-6, **asked)
+    with pytest.raises(
+        CompileError, match=f"makes no frame in {intervals[1] - 1:,} cycles(.|\n)*pynq-z2 within .* W takes {intervals[1]:,}"
+    ):
+        dfc.build(model, watts=watts[3] + 1e-6, interval=intervals[1] - 1, **asked)
 
 
 @pytest.mark.parametrize(

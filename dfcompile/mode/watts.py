@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from dfcompile.device.boards import Board
 from dfcompile.errors import CompileError, Problem, SettingError
-from dfcompile.mode.accelerator import Accelerator
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.search.sweep import sweep
+from dfcompile.mode.accelerator import Accelerator, Progress
+from dfcompile.mode.loopback import LoopbackAccelerator
 
 
 def check_watts(made: Accelerator, limit: float | None, board: Board | None) -> None:
@@ -20,11 +25,51 @@ def check_watts(made: Accelerator, limit: float | None, board: Board | None) -> 
         raise CompileError(Problem("does-not-fit", what, why=why, help="allow more watts, or take another board"))
 
 
-def too_many_watts(made: Accelerator, limit: float) -> Problem:
-    """That a design, or the slowest there is, takes more."""
-    why = (
-        f"at {float(made.timing.interval_cycles):,.6g} cycles a frame it takes {made.report['energy']['watts']:.4g} W, by the energy model"
-    )
-    dataflow = made.mode == "dataflow"
-    help_ = "ask for a lower frame rate, a lower clock or more watts" if dataflow else "allow more watts, or give a smaller engine"
+def engine_within(made: LoopbackAccelerator, board: Board, limit: float, progress: Progress) -> EngineConfig:
+    """The fastest engine that takes at most `limit` W, of `made`'s own and one for each other array shape of the board: the first by its
+    bound that runs the network, replayed.
+
+    Which ones are looked at does not depend on the limit: with more watts a build is never slower. CompileError where none keeps it.
+    """
+    coolest, shapes = made, {(made.config.pe, made.config.simd)}
+    best = made if _watts(made) <= limit else None
+    for p in sweep([made.graph], board, float(made.options["clock"]), most=1).every:
+        if best and p.bound >= best.timing.interval_cycles:
+            break
+        tried = dataclasses.replace(made, config=p.config, batch=1, report={})
+        shape = (p.config.pe, p.config.simd)
+        if shape in shapes or not _runs(tried):
+            continue
+        shapes.add(shape)
+        progress(f"within {limit:g} W: {len(shapes)} engines replayed")
+        tried.report["energy"] = tried.energy_of(board)
+        coolest = min(coolest, tried, key=_watts)
+        if _watts(tried) <= limit and (not best or tried.timing.interval_cycles < best.timing.interval_cycles):
+            best = tried
+    if not best:
+        config = coolest.config
+        of = f"of {len(shapes)} engines that run it on {board.name} the one that takes least, an array of {config.pe} x {config.simd}, "
+        raise CompileError(too_many_watts(coolest, limit, of))
+    return best.config
+
+
+def _runs(tried: LoopbackAccelerator) -> bool:
+    """Whether the network fits the engine's memories."""
+    try:
+        return bool(tried.program.layers)
+    except CompileError:
+        return False
+
+
+def _watts(made: Accelerator) -> float:
+    return float(made.report["energy"]["watts"])
+
+
+def too_many_watts(made: Accelerator, limit: float, of: str = "") -> Problem:
+    """That a design, or the one there is with the least power, takes more. of: of which designs it is that one"""
+    cycles = f"{float(made.timing.interval_cycles):,.6g} cycles a frame"
+    takes = f"takes {_watts(made):.4g} W, by the energy model"
+    why = f"{of}{takes}, at {cycles}" if of else f"at {cycles} it {takes}"
+    other = "dataflow" if made.mode == "loopback" else "loopback"
+    help_ = f"allow more watts, ask for a lower clock{' or a lower frame rate' if made.mode == 'dataflow' else ''}, or try --mode {other}"
     return Problem("does-not-fit", f"the design takes more than {limit:g} W", why=why, help=help_)

@@ -11,14 +11,15 @@ from markupsafe import Markup
 from dfcompile.report import svg
 
 STYLE = (
-    "svg{--page:#fff;--ink:#1a1c1e;--soft:#5b6067;--faint:#8b9097;--grid:#e6e8ea;--main:#2467c4;--hot:#c8501a;--ok:#2f9468}"
-    "@media(prefers-color-scheme:dark){svg{--page:#14161a;--ink:#eceef0;--soft:#a9afb7;--faint:#8b939c;--grid:#30353c;--main:#5b9bec;"
+    "svg{--page:#fff;--ink:#1a1c1e;--soft:#5b6067;--faint:#6a7077;--grid:#e6e8ea;--main:#2467c4;--hot:#c8501a;--ok:#2f9468}"
+    "@media(prefers-color-scheme:dark){svg{--page:#14161a;--ink:#eceef0;--soft:#a9afb7;--faint:#9097a0;--grid:#30353c;--main:#5b9bec;"
     "--hot:#f0884f;--ok:#4cb888}}"
     "text{fill:var(--soft);font-variant-numeric:tabular-nums}.page{fill:var(--page)}.title{font-size:16px;font-weight:600;fill:var(--ink)}"
     ".strong{fill:var(--ink);font-weight:600}.tick{fill:var(--faint);font-size:11px}.grid{stroke:var(--grid)}.axis{stroke:var(--faint)}"
     ".line{fill:none;stroke:var(--main);stroke-width:1.5}.dot,.bar{fill:var(--main)}.dot.other,.key.other{fill:var(--hot)}"
     ".line.other{stroke:var(--hot)}.track{fill:var(--grid)}.name{font-family:ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace;"
     "font-size:11px;fill:var(--ink)}.tick.name{fill:var(--soft)}.good{fill:var(--ok)}"
+    ".cell{fill:var(--main)}.cell.best{stroke:var(--hot);stroke-width:3}.cell:hover{stroke:var(--ink);stroke-width:2}"
     ".bad{fill:var(--hot);font-weight:600}.limit{stroke:var(--hot);stroke-dasharray:4 3}"
     ".dot:hover{stroke:var(--ink);stroke-width:2}"
 )

@@ -16,6 +16,7 @@ from dfcompile.device.cost import RESOURCES
 from dfcompile.emit.resource import resource_dir
 from dfcompile.report import svg
 from dfcompile.report.energy import energy_of, energy_tile
+from dfcompile.report.memories import memory_rows
 from dfcompile.report.pipeline import connections, draw_pipeline
 from dfcompile.report.roofline import draw_roofline, roofline
 from dfcompile.report.roofs import draw_choice
@@ -35,6 +36,8 @@ class Built(Protocol):
     def timing(self) -> Timing: ...
     @property
     def report(self) -> dict[str, Any]: ...
+    @property
+    def family(self) -> str: ...
 
 
 def render_report(accelerator: Built) -> str:
@@ -62,6 +65,7 @@ def render_report(accelerator: Built) -> str:
             peaks={r: max((u["resources"][r] for u in units), default=0) for r in RESOURCES},
             resources=RESOURCES,
             titles=TITLES,
+            memories=memory_rows(design, report, accelerator.family),
             schedule=draw_schedule(timing, units, bottleneck) if units else "",
             fifos=_fifo_rows(design, report),
             fifo_panels=draw_fifos(timing, report["fifos"]) if report["fifos"] else "",

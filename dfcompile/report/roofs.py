@@ -42,16 +42,18 @@ class _Labels:
         self.taken: list[tuple[float, float, float, float]] = []
 
     def put(self, x: float, y: float, lines: Sequence[str]) -> list[Markup]:
-        """Beside the point (x, y), on the side that has room."""
+        """Beside the point (x, y), at the place next to it that is free, or, where none is, at the first that is in the picture."""
         width, height = TEXT * max(map(len, lines)), LINE * len(lines)
-        shifts = [(12.0, -8.0), (12.0, 14.0), (-12.0 - width, -8.0), (-12.0 - width, 14.0), *((12.0, 14.0 + LINE * k) for k in range(1, 9))]
-        for dx, dy in shifts:
+        sides = (12.0, -12.0 - width)
+        heights = (-8.0, 14.0, *(d for k in range(1, 20) for d in (14.0 + LINE * k, -8.0 - LINE * k)))
+        inside = []
+        for dy in heights:
             top = y + dy if dy > 0 else y + dy - height + LINE
-            box = (x + dx, top - LINE + 3, x + dx + width, top - LINE + 3 + height)
-            if box[0] > LEFT and box[2] < WIDTH - 2 and box[1] > TOP - 8 and box[3] < HEIGHT - BOTTOM and not self._meets(box):
-                break
+            boxes = [(x + dx, top - LINE + 3, x + dx + width, top - LINE + 3 + height) for dx in sides]
+            inside += [b for b in boxes if b[0] > LEFT and b[2] < WIDTH - 2 and b[1] > TOP - 8 and b[3] < HEIGHT - BOTTOM]
+        box = next((b for b in inside if not self._meets(b)), inside[0])
         self.taken.append(box)
-        return [svg.text(box[0], top + LINE * k, said, "" if k else "strong") for k, said in enumerate(lines)]
+        return [svg.text(box[0], box[1] + LINE - 3 + LINE * k, said, "" if k else "strong") for k, said in enumerate(lines)]
 
     def block(self, x: float, y: float, reach: float) -> None:
         self.taken.append((x - reach, y - reach, x + reach, y + reach))
@@ -64,9 +66,10 @@ def draw_roofs(flats: Sequence[Roof], slopes: Sequence[Roof], points: Sequence[P
     """Roofs as lines with their names, points with labels."""
     top = max(f.value for f in flats)
     knees = [f.value / s.value for f in flats for s in slopes]
-    # Of the layers, those that move next to nothing stand at the edge.
+    # Of the layers, those that move next to nothing, or are very slow, stand at the edge.
     reach = [p.intensity for p in points if p.labels or p.intensity < 30 * max(knees)]
-    axes = Axes(axis_range([*reach, *knees], 4, 4, 2), axis_range([top, *(max(p.rate, top / 3000) for p in points)], 2.5, 2.5, 1.5))
+    rates = [top, *(p.rate if p.labels else max(p.rate, top / 3000) for p in points)]
+    axes = Axes(axis_range([*reach, *knees], 4, 4, 2), axis_range(rates, 2.5, 2.5, 1.5))
     placed = [(p, *axes.at(p.intensity, p.rate)) for p in points]
     labels = _Labels()
     lines, names = draw_grid(axes), []

@@ -21,6 +21,7 @@ from dfcompile.mode.loopback import LoopbackAccelerator
 from dfcompile.report.loopback_page import render_loopback
 from dfcompile.report.loopback_pictures import busy, held_blocks, merged
 from dfcompile.report.page import render_report
+from dfcompile.report.roofline import BOTTOM, HEIGHT, LEFT, TOP, WIDTH
 from dfcompile.report.roofs import Point, Roof, draw_roofs
 from tests.loopback.resnet import resnet
 from tests.report.test_report import Page
@@ -145,3 +146,13 @@ def test_labels_do_not_meet() -> None:
     text = str(draw_roofs([Roof("x", 6e9, "roof"), Roof("y", 6.1e9, "roof")], [Roof("m", 1e9, "roof")], points, "both"))
     found = re.findall(r'<text x="([\d.]+)" y="([\d.]+)" class="strong"', text)
     assert len(found) == 2 and len(set(found)) == 2
+
+
+def test_points_far_apart_stay_in_the_picture() -> None:
+    """Rates five decades apart, and one at the right edge: every point and label is between the axes."""
+    points = [Point(m, x, y, m, (m, "12,500,000 frames/s")) for m, x, y in (("dataflow", 1e3, 1e12), ("loopback", 1e-2, 1e7))]
+    text = str(draw_roofs([Roof("x", 1e12, "roof"), Roof("y", 3e9, "roof")], [Roof("m", 2.1e9, "roof")], points, "both"))
+    labels = re.findall(r'<text x="([-\d.]+)" y="([-\d.]+)"(?: class="strong")?>(?:dataflow|loopback|12,500,000 frames/s)<', text)
+    assert len(labels) == 4 and all(LEFT < float(x) < WIDTH - 2 - 6.7 * 8 and TOP - 8 < float(y) < HEIGHT - BOTTOM for x, y in labels)
+    circles = [float(cy) for cy in re.findall(r'<circle[^>]* cy="([\d.]+)"', text)]
+    assert len(circles) == 2 and max(circles) < HEIGHT - BOTTOM - 5

@@ -17,6 +17,7 @@ from dfcompile.command import cli
 from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.mode.page import write_report
 from dfcompile.mode.saved import load
+from dfcompile.report.memories import BUFFERS, CONSTANTS, FIFOS, memory_rows
 from dfcompile.report.page import render_report
 from dfcompile.report.roofline import roofline
 from dfcompile.report.schedule import BINS, fill, look_longer, steady_frame, window
@@ -173,3 +174,17 @@ def test_a_folder_that_is_no_build(tmp_path: Path) -> None:
 def test_loaded_build_draws_the_same(made: DataflowAccelerator, tmp_path: Path) -> None:
     made.save(tmp_path / "b")
     assert render_report(load(tmp_path / "b")) == render_report(made)
+
+
+def test_memories_by_what_holds_them(made: DataflowAccelerator, page: Page) -> None:
+    """Bits of what units store and of FIFOs, counted one by one; block RAMs as in the total."""
+    rows = memory_rows(made.design, made.report, made.family)
+    stored = [m for n in made.design.nodes for m in made.design.unit(n.name).stored]
+    constants, fifos = ([r for r in rows if r["what"] == what] for what in (CONSTANTS, FIFOS))
+    assert sum(r["bits"] for r in constants) == sum(m.width * m.depth for m in stored) > 0
+    assert sum(r["bits"] for r in fifos) == sum(f["width"] * f["depth"] for f in made.report["fifos"])
+    assert (sum(r["count"] for r in constants), sum(r["count"] for r in fifos)) == (len(stored), len(made.report["fifos"]))
+    for kind in ("bram36", "uram"):
+        assert sum(r[kind] for r in rows) == made.report["resources"][kind]
+    shown = [[t for t, _ in row] for row in page.rows if len(row) == 6 and row[0][0] in (CONSTANTS, FIFOS, BUFFERS)]
+    assert [row[:2] for row in shown] == [[r["what"], r["held"]] for r in rows]
