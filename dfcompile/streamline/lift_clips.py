@@ -148,25 +148,34 @@ class _Lifting:
         return self._add(node, op, tuple(t if t in self.constants else tree for t in node.inputs))
 
     def _of_rank(self, name: str, like: str) -> str:
-        """A single number as a constant with an element for each channel of a tensor."""
+        """A constant of the rank of a tensor, with an element for each channel at least."""
         if name not in self.constants:
             return name
-        shape = self.tensors[like].shape
-        return self._constant(float(self.constants[name]), (*shape[:2], *(1 for _ in shape[2:])))
+        value, shape = self.constants[name], self.tensors[like].shape
+        whole = np.broadcast_shapes(value.shape, (*shape[:2], *(1 for _ in shape[2:])))
+        return self._held(name + "".join(f".{n}" for n in whole), np.broadcast_to(value, whole))
 
-    def _constant(self, value: float, shape: tuple[int, ...] = ()) -> str:
-        name = f"bound.{value!r}" + "".join(f".{n}" for n in shape)
-        self.constants[name], self.tensors[name] = np.full(shape, value), Tensor(shape)
+    def _constant(self, value: float) -> str:
+        return self._held(f"bound.{value!r}", np.array(value))
+
+    def _held(self, name: str, value: Array) -> str:
+        self.constants[name], self.tensors[name] = value, Tensor(value.shape)
         return name
 
     def _add(self, node: Node, op: Op, inputs: tuple[str, ...], outputs: tuple[str, ...] | None = None) -> str:
-        """A node like one of the model on other operands; the model's own, or the one made before, where there is one."""
+        """A node like one of the model on other operands; the model's own, or the one made before, where there is one.
+
+        What is made of bounds alone is a constant.
+        """
         if op == node.op and inputs == node.inputs and outputs is None and not isinstance(op, Quantize | Bipolar):
             return node.outputs[0]
         key = (node.name, op, inputs)
         if key in self._known and outputs is None:
             return self._known[key]
         i = len(self._known)
+        if not isinstance(op, Quantize | Bipolar) and all(t in self.constants for t in inputs):
+            self._known[key] = self._held(f"{node.outputs[0]}.bound{i}", op.execute(*(self.constants[t] for t in inputs))[0])
+            return self._known[key]
         made = Node(f"{node.name}_lifted{i}", op, inputs, outputs or (f"{node.outputs[0]}.lifted{i}",), node.source)
         (self.tensors[made.outputs[0]],) = op.infer(*(self.tensors[t] for t in inputs))
         self.nodes.append(made)

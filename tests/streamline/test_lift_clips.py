@@ -30,6 +30,7 @@ def net(*middle: Any, outputs: tuple[str, ...] = ("y",)) -> onnx.ModelProto:
     more = constants(
         v=random(2, 3, 3, 3), t=np.float32(0.3), six=np.float32(1.5), zero=np.float32(0), half=np.float32(-0.5), **held, **scales
     )
+    more["g"] = np.array([0.5, 1.25, 2], np.float32)
     more |= {"slope": np.array([0.5, 0.25, 1], np.float32).reshape(3, 1, 1), "steep": np.float32(1.5)}
     last = [quant("v", "vq"), node("Conv", "m", "vq", pads=[1, 1, 1, 1])] if "y" in outputs else []
     return model([*layers, *middle, *last], {"x": SHAPE}, outputs, more)
@@ -51,6 +52,10 @@ FORMS: dict[str, list[Any]] = {
     "difference": [node("Relu", "c", out="r"), node("Sub", "d", "r", out="a"), quant("a", "m", "t")],
     "falls": [node("Relu", "c", out="r"), node("Add", "d", "r", out="a"), node("Neg", "a", out="n"), quant("n", "m", "t")],
     "scaled": [node("Relu", "c", out="r"), node("Mul", "r", "half", out="h"), *add("d", "h")],
+    "bounds normalized": [node("Clip", "c", "half", "six", out="r"), node("Add", "r", "r", out="a"),
+                          node("BatchNormalization", "a", "g", "g", "g", "g", out="k"), quant("k", "m", "t")],
+    "bounds by channel": [node("Clip", "c", "half", "six", out="r"), node("Add", "r", "r", out="a"), node("Add", "a", "slope", out="u"),
+                          node("BatchNormalization", "u", "g", "g", "g", "g", out="k"), quant("k", "m", "t")],
     "skip": [node("Relu", "c", out="r"), node("Add", "d", "r", out="a"), node("Relu", "a", out="k"), quant("k", "p", "t", signed=0),
              node("Add", "k", "q", out="a2"), node("Relu", "a2", out="k2"), quant("k2", "p2", "t", signed=0),
              node("Add", "p", "p2", out="m")],
