@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 from numba.core import caching as numba_caching
+from numba.extending import intrinsic
 
 from dfcompile.store.files import note, reason
 from dfcompile.store.waiting import say
@@ -75,6 +76,16 @@ def _not_kept(why: str) -> None:
 
 def _name(function: Callable[..., Any]) -> str:
     return f"{function.__module__}.{function.__qualname__}"
+
+
+@intrinsic
+def _popcount(context: Any, word: Any) -> Any:
+    signature = numba.types.uint64(numba.types.uint64)
+    return signature, lambda target, builder, made, values: builder.ctpop(values[0])
+
+
+popcount = cast(Callable[[Any], int], _popcount)
+"""Ones of a uint64, within compiled functions."""
 
 
 def compiled(function: F, **options: Any) -> F:

@@ -131,9 +131,7 @@ class Matmul(Unit):
         (sums,) = self.operator.execute(*codes)
         if self._counting is None:
             return (sums,)
-        found = np.empty((sums.size // self.shape[1], self.shape[1]), sums.dtype)
-        self._counting.codes_into(sums.reshape(found.shape), found)
-        return (found.reshape(sums.shape),)
+        return (self._counting.codes(sums.reshape(-1, self.shape[1])).reshape(sums.shape),)
 
     @property
     def _latency(self) -> int:

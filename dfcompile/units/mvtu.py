@@ -12,24 +12,15 @@ import numpy as np
 from dfcompile.device.area import STYLE_CODES, rom_style
 from dfcompile.device.resources import Resources
 from dfcompile.ir.requantization import Requantization
-from dfcompile.ir.types import BIPOLAR, IntType, exact_dtype
+from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.base import Array, Memory, Stream, check_codes, divisors, pack_words, quotients
 from dfcompile.units.parts import mac_area
 from dfcompile.units.parts.adder_graph import Sums
-from dfcompile.units.parts.arithmetic import (
-    ARITHMETIC_CODES,
-    GRAPH,
-    PACKED,
-    MacForm,
-    mac_form,
-    mac_styles,
-    style_fields,
-    sum_bound,
-    threshold_styles,
-)
+from dfcompile.units.parts.arithmetic import ARITHMETIC_CODES, GRAPH, PACKED, MacForm, mac_form, mac_styles, style_fields, threshold_styles
 from dfcompile.units.parts.carry import CARRY
 from dfcompile.units.parts.graph_form import GraphForm, graph_form
-from dfcompile.units.parts.mac_unit import MacUnit, products
+from dfcompile.units.parts.mac_unit import MacUnit
+from dfcompile.units.parts.products import Products
 from dfcompile.units.parts.schedule import Give, Process, Schedule
 from dfcompile.units.parts.sparse_form import CHOICES, KEEP, PATTERNS, SKIP, SparseForm, busy, counted, walked
 from dfcompile.units.parts.thresholding import Thresholding, check_steps
@@ -38,7 +29,6 @@ GRAPH_WEIGHTS = 4096
 """Weights up to which the adders of a unit are an option of the optimiser: a fraction of a second to find them."""
 MOST_USED = 0.6
 """Share of weights that are not 0 up to which skipping is an option: of more, words are hardly ever 0."""
-_BLOCK = 1 << 17  # accumulators computed at once: they stay in the second-level cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,12 +172,6 @@ class Mvtu(MacUnit):
         return (Stream(self.out_shape, self.out_dtype, self.pe, self.weights.shape[1] // self.taps, self.taps),)
 
     @cached_property
-    def _operand(self) -> Array:
-        """Weights as (groups, mw, mh) in the dtype that makes the products exact."""
-        dtype = exact_dtype(sum_bound(self.weights, self.in_dtype))
-        return np.ascontiguousarray(self._rows.transpose(0, 2, 1).astype(dtype))
-
-    @cached_property
     def _rows(self) -> Array:
         """Weights in the order of the results."""
         if self.taps == 1:
@@ -195,19 +179,12 @@ class Mvtu(MacUnit):
         _, mh, mw = self.weights.shape
         return self.weights.reshape(self.taps, -1, self.pe, mw).transpose(1, 0, 2, 3).reshape(1, mh, mw)
 
+    @cached_property
+    def _products(self) -> Products:
+        return Products(self._rows, self.in_dtype, self._counting)
+
     def compute(self, *codes: Array) -> tuple[Array, ...]:
-        weights = self._operand
-        groups, mw, mh = weights.shape
-        x = codes[0].reshape(-1, groups, mw).astype(weights.dtype, copy=False)
-        out = np.empty((len(x), groups * mh), weights.dtype)
-        block = max(1, _BLOCK // (groups * mh))
-        counting = self._counting
-        for first in range(0, len(x), block):
-            part = x[first : first + block]
-            acc = products(part, weights, None if counting else out[first : first + block])
-            if counting:
-                counting.codes_into(acc, out[first : first + block])
-        return (out.reshape(len(codes[0]), *self.out_shape),)
+        return (self._products.frames(codes[0]).reshape(len(codes[0]), *self.out_shape),)
 
     @cached_property
     def _counting(self) -> Thresholding | None:

@@ -100,7 +100,7 @@ class Vvtu(MacUnit):
     def compute(self, *codes: Array) -> tuple[Array, ...]:
         channels, k = self.weights.shape
         weights = self.weights.astype(exact_dtype(sum_bound(self.weights, self.in_dtype)))
-        x = codes[0].reshape(-1, channels * k)
+        x = codes[0].reshape(-1, channels * k).astype(weights.dtype, copy=False)
         whole = channels // self.pe * self.pe
         acc = _sums(x[:, : whole * k].reshape(len(x), -1, k, self.pe), weights[:whole])
         if whole < channels:

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfcompile.ir.types import BIPOLAR, IntType
-from dfcompile.units.base import Array, divisors
+from dfcompile.units.base import Array, Stream, divisors
 from dfcompile.units.mvtu import Mvtu
+from dfcompile.units.parts.products import Products
 from tests.examples import examples, simulated
 from tests.three_way import check, random_codes
 from tests.units.arithmetic_cases import Operands, count, lint, mvtu, operands
@@ -52,8 +53,29 @@ def test_values(unit: Mvtu, dtype: type) -> None:
     assert np.array_equal(unit.compute(x.astype(dtype))[0], oracle(unit, x))
 
 
+FEW = [BIPOLAR, IntType(1), INT1, UINT2, INT2]
+
+
+@examples(150)
+@given(
+    st.sampled_from(FEW), st.integers(-3, 1), st.integers(0, 2), st.sampled_from([1, 2]), st.integers(48, 200), st.integers(1, 2),
+    st.sampled_from([np.int8, np.float32, np.int64]), st.integers(0, 999),
+)  # fmt: skip
+def test_operands_of_few_bits_are_counted(
+    x: IntType, lo: int, steps: int, step: int, columns: int, groups: int, dtype: type, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    weights = lo + step * rng.integers(0, steps, (groups, 5, columns), endpoint=True)
+    codes = random_codes(Stream((2, 1, groups * columns), x, 1), 3, rng)
+    found = Products(weights, x, None).frames(codes.astype(dtype).reshape(6, -1))
+    assert np.array_equal(found, np.einsum("ngk,gok->ngo", codes.reshape(6, groups, columns), weights).reshape(6, -1))
+    # Two planes of each and words that are half full are slower than products.
+    words = -(-columns // 64) * 64
+    assert found.dtype == (np.int32 if x.bits * steps.bit_length() * words <= 4 * columns or not steps else np.float32)
+
+
 def test_sums_beyond_float32() -> None:
-    unit = mvtu(np.random.default_rng(0), Operands(IntType(16), IntType(16, signed=True), UINT4), (1, 2), 1, 4, 300)
+    unit = mvtu(np.random.default_rng(0), Operands(IntType(16), IntType(16, signed=True), None), (1, 2), 1, 4, 300)
     x = random_codes(unit.inputs[0], 3, np.random.default_rng(1))
     assert unit.compute(x)[0].dtype == np.float64
     assert np.array_equal(unit.compute(x)[0], oracle(unit, x))

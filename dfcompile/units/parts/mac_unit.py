@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
-
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit
 from dfcompile.units.parts.arithmetic import hls_arithmetic, mac_modules
@@ -47,14 +45,3 @@ class MacUnit(Unit):
     @property
     def mac_lanes(self) -> int:
         return self.pe * self.simd
-
-
-def products(x: Array, weights: Array, out: Array | None) -> Array:
-    """(m, groups, mw) times (groups, mw, mh) -> (m, groups * mh), into `out` when given."""
-    groups, mw, mh = weights.shape
-    if groups == 1:
-        return np.matmul(x.reshape(len(x), mw), weights[0], out=out)
-    if out is None:
-        out = np.empty((len(x), groups * mh), weights.dtype)
-    np.matmul(x.transpose(1, 0, 2), weights, out=out.reshape(len(x), groups, mh).transpose(1, 0, 2))
-    return out

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfcompile.ir.requantization import LARGEST_SHIFT, Requantization
-from dfcompile.ir.types import IntType
+from dfcompile.ir.types import IntType, signed_dtype
 from dfcompile.jit import compiled
 from dfcompile.units.base import Memory, pack_words
 from dfcompile.units.parts.carrier import widened
@@ -146,6 +146,11 @@ class Thresholding:
         return IntType(IntType.holding(min(lo, -1), hi).bits, signed=True)
 
     @cached_property
+    def code_dtype(self) -> np.dtype[Any]:
+        """The numpy dtype of the codes: a narrow one, as most of what is done with them is to move them."""
+        return signed_dtype(self.out.lo, self.out.hi)
+
+    @cached_property
     def size(self) -> ThresholdSize:
         """What the area depends on."""
         s = self.scaling
@@ -233,28 +238,27 @@ class Thresholding:
         return {}
 
     def _table(self, dtype: np.dtype[Any], channels: int) -> tuple[Array, Array, Array]:
-        """Thresholds in kernel order with base and slope of each channel, in the carrier's dtype."""
+        """Thresholds in kernel order, in the carrier's dtype, with base and slope of each channel."""
         key = (dtype, channels)
         if key not in self._tables:
             steps = np.broadcast_to(self.clipped, (channels, self.clipped.shape[1])).astype(dtype)
             steps = np.ascontiguousarray(steps.T if steps.shape[1] <= _SCAN_LIMIT else steps)
             unit = 2 if self.out.bipolar else 1
             flip = self._flip(channels)
-            base = np.where(flip, self.out.hi, self.out.lo).astype(dtype)
-            slope = np.where(flip, -unit, unit).astype(dtype)
+            base = np.where(flip, self.out.hi, self.out.lo).astype(self.code_dtype)
+            slope = np.where(flip, -unit, unit).astype(self.code_dtype)
             self._tables[key] = steps, base, slope
         return self._tables[key]
 
     def codes(self, acc: Array) -> Array:
-        """(..., channels) accumulators within the type's range -> codes of the same shape, in a dtype that holds both."""
-        lo, hi = min(self.acc.lo, self.out.lo), max(self.acc.hi + 1, self.out.hi)
-        flat = np.ascontiguousarray(widened(acc, lo, hi)).reshape(-1, acc.shape[-1])
-        out = np.empty_like(flat)
+        """(..., channels) accumulators within the type's range -> codes of the same shape."""
+        flat = np.ascontiguousarray(widened(acc, self.acc.lo, self.acc.hi + 1)).reshape(-1, acc.shape[-1])
+        out = np.empty(flat.shape, self.code_dtype)
         self.codes_into(flat, out)
         return out.reshape(acc.shape)
 
     def codes_into(self, acc: Array, out: Array) -> None:
-        """As `codes` for two different C-contiguous (rows, channels) arrays of one dtype."""
+        """As `codes` for two different C-contiguous (rows, channels) arrays, `out` of `code_dtype`."""
         steps, base, slope = self._table(acc.dtype, acc.shape[1])
         (_scan if (1 << self.out.bits) - 1 <= _SCAN_LIMIT else _search)(acc, steps, base, slope, out)
 
