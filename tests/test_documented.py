@@ -35,7 +35,8 @@ def test_every_command_of_a_page_exists(page: Path) -> None:
         command = cli.commands.get(name)
         assert command, f"{page.name}: there is no command {name}"
         try:
-            command.make_parser(click.Context(command, info_name=name)).parse_args([a for a in arguments if a != "|"])
+            whole = cli.make_context("dfcompile", [name], resilient_parsing=True)  # a command keeps the first context's help option
+            command.make_parser(click.Context(command, parent=whole, info_name=name)).parse_args([a for a in arguments if a != "|"])
         except click.UsageError as e:
             pytest.fail(f"{page.name}: dfcompile {name} {shlex.join(arguments)}: {e.format_message()}")
 
