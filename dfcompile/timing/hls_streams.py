@@ -14,9 +14,11 @@ import networkx as nx
 import numpy as np
 
 from dfcompile.dataflow.design import Design
+from dfcompile.timing.endless import goes_on
 from dfcompile.timing.fifo_sizing import Progress, deepen
 from dfcompile.timing.net import Ints, System
 from dfcompile.timing.reach import reach
+from dfcompile.timing.run import Share
 from dfcompile.timing.solve import circle
 from dfcompile.timing.system import build
 
@@ -55,18 +57,25 @@ def size_streams(design: Design, interval: Fraction, progress: Progress = lambda
 def _deepened(design: Design, fifos: Mapping[str, int], progress: Progress = lambda text: None) -> dict[str, int]:
     """Depths with which a run goes on: streams that lack room in a circle of waiting units hold twice as much, until none does.
 
-    Where no branches meet nobody waits in a circle: in a tree of streams whoever lacks room waits for a reader further on.
+    Where no branches meet nobody waits in a circle: in a tree of streams whoever lacks room waits for a reader further on. Elsewhere it is
+    mostly proved at once that the depths do (`goes_on`), and a run only shows what room is short.
     """
     depths = dict(fifos)
     if nx.is_forest(design.graph.topology().to_undirected()):
         return depths
     system, reached = build(design, fifos=frozenset(), hls=True), dict[int, Ints]()
-    while short := _short(system, depths, reached, progress):
+
+    def told(done: int, of: int) -> None:
+        progress(f"size streams of the C++ {done}/{of}")
+
+    if goes_on(system, system.untimed_links(depths), told):
+        return depths
+    while short := _short(system, depths, reached, told):
         depths |= {t: 2 * depths.get(t, 1) for t in short}
     return depths
 
 
-def _short(system: System, depths: Mapping[str, int], reached: dict[int, Ints], progress: Progress) -> set[str]:
+def _short(system: System, depths: Mapping[str, int], reached: dict[int, Ints], progress: Share) -> set[str]:
     """The streams whose room units of a deadlock wait for.
 
     reached: what runs of so many frames more got through with less room, from where they go on
@@ -79,7 +88,7 @@ def _short(system: System, depths: Mapping[str, int], reached: dict[int, Ints], 
     # Units that take frames ahead, one behind the other, end as many frames early: who waits for no room waits for a later frame.
     for more in dict.fromkeys((max(ahead, default=0), *(sum(ahead) * n // 8 for n in range(1, 9)))):
         now = reached.setdefault(more, now.copy())
-        waits = reach(net, frames + more, now, lambda done, of: progress(f"size streams of the C++ {done}/{of}"))
+        waits = reach(net, frames + more, now, progress)
         if (now >= frames * net.events.astype(np.int64)).all():
             return set()
         found = {system.edges[links[k].edge].tensor for k in circle(links, waits) if links[k].edge >= 0 and not links[k].forward}

@@ -18,6 +18,7 @@ from dfcompile.dataflow.design import Design
 from dfcompile.ir.types import IntType
 from dfcompile.timing import hls_streams
 from dfcompile.timing import run as run_of_the_model
+from dfcompile.timing.endless import goes_on
 from dfcompile.timing.fifo_sizing import deepen, find_depths
 from dfcompile.timing.hls_streams import size_streams, stream_depths
 from dfcompile.timing.interval import least_interval
@@ -77,6 +78,15 @@ def test_depths_of_large_designs_let_all_frames_through(made: Design) -> None:
     assert least_interval(system, depths)[0] is not None
     if depths:
         assert least_interval(system, {})[0] is None
+
+
+@given(designs(), st.data())
+@examples(200)
+def test_what_goes_on_for_ever_is_what_has_an_interval(made: Design, data: Any) -> None:
+    timed, untimed = build(made, hls=True), build(made, fifos=frozenset(), hls=True)
+    depths = {e.tensor: data.draw(st.integers(0, 4)) for e in timed.edges}
+    found = goes_on(untimed, untimed.untimed_links(depths))
+    assert found == (least_interval(timed, depths)[0] is not None)
 
 
 @given(designs(), st.data())
