@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from onnx import helper
 
 from dfcompile.command.cli import main
 from dfcompile.device.boards import find_board
@@ -13,6 +18,7 @@ from dfcompile.emit.name import Names
 from dfcompile.mode.bitstream import unit_of_cell
 from tests.backend.designs import dense, residual
 from tests.board.simulated import emit
+from tests.frontend.make import model as make_model
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -68,6 +74,32 @@ def test_bitstreams_of_the_open_boards(board: str, name: str, interval: int, tmp
     assert main(["verify", str(out), "--engine", "netlist", "--frames", "4", "--json", str(found), "--quiet"]) == 0
     engine = json.loads(found.read_text())["engines"]["netlist"]
     assert engine["pass"] and engine["interval_cycles"] == engine["predicted_interval_cycles"] == interval
+
+
+def tfc_w1a1() -> onnx.ModelProto:
+    """784-64-64-64-10 of BNN-PYNQ, all weights and activations of one bit, with random weights and normalizations."""
+    rng = np.random.default_rng(0)
+    sizes, held, nodes = (784, 64, 64, 64, 10), {"one": np.float32(1), "zero": np.zeros(64), "wide": np.full(64, 100.0)}, []
+    bipolar = partial(helper.make_node, "BipolarQuant", domain="qonnx.custom_op.general")
+    x = "x"
+    for i, (k, n) in enumerate(pairwise(sizes)):
+        held |= {f"w{i}": rng.normal(size=(k, n)), f"g{i}": rng.uniform(0.5, 2, 64), f"b{i}": rng.normal(size=64)}
+        nodes += [bipolar([x, "one"], [f"x{i}"]), bipolar([f"w{i}", "one"], [f"v{i}"])]
+        x = f"n{i}" if n == 64 else "y"
+        nodes.append(helper.make_node("MatMul", [f"x{i}", f"v{i}"], [f"m{i}" if n == 64 else "y"]))
+        if n == 64:
+            nodes.append(helper.make_node("BatchNormalization", [f"m{i}", f"g{i}", f"b{i}", "zero", "wide"], [x]))
+    constants = {k: np.float32(v) for k, v in held.items()}
+    return make_model(nodes, {"x": (1, 784)}, ("y",), constants, domains={"qonnx.custom_op.general": 1})
+
+
+@pytest.mark.full
+def test_a_binary_network_reaches_100_mhz(tmp_path: Path) -> None:
+    onnx.save(tfc_w1a1(), tmp_path / "tfc_w1a1.onnx")
+    command = ["build", str(tmp_path / "tfc_w1a1.onnx"), "-o", str(tmp_path / "out"), "--board", "ulx3s", "--interval", "896"]
+    assert main([*command, "--clock", "100", "--bitstream", "--no-verify"]) == 0
+    made = json.loads((tmp_path / "out" / "report.json").read_text())["implementation"]
+    assert made["fmax_mhz"] >= made["clock_mhz"] == 100
 
 
 PINS = {

@@ -201,7 +201,7 @@ def differs(parts: list[Part], made: Sources, width: int, netlist: Path, folder:
         (folder / name).write_text(text)
     for file in ("cells.v", "netlist.v"):
         (folder / file).write_text(re.sub(r"\bmodule parts\b", "module parts_netlist", (netlist / file).read_text()))
-    fill = max(p.depth for p in parts if isinstance(p, Ram)) + 8
+    fill = max((p.depth for p in parts if isinstance(p, Ram)), default=0) + 8
     (folder / "bench.sv").write_text(BENCH.format(width=width - 1, fill=fill))
     flags = [f for f in (netlist / "files.f").read_text().split() if f.startswith("-")]
     (folder / "files.f").write_text("\n".join([*flags, *made.modules, "cells.v", "netlist.v", "bench.sv"]) + "\n")
@@ -223,6 +223,13 @@ def test_cells_do_what_the_rtl_does_that_they_stand_for(family: str, tmp_path: P
     text = (netlist / "netlist.v").read_text()
     assert {c for c in cells if not re.search(rf"^\s*{c} ", text, re.MULTILINE)} == set()
     assert differs(parts, made, width, netlist, tmp_path) == ""
+
+
+@pytest.mark.slow
+def test_a_sum_of_products_keeps_all_of_them_on_ice40(tmp_path: Path) -> None:
+    """Yosys would pack the register of one into the slice that adds it, and into its own."""
+    made, width = sources([Dot()])
+    assert differs([Dot()], made, width, netlist_project(made, "ice40"), tmp_path) == ""
 
 
 def test_a_cell_without_a_model_is_an_error() -> None:
