@@ -5,19 +5,36 @@
 
 namespace dfc {
 
-// Whether a block is whole words of Beats bus words, a power of two, inside a memory of so many.
+// Whether so many bus words of a block are whole words of Beats bus words, a power of two, inside a memory of so many.
 template <int Words, int Beats>
-inline bool lb_words_fit(const LbTransfer& d) {
-  return (d.beats & (Beats - 1)) == 0 && d.inner + (d.beats >> clog2(Beats)) <= Words;
+inline bool lb_words_fit(const LbTransfer& d, const ap_uint<24>& beats) {
+  return (beats & (Beats - 1)) == 0 && d.inner + (beats >> clog2(Beats)) <= Words;
+}
+
+// Bus words of the levels before numbers of them; of a word of weights in numbers of so many bits.
+constexpr int lb_table_beats(int bus_bits) { return 128 / bus_bits; }
+constexpr int lb_code_beats(int lanes, int bits, int bus_bits) { return lanes * bits > bus_bits ? lanes * bits / bus_bits : 1; }
+
+// Numbers of levels: of weights, as wide as the engine reads, in whole bus words for each word.
+template <int Lanes, int WeightWords, int CodeBits, int BusBits>
+inline bool lb_codes_fit(const LbTransfer& d) {
+  const int bits = 1 << (d.coded.to_int() - 1);
+  if (d.opcode != opcode_load || bits > CodeBits || bits * Lanes < BusBits || d.beats <= lb_table_beats(BusBits)) return false;
+  const ap_uint<24> beats = d.beats - lb_table_beats(BusBits);
+  if (bits == 1) return lb_words_fit<WeightWords, lb_code_beats(Lanes, 1, BusBits)>(d, beats);
+  if (bits == 2) return lb_words_fit<WeightWords, lb_code_beats(Lanes, 2, BusBits)>(d, beats);
+  return lb_words_fit<WeightWords, lb_code_beats(Lanes, 4, BusBits)>(d, beats);
 }
 
 // Whether a block of external memory may be moved: whole words, inside its memory, aligned.
-template <int Pe, int Simd, int ActWords, int WeightWords, int TreeWords, int WeightBits, int AccBits, int BusBits>
+template <int Pe, int Simd, int ActWords, int WeightWords, int TreeWords, int WeightBits, int AccBits, int ListWords, int CodeBits, int BusBits>
 inline bool lb_block_fits(const LbTransfer& d) {
   if (d.beats == 0 || d.address % (BusBits / 8) != 0) return false;
-  if (d.target == target_act) return lb_words_fit<ActWords, 8 * Simd / BusBits>(d);
-  if (d.target == target_weight) return lb_words_fit<WeightWords, Pe * Simd * WeightBits / BusBits>(d);
-  return d.target == target_tree && lb_words_fit<TreeWords, Pe * AccBits / BusBits>(d);
+  if (d.coded != 0) return d.target == target_weight && lb_codes_fit<Pe * Simd, WeightWords, CodeBits, BusBits>(d);
+  if (d.target == target_act) return lb_words_fit<ActWords, 8 * Simd / BusBits>(d, d.beats);
+  if (d.target == target_weight) return lb_words_fit<WeightWords, Pe * Simd * WeightBits / BusBits>(d, d.beats);
+  if (d.target == target_list) return lb_words_fit<ListWords, 1>(d, d.beats);
+  return lb_words_fit<TreeWords, Pe * AccBits / BusBits>(d, d.beats);
 }
 
 // Only sums are kept in parts; a product has two factors of one tap, everything else one value a tap.
@@ -51,13 +68,14 @@ inline bool lb_can_root(const LbCompute& d) {
 
 // The checks of a compute descriptor, in the order in which the engine reports them.
 template <int Pe, int Simd, int WeightWords, int TreeLevels, int TreeBanks, int WeightBits, int AccBits, int ScaleBits,
-          int RootBits>
+          int RootBits, int ListWords>
 inline int lb_check(const LbCompute& d) {
   constexpr int Lanes = Pe < Simd ? Pe : Simd;
   constexpr int Words = Pe > Simd ? Pe / Simd : 1;
   if (d.batch == 0 || d.height == 0 || d.width_out == 0 || d.kernel_h == 0 || d.kernel_w == 0 || d.words == 0) return error_code_loop;
   if (d.bank >= TreeBanks || !lb_can_step<TreeLevels, AccBits, ScaleBits>(d)) return error_code_tree;
   if ((1 << d.width) > WeightBits || d.weight >= WeightWords) return error_code_weight;
+  if (d.listed == 1 && (d.op != acc_op_add || d.tap_h >= ListWords)) return error_code_weight;
   if (d.root == 1 && !lb_can_root<AccBits, RootBits>(d)) return error_code_result;
   if (!lb_can_join(d) || d.planes >= AccBits / 8 || d.writes == 0 || d.writes > Words || d.lane % Lanes != 0 || d.lane >= Simd) return error_code_result;
   return error_code_none;

@@ -2,17 +2,16 @@
 // result word and a stored bus word. One loop, II = 1; the memories belong to it alone.
 #pragma once
 
-#include "dfc_lb_move.hpp"
+#include "dfc_lb_load.hpp"
 #include "dfc_lb_tokens.hpp"
 #include "dfc_lb_value.hpp"
 
 namespace dfc {
 
-constexpr int LbRecords = 4;      // loads under way
 constexpr int LbTimeout = 65536;  // steps in which nothing moves
 
 template <int Pe, int Simd, int ActWords, int WeightWords, int AccWords, int TreeLevels, int TreeBanks, int WeightBits, int AccBits,
-          int ScaleBits, int RootBits, int BusBits>
+          int ScaleBits, int RootBits, int ListWords, int CodeBits, int BusBits>
 struct LbCore {
   static_assert(Pe % Simd == 0 || Simd % Pe == 0, "dfc::loopback: one of Pe and Simd must divide the other");
   static_assert(ScaleBits == 0 || TreeLevels > 2, "dfc::loopback: the words of a requantization lie among three levels of thresholds");
@@ -21,18 +20,18 @@ struct LbCore {
   static const int Half = ActWords / 2;
   static const int ActBeats = 8 * Simd / BusBits;
   static const int WeightBeats = Pe * Simd * WeightBits / BusBits;
-  static const int TreeBeats = Pe * AccBits / BusBits;
+  static const int Each = BusBits / 32;  // steps in a word of the lists
   static const int BusCodes = BusBits / 8;
   static const int Lanes = Pe < Simd ? Pe : Simd;
   static const int WeightLog = clog2(WeightBits);
-  // A word of a memory that is loaded, and a bus word of it.
-  using Place = ap_uint<index_bits(max_of(max_of(ActWords, WeightWords), TreeBanks << TreeLevels))>;
-  using Beat = ap_uint<index_bits(max_of(max_of(ActBeats, WeightBeats), TreeBeats))>;
+  // A word of a memory that is loaded.
+  using Place = ap_uint<index_bits(max_of(max_of(ActWords, WeightWords), max_of(ListWords, TreeBanks << TreeLevels)))>;
 
   // The memories, named and sized as in the SystemVerilog engine; the activations in two halves.
   using Act = ap_int<8>[2][Half][Simd];
   using Weights = ap_uint<BusBits>[WeightWords][WeightBeats];
   using Kept = ap_int<AccBits>[AccWords][Pe];
+  using Lists = ap_uint<BusBits>[max_of(ListWords, 1)];
   using Tree = LbTree<TreeLevels - 1, TreeBanks, Pe, AccBits>;
 
   LbTokens tokens;
@@ -43,14 +42,9 @@ struct LbCore {
   bool ended;
   lb_count_t loads_taken, stores_taken;  // from their queues
 
-  // Loads: requested blocks, and where the next word of the oldest goes.
+  // Loads.
   LbHead<LbTransfer> load_head;
-  LbTransfer records[LbRecords];
-  ap_uint<clog2(LbRecords)> record_first;
-  ranged<0, LbRecords> record_count;
-  ap_uint<24> load_done;
-  Beat load_beat;
-  Place load_word;
+  LbLoads<Pe, Simd, TreeLevels, WeightBits, AccBits, CodeBits, BusBits, Place> arrivals;
 
   // The tile that is walked; sums, and what the values of taps give so far.
   LbHead<LbCompute> compute_head;
@@ -91,11 +85,7 @@ struct LbCore {
     quiet = LbSettle;
     ended = load_head.valid = compute_head.valid = store_head.valid = walking = writing = storing = closing = false;
     root.left = 0;
-    record_first = 0;
-    record_count = 0;
-    load_done = 0;
-    load_beat = 0;
-    load_word = 0;
+    arrivals.start();
     wait = 0;
   }
 
@@ -112,14 +102,13 @@ struct LbCore {
   // loads, computes, stores: the queues; reads, loaded: blocks to read and their words; writes, stored, written: blocks to write, their
   // words, and a pulse for each that is complete
   bool step(LbTransfers& loads, LbComputes& computes, LbTransfers& stores, LbBlocks& reads, LbWords<BusBits>& loaded, LbBlocks& writes,
-            LbWords<BusBits>& stored, LbPulses& written, Act& act, Weights& weights, Kept& kept, Tree& tree) {
+            LbWords<BusBits>& stored, LbPulses& written, Act& act, Weights& weights, Kept& kept, Tree& tree, Lists& lists) {
     DFC_INLINE
     lb_registers(acc);
     lb_registers(best);
     lb_registers(joined);
     lb_registers(place);
     lb_registers(values);
-    lb_registers(records);
     bool moved = tokens.step();
     moved |= load_head.fill(loads);
     moved |= compute_head.fill(computes);
@@ -127,9 +116,14 @@ struct LbCore {
     moved |= take_load(reads);
     moved |= take_store(writes);
     moved |= take_compute();
+    if (ListWords > 0) {
+      const unsigned number = walk.g.to_uint();
+      const ap_uint<BusBits> listed = lists[(d.tap_h.to_uint() + number / Each) % max_of(ListWords, 1)];
+      walk.entry = element<32>(listed, number % Each);
+    }
     const bool stepping = walking && wait == 0, resting = wait > 0;
     const bool looks = stepping && walk.present(d);
-    const ap_uint<24> address = walk.address();
+    const ap_uint<24> address = walk.address(d);
     if (looks && address >= ActWords) fault(error_code_act_range, tile);
 
     // One read of each bank: the array's, else the store's.
@@ -155,17 +149,17 @@ struct LbCore {
     // One write of each bank: the result's, else the load's.
     const bool puts = writing;
     const ap_uint<24> to = plane_at + word;
-    const Place at = records[record_first.to_uint()].inner + load_word;
-    const bool to_act = records[record_first.to_uint()].target == target_act;
+    const Place at = arrivals.place();
+    const bool to_act = arrivals.oldest().target == target_act;
     ap_uint<BusBits> data = 0;
-    const bool takes = record_count > 0 && !(puts && to_act && half_of(to) == half_of(at)) && lb_poll(loaded, data);
+    const bool takes = arrivals.count > 0 && !(puts && to_act && half_of(to) == half_of(at)) && lb_poll(loaded, data);
     if (puts && to >= ActWords) fault(error_code_act_range, result_tile);
     const bool result = puts && to < ActWords, codes_loaded = takes && to_act;
     if (result || codes_loaded) put_codes(act, result, to, codes_loaded, at, data);
     if (result) end_word();
     if (takes) {
-      put_constants(weights, tree, at, data);
-      end_bus_word();
+      arrivals.put(weights, tree, lists, data);
+      if (arrivals.end_bus_word()) tokens.give(unit_load, arrivals.signals);
       moved = true;
     }
     if (roots) writing = root.find(values);
@@ -198,14 +192,13 @@ struct LbCore {
   bool take_load(LbBlocks& blocks) {
     const bool halt = error != error_code_none;
     const LbTransfer& next = load_head.queued.descriptor;
-    if (!load_head.valid || !(halt || (record_count < LbRecords && tokens.ready(unit_load, next.waits)))) return false;
+    if (!load_head.valid || !(halt || (arrivals.count < LbRecords && tokens.ready(unit_load, next.waits)))) return false;
     load_head.valid = false;
     loads_taken++;
     if (halt) return true;
     tokens.take(unit_load, next.waits);
     blocks.write(LbBlock{next.address, next.beats});
-    records[ap_uint<clog2(LbRecords)>(record_first + record_count).to_uint()] = next;
-    record_count++;
+    arrivals.add(next);
     return true;
   }
 
@@ -324,7 +317,7 @@ struct LbCore {
       const unsigned row = row_of(results ? to : ap_uint<24>(at));
       for (int k = 0; k < Simd; k++) {
         DFC_UNROLL
-        const bool own = results ? k / Lanes == lane.to_int() / Lanes : load_beat == k / BusCodes;
+        const bool own = results ? k / Lanes == lane.to_int() / Lanes : arrivals.beat == k / BusCodes;
         const ap_int<8> loaded = ap_int<8>(element<8>(data, k % BusCodes));
         if ((results || loads) && own) act[half][row][k] = results ? made[k % Lanes] : loaded;
       }
@@ -341,34 +334,6 @@ struct LbCore {
     if (!last) return;
     writing = false;
     if (result_last) tokens.give(unit_compute, result_signals);
-  }
-
-  // A loaded bus word into its bank of the weights or thresholds.
-  void put_constants(Weights& weights, Tree& tree, const Place& to, const ap_uint<BusBits>& data) {
-    DFC_INLINE
-    const LbTransfer& record = records[record_first.to_uint()];
-    const int at = to.to_int();
-    for (int beat = 0; beat < WeightBeats; beat++) {
-      DFC_UNROLL
-      if (record.target == target_weight && load_beat == beat) weights[at][beat] = data;
-    }
-    if (record.target == target_tree) tree.put(at >> TreeLevels, at % (1 << TreeLevels), load_beat.to_int(), data);
-  }
-
-  void end_bus_word() {
-    const LbTransfer& record = records[record_first.to_uint()];
-    const int beats = record.target == target_act ? ActBeats : record.target == target_weight ? WeightBeats : TreeBeats;
-    const bool fills = load_beat == beats - 1;
-    load_beat = fills ? Beat(0) : Beat(load_beat + 1);
-    if (fills) load_word++;
-    load_done++;
-    if (load_done < record.beats) return;
-    tokens.give(unit_load, record.signals);
-    load_done = 0;
-    load_beat = 0;
-    load_word = 0;
-    record_first++;
-    record_count--;
   }
 
   // A bus word of the block that is stored.
@@ -393,7 +358,7 @@ struct LbCore {
     }
     if (error != error_code_none) walking = writing = root.stop();
     const bool waiting = loads_taken != compute_head.queued.loads || stores_taken != compute_head.queued.stores;
-    return ended && !waiting && !walking && !writing && root.left == 0 && record_count == 0 && !closing;
+    return ended && !waiting && !walking && !writing && root.left == 0 && arrivals.count == 0 && !closing;
   }
 };
 

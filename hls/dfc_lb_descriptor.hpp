@@ -7,7 +7,7 @@ namespace dfc {
 
 enum LbEnumOpcode { opcode_load = 1, opcode_compute = 2, opcode_store = 3, opcode_finish = 4 };
 
-enum LbEnumTarget { target_act = 0, target_weight = 1, target_tree = 2 };
+enum LbEnumTarget { target_act = 0, target_weight = 1, target_tree = 2, target_list = 3 };
 
 enum LbEnumAccOp { acc_op_add = 0, acc_op_max = 1, acc_op_min = 2, acc_op_argmax = 3, acc_op_argmax_last = 4, acc_op_mul = 5 };
 
@@ -26,6 +26,7 @@ struct LbTransfer {
   ap_uint<24> inner;
   ap_uint<24> beats;
   ap_uint<32> address;
+  ap_uint<2> coded;
 };
 
 inline LbTransfer lb_unpack_transfer(const ap_uint<128>& bits) {
@@ -38,6 +39,7 @@ inline LbTransfer lb_unpack_transfer(const ap_uint<128>& bits) {
   d.inner = ap_uint<24>(bits.range(35, 12));
   d.beats = ap_uint<24>(bits.range(59, 36));
   d.address = ap_uint<32>(bits.range(91, 60));
+  d.coded = ap_uint<2>(bits.range(93, 92));
   return d;
 }
 
@@ -102,6 +104,7 @@ struct LbCompute {
   ap_uint<1> scale;
   ap_uint<6> scale_shift;
   ap_uint<1> root;
+  ap_uint<1> listed;
 };
 
 inline LbCompute lb_unpack_compute(const ap_uint<640>& bits) {
@@ -166,6 +169,7 @@ inline LbCompute lb_unpack_compute(const ap_uint<640>& bits) {
   d.scale = ap_uint<1>(bits.range(627, 627));
   d.scale_shift = ap_uint<6>(bits.range(633, 628));
   d.root = ap_uint<1>(bits.range(634, 634));
+  d.listed = ap_uint<1>(bits.range(635, 635));
   return d;
 }
 

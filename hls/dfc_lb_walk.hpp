@@ -13,6 +13,7 @@ struct LbWalk {
   ap_uint<2> p;
   ap_uint<16> acc_word;
   ap_uint<23> weight;  // where the step's weights are, in the narrowest parts that a word of the buffer can have
+  ap_uint<32> entry;  // of a list, the step that comes
   ap_uint<24> src_n, src_i, src_j, tap_y, tap_x, tap, dst_n, dst_i, dst_j;  // tap: word 0 of the tap in this pass
   ap_int<14> y_i, y, x_j, x;
 
@@ -29,17 +30,33 @@ struct LbWalk {
   static bool shifts(const LbCompute& d, int pass) {
     return (pass == 1 && d.shift_1 == 1) || (pass == 2 && d.shift_2 == 1) || (pass == 3 && d.shift_3 == 1);
   }
+  // The step of a list: offset[18], y[6], x[6], pass[2].
+  ap_int<18> entry_offset() const { return ap_int<18>(ap_uint<18>(entry)); }
+  ap_uint<6> entry_y() const { return ap_uint<6>(entry >> 18); }
+  ap_uint<6> entry_x() const { return ap_uint<6>(entry >> 24); }
+  ap_uint<2> pass(const LbCompute& d) const { return d.listed == 1 ? ap_uint<2>(entry >> 30) : p; }
   bool first_tap() const { return kx == 0 && ky == 0; }
-  bool fresh(const LbCompute& d) const { return g == 0 && (inner(d) ? !shifts(d, p.to_int()) : first_tap() && p == 0); }
-  bool shift(const LbCompute& d) const { return g == 0 && (inner(d) || first_tap()) && shifts(d, p.to_int()); }
+  bool fresh(const LbCompute& d) const { return g == 0 && (inner(d) ? !shifts(d, p.to_int()) : first_tap() && (d.listed == 1 || p == 0)); }
+  bool shift(const LbCompute& d) const {
+    return (d.listed == 1 ? pass(d) != p : g == 0 && (inner(d) || first_tap())) && shifts(d, pass(d).to_int());
+  }
   bool words_last(const LbCompute& d) const { return ap_uint<12>(g + 1) == d.words; }
-  bool kx_last(const LbCompute& d) const { return ap_uint<8>(kx + 1) == d.kernel_w; }
-  bool ky_last(const LbCompute& d) const { return ap_uint<8>(ky + 1) == d.kernel_h; }
+  bool kx_last(const LbCompute& d) const { return d.listed == 1 || ap_uint<8>(kx + 1) == d.kernel_w; }
+  bool ky_last(const LbCompute& d) const { return d.listed == 1 || ap_uint<8>(ky + 1) == d.kernel_h; }
+  bool p_last(const LbCompute& d) const { return d.listed == 1 || p == d.passes; }
   bool ends(const LbCompute& d) const { return words_last(d) && (p == d.passes || !shifts(d, p.to_int() + 1)); }
-  bool last(const LbCompute& d) const { return words_last(d) && kx_last(d) && ky_last(d) && p == d.passes; }
-  bool present(const LbCompute& d) const { return y >= 0 && y < ap_int<15>(d.y_size) && x >= 0 && x < ap_int<15>(d.x_size); }
-  ap_uint<24> address() const { return tap + ap_uint<24>(g); }
-  ap_int<8> pad(const LbCompute& d) const { return ap_int<8>(p == 0 ? d.pad : p == 1 ? d.pad_1 : p == 2 ? d.pad_2 : d.pad_3); }
+  bool last(const LbCompute& d) const { return words_last(d) && kx_last(d) && ky_last(d) && p_last(d); }
+  bool present(const LbCompute& d) const {
+    const ap_int<14> at_y = d.listed == 1 ? ap_int<14>(y_i + entry_y()) : y, at_x = d.listed == 1 ? ap_int<14>(x_j + entry_x()) : x;
+    return at_y >= 0 && at_y < ap_int<15>(d.y_size) && at_x >= 0 && at_x < ap_int<15>(d.x_size);
+  }
+  ap_uint<24> address(const LbCompute& d) const {
+    return d.listed == 1 ? ap_uint<24>(src_j + entry_offset()) : ap_uint<24>(tap + ap_uint<24>(g));
+  }
+  ap_int<8> pad(const LbCompute& d) const {
+    const ap_uint<2> number = pass(d);
+    return ap_int<8>(number == 0 ? d.pad : number == 1 ? d.pad_1 : number == 2 ? d.pad_2 : d.pad_3);
+  }
 
   void next_output(const LbCompute& d) {
     p = 0;
@@ -81,6 +98,7 @@ struct LbWalk {
                          (ends_row && d.reset == weight_reset_row);
     weight = restart ? ap_uint<23>(0) : ap_uint<23>(weight + (ap_uint<4>(1) << d.width));
     g = ends_words ? ap_uint<12>(0) : ap_uint<12>(g + 1);
+    if (d.listed == 1 && !ends_words) p = pass(d);
     if (!ends_tap) {
       if (ends_words) {
         tap = tap_x + offset;
@@ -104,7 +122,7 @@ struct LbWalk {
       return;
     }
     ky = 0;
-    if (inner(d) || p == d.passes) {
+    if (inner(d) || p_last(d)) {
       next_output(d);
       return;
     }

@@ -33,6 +33,7 @@ void lb_core(LbTransfers& loads, LbComputes& computes, LbTransfers& stores, LbBl
   static typename Core::Weights weights;
   static typename Core::Kept kept;
   static typename Core::Tree tree;
+  static typename Core::Lists lists;
   DFC_PRAGMA(HLS array_partition variable = act complete dim = 1)
   DFC_PRAGMA(HLS array_partition variable = act complete dim = 3)
   DFC_PRAGMA(HLS array_partition variable = weights complete dim = 2)
@@ -45,19 +46,19 @@ void lb_core(LbTransfers& loads, LbComputes& computes, LbTransfers& stores, LbBl
     // written to them: no cycle through these.
     DFC_DISTANCE(act, LbArrive)
     DFC_DISTANCE(kept, LbSettle)
-    more = core.step(loads, computes, stores, reads, loaded, writes, stored, written, act, weights, kept, tree);
+    more = core.step(loads, computes, stores, reads, loaded, writes, stored, written, act, weights, kept, tree, lists);
   }
   status = core.status();
 }
 
 // Runs the program of `bytes` bytes at byte address `program`. `code`, `source` and `destination` are the same external memory.
 template <int Pe, int Simd, int ActWords, int WeightWords, int AccWords, int TreeLevels, int TreeBanks, int WeightBits, int AccBits,
-          int ScaleBits, int RootBits, int BusBits>
+          int ScaleBits, int RootBits, int ListWords, int CodeBits, int BusBits>
 void loopback(const ap_uint<BusBits>* code, const ap_uint<BusBits>* source, ap_uint<BusBits>* destination, unsigned program, unsigned bytes,
               LbStatus& status) {
   DFC_PRAGMA(HLS dataflow)
-  using Fetch = LbFetch<Pe, Simd, ActWords, WeightWords, TreeLevels, TreeBanks, WeightBits, AccBits, ScaleBits, RootBits, BusBits>;
-  using Core = LbCore<Pe, Simd, ActWords, WeightWords, AccWords, TreeLevels, TreeBanks, WeightBits, AccBits, ScaleBits, RootBits, BusBits>;
+  using Fetch = LbFetch<Pe, Simd, ActWords, WeightWords, TreeLevels, TreeBanks, WeightBits, AccBits, ScaleBits, RootBits, ListWords, CodeBits, BusBits>;
+  using Core = LbCore<Pe, Simd, ActWords, WeightWords, AccWords, TreeLevels, TreeBanks, WeightBits, AccBits, ScaleBits, RootBits, ListWords, CodeBits, BusBits>;
   LbTransfers loads, stores;
   LbComputes computes;
   LbBlocks reads, writes;
@@ -83,6 +84,7 @@ void loopback(const ap_uint<BusBits>* code, const ap_uint<BusBits>* source, ap_u
   static typename Core::Weights weights;
   static typename Core::Kept kept;
   static typename Core::Tree tree;
+  static typename Core::Lists lists;
   Fetch fetch(program, bytes);
   LbReader<BusBits> reader;
   LbWriter<BusBits> writer;
@@ -92,7 +94,7 @@ void loopback(const ap_uint<BusBits>* code, const ap_uint<BusBits>* source, ap_u
     fetching = fetching && fetch.step(code, loads, computes, stores);
     if (reading && (reader.left != 0 || !reads.empty())) reading = reader.begin(reads);
     if (reader.left != 0) reader.burst(source, loaded);
-    more = more && core.step(loads, computes, stores, reads, loaded, writes, stored, written, act, weights, kept, tree);
+    more = more && core.step(loads, computes, stores, reads, loaded, writes, stored, written, act, weights, kept, tree, lists);
     if (writing && (writer.left != 0 || !writes.empty())) writing = writer.begin(writes);
     if (writer.left != 0 && stored.size() >= writer.count()) writer.burst(destination, stored, written);
   }

@@ -11,6 +11,8 @@ module dfc_lb_check #(
   parameter int unsigned AccBits     = 32,
   parameter int unsigned ScaleBits   = 0,
   parameter int unsigned RootBits    = 0,
+  parameter int unsigned ListWords   = 0,
+  parameter int unsigned CodeBits    = 0,
   parameter int unsigned BusBits     = 64
 ) (
   input  dfc_lb_compute_t  compute_i,
@@ -22,20 +24,33 @@ module dfc_lb_check #(
   localparam int unsigned Lanes      = Pe < Simd ? Pe : Simd;
   localparam int unsigned ActLog     = $clog2(8 * Simd / BusBits);
   localparam int unsigned WeightLog  = $clog2(Pe * Simd * WeightBits / BusBits);
+  localparam int unsigned CodeLog    = Pe * Simd > BusBits ? $clog2(Pe * Simd / BusBits) : 0;  // bus words of a word in numbers of a bit
+  localparam int unsigned TableBeats = 128 / BusBits;
   localparam int unsigned TreeLog    = $clog2(Pe * AccBits / BusBits);
 
   // A block: whole words, inside its memory.
   logic [24:0] size, words;
-  logic [23:0] part;
+  logic [23:0] part, beats;  // of the words
+  logic [31:0] weight_log;
+  logic        coded;
   logic        block_bad;
+  assign coded      = transfer_i.coded != '0;
+  assign beats      = transfer_i.beats - (coded ? 24'(TableBeats) : '0);
+  assign weight_log = coded ? CodeLog + 32'(transfer_i.coded) - 32'd1 : WeightLog;
   always_comb begin
     unique case (transfer_i.target)
-      2'(`DFC_LB_TARGET_WEIGHT): {size, words, part} = {25'(WeightWords), 25'(transfer_i.beats >> WeightLog), transfer_i.beats & ~(24'hffffff << WeightLog)};
+      2'(`DFC_LB_TARGET_WEIGHT): {size, words, part} = {25'(WeightWords), 25'(beats >> weight_log), beats & ~(24'hffffff << weight_log)};
       2'(`DFC_LB_TARGET_TREE): {size, words, part} = {25'(TreeBanks << TreeLevels), 25'(transfer_i.beats >> TreeLog), transfer_i.beats & ~(24'hffffff << TreeLog)};
+      2'(`DFC_LB_TARGET_LIST): {size, words, part} = {25'(ListWords), 25'(transfer_i.beats), 24'b0};
       default: {size, words, part} = {25'(ActWords), 25'(transfer_i.beats >> ActLog), transfer_i.beats & ~(24'hffffff << ActLog)};
     endcase
   end
-  assign block_bad = transfer_i.target > 2'(`DFC_LB_TARGET_TREE) || transfer_i.beats == '0 || part != '0
+  // Numbers of levels: of weights, as wide as the engine reads, in whole bus words for each word.
+  logic coded_bad;
+  assign coded_bad = coded && (transfer_i.opcode != 4'(`DFC_LB_OPCODE_LOAD) || transfer_i.target != 2'(`DFC_LB_TARGET_WEIGHT)
+      || (32'd1 << (transfer_i.coded - 2'd1)) > CodeBits || (Pe * Simd << (transfer_i.coded - 2'd1)) < BusBits
+      || transfer_i.beats <= 24'(TableBeats));
+  assign block_bad = transfer_i.beats == '0 || part != '0 || coded_bad
       || (transfer_i.address & 32'(BusBytes - 1)) != '0 || 25'(transfer_i.inner) + words > size;
 
   // Only sums are kept in parts; a product has two factors of one tap, everything else one value a tap.
@@ -59,7 +74,8 @@ module dfc_lb_check #(
   assign level_bad  = 32'(compute_i.levels) > TreeLevels
       || (compute_i.lookup && (compute_i.levels == '0 || 32'(compute_i.levels) == TreeLevels));
   assign scale_bad  = ScaleBits == 0 || compute_i.lookup || 32'(compute_i.scale_shift) >= (AccBits < 35 ? AccBits : 35) + ScaleBits;
-  assign weight_bad = (32'd1 << compute_i.width) > WeightBits || 32'(compute_i.weight) >= WeightWords;
+  assign weight_bad = (32'd1 << compute_i.width) > WeightBits || 32'(compute_i.weight) >= WeightWords
+      || (compute_i.listed && (compute_i.op != 3'(`DFC_LB_ACC_OP_ADD) || 32'(compute_i.tap_h) + 32'd1 > ListWords));
   // The root of a sum that is written.
   assign root_bad   = compute_i.root && (compute_i.op != 3'(`DFC_LB_ACC_OP_ADD) || compute_i.levels != '0 || compute_i.scale || compute_i.lookup
       || compute_i.acc_store || compute_i.start_1 == '0 || 32'(compute_i.start_1) >= AccBits || 32'(compute_i.start_2) + 32'd1 > RootBits);

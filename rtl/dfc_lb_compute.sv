@@ -13,6 +13,8 @@ module dfc_lb_compute #(
   parameter int unsigned AccBits     = 32,
   parameter int unsigned ScaleBits   = 0,
   parameter int unsigned RootBits    = 0,
+  parameter int unsigned ListWords   = 0,
+  parameter int unsigned CodeBits    = 0,
   parameter int unsigned BusBits     = 64,
   localparam int unsigned WeightBeats = Pe * Simd * WeightBits / BusBits,
   localparam int unsigned WeightBeatBits = WeightBeats > 1 ? $clog2(WeightBeats) : 1,
@@ -41,6 +43,9 @@ module dfc_lb_compute #(
   // loads of weights and thresholds
   input  logic                      weight_load_i,
   input  logic                      tree_load_i,
+  input  logic                      list_load_i,
+  input  logic                      levels_load_i,
+  input  logic [1:0]                coded_i,
   input  logic [23:0]               load_addr_i,
   input  logic [WeightBeatBits-1:0] weight_beat_i,
   input  logic [TreeBeatBits-1:0]   tree_beat_i,
@@ -59,8 +64,33 @@ module dfc_lb_compute #(
   assign idle_o = empty && ready;
   assign step_o = step;
 
-  dfc_lb_walk #(.WeightBits(WeightBits)) u_walk (
+  logic        list_read;
+  logic [23:0] list_addr;
+  logic [31:0] entry;  // of the list, in the next cycle
+  if (ListWords != 0) begin : gen_list
+    localparam int unsigned Each     = BusBits / 32;
+    localparam int unsigned EachBits = $clog2(Each);
+    localparam int unsigned ListBits = ListWords > 1 ? $clog2(ListWords) : 1;
+    logic [BusBits-1:0] listed;
+    dfc_lb_ram #(.Slices(1), .SliceBits(BusBits), .Depth(ListWords)) u_ram (
+      .clk_i, .wr_en_i(list_load_i), .wr_addr_i(load_addr_i[ListBits-1:0]), .wr_data_i(load_data_i),
+      .rd_en_i(list_read), .rd_addr_i(ListBits'(list_addr >> EachBits)), .rd_data_o(listed)
+    );
+    if (Each == 1) begin : gen_one
+      assign entry = listed;
+    end else begin : gen_several
+      logic [EachBits-1:0] part_q;
+      always_ff @(posedge clk_i) if (list_read) part_q <= list_addr[EachBits-1:0];
+      assign entry = listed[32*part_q +: 32];
+    end
+  end else begin : gen_no_list
+    assign entry = '0;
+    logic unused_list;
+    assign unused_list = ^{list_load_i, list_read, list_addr};
+  end
+  dfc_lb_walk #(.WeightBits(WeightBits), .BusBits(BusBits)) u_walk (
     .clk_i, .rst_ni, .clear_i, .take_i(take_o), .ready_o(ready), .descriptor_i,
+    .list_read_o(list_read), .list_addr_o(list_addr), .entry_i(entry),
     .step_o(step), .address_o(read_addr_o), .weight_o(weight), .info_o(info), .result_o(result)
   );
   assign read_o = step && info.present;
@@ -78,8 +108,8 @@ module dfc_lb_compute #(
   end
 
   logic [Pe*Simd*WeightBits-1:0] weights;
-  dfc_lb_weights #(.Pe(Pe), .Simd(Simd), .WeightWords(WeightWords), .WeightBits(WeightBits), .BusBits(BusBits)) u_weights (
-    .clk_i, .load_i(weight_load_i), .load_addr_i(load_addr_i[AddrBits-1:0]), .load_beat_i(weight_beat_i), .load_data_i,
+  dfc_lb_weights #(.Pe(Pe), .Simd(Simd), .WeightWords(WeightWords), .WeightBits(WeightBits), .CodeBits(CodeBits), .BusBits(BusBits)) u_weights (
+    .clk_i, .load_i(weight_load_i), .levels_i(levels_load_i), .coded_i, .load_addr_i(load_addr_i[AddrBits-1:0]), .load_beat_i(weight_beat_i), .load_data_i,
     .read_i(step), .read_addr_i(weight[AddrBits-1:0]), .width_i(info_q.width), .part_i(info_q.part), .weights_o(weights)
   );
 

@@ -10,6 +10,7 @@
 `define DFC_LB_TARGET_ACT 0
 `define DFC_LB_TARGET_WEIGHT 1
 `define DFC_LB_TARGET_TREE 2
+`define DFC_LB_TARGET_LIST 3
 
 `define DFC_LB_ACC_OP_ADD 0
 `define DFC_LB_ACC_OP_MAX 1
@@ -40,7 +41,8 @@
 `define DFC_LB_ERROR_CODE_LENGTH 10
 
 typedef struct packed {
-  logic [35:0] unused_bits;
+  logic [33:0] unused_bits;
+  logic [1:0] coded;
   logic [31:0] address;
   logic [23:0] beats;
   logic [23:0] inner;
@@ -51,7 +53,8 @@ typedef struct packed {
 } dfc_lb_transfer_t;
 
 typedef struct packed {
-  logic [4:0] unused_bits;
+  logic [3:0] unused_bits;
+  logic [0:0] listed;
   logic [0:0] root;
   logic [5:0] scale_shift;
   logic [0:0] scale;

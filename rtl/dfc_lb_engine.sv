@@ -13,6 +13,8 @@ module dfc_lb_engine #(
   parameter int unsigned AccBits     = 32,
   parameter int unsigned ScaleBits   = 0,
   parameter int unsigned RootBits    = 0,
+  parameter int unsigned ListWords   = 0,
+  parameter int unsigned CodeBits    = 0,
   parameter int unsigned BusBits     = 64,
   parameter int unsigned Timeout     = 65536
 ) (
@@ -81,7 +83,8 @@ module dfc_lb_engine #(
   );
   dfc_lb_check #(
     .Pe(Pe), .Simd(Simd), .ActWords(ActWords), .WeightWords(WeightWords), .TreeLevels(TreeLevels), .TreeBanks(TreeBanks),
-    .WeightBits(WeightBits), .AccBits(AccBits), .ScaleBits(ScaleBits), .RootBits(RootBits), .BusBits(BusBits)
+    .WeightBits(WeightBits), .AccBits(AccBits), .ScaleBits(ScaleBits), .RootBits(RootBits), .ListWords(ListWords), .CodeBits(CodeBits),
+    .BusBits(BusBits)
   ) u_check (.compute_i(compute), .transfer_i(transfer), .error_o(check));
 
   dfc_lb_transfer_t load_head, store_head;
@@ -107,15 +110,19 @@ module dfc_lb_engine #(
   assign go = head_valid & tokens & {3{!halt && busy_o}};
 
   // Queues.
-  logic                load_act, load_act_ready, load_weight, load_tree, load_idle, load_fault;
+  logic                load_act, load_act_ready, load_weight, load_tree, load_list, load_levels, load_idle, load_fault;
+  logic [1:0]          load_coded;
   logic [23:0]         load_addr;
   logic [BeatBits-1:0] load_beat;
   logic [BusBits-1:0]  load_data;
-  dfc_lb_load #(.Pe(Pe), .Simd(Simd), .WeightBits(WeightBits), .AccBits(AccBits), .BusBits(BusBits)) u_load (
+  dfc_lb_load #(
+    .Pe(Pe), .Simd(Simd), .WeightBits(WeightBits), .AccBits(AccBits), .CodeBits(CodeBits), .BusBits(BusBits)
+  ) u_load (
     .clk_i, .rst_ni, .clear_i(clear), .valid_i(go[Load]), .descriptor_i(load_head), .take_o(take[Load]),
     .done_o(done[Load]), .signals_o(signals[Load]), .idle_o(load_idle), .fault_o(load_fault),
     .ar_valid_o, .ar_ready_i, .ar_addr_o, .ar_len_o, .r_valid_i, .r_ready_o, .r_data_i, .r_resp_i,
     .act_o(load_act), .act_ready_i(load_act_ready), .weight_o(load_weight), .tree_o(load_tree),
+    .list_o(load_list), .levels_o(load_levels), .coded_o(load_coded),
     .addr_o(load_addr), .beat_o(load_beat), .data_o(load_data)
   );
 
@@ -125,13 +132,15 @@ module dfc_lb_engine #(
   logic [Simd-1:0]   write;
   dfc_lb_compute #(
     .Pe(Pe), .Simd(Simd), .WeightWords(WeightWords), .AccWords(AccWords), .TreeLevels(TreeLevels), .TreeBanks(TreeBanks),
-    .WeightBits(WeightBits), .AccBits(AccBits), .ScaleBits(ScaleBits), .RootBits(RootBits), .BusBits(BusBits)
+    .WeightBits(WeightBits), .AccBits(AccBits), .ScaleBits(ScaleBits), .RootBits(RootBits), .ListWords(ListWords), .CodeBits(CodeBits),
+    .BusBits(BusBits)
   ) u_compute (
     .clk_i, .rst_ni, .clear_i(clear), .valid_i(go[Compute]), .descriptor_i(compute_head), .take_o(take[Compute]),
     .done_o(done[Compute]), .signals_o(signals[Compute]), .idle_o(compute_idle), .step_o(step), .overrun_o(overrun),
     .read_o(read), .read_addr_o(read_addr), .read_data_i(read_data),
     .write_o(write), .write_addr_o(write_addr), .write_data_o(write_data),
-    .weight_load_i(load_weight), .tree_load_i(load_tree), .load_addr_i(load_addr), .weight_beat_i(load_beat[WeightBeatBits-1:0]),
+    .weight_load_i(load_weight), .tree_load_i(load_tree), .list_load_i(load_list), .levels_load_i(load_levels), .coded_i(load_coded),
+    .load_addr_i(load_addr), .weight_beat_i(load_beat[WeightBeatBits-1:0]),
     .tree_beat_i(load_beat[TreeBeatBits-1:0]), .load_data_i(load_data)
   );
 

@@ -6,10 +6,12 @@ module dfc_lb_load #(
   parameter int unsigned Simd       = 16,
   parameter int unsigned WeightBits = 8,
   parameter int unsigned AccBits    = 32,
+  parameter int unsigned CodeBits   = 0,
   parameter int unsigned BusBits    = 64,
   localparam int unsigned MostBeats = Pe * Simd * WeightBits / BusBits,
   localparam int unsigned ActBeats  = 8 * Simd / BusBits,
   localparam int unsigned TreeBeats = Pe * AccBits / BusBits,
+  localparam int unsigned TableBeats = 128 / BusBits,
   localparam int unsigned BeatBits  = 12
 ) (
   input  logic                clk_i,
@@ -34,6 +36,9 @@ module dfc_lb_load #(
   input  logic                act_ready_i,
   output logic                weight_o,
   output logic                tree_o,
+  output logic                list_o,
+  output logic                levels_o,  // a bus word of the levels of weights
+  output logic [1:0]          coded_o,   // of a bus word of weights
   output logic [23:0]         addr_o,
   output logic [BeatBits-1:0] beat_o,
   output logic [BusBits-1:0]  data_o
@@ -41,13 +46,14 @@ module dfc_lb_load #(
   typedef struct packed {
     logic [2:0]  signals;
     logic [1:0]  target;
+    logic [1:0]  coded;
     logic [23:0] inner;
     logic [23:0] beats;
   } record_t;
 
   record_t record, next;
   logic    burst_idle, record_room, record_valid, beat;
-  assign next   = '{signals: descriptor_i.signals, target: descriptor_i.target, inner: descriptor_i.inner, beats: descriptor_i.beats};
+  assign next   = '{signals: descriptor_i.signals, target: descriptor_i.target, coded: descriptor_i.coded, inner: descriptor_i.inner, beats: descriptor_i.beats};
   assign take_o = valid_i && burst_idle && record_room;
   assign idle_o = burst_idle && !record_valid;
 
@@ -62,10 +68,18 @@ module dfc_lb_load #(
 
   logic [23:0]         beats_q, word_q;
   logic [BeatBits-1:0] beat_q, beat_last;
-  logic                last;
+  logic                last, levels;
+  logic [BeatBits-1:0] coded_last [4];  // the last bus word of a word of weights
+  assign coded_last[0] = BeatBits'(MostBeats - 1);
+  for (genvar c = 1; c < 4; c++) begin : gen_coded
+    localparam int unsigned Least = (Pe * Simd << (c - 1)) / BusBits;
+    assign coded_last[c] = BeatBits'(CodeBits != 0 && Least != 0 ? Least - 1 : 0);
+  end
+  assign levels = CodeBits != 0 && record.coded != '0 && beats_q < 24'(TableBeats);
   always_comb begin
     unique case (record.target)
-      2'(`DFC_LB_TARGET_WEIGHT): beat_last = BeatBits'(MostBeats - 1);
+      2'(`DFC_LB_TARGET_WEIGHT): beat_last = coded_last[record.coded];
+      2'(`DFC_LB_TARGET_LIST):   beat_last = '0;
       2'(`DFC_LB_TARGET_TREE):   beat_last = BeatBits'(TreeBeats - 1);
       default:                   beat_last = BeatBits'(ActBeats - 1);
     endcase
@@ -73,7 +87,10 @@ module dfc_lb_load #(
   assign act_o     = r_valid_i && record_valid && record.target == 2'(`DFC_LB_TARGET_ACT);
   assign r_ready_o = record_valid && (record.target != 2'(`DFC_LB_TARGET_ACT) || act_ready_i);
   assign beat      = r_valid_i && r_ready_o;
-  assign weight_o  = beat && record.target == 2'(`DFC_LB_TARGET_WEIGHT);
+  assign weight_o  = beat && record.target == 2'(`DFC_LB_TARGET_WEIGHT) && !levels;
+  assign levels_o  = beat && levels;
+  assign coded_o   = record.coded;
+  assign list_o    = beat && record.target == 2'(`DFC_LB_TARGET_LIST);
   assign tree_o    = beat && record.target == 2'(`DFC_LB_TARGET_TREE);
   assign addr_o    = record.inner + word_q;
   assign beat_o    = beat_q;
@@ -88,8 +105,11 @@ module dfc_lb_load #(
       {beats_q, word_q, beat_q} <= '0;
     end else if (beat) begin
       beats_q <= last ? '0 : beats_q + 24'd1;
-      beat_q  <= (last || beat_q == beat_last) ? '0 : beat_q + BeatBits'(1);
-      word_q  <= last ? '0 : word_q + 24'(beat_q == beat_last);
+      if (last || levels) {beat_q, word_q} <= '0;
+      else begin
+        beat_q <= (beat_q == beat_last) ? '0 : beat_q + BeatBits'(1);
+        word_q <= word_q + 24'(beat_q == beat_last);
+      end
     end
   end
   logic unused_fields;

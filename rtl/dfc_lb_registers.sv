@@ -1,6 +1,6 @@
 // AXI4-Lite registers of the loopback engine (byte address: meaning).
 // 00 control, write 1: start, while it is not busy; read: busy, done, idle  10 program address  18 program bytes  20 error code
-// 28 number of the faulty descriptor  30, 38 cycles, low and high  40, 44.. Pe, Simd, ActWords, WeightWords, AccWords, TreeLevels, TreeBanks, WeightBits, BusBits, ScaleBits, RootBits
+// 28 number of the faulty descriptor  30, 38 cycles, low and high  40, 44.. Pe, Simd, ActWords, WeightWords, AccWords, TreeLevels, TreeBanks, WeightBits, BusBits, ScaleBits, RootBits, ListWords, CodeBits
 module dfc_lb_registers #(
   parameter int unsigned Pe          = 4,
   parameter int unsigned Simd        = 16,
@@ -12,7 +12,9 @@ module dfc_lb_registers #(
   parameter int unsigned WeightBits  = 8,
   parameter int unsigned BusBits     = 64,
   parameter int unsigned ScaleBits   = 0,
-  parameter int unsigned RootBits    = 0
+  parameter int unsigned RootBits    = 0,
+  parameter int unsigned ListWords   = 0,
+  parameter int unsigned CodeBits    = 0
 ) (
   input  logic        clk_i,
   input  logic        rst_ni,
@@ -61,6 +63,8 @@ module dfc_lb_registers #(
       6'h18:   value = 32'(BusBits);
       6'h19:   value = 32'(ScaleBits);
       6'h1a:   value = 32'(RootBits);
+      6'h1b:   value = 32'(ListWords);
+      6'h1c:   value = 32'(CodeBits);
       default: value = '0;
     endcase
   end

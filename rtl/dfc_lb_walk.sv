@@ -1,10 +1,12 @@
 // Address generator of the loopback array: walks one compute descriptor, a step a cycle, without stalls.
+// A tile with a list walks its steps in place of passes, taps and words.
 // With ADD the taps of a pass follow one another, else the passes of a tap.
 // A descriptor is taken while idle or in the last cycle of the one before; its first step is the cycle after.
 `include "dfc_lb_descriptor.svh"
 `include "dfc_lb_types.svh"
 module dfc_lb_walk #(
-  parameter int unsigned WeightBits = 8
+  parameter int unsigned WeightBits = 8,
+  parameter int unsigned BusBits    = 64
 ) (
   input  logic            clk_i,
   input  logic            rst_ni,
@@ -12,6 +14,9 @@ module dfc_lb_walk #(
   input  logic            take_i,
   output logic            ready_o,
   input  dfc_lb_compute_t descriptor_i,
+  output logic            list_read_o,
+  output logic [23:0]     list_addr_o,  // of a step of a list; it comes in the next cycle
+  input  logic [31:0]     entry_i,
   output logic            step_o,
   output logic [23:0]     address_o,
   output logic [19:0]     weight_o,
@@ -38,9 +43,9 @@ module dfc_lb_walk #(
 
   logic g_last, kx_last, ky_last, p_last, j_last, i_last, n_last, tap_last, row_last, taps_last, pass_last, output_last, all_last, over;
   assign g_last      = g_q == d_q.words - 12'd1;
-  assign kx_last     = kx_q == d_q.kernel_w - 8'd1;
-  assign ky_last     = ky_q == d_q.kernel_h - 8'd1;
-  assign p_last      = p_q == d_q.passes;
+  assign kx_last     = d_q.listed || kx_q == d_q.kernel_w - 8'd1;
+  assign ky_last     = d_q.listed || ky_q == d_q.kernel_h - 8'd1;
+  assign p_last      = d_q.listed || p_q == d_q.passes;
   assign j_last      = j_q == d_q.width_out - 12'd1;
   assign i_last      = i_q == d_q.height - 12'd1;
   assign n_last      = n_q == d_q.batch - 8'd1;
@@ -54,6 +59,15 @@ module dfc_lb_walk #(
   assign over    = waiting_q ? (wait_q == 8'd1 && !busy_q) : (output_last && all_last && d_q.idle == '0);
   assign ready_o = (!busy_q && !waiting_q) || over;
   assign step_o  = busy_q && !waiting_q;
+
+  // The first step of a list is read as its tile is taken, the next with each step.
+  localparam int unsigned EachBits = $clog2(BusBits / 32);
+  logic [17:0] entry_offset;
+  logic [5:0]  entry_y, entry_x;
+  logic [1:0]  entry_p;
+  assign {entry_p, entry_x, entry_y, entry_offset} = entry_i;
+  assign list_read_o = take_i || step_o;
+  assign list_addr_o = ((take_i ? descriptor_i.tap_h : d_q.tap_h) << EachBits) + ((take_i || g_last) ? '0 : 24'(g_q) + 24'd1);
 
   logic [23:0] next_n, next_i, next_j, next_pass, next_tap, next_row;
   logic [13:0] next_y;
@@ -90,6 +104,7 @@ module dfc_lb_walk #(
       if (tap_last) kx_q <= kx_last ? '0 : kx_q + 8'd1;
       if (row_last) ky_q <= ky_last ? '0 : ky_q + 8'd1;
       if (pass_last) p_q <= p_last ? '0 : p_q + 2'd1;
+      else if (d_q.listed) p_q <= entry_p;
       if (inner && g_last) word_q <= next_pass;
       if (tap_last) begin
         {tap_x_q, word_q} <= {2{next_tap}};
@@ -140,19 +155,24 @@ module dfc_lb_walk #(
   logic [1:0]  below;    // log2 of the weights in the space of one of full width
   logic [7:0]  pad;
   logic [17:0] number;
+  logic [1:0]  number_p;  // the step's pass
+  logic [13:0] at_y, at_x;
   assign shifts    = {d_q.shift_3, d_q.shift_2, d_q.shift_1, 1'b0};
   assign tap_first = kx_q == '0 && ky_q == '0;
-  assign shifted   = g_q == '0 && (inner || tap_first) && shifts[p_q];
-  assign pad       = (p_q == 2'd0) ? d_q.pad : (p_q == 2'd1) ? d_q.pad_1 : (p_q == 2'd2) ? d_q.pad_2 : d_q.pad_3;
+  assign number_p  = d_q.listed ? entry_p : p_q;
+  assign shifted   = (d_q.listed ? entry_p != p_q : g_q == '0 && (inner || tap_first)) && shifts[number_p];
+  assign pad       = (number_p == 2'd0) ? d_q.pad : (number_p == 2'd1) ? d_q.pad_1 : (number_p == 2'd2) ? d_q.pad_2 : d_q.pad_3;
+  assign at_y      = d_q.listed ? y_i_q + 14'(entry_y) : y_q;
+  assign at_x      = d_q.listed ? x_j_q + 14'(entry_x) : x_q;
   assign number    = picks ? 18'(signed'(x_q)) : (p_q == '0) ? d_q.start_1 : d_q.start_2;
   assign below      = 2'(WidthLog) - d_q.width;
-  assign address_o  = word_q + 24'(g_q);
+  assign address_o  = d_q.listed ? src_j_q + 24'(signed'(entry_offset)) : word_q + 24'(g_q);
   assign weight_o   = d_q.weight + (weight_q >> below);
   assign info_o     = '{
-    fresh: g_q == '0 && (inner ? !shifts[p_q] : (tap_first && p_q == '0)),
+    fresh: g_q == '0 && (inner ? !shifts[p_q] : (tap_first && (d_q.listed || p_q == '0))),
     ends: inner && g_last && (p_last || !shifts[p_q + 2'd1]),
     initial_tap: tap_first, last: output_last, shift: shifted,
-    present: !y_q[13] && y_q < 14'(d_q.y_size) && !x_q[13] && x_q < 14'(d_q.x_size),
+    present: !at_y[13] && at_y < 14'(d_q.y_size) && !at_x[13] && at_x < 14'(d_q.x_size),
     pad: pad, op: d_q.op, number: number, width: d_q.width, part: weight_q[2:0] & ~(3'b111 << below),
     acc_load: d_q.acc_load, acc_store: d_q.acc_store, acc_word: acc_word_q
   };

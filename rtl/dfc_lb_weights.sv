@@ -5,6 +5,7 @@ module dfc_lb_weights #(
   parameter int unsigned Simd        = 16,
   parameter int unsigned WeightWords = 64,
   parameter int unsigned WeightBits  = 8,
+  parameter int unsigned CodeBits    = 0,
   parameter int unsigned BusBits     = 64,
   localparam int unsigned Lanes      = Pe * Simd,
   localparam int unsigned Width      = Lanes * WeightBits,
@@ -14,6 +15,8 @@ module dfc_lb_weights #(
 ) (
   input  logic                clk_i,
   input  logic                load_i,
+  input  logic                levels_i,  // a bus word of 16 levels of 8 bits
+  input  logic [1:0]          coded_i,   // 0: weights; else numbers of levels, of 1 << (coded_i - 1) bits
   input  logic [AddrBits-1:0] load_addr_i,
   input  logic [BeatBits-1:0] load_beat_i,
   input  logic [BusBits-1:0]  load_data_i,
@@ -29,13 +32,41 @@ module dfc_lb_weights #(
     $fatal(1, "dfc_lb_weights: a word must be whole bus words, and WeightBits 2, 4 or 8");
   end
 
-  logic [Width-1:0] word;
-  logic [Beats-1:0] slices;
-  for (genvar b = 0; b < int'(Beats); b++) begin : gen_slice
-    assign slices[b] = load_i && load_beat_i == BeatBits'(b);
+  // A bus word of numbers becomes as many bus words of weights as a weight is wider than a number.
+  logic [3:0][Beats-1:0]              slices;  // by coded_i
+  logic [3:0][Beats-1:0][BusBits-1:0] loaded;
+  logic [127:0]                       levels_q;
+  for (genvar c = 0; c < 4; c++) begin : gen_coded
+    localparam int unsigned Bits  = c == 0 ? WeightBits : 1 << (c - 1);
+    localparam int unsigned Ratio = Bits < WeightBits ? WeightBits / Bits : 1;
+    if (c == 0 || (Bits <= CodeBits && Ratio <= Beats)) begin : gen_there
+      logic [Ratio*BusBits-1:0] expanded;
+      if (c == 0) begin : gen_plain
+        assign expanded = load_data_i;
+      end else begin : gen_levels
+        for (genvar e = 0; e < int'(BusBits / Bits); e++) begin : gen_level
+          assign expanded[e*WeightBits +: WeightBits] = levels_q[8*32'(load_data_i[e*Bits +: Bits]) +: WeightBits];
+        end
+      end
+      for (genvar b = 0; b < int'(Beats); b++) begin : gen_slice
+        assign slices[c][b] = load_i && load_beat_i == BeatBits'(b / Ratio);
+        assign loaded[c][b] = expanded[(b%Ratio)*BusBits +: BusBits];
+      end
+    end else begin : gen_none
+      assign {slices[c], loaded[c]} = '0;
+    end
   end
+  if (CodeBits != 0) begin : gen_table
+    always_ff @(posedge clk_i) if (levels_i) levels_q <= (128)'({load_data_i, levels_q} >> BusBits);
+  end else begin : gen_no_table
+    assign levels_q = '0;
+    logic unused_coding;
+    assign unused_coding = ^{levels_i, levels_q};
+  end
+
+  logic [Width-1:0] word;
   dfc_lb_ram #(.Slices(Beats), .SliceBits(BusBits), .Depth(WeightWords)) u_ram (
-    .clk_i, .wr_en_i(slices), .wr_addr_i(load_addr_i), .wr_data_i({Beats{load_data_i}}),
+    .clk_i, .wr_en_i(slices[coded_i]), .wr_addr_i(load_addr_i), .wr_data_i(loaded[coded_i]),
     .rd_en_i(read_i), .rd_addr_i(read_addr_i), .rd_data_o(word)
   );
 

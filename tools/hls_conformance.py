@@ -125,5 +125,5 @@ def check_engine(config: EngineConfig) -> list[str]:
     with tempfile.TemporaryDirectory() as temporary:
         hls = Path(temporary)
         emit_hls_engine(config, hls)
-        top, state = hls / "top.cpp", ["core", "act", "weights", "kept", "tree"]
+        top, state = hls / "top.cpp", ["core", "act", "weights", "kept", "tree", "lists"]
         return _kept(hls, lambda: check_source(top, state=state, more=["-DDFC_POLLS"]))

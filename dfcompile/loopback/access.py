@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dfcompile.loopback.coding import word_beats
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import Compute, Descriptor, Opcode, Target, Transfer
 from dfcompile.loopback.engine import result_words, walk, weight_steps
+from dfcompile.loopback.listing import Lists
 from dfcompile.loopback.storage import Ints
 
-MEMORIES = {Target.ACT: "act", Target.WEIGHT: "weight", Target.TREE: "tree"}
+MEMORIES = {Target.ACT: "act", Target.WEIGHT: "weight", Target.TREE: "tree", Target.LIST: "list"}
 EXTERNAL = "ext"
 
 
@@ -32,20 +34,24 @@ class Access:
 class Accesses:
     """Accesses of descriptors; tiles that walk over the same words share them."""
 
-    def __init__(self, config: EngineConfig) -> None:
-        self.config = config
-        self._walked: dict[Descriptor, Ints | slice] = {}
+    def __init__(self, config: EngineConfig, constants: bytes = b"", address: int = 0) -> None:
+        """constants: external memory from `address` on, which holds the lists of steps."""
+        self.config, self.constants, self.address = config, constants, address
+        self.lists = Lists(config)
+        self._walked: dict[tuple[Descriptor, bytes], Ints | slice] = {}
 
     def of(self, d: Descriptor) -> list[Access]:
-        """Everything that a descriptor touches but partial sums, which only the array has, in order."""
+        """Everything that a descriptor touches but partial sums, which only the array has, in order. Descriptors come in program order."""
         if isinstance(d, Compute):
             return list(self._compute(d))
         return [] if d.opcode == Opcode.FINISH else self._transfer(d)
 
     def _transfer(self, d: Transfer) -> list[Access]:
         target = Target(d.target)
-        beats = {Target.ACT: self.config.word_beats, Target.WEIGHT: self.config.weight_beats, Target.TREE: self.config.tree_beats}[target]
-        inside, first = slice(d.inner, d.inner + -(-d.beats // beats)), d.address // self.config.bus_bytes
+        if target == Target.LIST:
+            self.lists.load(d, self.constants[d.address - self.address :])
+        beats, rest = word_beats(d, self.config)
+        inside, first = slice(d.inner, d.inner + -(-rest // beats)), d.address // self.config.bus_bytes
         loads = d.opcode == Opcode.LOAD
         return [Access(EXTERNAL, slice(first, first + d.beats), not loads), Access(MEMORIES[target], inside, loads)]
 
@@ -53,6 +59,8 @@ class Accesses:
         yield Access("act", self._read(d), False)
         bits = weight_steps(d) << d.width
         yield Access("weight", slice(d.weight, d.weight + -(-bits // self.config.weight_bits)), False)
+        if d.listed:
+            yield Access("list", (d.tap_h + np.arange(-(-d.words // self.lists.each))) % self.config.list_words, False)
         if d.acc_store:
             return
         yield Access("tree", self._nodes(d), False)
@@ -60,11 +68,12 @@ class Accesses:
 
     def _read(self, d: Compute) -> Ints | slice:
         """Words of the activation memory that taps inside the picture are in."""
-        key = _walks(d)
+        steps = self.lists.of(d)
+        key = _walks(d), b"" if steps is None else steps.tobytes()
         if key not in self._walked:
             if len(self._walked) > 16:
                 self._walked.clear()
-            address, inside = walk(d)
+            address, inside = walk(d, steps)
             self._walked[key] = _few(address[inside])
         return self._walked[key]
 

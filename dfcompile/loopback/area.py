@@ -2,7 +2,8 @@
 
 The constants are set by one synthesis (`dfcompile synth` on xc7, pe=8, simd=8, weight_bits=4, act_words=4096, weight_words=512,
 acc_words=512): 15,981 LUT, 8,366 FF, 16 BRAM36, 8 DSP. The same with weight_bits=8: 13,895 LUT, 6,959 FF, 20 BRAM36, 72 DSP; with
-tree_levels=5 as well 10,333 LUT, 5,931 FF, and with scale_bits=25 beside these 12,995 LUT, 7,567 FF, 88 DSP. Other shapes are extrapolated.
+tree_levels=5 as well 10,333 LUT, 5,931 FF, and with scale_bits=25 beside these 12,995 LUT, 7,567 FF, 88 DSP. Other shapes are extrapolated,
+and what lists of steps and levels of weights add is counted from their SystemVerilog, not measured.
 """
 
 from __future__ import annotations
@@ -46,7 +47,18 @@ def resources(config: EngineConfig, family: str) -> Resources:
     whole = Resources(lut, ff, blocks * FAMILIES[family].block, 0, dsp) + tree * config.pe + queues
     if config.root_bits:  # a subtraction, an addition and a choice; the rest, the step and the number, with their descriptor's fields
         whole += Resources(lut=4.0 * config.root_bits, ff=3.0 * config.root_bits + 60)
+    if config.list_words:  # a memory; a step's address and position, chosen before those of the loops
+        lists = block_count(config.list_words, config.bus_bits, family)
+        whole += Resources(lut=110, ff=2, bram36=lists * FAMILIES[family].block)
+    whole += levels(config)
     return whole + scaling(config) if config.scale_bits else whole
+
+
+def levels(config: EngineConfig) -> Resources:
+    """What levels of weights add: 16 bytes, a choice of one for each number of a bus word, and a choice for each bit of the buffer."""
+    bits = [b for b in (1, 2, 4) if b <= config.code_bits]
+    chosen = sum(config.bus_bits // b * config.weight_bits * max(1, 2**b // 4) for b in bits)
+    return Resources(lut=chosen + config.lanes * config.weight_bits, ff=128) if bits else Resources()
 
 
 def scaling(config: EngineConfig) -> Resources:

@@ -59,7 +59,7 @@ def compile_program(graph: Graph, config: EngineConfig, batch: int = 1) -> Progr
     emitter.run()
     program_address = _up(at + len(emitter.constants.data))
     steps = add_tokens(emitter.steps, config, at)
-    prove_tokens([unpack(pack(s.descriptor)) for s in steps], config)
+    prove_tokens([unpack(pack(s.descriptor)) for s in steps], config, bytes(emitter.constants.data), at)
 
     def port(name: str) -> Port:
         s = low.storage[name]

@@ -34,6 +34,8 @@ class EngineConfig:
     acc_bits:     width of a sum (32, or 64 where weights and codes are wide)
     scale_bits:   widest multiplier of a requantization, 0 without one: multiply, add, shift and clip in place of thresholds
     root_bits:    width in which inverse roots are found, 0 without them
+    list_words:   bus words of lists of the steps that have weights, 0: every step of a tile is walked
+    code_bits:    widest number of a level, of weights that are loaded as such (1, 2 or 4), 0 without
     bus_bits:     data width of the AXI4 masters (32, 64 or 128)
     """
 
@@ -48,6 +50,8 @@ class EngineConfig:
     acc_bits: int = 32
     scale_bits: int = 0
     root_bits: int = 0
+    list_words: int = 0
+    code_bits: int = 0
     bus_bits: int = 64
 
     def __post_init__(self) -> None:
@@ -70,6 +74,10 @@ class EngineConfig:
             return f"a requantization takes tree_levels of {LEAST_SCALE_LEVELS} at least"
         if self.root_bits and not self.acc_bits + 2 <= self.root_bits <= MOST_ROOT_BITS:
             return f"root_bits={self.root_bits} must be 0, or from acc_bits + 2 to {MOST_ROOT_BITS}"
+        if self.list_words < 0 or self.list_words & (self.list_words - 1) or self.list_words >= 1 << ADDRESS_BITS:
+            return f"list_words={self.list_words} must be 0 or a power of two"
+        if self.code_bits not in (0, 1, 2, 4) or (self.code_bits and self.code_bits >= self.weight_bits):
+            return f"code_bits={self.code_bits} must be 0, 1, 2 or 4, and fewer than weight_bits"
         if self.acc_bits > self.bus_bits:
             return f"a sum of {self.acc_bits} bits must fit into a bus word of {self.bus_bits}"
         if self.bus_bits > min(8 * self.simd, self.acc_bits * self.pe, self.pe * self.simd * self.weight_bits):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import Compute
-from dfcompile.loopback.engine import result_words, walk
+from dfcompile.loopback.engine import Words, result_words, walk
 
 KEPT = 64
 NONE = -1
@@ -20,7 +20,8 @@ WINDOW = 256  # cycles looked at together: a free one is near
 class Tile:
     """A compute descriptor whose first step is in cycle `first`."""
 
-    def __init__(self, first: int, d: Compute, latency: int, half: int) -> None:
+    def __init__(self, first: int, d: Compute, steps: Words | None, latency: int, half: int) -> None:
+        self.steps = steps
         self.first, self.d, self.latency, self.half = first, d, latency + d.late, half
         self.last = first + d.cycles
         self.end = self.last + self.latency + (d.planes + 1) * d.writes + 1
@@ -28,7 +29,7 @@ class Tile:
     @cached_property
     def reads(self) -> NDArray[np.int8]:
         """Bank read in each cycle from the first on, NONE for none."""
-        address, inside = walk(self.d)
+        address, inside = walk(self.d, self.steps)
         banks = np.where(inside, address // self.half, NONE).astype(np.int8)
         return np.pad(banks, ((0, 0), (0, self.d.idle)), constant_values=NONE).reshape(-1)
 
@@ -53,8 +54,9 @@ class Banks:
         self.tiles: list[Tile] = []
         self.firsts: list[int] = []
 
-    def add(self, first: int, d: Compute) -> None:
-        self.tiles.append(Tile(first, d, self.latency, self.half))
+    def add(self, first: int, d: Compute, steps: Words | None) -> None:
+        """steps: of the tile's list, where it has one."""
+        self.tiles.append(Tile(first, d, steps, self.latency, self.half))
         self.firsts.append(first)
         if len(self.tiles) > 2 * KEPT:
             del self.tiles[:KEPT], self.firsts[:KEPT]

@@ -29,6 +29,7 @@ class Target(IntEnum):
     ACT = 0
     WEIGHT = 1
     TREE = 2
+    LIST = 3
 
 
 class AccOp(IntEnum):
@@ -92,7 +93,9 @@ class Transfer(Header):
 
     target:  memory that a load fills
     address: external byte address, aligned to the bus word
-    inner:   word of the on-chip memory; of the thresholds: bank * 2**tree_levels + node
+    inner:   word of the on-chip memory; of the thresholds: bank * 2**tree_levels + node; of lists: a bus word
+    coded:   0, or of weights: 16 bytes of levels come first, then numbers of levels, in 2**(coded - 1) bits each, of whole words of weights
+             in their full width
     """
 
     BITS: ClassVar[int] = 128
@@ -100,6 +103,7 @@ class Transfer(Header):
     inner: int = bits(24)
     beats: int = bits(24)
     address: int = bits(32)
+    coded: int = bits(2)
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,9 @@ class Compute(Header):
     root:       row 0 gets floor(sqrt(2**(start_2 + 2 * start_1) / w)), of start_1 bits, w being its sum with the bias, other rows 0
     scale:      the result is clip((word 1 * sum + offset) >> scale_shift, 0, 2**(levels + 1) - 1) plus the bias, of the words of the
                 bank: word 1 has `scale_bits` signed bits, the offset is word 2 and above it word 4; of the sum the lowest 35 bits
+    listed:     with AccOp.ADD: in place of the loops p, ky, kx, g the steps of a list (`listing.py`): `words` of them, the first in word
+                tap_h of the lists; a step adds `offset` to the address of the output's first word, y and x to its position, and
+                is of pass p. The sum is multiplied where the pass changes, from 0 on, and shift_p says so
     """
 
     BITS: ClassVar[int] = 640
@@ -194,10 +201,13 @@ class Compute(Header):
     scale: int = bits(1)
     scale_shift: int = bits(6)
     root: int = bits(1)
+    listed: int = bits(1)
 
     @property
     def taps(self) -> int:
         """Array steps for one output."""
+        if self.listed:
+            return self.words
         return (self.passes + 1) * self.kernel_h * self.kernel_w * self.words
 
     @property

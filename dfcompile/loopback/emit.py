@@ -10,6 +10,7 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.loopback.allocate import Placement, source_rows, strip_planes
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import AccOp, Compute, Opcode, Target, Transfer, WeightReset, pack
+from dfcompile.loopback.form import best_form
 from dfcompile.loopback.layer import Layer, Stored
 from dfcompile.loopback.lowered import Lowered
 from dfcompile.loopback.program import Interval, Step
@@ -91,6 +92,7 @@ class Emitter:
         self.constants = Constants(data)
         self.weights = Ring(config.weight_words)
         self.trees = Ring(config.tree_banks)
+        self.lists = Ring(config.list_words)
         self.steps: list[Step] = []
         self.layer = -1
 
@@ -121,13 +123,12 @@ class Emitter:
         pack(step.descriptor)
         self.steps.append(replace(step, layer=self.layer))
 
-    def transfer(self, opcode: Opcode, target: Target, address: int, local: int, words: int, word_beats: int) -> None:
-        """A block between external and on-chip memory."""
-        beats = words * word_beats
-        space = ("act", "weight", "tree")[target]
+    def transfer(self, opcode: Opcode, target: Target, address: int, local: int, words: int, beats: int, coded: int = 0) -> None:
+        """A block of so many bus words between external and words of on-chip memory."""
+        space = ("act", "weight", "tree", "list")[target]
         inside, outside = (space, local, local + words), ("ext", address, address + beats * self.config.bus_bytes)
         reads, writes = ((outside,), (inside,)) if opcode == Opcode.LOAD else ((inside,), (outside,))
-        descriptor = Transfer(opcode=opcode, target=target, inner=local, beats=beats, address=address)
+        descriptor = Transfer(opcode=opcode, target=target, inner=local, beats=beats, address=address, coded=coded)
         self.add(Step(descriptor, reads, writes))
 
     def resident(self, tensor: str, opcode: Opcode) -> None:
@@ -135,7 +136,7 @@ class Emitter:
         name = self.low.storage[tensor].buffer
         if name in self.placement.local:
             words = self.batch * self.low.buffers[name]
-            self.transfer(opcode, Target.ACT, self.external[name], self.placement.local[name], words, self.config.word_beats)
+            self.transfer(opcode, Target.ACT, self.external[name], self.placement.local[name], words, words * self.config.word_beats)
 
     def block(self, tensor: str, opcode: Opcode, rows: tuple[int, int], at: int, layer: Layer) -> None:
         """Move rows of a tensor between its strip at word `at` and external memory."""
@@ -147,7 +148,8 @@ class Emitter:
             for p in range(s.planes):
                 there = n * self.low.buffers[s.buffer] + p * s.plane + rows[0] * s.row
                 here = at + (n * planes + p) * count
-                self.transfer(opcode, Target.ACT, self.external[s.buffer] + there * word, here, count, self.config.word_beats)
+                address = self.external[s.buffer] + there * word
+                self.transfer(opcode, Target.ACT, address, here, count, count * self.config.word_beats)
 
     def local(self, tensor: str, rows: tuple[int, int], strip: int, layer: Layer, load: bool) -> Local:
         """Where rows of a tensor are on chip, loaded there when they come from outside."""
@@ -232,9 +234,8 @@ class Emitter:
             bank = self._load_tree(tree)
             for image in range(self.batch) if shares[0][1].loads else (None,):
                 for k, (passes, tile) in enumerate(shares):
-                    at, words = self._load_weights(tile, image or 0)
-                    flags = {"acc_load": int(k > 0), "acc_store": int(k < len(shares) - 1), "bank": bank, "weight": at}
-                    self._compute(layer, passes, sources, dst, slot, tile, flags, words, first, rows, image)
+                    flags = {"acc_load": int(k > 0), "acc_store": int(k < len(shares) - 1), "bank": bank}
+                    self._compute(layer, passes, sources, dst, slot, tile, flags, first, rows, image)
         if self.low.storage[layer.dst].buffer in self.placement.outside:
             places = self.placement.strips[layer.name].places[self.low.storage[layer.dst].buffer]
             self.block(layer.dst, Opcode.STORE, dst_rows, places[strip % len(places)], layer)
@@ -245,15 +246,35 @@ class Emitter:
         address = self.constants.add(b"".join(words.astype(f"<i{size}").tobytes() for _, words in tree))
         bank, missing = self.trees.find((address, *(first for first, _ in tree)), 1)
         for first, words in tree if missing else ():
-            self.transfer(Opcode.LOAD, Target.TREE, address, (bank << config.tree_levels) + first, len(words), config.tree_beats)
+            place, beats = (bank << config.tree_levels) + first, len(words) * config.tree_beats
+            self.transfer(Opcode.LOAD, Target.TREE, address, place, len(words), beats)
             address += words.size * size
         return bank
 
-    def _load_weights(self, tile: Tile, image: int) -> tuple[int, int]:
-        """(first word, words) of a tile's weights, those of an image where they are no constants."""
+    def _load_constants(self, tile: Tile, d: Compute) -> tuple[Compute, list[Interval]]:
+        """The descriptor of a tile of constant weights in its fastest form, which is loaded, and where it reads that."""
+        form, config = best_form(tile, d, self.config), self.config
+        address = self.constants.add(form.block)
+        at, missing = self.weights.find((address, form.coded), form.words)
+        if missing:
+            beats = len(form.block) // config.bus_bytes
+            self.transfer(Opcode.LOAD, Target.WEIGHT, address, at, form.words, beats, form.coded)
+        d, reads = replace(d, weight=at, width=form.width), [("weight", at, at + form.words)]
+        if form.steps is not None:
+            listing = form.listing(config)
+            address, words = self.constants.add(listing), len(listing) // config.bus_bytes
+            at, missing = self.lists.find((address,), words)
+            if missing:
+                self.transfer(Opcode.LOAD, Target.LIST, address, at, words, words)
+            d = replace(d, listed=1, reset=WeightReset.VECTOR, words=form.taps, tap_h=at)
+            reads.append(("list", at, at + words))
+        return d, reads
+
+    def _load_stored(self, tile: Tile, d: Compute, image: int) -> tuple[Compute, list[Interval]]:
+        """The descriptor of a tile whose weights are those of an image, which are loaded, and where it reads them."""
         size = self.config.lanes * self.config.weight_bits // 8
         places: list[tuple[int, int]] = []  # external address, words of the buffer
-        for piece in (piece for sweep in tile.loads for piece in sweep) if tile.loads else (tile.bits,):
+        for piece in (piece for sweep in tile.loads for piece in sweep):
             if isinstance(piece, bytes):
                 places.append((self.constants.add(piece), len(piece) // size))
             else:
@@ -263,22 +284,23 @@ class Emitter:
         start, missing = self.weights.find(tuple(address for address, _ in places), words)
         at = start
         for address, count in places if missing else ():
-            self.transfer(Opcode.LOAD, Target.WEIGHT, address, at, count, self.config.weight_beats)
+            self.transfer(Opcode.LOAD, Target.WEIGHT, address, at, count, count * self.config.weight_beats)
             at += count
-        return start, words
+        return replace(d, weight=start), [("weight", start, start + words)]
 
     def _compute(
         self, layer: Layer, passes: list[Pass], sources: list[Local], dst: Local, slot: int, tile: Tile,
-        flags: dict[str, int], weight_words: int, first: int, rows: int, image: int | None,
+        flags: dict[str, int], first: int, rows: int, image: int | None,
     ) -> None:  # fmt: skip
         """A tile over all images, or over one."""
         d = replace(self._window(layer, passes, sources, tile, first, rows), **flags)
+        d, constants = self._load_constants(tile, d) if image is None else self._load_stored(tile, d, image)
         d = replace(d, **self._result(layer, dst, slot, tile.outs, first, d))
         if image is not None:
             d = replace(d, batch=1, src=d.src + image * sources[0].image, dst=d.dst + image * dst.image)
         reads: list[Interval] = [s.span if s.storage.planes == 1 and self.batch == 1 else self._whole(s) for s in sources]
         bank = d.bank << self.config.tree_levels
-        reads += [("weight", d.weight, d.weight + weight_words), ("tree", bank, bank + (1 << self.config.tree_levels))]
+        reads += [*constants, ("tree", bank, bank + (1 << self.config.tree_levels))]
         writes: list[Interval] = []
         if d.acc_load:
             reads.append(("acc", 0, 1))

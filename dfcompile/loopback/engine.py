@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfcompile.ir.graph import Array
+from dfcompile.loopback.coding import decode
 from dfcompile.loopback.config import ADDRESS_BITS, SCALED_SUM_BITS, EngineConfig
 from dfcompile.loopback.descriptor import FACTOR_BITS, AccOp, Compute, Opcode, Target, Transfer, unpack_all
+from dfcompile.loopback.listing import Lists, Steps
 from dfcompile.loopback.program import Program
 from dfcompile.loopback.storage import Ints
 from dfcompile.loopback.tile import unpack_weights
@@ -18,6 +20,7 @@ from dfcompile.loopback.validate import Fault, check
 
 WRAP = (1 << ADDRESS_BITS) - 1
 COLUMN_BITS = 14
+Words = NDArray[np.uint32]
 LIMB = 24
 
 
@@ -30,6 +33,7 @@ class Engine:
         self.weights = np.zeros(config.weight_words * config.lanes * config.weight_bits // 8, np.uint8)
         self.tree = np.zeros((config.tree_banks << config.tree_levels, config.pe), f"<i{config.acc_bits // 8}")
         self.acc = np.zeros((config.acc_words, config.pe), np.int64)
+        self.lists = Lists(config)
         self._walk: dict[object, Array] = {}
         self._walked = (0, 0)  # words that the kept walk reads
 
@@ -46,6 +50,11 @@ class Engine:
 
     def transfer(self, d: Transfer) -> None:
         data = self.memory[d.address : d.address + d.beats * self.config.bus_bytes]
+        if d.target == Target.LIST:
+            self.lists.load(d, data)
+            return
+        if d.coded:
+            data = decode(data, d.coded, self.config)
         inside: NDArray[np.uint8] = (self.act, self.weights, self.tree)[d.target].view(np.uint8).reshape(-1)
         word = (self.config.simd, self.config.lanes * self.config.weight_bits // 8, self.config.pe * self.config.acc_bits // 8)[d.target]
         part = inside[d.inner * word : d.inner * word + len(data)]
@@ -59,8 +68,8 @@ class Engine:
     def compute(self, d: Compute, index: int) -> None:
         if d.outputs > 1 and not d.acc_store and d.taps + d.idle < d.late + (d.planes + 1) * d.writes:
             raise Fault("RESULT", index, "a result comes before the one before it is written")
-        x = self._inputs(d, index)
-        total = self._sums(d, x)
+        steps = self.lists.of(d)
+        total = self._sums(d, self._inputs(d, steps, index), steps)
         if d.acc_store:
             self.acc[: d.outputs] = total
             return
@@ -72,19 +81,19 @@ class Engine:
         if first < self._walked[1] and self._walked[0] < end:
             self._walk.clear()
 
-    def _inputs(self, d: Compute, index: int) -> Array:
+    def _inputs(self, d: Compute, steps: Words | None, index: int) -> Array:
         """(outputs, taps, simd) of the tile; tiles of one layer share it."""
         names = "src words batch height width_out kernel_h kernel_w passes y_first x_first y_step x_step y_tap x_tap y_size x_size pad"
         more = "src_n src_h src_w offset_1 offset_2 offset_3 tap_h tap_w op pad_1 pad_2 pad_3"
-        key = tuple(getattr(d, n) for n in (*names.split(), *more.split()))
+        key = (*(getattr(d, n) for n in (*names.split(), *more.split())), b"" if steps is None else steps.tobytes())
         if key not in self._walk:
-            address, inside = walk(d)
+            address, inside = walk(d, steps)
             if np.any(address[inside] >= self.config.act_words):
                 raise Fault("ACT_RANGE", index, "a tap lies outside the activation memory")
             data = self.act[np.where(inside, address, 0)]
             if not inside.all():
                 pads = np.array([d.pad, d.pad_1, d.pad_2, d.pad_3], np.uint8).view(np.int8)
-                data = np.where(inside[..., None], data, pads[pass_of_step(d)][:, None])
+                data = np.where(inside[..., None], data, pads[pass_of_step(d, steps)][:, None])
             self._walk.clear()
             self._walk[key] = data
             used = address[inside]
@@ -99,17 +108,20 @@ class Engine:
         walk_ = unpack_weights(self.weights[first : first + -(-count * lanes * (1 << d.width) // 8)], d.width, lanes)[:count]
         return np.tile(walk_, (d.taps // count, 1)).reshape(d.taps, self.config.pe, self.config.simd)
 
-    def _sums(self, d: Compute, x: Array) -> Ints:
+    def _sums(self, d: Compute, x: Array, steps: Words | None) -> Ints:
         """(outputs, pe) sums, maxima, positions or products."""
         weights = self._weights(d)
         if d.op != AccOp.ADD:
             return _joined(d, _values(d, x, weights, self.config.acc_bits))
-        per_pass = d.taps // (d.passes + 1)
         total = self.acc[: d.outputs] if d.acc_load else np.zeros((len(x), self.config.pe), np.int64)
         shifts = (0, d.shift_1, d.shift_2, d.shift_3)
-        for p in range(d.passes + 1):
-            part, w = x[:, p * per_pass : (p + 1) * per_pass], weights[p * per_pass : (p + 1) * per_pass]
-            total = total * (256 if shifts[p] else 1) + _product(part, w)
+        numbers = pass_of_step(d, steps)
+        starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+        before = 0
+        for at, end in zip(starts, [*starts[1:], d.taps], strict=True):
+            p = int(numbers[at])
+            total = total * (256 if p != before and shifts[p] else 1) + _product(x[:, at:end], weights[at:end])
+            before = p
         return total
 
     def _results(self, d: Compute, total: Ints) -> Ints:
@@ -146,6 +158,8 @@ class Engine:
 
 def weight_steps(d: Compute) -> int:
     """Steps after which the weight address returns to its start."""
+    if d.listed:
+        return d.words
     row = d.kernel_w * d.words
     lengths = (d.taps, d.kernel_h * row, d.words, row) if d.op == AccOp.ADD else (d.taps, d.words, d.words, row * (d.passes + 1))
     return lengths[d.reset]
@@ -229,8 +243,10 @@ def columns(d: Compute) -> Ints:
     return _wrapped(d.x_first + np.arange(d.width_out)[:, None] * d.x_step + along * d.x_tap, COLUMN_BITS)
 
 
-def pass_of_step(d: Compute) -> Ints:
+def pass_of_step(d: Compute, steps: Words | None) -> Ints:
     """Pass of each step of an output."""
+    if steps is not None:
+        return Steps.of(steps).number
     taps = d.kernel_h * d.kernel_w
     passes = np.arange(d.passes + 1)
     return np.repeat(passes, taps * d.words) if d.op == AccOp.ADD else np.tile(np.repeat(passes, d.words), taps)
@@ -250,8 +266,10 @@ def result_words(d: Compute) -> Ints:
     return _grid(d.dst, *steps).reshape(d.outputs, -1)
 
 
-def walk(d: Compute) -> tuple[Ints, NDArray[np.bool_]]:
-    """(addresses, whether inside the picture) of every step: (outputs, steps)."""
+def walk(d: Compute, steps: Words | None = None) -> tuple[Ints, NDArray[np.bool_]]:
+    """(addresses, whether inside the picture) of every step: (outputs, steps). steps: of the tile's list, where it has one."""
+    if steps is not None:
+        return _listed(d, Steps.of(steps))
     starts = np.array([0, d.offset_1, d.offset_2, d.offset_3][: d.passes + 1], np.int64)
     pixel = _grid(d.src, (d.batch, d.src_n), (d.height, d.src_h), (d.width_out, d.src_w))
     tap = _grid(starts, (d.kernel_h, d.tap_h), (d.kernel_w, d.tap_w), (d.words, 1)).reshape(d.passes + 1, -1, d.words)
@@ -263,6 +281,15 @@ def walk(d: Compute) -> tuple[Ints, NDArray[np.bool_]]:
         tap, inside = tap.swapaxes(0, 1), inside.swapaxes(2, 3)
     address = (pixel.reshape(-1, 1) + tap.reshape(1, -1)) & WRAP
     return address, np.tile(inside.reshape(-1, address.shape[1]), (d.batch, 1))
+
+
+def _listed(d: Compute, steps: Steps) -> tuple[Ints, NDArray[np.bool_]]:
+    pixel = _grid(d.src, (d.batch, d.src_n), (d.height, d.src_h), (d.width_out, d.src_w)).reshape(-1, 1)
+    y = _wrapped(d.y_first + np.arange(d.height)[:, None] * d.y_step + steps.y, COLUMN_BITS)
+    x = _wrapped(d.x_first + np.arange(d.width_out)[:, None] * d.x_step + steps.x, COLUMN_BITS)
+    rows, cols = (y >= 0) & (y < d.y_size), (x >= 0) & (x < d.x_size)
+    inside = (rows[:, None] & cols[None]).reshape(-1, d.words)
+    return (pixel + steps.offset) & WRAP, np.tile(inside, (d.batch, 1))
 
 
 def run_program(program: Program, codes: Mapping[str, Array]) -> dict[str, Array]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from dfcompile.loopback.contention import Banks
 from dfcompile.loopback.descriptor import Compute, Opcode, Target, Transfer, Unit
+from dfcompile.loopback.listing import Lists
 from dfcompile.loopback.move import BURST, Load, Move, Store, bursts
 from dfcompile.loopback.program import Program, Step
 
@@ -111,7 +112,7 @@ class _Replay:
         fetch = _Fetch(self.program, self.latency)
         config = self.program.config
         self.latency_out = config.simd.bit_length() - 1 + config.tree_levels + 6
-        self.banks = Banks(config, self.latency_out)
+        self.banks, self.lists = Banks(config, self.latency_out), Lists(config)
         end = 0
         for i, step in enumerate(self.program.steps):
             offered = fetch.complete(step.descriptor.BITS)
@@ -141,6 +142,8 @@ class _Replay:
         if isinstance(d, Compute):
             self._compute(index, step, d, max([at, self.free, *(self._done(i) + 1 for i in after)]))
         else:
+            if d.target == Target.LIST:
+                self.lists.load(d, self.program.constants[d.address - self.program.constants_address :])
             self._queue(index, step, at, after)
         for other in Unit:
             if d.signals >> other & 1:
@@ -154,7 +157,7 @@ class _Replay:
         self.written = last + self.latency_out + d.late + words
         self.free = at + d.cycles
         self.tiles.append(at)
-        self.banks.add(at + 1, d)
+        self.banks.add(at + 1, d, self.lists.of(d))
         self.runs[index] = Run(Unit.COMPUTE, step.layer, at, at + 1, last, self.written)
         while any(self._progress(q, self.free + 1) for q in self.waiting.values()):
             pass

@@ -20,7 +20,7 @@ Interval = tuple[str, int, int]
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A descriptor with what it touches: (memory, first, end) in "act", "weight", "tree", "acc" words or "ext" bytes."""
+    """A descriptor with what it touches: (memory, first, end) in "act", "weight", "tree", "list", "acc" words or "ext" bytes."""
 
     descriptor: Descriptor
     reads: tuple[Interval, ...] = ()

@@ -44,8 +44,9 @@ def _latest(step: Step, unit: Unit, read: _Uses, written: _Uses) -> int:
 
 def conflicts(steps: Sequence[Step], config: EngineConfig, size: int) -> list[dict[Unit, int]]:
     """For each step and queue, the last earlier step of that queue which must be complete before it."""
-    sizes = {"act": config.act_words, "weight": config.weight_words, "tree": config.tree_banks << config.tree_levels, "acc": 1, "ext": size}
-    blocks = {"act": 1, "weight": 1, "tree": 1 << config.tree_levels, "acc": 1, "ext": 1024}
+    sizes = {"act": config.act_words, "weight": config.weight_words, "list": config.list_words, "acc": 1, "ext": size}
+    sizes["tree"] = config.tree_banks << config.tree_levels
+    blocks = {"act": 1, "weight": 1, "list": 1, "tree": 1 << config.tree_levels, "acc": 1, "ext": 1024}
     read, written = _Uses(sizes, blocks), _Uses(sizes, blocks)
     result = []
     for i, step in enumerate(steps):

@@ -53,12 +53,13 @@ def _below(words: NDArray[np.int64] | slice, end: int) -> NDArray[np.int64] | sl
     return words if isinstance(words, slice) else words[words < end]
 
 
-def prove_tokens(descriptors: Sequence[Descriptor], config: EngineConfig) -> None:
+def prove_tokens(descriptors: Sequence[Descriptor], config: EngineConfig, constants: bytes = b"", address: int = 0) -> None:
     """ValueError unless everything that conflicts is ordered, and every wait has its signal, earlier in the program.
 
     descriptors: as the engine reads them, FINISH last
+    constants:   external memory from `address` on, which holds the lists of steps
     """
-    accesses, last = Accesses(config), _Last()
+    accesses, last = Accesses(config, constants, address), _Last()
     for i, (d, reach) in enumerate(zip(descriptors, _reach(descriptors), strict=True)):
         own, touched = unit_of(d), accesses.of(d)
         for access in touched:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from dfcompile.loopback.coding import code_width, word_beats
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import AccOp, Compute, Descriptor, Opcode, Target, Transfer
 
@@ -29,7 +30,7 @@ MEANS = {
     ErrorCode.TRANSFER: "the block does not fit into its memory, is empty, or its address is not aligned",
     ErrorCode.LOOP: "a loop of no steps",
     ErrorCode.TREE: "no such threshold bank, level, table or requantization",
-    ErrorCode.WEIGHT: "no such weight width or word",
+    ErrorCode.WEIGHT: "no such weight width or word, or list of steps",
     ErrorCode.RESULT: "no such operation, number of bytes or words, or lane, or results that come faster than they are written",
     ErrorCode.ACT_RANGE: "a tap or a result lies outside the activation memory",
     ErrorCode.BUS: "the external memory answered with an error",
@@ -56,7 +57,7 @@ def check(d: Descriptor, config: EngineConfig, index: int) -> None:
         raise Fault("LOOP", index)
     if d.bank >= config.tree_banks or not _can_step(d, config):
         raise Fault("TREE", index)
-    if 1 << d.width > config.weight_bits or d.weight >= config.weight_words:
+    if 1 << d.width > config.weight_bits or d.weight >= config.weight_words or (d.listed and (d.op or d.tap_h >= config.list_words)):
         raise Fault("WEIGHT", index)
     lanes = min(config.pe, config.simd)
     if (
@@ -95,8 +96,15 @@ def _can_join(d: Compute) -> bool:
 def _transfer_fits(d: Transfer, config: EngineConfig) -> bool:
     if d.opcode == Opcode.STORE and d.target != Target.ACT:
         return False
-    if d.target > Target.TREE or d.beats == 0 or d.address % config.bus_bytes:
+    if d.beats == 0 or d.address % config.bus_bytes or not _coding_fits(d, config):
         return False
-    size = (config.act_words, config.weight_words, config.tree_banks << config.tree_levels)[d.target]
-    beats = (config.word_beats, config.weight_beats, config.tree_beats)[d.target]
-    return d.beats % beats == 0 and d.inner + d.beats // beats <= size
+    size = (config.act_words, config.weight_words, config.tree_banks << config.tree_levels, config.list_words)[d.target]
+    beats, rest = word_beats(d, config)
+    return rest > 0 and rest % beats == 0 and d.inner + rest // beats <= size
+
+
+def _coding_fits(d: Transfer, config: EngineConfig) -> bool:
+    """Weights alone are loaded as numbers of levels, in few bits, whose words are whole bus words."""
+    bits = code_width(d.coded)
+    alone = d.opcode == Opcode.LOAD and d.target == Target.WEIGHT
+    return not d.coded or (alone and bits <= config.code_bits and bits * config.lanes >= config.bus_bits)

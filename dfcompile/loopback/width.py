@@ -11,11 +11,14 @@ from dfcompile.ir.graph import Graph
 from dfcompile.ir.intop import IntAdd, IntStandardize, ThresholdCode
 from dfcompile.ir.requantization import Requantization, requantize
 from dfcompile.loopback.config import LEAST_ROOT_BITS, MOST_ROOT_BITS, MOST_SCALE_BITS, EngineConfig
+from dfcompile.loopback.listing import STEP_BITS
 from dfcompile.loopback.root import inverse_root
 from dfcompile.loopback.storage import Ints
 
 SCALED_CODES = range(5, 17)
 """Bits of the codes that are worth requantizing: fewer have their thresholds in levels that a requantization takes anyway."""
+LEAST_ZEROS = 1 / 16
+"""Share of words of zeros from which on an engine gets lists of the others."""
 Scalings = dict[str, Requantization]
 
 
@@ -58,6 +61,31 @@ def weight_bits(graphs: Sequence[Graph]) -> int:
     factors = [np.array(n.op.factors) for g in graphs for n in g.nodes if isinstance(n.op, IntAdd)]
     worst = max((_bits(w) for w in (*convolutions, *factors)), default=2)
     return next((b for b in (2, 4, 8) if b >= worst), 8)
+
+
+def code_bits(graphs: Sequence[Graph]) -> int:
+    """Bits of the widest number of a level, of convolutions whose weights have few levels for their bits; 0 where there are none."""
+    found = [0]
+    for w in (g.constants[n.inputs[1]] for g in graphs for n in g.nodes if n.op.kind == "int_conv"):
+        plain = next((b for b in (2, 4) if b >= _bits(w)), 8) if not np.all(np.abs(w) == 1) else 1
+        levels = len(np.unique(w))
+        found += [b for b in (1, 2, 4) if levels <= 1 << b and b < plain][:1]
+    return max(found)
+
+
+def zero_words(graphs: Sequence[Graph], pe: int, simd: int) -> float:
+    """Share of the words of pe x simd weights of convolutions that are all zero."""
+    zeros = words = 0
+    for w in (g.constants[n.inputs[1]] for g in graphs for n in g.nodes if n.op.kind == "int_conv"):
+        rows = np.logical_or.reduceat(w != 0, np.arange(0, w.shape[0], pe), axis=0)
+        used = np.logical_or.reduceat(rows, np.arange(0, w.shape[3], simd), axis=3)
+        zeros, words = zeros + int((~used).sum()), words + used.size
+    return zeros / max(1, words)
+
+
+def list_words(zeros: float, weight_words: int, bus_bits: int) -> int:
+    """Bus words of an engine's lists where a share of the words of weights is zero: as many steps as its buffer has words, or none."""
+    return weight_words * STEP_BITS // bus_bits if zeros >= LEAST_ZEROS else 0
 
 
 def root_bits(graphs: Sequence[Graph]) -> int:

@@ -21,6 +21,7 @@ from dfcompile.loopback.config import BUS_BITS, EngineConfig
 from dfcompile.loopback.engine import run_program
 from dfcompile.loopback.search.sweep import sweep, widths
 from dfcompile.loopback.traffic import layer_traffic
+from dfcompile.loopback.width import list_words, zero_words
 from dfcompile.mode.figures import budget_of
 from dfcompile.mode.loopback import MOST_BATCH, LoopbackAccelerator
 from dfcompile.mode.roofline import Roofline, roofline
@@ -100,6 +101,8 @@ def build_loopback(
         raise CompileError(_too_narrow(widest))
     config, batch = EngineConfig(**widths([graph])), 1
     config = dataclasses.replace(config, bus_bits=max(b for b in BUS_BITS if b <= min(widest, config.bus_bits)))
+    lists = list_words(zero_words([graph], config.pe, config.simd), config.weight_words, config.bus_bits)
+    config = dataclasses.replace(config, list_words=lists)
     if options.get("folding") is not None:
         config, batch = read_engine(options["folding"])
         if config.bus_bits > widest:

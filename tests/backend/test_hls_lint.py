@@ -149,7 +149,7 @@ def test_macros_are_the_pragmas(macro: str, root: Path, golden: Callable[[str, s
     golden(f"backend/pragma_{macro.lower()}.txt", line)
 
 
-@pytest.mark.parametrize("name", ["lb_core", "loopback"])
+@pytest.mark.parametrize("name", ["lb_core", "lb_load", "loopback"])
 def test_pragmas_of_the_engine(name: str, root: Path, golden: Callable[[str, str], None]) -> None:
     """Dimensions and depths, which nothing but a synthesis would miss."""
     lines = (root / "hls" / f"dfc_{name}.hpp").read_text().splitlines()

@@ -110,7 +110,9 @@ def test_ready_reaches_nothing_in_designs(make: Callable[[], Design], tmp_path: 
 
 ENGINES = [
     EngineConfig(pe=4, simd=8, act_words=16, weight_words=8, acc_words=4, tree_levels=2),
-    EngineConfig(pe=8, simd=8, act_words=16, weight_words=8, acc_words=4, tree_levels=3, weight_bits=4, bus_bits=32),
+    EngineConfig(
+        pe=8, simd=8, act_words=16, weight_words=8, acc_words=4, tree_levels=3, weight_bits=4, list_words=8, code_bits=2, bus_bits=32
+    ),
 ]
 
 

@@ -329,9 +329,40 @@ def norms() -> Net:
     return n
 
 
+def blocks(n: Net, weights: Array, share: float, pe: int = 8, simd: int = 8) -> Array:
+    """Weights (oc, kh, kw, ic) with a share of their blocks of pe x simd zero."""
+    oc, kh, kw, ic = weights.shape
+    kept = n.rng.random((-(-oc // pe), kh, kw, -(-ic // simd))) >= share
+    return weights * np.repeat(np.repeat(kept, pe, axis=0), simd, axis=3)[:oc, ..., :ic]
+
+
+def zeros() -> Net:
+    """Words of zeros in windows with pads, of codes and weights of several bytes, in part of the passes, and all of a tile's."""
+    n = Net(15, x=((6, 5, 40), -8, 7))
+    window = Window((3, 3), (1, 2), (1, 1, 1, 1), (1, 1))
+    x = n.steps(n.node(IntConv(window, 1, -3), "x", w=blocks(n, n.rng.integers(-7, 8, (24, 3, 3, 40)), 0.6)), 4)
+    w = blocks(n, n.rng.integers(-3, 4, (40, 1, 1, 24)), 0.5)
+    w[:16] = 0
+    x = n.node(IntConv(Window(), 1, 0), x, w=w * 40)
+    w = blocks(n, n.rng.integers(-2, 3, (16, 2, 1, 40)), 0.7) * 256 + blocks(n, n.rng.integers(-100, 100, (16, 2, 1, 40)), 0.7)
+    n.node(IntConv(Window((2, 1), (1, 1), (1, 0, 0, 0)), 1, 5), x, w=w)
+    return n
+
+
+def levels() -> Net:
+    """Dense layers of few levels: two, four, eleven, with and without words of zeros, and one of too many."""
+    n = Net(16, x=((1, 1, 240), -8, 7))
+    x = "x"
+    for k, values in enumerate(([-90, 3], [-77, -5, 0, 127], [-128, -100, -3, 0, 7, 9, 90, 91, 92, 100, 127], list(range(-60, 60)))):
+        w = n.rng.choice(values, (80 if k else 240, 1, 1, n.tensors[x].channels))
+        x = n.node(IntConv(Window(), 1, 0), x, w=w if k != 2 else blocks(n, w, 0.5))
+        x = n.steps(x, 4, -8) if k < 3 else x
+    return n
+
+
 MAKERS = (
     convolutions, branches, pools, flattened, cut, transposed, positions, products, tables, wide, least_codes, requantized, partial,
-    matrices, shares, norms,
+    matrices, shares, norms, zeros, levels,
 )  # fmt: skip
 CASES: dict[str, Callable[[], Net]] = {f.__name__: f for f in MAKERS}
 

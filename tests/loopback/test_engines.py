@@ -23,7 +23,7 @@ from tests.loopback.cases import CASES, outputs, sixteen_bits, very_wide, wide_s
 from tests.loopback.resnet import resnet
 from tests.loopback.test_program import REFUSED, corrupted
 
-SQUARE = EngineConfig(pe=8, simd=8, act_words=1024, weight_words=128, acc_words=64, scale_bits=28, root_bits=66)
+SQUARE = EngineConfig(pe=8, simd=8, act_words=1024, weight_words=128, acc_words=64, scale_bits=28, root_bits=66, list_words=64, code_bits=4)
 
 needs_gxx = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
 

@@ -23,8 +23,10 @@ from tests.loopback.cases import CASES, Net, outputs, sixteen_bits, very_wide
 from tests.loopback.resnet import resnet
 
 SHAPES = {
-    "square": EngineConfig(pe=8, simd=8, act_words=1024, weight_words=128, acc_words=64, scale_bits=28, root_bits=66),
-    "tall": EngineConfig(pe=32, simd=8, act_words=2048, weight_words=64, acc_words=64, root_bits=66),
+    "square": EngineConfig(
+        pe=8, simd=8, act_words=1024, weight_words=128, acc_words=64, scale_bits=28, root_bits=66, list_words=64, code_bits=4
+    ),
+    "tall": EngineConfig(pe=32, simd=8, act_words=2048, weight_words=64, acc_words=64, root_bits=66, list_words=32, code_bits=2),
     "wide": EngineConfig(
         pe=4, simd=16, act_words=1024, weight_words=64, acc_words=64, tree_banks=4, tree_levels=5, scale_bits=32, root_bits=66
     ),
@@ -84,7 +86,8 @@ def test_large_network_is_exact() -> None:
 REFUSED: list[tuple[dict[str, int], str]] = [
     ({"kernel_h": 0}, "LOOP"), ({"levels": 15}, "TREE"), ({"lookup": 1, "levels": 8}, "TREE"), ({"lookup": 1, "levels": 0}, "TREE"),
     ({"scale": 1, "lookup": 1}, "TREE"), ({"scale": 1, "scale_shift": 60}, "TREE"),
-    ({"weight": 128}, "WEIGHT"), ({"op": 6}, "RESULT"), ({"op": AccOp.ARGMAX, "acc_load": 1}, "RESULT"),
+    ({"weight": 128}, "WEIGHT"), ({"listed": 1, "tap_h": 64}, "WEIGHT"), ({"listed": 1, "op": AccOp.MAX}, "WEIGHT"),
+    ({"op": 6}, "RESULT"), ({"op": AccOp.ARGMAX, "acc_load": 1}, "RESULT"),
     ({"op": AccOp.MAX, "acc_store": 1}, "RESULT"), ({"op": AccOp.MUL}, "RESULT"), ({"op": AccOp.ARGMAX_LAST, "passes": 1}, "RESULT"),
     ({"writes": 0}, "RESULT"), ({"planes": 4}, "RESULT"), ({"dst": 5000}, "ACT_RANGE"), ({"src": 5000}, "ACT_RANGE"),
 ]  # fmt: skip
@@ -118,7 +121,7 @@ def test_digits(planes: int, shift: int, lo: int, hi: int) -> None:
 
 @pytest.mark.parametrize(
     ("top", "config", "why"),
-    [(5000, replace(SHAPES["square"], weight_bits=4), "are wider than 4 bits"),
+    [(5000, replace(SHAPES["square"], weight_bits=4, code_bits=2), "are wider than 4 bits"),
      (2_000_000_000, SHAPES["square"], "are wider than 32 bits")],
 )  # fmt: skip
 def test_weights_too_wide(top: int, config: EngineConfig, why: str) -> None:

@@ -47,6 +47,7 @@ def rows(engine: Engine) -> Rows:
     """Every memory as rows of bytes, one row a word."""
     config = engine.config
     found = {"act": engine.act.view(np.uint8), "weight": engine.weights.reshape(config.weight_words, -1)}
+    found["list"] = engine.lists.memory.view(np.uint8).reshape(config.list_words, config.bus_bytes)
     return found | {"tree": engine.tree.view(np.uint8).reshape(len(engine.tree), -1), EXTERNAL: engine.memory.reshape(-1, config.bus_bytes)}
 
 
@@ -63,7 +64,14 @@ def after(program: Program, d: Descriptor, before: Rows, acc: NDArray[np.int64])
     return engine
 
 
-RUNS = (("convolutions", "square"), ("convolutions", "wide"), ("pools", "tall"), ("products", "square"))
+RUNS = (
+    ("convolutions", "square"),
+    ("convolutions", "wide"),
+    ("pools", "tall"),
+    ("products", "square"),
+    ("zeros", "square"),
+    ("levels", "square"),
+)
 
 
 @pytest.mark.parametrize(("case", "shape"), RUNS)
@@ -73,10 +81,11 @@ def test_accesses_are_those_of_the_engine(case: str, shape: str) -> None:
     config, random = program.config, np.random.default_rng(1)
     engine = Engine(config, program.image({p.name: random.integers(0, 2, (1, *_shape(p))) for p in program.inputs}))
     state, acc = {n: m.copy() for n, m in rows(engine).items()}, engine.acc.copy()
+    accesses = Accesses(config, program.constants, program.constants_address)
     for d in descriptors(program)[:60]:
         if d.opcode == Opcode.FINISH:
             break
-        touched = Accesses(config).of(d)
+        touched = accesses.of(d)
         noise = {n: random.integers(0, 256, m.shape).astype(np.uint8) for n, m in state.items()}
         for access in touched:
             if not access.writes:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import AccOp
-from dfcompile.loopback.layer import Layer, Operand
+from dfcompile.loopback.layer import Layer, Operand, Stored
 from dfcompile.loopback.lowered import Lowered
 from dfcompile.loopback.storage import Ints
-from dfcompile.loopback.tile import passes_of, tile_outs, word_range
+from dfcompile.loopback.tile import digit_of, passes_of, tile_outs, word_range
 
 _MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9)
 
@@ -46,7 +46,8 @@ def work(low: Lowered, config: EngineConfig) -> Work:
         for _, outs in tile_outs(low.storage[layer.dst].slots, layer, config):
             spans = [word_range(o, low.storage[o.tensor].slots, outs, config.simd) for o in layer.operands]
             words = [max(n, b - a) for n, (a, b) in zip(words, spans, strict=True)]
-            steps += layer.size[0] * layer.size[1] * sweeps * layer.window.kernel[0] * layer.window.kernel[1] * max(b - a for a, b in spans)
+            every = sweeps * layer.window.kernel[0] * layer.window.kernel[1] * max(b - a for a, b in spans)
+            steps += layer.size[0] * layer.size[1] * (_used(layer, low, outs, config) if _lists(layer, config) else every)
         for operand, count in zip(layer.operands, words, strict=True):
             storage = low.storage[operand.tensor]
             if storage.buffer in inputs and layer.op == AccOp.ADD:
@@ -55,8 +56,23 @@ def work(low: Lowered, config: EngineConfig) -> Work:
     written: dict[str, int] = {}
     for s in (low.storage[t] for t in low.outputs):
         written[s.buffer] = max(written.get(s.buffer, 0), s.height * s.width * s.planes * s.words(config.simd))
-    loads = sum(read.values()) * config.simd + constant_bytes([o for layer in low.layers for o in layer.operands])
+    loads = sum(read.values()) * config.simd + constant_bytes([o for layer in low.layers for o in layer.operands], config.code_bits > 0)
     return Work(steps, sum(layer.macs for layer in low.layers), loads, sum(written.values()) * config.simd)
+
+
+def _lists(layer: Layer, config: EngineConfig) -> bool:
+    """Whether tiles of a layer may walk less than their loops."""
+    return config.list_words > 0 and layer.op == AccOp.ADD and not isinstance(layer.operands[0].kernel, Stored)
+
+
+def _used(layer: Layer, low: Lowered, outs: Ints, config: EngineConfig) -> int:
+    """Words of a tile with a weight other than 0."""
+    found = 0
+    for p in passes_of(layer, low.storage):
+        kernel, slots = layer.operands[p.operand].kernel, low.storage[layer.operands[p.operand].tensor].slots
+        block = digit_of(kernel.block(outs, slots), p.digit)
+        found += int(np.count_nonzero(block.reshape(*block.shape[:3], -1, config.simd).any(axis=(0, 4))))
+    return max(1, found)
 
 
 def _pixels(layer: Layer, height: int, width: int) -> int:
@@ -69,11 +85,12 @@ def _pixels(layer: Layer, height: int, width: int) -> int:
     return found
 
 
-def constant_bytes(operands: list[Operand]) -> int:
+def constant_bytes(operands: list[Operand], coded: bool = False) -> int:
     """Bytes of the weights of dense operands that are loaded at least once, each kind of output channel once.
 
     Channels are told apart by how often they have each magnitude, so that no two tiles of equal bits count twice. A channel counts
-    the bits that its own weights need, of those that are not 0; channels of a single magnitude do not count.
+    the bits that its own weights need, of those that are not 0; channels of a single magnitude do not count. coded: weights may be
+    loaded as numbers of levels: no more bits than these need.
     """
     kinds: dict[int, int] = {}
     for w in (o.kernel.weights for o in operands if o.kernel.groups < len(o.kernel.weights)):
@@ -84,9 +101,17 @@ def constant_bytes(operands: list[Operand]) -> int:
             mixed = (size * np.uint64(_MIX[0])) ^ ((size * np.uint64(_MIX[1])) >> np.uint64(29))
             key = np.where(size > 0, mixed * mixed, np.uint64(0)).sum(axis=1, dtype=np.uint64)
         bits = np.where(most < 256, _bits(most), 1)  # wider weights are stored in digits, of which some may be narrow
+        if coded:
+            bits = np.minimum(bits, np.floor(np.log2(np.maximum(_levels(w), 2))).astype(np.int64))
         for k, n in zip(key[~single].tolist(), (count * bits)[~single].tolist(), strict=True):
             kinds[k] = min(kinds.get(k, n), n)
     return sum(kinds.values()) // 8
+
+
+def _levels(weights: Ints) -> Ints:
+    """How many numbers each channel has."""
+    rows = np.sort(weights.reshape(len(weights), -1), axis=1)
+    return np.asarray(1 + (np.diff(rows, axis=1) != 0).sum(axis=1))
 
 
 def _bits(most: NDArray[np.uint64]) -> Ints:

@@ -19,7 +19,7 @@ from dfcompile.loopback.lower import lower
 from dfcompile.loopback.predict import predict
 from dfcompile.loopback.search.bound import Work, work
 from dfcompile.loopback.traffic import layer_traffic
-from dfcompile.loopback.width import root_bits, scale_bits, weight_bits
+from dfcompile.loopback.width import code_bits, list_words, root_bits, scale_bits, weight_bits, zero_words
 from dfcompile.tasks.pool import Pool, inline
 from dfcompile.tasks.task import Task, gather
 
@@ -90,6 +90,7 @@ def widths(graphs: Sequence[Graph]) -> dict[str, int]:
     """
     scale = scale_bits(graphs)
     found = {"weight_bits": weight_bits(graphs), "scale_bits": scale, "root_bits": root_bits(graphs), "acc_bits": 64 if scale > 32 else 32}
+    found["code_bits"] = code_bits(graphs)
     refused = [g for g in graphs if lower(g, EngineConfig(**found)).problems]
     if any(lower(g, EngineConfig(**found | {"acc_bits": 64})).problems != lower(g, EngineConfig(**found)).problems for g in refused):
         found["acc_bits"] = 64
@@ -99,17 +100,20 @@ def widths(graphs: Sequence[Graph]) -> dict[str, int]:
     return found | {"tree_levels": levels[sizes.index(sizes[-1])]}
 
 
-def candidates(board: Board, clock: float, needed: Mapping[str, int]) -> Iterator[EngineConfig]:
+def candidates(board: Board, clock: float, needed: Mapping[str, int], graphs: Sequence[Graph] = ()) -> Iterator[EngineConfig]:
     """Engines within what a design may fill of the board: every shape and weight buffer, each with the largest activation memory left.
 
     needed: what `widths` gives
+    graphs: networks that run on it, see `list_words`
     """
     wanted, acc, bits = bus_bits(board, clock), needed["acc_bits"], needed["weight_bits"]
     for pe in SIDES:
         for simd in SIDES:
             bus = max([b for b in BUS_BITS if b <= min(max(wanted, acc), 8 * simd, acc * pe, pe * simd * bits)] or [32])
+            zeros = zero_words(graphs, pe, simd)
             for words in WEIGHT_WORDS:
                 sizes = dict(needed) | {"pe": pe, "simd": simd, "weight_words": words, "bus_bits": bus}
+                sizes["list_words"] = list_words(zeros, words, bus)
                 trial = [_config(sizes | {"act_words": act}) for act in ACT_WORDS]
                 fitting = [c for c in trial if c is not None and fits(c, board.family, board.usable)]
                 if fitting:
@@ -217,7 +221,7 @@ def sweep(
     pool: where engines are replayed, as many at a time as it takes; what is found is the same with any
     """
     looks = _Looks(graphs, board)
-    engines = list(candidates(board, clock, widths(graphs)))
+    engines = list(candidates(board, clock, widths(graphs), graphs))
     open_ = [p for c in engines if (p := looks.point(c)) is not None]
     open_.sort(key=lambda p: (p.bound, -p.config.act_words * p.config.simd, p.config.weight_words, p.lut))
     best: Point | None = None
@@ -264,7 +268,7 @@ def nearest(graphs: Sequence[Graph], board: Board, clock: float, shapes: int = 3
     """A quick look without replay: the point with the least bound among the largest array shapes. CompileError when none fits."""
     looks = _Looks(graphs, board)
     found: list[Point] = []
-    engines = sorted(candidates(board, clock, widths(graphs)), key=lambda c: (-c.lanes, c.pe, -c.act_words))
+    engines = sorted(candidates(board, clock, widths(graphs), graphs), key=lambda c: (-c.lanes, c.pe, -c.act_words))
     looked = [c for c in engines if (c.pe, c.simd) in list(dict.fromkeys((c.pe, c.simd) for c in engines))[:shapes]]
     for c in looked:
         point = looks.point(c)
