@@ -16,7 +16,7 @@ from dfcompile.device.feed import engine_cycles, fed_cycles
 from dfcompile.errors import CompileError, Problem, SettingError
 from dfcompile.folding.fold import Folded, front
 from dfcompile.folding.option import silent
-from dfcompile.front import FRONT, IMPORT, INTEGER, Job
+from dfcompile.front import FRONT, Job, repeated
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.work import macs
 from dfcompile.loopback.search.survey import buffer_sizes, replay_shapes
@@ -108,7 +108,7 @@ def _dataflow(search: _Search) -> dict[str, Any]:
         foldings.append(found.choices)
         search.progress(f"explore: {len(rows)} designs")
     result = {"mode": "dataflow", "board": search.board.name, "clock_mhz": search.options.mhz, "points": rows, "foldings": foldings}
-    engine = _beside(search, lowered.integer.graph)
+    engine = _beside(search, (repeated(search.job(model), model) if lowered.integer.streamlined.loops else lowered.integer).graph)
     result["loopback"] = engine
     if search.out:
         title = f"{model.stem} on {search.board.name} at {search.options.mhz:g} MHz"
@@ -128,7 +128,7 @@ def _beside(search: _Search, graph: Graph) -> dict[str, Any] | None:
 
 
 def _loopback(search: _Search) -> dict[str, Any]:
-    graphs = [(IMPORT >> INTEGER)(search.job(m), m).graph for m in search.models]
+    graphs = [repeated(search.job(m), m).graph for m in search.models]
     return explore_loopback(graphs, search.board, search.options.mhz, search.out, search.progress, search.pool)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -16,6 +16,7 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.frontend.importer import ImportResult, import_model
 from dfcompile.frontend.part import Part
 from dfcompile.ir.graph import Graph
+from dfcompile.ir.state import NotRolledError, State
 from dfcompile.ir.types import IntType
 from dfcompile.ir.work import DEFAULT_LANES, macs
 from dfcompile.loopback.program import Program
@@ -25,6 +26,7 @@ from dfcompile.streamline.decline import Declined
 from dfcompile.streamline.encode import find_problems
 from dfcompile.streamline.encoder import InputType
 from dfcompile.streamline.pipeline import Streamlined, streamline
+from dfcompile.streamline.roll import retyped, rolled, state_types
 from dfcompile.text import one_line
 
 Progress = Callable[[str], None]
@@ -38,6 +40,7 @@ class Job:
     """One build: what is asked for, and who is told of it.
 
     dumps:   folder for the graph after each pass, where --dump-ir asks for it; shown: its name for messages
+    rolled:  whether bodies of loops are hardware once, where they can be
     seconds: stage -> how long it took; declined: what passes left as it was, and why
     """
 
@@ -46,6 +49,7 @@ class Job:
     progress: Progress = field(default=lambda text: None)
     dumps: Path | None = None
     shown: str = ""
+    rolled: bool = True
     seconds: dict[str, float] = field(default_factory=dict)
     declined: list[Declined] = field(default_factory=list)
 
@@ -84,11 +88,16 @@ def stage(name: str, step: Callable[[Job, A], B]) -> Stages[A, B]:
 
 @dataclass(frozen=True, eq=False)
 class Imported:
-    """The model graph, what its inputs carry, and what is compiled of the model where that is not all."""
+    """The model graph, what its inputs carry, and what is compiled of the model where that is not all.
+
+    states: of loops whose body is in the graph once; unrolled: the same model without such
+    """
 
     model: Graph
     input_types: dict[str, InputType]
     part: Part | None
+    states: tuple[State, ...] = ()
+    unrolled: Callable[[], Imported] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +122,25 @@ class Lowered:
 
 
 def _import(job: Job, path: Path) -> Imported:
-    return take_model(job, import_model(path, job.options.from_, job.options.to))
+    return _unrollable(job, path, _read(job, path))
+
+
+def _read(job: Job, path: Path) -> ImportResult:
+    """The model, with the bodies of loops once where that is possible in the wanted mode."""
+    part = job.options.from_, job.options.to
+    try:
+        found = import_model(path, *part, rolled=job.rolled and job.options.mode != "loopback")
+    except NotRolledError as e:
+        job.declined.append(Declined("roll", "", (e.node,), str(e)))
+        return import_model(path, *part)
+    job.declined.extend(Declined("roll", "", (node,), why) for node, why in found.unrolled.items())
+    return found
+
+
+def _unrollable(job: Job, path: Path, found: ImportResult) -> Imported:
+    """What was imported, and how to do it without loops."""
+    made, part = take_model(job, found), (job.options.from_, job.options.to)
+    return replace(made, unrolled=lambda: take_model(job, import_model(path, *part))) if found.states else made
 
 
 def take_model(job: Job, found: ImportResult) -> Imported:
@@ -124,7 +151,9 @@ def take_model(job: Job, found: ImportResult) -> Imported:
         raise CompileError((*found.problems, *(() if whole else _later_problems(found.graph, given))))
     model = found.graph.replace(name=one_line(job.path.stem))
     job.dump("import", model)
-    return Imported(model, parse_input_types(given, model), found.part)
+    inner = {x.input for x in found.states}
+    types = parse_input_types(given, model.replace(inputs=tuple(t for t in model.inputs if t not in inner)))
+    return Imported(model, types, found.part, found.states)
 
 
 def _later_problems(model: Graph | None, input_type: tuple[str, ...]) -> tuple[Problem, ...]:
@@ -138,10 +167,35 @@ def _later_problems(model: Graph | None, input_type: tuple[str, ...]) -> tuple[P
 
 
 def _streamline(job: Job, imported: Imported) -> Integer:
+    if imported.unrolled:
+        try:
+            made = _rolled(job, imported)
+        except (NotRolledError, CompileError) as e:  # of an error the unrolled model tells as well
+            job.declined.extend(Declined("roll", "", (x.node,), str(e)) for x in imported.states[:1])
+            imported = imported.unrolled()
+        else:
+            return Integer(imported.model.replace(constants={}), imported.part, made)
     made = streamline(imported.model, imported.input_types, job.options.argmax, job.dump, job.declined, job.progress)
     return Integer(imported.model.replace(constants={}), imported.part, made)
 
 
+def _rolled(job: Job, imported: Imported) -> Streamlined:
+    """The integer graph with the steps of loops along the pixels. NotRolledError where that cannot be."""
+    types = state_types(imported.states)
+    for _ in range(_RETYPED):
+        given = imported.input_types | types
+        made = streamline(imported.model, given, job.options.argmax, progress=job.progress)
+        again = retyped(made, imported.states)
+        if not again:
+            job.declined.extend(made.declined)
+            found = rolled(made, imported.states)
+            job.dump("roll", found.graph)
+            return found
+        types |= again
+    raise NotRolledError("its state has other codes behind each step than before it")
+
+
+_RETYPED = 4  # times that a state's codes are looked for
 BOARD_LANES = 4096
 """Multiplications a cycle, about, of a design that is as fast as a board holds."""
 
@@ -167,6 +221,11 @@ INTEGER = stage("streamline", _streamline)
 UNITS = stage("lower", _lower)
 PROGRAM = stage("program", _program)
 FRONT = IMPORT >> INTEGER >> UNITS
+
+
+def repeated(job: Job, path: Path) -> Integer:
+    """The integer graph of a model whose loops are repeated step after step, as the loopback engine runs them."""
+    return (IMPORT >> INTEGER)(replace(job, rolled=False), path)
 
 
 def front(mode: str) -> Stages[Imported, Lowered] | Stages[Imported, Program]:
@@ -211,18 +270,19 @@ def explain(path: Path, options: Options) -> Explanation:
     integer: Integer | None = None
     lowered: Lowered | None = None
     try:
-        found = import_model(path, options.from_, options.to)
+        found = _read(job, path)
     except CompileError as e:
         return Explanation((), e.problems)
     try:
-        imported = take_model(job, found)
+        imported = _unrollable(job, path, found)
         integer = INTEGER(job, imported)
         lowered = UNITS(job, integer)
     except CompileError as e:
         problems = e.problems
     encoded = integer.streamlined.fates if integer else {}
     by_source: dict[str, list[str]] = {}
-    for node in imported.model.nodes if imported else ():
+    model = integer.model if integer else imported.model if imported else None
+    for node in model.nodes if model else ():
         for s in node.source:
             by_source.setdefault(s, []).append(node.name)
     in_units: dict[str, list[str]] = {}

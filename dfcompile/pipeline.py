@@ -1,4 +1,4 @@
-"""The compiler, as one list: read `DATAFLOW` aloud; its first stages are in `front.py`.
+"""The compiler, as one list: read `DESIGN` aloud; its first stages are in `front.py`.
 
 model file -> model graph -> integer graph -> unit graph -> folded units -> design -> accelerator
 """
@@ -21,7 +21,7 @@ from dfcompile.device.cost import Vector, budget, vector
 from dfcompile.errors import CompileError, Problem
 from dfcompile.folding.fold import Choice, Folded, cheapest, fastest, load_folding, read_folding
 from dfcompile.folding.proportion import check_memories
-from dfcompile.front import FRONT, IMPORT, INTEGER, UNITS, Imported, Integer, Job, Lowered, Progress, stage
+from dfcompile.front import FRONT, IMPORT, INTEGER, UNITS, Imported, Integer, Job, Lowered, Progress, repeated, stage
 from dfcompile.ir.graph import Graph
 from dfcompile.mode.accelerator import Accelerator
 from dfcompile.mode.choice import FITTING, best_dataflow, compare, dataflow_side, estimate_loopback, over_budget
@@ -98,13 +98,18 @@ def _optimum(job: Job, units: Graph, reserved: Vector | None = None) -> Folded:
 
 
 def _connect(job: Job, folded: FoldedUnits) -> Connected:
-    return Connected(folded, connect(folded.units, job.options.port_bits))
+    return Connected(folded, _joined(job, folded.lowered, folded.units))
+
+
+def _joined(job: Job, lowered: Lowered, units: Graph) -> Design:
+    return connect(units, job.options.port_bits, lowered.integer.streamlined.loops)
 
 
 def _size_fifos(job: Job, connected: Connected) -> Sized:
     """FIFOs are known only behind the folding: where they no longer fit the board, the units fold again to leave them room."""
     lowered, optimum, board = connected.folded.lowered, connected.folded.optimum, job.options.target
     design, sizing = size_fifos(connected.design, job.progress)
+    optimum, design, sizing = _hurried(job, lowered, Sized(lowered.integer, optimum, design, sizing))
     for _ in range(_REFOLDS):
         if not (board and optimum):
             break
@@ -112,10 +117,25 @@ def _size_fifos(job: Job, connected: Connected) -> Sized:
         if optimum.solution.fits(budget(board, fifos)):
             break
         optimum = _optimum(job, lowered.units, fifos)
-        design, sizing = size_fifos(connect(apply_folding(lowered.units, optimum.choices), job.options.port_bits), job.progress)
+        design, sizing = size_fifos(_joined(job, lowered, apply_folding(lowered.units, optimum.choices)), job.progress)
     design = size_streams(design, sizing.interval, job.progress)
     job.dump("design", design.graph)
     return Sized(lowered.integer, optimum, design, sizing)
+
+
+def _hurried(job: Job, lowered: Lowered, sized: Sized) -> tuple[Folded | None, Design, FifoSizing]:
+    """Units of a loop wait for each other in each step, so that a frame takes longer than any of them: then all are asked for less time,
+    until the design keeps the wanted interval or they have no faster folding."""
+    optimum, design, sizing = sized.optimum, sized.design, sized.sizing
+    wanted = asked = job.options.wanted_interval or 0
+    while optimum and wanted and lowered.integer.streamlined.loops and sizing.interval > wanted:
+        asked = min(asked * wanted // math.ceil(sizing.interval), optimum.interval - 1)
+        try:
+            optimum = cheapest(lowered.units, asked, board=job.options.target, progress=job.progress, port_bits=job.options.port_bits)
+        except CompileError:
+            break
+        design, sizing = size_fifos(_joined(job, lowered, apply_folding(lowered.units, optimum.choices)), job.progress)
+    return optimum, design, sizing
 
 
 def _check(job: Job, sized: Sized) -> Sized:
@@ -174,14 +194,31 @@ DESIGN = (
     >> stage("check", _check)
     >> stage("finish", _finish)
 )
-DATAFLOW = FRONT >> DESIGN
 FOLDED = INTEGER >> UNITS >> stage("fold", _fold)
 LOOPBACK = IMPORT >> INTEGER >> stage("program", _program)
 
 
+def _dataflow(job: Job, path: Path) -> DataflowAccelerator:
+    integer = (IMPORT >> INTEGER)(job, path)
+    return _designed(job, path, integer, UNITS(job, integer))
+
+
+def _designed(job: Job, path: Path, integer: Integer, lowered: Lowered) -> DataflowAccelerator:
+    """The design; where the steps of its loops are too slow for the wanted rate, with hardware for each step."""
+    try:
+        return DESIGN(job, lowered)
+    except CompileError:
+        if not integer.streamlined.loops or not job.options.wanted_interval or job.options.folding is not None:
+            raise
+    return DESIGN(job, UNITS(job, repeated(job, path)))
+
+
 @dataclass(eq=False)
 class _Sides:
-    """What is known of both modes where they are compared; misfit: why dataflow does not fit the board at the wanted rate."""
+    """What is known of both modes where they are compared; misfit: why dataflow does not fit the board at the wanted rate.
+
+    integer: as the loopback engine runs it, which repeats the bodies of loops
+    """
 
     integer: Integer
     lowered: Lowered | None = None
@@ -193,11 +230,14 @@ def _auto(job: Job, path: Path) -> Accelerator:
     """Compares both modes on a board; without one, or with a folding for the units, there is nothing to compare."""
     board = job.options.target
     if not board or job.options.folding is not None:
-        return DATAFLOW(job, path)
-    sides = _Sides((IMPORT >> INTEGER)(job, path))
+        return _dataflow(job, path)
+    integer = (IMPORT >> INTEGER)(job, path)
+    sides = _Sides(integer)
+    if integer.streamlined.loops:
+        sides.integer = repeated(job, path)
     try:
-        sides.lowered = UNITS(job, sides.integer)
-        sides.made = DESIGN(job, sides.lowered)
+        sides.lowered = UNITS(job, integer)
+        sides.made = _designed(job, path, integer, sides.lowered)
         over = over_budget(sides.made, board)
         if over:
             help_ = "ask for a lower frame rate, or take a larger board"
@@ -288,13 +328,13 @@ def _within(job: Job, path: Path, made: LoopbackAccelerator, limit: float) -> Ac
     if config == made.config:
         return made
     given = replace(job, options=replace(job.options, folding={"engine": asdict(config)}))
-    found = _make_loopback(given, (IMPORT >> INTEGER)(job, path))
+    found = _make_loopback(given, repeated(job, path))
     if wanted and found.timing.interval_cycles > wanted:
         raise CompileError(too_slow(found, wanted, board, f" within {limit:g} W"))
     return found
 
 
-MODES: dict[str, Callable[[Job, Path], Accelerator]] = {"auto": _auto, "dataflow": DATAFLOW, "loopback": LOOPBACK}
+MODES: dict[str, Callable[[Job, Path], Accelerator]] = {"auto": _auto, "dataflow": _dataflow, "loopback": LOOPBACK}
 
 
 def fit(job: Job, imported: Imported) -> None:
@@ -308,7 +348,7 @@ def fit(job: Job, imported: Imported) -> None:
     except CompileError:
         if mode != "auto":
             raise
-        made(job, imported)
+        made(job, imported.unrolled() if imported.unrolled else imported)
 
 
 def compile_model(model: Path, options: Options, dump_ir: str | Path | None = None, progress: Progress | None = None) -> Accelerator:

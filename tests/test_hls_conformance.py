@@ -24,6 +24,7 @@ from tests.examples import simulated
 from tests.shared import needs_models
 from tests.test_corpus import MODELS_BY_NAME, built, compiled
 from tests.three_way import one_unit
+from tests.units import test_delay
 from tests.units.test_add import adds
 from tests.units.test_argmax import argmaxes
 from tests.units.test_lookup import lookups
@@ -49,6 +50,7 @@ KINDS: dict[str, st.SearchStrategy[Unit]] = {
     "repack": repacks(), "sliding_window": windows(), "threshold": thresholds(), "upsample": upsamples(), "vvtu": vvtus(),
     "concat": st.builds(lambda n: Concat(((2, 3, 4), (2, 3, 6)), INT4, n), st.sampled_from([1, 2])),
     "split": st.builds(lambda n: Split((2, 3, 10), (4, 6), INT4, n), st.sampled_from([1, 2])),
+    "delay": st.sampled_from(list(test_delay.UNITS.values())),
     "fork": st.builds(lambda n: Fork((2, 3, 4), INT4, n), st.sampled_from([1, 2, 4])),
     "fifo": st.builds(lambda n: Fifo((3, 5, 40), INT4, n, 3), st.sampled_from([1, 40])),
     "width_converter": st.builds(

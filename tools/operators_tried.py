@@ -20,7 +20,7 @@ import numpy as np
 
 from dfcompile.dataflow.lower import lower
 from dfcompile.errors import CompileError
-from dfcompile.front import IMPORT, INTEGER, Job
+from dfcompile.front import Job, repeated
 from dfcompile.frontend.call import CONVERTERS
 from dfcompile.frontend.onnx_file import read_model
 from dfcompile.loopback.compile import compile_program
@@ -75,7 +75,7 @@ def streamlined(model: Path, case: dict[str, Any]) -> Streamlined | None:
     types = case.get("input_type") or (declared(case) if case.get("input_scale") else ())
     for given in dict.fromkeys(((), (types,) if isinstance(types, str) else tuple(types))):
         with suppress(CompileError):
-            return (IMPORT >> INTEGER)(Job(model, Options.of(input_type=given)), model).streamlined
+            return repeated(Job(model, Options.of(input_type=given)), model).streamlined
     return None
 
 

@@ -6,13 +6,15 @@ stands between.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dfcompile.dataflow.design import Design
 from dfcompile.ir.graph import Graph, Node, Tensor
+from dfcompile.ir.state import Loop
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Layout, Stream, Unit, unit_of
+from dfcompile.units.delay import Delay
 from dfcompile.units.fork import Fork
 from dfcompile.units.repack import Repack
 from dfcompile.units.width_converter import WidthConverter
@@ -62,10 +64,12 @@ class _Connection:
         self.nodes: list[Node] = []
         self.tensors: dict[str, Tensor] = {}
         self.ends: dict[str, list[tuple[str, Stream]]] = {}  # original tensor -> unused (stream, type)
+        self.given: dict[str, Stream] = {}  # original tensor -> its type where it comes from
         self.readers = {t: len(c) + graph.outputs.count(t) for t, c in graph.consumers().items()}
 
     def offer(self, tensor: str, stream: Stream, source: tuple[str, ...]) -> None:
         """Make as many ends of a stream as it has readers."""
+        self.given[tensor] = stream
         ends = [tensor]
         for i in range(self.readers.get(tensor, 0) - 1):
             copies = (f"{tensor}/{i}a", f"{tensor}/{i}b")
@@ -97,15 +101,22 @@ class _Connection:
         for t, s in zip(node.outputs, unit.outputs, strict=True):
             self.offer(t, s, node.source)
 
+    def close(self, loop: Loop, end: str) -> None:
+        """Put a delay between what a state is at the end of a step and at the beginning of the next."""
+        stream = self.given[loop.input]
+        delay = Delay(stream.shape, stream.dtype, loop.first, stream.lanes, stream.run)
+        self._add(f"delay_{_plain(loop.input)}", delay, (self.take(end, stream),), (loop.input,), ())
+
 
 def _plain(name: str) -> str:
     return "".join(c if c.isalnum() else "_" for c in name)
 
 
-def connect(graph: Graph, port_bits: int = 0) -> Design:
+def connect(graph: Graph, port_bits: int = 0, loops: Sequence[Loop] = ()) -> Design:
     """The design of a folded unit graph; its inputs have the lanes of their first reader, or as many as make no more beats.
 
     port_bits: most bits of a port's beats; 0: any
+    loops: inputs and outputs (the last ones) of the graph that are states: a delay joins the two ends of each
     """
     state = _Connection(graph, port_bits)
     readers = graph.consumers()
@@ -117,10 +128,14 @@ def connect(graph: Graph, port_bits: int = 0) -> Design:
         if first is not None:
             layout = unit_of(first).inputs[first.inputs.index(name)].layout
         state.tensors[name] = t
-        state.offer(name, Stream((h, w, c), t.codes, *layout).outside(port_bits), ())
+        inner = any(x.input == name for x in loops)
+        state.offer(name, Stream((h, w, c), t.codes, *layout).outside(0 if inner else port_bits), ())
     for node in graph.nodes:
         state.visit(node)
-    outputs = tuple(state.take(t, None) for t in graph.outputs)
-    design = Design(Graph(graph.name, tuple(state.nodes), state.tensors, {}, graph.inputs, outputs).sorted())
+    outputs = tuple(state.take(t, None) for t in graph.outputs[: len(graph.outputs) - len(loops)])
+    for loop, end in zip(loops, graph.outputs[len(outputs) :], strict=True):
+        state.close(loop, end)
+    inputs = tuple(t for t in graph.inputs if not any(x.input == t for x in loops))
+    design = Design(Graph(graph.name, tuple(state.nodes), state.tensors, {}, inputs, outputs).sorted())
     design.check()
     return design

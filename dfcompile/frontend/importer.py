@@ -17,13 +17,14 @@ from dfcompile.frontend.onnx_file import read_model
 from dfcompile.frontend.order import ordered, taken_branch
 from dfcompile.frontend.part import Part, cut_out
 from dfcompile.frontend.ports import too_many_ports
+from dfcompile.frontend.roll import Loops
 from dfcompile.frontend.unroll import is_repeated, unroll
-from dfcompile.frontend.value import Act, Const, Refusal, Unknown, Value, Weight
+from dfcompile.frontend.value import Act, Const, Refusal, Unknown, Value, Weight, integer_type, stored_constant
 from dfcompile.ir import Graph, Tensor
 from dfcompile.ir.modelop import Bipolar, Dequantize, MultiThreshold, Quantize, Unsupported
 from dfcompile.ir.modelop_base import TooLargeError, shown_shape, sized
 from dfcompile.ir.modelop_linear import multiplications
-from dfcompile.ir.types import IntType
+from dfcompile.ir.state import State
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class ImportResult:
     opsets:   domain to version, as declared
     elements: ONNX element type of each model input and output
     part:     what was read and what is left to the host, where that is not all
+    states:   of loops whose body is in the graph once; unrolled: why others are not
     """
 
     graph: Graph | None
@@ -44,6 +46,8 @@ class ImportResult:
     opsets: dict[str, int] = field(default_factory=dict)
     elements: dict[str, str] = field(default_factory=dict)
     part: Part | None = None
+    states: tuple[State, ...] = ()
+    unrolled: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,10 +86,11 @@ def import_part(whole: Survey, start: tuple[str, ...], end: tuple[str, ...]) -> 
     return replace(found, fates=fates, part=part)
 
 
-def import_model(path: str | Path, start: tuple[str, ...] = (), end: tuple[str, ...] = ()) -> ImportResult:
+def import_model(path: str | Path, start: tuple[str, ...] = (), end: tuple[str, ...] = (), rolled: bool = False) -> ImportResult:
     """Read an ONNX file (QONNX, QCDQ, FINN's dialect, QLinear operators) as a graph of model operators.
 
     start, end: tensors of the file between which the part lies that is read; none for the model's inputs and outputs
+    rolled: take the body of a loop once where it can be; the graph then has the states among its inputs and outputs
     Never raises for what a file holds: whatever is wrong comes back as problems, all at once.
     """
     try:
@@ -94,12 +99,12 @@ def import_model(path: str | Path, start: tuple[str, ...] = (), end: tuple[str, 
         model, problems = read_model(Path(path))
     except CompileError as e:
         return ImportResult(None, e.problems)
-    return _Importer(model, problems).run()
+    return _Importer(model, problems, rolled).run()
 
 
 class _Importer:
-    def __init__(self, model: OnnxModel, problems: list[Problem]) -> None:
-        self.model = model
+    def __init__(self, model: OnnxModel, problems: list[Problem], rolled: bool = False) -> None:
+        self.model, self.loops = model, Loops(rolled)
         self.problems = problems
         self.env: dict[str, Value | Unknown] = {}
         self.fates: dict[str, str] = {}
@@ -132,7 +137,8 @@ class _Importer:
             made = [(node, self.renamed.get(v.name, v.name), v) for node, v in self.made]
             self.fates = {**find_fates(self.model.nodes, made, graph), **self.fates}
         elements = {v.name: v.elem for v in (*self.model.inputs, *self.model.outputs)}
-        return ImportResult(graph, tuple(self.problems), self.fates, dict(self.model.opsets), elements)
+        opsets, loops = dict(self.model.opsets), self.loops
+        return ImportResult(graph, tuple(self.problems), self.fates, opsets, elements, states=tuple(loops.states), unrolled=loops.left)
 
     def problem(self, code: str, what: str, where: str = "", why: str = "", help: str = "") -> None:
         self.problems.append(Problem(code, what, where, why, help))
@@ -192,12 +198,12 @@ class _Importer:
         except ValueError as e:
             self.problem("too-large", "an input is too large", where, str(e))
             return Unknown()
-        self.builder.tensors[v.name] = Tensor(shape, _integer_type(v.elem))
+        self.builder.tensors[v.name] = Tensor(shape, integer_type(v.elem))
         return Act(v.name, shape, v.elem, unbatched=alone)
 
     def _read_constants(self) -> None:
         for name, s in self.model.initializers.items():
-            self.env[name] = _constant(name, s)
+            self.env[name] = stored_constant(name, s)
         self.env.update((name, Unknown()) for name in self.model.broken)
 
     # nodes
@@ -237,7 +243,7 @@ class _Importer:
 
     def _take(self, node: OnnxNode, branch: Subgraph) -> None:
         """Convert what is in the branch of an If in place of it."""
-        self.env.update((name, _constant(name, s)) for name, s in branch.initializers.items())
+        self.env.update((name, stored_constant(name, s)) for name, s in branch.initializers.items())
         for inner in ordered(branch.nodes, self.env, self.problem):
             self._convert(inner if inner.name else replace(inner, name=f"{node.label}/{inner.label}"))
         made = [self.env.get(t) for t in branch.outputs]
@@ -247,12 +253,18 @@ class _Importer:
         """Convert the iterations of a Scan or Loop, or the time steps of a cell, in place of it."""
 
         def take(constants: Mapping[str, Stored | Const], nodes: list[OnnxNode]) -> None:
-            self.env.update((name, c if isinstance(c, Const) else _constant(name, c)) for name, c in constants.items())
+            self.env.update((name, c if isinstance(c, Const) else stored_constant(name, c)) for name, c in constants.items())
             for inner in ordered(nodes, self.env, self.problem):
                 self._convert(inner)
 
         try:
-            unroll(node, self.env, self.model.opset, take)
+            made = self.loops.roll(node, self.env, self.builder, self.model.opset, take)
+            if made is None:
+                unroll(node, self.env, self.model.opset, take)
+            else:
+                self._bind(node, made)
+            how = "its steps one after the other" if made is None else "one step of hardware for all of them"
+            self.fates[node.label] = f"{node.op_type}: {how}"
         except Refusal as e:
             self._refused(node, Problem(e.code, e.what, node.where, e.why, e.help))
 
@@ -321,7 +333,8 @@ class _Importer:
         if len(names) != len(self.model.outputs) or not names:
             return None
         self._name_outputs(names)
-        return self._finished(tuple(names))
+        self.loops.states = [replace(s, output=self.renamed.get(s.output, s.output)) for s in self.loops.states]
+        return self._finished((*names, *(s.output for s in self.loops.states)))
 
     def _output(self, v: ValueInfo) -> Act | None:
         self._check_made([v.name], f"output '{v.name}'")
@@ -357,7 +370,7 @@ class _Importer:
         tensors: Mapping[str, Tensor] = {
             t: replace(x, shape=(1, *x.shape[1:])) if b.batch != 1 and t in dependent - known else x for t, x in b.tensors.items()
         }
-        inputs = tuple(v.name for v in self.model.inputs)
+        inputs = (*(v.name for v in self.model.inputs), *(s.input for s in self.loops.states))
         graph = Graph(self.model.name, tuple(b.nodes), tensors, b.constants, inputs, outputs).without_dead()
         read = {*outputs, *(t for n in graph.nodes for t in n.inputs)}
         for t in inputs:
@@ -367,7 +380,7 @@ class _Importer:
 
     def _dependent(self) -> set[str]:
         """Tensors that depend on an input of the model: those that have a batch axis."""
-        found = {v.name for v in self.model.inputs}
+        found = {v.name for v in self.model.inputs} | {s.input for s in self.loops.states}
         for n in self.builder.nodes:
             if found.intersection(n.inputs):
                 found.update(n.outputs)
@@ -381,12 +394,3 @@ class _Importer:
                 why="it has no Quant, BipolarQuant, QuantizeLinear or MultiThreshold node",
                 help="train it with quantized weights and activations (brevitas, QKeras) and export QONNX or QCDQ",
             )
-
-
-def _constant(name: str, s: Stored) -> Const:
-    return Const(s.data, s.elem, name, stored=s.elem in ("float32", "float16", "bfloat16"))
-
-
-def _integer_type(elem: str) -> IntType | None:
-    """What codes an input of this element type carries, None for real numbers."""
-    return None if elem in FLOATS else IntType(1) if elem == "bool" else IntType.parse(elem)

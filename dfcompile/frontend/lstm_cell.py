@@ -82,19 +82,13 @@ class _Cell:
 
 def expanded(node: OnnxNode, operands: list[Value | None]) -> tuple[dict[str, Const], list[OnnxNode]]:
     """Constants and nodes that stand for a cell."""
-    shape = onnx_shape(operands[0]) if operands and operands[0] is not None else ()
-    if len(node.inputs) < _FIRST + 3 * len(QUANTIZERS) or len(shape) != 3:
-        what, why = f"'QuantLSTMCell' has {len(node.inputs)} operands", "it takes 48, the first of them of three axes"
-        raise Refusal("invalid-node", what, why, "export the layer again, as brevitas writes it")
-    if not node.attributes.get("batch_first", 0):
-        why = "the batch is the second axis of its input, where the compiler takes the first for it"
-        raise Refusal("unsupported-op", "'QuantLSTMCell' whose sequence comes first", why, "export the layer with batch_first=True")
+    count = steps_of(node, operands)
     work = _Cell(node)
     hidden, cell = node.inputs[1:3]
-    order = range(shape[1])
+    order = range(count)
     collected: dict[int, str] = {}
     axis = work.constant("axis", [1])
-    for t in reversed(order) if node.attributes.get("reverse_input", 0) else order:
+    for t in reversed(order) if is_backwards(node) else order:
         x = work.put("Gather", (node.inputs[0], work.constant(f"{t}/at", t)), f"{t}/x", axis=1)
         hidden, cell = work.step(x, hidden, cell, str(t))
         collected[t] = work.put("Unsqueeze", (hidden, axis), f"{t}/out")
@@ -104,3 +98,27 @@ def expanded(node: OnnxNode, operands: list[Value | None]) -> tuple[dict[str, Co
         elif name:
             work.put("Identity", (hidden if i == 1 else cell,), name)
     return work.constants, [replace(n, index=i) for i, n in enumerate(work.nodes)]
+
+
+def one_step(node: OnnxNode, x: str, hidden: str, cell: str) -> tuple[dict[str, Const], list[OnnxNode], tuple[str, str]]:
+    """Constants and nodes of a time step that reads tensors of these names; its hidden and cell state."""
+    work = _Cell(node)
+    states = work.step(x, hidden, cell, "step")
+    return work.constants, [replace(n, index=i) for i, n in enumerate(work.nodes)], states
+
+
+def steps_of(node: OnnxNode, operands: list[Value | None]) -> int:
+    """Time steps. Refusal where the cell is not as brevitas writes it."""
+    shape = onnx_shape(operands[0]) if operands and operands[0] is not None else ()
+    if len(node.inputs) < _FIRST + 3 * len(QUANTIZERS) or len(shape) != 3:
+        what, why = f"'QuantLSTMCell' has {len(node.inputs)} operands", "it takes 48, the first of them of three axes"
+        raise Refusal("invalid-node", what, why, "export the layer again, as brevitas writes it")
+    if not node.attributes.get("batch_first", 0):
+        why = "the batch is the second axis of its input, where the compiler takes the first for it"
+        raise Refusal("unsupported-op", "'QuantLSTMCell' whose sequence comes first", why, "export the layer with batch_first=True")
+    return shape[1]
+
+
+def is_backwards(node: OnnxNode) -> bool:
+    """Whether its last time step comes first."""
+    return bool(node.attributes.get("reverse_input", 0))

@@ -17,7 +17,8 @@ from dfcompile.frontend.value import Const, Refusal, Unknown, Value, onnx_shape
 _DAMAGED = "check the file with onnx.checker, or export it again"
 
 
-def _is_true(value: Value | Unknown | None) -> bool:
+def is_true(value: Value | Unknown | None) -> bool:
+    """Whether it is known, and not 0."""
     return isinstance(value, Const) and bool(value.array.all())
 
 
@@ -46,6 +47,7 @@ class Unrolling:
         self.own = {*self.body.initializers, *self.body.inputs, *(t for n in self.body.nodes for t in n.outputs)}
         self.collected: list[list[str]] = [[] for _ in self._last_outputs]
         self.state = list(self._given)
+        self.numbers = set[str]()  # names of the constants that say which iteration it is
         if self.count < 1:
             raise Refusal("unsupported-op", f"'{self.node.op_type}' is repeated {self.count} times", help="leave it out of the model")
         if self.count * (len(self.body.nodes) + len(self.body.inputs)) > MOST_NODES:
@@ -92,7 +94,7 @@ class Unrolling:
         if self.is_scan:
             return self._length()
         trips, condition = (self.operands[i] if i < len(self.operands) else None for i in (0, 1))
-        if not isinstance(trips, Const) or trips.array.size != 1 or not (condition is None or _is_true(condition)):
+        if not isinstance(trips, Const) or trips.array.size != 1 or not (condition is None or is_true(condition)):
             raise _uncounted("'Loop' has no constant count")
         return int(trips.array.ravel()[0])
 
@@ -142,20 +144,21 @@ class Unrolling:
         carried = self.body.inputs[: len(self.state)] if self.is_scan else self.body.inputs[2:]
         names.update(zip(carried, self.state, strict=False))
         if self.is_scan:
-            backwards = self._integers("scan_input_directions", 0, self._scanned)
             for j, t in enumerate(self.body.inputs[len(self.state) :]):
-                at = constant(f"{label}/at_{j}", self.count - 1 - i if backwards[j] else i)
+                at = constant(f"{label}/at_{j}", self.count - 1 - i if self._input_directions[j] else i)
+                self.numbers.add(at)
                 source = self.node.inputs[len(self._given) + j]
                 nodes.append(self._put("Gather", (source, at), rename(t), f"{label}/take_{j}", axis=self._axes[j]))
         else:
             names[self.body.inputs[0]] = constant(f"{label}/number", i)
+            self.numbers.add(names[self.body.inputs[0]])
             names[self.body.inputs[1]] = constant(f"{label}/condition", True)
         nodes += [placed(n, label, rename, {}, n.opset) for n in self.body.nodes]
         results = [rename(t) for t in self.body.outputs]
         first = 0 if self.is_scan else 1
         self.state = results[first : first + len(self.state)]
         for k, t in enumerate(results[first + len(self.state) :]):
-            axes = constant(f"{label}/axes_{k}", [self._collected_axes[k]])
+            axes = constant(f"{label}/axes_{k}", [self.collected_axes[k]])
             out = f"{label}/collected_{k}"
             nodes.append(self._put("Unsqueeze", (t, axes), out, out, opset=13))
             self.collected[k].append(out)
@@ -166,12 +169,26 @@ class Unrolling:
         return "" if self.is_scan else f"{self.node.label}/{i}/{self.body.outputs[0]}"
 
     @property
-    def _collected_axes(self) -> list[int]:
+    def _input_directions(self) -> list[int]:
+        return self._integers("scan_input_directions", 0, self._scanned)
+
+    @property
+    def _output_directions(self) -> list[int]:
+        return self._integers("scan_output_directions", 0, len(self._last_outputs))
+
+    @property
+    def is_backwards(self) -> bool:
+        """Whether it begins with the last element of a sequence, or gives one in that order."""
+        return any(self._input_directions) or any(self._output_directions)
+
+    @property
+    def collected_axes(self) -> list[int]:
+        """Of the tensors that are collected over all iterations."""
         return self._integers("scan_output_axes", 0, len(self._last_outputs))
 
     def ending(self) -> list[OnnxNode]:
         """Nodes that give the results their names."""
-        turned = self._integers("scan_output_directions", 0, len(self._last_outputs))
+        turned = self._output_directions
         nodes = [
             self._put("Identity", (t,), out, f"{self.node.label}/{out}")
             for t, out in zip(self.state, self.node.outputs, strict=False)
@@ -180,7 +197,7 @@ class Unrolling:
         for k, out in enumerate(self.node.outputs[len(self.state) :]):
             if out:
                 parts = tuple(reversed(self.collected[k]) if turned[k] else self.collected[k])
-                nodes.append(self._put("Concat", parts, out, f"{self.node.label}/{out}", axis=self._collected_axes[k]))
+                nodes.append(self._put("Concat", parts, out, f"{self.node.label}/{out}", axis=self.collected_axes[k]))
         return [replace(n, index=j) for j, n in enumerate(nodes)]
 
     @staticmethod
@@ -200,6 +217,6 @@ def unroll(node: OnnxNode, env: dict[str, Value | Unknown], opset: int, take: Ca
     for i in range(work.count):
         take(*work.iteration(i))
         going_on = env.get(work.condition(i)) if work.condition(i) else None
-        if going_on is not None and not _is_true(going_on):
+        if going_on is not None and not is_true(going_on):
             raise _uncounted("'Loop' ends by a condition")
     take({}, work.ending())

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from dfcompile.frontend.model import Array
+from dfcompile.frontend.model import FLOATS, Array, Stored
 from dfcompile.ir import Op
+from dfcompile.ir.types import IntType
 
 
 class Refusal(Exception):
@@ -87,3 +88,13 @@ Value: TypeAlias = Const | Weight | Act
 def onnx_shape(value: Value) -> tuple[int, ...]:
     """Shape as ONNX has it."""
     return value.onnx_shape if isinstance(value, Act) else value.shape
+
+
+def stored_constant(name: str, s: Stored) -> Const:
+    """A tensor that the file holds."""
+    return Const(s.data, s.elem, name, stored=s.elem in ("float32", "float16", "bfloat16"))
+
+
+def integer_type(elem: str) -> IntType | None:
+    """What codes an input of this element type carries, None for real numbers."""
+    return None if elem in FLOATS else IntType(1) if elem == "bool" else IntType.parse(elem)

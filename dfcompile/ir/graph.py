@@ -7,6 +7,7 @@ ONNX layout, integer operators on channels-last streams, hardware units. A pass 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -78,6 +79,16 @@ class Op(Protocol):
         ...
 
 
+@runtime_checkable
+class Delay(Op, Protocol):
+    """An operator that gives in each pixel of a frame what it took in the one before, and in the first one `first_code` in all channels.
+
+    It closes a loop: what it reads may depend on what it gives.
+    """
+
+    first_code: int
+
+
 @dataclass(frozen=True, eq=False)
 class Node:
     """One operator applied: names of its tensors, and the ONNX nodes it came from."""
@@ -112,7 +123,7 @@ def counted(step: str, nodes: int, progress: Callable[[str], None]) -> Callable[
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Graph:
-    """Nodes in topological order over named tensors.
+    """Nodes in topological order over named tensors; a `Delay` may stand before the node that makes what it reads.
 
     `constants` are tensors with a value. `inputs` and `outputs` are tensor names in the model's order.
     """
@@ -152,12 +163,26 @@ class Graph:
         return self._consumers
 
     def topology(self) -> nx.MultiDiGraph[str]:
-        """Node names as vertices, tensors as edges (attribute ``tensor``)."""
+        """Node names as vertices, tensors as edges (attribute ``tensor``), but for what a `Delay` reads: so there is no cycle."""
+        return self._joined([n for n in self.nodes if not isinstance(n.op, Delay)])
+
+    def _joined(self, readers: Iterable[Node]) -> nx.MultiDiGraph[str]:
         made = self.producers()
         g: nx.MultiDiGraph[str] = nx.MultiDiGraph()
         g.add_nodes_from(n.name for n in self.nodes)
-        g.add_edges_from((made[t].name, n.name, {"tensor": t}) for n in self.nodes for t in n.inputs if t in made)
+        g.add_edges_from((made[t].name, n.name, {"tensor": t}) for n in readers for t in n.inputs if t in made)
         return g
+
+    @cached_property
+    def _parts(self) -> Sequence[Sequence[Node]]:
+        """The nodes in the order of their execution: each alone, or those of loops that depend on each other together."""
+        if not any(isinstance(n.op, Delay) for n in self.nodes):
+            return [(n,) for n in self.nodes]
+        position = {n.name: i for i, n in enumerate(self.nodes)}
+        parts = nx.condensation(self._joined(self.nodes))
+        members = {k: sorted(parts.nodes[k]["members"], key=position.__getitem__) for k in parts}
+        order = nx.lexicographical_topological_sort(parts, key=lambda k: position[members[k][0]])
+        return [tuple(self.node(name) for name in members[k]) for k in order]
 
     def replace(self, **changes: Any) -> Graph:
         return replace(self, **changes)
@@ -202,12 +227,15 @@ class Graph:
         for n in self.nodes:
             for t in n.inputs:
                 uses[t] = uses.get(t, 0) + 1
-        for n in self.nodes:
-            results = n.op.execute(*(values[t] for t in n.inputs))
-            values.update(zip(n.outputs, results, strict=True))
-            if watch:
-                watch(n, results)
-            for t in n.inputs:
+        for part in self._parts:
+            if any(isinstance(n.op, Delay) for n in part):
+                values.update(run_loop(self, part, values))
+            else:
+                values.update(zip(part[0].outputs, part[0].op.execute(*(values[t] for t in part[0].inputs)), strict=True))
+            for n in part:
+                if watch:
+                    watch(n, tuple(values[t] for t in n.outputs))
+            for t in (t for n in part for t in n.inputs):
                 uses[t] -= 1
                 if not uses[t] and t not in wanted:
                     values.pop(t, None)
@@ -227,7 +255,7 @@ class Graph:
             if allowed and not isinstance(n.op, allowed):
                 raise ValueError(f"{n.name}: operator {n.op.kind} is not allowed in this stage")
             for t in n.inputs:
-                if t not in known:
+                if t not in known and not (isinstance(n.op, Delay) and t in self.producers()):
                     raise ValueError(f"{n.name} reads {t} before it is made")
             for t in n.outputs:
                 if t in known:
@@ -253,3 +281,33 @@ class Graph:
             lines.append(f"  {n}  : {types}" + (f"  # {', '.join(n.source)}" if n.source else ""))
         lines.append(f"  return {', '.join(self.outputs)}")
         return "\n".join(lines)
+
+
+def run_loop(graph: Graph, nodes: Sequence[Node], values: Mapping[str, Array]) -> dict[str, Array]:
+    """The outputs of the nodes of a loop, executed step by step; each pixel of a frame is a step.
+
+    values: of what they read from outside, and of constants. Operators of a loop look at each pixel alone, so for one step of n frames they
+    are given frames whose pixels are the steps of T frames.
+    """
+    made, tensors = [t for n in nodes for t in n.outputs], graph.tensors
+    count = math.prod(next(tensors[t].shape[:-1] for n in nodes if isinstance(n.op, Delay) for t in n.outputs))
+    outer = {t: values[t] for n in nodes for t in n.inputs if t not in made and t not in graph.constants}
+    frames = next(len(x) for x in outer.values())
+    whole = np.arange(-(-frames // count) * count) % frames
+    steps: dict[str, list[Array]] = {t: [] for t in made}
+
+    def laid(x: Array) -> Array:
+        return x[whole].reshape(-1, 1, count, x.shape[1])
+
+    for k in range(count):
+        now = {t: x.reshape(frames, count, -1)[:, k] for t, x in outer.items()}
+        for n in nodes:
+            if isinstance(n.op, Delay):
+                (t,), shape = n.inputs, (frames, tensors[n.outputs[0]].channels)
+                results: tuple[Array, ...] = (steps[t][-1] if k else np.full(shape, n.op.first_code, np.float64),)
+            else:
+                results = n.op.execute(*(laid(now[t]) if t in now else values[t] for t in n.inputs))
+            for t, x in zip(n.outputs, results, strict=True):
+                now[t] = x.reshape(len(whole) if not isinstance(n.op, Delay) else frames, -1)[:frames]
+                steps[t].append(now[t])
+    return {t: np.stack(x, axis=1).reshape(frames, 1, count, -1) for t, x in steps.items()}

@@ -9,16 +9,19 @@ from dfcompile.ir.intop_base import IntOp, Pair, Quad, Range, Window
 from dfcompile.ir.intop_matmul import IntMatMul
 from dfcompile.ir.intop_row import IntBelowMax, IntNormalize, IntStandardize
 from dfcompile.ir.intop_steps import ArgMaxCode, LookupCode, ThresholdCode
-from dfcompile.ir.intop_stream import IntAdd, IntConcat, IntMul, IntSlice, IntUpsample, View
+from dfcompile.ir.intop_stream import IntAdd, IntCollectSteps, IntConcat, IntDelay, IntMul, IntSlice, IntTakeStep, IntUpsample, View
 from dfcompile.ir.intop_window import IntConv, IntPad, IntPool, IntUnfold
 
 __all__ = [
     "INTEGER_OPS",
+    "STEP_OPS",
     "ArgMaxCode",
     "IntAdd",
     "IntBelowMax",
+    "IntCollectSteps",
     "IntConcat",
     "IntConv",
+    "IntDelay",
     "IntMatMul",
     "IntMul",
     "IntNormalize",
@@ -27,6 +30,7 @@ __all__ = [
     "IntPool",
     "IntSlice",
     "IntStandardize",
+    "IntTakeStep",
     "IntUnfold",
     "IntUpsample",
     "LookupCode",
@@ -57,3 +61,6 @@ INTEGER_OPS: tuple[type[IntOp], ...] = (
     ThresholdCode,
     LookupCode,
 )
+
+STEP_OPS: tuple[type[IntOp], ...] = (IntTakeStep, IntCollectSteps)
+"""The ends of the body of a loop, until its steps lie along the pixels."""

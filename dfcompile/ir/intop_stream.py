@@ -168,6 +168,76 @@ class View(IntOp):
         return f"view<{'x'.join(map(str, self.shape))}>"
 
 
+@dataclass(frozen=True)
+class IntTakeStep(IntOp):
+    """Pixel 0 of a row of pixels: the first step of a sequence (see `TakeStep`)."""
+
+    kind: ClassVar[str] = "int_take_step"
+
+    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return (Tensor((1, 1, inputs[0].shape[2])),)
+
+    def execute(self, *inputs: Array) -> tuple[Array, ...]:
+        return (inputs[0][:, :1, :1],)
+
+    @property
+    def keeps_bipolar(self) -> bool:
+        return True
+
+    def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
+        return operands[0]
+
+    def __str__(self) -> str:
+        return "int_take_step"
+
+
+@dataclass(frozen=True)
+class IntCollectSteps(IntOp):
+    """A row of `count` pixels, all of them like the one given: a sequence of like steps (see `CollectSteps`)."""
+
+    kind: ClassVar[str] = "int_collect_steps"
+    count: int
+
+    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return (Tensor((1, self.count, inputs[0].shape[2])),)
+
+    def execute(self, *inputs: Array) -> tuple[Array, ...]:
+        return (inputs[0].repeat(self.count, axis=2),)
+
+    @property
+    def keeps_bipolar(self) -> bool:
+        return True
+
+    def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
+        return operands[0]
+
+    def __str__(self) -> str:
+        return f"int_collect_steps<{self.count}>"
+
+
+@dataclass(frozen=True)
+class IntDelay(IntOp):
+    """Each pixel of a row moved on by one; the first is `first_code` in all channels."""
+
+    kind: ClassVar[str] = "int_delay"
+    first_code: int
+
+    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return (Tensor(inputs[0].shape),)
+
+    def execute(self, *inputs: Array) -> tuple[Array, ...]:
+        moved = np.roll(inputs[0], 1, axis=2)
+        moved[:, :, 0] = self.first_code
+        return (moved,)
+
+    def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
+        lo, hi = operands[0]
+        return np.minimum(lo, self.first_code), np.maximum(hi, self.first_code)
+
+    def __str__(self) -> str:
+        return f"int_delay<{self.first_code}>"
+
+
 def _viewed(bound: Array, channels: int, wider: np.ufunc) -> Array:
     """A bound for each of another number of channels."""
     if channels % len(bound) == 0:

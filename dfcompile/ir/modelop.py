@@ -4,7 +4,19 @@ Tensors are real numbers in the ONNX layout (batch, channel, *spatial). Executio
 """
 
 from dfcompile.ir.modelop_base import MAX_ELEMENTS, ModelOp
-from dfcompile.ir.modelop_index import Broadcast, Concat, Gather, IndexOp, Pad, Reshape, Slice, Transpose, Unsupported
+from dfcompile.ir.modelop_index import (
+    Broadcast,
+    CollectSteps,
+    Concat,
+    Gather,
+    IndexOp,
+    Pad,
+    Reshape,
+    Slice,
+    TakeStep,
+    Transpose,
+    Unsupported,
+)
 from dfcompile.ir.modelop_linear import Conv, ConvTranspose, MatMul
 from dfcompile.ir.modelop_pointwise import ArgMax, BatchNorm, Binary, MultiThreshold, Softmax, Standardize, TopK, Unary
 from dfcompile.ir.modelop_quant import Bipolar, Dequantize, Quantize, quantize_weight
@@ -23,6 +35,7 @@ __all__ = [
     "Binary",
     "Bipolar",
     "Broadcast",
+    "CollectSteps",
     "Concat",
     "Conv",
     "ConvTranspose",
@@ -40,6 +53,7 @@ __all__ = [
     "Slice",
     "Softmax",
     "Standardize",
+    "TakeStep",
     "TopK",
     "Transpose",
     "Unary",

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from dfcompile.ir.graph import Tensor
 from dfcompile.ir.modelop_base import Array, ModelOp, check_axis, shown_shape, sized
 
@@ -100,6 +102,49 @@ class Broadcast(IndexOp):
         if len(x) != len(self.shape) + 1 or any(a not in (1, b) for a, b in zip(x[1:], self.shape, strict=True)):
             raise ValueError(f"a tensor of shape {shown_shape(x)} does not broadcast to {shown_shape((x[0], *self.shape))}")
         return (sized(x[0], *self.shape),)
+
+
+@dataclass(frozen=True)
+class TakeStep(ModelOp):
+    """One of the `count` elements of a sequence along an axis, which goes: what the body of a loop reads in each of its steps.
+
+    `execute` takes the first. A loop's other steps do the same with the others (`streamline/roll.py`).
+    """
+
+    count: int
+    axis: int
+    kind: ClassVar[str] = "take_step"
+
+    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        check_axis(self.axis, inputs[0])
+        shape = inputs[0].shape
+        if shape[self.axis] != self.count:
+            raise ValueError(f"axis {self.axis} of a tensor of shape {shown_shape(shape)} has not {self.count} elements")
+        return (sized(*shape[: self.axis], *shape[self.axis + 1 :]),)
+
+    def execute(self, *inputs: Array) -> tuple[Array, ...]:
+        return (inputs[0].take(0, self.axis),)
+
+
+@dataclass(frozen=True)
+class CollectSteps(ModelOp):
+    """A sequence of `count` elements along a new axis: what the body of a loop gives in each of its steps.
+
+    `execute` repeats the element of one step.
+    """
+
+    count: int
+    axis: int
+    kind: ClassVar[str] = "collect_steps"
+
+    def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        shape = inputs[0].shape
+        if not 1 <= self.axis <= len(shape):
+            raise ValueError(f"a tensor of shape {shown_shape(shape)} has no place for a new axis {self.axis}")
+        return (sized(*shape[: self.axis], self.count, *shape[self.axis :]),)
+
+    def execute(self, *inputs: Array) -> tuple[Array, ...]:
+        return (np.repeat(np.expand_dims(inputs[0], self.axis), self.count, self.axis),)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unuse
 
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.share import unit_resources
-from dfcompile.dataflow.tap import tapped
+from dfcompile.dataflow.tap import ahead, tapped
 from dfcompile.device.area import sum_of
 from dfcompile.device.boards import Board
 from dfcompile.device.feed import fed_cycles
@@ -127,6 +127,9 @@ class DataflowAccelerator(Accelerator):
 
             design, shown = tapped(self.design)
             values = dict(zip(shown, run_engine(design, [np.asarray(codes[t]) for t in graph.inputs], engine), strict=True))
+            early = ahead(graph)
+            for n in (n for n in graph.nodes if n.name in early):
+                values.update(zip(n.outputs, n.op.execute(*(values[t] for t in n.inputs)), strict=True))
         known = dict(zip(graph.outputs, self.host_outputs, strict=True))
         found = []
         for n in graph.nodes:

@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from dfcompile.dataflow.design import Design
+from dfcompile.ir.graph import Delay
 from dfcompile.report import svg
 from dfcompile.report.layout import Layout, Wire, arrange
 from dfcompile.units.base import Stream
@@ -20,6 +21,7 @@ PITCH = BOX_W + CELL + 2 * GAP
 LANE_BOX, LANE_WIRE = BOX_H + 16, 30.0
 GUTTER, SPACING = 20.0, 6.0  # beside the rows, for lines that go to the next row, and between such lines
 WIDTH = PER_ROW * PITCH + 2 * GUTTER
+_ENDS = {"in": "input", "out": "output", "back": "to the next step"}
 
 
 @dataclass(frozen=True)
@@ -45,21 +47,25 @@ def draw_pipeline(design: Design, rows: Mapping[str, Mapping[str, Any]], interva
     for name, (column, lane) in layout.vertices.items():
         x, y = _left(column), lines[column // (2 * PER_ROW)].middles[lane]
         if name in ends:
-            parts.append(_end(ends[name], streams[ends[name]], x, y, name.startswith("in")))
+            parts.append(_end(ends[name], streams[ends[name]], x, y, _ENDS[name.partition(" ")[0]]))
         else:
             parts.append(_box(rows[name], _folding(design, rows[name]), x, y, interval, name == bottleneck))
     return svg.drawing(WIDTH, height, parts, f"Pipeline of {design.name}", "pipeline")
 
 
 def connections(design: Design) -> tuple[list[Wire], dict[str, str]]:
-    """Every stream as a wire, and the pipeline's own ends (names that no unit has) with their tensors."""
+    """Every stream as a wire, and the pipeline's own ends (names that no unit has) with their tensors.
+
+    What a delay reads comes from further on: its wire has an end of its own.
+    """
     graph = design.graph
+    back = dict.fromkeys(t for n in design.nodes if isinstance(n.op, Delay) for t in n.inputs)
     made = {t: (n.name, k) for n in design.nodes for k, t in enumerate(n.outputs)}
-    read = {t: (n.name, k) for n in design.nodes for k, t in enumerate(n.inputs)}
-    ends = {f"in {t}": t for t in graph.inputs} | {f"out {t}": t for t in graph.outputs}
+    read = {t: (n.name, k) for n in design.nodes for k, t in enumerate(n.inputs) if t not in back}
+    ends = {f"in {t}": t for t in graph.inputs} | {f"out {t}": t for t in graph.outputs} | {f"back {t}": t for t in back}
     wires = []
     for t in design.streams():
-        source, target = made.get(t, (f"in {t}", 0)), read.get(t, (f"out {t}", 0))
+        source, target = made.get(t, (f"in {t}", 0)), read.get(t, (f"{'back' if t in back else 'out'} {t}", 0))
         wires.append(Wire(t, source[0], target[0], source[1], target[1]))
     return wires, ends
 
@@ -212,11 +218,11 @@ def _box(row: Mapping[str, Any], folding: str, x: float, y: float, interval: flo
     )
 
 
-def _end(tensor: str, stream: Stream, x: float, y: float, is_input: bool) -> Markup:
+def _end(tensor: str, stream: Stream, x: float, y: float, what: str) -> Markup:
     shape = "x".join(map(str, stream.shape))
     return svg.group(
         svg.rect(x, y - 25, BOX_W, 50, "end", rx=25),
-        svg.text(x + BOX_W / 2, y - 8, "input" if is_input else "output", "kind", "middle"),
+        svg.text(x + BOX_W / 2, y - 8, what, "kind", "middle"),
         svg.text(x + BOX_W / 2, y + 6, svg.shorten(tensor, BOX_W - 30, 10), "name", "middle"),
         svg.text(x + BOX_W / 2, y + 19, f"{shape} · {stream.dtype}", "detail", "middle"),
         title=f"{tensor}: {svg.number(stream.beats)} beats a frame",

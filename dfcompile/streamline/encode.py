@@ -21,6 +21,7 @@ from dfcompile.ir.modelop import (
     AveragePool,
     Binary,
     Bipolar,
+    CollectSteps,
     Concat,
     Conv,
     ConvTranspose,
@@ -33,6 +34,7 @@ from dfcompile.ir.modelop import (
     Reduce,
     Softmax,
     Standardize,
+    TakeStep,
     TopK,
     Unsupported,
 )
@@ -42,6 +44,7 @@ from dfcompile.streamline.encode_layout import ordered
 from dfcompile.streamline.encode_matmul import encode_matmul
 from dfcompile.streamline.encode_norm import encode_standardize, encode_standardized
 from dfcompile.streamline.encode_softmax import encode_shares, encode_softmax, mask_of
+from dfcompile.streamline.encode_steps import encode_collect_steps, encode_take_step
 from dfcompile.streamline.encoder import LAYERS, Encoder, InputType, RefusedError, RestartError, refuse
 from dfcompile.streamline.grid import Grid
 from dfcompile.streamline.layout import default_layout, natural_index
@@ -59,6 +62,8 @@ _HANDLERS: list[tuple[Any, Any]] = [
     (IndexOp, encode_pointwise.encode_index),
     (Softmax, encode_softmax),
     (Standardize, encode_standardize),
+    (TakeStep, encode_take_step),
+    (CollectSteps, encode_collect_steps),
 ]
 _HOST_OPS = (Softmax, Standardize, TopK, ArgMax)
 _ROUNDING = (Quantize, Bipolar, MultiThreshold)

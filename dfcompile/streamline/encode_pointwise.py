@@ -17,6 +17,7 @@ from dfcompile.ir.types import narrowed
 from dfcompile.streamline import encode_real
 from dfcompile.streamline.encode_axes import orientation, turned, turned_back
 from dfcompile.streamline.encode_layout import aligned, constant_operand, joined, recentred, without_offset
+from dfcompile.streamline.encode_steps import cropped
 from dfcompile.streamline.encoder import Encoder, RefusedError, refusal, refuse
 from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, are_integers, whole_numbers
 from dfcompile.streamline.step import Join, Step, affine_steps
@@ -117,7 +118,7 @@ def encode_index(enc: Encoder, node: Node) -> None:
     """Elements in another arrangement: only the index changes."""
     value = enc.value(node.inputs[0], node)
     (index,) = node.op.execute(value.index[None])
-    enc.known[node.outputs[0]] = replace(value, index=np.ascontiguousarray(index[0]))
+    enc.known[node.outputs[0]] = cropped(enc, replace(value, index=np.ascontiguousarray(index[0])), node)
     enc.note(node, "re-indexed: no hardware")
 
 

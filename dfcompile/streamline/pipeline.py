@@ -9,8 +9,9 @@ import numpy as np
 
 from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Graph, Node
-from dfcompile.ir.intop import INTEGER_OPS
+from dfcompile.ir.intop import INTEGER_OPS, STEP_OPS
 from dfcompile.ir.modelop import Conv, ConvTranspose, MatMul
+from dfcompile.ir.state import Loop
 from dfcompile.ir.types import IntType
 from dfcompile.streamline.check import Probes, check_encoding, probe_inputs
 from dfcompile.streamline.decline import Decline, Declined, noted
@@ -38,7 +39,10 @@ PASSES: tuple[Callable[[Graph, Decline], Graph], ...] = (drop_views, merge_pads,
 @dataclass(frozen=True, eq=False)
 class Streamlined:
     """The integer graph of a model, the host's side, what became of each node of the model, what its raw inputs carry, the codes of
-    the probes, what passes left as it was, and what the streams of the graph stand for in the model as it was imported."""
+    the probes, what passes left as it was, and what the streams of the graph stand for in the model as it was imported.
+
+    loops: inputs and outputs of the graph that are states, the last of each
+    """
 
     graph: Graph
     host: HostSide
@@ -47,6 +51,7 @@ class Streamlined:
     probes: Probes
     declined: tuple[Declined, ...] = ()
     meanings: tuple[Meaning, ...] = ()
+    loops: tuple[Loop, ...] = ()
 
 
 def streamline(
@@ -70,7 +75,7 @@ def streamline(
     fates.update((k, f"{fates[k]}; {text}") for k, text in notes.items() if k in fates)
     if encoded is None or problems:
         raise CompileError(problems)
-    encoded.graph.verify((*INTEGER_OPS, StepFunction))
+    encoded.graph.verify((*INTEGER_OPS, *STEP_OPS, StepFunction))
     if dump:
         dump("encode", encoded.graph)
     graph, passes = encoded.graph, []
@@ -82,14 +87,14 @@ def streamline(
 
     for name, run in (*((p.__name__, p) for p in PASSES), (prune.__name__, pruned)):
         graph = run(graph, noted(name, left))
-        graph.verify((*INTEGER_OPS, StepFunction))
+        graph.verify((*INTEGER_OPS, *STEP_OPS, StepFunction))
         passes.append((name, graph))
         if dump:
             dump(name, graph)
     host = _host(model, encoded)
     probes = check_encoding(model, encoded, host, probe_inputs(model, encoded.input_types), passes, progress)
     return Streamlined(
-        graph, replace(host, streams=_streams(graph)), fates, encoded.input_types, probes, tuple(left), _meanings(encoded, graph, given)
+        graph, replace(host, streams=streams_of(graph)), fates, encoded.input_types, probes, tuple(left), _meanings(encoded, graph, given)
     )
 
 
@@ -111,7 +116,7 @@ def _add(layers: dict[str, list[str]], fates: dict[str, str], node: Node, text: 
 
 def _host(model: Graph, encoded: Encoded) -> HostSide:
     shapes = {t: model.tensors[t].shape[1:] for t in model.inputs}
-    return HostSide(shapes, encoded.inputs, encoded.outputs, encoded.tail, _streams(encoded.graph))
+    return HostSide(shapes, encoded.inputs, encoded.outputs, encoded.tail, streams_of(encoded.graph))
 
 
 def _meanings(encoded: Encoded, graph: Graph, given: Container[str]) -> tuple[Meaning, ...]:
@@ -125,7 +130,8 @@ def _meanings(encoded: Encoded, graph: Graph, given: Container[str]) -> tuple[Me
     return tuple(found.values())
 
 
-def _streams(graph: Graph) -> dict[str, tuple[Shape3, IntType]]:
+def streams_of(graph: Graph) -> dict[str, tuple[Shape3, IntType]]:
+    """Shape and type of each input and output of an integer graph."""
     found: dict[str, tuple[Shape3, IntType]] = {}
     for name in (*graph.inputs, *graph.outputs):
         t = graph.tensors[name]

@@ -34,7 +34,17 @@ from dfcompile.units.width_converter import WidthConverter
 from tests.backend.designs import dense, residual, two_ports
 from tests.formal.prove import mutated
 from tests.formal.structure import Netlist, netlist
-from tests.units import test_matmul, test_mvtu, test_mvtu_graph, test_mvtu_sparse, test_rows, test_standardize, test_threshold, test_vvtu
+from tests.units import (
+    test_delay,
+    test_matmul,
+    test_mvtu,
+    test_mvtu_graph,
+    test_mvtu_sparse,
+    test_rows,
+    test_standardize,
+    test_threshold,
+    test_vvtu,
+)
 from tests.units.arithmetic_cases import Operands, lookup, mvtu, threshold, vvtu
 from tests.units.test_mvtu_graph import graph_unit
 
@@ -52,6 +62,7 @@ UNITS: dict[str, list[Unit]] = {
     "argmax": [Argmax((1, 2, 6), INT3, None, pe) for pe in (1, 3, 6)],
     "below_max": [u for u in test_rows.CORNERS.values() if u.kind == "below_max"],
     "concat": [Concat(((1, 2, 4), (1, 2, 2)), INT3, lanes=2), Concat(((1, 2, 1), (1, 2, 1)), BIPOLAR, lanes=1)],
+    "delay": list(test_delay.UNITS.values()),
     "fifo": [Fifo((1, 2, 6), INT3, 2, depth, s) for depth, s in ((1, "auto"), (2, "lut"), (3, "lutram"), (5, "bram"), (65, "auto"))],
     "fork": [Fork((1, 2, 4), INT3, lanes) for lanes in (1, 4)],
     "lookup": [lookup(RNG, INT3, UINT2, (1, 2, 4), shared, pe=pe) for shared in (False, True) for pe in (1, 3, 4)],

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dfcompile.errors import CompileError
-from dfcompile.front import IMPORT, INTEGER, Job
+from dfcompile.front import Job, repeated
 from dfcompile.ir.graph import Graph
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
@@ -35,7 +35,7 @@ def streamlined(model: dict[str, Any]) -> Streamlined:
     for given in (None, declared(model)):
         path = MODELS / model["file"]
         try:
-            return (IMPORT >> INTEGER)(Job(path, Options.of(input_type=given)), path).streamlined
+            return repeated(Job(path, Options.of(input_type=given)), path).streamlined
         except CompileError as e:
             assert given is None and {p.code for p in e.problems} == {"no-input-type"}, str(e)
     raise AssertionError("the declared input type was refused")

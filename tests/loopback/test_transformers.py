@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from dfcompile.front import IMPORT, INTEGER, Job
+from dfcompile.front import Job, repeated
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.engine import run_program
@@ -32,7 +32,7 @@ NAMES = (*SMALL, *(pytest.param(n, marks=pytest.mark.full) for n in LARGE))
 @lru_cache(maxsize=1)
 def streamlined(name: str) -> Streamlined:
     path = MODELS2 / f"{name}.onnx"
-    return (IMPORT >> INTEGER)(Job(path, Options()), path).streamlined
+    return repeated(Job(path, Options()), path).streamlined
 
 
 def samples(name: str, integer: Streamlined, count: int) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -1,0 +1,44 @@
+"""States of loops: what goes from one step of a body to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dfcompile.ir.types import IntType
+
+
+class NotRolledError(Exception):
+    """Why the body of a loop is not taken once for all its steps. node: the ONNX node, where it is known"""
+
+    node = ""
+
+
+@dataclass(frozen=True)
+class State:
+    """A state of a loop of `count` steps in the model graph, which has the body once.
+
+    node: the ONNX node that is the loop
+    input, output: tensors that carry the state into a step and out of it: an input and an output of the graph
+    dtype, scale, offset: what its codes are and mean; first: the number that all its elements are before the first step
+    """
+
+    node: str
+    count: int
+    input: str
+    output: str
+    dtype: IntType
+    scale: float
+    offset: float
+    first: float
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A state in an integer or unit graph whose steps lie along the pixels: a step for each.
+
+    input, output: streams that carry it into a step and out of it; first: code of all its elements before the first step
+    """
+
+    input: str
+    output: str
+    first: int

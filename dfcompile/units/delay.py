@@ -1,0 +1,90 @@
+"""A stream one pixel later: what closes a loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dfcompile.device import area
+from dfcompile.device.resources import Resources
+from dfcompile.ir.types import IntType
+from dfcompile.units.base import Array, Stream, Unit
+from dfcompile.units.parts.schedule import Give, Process, Schedule
+
+
+@dataclass(frozen=True, eq=False)
+class Delay(Unit):
+    """(1, W, C) -> (1, W, C): in pixel 0 of each frame `first_code` in all channels, then in each pixel what came in the one before.
+
+    The last pixel of a frame is taken and dropped. There is room for a pixel: the loop that the unit closes holds no more than that, for
+    each of its operators looks at one pixel alone, so that it never waits for room here.
+
+    lanes: as in `Stream`; a pixel has whole beats
+    run: as in `Stream`
+    """
+
+    kind = "delay"
+    signed_fields = ("first_code",)
+
+    shape: tuple[int, int, int]
+    dtype: IntType
+    first_code: int = 0
+    lanes: int = 1
+    run: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.dtype.lo <= self.first_code <= self.dtype.hi or (self.dtype.bipolar and not self.first_code):
+            raise ValueError(f"{self.first_code} is no code of {self.dtype}")
+        if self.inputs[0].beats % self.pixels or self.shape[2] % (self.run or self.lanes):
+            raise ValueError(f"a pixel of {self.shape[2]} channels has no whole beats of {self.lanes} lanes")
+
+    @property
+    def pixels(self) -> int:
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def folds(self) -> int:
+        """Beats of a pixel."""
+        return self.inputs[0].beats // self.pixels
+
+    @property
+    def inputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.shape, self.dtype, self.lanes, self.run),)
+
+    @property
+    def outputs(self) -> tuple[Stream, ...]:
+        return self.inputs
+
+    def compute(self, *codes: Array) -> tuple[Array, ...]:
+        pixels = codes[0].reshape(len(codes[0]), self.pixels, -1)
+        first = np.full_like(pixels[:, :1], self.first_code)
+        return (np.concatenate([first, pixels[:, :-1]], axis=1).reshape(codes[0].shape),)
+
+    def schedule(self) -> Schedule:
+        """A pixel's steps for the first codes, those for what passes, and a pixel's for what is dropped."""
+        steps = np.arange((self.pixels + 1) * self.folds, dtype=np.int64)
+        give = Give(steps[: -self.folds], latency=1, slots=self._slots)
+        return (Process(len(steps), {0: steps[self.folds :]}, {0: give}),)
+
+    @property
+    def cycles(self) -> int:
+        return (self.pixels + 1) * self.folds
+
+    @property
+    def _slots(self) -> int:
+        return max(2, self.folds)
+
+    def parameters(self) -> dict[str, int]:
+        width = self.inputs[0].width
+        code = (self.first_code > 0 if self.dtype.bipolar else self.first_code) & ((1 << self.dtype.bits) - 1)
+        return {"Pixels": self.pixels, "Folds": self.folds, "Width": width, "Bits": self.dtype.bits, "First": int(code)}
+
+    def resources(self, family: str) -> Resources:
+        width = self.inputs[0].width
+        return area.total(
+            area.stream_out(width, self._slots, family),
+            area.counter(self.folds, family),
+            area.counter(self.pixels + 1, family),
+            Resources(lut=width + 4, ff=2),
+        )
