@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 
@@ -125,7 +126,8 @@ def _meanings(encoded: Encoded, graph: Graph, given: Container[str]) -> tuple[Me
     found: dict[str, Meaning] = {}
     for tensor, (stream, index, grid) in encoded.model_tensors.items():
         if stream in graph.tensors and tensor in given and type(grid) is Grid:  # levels on no grid have no scale
-            natural = np.array_equal(index, default_layout(index.shape)[1])
+            whole = index.size == math.prod(graph.tensors[stream].shape)  # else a part of what is on the stream
+            natural = whole and np.array_equal(index, default_layout(index.shape)[1])
             found.setdefault(stream, Meaning(stream, tensor, index.shape, *grid.floats(), None if natural else index))
     return tuple(found.values())
 

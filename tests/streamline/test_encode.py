@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +69,21 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(CompileError) as found:
         streamline(graph, {})
     assert [p.code for p in found.value.problems] == ["not-quantized", "not-quantized"]
+
+
+def test_a_part_of_a_stream_says_which(tmp_path: Path) -> None:
+    """Halves of a layer with quantizers of their own: each is some channels of a stream that has all of them."""
+    held = HELD | constants(**{k: np.array([v]) for k, v in (("start", 0), ("half", 2), ("last", 1))})
+    nodes = [
+        quant("x", "q"),
+        *LAYER,
+        node("Slice", "h", "start", "last", "last", out="l"),
+        node("Slice", "h", "last", "half", "last", out="r"),
+    ]
+    nodes += [quant("l", "lq"), quant("r", "rq"), node("Mul", "lq", "rq")]
+    made = streamlined(model(nodes, {"x": (1, 8)}, ["y"], held), tmp_path)
+    found = {m.tensor: m for m in made.meanings}
+    assert [found[t].places.tolist() for t in ("lq", "rq")] == [[0], [1]]
+    for m in made.meanings:
+        size = math.prod(made.graph.tensors[m.stream].shape)
+        assert m.index is not None or math.prod(m.shape) == size, m.tensor
