@@ -104,7 +104,7 @@ module dfc_table_add #(
     end
     assign codes[i*OutBits +: OutBits] = (OutSigned != 0) ? clipped : clipped ^ Least;
     logic unused;
-    assign unused = ^{entry0, entry1};
+    assign unused = ^{entry0, entry1, sum_q};
   end
 
   dfc_stream_out #(.Width(Lanes * OutBits), .Slots(Stages + 2)) u_out (

@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dfcompile.dataflow.sum_tables import Sum, sum_tables
@@ -44,8 +44,13 @@ def test_values(unit: TableAdd, dtype: type) -> None:
         assert int(got) == unit.out_dtype.lo + min(max(total // 2**unit.shift, 0), 2**unit.out_dtype.bits - 1)
 
 
+WITHIN = TableAdd((1, 3, 4), (INT8, INT8), IntType(8), np.arange(128) * 5 % 320, 2, 2)
+"""Of sums that are never clipped: the shortest pipeline."""
+
+
 @simulated(8)
 @given(table_adds())
+@example(WITHIN)
 def test_three_ways(unit: TableAdd) -> None:
     check_exact(unit, hls=False)
 
