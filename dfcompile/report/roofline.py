@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,7 +122,7 @@ def draw_roofline(r: Roofline) -> Markup:
     ring = axes.at(r.refetch, r.attainable(r.refetch))
     lines, labels = draw_grid(axes), []
     for bandwidth, name, kind in slopes:
-        roof, label = draw_slope(axes, r.compute, bandwidth, name, kind, ring)
+        roof, label = draw_slope(axes, r.compute, bandwidth, name, kind, [ring])
         lines.append(roof)
         labels.append(label)
     lines.append(svg.line(left[0], left[1], right, left[1], "roof compute"))
@@ -148,9 +148,9 @@ def draw_grid(axes: Axes, names: tuple[str, str] = ("MAC per byte of external tr
 
 
 def draw_slope(
-    axes: Axes, compute: float, bandwidth: float, name: str, kind: str, ring: tuple[float, float], lift: float = 7.0
+    axes: Axes, compute: float, bandwidth: float, name: str, kind: str, points: Sequence[tuple[float, float]], lift: float = 7.0
 ) -> tuple[Markup, Markup]:
-    """A bandwidth roof: from the picture's edge up to the compute roof, and its name along it, away from the ring.
+    """A bandwidth roof: from the picture's edge up to the compute roof, and its name along it, away from points.
 
     lift: pixels from the line up to the name, negative for a name below
     """
@@ -160,7 +160,7 @@ def draw_slope(
     said = f"{name}: {svg.short_number(bandwidth, ' ')}B/s"
     half = min(0.5, len(said) * 3.4 / math.dist((x0, y0), (x1, y1)))  # of the label, as a share of the line
     places = ((x0 + (x1 - x0) * f, y0 + (y1 - y0) * f) for f in (half, 0.5, 1 - half))
-    x, y = max(places, key=lambda p: math.dist(p, ring))
+    x, y = max(places, key=lambda p: min(math.dist(p, q) for q in points))
     angle = math.degrees(math.atan2(y1 - y0, x1 - x0))
     turn = f"rotate({angle:.2f} {svg.coordinate(x)} {svg.coordinate(y)})"
     label = svg.tag("text", said, x=x, y=y - lift, text_anchor="middle", class_="along", transform=turn)

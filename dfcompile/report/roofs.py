@@ -73,10 +73,9 @@ def draw_roofs(flats: Sequence[Roof], slopes: Sequence[Roof], points: Sequence[P
     placed = [(p, *axes.at(p.intensity, p.rate)) for p in points]
     labels = _Labels()
     lines, names = draw_grid(axes), []
-    main = max((p for p in points if p.labels), key=lambda p: p.rate, default=points[0])
+    named = [(x, y) for p, x, y in placed if p.labels] or [axes.at(points[0].intensity, points[0].rate)]
     for k, slope in enumerate(sorted(slopes, key=lambda s: -s.value)):
-        ring = axes.at(main.intensity, main.rate)
-        line, name = draw_slope(axes, top, slope.value, slope.name, slope.kind, ring, -17.0 if k else 7.0)
+        line, name = draw_slope(axes, top, slope.value, slope.name, slope.kind, named, -17.0 if k else 7.0)
         lines.append(line)
         names.append(name)
     best, walls = max(s.value for s in slopes), []

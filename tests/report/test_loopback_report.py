@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -156,3 +157,6 @@ def test_points_far_apart_stay_in_the_picture() -> None:
     assert len(labels) == 4 and all(LEFT < float(x) < WIDTH - 2 - 6.7 * 8 and TOP - 8 < float(y) < HEIGHT - BOTTOM for x, y in labels)
     circles = [float(cy) for cy in re.findall(r'<circle[^>]* cy="([\d.]+)"', text)]
     assert len(circles) == 2 and max(circles) < HEIGHT - BOTTOM - 5
+    (name,) = re.findall(r'<text x="([\d.]+)" y="([\d.]+)"[^>]* class="along"', text)
+    ends = re.findall(r'<circle[^>]* cx="([\d.]+)" cy="([\d.]+)"', text)
+    assert all(math.dist(tuple(map(float, name)), tuple(map(float, end))) > 100 for end in ends), "the roof's name is beside no point"
