@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo_out
 
+# The tests start hundreds of processes: modules are compiled once, not by each of them.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo board-demo test test-all test-quick lint docs clean help
 
 help:

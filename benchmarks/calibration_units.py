@@ -18,6 +18,7 @@ from dfcompile.units.argmax import Argmax
 from dfcompile.units.base import Unit
 from dfcompile.units.below_max import BelowMax
 from dfcompile.units.concat import Concat
+from dfcompile.units.delay import Delay
 from dfcompile.units.fifo import Fifo
 from dfcompile.units.fork import Fork
 from dfcompile.units.lookup import Lookup
@@ -350,8 +351,15 @@ def _chains() -> Iterator[Unit]:
         yield vvtu("u4", "s4", "u4", 32, 9, 4, arithmetic=arithmetic)
 
 
+def _states() -> Iterator[Unit]:
+    """What closes loops."""
+    yield Delay((1, 25, 32), dtype("s8"), 0, 1)
+    yield Delay((1, 49, 32), dtype("s8"), 3, 8)
+    yield Delay((1, 8, 64), dtype("u4"), 0, 64)
+
+
 def sweep() -> dict[str, Unit]:
     """Name -> unit; the names tell what varies."""
-    parts = (_mvtus, _others, _movers, _more, _padded, _scaled, _products, _rows, _tables, _sparse, _norms, _chains)
+    parts = (_mvtus, _others, _movers, _more, _padded, _scaled, _products, _rows, _tables, _sparse, _norms, _chains, _states)
     units = [u for part in parts for u in part()]
     return {f"{u.kind}{i:02d}": u for i, u in enumerate(units)}

@@ -2,6 +2,12 @@
 // Arithmetic: 0 the tool's choice, 1 LUTs, 2 DSP slices, 3 and 4 carry chains of AMD's CARRY4 and CARRY8 (dfc_dot_carry),
 // 5 DSP slices that have several products each (dfc_dots_packed).
 // Latency from a last step's cycle to its sums: 1 + DotLatency + Accumulate; one step a cycle.
+// Thousands of LUTs take Verilator minutes to compile: it sees the sums that carry chains make, cycle for cycle, unless DFC_CELLS is defined.
+`ifdef VERILATOR
+`ifndef DFC_CELLS
+`define DFC_PLAIN_SUMS
+`endif
+`endif
 module dfc_sums #(
   parameter int unsigned Pe           = 1,
   parameter int unsigned Simd         = 1,
@@ -75,10 +81,17 @@ module dfc_sums #(
     end
     for (genvar p = 0; p < int'(Pe); p++) begin : gen_lane
       localparam int unsigned Source = (InputLanes == 1) ? 0 : p;
+`ifdef DFC_PLAIN_SUMS
+      dfc_dot_plain #(
+        .Simd(Simd), .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar), .WeightBits(WeightBits), .WeightSigned(WeightSigned),
+        .Xnor(Xnor), .Delay(DotLatency), .SumBits(AccBits)
+      ) u_dot (
+`else
       dfc_dot_carry #(
         .Simd(Simd), .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar), .WeightBits(WeightBits), .WeightSigned(WeightSigned),
         .Xnor(Xnor), .Block((Arithmetic == 3) ? 4 : 8), .Levels(carry_levels()), .Steps(Steps), .SumBits(AccBits)
       ) u_dot (
+`endif
         .clk_i, .inputs_i(inputs_i[Source*Simd*InBits +: Simd*InBits]), .weights_i(weights_i[p*Simd*WeightBits +: Simd*WeightBits]),
         .step_i(step_q[DotLatency]), .first_i(first_q), .sum_o(sums_o[p*AccBits +: AccBits])
       );
@@ -125,3 +138,4 @@ module dfc_sums #(
     assign unused = ^step_q;
   end
 endmodule
+`undef DFC_PLAIN_SUMS

@@ -17,6 +17,7 @@ from dfcompile.units.base import Unit
 from tests.shared import MODELS, manifest, needs_models
 
 LARGE_MACS = 20e6
+LANES = 16  # multiplications a cycle of designs that are simulated in every run
 
 
 def declared(model: dict[str, Any]) -> str:
@@ -39,9 +40,9 @@ def built(model: dict[str, Any], folder: Path | None = None, **options: Any) -> 
         return dfc.build(path, input_type=declared(model), **options)
 
 
-def compiled(model: dict[str, Any], folder: Path | None = None) -> DataflowAccelerator:
+def compiled(model: dict[str, Any], folder: Path | None = None, **options: Any) -> DataflowAccelerator:
     """As `built`, a unit for each layer."""
-    made = built(model, folder)
+    made = built(model, folder, **options)
     assert isinstance(made, DataflowAccelerator)
     return made
 
@@ -84,11 +85,8 @@ def test_outputs_are_the_models(model: dict[str, Any]) -> None:
     assert accelerator.timing.interval_cycles == accelerator.timing.ideal_interval_cycles
 
 
-@needs_models
-@pytest.mark.slow
-@SIMULATED
-def test_hls_and_rtl_equal_the_python_engine(model: dict[str, Any], tmp_path: Path) -> None:
-    accelerator = compiled(model, tmp_path)
+def check_simulated(model: dict[str, Any], accelerator: DataflowAccelerator) -> None:
+    """HLS C++ and RTL give the Python engine's outputs, the RTL in the predicted cycles, without bubbles."""
     frames = 1 if model["macs"] > LARGE_MACS else 4
     found = accelerator.verify(frames=frames)["engines"]
     for engine in ("hls", "rtl"):
@@ -96,6 +94,22 @@ def test_hls_and_rtl_equal_the_python_engine(model: dict[str, Any], tmp_path: Pa
     for figure in ("latency_cycles", "interval_cycles"):
         assert found["rtl"][figure] == found["rtl"][f"predicted_{figure}"]
     assert found["rtl"]["interval_cycles"] == accelerator.timing.ideal_interval_cycles
+
+
+@needs_models
+@pytest.mark.slow
+@pytest.mark.full
+@MODELS_BY_NAME
+def test_hls_and_rtl_equal_the_python_engine(model: dict[str, Any], tmp_path: Path) -> None:
+    check_simulated(model, compiled(model, tmp_path))
+
+
+@needs_models
+@pytest.mark.slow
+@SIMULATED
+def test_hls_and_rtl_of_few_lanes_equal_the_python_engine(model: dict[str, Any], tmp_path: Path) -> None:
+    """What is small is compiled fast: a frame takes some thousands of cycles more, which is nothing."""
+    check_simulated(model, compiled(model, tmp_path, interval=max(1, int(model["macs"]) // LANES)))
 
 
 def hardware(accelerator: DataflowAccelerator) -> list[Any]:

@@ -45,7 +45,7 @@ def render(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
 
-OPTIONAL = ("dfc_dot_carry.sv", "dfc_dots_packed.sv")
+OPTIONAL = ("dfc_dot_carry.sv", "dfc_dot_plain.sv", "dfc_dots_packed.sv")
 """Files that others need only where a unit's parameters say so: they are among the roots then."""
 
 

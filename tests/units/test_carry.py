@@ -12,6 +12,7 @@ from dfcompile.emit.golden import golden, random_inputs
 from dfcompile.emit.rtl import emit_rtl
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.mode.verify_dataflow import _netlist_alone, netlist_of, verify_rtl
+from dfcompile.run import compile
 from dfcompile.units.base import Unit
 from tests.three_way import check, one_unit
 from tests.units.arithmetic_cases import Operands, lint, mvtu, vvtu
@@ -35,15 +36,27 @@ CORNERS: dict[str, tuple[Operands, tuple[Any, ...], dict[str, Any]]] = {
 }  # fmt: skip
 
 
+@pytest.fixture
+def cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verilator simulates the LUTs and chains themselves."""
+    monkeypatch.setattr(compile, "TRANSLATE", [*compile.TRANSLATE, "+define+DFC_CELLS"])
+
+
 def corner(name: str, arithmetic: str) -> Unit:
     types, sizes, fields = CORNERS[name]
     return mvtu(np.random.default_rng(7), types, *sizes, **fields, arithmetic=arithmetic)
 
 
+@pytest.mark.usefixtures("cells")
 @pytest.mark.parametrize("name", CORNERS)
 def test_corners(name: str) -> None:
     """Of both cells in turn; the C++ knows nothing of them."""
     check(corner(name, ("carry4", "carry8")[list(CORNERS).index(name) % 2]), frames=3, stalls=0.4, hls=False)
+
+
+@pytest.mark.parametrize("name", ["popcount of odd lanes", "signed by signed, dummies", "bipolar inputs", "bipolar weights, signed inputs"])
+def test_the_sum_that_the_cells_make(name: str) -> None:
+    check(corner(name, "carry4"), frames=3, stalls=0.4, hls=False)
 
 
 def test_cpp_and_other_units() -> None:
@@ -56,7 +69,7 @@ def test_cpp_and_other_units() -> None:
 def test_lints_and_is_of_its_own_files_alone(tmp_path: Path) -> None:
     lint(corner("popcount of odd lanes", "carry8"), tmp_path / "chains")
     emit_rtl(one_unit(corner("popcount of odd lanes", "auto")), tmp_path / "plain")
-    own = {"dfc_dot_carry.sv", "dfc_carry_row.sv", "dfc_xilinx_cells.svh"}
+    own = {"dfc_dot_carry.sv", "dfc_dot_plain.sv", "dfc_carry_row.sv", "dfc_xilinx_cells.svh"}
     made, plain = ({p.name for p in (tmp_path / f).iterdir()} for f in ("chains", "plain"))
     assert own <= made and not own & plain
 

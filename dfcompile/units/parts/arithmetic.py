@@ -196,7 +196,9 @@ def style_fields(styles: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, str
 
 def mac_modules(arithmetic: str) -> tuple[str, ...]:
     """Files of the library that `dfc_sums` needs for an arithmetic alone."""
-    return ("dfc_dot_carry.sv",) if arithmetic in CARRY else ("dfc_dots_packed.sv",) if arithmetic == PACKED else ()
+    if arithmetic in CARRY:
+        return ("dfc_dot_carry.sv", "dfc_dot_plain.sv")
+    return ("dfc_dots_packed.sv",) if arithmetic == PACKED else ()
 
 
 def hls_arithmetic(parameters: Mapping[str, int]) -> dict[str, int]:
