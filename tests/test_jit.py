@@ -24,6 +24,7 @@ Function = Callable[[int], int]
 def function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Function:
     """A function in a file of its own, beside which numba keeps its code."""
     monkeypatch.setitem(sys.modules, "twice", None)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # __pycache__ is numba's alone
     (tmp_path / "twice.py").write_text("def twice(x):\n    return 2 * x\n")
     spec = importlib.util.spec_from_file_location("twice", tmp_path / "twice.py")
     assert spec and spec.loader

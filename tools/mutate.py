@@ -143,6 +143,8 @@ class Tree:
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *self.options, *tests]
         # Other plugins cost a second at each start.
         env = {**os.environ, "PYTHONPATH": str(self.folder), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        # Bytecode is told to be stale by size and second: a fault may be neither longer nor later than what it replaces.
+        env["PYTHONDONTWRITEBYTECODE"] = "1"
         try:
             done = subprocess.run(
                 command, cwd=self.folder, env=env, timeout=SLOWEST, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
