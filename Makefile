@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo_out
 
-# The tests start hundreds of processes: modules are compiled once, not by each of them.
+# Modules are compiled once, not by each process that the tests start.
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo board-demo test test-all test-quick lint docs clean help

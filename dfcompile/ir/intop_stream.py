@@ -62,8 +62,19 @@ class IntMul(Elementwise):
         return "int_mul"
 
 
+class _Moving(IntOp):
+    """What only moves codes, those of a channel in it unless it says otherwise."""
+
+    @property
+    def keeps_bipolar(self) -> bool:
+        return True
+
+    def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
+        return operands[0]
+
+
 @dataclass(frozen=True)
-class IntConcat(IntOp):
+class IntConcat(_Moving):
     """Joins streams along the channels, position by position."""
 
     kind: ClassVar[str] = "int_concat"
@@ -76,10 +87,6 @@ class IntConcat(IntOp):
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         return (np.concatenate(inputs, axis=3),)
 
-    @property
-    def keeps_bipolar(self) -> bool:
-        return True
-
     def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
         return np.concatenate([lo for lo, _ in operands]), np.concatenate([hi for _, hi in operands])
 
@@ -88,7 +95,7 @@ class IntConcat(IntOp):
 
 
 @dataclass(frozen=True)
-class IntSlice(IntOp):
+class IntSlice(_Moving):
     """A contiguous range of channels."""
 
     kind: ClassVar[str] = "int_slice"
@@ -104,10 +111,6 @@ class IntSlice(IntOp):
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         return (inputs[0][..., self.start : self.stop],)
 
-    @property
-    def keeps_bipolar(self) -> bool:
-        return True
-
     def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
         lo, hi = operands[0]
         return lo[self.start : self.stop], hi[self.start : self.stop]
@@ -117,7 +120,7 @@ class IntSlice(IntOp):
 
 
 @dataclass(frozen=True)
-class IntUpsample(IntOp):
+class IntUpsample(_Moving):
     """Repeats every row and column by integer factors (nearest neighbour)."""
 
     kind: ClassVar[str] = "int_upsample"
@@ -130,19 +133,12 @@ class IntUpsample(IntOp):
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         return (inputs[0].repeat(self.factors[0], axis=1).repeat(self.factors[1], axis=2),)
 
-    @property
-    def keeps_bipolar(self) -> bool:
-        return True
-
-    def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
-        return operands[0]
-
     def __str__(self) -> str:
         return f"int_upsample<{self.factors}>"
 
 
 @dataclass(frozen=True)
-class View(IntOp):
+class View(_Moving):
     """The same stream seen as another (height, width, channels) of as many elements; no hardware."""
 
     kind: ClassVar[str] = "view"
@@ -156,10 +152,6 @@ class View(IntOp):
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         return (inputs[0].reshape(-1, *self.shape),)
 
-    @property
-    def keeps_bipolar(self) -> bool:
-        return True
-
     def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
         lo, hi = operands[0]
         return _viewed(lo, self.shape[2], np.minimum), _viewed(hi, self.shape[2], np.maximum)
@@ -169,7 +161,7 @@ class View(IntOp):
 
 
 @dataclass(frozen=True)
-class IntTakeStep(IntOp):
+class IntTakeStep(_Moving):
     """Pixel 0 of a row of pixels: the first step of a sequence (see `TakeStep`)."""
 
     kind: ClassVar[str] = "int_take_step"
@@ -180,19 +172,12 @@ class IntTakeStep(IntOp):
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         return (inputs[0][:, :1, :1],)
 
-    @property
-    def keeps_bipolar(self) -> bool:
-        return True
-
-    def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
-        return operands[0]
-
     def __str__(self) -> str:
         return "int_take_step"
 
 
 @dataclass(frozen=True)
-class IntCollectSteps(IntOp):
+class IntCollectSteps(_Moving):
     """A row of `count` pixels, all of them like the one given: a sequence of like steps (see `CollectSteps`)."""
 
     kind: ClassVar[str] = "int_collect_steps"
@@ -203,13 +188,6 @@ class IntCollectSteps(IntOp):
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         return (inputs[0].repeat(self.count, axis=2),)
-
-    @property
-    def keeps_bipolar(self) -> bool:
-        return True
-
-    def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
-        return operands[0]
 
     def __str__(self) -> str:
         return f"int_collect_steps<{self.count}>"
