@@ -6,6 +6,7 @@
 
 #include "dfc_arithmetic.hpp"
 #include "dfc_pace.hpp"
+#include "dfc_widen.hpp"
 
 namespace dfc {
 
@@ -54,7 +55,7 @@ class MatrixFill {
 };
 
 template <int Rows, int Heads, int RowsRun, int MatrixRun, int Transposed, int Columns, int Terms, int Pe, int Simd, int InBits, int InSigned,
-          int WeightBits, int WeightSigned, int AccBits, int AccSigned, int ThreshBits, int ThreshFactorBits, int ThreshShift,
+          int InBipolar, int WeightBits, int WeightSigned, int WeightBipolar, int AccBits, int AccSigned, int ThreshBits, int ThreshFactorBits, int ThreshShift,
           int ThreshShared, int Flip, int OutBits, int OutSigned, int Arithmetic, int MatrixStyle, int ThresholdsStyle, int Lead,
           int Distance, class... Thresholds>
 void matmul(hls::stream<ap_uint<Simd * InBits>>& in0, hls::stream<ap_uint<(Transposed ? Simd : Pe) * WeightBits>>& in1,
@@ -70,7 +71,10 @@ void matmul(hls::stream<ap_uint<Simd * InBits>>& in0, hls::stream<ap_uint<(Trans
   constexpr int BeatLanes = Transposed ? Simd : Pe;
   constexpr int Inner = Transposed ? TermFolds : ColFolds;
   constexpr int Tail = Terms % Simd;
-  using P = Product<InBits, InSigned, 0, WeightBits, WeightSigned, 0, Arithmetic>;
+  // What is multiplied: bipolar elements as -1 or +1 in two bits.
+  constexpr int XBits = InBipolar ? 2 : InBits;
+  constexpr int WBits = WeightBipolar ? 2 : WeightBits;
+  using P = Product<XBits, InSigned, 0, WBits, WeightSigned, 0, Arithmetic>;
   using Acc = integer<AccBits, AccSigned != 0>;
   using Code = Codes<ColFolds, AccBits, AccSigned, ThreshBits, ThreshFactorBits, ThreshShift, ThreshShared, Flip, OutBits, OutSigned, 0,
                      Terms, ThresholdsStyle>;
@@ -106,9 +110,9 @@ void matmul(hls::stream<ap_uint<Simd * InBits>>& in0, hls::stream<ap_uint<(Trans
       } else {
         inputs = vector[term];
       }
-      ap_uint<InBits> x[Simd];
+      ap_uint<XBits> x[Simd];
       DFC_PARTITION(x)
-      unpack<InBits>(inputs, 0, x);
+      unpack<XBits>(widen<Simd, InBits, InSigned, InBipolar, XBits, 0>(inputs), 0, x);
       for (int s = Tail; Tail > 0 && s < Simd; s++) {  // lanes that the last fold of terms does not need
         DFC_UNROLL
         if (term.last()) x[s] = 0;
@@ -125,7 +129,8 @@ void matmul(hls::stream<ap_uint<Simd * InBits>>& in0, hls::stream<ap_uint<(Trans
         Acc sum = term == 0 ? Acc(0) : acc[p];
         for (int s = 0; s < Simd; s++) {
           DFC_UNROLL
-          sum += P::of(x[s], Transposed ? element<WeightBits>(words[p], s) : element<WeightBits>(words[s], p));
+          const ap_uint<WeightBits> w = Transposed ? element<WeightBits>(words[p], s) : element<WeightBits>(words[s], p);
+          sum += P::of(x[s], widen_element<WeightBits, WeightSigned, WeightBipolar, WBits, 0>(w));
         }
         acc[p] = sum;
         if (term.last()) set_element<OutBits>(results, p, Code::of(acc[p], column, p, thresholds...));

@@ -15,8 +15,10 @@ module dfc_matmul #(
   parameter int unsigned Simd            = 4,
   parameter int unsigned InBits          = 2,
   parameter int unsigned InSigned        = 0,
+  parameter int unsigned InBipolar       = 0,
   parameter int unsigned WeightBits      = 2,
   parameter int unsigned WeightSigned    = 1,
+  parameter int unsigned WeightBipolar   = 0,
   parameter int unsigned AccBits         = 8,
   parameter int unsigned AccSigned       = 1,
   parameter int unsigned ThreshBits      = 8,
@@ -55,6 +57,9 @@ module dfc_matmul #(
   localparam int unsigned Banks      = (Transposed != 0) ? Pe : Simd;
   localparam int unsigned BeatBits   = BeatLanes * WeightBits;
   localparam int unsigned InWidth    = Simd * InBits;
+  // What is multiplied: bipolar elements as -1 or +1 in two bits.
+  localparam int unsigned XBits      = (InBipolar != 0) ? 2 : InBits;
+  localparam int unsigned WBits      = (WeightBipolar != 0) ? 2 : WeightBits;
 
   if (Pe < 1 || Pe > Columns || Simd < 1 || Simd > Terms || Outer % MatrixRun != 0 || Rows % (Heads * RowsRun) != 0) begin : gen_check
     $fatal(1, "dfc_matmul: Pe must be 1 to Columns, Simd 1 to Terms, and runs divide their rows");
@@ -115,28 +120,34 @@ module dfc_matmul #(
     end
   end
 
-  logic [InWidth-1:0] inputs, operands;
+  logic [InWidth-1:0] inputs;
+  logic [Simd*XBits-1:0] values, operands;
+  logic [Pe*Simd*WBits-1:0] factors;
   dfc_mvtu_inputs #(.Width(InWidth), .RowFolds(ColFolds), .ColFolds(TermFolds)) u_inputs (
     .clk_i, .rst_ni, .step_i(step), .in_data_i(in0_data_i), .first_row_o(first), .last_col_o(last_term), .inputs_o(inputs)
   );
+  dfc_extend #(.Lanes(Simd), .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar), .OutBits(XBits))
+    u_values (.in_i(inputs), .out_o(values));
+  dfc_extend #(.Lanes(Pe * Simd), .InBits(WeightBits), .InSigned(WeightSigned), .InBipolar(WeightBipolar), .OutBits(WBits))
+    u_factors (.in_i(weights), .out_o(factors));
   // Lanes that the last fold of terms does not need count nothing.
   localparam int unsigned Tail = Terms % Simd;
   if (Tail != 0) begin : gen_mask
     logic tail_q;
     always_ff @(posedge clk_i) if (step) tail_q <= last_term;
-    assign operands = tail_q ? inputs & {{(Simd-Tail)*InBits{1'b0}}, {Tail*InBits{1'b1}}} : inputs;
+    assign operands = tail_q ? values & {{(Simd-Tail)*XBits{1'b0}}, {Tail*XBits{1'b1}}} : values;
   end else begin : gen_mask
-    assign operands = inputs;
+    assign operands = values;
   end
 
   dfc_mac #(
-    .Pe(Pe), .Simd(Simd), .InputLanes(1), .Terms(Terms), .Steps(TermFolds), .Folds(ColFolds), .InBits(InBits), .InSigned(InSigned), .InBipolar(0),
-    .WeightBits(WeightBits), .WeightSigned(WeightSigned), .Xnor(0), .AccBits(AccBits), .AccSigned(AccSigned), .ThreshBits(ThreshBits),
+    .Pe(Pe), .Simd(Simd), .InputLanes(1), .Terms(Terms), .Steps(TermFolds), .Folds(ColFolds), .InBits(XBits), .InSigned(InSigned), .InBipolar(0),
+    .WeightBits(WBits), .WeightSigned(WeightSigned), .Xnor(0), .AccBits(AccBits), .AccSigned(AccSigned), .ThreshBits(ThreshBits),
     .ThreshFactorBits(ThreshFactorBits), .ThreshShift(ThreshShift), .ThreshShared(ThreshShared), .Flip(Flip), .OutBits(OutBits),
     .OutSigned(OutSigned), .Double(0), .Arithmetic(Arithmetic), .ThresholdsStyle(ThresholdsStyle), .Slots(Slots),
     .ThresholdsFile(ThresholdsFile)
   ) u_mac (
-    .clk_i, .rst_ni, .credit_o(credit), .step_i(step), .last_i(last_term), .inputs_i(operands), .weights_i(weights),
+    .clk_i, .rst_ni, .credit_o(credit), .step_i(step), .last_i(last_term), .inputs_i(operands), .weights_i(factors),
     .out_data_o, .out_valid_o, .out_ready_i
   );
 

@@ -37,6 +37,7 @@ class Matmul(Unit):
     acc_dtype:    type that holds every sum
     thresholds, flip, scaling: as of `Mvtu`, by column
     pe, simd:     columns and terms at once, at most n and k
+    in_dtype and matrix_dtype may be bipolar: elements are then multiplied as -1 or +1 in two bits
     matrix_style: "auto", "lut", "lutram", "bram" or "uram"
 
     At least two matrices of each head are kept: the next frame's comes in while the rows of this one pass.
@@ -69,8 +70,6 @@ class Matmul(Unit):
         k, n = self.shape
         if not 1 <= self.pe <= n or not 1 <= self.simd <= k:
             raise ValueError(f"pe={self.pe} must be 1 to {n}, the columns, and simd={self.simd} 1 to {k}, the terms")
-        if self.in_dtype.bipolar or self.matrix_dtype.bipolar:
-            raise ValueError("a product of two streams takes no codes that are -1 or +1 in one bit")
 
     def check_constants(self) -> None:
         """ValueError unless what is stored of the unit, and how its streams go together, is what its types and sizes say."""
@@ -114,7 +113,8 @@ class Matmul(Unit):
     @cached_property
     def form(self) -> MacForm:
         """How the hardware multiplies and what it compares with."""
-        return MacForm(Products(self.in_dtype, self.matrix_dtype, False, self.acc_dtype), self._counting, False)
+        x, w = (IntType(2, signed=True) if t.bipolar else t for t in (self.in_dtype, self.matrix_dtype))
+        return MacForm(Products(x, w, False, self.acc_dtype), self._counting, False)
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
@@ -213,9 +213,12 @@ class Matmul(Unit):
         return dims | self._form_parameters() | arithmetic | styles | {"Slots": self.slots, "Pages": self._pages}
 
     def _form_parameters(self) -> dict[str, int]:
-        """Without what no product of two streams has."""
+        """With the types of the streams, and without what no product of two of them has."""
         given = self.form.parameters(self.out_dtype, self.threshold_style)
-        return {k: v for k, v in given.items() if k not in ("InBipolar", "Xnor", "Double")}
+        types = dict[str, int]()
+        for name, dtype in (("In", self.in_dtype), ("Weight", self.matrix_dtype)):
+            types |= {f"{name}Bits": dtype.bits, f"{name}Signed": int(dtype.signed), f"{name}Bipolar": int(dtype.bipolar)}
+        return types | {k: v for k, v in given.items() if k not in (*types, "Xnor", "Double")}
 
     @property
     def _matrix_style(self) -> str:

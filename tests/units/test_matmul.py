@@ -55,6 +55,7 @@ def matmuls(draw: st.DrawFn, most: int = 6) -> Matmul:
     heads, rows, terms, columns = (draw(st.integers(1, n)) for n in (3, most, most, most))
     transposed = draw(st.booleans())
     types, outs = (st.builds(IntType, st.integers(1, bits), st.booleans()) for bits in (8, 4))
+    types = st.one_of(types, types, st.just(BIPOLAR))
     return matmul(
         draw(st.integers(0, 99)), heads, rows, terms, columns, draw(st.one_of(st.none(), outs)),
         transposed=transposed, in_dtype=draw(types), matrix_dtype=draw(types),
@@ -90,6 +91,9 @@ CORNERS: dict[str, Matmul] = {
     "the_same_transposed": matmul(4, 3, 4, 5, 7, IntType(3), runs=(2, 7), transposed=True, pe=3, simd=2),
     "one_of_everything": matmul(5, 1, 1, 1, 1),
     "all_at_once": matmul(6, 1, 3, 4, 5, None, pe=5, simd=4),
+    "both_bipolar": matmul(8, 2, 3, 5, 4, IntType(3), in_dtype=BIPOLAR, matrix_dtype=BIPOLAR, pe=3, simd=2),
+    "rows_bipolar": matmul(9, 1, 4, 5, 3, None, in_dtype=BIPOLAR, transposed=True, pe=2, simd=3),
+    "matrix_bipolar": matmul(10, 2, 3, 4, 4, INT4, matrix_dtype=BIPOLAR, pe=2, simd=4),
     "matrices_longer_than_rows": matmul(7, 1, 1, 8, 8, None, pe=4, simd=8),
 }
 
@@ -115,7 +119,5 @@ def test_refusals() -> None:
     unit = CORNERS["attention_scores"]
     with pytest.raises(ValueError, match="must be 1 to 6, the columns"):
         unit.folded(pe=7)
-    with pytest.raises(ValueError, match="-1 or \\+1 in one bit"):
-        replace(unit, in_dtype=BIPOLAR)
     with pytest.raises(ValueError, match="no matrices for the rows"):
         replace(unit, heads=4).check_constants()
