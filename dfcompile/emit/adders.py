@@ -79,9 +79,23 @@ def rtl_adders(sums: Sums, module: str) -> str:
     for o, (n, shift) in enumerate(zip(graph.out.tolist(), graph.out_shift.tolist(), strict=True)):
         value = "'0" if n == NOTHING else f"{sums.sum.bits}'({held(n, pipe.stages)})" + (f" << {shift}" if shift else "")
         lines.append(f"  assign sums_o[{o * sums.sum.bits} +: {sums.sum.bits}] = {value};")
-    if graph.bits[: graph.inputs].min() < (2 if sums.x.bipolar else sums.x.bits):
-        lines.append("  logic unused;\n  assign unused = ^x_i;  // some bits have no weight but 0")
+    unused = ["x_i"] * _has_dead_inputs(sums) + [held(n, pipe.stages) for n in _wider(sums)]
+    if unused:
+        lines.append(f"  logic unused;\n  assign unused = ^{{{', '.join(unused)}}};  // bits without a weight, or above what a sum can be")
     return "\n".join([*lines, "endmodule", ""])
+
+
+def _has_dead_inputs(sums: Sums) -> bool:
+    """Whether some bits of inputs have no weight but 0."""
+    graph = sums.pipeline.graph
+    return bool(graph.bits[: graph.inputs].min() < (2 if sums.x.bipolar else sums.x.bits))
+
+
+def _wider(sums: Sums) -> list[int]:
+    """Nodes that become sums and have more bits than those: the graph knows less of them than was proven of the sums."""
+    graph = sums.pipeline.graph
+    outs = zip(graph.out.tolist(), graph.out_shift.tolist(), strict=True)
+    return sorted({n for n, shift in outs if n != NOTHING and graph.bits[n] + shift > sums.sum.bits})
 
 
 def _rtl_input(sums: Sums, n: int) -> str:

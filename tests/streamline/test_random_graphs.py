@@ -134,3 +134,9 @@ def test_found_failures_stay_fixed(seed: int, size: int, tmp_path: Path) -> None
 )
 def test_found_failures_of_8_bits_stay_fixed(seed: int, size: int, mode: str, tmp_path: Path) -> None:
     assert check(seed, size, tmp_path, "int8", mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_found_failures_of_blocks_stay_fixed(mode: str, tmp_path: Path) -> None:
+    """Scores of attention whose operands are -1 and +1 in one bit."""
+    assert check(71020388, 6, tmp_path, "blocks", mode)
