@@ -54,9 +54,10 @@ def rtl_adders(sums: Sums, module: str) -> str:
         return f"  logic {'signed ' if nodes[node].signed else ''}[{nodes[node].bits - 1}:0] {name};"
 
     lines = [
-        _title(sums, f"nN is a node, nN_S the same behind S stages of registers.\n// Latency {pipe.stages} cycles, one vector a cycle."),
+        _title(sums, "nN is a node, nN_S the same behind S stages of registers, which take it while en_i[S-1]."),
         f"module {module} (",
         "  input  logic clk_i,",
+        f"  input  logic [{pipe.stages - 1}:0] en_i,",
         f"  input  logic [{graph.inputs * sums.x.bits - 1}:0] x_i,",
         f"  output logic [{len(graph.out) * sums.sum.bits - 1}:0] sums_o",
         ");",
@@ -72,7 +73,7 @@ def rtl_adders(sums: Sums, module: str) -> str:
             lines += [declared(n, nodes[n].name), f"  assign {nodes[n].name} = {made};"]
         moved = [n for n in range(len(nodes)) if stage[n] <= s < until[n]]
         lines += [declared(n, held(n, s + 1)) for n in moved]
-        lines.append("  always_ff @(posedge clk_i) begin")
+        lines.append(f"  always_ff @(posedge clk_i) if (en_i[{s}]) begin")
         lines += [f"    {held(n, s + 1)} <= {held(n, s)};" for n in moved]
         lines.append("  end")
     lines.append("")

@@ -50,10 +50,10 @@ def wrapper(unit: Unit, outside: bool = False) -> str:
             )
     if unit.adders:
         pipe = unit.adders.pipeline
-        widths = {"x": unit.inputs[0].width, "sums": len(pipe.graph.out) * unit.adders.sum.bits}
+        widths = {"x": unit.inputs[0].width, "en": pipe.stages, "sums": len(pipe.graph.out) * unit.adders.sum.bits}
         inside = "".join(f"  logic [{bits - 1}:0] {name};\n" for name, bits in widths.items())
-        inside += f"  {SUMS} u_sums (.clk_i, .x_i(x), .sums_o(sums));\n"
-        links += [".sums_x_o(x)", ".sums_i(sums)"]
+        inside += f"  {SUMS} u_sums (.clk_i, .en_i(en), .x_i(x), .sums_o(sums));\n"
+        links += [".sums_x_o(x)", ".sums_en_o(en)", ".sums_i(sums)"]
     return (
         f"module {TOP} (\n  {(',' + chr(10) + '  ').join(ports)}\n);\n{inside}"
         f"  dfc_{unit.library} #(\n    {', '.join(values)}\n  ) u_unit (\n    {', '.join(links)}\n  );\nendmodule\n"

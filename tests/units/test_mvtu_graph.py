@@ -60,6 +60,7 @@ CORNERS: dict[str, tuple[Operands, tuple[Any, ...], dict[str, Any]]] = {
     "one of everything": (Operands(UINT2, INT2, UINT2), ((1, 1), 1, 1), {}),
     "thresholds": (Operands(UINT4, INT4, UINT4, flip=True), ((2, 2), 6, 30), {}),
     "sums": (Operands(INT4, INT4, None), ((2, 2), 6, 30), {}),
+    "sums of beats that wait": (Operands(INT4, INT8, None), ((1, 9), 20, 12), {}),
     "bipolar": (Operands(BIPOLAR, BIPOLAR, BIPOLAR), ((1, 3), 12, 40), {}),
     "bipolar, sums": (Operands(BIPOLAR, BIPOLAR, None), ((1, 3), 5, 9), {}),
     "one-bit signed inputs, few weights": (Operands(INT1, INT8, None), ((1, 3), 5, 9), {"density": 0.3}),
@@ -80,6 +81,15 @@ def test_sums_known_to_be_small_lint_clean(tmp_path: Path) -> None:
     unit = graph_unit(np.random.default_rng(7), Operands(INT4, INT4, None), (1, 1), 3, 5)
     small = IntType(unit.acc_dtype.bits - 1, signed=True)
     lint(replace(unit, acc_dtype=small, out_dtype=small), tmp_path)
+
+
+@pytest.mark.parametrize("name", CORNERS)
+def test_beats_wait_where_they_have_fewer_bits(name: str) -> None:
+    types, sizes, fields = CORNERS[name]
+    unit = graph_unit(np.random.default_rng(7), types, *sizes, **fields)
+    assert unit.graph is not None
+    wide = unit.inputs[0].width > unit.outputs[0].width
+    assert unit.graph.waiting == (types.out is None and not wide)
 
 
 def test_two_units_in_one_file_of_cpp(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from dfcompile.device.area import stream_out, total
+from dfcompile.device.area import shallow, stream_out, total
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
@@ -36,6 +36,11 @@ class GraphForm:
     out: IntType
     outputs: int
     thresholding: Thresholding | None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether beats wait as inputs, in front of adders that may stall, and not as results."""
+        return self.thresholding is None and len(self.sums.pipeline.graph.lo) * self.sums.x.bits <= self.outputs * self.out.bits
 
     @property
     def latency(self) -> int:
@@ -68,7 +73,12 @@ class GraphForm:
         pipe = self.sums.pipeline
         graph = pipe.graph
         width = self.outputs * self.out.bits if self.thresholding else int(graph.bits[graph.out[graph.out != NOTHING]].sum())
-        parts = [adders(pipe, family), stream_out(width, self.slots, family), Resources(lut=8, ff=pipe.stages)]
+        if self.waiting:
+            control = Resources(lut=6 + pipe.stages, ff=6)
+            parts = [adders(pipe, family), shallow(2, int(graph.bits[: graph.inputs].sum()), family), control]
+        else:
+            parts = [adders(pipe, family), stream_out(width, self.slots, family), Resources(lut=8)]
+        parts.append(Resources(ff=pipe.stages))
         if self.thresholding:
             parts.append(mac_area.thresholds(self.thresholding.size, 1, self.outputs, threshold_style, family))
         return total(*parts)
