@@ -20,6 +20,8 @@ module dfc_dot_plain #(
   localparam int unsigned XBits = (InBipolar != 0) ? 2 : InBits;
   localparam bit XSigned = InSigned != 0 || InBipolar != 0;
   localparam bit WSigned = WeightSigned != 0 && Xnor == 0;
+  localparam int unsigned Most = (XBits > WeightBits) ? XBits + 1 : WeightBits + 1;
+  localparam int unsigned Wide = (SumBits > Most) ? SumBits : Most;  // a sum that is known to be small may be narrower than an input
 
   logic [SumBits-1:0] dot;
   logic [XBits-1:0] x;
@@ -37,7 +39,7 @@ module dfc_dot_plain #(
       end
       a = {XSigned && x[XBits-1], x};
       b = {WSigned && w[WeightBits-1], w};
-      dot += SumBits'(a) * SumBits'(b);
+      dot += SumBits'(Wide'(a) * Wide'(b));
     end
   end
 

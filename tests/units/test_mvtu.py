@@ -148,6 +148,14 @@ def test_lints_and_elaborates(name: str, tmp_path: Path) -> None:
     lint(mvtu(np.random.default_rng(7), types, *sizes, **fields), tmp_path)
 
 
+@pytest.mark.parametrize("arithmetic", ["auto", "lut", "dsp", "carry4"])
+def test_sums_narrower_than_an_input_lint_clean(arithmetic: str, tmp_path: Path) -> None:
+    """Inputs that never take all codes of their type make sums of fewer bits than these have."""
+    unit = mvtu(np.random.default_rng(7), Operands(INT8, INT2, None), (1, 1), 1, 2, 2, pe=1, simd=1, arithmetic=arithmetic)
+    small = IntType(6, signed=True)
+    lint(replace(unit, acc_dtype=small, out_dtype=small), tmp_path)
+
+
 def test_no_bubbles_between_vectors_and_frames() -> None:
     unit = mvtu(np.random.default_rng(0), Operands(UINT2, INT2, UINT2), (3, 3), 1, 8, 16, pe=2, simd=4)
     run = check(unit, frames=5, hls=False)
