@@ -2,7 +2,7 @@
 
 * A channel that nobody reads, and one whose code is always the same, goes, with the rows of weights that made it and the columns that read
   it: what a constant channel adds to its readers' sums moves into the thresholds behind them.
-* Of channels whose codes are always equal one is read, for all.
+* Of channels whose codes are always equal one is read, for all; so it is of constant ones that are not what a convolution pads with.
 * Taps of a window that are 0 in every kernel go: 3x3 -> 1x1, a smaller kernel, or fewer taps further apart.
 * A matrix of blocks becomes a grouped convolution, its channels in another order.
 * A convolution that gives what it takes goes.
@@ -22,6 +22,7 @@ from dfcompile.ir.intop_base import Window
 from dfcompile.streamline.channels import Classes, by_channel, is_dense, is_depthwise, rearranged
 from dfcompile.streamline.decline import Decline, in_silence
 from dfcompile.streamline.merge import merge_equal
+from dfcompile.streamline.merge_constants import merge_constants
 
 Tell = Callable[[Node, str], None]
 """How the pass says what went, and why."""
@@ -34,12 +35,21 @@ def prune(graph: Graph, decline: Decline = in_silence, tell: Tell = in_silence) 
     graph = drop_identities(graph, tell)
     graph = shrink_windows(graph, tell)
     for i in range(ROUNDS):
-        graph = merge_equal(graph)
+        graph = _without_constants(merge_equal(graph), f".one{i}" if i else ".one")
         smaller = prune_channels(graph, decline if not i else in_silence, tell, f".cut{i}" if i else ".cut")
         if smaller is graph:
             break
         graph = smaller
     return group_blocks(shrink_windows(graph, tell), tell)
+
+
+def _without_constants(graph: Graph, mark: str) -> Graph:
+    """The graph where of channels that never change fewer are read through pads, its thresholds moved along."""
+    merged, less = merge_constants(graph, _shiftable(graph))
+    if not less:
+        return merged
+    classes = Classes.find(merged)
+    return rearranged(merged, {}, _shifts(merged, classes, np.zeros_like(classes.fixed), less), mark)
 
 
 def drop_identities(graph: Graph, tell: Tell = in_silence) -> Graph:
@@ -174,8 +184,8 @@ def _shiftable(graph: Graph) -> set[str]:
     return {t for t in graph.tensors if t not in held}
 
 
-def _shifts(graph: Graph, classes: Classes, going: Array) -> dict[str, Array]:
-    """What the codes of each stream are less by, for each channel, when classes go."""
+def _shifts(graph: Graph, classes: Classes, going: Array, lacking: Mapping[str, Array] | None = None) -> dict[str, Array]:
+    """What the codes of each stream are less by, for each channel, when classes go, and sums of convolutions lack what is `lacking`."""
     found: dict[str, Array] = {}
     for node in graph.nodes:
         op, source, out = node.op, node.inputs[0], node.outputs[0]
@@ -183,7 +193,7 @@ def _shifts(graph: Graph, classes: Classes, going: Array) -> dict[str, Array]:
         if is_dense(node):
             code = _constant(graph, source)[1]
             less = np.where(going[classes.of[source]], code, given[0])
-            made = graph.constants[node.inputs[1]].sum(axis=(1, 2), dtype=np.int64) @ less
+            made = graph.constants[node.inputs[1]].sum(axis=(1, 2), dtype=np.int64) @ less + (lacking or {}).get(out, 0)
             made[going[classes.of[out]]] = 0
         elif not any(g.any() for g in given) or isinstance(op, ThresholdCode):
             continue

@@ -133,6 +133,29 @@ def test_the_code_of_the_pads_is_no_hindrance() -> None:
     assert shapes(pruned(two_convs(first, random_weights(4, 3, 3, 8), SAME, thresholds, pad_code=2)))[0][0] == 7
 
 
+@pytest.mark.parametrize(("pad_code", "left"), [(0, 6), (1, 6), (-1, 7), (3, 6)])
+def test_constants_that_are_no_pads_are_read_as_one(pad_code: int, left: int) -> None:
+    """Codes 1, 2 and 3 in channels that never change: those a multiple of one as far from the pads' code, which itself needs none."""
+    first, thresholds, second = random_weights(8, 3, 3, 2), steps(8), random_weights(4, 3, 3, 8) * 0 + 1
+    for channel, code in ((1, 2), (4, 1), (6, 3)):
+        first[channel] = 0
+        thresholds["thresholds"][channel] = [0] * code + [1] * (3 - code)
+    second[0, 0, 0, 0] = 9  # six fit 5 bits
+    second[..., 4] = -1
+    after = pruned(two_convs(first, second, SAME, thresholds, pad_code=pad_code))
+    assert [s[0] for s in shapes(after)] == [left, 4]
+
+
+def test_constants_whose_weights_would_widen_stay() -> None:
+    first, thresholds, second = random_weights(8, 3, 3, 2), steps(8), random_weights(4, 3, 3, 8) * 0 + 1
+    first[[1, 4]] = 0
+    thresholds["thresholds"][[1, 4]] = [[0, 0, 0], [0, 1, 1]]
+    second[0, ..., 1] = 2
+    for widest, left in ((7, 7), (3, 8)):
+        second[0, 0, 0, 0] = widest
+        assert shapes(pruned(two_convs(first, second, SAME, thresholds)))[0][0] == left
+
+
 def test_what_stops_a_constant_channel_is_told() -> None:
     first, thresholds = random_weights(8, 3, 3, 2), steps(8)
     first[2] = 0
