@@ -24,7 +24,7 @@ from dfcompile.folding.proportion import check_memories
 from dfcompile.front import FRONT, IMPORT, INTEGER, UNITS, Imported, Integer, Job, Lowered, Progress, repeated, stage
 from dfcompile.ir.graph import Graph
 from dfcompile.mode.accelerator import Accelerator
-from dfcompile.mode.choice import FITTING, best_dataflow, compare, dataflow_side, estimate_loopback, over_budget
+from dfcompile.mode.choice import FITTING, best_dataflow, brought, compare, dataflow_side, estimate_loopback, over_budget
 from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.mode.loopback import LoopbackAccelerator
 from dfcompile.mode.loopback_build import build_loopback, check_program, loopback_roofline, too_slow
@@ -79,7 +79,7 @@ def _fold(job: Job, lowered: Lowered) -> FoldedUnits:
     if given is not None and not job.options.wanted_interval:
         chosen: dict[str, Choice] = {n.name: n.op.folding for n in units.nodes if isinstance(n.op, Unit)}
     else:
-        optimum = _optimum(job, units)
+        optimum = _optimum(job, lowered)
         chosen = optimum.choices
     if given is not None:
         optimum, chosen = None, chosen | read_folding(load_folding(given), units, chosen, job.options.family)
@@ -90,10 +90,12 @@ def _fold(job: Job, lowered: Lowered) -> FoldedUnits:
     return FoldedUnits(lowered, folded, optimum)
 
 
-def _optimum(job: Job, units: Graph, reserved: Vector | None = None) -> Folded:
-    board, interval = job.options.target, job.options.wanted_interval
+def _optimum(job: Job, lowered: Lowered, reserved: Vector | None = None) -> Folded:
+    board, interval, units = job.options.target, job.options.wanted_interval, lowered.units
     if board and not interval:
-        return fastest(units, board, reserved, job.progress, job.options.port_bits)
+        alone = bool(lowered.integer.streamlined.loops)  # units of a loop wait for each other: a frame takes longer than any of them
+        clock = 0 if alone else job.options.mhz
+        return fastest(units, board, reserved, job.progress, job.options.port_bits, clock)
     return cheapest(units, interval, board=board, reserved=reserved, progress=job.progress, port_bits=job.options.port_bits)
 
 
@@ -116,7 +118,7 @@ def _size_fifos(job: Job, connected: Connected) -> Sized:
         fifos = vector(sum_of(f.resources(board.family) for f in design.fifos().values()))
         if optimum.solution.fits(budget(board, fifos)):
             break
-        optimum = _optimum(job, lowered.units, fifos)
+        optimum = _optimum(job, lowered, fifos)
         design, sizing = size_fifos(_joined(job, lowered, apply_folding(lowered.units, optimum.choices)), job.progress)
     design = size_streams(design, sizing.interval, job.progress)
     job.dump("design", design.graph)
@@ -281,7 +283,8 @@ def _loopback_side(job: Job, integer: Integer) -> tuple[Accelerator | None, Roof
         made = _make_loopback(job, integer)
     except CompileError as e:
         return None, "; ".join(p.why or p.what for p in e.problems)
-    return made, loopback_roofline(made)
+    roof = loopback_roofline(made)
+    return made, brought(roof, integer.graph, job.options.target) if job.options.target else roof
 
 
 def _within_watts(job: Job, path: Path, made: Accelerator) -> Accelerator:

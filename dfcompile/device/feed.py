@@ -14,6 +14,11 @@ LINE_BITS = 10
 """Of a byte on a serial line."""
 
 
+def port_bytes(bits: int) -> int:
+    """Bytes of a beat of so many bits on the outside: a power of two, as DMAs want it."""
+    return 1 << (-(-bits // 8) - 1).bit_length()
+
+
 def by_port(masters: Sequence[T], ports: int) -> list[Sequence[T]]:
     """Which masters share each memory port: dealt out in turn."""
     return [masters[i::ports] for i in range(min(ports, len(masters)))]
@@ -43,3 +48,9 @@ def engine_cycles(board: Board, moved: float, clock: float) -> float:
 def line_rate(board: Board, inputs: Sequence[int], outputs: Sequence[int]) -> float | None:
     """Frames a second that the serial line of an open board carries at most, each way at once; None where it has none."""
     return board.wiring.baud / LINE_BITS / max(sum(inputs), sum(outputs)) if board.wiring else None
+
+
+def brought_cycles(board: Board, inputs: Sequence[int], outputs: Sequence[int], clock: float) -> float:
+    """Cycles at `clock` MHz in which a board brings a frame and takes its results, over its memory and ports or its serial line."""
+    line = line_rate(board, inputs, outputs)
+    return max(fed_cycles(board, inputs, outputs, clock), clock * 1e6 / line if line else 0.0)

@@ -12,9 +12,9 @@ import numpy as np
 
 import dfcompile
 from dfcompile.dataflow.design import Design
+from dfcompile.device.feed import port_bytes
 from dfcompile.emit.c_driver import emit_c_driver
 from dfcompile.emit.identity import design_hash
-from dfcompile.emit.interface import port_bytes
 from dfcompile.emit.resource import render, resource_dir
 from dfcompile.ir import operators, packing
 from dfcompile.ir.graph import Array, Graph, Node, Op

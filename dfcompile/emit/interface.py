@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dfcompile.dataflow.design import Design
+from dfcompile.device.feed import port_bytes
 from dfcompile.emit.name import Names, port_names
 from dfcompile.units.base import Stream
-
-
-def port_bytes(bits: int) -> int:
-    """Bytes of a beat of so many bits on the outside."""
-    return 1 << (-(-bits // 8) - 1).bit_length()
 
 
 @dataclass(frozen=True)

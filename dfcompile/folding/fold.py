@@ -7,6 +7,7 @@ work, not in seconds; where one ends early the answer says how far it may be fro
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from dfcompile.dataflow.connect import Folding, apply_folding, tied
 from dfcompile.device.boards import Board
 from dfcompile.device.cost import RESOURCES, Vector, budget, rates
 from dfcompile.device.family import DEFAULT, FAMILIES
+from dfcompile.device.feed import brought_cycles
 from dfcompile.errors import CompileError, Problem
 from dfcompile.folding.option import Choice, Progress
 from dfcompile.folding.problem import FoldProblem
@@ -108,30 +110,51 @@ def cheapest(
     if found.best is None:
         assert board and limit is not None, "without a limit any folding will do"
         raise CompileError(_too_large(problem, interval, board, limit, found.complete))
-    return _costing(graph, problem, interval, found.best)
+    return _costing(problem, interval, found.best)
 
 
-def _costing(graph: Graph, problem: FoldProblem, interval: int, found: Solution) -> Folded:
+def _costing(problem: FoldProblem, interval: int, found: Solution) -> Folded:
     every = problem.table.few(problem.units, interval)
-    return Folded(_untied(graph, found), found.cycles, "cost", found.cost, found.bound, found, every)
+    return Folded(_untied(problem, found), found.cycles, "cost", found.cost, found.bound, found, every)
 
 
 def fastest(
-    graph: Graph, board: Board, reserved: Vector | None = None, progress: Progress = lambda text: None, port_bits: int = 0
+    graph: Graph, board: Board, reserved: Vector | None = None, progress: Progress = lambda text: None, port_bits: int = 0, clock: float = 0
 ) -> Folded:
     """The least interval within a board's budget, and there the least LUT equivalents; CompileError when none fits.
 
     reserved: what FIFOs take of the board, in the order of cost.MEASURES
     port_bits: most bits of a beat at the design's ports; 0: any
+    clock: MHz, where a design is wanted that is no faster than the board brings frames at it; 0: the fastest whatever feeds it
     """
-    problem = FoldProblem(graph, board.family, progress, port_bits)
-    limit = budget(board, reserved)
-    candidates = problem.candidates()
+    problem, limit = FoldProblem(graph, board.family, progress, port_bits), budget(board, reserved)
+    if not clock:
+        return _fastest(problem, board, limit)
+    brought = brought_cycles(board, *problem.frame_bytes(), clock)
+    least = max(1, int(brought))
+
+    def taken(made: Folded) -> float:
+        return max(made.interval, brought_cycles(board, *problem.frame_bytes(made.solution.chosen), clock))
+
+    found = _fastest(problem, board, limit, least)
+    if taken(found) <= max(found.interval, brought):
+        return found
+    made = [found, _fastest(problem, board, limit)]  # beats of few lanes are padded more, and the board moves the padding too
+    with contextlib.suppress(CompileError):
+        made.append(_fastest(problem.tightened(), board, limit, least))
+    return min(made, key=lambda f: (taken(f), f.solution.cost))
+
+
+def _fastest(problem: FoldProblem, board: Board, limit: Vector, least: int = 1) -> Folded:
+    """least: cycles a frame below which all intervals are worth the same."""
+    candidates = sorted({max(c, least) for c in problem.candidates()})
     answers = [Answer(None, False)] * len(candidates)
 
     def decide(at: int) -> bool | None:
         """Whether an interval is possible; None where the search came to no end. All foldings count, so what fits fits a longer one too."""
         options = problem.options(candidates[at], every=True)
+        if not all(options.values()):
+            return False
         answers[at] = solve(problem, options, rates(problem.family, board), limit, any_feasible=True)
         return True if answers[at].best else (False if answers[at].complete else None)
 
@@ -140,7 +163,8 @@ def fastest(
         raise CompileError(_too_large(problem, candidates[-1], board, limit, first == at))
     final = _cheapest(problem, candidates[at], board, limit, every=True).best or answers[at].best
     assert final, "the interval was found to be possible"
-    return Folded(_untied(graph, final), final.cycles, "interval", final.cycles, min(candidates[first], final.cycles), final)
+    value = max(final.cycles, least)
+    return Folded(_untied(problem, final), final.cycles, "interval", value, min(candidates[first], value), final)
 
 
 def first_true(decide: Callable[[int], bool | None], count: int) -> tuple[int, int]:
@@ -190,7 +214,7 @@ def front(graph: Graph, board: Board, points: int = 12, pool: Pool | None = None
         found = answers[interval].best
         if found and found.cost < cost and found.cycles > last:
             last, cost = found.cycles, found.cost
-            yield _costing(graph, problem, interval, found)
+            yield _costing(problem, interval, found)
 
 
 def _spaced(intervals: Sequence[int], ratio: float) -> Iterator[int]:
@@ -213,10 +237,10 @@ def _cheapest(problem: FoldProblem, interval: int, board: Board | None, limit: V
     return found if every or found.best else _cheapest(problem, interval, board, limit, every=True)
 
 
-def _untied(graph: Graph, found: Solution) -> dict[str, Choice]:
+def _untied(problem: FoldProblem, found: Solution) -> dict[str, Choice]:
     """Choices of a solution in the order of the graph."""
     made = found.choices
-    return {n.name: made[n.name] for n in graph.nodes}
+    return {name: made[name] for name in problem.units}
 
 
 def _too_slow(name: str, unit: Unit, best: int, interval: int) -> Problem:
@@ -240,7 +264,7 @@ def _too_narrow(name: str, beats: int, port_bits: int, interval: int) -> Problem
 
 
 def _too_large(problem: FoldProblem, interval: int, board: Board, limit: Vector, proven: bool) -> Problem:
-    found = solve(problem, problem.options(interval), rates(problem.family, board)).best
+    found = solve(problem, problem.options(interval, every=problem.tight), rates(problem.family, board)).best
     assert found, "without a limit any folding will do"
     over = [f"{found.area[i]:.0f} {r} of {limit[i]:.0f}" for i, r in enumerate(RESOURCES) if found.area[i] > limit[i]]
     return Problem(

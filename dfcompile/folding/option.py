@@ -119,7 +119,7 @@ class OptionTable:
             made = [(s, folded.folded(**s)) for s in folded.own_styles()]
             areas = [vector(u.resources(self.family), u.mac_lanes) for _, u in made]
             styled = zip(made, areas, strict=True)
-            self._own[unit, index] = [Option({**fold.choice, **s}, fold.cycles, _layouts(u), area) for (s, u), area in styled]
+            self._own[unit, index] = [Option({**fold.choice, **s}, fold.cycles, layouts(u), area) for (s, u), area in styled]
         return self._own[unit, index]
 
 
@@ -142,10 +142,11 @@ def folds(unit: Unit) -> list[Fold]:
 
 
 def _styled(fold: Fold, folded: Unit, styles: Iterable[dict[str, str]], family: str) -> list[Option]:
-    chosen, ports = list(styles), _layouts(folded)
+    chosen, ports = list(styles), layouts(folded)
     areas = [vector(area, folded.mac_lanes) for area in folded.areas(chosen, family)]
     return [Option({**fold.choice, **s}, fold.cycles, ports, area) for s, area in zip(chosen, areas, strict=True)]
 
 
-def _layouts(unit: Unit) -> tuple[Layout, ...]:
+def layouts(unit: Unit) -> tuple[Layout, ...]:
+    """Of its inputs, then of its outputs."""
     return tuple(s.layout for s in (*unit.inputs, *unit.outputs))

@@ -7,6 +7,8 @@ is a sum of one-unit and two-unit terms.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +16,8 @@ from numpy.typing import NDArray
 
 from dfcompile.dataflow.connect import converter, tied
 from dfcompile.device.cost import MEASURES, Vector, vector
-from dfcompile.folding.option import Option, OptionTable, Progress, silent
+from dfcompile.device.feed import port_bytes
+from dfcompile.folding.option import Option, OptionTable, Progress, layouts, silent
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Layout, Stream, unit_of
@@ -68,11 +71,13 @@ class FoldProblem:
 
     port_bits: most bits of a beat at the design's ports; 0: any
     beats:     design's input or output -> fewest beats of a frame there
+    tight:     whether only options count of whose frames the fewest bytes pass the outside
     """
 
     def __init__(self, graph: Graph, family: str, progress: Progress = silent, port_bits: int = 0) -> None:
         self.family = family
         self.port_bits = port_bits
+        self.tight = False
         self.beats = _port_beats(graph, port_bits)
         self.table = OptionTable(family, progress)
         self.units = {n.name: unit_of(n) for n in graph.nodes}
@@ -142,6 +147,30 @@ class FoldProblem:
         ends = (self._outside(border.shape, border.dtype, layout), layout)
         return border.count * self._between(border.shape, border.dtype, *(ends if border.reads else ends[::-1]))
 
+    def _frame_bytes(self, border: Border, layout: Layout) -> int:
+        """Bytes of a frame at a port, the padding of its beats included."""
+        given = Stream(border.shape, border.dtype, *self._outside(border.shape, border.dtype, layout))
+        return given.beats * port_bytes(given.width)
+
+    def _fewest_bytes(self, border: Border) -> int:
+        name, place = border.end
+        return min(self._frame_bytes(border, layouts(f.unit)[place]) for f in self.table.foldings(self.units[name]))
+
+    def frame_bytes(self, chosen: Mapping[str, Option] | None = None) -> tuple[list[int], list[int]]:
+        """Bytes of a frame at each input and output, of options or the fewest of any, as a board's memory or serial line carries them."""
+        sides: dict[bool, list[int]] = {True: [], False: []}
+        for border in self.borders:
+            name, place = border.end
+            found = self._frame_bytes(border, chosen[name].layouts[place]) if chosen else self._fewest_bytes(border)
+            sides[border.reads] += [found] * border.count
+        return sides[True], sides[False]
+
+    def tightened(self) -> FoldProblem:
+        """The same of those designs alone at whose ports a frame has the fewest bytes."""
+        made = copy(self)
+        made.tight = True
+        return made
+
     def options(self, interval: float, every: bool = False) -> Options:
         """Options of each unit with at most `interval` cycles; forks behind a unit and converters to the outside count with it.
 
@@ -154,6 +183,9 @@ class FoldProblem:
                 found[name] = [self._with_forks(o, copies, o.layouts[place]) for o in found[name]]
         for border in self.borders:
             name, place = border.end
+            if self.tight:
+                least = self._fewest_bytes(border)
+                found[name] = [o for o in found[name] if self._frame_bytes(border, o.layouts[place]) == least]
             found[name] = [_plus(o, self._border(border, o.layouts[place])) for o in found[name]]
         for edge in self.edges:
             (a, i), (b, j) = edge.ends

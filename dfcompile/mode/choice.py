@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from dfcompile.device.boards import Board
-from dfcompile.device.feed import fed_cycles
+from dfcompile.device.feed import fed_cycles, line_rate, port_bytes
 from dfcompile.errors import CompileError, Problem
 from dfcompile.folding.fold import fastest, macs
 from dfcompile.ir.graph import Graph
@@ -24,12 +25,13 @@ REPLAYED_MACS = 200_000_000
 """Up to so many multiplications a frame an engine is replayed for the comparison, which takes less than a second; above, bounds serve."""
 
 
-def frame_bytes(graph: Graph) -> tuple[list[int], list[int]]:
-    """Bytes of a frame at each input and output, codes side by side: no port moves fewer."""
+def frame_bytes(graph: Graph, apart: bool = False) -> tuple[list[int], list[int]]:
+    """Bytes of a frame at each input and output, codes side by side: no port moves fewer. apart: each code in bytes of its own"""
 
     def size(name: str) -> int:
         t = graph.tensors[name]
-        return -(-int(np.prod(t.shape)) * (t.dtype.bits if t.dtype else 32) // 8)
+        many, bits = int(np.prod(t.shape)), t.dtype.bits if t.dtype else 32
+        return many * port_bytes(bits) if apart else -(-many * bits // 8)
 
     return [size(t) for t in graph.inputs], [size(t) for t in graph.outputs]
 
@@ -72,9 +74,14 @@ def estimate_loopback(graph: Graph, board: Board, clock: float) -> Roofline | st
     cycles = point.cycles if point.cycles is not None else point.bound
     memory = board.reachable(clock) * 1e9
     compute, bandwidth = point.config.lanes * hertz / point.macs, min(point.config.bus_bytes * hertz, memory) / point.ext_bytes
-    return Roofline(
-        compute, bandwidth, min(hertz / cycles, memory / point.ext_bytes), point.config.lanes, point.ext_bytes, point.cycles is not None
-    )
+    fps = min(hertz / cycles, memory / point.ext_bytes)
+    return brought(Roofline(compute, bandwidth, fps, point.config.lanes, point.ext_bytes, point.cycles is not None), graph, board)
+
+
+def brought(found: Roofline, graph: Graph, board: Board) -> Roofline:
+    """An engine's figures where a serial line brings its frames, whose codes have bytes of their own."""
+    line = line_rate(board, *frame_bytes(graph, apart=True))
+    return replace(found, bandwidth_fps=min(found.bandwidth_fps, line), fps=min(found.fps, line)) if line else found
 
 
 def compare(

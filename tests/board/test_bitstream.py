@@ -68,7 +68,7 @@ def test_bitstreams_of_the_open_boards(board: str, name: str, interval: int, tmp
     command = ["build", str(EXAMPLES / f"{name}.onnx"), "-o", str(out), "--board", board, "--interval", str(interval), "--quiet"]
     assert main([*command, "--bitstream"]) == 0
     made = json.loads((out / "report.json").read_text())["implementation"]
-    assert made["fmax_mhz"] >= made["clock_mhz"] == find_board(board).clock and made["lut"] > 1000 and made["ram"] > 2
+    assert made["fmax_mhz"] >= made["clock_mhz"] == find_board(board).clock and made["lut"] > 1000 and made["ram"] >= 2  # the host link's
     (bitstream,) = (p for p in (out / "board").iterdir() if p.suffix in (".bit", ".bin", ".fs"))
     assert bitstream.stat().st_size > 50_000
     assert main(["verify", str(out), "--engine", "netlist", "--frames", "4", "--json", str(found), "--quiet"]) == 0

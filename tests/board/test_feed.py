@@ -32,6 +32,18 @@ def test_cycles_of_a_frame_on_its_way(board: str, inputs: list[int], outputs: li
     assert fed_cycles(find_board(board), inputs, outputs, clock) == pytest.approx(cycles)
 
 
+@pytest.mark.parametrize("board, interval", [("pynq-z2", 4), ("ulx3s", 8192)])
+def test_no_faster_than_the_board_brings_frames(board: str, interval: int, examples: Path) -> None:
+    """Whether 32 bytes come in 4 cycles over a port of 64 bits or in 16,000 over a serial line: a design of 2 or 3 is of no use."""
+    made = dfc.build(examples / "digits_mlp_w1a1.onnx", board=board, verify=False)
+    quick = dfc.build(examples / "digits_mlp_w1a1.onnx", board=board, interval=3, verify=False)
+    timing = made.report["timing"]
+    assert made.mode == "dataflow" and timing["interval_cycles"] == interval and made.report["folding"]["gap"] == 0
+    assert timing["line_fps"] == quick.report["timing"]["line_fps"]
+    assert timing["fps"] == quick.report["timing"]["fps"] if board == "pynq-z2" else timing["fps"] > timing["line_fps"] == 3125
+    assert made.resources.lut < 0.8 * quick.resources.lut
+
+
 def test_frames_over_a_serial_line() -> None:
     assert line_rate(find_board("ulx3s"), [30, 20], [10]) == 1e6 / 10 / 50
     assert line_rate(find_board("pynq-z2"), [50], [10]) is None

@@ -17,9 +17,11 @@ from dfcompile.dataflow.connect import apply_folding, connect, tied
 from dfcompile.device.area import sum_of
 from dfcompile.device.boards import Board, find_board
 from dfcompile.device.cost import budget, rates, vector
+from dfcompile.device.feed import fed_cycles
 from dfcompile.device.resources import Resources
+from dfcompile.emit.interface import Interface
 from dfcompile.errors import CompileError
-from dfcompile.folding.fold import cheapest, fastest, front, lanes, read_folding
+from dfcompile.folding.fold import Folded, cheapest, fastest, front, lanes, read_folding
 from dfcompile.folding.option import OWN
 from dfcompile.ir.graph import Graph
 from dfcompile.units.base import Unit
@@ -186,6 +188,30 @@ def test_the_fastest_folding_is_the_first_interval_that_fits(graph: Graph) -> No
     for interval in faster:
         if interval < found.interval:
             assert brute_force(graph, interval, board, "xc7") is None
+
+
+@examples(10)
+@given(graph=graphs, bandwidth=st.sampled_from([0.005, 0.05, 0.5]), baud=st.sampled_from([0, 10**6, 10**8]))
+def test_no_folding_is_faster_than_the_board_brings_frames(graph: Graph, bandwidth: float, baud: int) -> None:
+    """Where memory or line end the rate, frames come no later than with the fastest design, and as soon for less."""
+    board = replace(find_board("pynq-z2"), bandwidth=bandwidth, vivado=None)
+    if baud:
+        wiring = find_board("ulx3s").wiring
+        assert wiring
+        board = replace(board, wiring=replace(wiring, baud=baud))
+    found, quick = fastest(graph, board, clock=100), fastest(graph, board)
+
+    def cycles(folded: Folded) -> tuple[float, float]:
+        """(the design's, with the board around it)"""
+        ports = Interface.of(connect(apply_folding(graph, folded.choices)))
+        ends = [[p.beats * p.bytes for p in side] for side in (ports.inputs, ports.outputs)]
+        line = 100e6 * 10 / baud * max(map(sum, ends)) if baud else 0
+        own = max(n.op.cycles for n in apply_folding(graph, folded.choices).nodes if isinstance(n.op, Unit))
+        return own, max(own, line, 0 if baud else fed_cycles(board, *ends, 100))
+
+    assert (cycles(found)[1], found.solution.cost) <= (cycles(quick)[1], quick.solution.cost)
+    assert cycles(found)[0] == found.interval >= quick.interval
+    assert (area_of(graph, found.choices, "xc7") <= budget(board)).all()
 
 
 @needs_models

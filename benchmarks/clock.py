@@ -1,0 +1,212 @@
+"""The clock that each kind of unit reaches on ECP5-85F, placed and routed by itself.
+
+    python -m benchmarks.clock run [--kind mvtu] [--only NAME] [--seeds 2]   what is missing or has changed, into clock.json
+    python -m benchmarks.clock table                                         the same as Markdown, slowest first
+
+A unit stands between registers: its streams come out of a shift register and go into one, so that four pins serve it, and every path
+that is counted ends or begins within the unit or is a wire. The target is above the goal, since place and route stops trying at it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.calibration_units import (
+    dtype,
+    lookup,
+    matmul,
+    mvtu,
+    scaled,
+    shares,
+    sparse,
+    standardize,
+    table_add,
+    threshold,
+    vvtu,
+    window,
+)
+from dfcompile.emit.name import port_names
+from dfcompile.synthesis.netlist import Sources, synthesise
+from dfcompile.synthesis.place import Placed, Target, count, place
+from dfcompile.synthesis.unit import TOP, unit_synthesis
+from dfcompile.units.add import Add
+from dfcompile.units.argmax import Argmax
+from dfcompile.units.base import Unit
+from dfcompile.units.below_max import BelowMax
+from dfcompile.units.concat import Concat
+from dfcompile.units.fifo import Fifo
+from dfcompile.units.multiply import Multiply
+from dfcompile.units.pool import Pool
+from dfcompile.units.repack import Repack
+from dfcompile.units.upsample import Upsample
+from dfcompile.units.width_converter import WidthConverter
+
+TABLE = Path(__file__).with_name("clock.json")
+GOAL, WANTED = 110.0, 125.0
+"""MHz: what every unit is to reach, and what place and route is asked for."""
+HARNESS = "clock_top"
+PINS = {"clk_i": "G2", "rst_ni": "D6", "bit_i": "M1", "bit_o": "L4"}
+TARGET = Target("ecp5", "85k", "CABGA381", "6", "LFE5U-85F-6BG381C", "pins.lpf", WANTED)
+
+
+def units() -> dict[str, Unit]:
+    """What is measured, by what it is."""
+    u4, u8, s8 = (dtype(t) for t in ("u4", "u8", "s8"))
+    return {
+        "binary matrix 64x64, 16x32": mvtu("b", "b", "b", 64, 64, 16, 32),
+        "binary matrix 64x576, 4x64": mvtu("b", "b", "b", 64, 576, 4, 64, weight_style="bram"),
+        "2-bit matrix 16x144, 8x16": mvtu("u2", "s2", "u2", 16, 144, 8, 16, weight_style="bram"),
+        "4-bit matrix 32x288, 4x8": mvtu("u4", "s4", "u4", 32, 288, 4, 8, weight_style="bram"),
+        "8-bit matrix 16x72, 2x9": mvtu("u8", "s8", "u8", 16, 72, 2, 9, weight_style="bram"),
+        "8-bit sums 16x72, 4x4": mvtu("u8", "s8", "", 16, 72, 4, 4, weight_style="bram"),
+        "8-bit matrix in LUTs 8x64, 2x4": mvtu("u8", "s8", "u4", 8, 64, 2, 4, arithmetic="lut", weight_style="bram"),
+        "2-bit sparse matrix 32x144, 4x8": sparse("u2", "s2", "u2", 32, 144, 4, 8, "skip"),
+        "4-bit 2:4 matrix 32x144, 4x16": sparse("u4", "s4", "u4", 32, 144, 4, 16, "2:4"),
+        "4-bit depthwise 16x9, 4": vvtu("u4", "s4", "u4", 16, 9, 4),
+        "8-bit depthwise 32x9, 2": vvtu("u8", "s8", "u8", 32, 9, 2),
+        "3 thresholds of 12 bits, 4": threshold("s12", "u2", 64, 4),
+        "15 thresholds of 16 bits, 8": threshold("s16", "u4", 32, 8),
+        "255 thresholds of 20 bits, 2": threshold("s20", "u8", 16, 2),
+        "requantization by products, 4": scaled("s20", "u8", 64, 4, "multiply"),
+        "requantization by shifts, 4": scaled("s20", "u8", 64, 4, "shift_add"),
+        "table of 256, 2": lookup("u8", "s8", 8, 2, False),
+        "window 3x3 of 32x32x3, 8-bit": window(32, 3, 3, "u8", 3),
+        "window 3x3 of 16x16x32, padded": window(16, 32, 3, "u2", 8, pad=1),
+        "window 3x3 of 14x14x64, stride 2": window(14, 64, 3, "u4", 16, pad=1, stride=2),
+        "window 5x5 of 12x12x16, padded": window(12, 16, 5, "s8", 4, pad=2),
+        "window 7x7 of 224x224x3, stride 2": window(224, 3, 7, "u8", 3, pad=3, stride=2),
+        "window 3x3 of 56x56x32, by channels": window(56, 32, 3, "u4", 8, pad=1, channels_outer=True),
+        "maximum of 2x2": Pool("max", (8, 8, 32), 4, u4, u4, 8),
+        "sum of 49": Pool("sum", (1, 1, 64), 49, u4, dtype("u10"), 4, channels_outer=False),
+        "converter 32 to 4": WidthConverter((4, 4, 64), u4, 32, 4),
+        "converter 6 to 4": WidthConverter((4, 4, 24), u4, 6, 4),
+        "repacking 10 by 3 to 4": Repack((4, 4, 10), u4, 3, 10, 4, 10),
+        "FIFO of 64 in LUTs": Fifo((8, 8, 16), u4, 8, 60),
+        "FIFO of 600 in block RAM": Fifo((16, 16, 16), u8, 8, 600),
+        "sum of two streams": Add((4, 4, 16), (s8, u4), (3, 5), 7, lanes=2),
+        "sum by tables": table_add((1013, 640), 1019, 4),
+        "product of two streams": Multiply((4, 4, 16), (u8, s8), lanes=2),
+        "concatenation": Concat(((4, 4, 16), (4, 4, 32)), u4, lanes=8),
+        "upsampling": Upsample((8, 8, 16), (2, 2), u4, lanes=4),
+        "largest of 10": Argmax((1, 1, 10), dtype("s12")),
+        "4-bit matrix of streams, 4x8": matmul("s4", "s4", "s4", 64, 32, 64, 4, 8, True),
+        "8-bit matrix of streams, 4x4": matmul("u8", "s8", "s8", 32, 32, 16, 4, 4, False),
+        "below the row's maximum": BelowMax((1, 64, 64), s8, 255, 1),
+        "shares of a row": shares("u24", (1, 64, 64), 16, 1, 15, 1),
+        "row over its root": standardize("s4", (1, 64, 64), True, 26, 12, 1),
+    }
+
+
+def harness(unit: Unit) -> str:
+    """A top of four pins around `TOP`."""
+    names = [(n, s.width) for n, s in zip(port_names("in", len(unit.inputs)), unit.inputs, strict=True)]
+    made = [(n, s.width) for n, s in zip(port_names("out", len(unit.outputs)), unit.outputs, strict=True)]
+    taken, links, given = [], [".clk_i", ".rst_ni(rst_q)"], []
+    at = 0
+    for name, width in names:
+        links += [
+            f".{name}_data_i(given_q[{at + width - 1}:{at}])",
+            f".{name}_valid_i(given_q[{at + width}])",
+            f".{name}_ready_o({name}_ready)",
+        ]
+        taken.append((f"{name}_ready", 1))
+        at += width + 1
+    for name, width in made:
+        links += [f".{name}_data_o({name}_data)", f".{name}_valid_o({name}_valid)", f".{name}_ready_i(given_q[{at}])"]
+        taken += [(f"{name}_data", width), (f"{name}_valid", 1)]
+        at += 1
+    given = [f"  logic [{w - 1}:0] {n};" for n, w in taken]
+    total = sum(w for _, w in taken)
+    return "\n".join(
+        [
+            f"module {HARNESS} (input logic clk_i, input logic rst_ni, input logic bit_i, output logic bit_o);",
+            *given,
+            "  logic rst_q;",
+            f"  logic [{at - 1}:0] shift_q, given_q;",
+            f"  logic [{total - 1}:0] taken_q, out_q;",
+            f"  {TOP} u_unit ({', '.join(links)});",
+            "  always_ff @(posedge clk_i) begin",
+            "    rst_q <= rst_ni;",
+            f"    shift_q <= {at}'({{shift_q, bit_i}});",
+            "    given_q <= shift_q;",
+            f"    taken_q <= {{{', '.join(n for n, _ in taken)}}};",
+            "    out_q <= bit_i ? taken_q : out_q >> 1;",
+            "  end",
+            "  assign bit_o = out_q[0];",
+            "endmodule",
+            "",
+        ]
+    )
+
+
+def measure(unit: Unit, seed: int) -> Placed:
+    """A unit placed and routed between registers."""
+    alone = unit_synthesis(unit, TARGET.family)
+    texts = {**dict(alone.memories), **dict(alone.sources), f"{HARNESS}.sv": harness(unit)}
+    netlist = synthesise(Sources(texts, HARNESS), TARGET.family, pads=True)
+    lines = [f'LOCATE COMP "{p}" SITE "{site}";\nIOBUF PORT "{p}" IO_TYPE=LVCMOS33;\n' for p, site in PINS.items()]
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        (work / "netlist.json").write_bytes((netlist / "netlist.json").read_bytes())
+        (work / TARGET.pins).write_text("".join([*lines, f'FREQUENCY PORT "clk_i" {WANTED} MHz;\n']))
+        return place(work, replace(TARGET), seed)
+
+
+def read_table() -> dict[str, dict[str, Any]]:
+    """name -> {"key", "mhz": {seed: MHz}, "lut", "ff", "path"}."""
+    found: dict[str, dict[str, Any]] = json.loads(TABLE.read_text()) if TABLE.exists() else {}
+    return found
+
+
+def run(kind: str | None, only: str | None, seeds: int) -> None:
+    """Measure what the table lacks or what has changed."""
+    for name, unit in units().items():
+        if (kind and unit.kind != kind) or (only and only not in name):
+            continue
+        key = unit_synthesis(unit, TARGET.family).key
+        for seed in range(1, seeds + 1):
+            table = read_table()
+            row = table.get(name, {})
+            if row.get("key") != key:
+                row = {"key": key, "kind": unit.kind, "mhz": {}}
+            if str(seed) in row["mhz"]:
+                continue
+            placed = measure(unit, seed)
+            if not row["mhz"] or placed.fmax_mhz < min(row["mhz"].values()):
+                row |= {**count(placed, TARGET.family), "path": list(placed.path)}
+            row["mhz"][str(seed)] = round(placed.fmax_mhz, 1)
+            table[name] = row
+            TABLE.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n")
+            print(f"{placed.fmax_mhz:6.1f} MHz seed {seed} {name}: {' '.join(dict.fromkeys(placed.path))[-160:]}", flush=True)
+
+
+def table() -> None:
+    """Print Markdown, slowest first."""
+    print("| unit | MHz, seed by seed | LUT | FF | block RAM | DSP |")
+    print("|---|---:|---:|---:|---:|---:|")
+    for name, row in sorted(read_table().items(), key=lambda item: min(item[1]["mhz"].values())):
+        figures = ", ".join(f"{row['mhz'][s]:.1f}" for s in sorted(row["mhz"]))
+        print(f"| {name} | {figures} | {row['lut']:,} | {row['ff']:,} | {row['ram']} | {row['dsp']} |")
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["run", "table"])
+    parser.add_argument("--kind")
+    parser.add_argument("--only")
+    parser.add_argument("--seeds", type=int, default=2)
+    given = parser.parse_args()
+    if given.what == "run":
+        run(given.kind, given.only, given.seeds)
+    else:
+        table()
+
+
+if __name__ == "__main__":
+    main()
