@@ -274,7 +274,7 @@ def _too_large(problem: FoldProblem, interval: int, board: Board, limit: Vector,
         + ", ".join(f"{share:.0%} of {r}" for r, share in board.shares.items() if board.budget[r])
         + ")"
         + ("" if proven else "; the search ended at its bound of work and proved neither that one fits nor that none does"),
-        help="ask for a lower frame rate, or take a larger board",
+        help="take a larger board" if interval >= problem.candidates()[-1] else "ask for a lower frame rate, or take a larger board",
     )
 
 

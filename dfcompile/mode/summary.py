@@ -72,7 +72,12 @@ def implementation_lines(found: Mapping[str, Any]) -> list[str]:
 def _area(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """(resource, amount, budget) as text; no budget where there is no board."""
     budget = report.get("budget") or {}
-    return [(k.upper(), f"{v:,.0f}", f"{budget[k]:,}" if k in budget else "") for k, v in report["resources"].items()]
+    return [(k.upper(), _amount(k, v), _amount(k, budget[k]) if k in budget else "") for k, v in report["resources"].items()]
+
+
+def _amount(resource: str, value: float) -> str:
+    """Blocks of RAM are parts of 36 kbit; what is estimated of the others is no more exact than whole ones."""
+    return f"{value:,.{int(resource == 'bram36')}f}".removesuffix(".0")
 
 
 def table_of(name: str, report: Mapping[str, Any]) -> str:

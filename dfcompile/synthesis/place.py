@@ -115,7 +115,10 @@ def _run(module: str, call: str, arguments: Sequence[str], folder: Path, log: st
 def _failed(what: str, log: Path) -> CompileError:
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if "ERROR" in line] or lines[-3:]
-    help_ = "take a larger board, or ask for a lower frame rate, where it does not fit; `dfcompile doctor` shows the tools"
+    help_ = (
+        "take a larger board, or ask for a lower frame rate, where it does not fit; of a board file of your own look at device, package, "
+        "speed and pins in [wiring]; `dfcompile doctor` shows the tools"
+    )
     return CompileError(Problem("place-failed", what, why=" | ".join(errors[:3]), help=help_))
 
 
@@ -134,13 +137,13 @@ def place(folder: Path, target: Target, seed: int) -> Placed:
     if status or not (folder / REPORT).exists():
         raise _failed("place and route failed", folder / "place.log")
     report = json.loads((folder / REPORT).read_text())
+    if not report["fmax"]:
+        raise _failed("place and route found no clock", folder / "place.log")
     return _placed(report, seed, time.monotonic() - start)
 
 
 def _placed(report: Mapping[str, Any], seed: int, seconds: float) -> Placed:
     clocks = {name: found["achieved"] for name, found in report["fmax"].items()}
-    if not clocks:
-        raise CompileError(Problem("place-failed", "place and route found no clock", help="see place.log"))
     slowest = min(clocks, key=lambda name: clocks[name])
     paths = [p["path"] for p in report["critical_paths"] if p["from"] == p["to"] == f"posedge {slowest}"]
     cells = tuple(step["to"]["cell"] for step in paths[0]) if paths else ()

@@ -115,7 +115,7 @@ def test_a_dma_takes_a_thousand_bits(tmp_path: Path) -> None:
     m, rng = Model(), np.random.default_rng(2)
     out = m.op("MatMul", m.q("x", 0.25, 8), m.w(rng.integers(-1, 2, (288, 2)).astype(float), bits=2))
     path = m.save(tmp_path / "wide.onnx", out, (1, 288))
-    made = dataflow(path, board="zcu102")
+    made = dataflow(path, board="zcu102", interval=3)
     assert widths(made.design)[made.graph.inputs[0]] == 96 * 8
     assert made.timing.interval_cycles == 3
     assert Options(board="zcu102", max_port_bits=4096).port_bits == 1024
