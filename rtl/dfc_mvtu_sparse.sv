@@ -1,5 +1,6 @@
 // Matrix-vector-threshold unit that walks Words words of weights alone, those with others than 0: Mh outputs from each vector of Mw inputs,
 // Pe rows by Simd columns a step. Where Kept is below Of, a row has so many weights for each Of inputs, each with the input's place above it.
+// Sums by carry chains are of as many words each.
 // A vector comes in while the one before it is walked. Interval Words cycles a vector, without bubbles; latency from a last step: see dfc_mac.
 `include "dfc_assert.svh"
 module dfc_mvtu_sparse #(
@@ -59,6 +60,9 @@ module dfc_mvtu_sparse #(
   if (Vectors < 1 || Pe < 1 || Pe > Mh || Simd < 1 || Simd > Mw || Run < 1 || Mw % Run != 0 || WeightsDepth != Words) begin : gen_check
     $fatal(1, "dfc_mvtu_sparse: Pe must be 1 to Mh, Simd 1 to Mw, Run divide Mw, Vectors be at least 1 and WeightsDepth the words");
   end
+  if ((Arithmetic == 3 || Arithmetic == 4) && Words % RowFolds != 0) begin : gen_check_steps
+    $fatal(1, "dfc_mvtu_sparse: carry chains add as many words for each fold of rows");
+  end
   if (Kept < 1 || Kept > Of || Simd % Of != 0 || Words < RowFolds) begin : gen_check_places
     $fatal(1, "dfc_mvtu_sparse: Kept must be 1 to Of, Of divide Simd, and there be a word for each fold of rows");
   end
@@ -91,7 +95,7 @@ module dfc_mvtu_sparse #(
   end
 
   dfc_mac #(
-    .Pe(Pe), .Simd(Lanes), .InputLanes(InputLanes), .Terms(Mw), .Folds(RowFolds),
+    .Pe(Pe), .Simd(Lanes), .InputLanes(InputLanes), .Terms(Mw), .Steps((Words % RowFolds == 0) ? Words / RowFolds : 0), .Folds(RowFolds),
     .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar), .WeightBits(WeightBits), .WeightSigned(WeightSigned), .Xnor(0),
     .AccBits(AccBits), .AccSigned(AccSigned), .ThreshBits(ThreshBits), .ThreshFactorBits(ThreshFactorBits), .ThreshShift(ThreshShift),
     .ThreshShared(ThreshShared), .Flip(Flip),

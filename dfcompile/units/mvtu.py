@@ -88,8 +88,10 @@ class Mvtu(MacUnit):
             raise ValueError(f"there is no way '{self.zeros}' with zeros")
         if self.zeros != KEEP and (self.arithmetic == GRAPH or self.weight_dtype.bipolar or groups > 1):
             raise ValueError("words of zeros are skipped of one group of weights, which have a 0, and are multiplied")
-        if self.zeros != KEEP and self.arithmetic in (*CARRY, PACKED):
-            raise ValueError("sums on carry chains are of as many steps each, packed products of the same inputs: no words are skipped")
+        if self.sparse and (self.arithmetic == PACKED or (self.arithmetic in CARRY and not self.sparse.steps)):
+            raise ValueError(
+                "sums on carry chains are of as many steps each, packed products of the same inputs: not with the words skipped"
+            )
         if self.arithmetic == PACKED and self.form.products.pack < 2:
             raise ValueError(f"two products of {self.in_dtype} and {self.weight_dtype} do not fit a slice, or are smaller without one")
         if self.taps > 1 and (mh % (self.taps * self.pe) or groups > 1 or self.thresholds is not None):
@@ -304,7 +306,8 @@ class Mvtu(MacUnit):
 
     def styles(self, family: str) -> Iterator[dict[str, str]]:
         groups, nf, _ = self._folds
-        chains, together = ((), 1) if self.sparse else (CARRY, self.pe if self._depth > 1 else 1)
+        chains = CARRY if not self.sparse or self.sparse.steps else ()
+        together = 1 if self.sparse or self._depth == 1 else self.pe
         return mac_styles(self.form, self._depth, groups * nf, family, chains, together)
 
     def own_styles(self) -> Iterator[dict[str, str]]:
@@ -366,7 +369,7 @@ class Mvtu(MacUnit):
         groups, nf, sf = self._folds
         out, given = self.out_dtype.bits, self.in_dtype.bits
         if self.sparse:
-            return [self.sparse.resources(self.form, nf, self._latency, out, given, chosen, family) for chosen in styles]
+            return [self.sparse.resources(self.form, nf, self._latency_of(chosen[2]), out, given, chosen, family) for chosen in styles]
         masked = mac_area.mask(self.form.products, self.simd, self._col_run, sf, family)
         inputs = mac_area.inputs(self.simd * given, nf, sf, family)
         made = mac_area.arrays(self.form, self.pe, self.simd, sf, groups * nf, self._slots, out, styles, family)

@@ -21,7 +21,7 @@ from dfcompile.loopback.validate import ErrorCode, Fault
 from dfcompile.run.loopback import build_hls_engine, build_rtl_engine, run_image, run_loopback
 from tests.loopback.cases import CASES, outputs, sixteen_bits, very_wide, wide_stored
 from tests.loopback.resnet import resnet
-from tests.loopback.test_program import REFUSED, corrupted
+from tests.loopback.test_program import REFUSED, UNREADABLE, corrupted, miscoded
 
 SQUARE = EngineConfig(pe=8, simd=8, act_words=1024, weight_words=128, acc_words=64, scale_bits=28, root_bits=66, list_words=64, code_bits=4)
 
@@ -90,6 +90,17 @@ def test_corrupt_program_ends_with_an_error(change: dict[str, int], code: str) -
         more = ["20", "0", "1", "400000"] if engine == "rtl" else []
         _, numbers = run_image(tool, program, program.image(), more)
         assert ErrorCode(numbers[-2]).name == code, engine
+
+
+@needs_gxx
+@pytest.mark.parametrize("change", UNREADABLE)
+def test_levels_that_are_none_end_with_an_error(change: dict[str, int]) -> None:
+    program = miscoded(change)
+    for engine in ("hls", "rtl"):
+        tool = build_rtl_engine(SQUARE) if engine == "rtl" else build_hls_engine(SQUARE)
+        more = ["20", "0", "1", "400000"] if engine == "rtl" else []
+        _, numbers = run_image(tool, program, program.image(), more)
+        assert ErrorCode(numbers[-2]).name == "TRANSFER", engine
 
 
 FUZZED = """op reset scale scale_shift lookup levels bank twice passes shift_1 shift_2 shift_3 acc_load pad pad_1 pad_2 pad_3

@@ -12,7 +12,7 @@ from dfcompile.ir.graph import Graph
 from dfcompile.ir.intop import Window
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.loopback.descriptor import AccOp, Compute
+from dfcompile.loopback.descriptor import AccOp, Compute, Opcode, Target, Transfer
 from dfcompile.loopback.engine import Engine, run_program
 from dfcompile.loopback.lower import lower
 from dfcompile.loopback.program import Program
@@ -109,6 +109,28 @@ def corrupted(change: dict[str, int]) -> Program:
     program = compile_program(net.graph(*outputs(net)), SHAPES["square"])
     steps = list(program.steps)
     i = next(i for i, s in enumerate(steps) if isinstance(s.descriptor, Compute))
+    steps[i] = replace(steps[i], descriptor=replace(steps[i].descriptor, **change))
+    return replace(program, steps=tuple(steps))
+
+
+UNREADABLE: list[dict[str, int]] = [{"target": Target.ACT}, {"opcode": Opcode.STORE}, {"beats": 1}, {"beats": 2}, {"beats": 3}]
+"""A change of a sound load of numbers of two bits: of levels are weights alone, behind their table, and in whole words."""
+
+
+@pytest.mark.parametrize(("change", "code_bits"), [*((change, 4) for change in UNREADABLE), ({"coded": 3}, 2)])
+def test_engine_refuses_levels(change: dict[str, int], code_bits: int) -> None:
+    program = miscoded(change, code_bits)
+    with pytest.raises(Fault) as e:
+        Engine(program.config, program.image()).run(program.program_address, len(program.code))
+    assert e.value.code.name == "TRANSFER"
+
+
+def miscoded(change: dict[str, int], code_bits: int = 4) -> Program:
+    """A program whose first load of numbers of two bits is wrong."""
+    net = CASES["levels"]()
+    program = compile_program(net.graph(*outputs(net)), replace(SHAPES["square"], code_bits=code_bits))
+    steps = list(program.steps)
+    i = next(i for i, s in enumerate(steps) if isinstance(s.descriptor, Transfer) and s.descriptor.coded == 2)
     steps[i] = replace(steps[i], descriptor=replace(steps[i].descriptor, **change))
     return replace(program, steps=tuple(steps))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,23 @@ def test_lints_and_is_of_its_own_files_alone(tmp_path: Path) -> None:
     assert own <= made and not own & plain
 
 
-def test_words_of_zeros_are_not_skipped() -> None:
+@pytest.mark.usefixtures("cells")
+@pytest.mark.parametrize("zeros", ["2:4", "skip"])
+def test_words_skipped(zeros: str) -> None:
+    """Where all sums have as many words: each lane has its own inputs, or a block of zeros is in every fold of rows."""
+    rng = np.random.default_rng(3)
+    unit = mvtu(rng, Operands(INT4, INT4, UINT4), (1, 2), 1, 6, 24, pe=2, simd=8)
+    keep = np.tile([False, True, True, False], (6, 6)) if zeros == "2:4" else (np.arange(24) // 8 + np.arange(6)[:, None] // 2) % 3 > 0
+    unit = replace(unit, weights=unit.weights * keep, zeros=zeros, arithmetic="carry4")
+    assert unit.sparse is not None and unit.sparse.steps == (3 if zeros == "2:4" else 2)
+    check(unit, frames=3, stalls=0.4, hls=False)
+
+
+def test_words_are_not_skipped_where_sums_have_not_as_many() -> None:
+    unit = mvtu(np.random.default_rng(3), Operands(INT4, INT4, UINT4), (1, 2), 1, 6, 24, pe=2, simd=8)
+    uneven = replace(unit, weights=unit.weights * ((np.arange(6)[:, None] > 1) | (np.arange(24) > 7)), zeros="skip")
     with pytest.raises(ValueError, match="as many steps each"):
-        corner("signed by unsigned, odd lanes", "carry4").folded(zeros="skip")
+        uneven.folded(arithmetic="carry4")
 
 
 @pytest.mark.slow

@@ -97,6 +97,12 @@ class SparseForm:
         """Of a vector."""
         return int(self._walked.sum())
 
+    @cached_property
+    def steps(self) -> int:
+        """Words of each sum, where all have as many; else 0."""
+        each = self._walked.sum(axis=1)
+        return int(each[0]) if np.all(each == each[0]) else 0
+
     @property
     def lanes(self) -> int:
         """Products of a row."""
