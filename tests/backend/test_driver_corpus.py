@@ -10,12 +10,20 @@ import pytest
 
 from dfcompile.emit.golden import golden, random_inputs
 from dfcompile.timing.solve import solve
+from dfcompile.units.base import Unit
 from tests.backend.test_driver_board import settled
 from tests.shared import needs_models
-from tests.test_corpus import MODELS_BY_NAME, built
+from tests.test_corpus import MODELS_BY_NAME, built, compiled
 
 BATCHES = (8, 20)
 """Frames of a transfer."""
+
+
+def fewest_cycles(model: dict[str, Any]) -> int:
+    """Of the unit that is slowest where each is as parallel as it can be: a window gives a tap of a pixel a cycle at best."""
+    slow = compiled(model, mode="dataflow", interval=10**9, verify=False)
+    units = [n.op for n in slow.graph.nodes if isinstance(n.op, Unit) and n.op.fold_fields]
+    return max(min(u.folded(**c).cycles for c in u.foldings()) for u in units)
 
 
 @pytest.mark.full
@@ -23,7 +31,7 @@ BATCHES = (8, 20)
 @MODELS_BY_NAME
 def test_every_model(model: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Codes are those of the Python engine, and a batch takes the cycles that the timing model says: the design rests before each."""
-    interval = max(1024, model["macs"] // 1000)  # which every one of them reaches on this board as a design of units
+    interval = max(1024, model["macs"] // 1000, fewest_cycles(model))
     one = settled(built(model, board="pynq-z2", mode="dataflow", interval=interval, verify=False), tmp_path)
     one.board(monkeypatch)
     driver, design = one.driver(), one.made.design
