@@ -1,4 +1,4 @@
-"""The clock that each kind of unit reaches on ECP5-85F, placed and routed by itself.
+"""The clock that units of most kinds reach on ECP5-85F, each placed and routed by itself.
 
     python -m benchmarks.clock run [--kind mvtu] [--only NAME] [--seeds 2]   what is missing or has changed, into clock.json
     python -m benchmarks.clock table                                         the same as Markdown, slowest first

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from dfcompile.emit.golden import golden, random_inputs
+from dfcompile.errors import CompileError
+from dfcompile.folding.problem import FoldProblem
+from dfcompile.front import FRONT, Job
+from dfcompile.options import Options
 from dfcompile.timing.solve import solve
-from dfcompile.units.base import Unit
 from tests.backend.test_driver_board import settled
-from tests.shared import needs_models
-from tests.test_corpus import MODELS_BY_NAME, built, compiled
+from tests.shared import MODELS, needs_models
+from tests.test_corpus import MODELS_BY_NAME, built, declared
 
 BATCHES = (8, 20)
 """Frames of a transfer."""
@@ -21,9 +24,12 @@ BATCHES = (8, 20)
 
 def fewest_cycles(model: dict[str, Any]) -> int:
     """Of the unit that is slowest where each is as parallel as it can be: a window gives a tap of a pixel a cycle at best."""
-    slow = compiled(model, mode="dataflow", interval=10**9, verify=False)
-    units = [n.op for n in slow.graph.nodes if isinstance(n.op, Unit) and n.op.fold_fields]
-    return max(min(u.folded(**c).cycles for c in u.foldings()) for u in units)
+    path = MODELS / model["file"]
+    try:
+        units = FRONT(Job(path), path).units
+    except CompileError:
+        units = FRONT(Job(path, Options(input_type=(declared(model),))), path).units
+    return FoldProblem(units, "xc7").fastest()
 
 
 @pytest.mark.full
@@ -34,7 +40,7 @@ def test_every_model(model: dict[str, Any], tmp_path: Path, monkeypatch: pytest.
     interval = max(1024, model["macs"] // 1000, fewest_cycles(model))
     one = settled(built(model, board="pynq-z2", mode="dataflow", interval=interval, verify=False), tmp_path)
     one.board(monkeypatch)
-    driver, design = one.driver(), one.made.design
+    driver, design = one.driver(seconds=600), one.made.design  # the clock is a simulator's
     predicted = solve(design, frames=max(BATCHES)).frame_done
     cycles = []
     for frames in BATCHES:
