@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import dfcompile as dfc
 from dfcompile.ir.types import IntType
+from dfcompile.loopback.config import EngineConfig
 from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.mode.loopback import LoopbackAccelerator
 from dfcompile.units import all_units
@@ -94,3 +95,9 @@ def test_models(model: dict[str, Any], tmp_path: Path) -> None:
 def test_engines_of_models(model: dict[str, Any], tmp_path: Path) -> None:
     made = built(model, tmp_path, mode="loopback")
     assert isinstance(made, LoopbackAccelerator) and check_engine(made.program.config) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("list_words", "code_bits"), [(64, 4), (0, 2), (32, 0)])
+def test_engines_with_lists_and_levels(list_words: int, code_bits: int) -> None:
+    assert check_engine(EngineConfig(act_words=64, weight_words=64, acc_words=16, list_words=list_words, code_bits=code_bits)) == []

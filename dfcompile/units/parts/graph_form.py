@@ -74,8 +74,8 @@ class GraphForm:
         graph = pipe.graph
         width = self.outputs * self.out.bits if self.thresholding else int(graph.bits[graph.out[graph.out != NOTHING]].sum())
         if self.waiting:
-            control = Resources(lut=6 + 3 * pipe.stages, ff=6)
-            parts = [adders(pipe, family), shallow(2, graph.inputs * self.sums.x.bits, family), control]
+            control = Resources(lut=10 + 3 * pipe.stages, ff=6)
+            parts = [adders(pipe, family), shallow(2, int(graph.bits[: graph.inputs].sum()), family), control]
         else:
             parts = [adders(pipe, family), stream_out(width, self.slots, family), Resources(lut=8)]
         parts.append(Resources(ff=pipe.stages))
