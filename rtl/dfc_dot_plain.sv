@@ -43,6 +43,9 @@ module dfc_dot_plain #(
     end
   end
 
+  logic unused;
+  assign unused = ^{a, b};  // the bits for a sign are above a sum without one
+
   logic [Delay-1:0][SumBits-1:0] number_q;
   always_ff @(posedge clk_i) begin
     number_q[0] <= dot;
