@@ -22,7 +22,7 @@ from dfcompile.device.resources import Resources
 from dfcompile.errors import CompileError, SettingError
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.loopback.search.sweep import sweep
-from dfcompile.mode.energy import Part, energy_report, stream_activity, toggles
+from dfcompile.mode.energy import Activity, Part, dataflow_parts, energy_report, stream_activity, toggles
 from dfcompile.mode.loopback import LoopbackAccelerator
 from dfcompile.units.base import Stream
 from tests.conftest import ROOT
@@ -47,10 +47,22 @@ def cnn() -> dfc.Accelerator:
 )
 def test_toggles_by_hand(stream: Stream, codes: list[int], changed: int) -> None:
     frame = np.array(codes).reshape(1, *stream.shape)
-    assert toggles(stream, frame) == (changed, (stream.beats - 1) * stream.width)
-    same, most = toggles(stream, np.concatenate([frame, frame]))  # and from the last word back to the first
+    assert toggles(stream, frame)[:2] == (changed, (stream.beats - 1) * stream.width)
+    same, most, _ = toggles(stream, np.concatenate([frame, frame]))  # and from the last word back to the first
     back = bin(int("".join(f"{b:08b}" for b in stream.pack(frame)[-1] ^ stream.pack(frame)[0]), 2)).count("1")
     assert (same, most) == (2 * changed + back, (2 * stream.beats - 1) * stream.width)
+
+
+def test_frames_one_by_one_toggle_as_much_as_together(cnn: dfc.Accelerator) -> None:
+    """And a build's activity is that of the first two of the frames that its test benches get."""
+    first = cnn.frozen().inputs[0][:2]
+    apart, stream, tensor = Activity(cnn.design.streams()), cnn.design.streams()[cnn.graph.inputs[0]], cnn.graph.inputs[0]
+    for frame in first:
+        apart.see([tensor], [frame[None]])
+    changed, most, _ = toggles(stream, first)
+    assert apart.rates[tensor] == changed / most > 0
+    parts = dataflow_parts(cnn.design, cnn.family, stream_activity(cnn.design, [first]))
+    assert {p.name: p.activity for p in parts} == pytest.approx({u["name"]: u["activity"] for u in cnn.report["energy"]["units"]}, abs=1e-4)
 
 
 def test_energy_of_parts_by_hand() -> None:

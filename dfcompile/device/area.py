@@ -51,6 +51,7 @@ def _bram(depth: int, width: int, family: str) -> Resources:
     return mux(width, banks, family) * (banks > 1) + Resources(bram36=size)
 
 
+@lru_cache(maxsize=KEPT)
 def lutram_luts(depth: int, width: int, family: str) -> float:
     """LUTs of a memory with one write and one read port in distributed RAM, of the shape that takes the fewest blocks."""
     f = FAMILIES[family]

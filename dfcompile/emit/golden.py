@@ -9,7 +9,7 @@ import numpy as np
 
 from dfcompile.dataflow.design import Design
 from dfcompile.emit.sim import frame_cycles
-from dfcompile.ir.graph import Tensor, counted
+from dfcompile.ir.graph import Node, Tensor, counted
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array
 
@@ -27,6 +27,12 @@ class Golden:
     @property
     def frames(self) -> int:
         return len(self.inputs[0])
+
+    def __add__(self, more: Golden) -> Golden:
+        """These frames, then more of the same ports."""
+        pairs = [zip(a, b, strict=True) for a, b in ((self.inputs, more.inputs), (self.outputs, more.outputs))]
+        inputs, outputs = (tuple(np.concatenate(p) for p in ports) for ports in pairs)
+        return Golden(inputs, outputs)
 
 
 def default_frames(design: Design) -> int:
@@ -54,10 +60,23 @@ def random_inputs(design: Design, frames: int, seed: int = 0) -> tuple[Array, ..
     return tuple(random_frames(tensors.get(t), streams[t].dtype, streams[t].shape, frames, rng) for t in design.graph.inputs)
 
 
-def golden(design: Design, inputs: Sequence[Array], progress: Callable[[str], None] = lambda text: None) -> Golden:
-    """Run the Python engine on these frames. progress: called at each unit of each frame."""
+def golden(
+    design: Design,
+    inputs: Sequence[Array],
+    progress: Callable[[str], None] = lambda text: None,
+    see: Callable[[Sequence[str], Sequence[Array]], None] = lambda tensors, codes: None,
+) -> Golden:
+    """Run the Python engine on these frames.
+
+    progress: called at each unit of each frame; see: called there with the unit's streams and what it gave, (1, h, w, c) each
+    """
     streams = design.streams()
-    watch = counted("write", len(inputs[0]) * len(design.nodes), progress)
+    count = counted("write", len(inputs[0]) * len(design.nodes), progress)
+
+    def watch(node: Node, results: Sequence[Array]) -> None:
+        count(node, results)
+        see(node.outputs, results)
+
     frames: list[dict[str, Array]] = []
     for i in range(len(inputs[0])):  # one by one: the windows of a large picture take more room than its design
         frames.append(design.graph.execute({t: x[i : i + 1] for t, x in zip(design.graph.inputs, inputs, strict=True)}, watch=watch))

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from dfcompile.dataflow.design import Design
 from dfcompile.emit.board import emit_board
 from dfcompile.emit.driver import emit_driver
-from dfcompile.emit.golden import default_frames, golden, random_inputs
+from dfcompile.emit.golden import Golden
 from dfcompile.emit.hls import Target, emit_hls
 from dfcompile.emit.interface import Interface
 from dfcompile.emit.rtl import emit_rtl
@@ -29,6 +29,7 @@ class Build(Protocol):
     def options(self) -> dict[str, Any]: ...
     @property
     def family(self) -> str: ...
+    def frozen(self, progress: Callable[[str], None] = ...) -> Golden: ...
 
 
 def target_of(options: dict[str, Any]) -> Target:
@@ -42,7 +43,7 @@ def write_project(build: Build, folder: Path, progress: Callable[[str], None] = 
     """Write all generated folders of a build, with golden vectors for the test benches. progress: as these are made."""
     design = build.design
     interface = Interface.of(design)
-    frozen = golden(design, random_inputs(design, default_frames(design)), progress)
+    frozen = build.frozen(progress)
     emit_rtl(design, folder / "rtl", whole=bool(build.options.get("vivado")))
     emit_hls(design, folder / "hls", target_of(build.options))
     write_vectors(folder / "hls" / "vectors", (*interface.inputs, *interface.outputs), (*frozen.inputs, *frozen.outputs))

@@ -17,7 +17,6 @@ from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 
 from dfcompile.device.cost import Vector
 from dfcompile.folding.elimination import FoldSums, Ints, Mask, Weighted
@@ -208,6 +207,11 @@ class _Search:
         if not points or not count:
             return np.full(count, 1 / max(count, 1)), np.inf, np.zeros(0)
         over = np.array([(self.rows * a).sum(axis=1) - self.sides for _, a in points])
+        if count == 1:
+            least = over[:, 0] == over.min()
+            return np.ones(1), float(over.min()), (np.arange(len(over)) == least.argmax()).astype(np.float64)
+        from scipy.optimize import linprog  # here, as it takes long to load
+
         target = np.append(np.zeros(count), -1.0)
         rows = np.hstack([-over, np.ones((len(over), 1))])
         bounds = [(0.0, None)] * count + [(None, None)]

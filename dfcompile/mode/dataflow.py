@@ -21,13 +21,13 @@ from dfcompile.device.area import sum_of
 from dfcompile.device.boards import Board
 from dfcompile.device.feed import fed_cycles
 from dfcompile.device.resources import Resources
-from dfcompile.emit.golden import random_inputs
+from dfcompile.emit.golden import Golden, default_frames, golden, random_inputs
 from dfcompile.emit.interface import Interface
 from dfcompile.ir.graph import Array, Graph
 from dfcompile.ir.types import IntType
 from dfcompile.mode import serialize
 from dfcompile.mode.accelerator import Accelerator, Progress
-from dfcompile.mode.energy import FRAMES, bit_operations, dataflow_parts, energy_report, frames_of, stream_activity
+from dfcompile.mode.energy import FRAMES, Activity, bit_operations, dataflow_parts, energy_report, frames_of, stream_activity
 from dfcompile.mode.trace import Seen
 from dfcompile.streamline.layout import Shape3
 from dfcompile.synthesis.part import Part
@@ -140,10 +140,23 @@ class DataflowAccelerator(Accelerator):
 
     def energy_of(self, board: Board | None, codes: Mapping[str, Array] | None = None) -> dict[str, Any]:
         design = self.design
-        inputs = random_inputs(design, FRAMES) if codes is None else [np.asarray(codes[t]) for t in self.graph.inputs]
-        parts = dataflow_parts(design, self.family, stream_activity(design, inputs))
+        rates = self._begun[2] if codes is None else stream_activity(design, [np.asarray(codes[t]) for t in self.graph.inputs])
+        parts = dataflow_parts(design, self.family, rates)
         found = energy_report(parts, self.family, board, self.frame_cycles(board), float(self.options["clock"]), 0, frames_of(codes))
         return {**found, "bit_operations": bit_operations(map(unit_of, design.nodes))}
+
+    @cached_property
+    def _begun(self) -> tuple[Golden, tuple[Array, ...], dict[str, float]]:
+        """Of the golden frames the first ones, which the activity is of, the inputs of the others, and the activity."""
+        inputs = random_inputs(self.design, default_frames(self.design))
+        first, seen = [x[:FRAMES] for x in inputs], Activity(self.design.streams())
+        seen.see(self.graph.inputs, first)
+        return golden(self.design, first, see=seen.see), tuple(x[FRAMES:] for x in inputs), seen.rates
+
+    def frozen(self, progress: Callable[[str], None] = lambda text: None) -> Golden:
+        """Golden frames for the test benches. progress: as they are made."""
+        begun, rest, _ = self._begun
+        return begun + golden(self.design, rest, progress)
 
     def _verify(self, engines: Sequence[str], frames: int | None, stalls: float, progress: Progress, folder: Path | None) -> dict[str, Any]:
         from dfcompile.mode.verify_dataflow import verify_dataflow

@@ -47,26 +47,46 @@ class Part:
         return (working * self.cycles + self.area.ff * e.ff * interval) * 1e-6
 
 
-def toggles(stream: Stream, codes: Array) -> tuple[int, int]:
-    """Bits that change between words that follow one another on a stream, over all frames in a row, and how many could."""
+def toggles(stream: Stream, codes: Array, before: Array | None = None) -> tuple[int, int, Array]:
+    """Bits that change between words that follow one another on a stream, over all frames in a row, and how many could; the last word.
+
+    before: the word in front of the first
+    """
     words = stream.pack(codes.reshape(-1, *stream.shape).astype(np.int64))
     changed = int(np.bitwise_count(words[1:] ^ words[:-1]).sum(dtype=np.int64))
-    return changed, (len(words) - 1) * stream.width
+    if before is not None:
+        changed += int(np.bitwise_count(words[:1] ^ before).sum(dtype=np.int64))
+    return changed, (len(words) - (before is None)) * stream.width, words[-1:].copy()
+
+
+class Activity:
+    """Counts toggles on a design's streams while frames pass."""
+
+    def __init__(self, streams: Mapping[str, Stream]) -> None:
+        self.streams = streams
+        self._counts: dict[str, tuple[int, int]] = {}
+        self._last: dict[str, Array] = {}
+
+    def see(self, tensors: Sequence[str], arrays: Sequence[Array]) -> None:
+        """The next frames of some streams."""
+        for t, codes in zip(tensors, arrays, strict=True):
+            changed, most, self._last[t] = toggles(self.streams[t], codes, self._last.get(t))
+            seen = self._counts.get(t, (0, 0))
+            self._counts[t] = seen[0] + changed, seen[1] + most
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Toggles of a bit in a beat, of each stream."""
+        return {t: changed / most if most else 0.0 for t, (changed, most) in self._counts.items()}
 
 
 def stream_activity(design: Design, inputs: Sequence[Array]) -> dict[str, float]:
     """Toggles of a bit in a beat, of each stream, for frames of codes at the inputs in order."""
-    streams, found = design.streams(), {}
-
-    def see(tensors: Iterable[str], arrays: Iterable[Array]) -> None:
-        for t, codes in zip(tensors, arrays, strict=True):
-            changed, most = toggles(streams[t], codes)
-            found[t] = changed / most if most else 0.0
-
-    see(design.graph.inputs, inputs)
+    found = Activity(design.streams())
+    found.see(design.graph.inputs, inputs)
     feeds = dict(zip(design.graph.inputs, inputs, strict=True))
-    design.graph.execute(feeds, watch=lambda node, results: see(node.outputs, results))
-    return found
+    design.graph.execute(feeds, watch=lambda node, results: found.see(node.outputs, results))
+    return found.rates
 
 
 def dataflow_parts(design: Design, family: str, activity: Mapping[str, float]) -> list[Part]:

@@ -9,28 +9,42 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
-from scipy.sparse import csr_array, eye_array, hstack
 
 Ints = NDArray[np.int64]
 
+FEW = 12
+"""Columns of a programme of which every x is tried: sooner done than a solver is loaded."""
 _FINE = 1 << 16  # multipliers are multiples of 1 / this
 _HALF = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Programme:
-    """Zeros and ones x of least costs @ x with rows @ x >= sides, all of integers; costs are above 0."""
+    """Zeros and ones x of least costs @ x with rows @ x >= sides, all of integers; costs are above 0.
+
+    costs: (columns,); rows: (rows, columns) of small numbers; sides: (rows,)
+    """
 
     costs: Ints
-    rows: csr_array
+    rows: NDArray[np.int8]
     sides: Ints
 
     def allows(self, x: Ints) -> bool:
         return bool((self.rows @ x >= self.sides).all())
+
+
+def tried(programme: Programme, cutoff: int) -> Ints | None:
+    """The x of least cost below `cutoff`, None when there is none: of at most `FEW` columns all are tried."""
+    count = len(programme.costs)
+    every = np.arange(1 << count)[None, :] >> np.arange(count)[:, None] & 1
+    allowed = (programme.rows @ every >= programme.sides[:, None]).all(axis=0)
+    costs = np.where(allowed, programme.costs @ every, cutoff)
+    at = int(costs.argmin())
+    return every[:, at] if costs[at] < cutoff else None
 
 
 def cheaper(programme: Programme, cutoff: int, visit: Callable[[], None]) -> Ints | None:
@@ -60,6 +74,13 @@ def cheaper(programme: Programme, cutoff: int, visit: Callable[[], None]) -> Int
     return best
 
 
+def linprog(*args: Any, **options: Any) -> Any:
+    """SciPy's, which takes long to load."""
+    from scipy import optimize
+
+    return optimize.linprog(*args, **options)
+
+
 def _relaxed(programme: Programme, low: Ints, high: Ints, cutoff: int) -> tuple[NDArray[np.float64], Ints]:
     """(x of the linear relaxation, multipliers in units of 1 / `_FINE`); what a row lacks costs `cutoff`, so that there is always an x."""
     count, rows = len(programme.costs), len(programme.sides)
@@ -67,7 +88,7 @@ def _relaxed(programme: Programme, low: Ints, high: Ints, cutoff: int) -> tuple[
         return low.astype(np.float64), np.zeros(rows, np.int64)
     costs = np.concatenate([programme.costs, np.full(rows, cutoff)])
     bounds = np.column_stack([np.append(low, np.zeros(rows)), np.append(high, np.full(rows, np.inf))])
-    found = linprog(costs, -hstack([programme.rows, eye_array(rows)]), -programme.sides, bounds=bounds)
+    found = linprog(costs, -np.hstack([programme.rows, np.eye(rows)]), -programme.sides, bounds=bounds)
     if not found.success:
         return np.full(count, _HALF), np.zeros(rows, np.int64)
     return found.x[:count], np.rint(np.maximum(-found.ineqlin.marginals, 0) * _FINE).astype(np.int64)

@@ -9,21 +9,20 @@ kept, the room in it is raised stream by stream as far as the depths still fail,
 
 Conflicts that share no stream are problems of their own (`_parts`): the cheapest depths of all rows are those of each part, side
 by side. A part is done when no cheaper depths keep its rows, until a new conflict joins it to others. When all parts are done, the
-depths cost what every row together asks for: nothing cheaper keeps the interval. HiGHS proposes depths; that there are none is
-never taken from it, but proved in integers (cover.py).
+depths cost what every row together asks for: nothing cheaper keeps the interval. Of small parts all choices are tried; for others HiGHS
+proposes depths; that there are none is never taken from it, but proved in integers (cover.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import networkx as nx
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
 
-from dfcompile.timing.cover import Ints, Programme, cheaper
+from dfcompile.timing.cover import FEW, Ints, Programme, cheaper, tried
 
 Depths = Mapping[str, int]
 _NODE = 3000  # work of a node of the solver for each row and column: about as long as so many events of the model
@@ -111,18 +110,29 @@ def _bits(depths: Depths, width: Mapping[str, int]) -> int:
 
 
 def _raised(depths: Depths, conflict: Conflict, width: Mapping[str, int], bits: int, attempt: Try) -> Conflict:
-    """The conflict of larger depths that still fail: each stream is raised to the most that fewer than `bits` bits allow."""
-    now = dict(depths)
-    for t in sorted(conflict.room, key=lambda t: (width[t], t)):
-        low, high = now.get(t, 0), (bits - 1) // width[t] + 1  # low fails, high is not worth trying
-        while high - low > 1:
-            tried = low + 1 if low == now.get(t, 0) else min(2 * low, (low + high) // 2)
+    """The conflict of larger depths that still fail: each stream is raised to the most that fewer than `bits` bits allow.
+
+    A slot more is tried first, then the most, then depths that double: mostly a stream helps at once or not at all.
+    """
+    now, raised = dict(depths), set[str]()
+    while left := [t for t in conflict.room if t not in raised]:
+        t = min(left, key=lambda t: (width[t], t))
+        first = low = now.get(t, 0)  # low fails, high is not worth trying
+        high = most = (bits - 1) // width[t] + 1
+        while high - low > 1 and t in conflict.room:
+            if low == first:
+                tried = low + 1
+            elif high == most and low == first + 1:
+                tried = high - 1
+            else:
+                tried = min(2 * low, (low + high) // 2)
             found = attempt({**now, t: tried})
             if found is None or not found.forbids(depths):  # that a FIFO of t is passed says nothing where there is none
                 high = tried
             else:
                 low, conflict = tried, found
-        now[t] = low
+        now[t] = low if t in conflict.room else max(low, most - 1)  # a conflict that does not name t holds at any depth of it
+        raised.add(t)
     return conflict
 
 
@@ -162,23 +172,34 @@ def _programme(width: Mapping[str, int], conflicts: Sequence[Conflict], levels: 
         cells += [*((len(least), i, 1) for i in ways), *((len(least), i, -1) for i in out)]
         least.append(1 - len(out))
     row, column, factor = np.array(cells, np.int64).reshape(-1, 3).T
-    return Programme(costs, csr_array((factor, (row, column)), shape=(len(least), len(levels))), np.array(least, np.int64))
+    rows = np.zeros((len(least), len(levels)), np.int8)
+    np.add.at(rows, (row, column), factor)
+    return Programme(costs, rows, np.array(least, np.int64))
 
 
 def _solve(programme: Programme, bits: int, allowance: Allowance) -> Ints | None:
     """Binaries that cost less than `bits`; None when it is proved that there are none."""
     count, rows = len(programme.costs), len(programme.sides)
     price = _NODE * (count + rows)
-    proposed = None
-    if not rows:
-        proposed = np.zeros(count, np.int64)
-    else:
-        allowance.spend(price)
-        options = {"node_limit": 1 + allowance.left // price}
-        limit = LinearConstraint(programme.rows, programme.sides)
-        found = milp(programme.costs, integrality=np.ones(count), bounds=Bounds(0, 1), constraints=limit, options=options)
+    allowance.spend(price)
+    if count <= FEW:
+        return tried(programme, bits)
+    found = _proposed(programme, 1 + allowance.left // price) if rows else None
+    proposed = np.zeros(count, np.int64)
+    if found is not None:
         allowance.spend(price * max(0, (found.mip_node_count or 1) - 1))
-        proposed = None if found.x is None else np.rint(found.x).astype(np.int64)
-    if proposed is not None and programme.allows(proposed) and int(programme.costs @ proposed) < bits:
+        proposed = proposed if found.x is None else np.rint(found.x).astype(np.int64)
+    if programme.allows(proposed) and int(programme.costs @ proposed) < bits:
         return proposed
     return cheaper(programme, bits, lambda: allowance.spend(price))
+
+
+def _proposed(programme: Programme, nodes: int) -> Any:
+    """What HiGHS makes of a programme with at most so many nodes of its search."""
+    from scipy.optimize import Bounds, LinearConstraint, milp  # here, as it takes long to load
+    from scipy.sparse import csr_array
+
+    limit = LinearConstraint(csr_array(programme.rows.astype(np.float64)), programme.sides)
+    return milp(
+        programme.costs, integrality=np.ones(len(programme.costs)), bounds=Bounds(0, 1), constraints=limit, options={"node_limit": nodes}
+    )

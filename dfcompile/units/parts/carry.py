@@ -8,9 +8,15 @@ adds these to the sum, which starts at the constants of all steps.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from dfcompile.device.area import KEPT
+
+Node = tuple[int, int, int]
+"""A number of a row: its lowest place, the one above its highest, and the most that it is."""
+Run = tuple[Node, int]
+"""Nodes alike that follow one another, and how many."""
 
 CARRY = ("carry4", "carry8")
 """Arithmetic on chains of CARRY4 and of CARRY8."""
@@ -27,31 +33,58 @@ def carry_levels(terms: int) -> int:
 @lru_cache(maxsize=KEPT)
 def carry_area(simd: int, x: int, w: int, acc: int) -> tuple[int, int]:
     """(LUTs, flip-flops) of one `dfc_dot_carry` of `simd` inputs of x bits, weights of w bits and a sum of `acc` bits."""
-    terms = simd * w
-    nodes = []  # (lowest place, place above the highest, most)
+    runs: list[Run] = []
     lut = ff = acc
-    for first in range(0, terms, 2):
-        planes = [t // simd for t in range(first, min(first + 2, terms))]
-        lut += x + planes[-1] - planes[0]
-        nodes.append(_node(planes[0], sum(((1 << x) - 1) << j for j in planes), acc))
-    for _ in range(carry_levels(terms)):
-        ff += sum(high - low for low, high, _ in nodes)
-        merged = []
-        for i in range(0, len(nodes), 3):
-            parts = nodes[i : i + 3]
+    for planes, count in _pairs(simd, w):
+        lut += count * (x + planes[-1] - planes[0])
+        runs.append((_node(planes[0], sum(((1 << x) - 1) << j for j in planes), acc), count))
+    for _ in range(carry_levels(simd * w)):
+        ff += sum(count * (high - low) for (low, high, _), count in runs)
+        merged: list[Run] = []
+        for parts, count in _triples(runs):
             made = _node(parts[0][0], sum(most for _, _, most in parts), acc)
-            lut += _row(parts, made[1])
-            merged.append(made)
-        nodes = merged
-    return lut, ff + sum(high - low for low, high, _ in nodes)
+            lut += count * _row(parts, made[1])
+            merged.append((made, count))
+        runs = merged
+    return lut, ff + sum(count * (high - low) for (low, high, _), count in runs)
 
 
-def _node(low: int, most: int, acc: int) -> tuple[int, int, int]:
+def _pairs(simd: int, w: int) -> Iterator[tuple[tuple[int, ...], int]]:
+    """Planes of two terms that follow one another, from the lowest plane on, and how often; a last one may be alone."""
+    left = 0
+    for j in range(w):
+        if left:
+            yield (j - 1, j), 1
+        yield (j, j), (simd - left) // 2
+        left = (simd - left) % 2
+    if left:
+        yield (w - 1,), 1
+
+
+def _triples(runs: Iterable[Run]) -> Iterator[tuple[tuple[Node, ...], int]]:
+    """Three nodes that follow one another, and how often; the last ones may be fewer."""
+    waiting: list[Node] = []
+    for node, count in runs:
+        left = count
+        while waiting and left:
+            waiting.append(node)
+            left -= 1
+            if len(waiting) == 3:
+                yield tuple(waiting), 1
+                waiting = []
+        if left >= 3:
+            yield (node, node, node), left // 3
+        waiting += [node] * (left % 3)
+    if waiting:
+        yield tuple(waiting), 1
+
+
+def _node(low: int, most: int, acc: int) -> Node:
     high = min(most.bit_length(), acc)
     return min(low, high), high, most
 
 
-def _row(parts: list[tuple[int, int, int]], top: int) -> int:
+def _row(parts: tuple[Node, ...], top: int) -> int:
     """LUTs of a row: from where there are two numbers to where only a carry comes."""
     if len(parts) == 1:
         return 0
