@@ -156,11 +156,13 @@ class _Line:
 
     def _bounds(self, multiplier: int, shift: int) -> tuple[int | None, int | None, int]:
         """Least and largest offset, None where any will do, and how fast the room between them grows with the multiplier."""
-        least = max(((k << shift) - multiplier * t, t) for t, k in self.reached) if self.reached else None
-        most = min(((k << shift) - 1 - multiplier * t, t) for t, k in self.missed) if self.missed else None
-        if least is None or most is None:
-            return (least or (None,))[0], (most or (None,))[0], 0
-        return least[0], most[0], least[1] - most[1]
+        above = [(k << shift) - multiplier * t for t, k in self.reached]
+        below = [(k << shift) - 1 - multiplier * t for t, k in self.missed]
+        if not above or not below:
+            return max(above, default=None), min(below, default=None), 0
+        least, most = max(above), min(below)
+        growing = self.reached[-1 - above[::-1].index(least)][0]  # of equal ones the largest number here, the smallest there
+        return least, most, growing - self.missed[below.index(most)][0]
 
     def _climb(self) -> int | None:
         low, high = 0, (max((k for _, k in self.missed), default=0) << LARGEST_SHIFT) + 1

@@ -22,7 +22,7 @@ from dfcompile.units.parts.graph_form import GraphForm, graph_form
 from dfcompile.units.parts.mac_unit import MacUnit
 from dfcompile.units.parts.products import Products
 from dfcompile.units.parts.schedule import Give, Process, Schedule
-from dfcompile.units.parts.sparse_form import CHOICES, KEEP, PATTERNS, SKIP, SparseForm, busy, counted, walked
+from dfcompile.units.parts.sparse_form import CHOICES, KEEP, PATTERNS, SKIP, SparseForm, busy, counted, sums, walked
 from dfcompile.units.parts.thresholding import Thresholding, check_steps
 
 GRAPH_WEIGHTS = 4096
@@ -336,7 +336,7 @@ class Mvtu(MacUnit):
         """Those that leave out a tenth of the words, or have lanes for the weights alone that there are."""
         made = self.folded(pe=pe, simd=simd)
         words = busy(used_before, made._col_run, simd)
-        if self.vectors * int(walked(words).sum()) <= 0.9 * made.cycles:
+        if np.count_nonzero(words) <= 0.9 * words.size and self.vectors * int(walked(words).sum()) <= 0.9 * made.cycles:
             yield {"pe": pe, "simd": simd, "zeros": SKIP}
         if self._pattern != SKIP and simd % PATTERNS[self._pattern][1] == 0:
             yield {"pe": pe, "simd": simd, "zeros": self._pattern}
@@ -346,8 +346,9 @@ class Mvtu(MacUnit):
         _, mh, mw = self.weights.shape
         run = self.run or mw
         rows, columns = divisors(mh), divisors(mw)
+        used = sums(self.weights[0] != 0) if self._pattern else None
         for pe in divisors(mh // self.taps) if self.taps > 1 else quotients(mh):
-            used_before = counted(self.weights[0] != 0, pe) if self._pattern else None
+            used_before = None if used is None else counted(used, pe)
             for simd in sorted({*columns, *quotients(run), *(s for s in quotients(mw) if s > run)}):
                 if pe in rows or simd in columns:
                     yield {"pe": pe, "simd": simd}

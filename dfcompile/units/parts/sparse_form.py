@@ -35,10 +35,15 @@ PAGES = 2
 CHOICES = (KEEP, SKIP, *PATTERNS)
 
 
-def counted(used: NDArray[np.bool_], pe: int) -> NDArray[np.int32]:
-    """In each fold of rows how many of (rows, columns) are used in the columns before each: (row folds, columns + 1)."""
-    counts = np.add.reduceat(used, np.arange(0, len(used), pe), axis=0, dtype=np.int32)
-    return np.pad(counts.cumsum(axis=1, dtype=np.int32), ((0, 0), (1, 0)))
+def sums(used: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """How many of (rows, columns) are used in the rows and columns before each: (rows + 1, columns + 1)."""
+    return np.pad(used.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32), ((1, 0), (1, 0)))
+
+
+def counted(used_before: NDArray[np.int32], pe: int) -> NDArray[np.int32]:
+    """From `sums`, in each fold of rows how many are used in the columns before each: (row folds, columns + 1)."""
+    ends = np.minimum(np.arange(0, len(used_before) + pe - 1, pe), len(used_before) - 1)
+    return np.diff(used_before[ends], axis=0)
 
 
 def busy(used_before: NDArray[np.int32], run: int, simd: int) -> NDArray[np.bool_]:
