@@ -7,6 +7,7 @@ programme in floating point, which need not be right: a wrong answer gives a bad
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
-FEW = 12
-"""Columns of a programme of which every x is tried: sooner done than a solver is loaded."""
+FEW = 1 << 16
+"""Choices of a programme that are all tried: sooner done than a solver is loaded."""
 _FINE = 1 << 16  # multipliers are multiples of 1 / this
 _HALF = 0.5
 
@@ -27,20 +28,28 @@ class Programme:
     """Zeros and ones x of least costs @ x with rows @ x >= sides, all of integers; costs are above 0.
 
     costs: (columns,); rows: (rows, columns) of small numbers; sides: (rows,)
+    chains: lengths of runs of columns, in order, in which rows allow a one only where one is before it
     """
 
     costs: Ints
     rows: NDArray[np.int8]
     sides: Ints
+    chains: tuple[int, ...]
+
+    @property
+    def choices(self) -> int:
+        """How many x the chains leave."""
+        return math.prod(n + 1 for n in self.chains)
 
     def allows(self, x: Ints) -> bool:
         return bool((self.rows @ x >= self.sides).all())
 
 
 def tried(programme: Programme, cutoff: int) -> Ints | None:
-    """The x of least cost below `cutoff`, None when there is none: of at most `FEW` columns all are tried."""
-    count = len(programme.costs)
-    every = np.arange(1 << count)[None, :] >> np.arange(count)[:, None] & 1
+    """The x of least cost below `cutoff`, None when there is none: all `choices` are tried."""
+    ones = np.indices([n + 1 for n in programme.chains]).reshape(len(programme.chains), programme.choices)
+    place = np.concatenate([np.arange(n) for n in programme.chains]) if programme.chains else np.zeros(0, np.int64)
+    every = (np.repeat(ones, programme.chains, axis=0) > place[:, None]).astype(np.int64)
     allowed = (programme.rows @ every >= programme.sides[:, None]).all(axis=0)
     costs = np.where(allowed, programme.costs @ every, cutoff)
     at = int(costs.argmin())

@@ -15,6 +15,7 @@ proposes depths; that there are none is never taken from it, but proved in integ
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -174,7 +175,7 @@ def _programme(width: Mapping[str, int], conflicts: Sequence[Conflict], levels: 
     row, column, factor = np.array(cells, np.int64).reshape(-1, 3).T
     rows = np.zeros((len(least), len(levels)), np.int8)
     np.add.at(rows, (row, column), factor)
-    return Programme(costs, rows, np.array(least, np.int64))
+    return Programme(costs, rows, np.array(least, np.int64), tuple(Counter(t for t, _ in levels).values()))
 
 
 def _solve(programme: Programme, bits: int, allowance: Allowance) -> Ints | None:
@@ -182,7 +183,7 @@ def _solve(programme: Programme, bits: int, allowance: Allowance) -> Ints | None
     count, rows = len(programme.costs), len(programme.sides)
     price = _NODE * (count + rows)
     allowance.spend(price)
-    if count <= FEW:
+    if programme.choices <= FEW:
         return tried(programme, bits)
     found = _proposed(programme, 1 + allowance.left // price) if rows else None
     proposed = np.zeros(count, np.int64)

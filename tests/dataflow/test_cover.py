@@ -23,7 +23,13 @@ def programmes(draw: st.DrawFn) -> Programme:
     costs = draw(st.lists(st.integers(1, 9), min_size=count, max_size=count))
     table = [[draw(st.sampled_from((-1, 0, 0, 1, 1))) for _ in range(count)] for _ in range(rows)]
     sides = [draw(st.integers(-1, 2)) for _ in range(rows)]
-    return Programme(np.array(costs), np.array(table, np.int8).reshape(rows, count), np.array(sides, np.int64))
+    chains: list[int] = []
+    while sum(chains) < count:
+        chains.append(draw(st.integers(1, count - sum(chains))))
+        for i in range(sum(chains[:-1]), sum(chains) - 1):
+            table.append([(j == i) - (j == i + 1) for j in range(count)])
+            sides.append(0)
+    return Programme(np.array(costs), np.array(table, np.int8).reshape(len(sides), count), np.array(sides, np.int64), tuple(chains))
 
 
 def least(programme: Programme) -> int | None:
