@@ -110,8 +110,8 @@ def loopback_part(program: Program, graph: Graph, codes: Mapping[str, Array], ar
         channels = values[t].shape[-1]
         padded = np.pad(values[t].astype(np.int64), ((0, 0),) * 3 + ((0, -channels % program.config.simd),))
         low = (padded + 128) % 256 - 128  # wider codes lie in planes of a byte each: the lowest switches most
-        counts.append(toggles(Stream(padded.shape[1:], IntType(8), program.config.simd), low))
-    changed, most = (sum(c[i] for c in counts) for i in range(2))
+        counts.append(toggles(Stream(padded.shape[1:], IntType(8), program.config.simd), low)[:2])
+    changed, most = sum(c for c, _ in counts), sum(m for _, m in counts)
     return Part("engine", area, changed / most if most else 0.0, sum(x.steps for x in layers) / program.batch)
 
 
