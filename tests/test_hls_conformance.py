@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dfcompile as dfc
+from benchmarks.calibration_units import sweep
 from dfcompile.ir.types import IntType
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.mode.dataflow import DataflowAccelerator
@@ -19,6 +21,7 @@ from dfcompile.units.base import Unit
 from dfcompile.units.concat import Concat
 from dfcompile.units.fifo import Fifo
 from dfcompile.units.fork import Fork
+from dfcompile.units.parts.sparse_form import KEEP
 from dfcompile.units.split import Split
 from dfcompile.units.width_converter import WidthConverter
 from tests.examples import simulated
@@ -74,6 +77,27 @@ def test_units(kind: str) -> None:
         assert check_design(one_unit(unit)) == []
 
     holds()
+
+
+MANY = ["pool", "add", "below_max", "lookup", "matmul", "mvtu", "normalize", "repack", "sliding_window", "standardize", "threshold", "vvtu"]
+
+
+@functools.cache
+def many_lanes() -> dict[str, Unit]:
+    """A unit of each kind, folded to about 12 lanes: more than clang unrolls, which leaves the loop over lanes for the tools to unroll."""
+    found: dict[str, tuple[int, Unit]] = {}
+    for unit in sweep().values():
+        for choice in unit.foldings() if getattr(unit, "zeros", KEEP) == KEEP and unit.kind in MANY else ():
+            folded = unit.folded(**choice)
+            off = abs(max(s.lanes for s in (*folded.inputs, *folded.outputs)) - 12)
+            if off < 3 and folded.cycles > 1 and off < found.get(unit.kind, (3, folded))[0]:
+                found[unit.kind] = off, folded
+    return {kind: unit for kind, (_, unit) in found.items()}
+
+
+@pytest.mark.parametrize("kind", [k if k == "pool" else pytest.param(k, marks=pytest.mark.full) for k in MANY])
+def test_many_lanes(kind: str) -> None:
+    assert check_design(one_unit(many_lanes()[kind])) == []
 
 
 @pytest.mark.parametrize("name", ["digits_cnn_w2a2", "digits_cnn_w4a4", "digits_mlp_w1a1"])

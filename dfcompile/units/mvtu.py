@@ -334,7 +334,7 @@ class Mvtu(MacUnit):
 
     def _sparse_foldings(self, pe: int, simd: int, used_before: Array) -> Iterator[dict[str, Any]]:
         """Those that leave out a tenth of the words, or have lanes for the weights alone that there are."""
-        made = self.folded(pe=pe, simd=simd)
+        made = self.folded(pe=pe, simd=simd, zeros=KEEP)
         words = busy(used_before, made._col_run, simd)
         if np.count_nonzero(words) <= 0.9 * words.size and self.vectors * int(walked(words).sum()) <= 0.9 * made.cycles:
             yield {"pe": pe, "simd": simd, "zeros": SKIP}
