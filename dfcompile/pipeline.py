@@ -24,7 +24,7 @@ from dfcompile.folding.proportion import check_memories
 from dfcompile.front import FRONT, IMPORT, INTEGER, UNITS, Imported, Integer, Job, Lowered, Progress, repeated, stage
 from dfcompile.ir.graph import Graph
 from dfcompile.mode.accelerator import Accelerator
-from dfcompile.mode.choice import FITTING, best_dataflow, brought, compare, dataflow_side, estimate_loopback, over_budget
+from dfcompile.mode.choice import FITTING, best_dataflow, compare, dataflow_side, estimate_loopback, over_budget, within_line
 from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.mode.loopback import LoopbackAccelerator
 from dfcompile.mode.loopback_build import build_loopback, check_program, loopback_roofline, too_slow
@@ -284,7 +284,7 @@ def _loopback_side(job: Job, integer: Integer) -> tuple[Accelerator | None, Roof
     except CompileError as e:
         return None, "; ".join(p.why or p.what for p in e.problems)
     roof = loopback_roofline(made)
-    return made, brought(roof, integer.graph, job.options.target) if job.options.target else roof
+    return made, within_line(roof, integer.graph, job.options.target) if job.options.target else roof
 
 
 def _within_watts(job: Job, path: Path, made: Accelerator) -> Accelerator:

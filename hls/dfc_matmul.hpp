@@ -55,8 +55,8 @@ class MatrixFill {
 };
 
 template <int Rows, int Heads, int RowsRun, int MatrixRun, int Transposed, int Columns, int Terms, int Pe, int Simd, int InBits, int InSigned,
-          int InBipolar, int WeightBits, int WeightSigned, int WeightBipolar, int AccBits, int AccSigned, int ThreshBits, int ThreshFactorBits, int ThreshShift,
-          int ThreshShared, int Flip, int OutBits, int OutSigned, int Arithmetic, int MatrixStyle, int ThresholdsStyle, int Lead,
+          int InBipolar, int WeightBits, int WeightSigned, int WeightBipolar, int AccBits, int AccSigned, int ThreshBits, int ThreshFactorBits,
+          int ThreshShift, int ThreshShared, int Flip, int OutBits, int OutSigned, int Arithmetic, int MatrixStyle, int ThresholdsStyle, int Lead,
           int Distance, class... Thresholds>
 void matmul(hls::stream<ap_uint<Simd * InBits>>& in0, hls::stream<ap_uint<(Transposed ? Simd : Pe) * WeightBits>>& in1,
             hls::stream<ap_uint<Pe * OutBits>>& out, frames_t frames, const Thresholds&... thresholds) {

@@ -55,7 +55,7 @@ def test_toggles_by_hand(stream: Stream, codes: list[int], changed: int) -> None
 
 def test_frames_one_by_one_toggle_as_much_as_together(cnn: dfc.Accelerator) -> None:
     """And a build's activity is that of the first two of the frames that its test benches get."""
-    first = cnn.frozen().inputs[0][:2]
+    first = cnn.golden_frames().inputs[0][:2]
     apart, stream, tensor = Activity(cnn.design.streams()), cnn.design.streams()[cnn.graph.inputs[0]], cnn.graph.inputs[0]
     for frame in first:
         apart.see([tensor], [frame[None]])

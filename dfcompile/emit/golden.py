@@ -30,9 +30,11 @@ class Golden:
 
     def __add__(self, more: Golden) -> Golden:
         """These frames, then more of the same ports."""
-        pairs = [zip(a, b, strict=True) for a, b in ((self.inputs, more.inputs), (self.outputs, more.outputs))]
-        inputs, outputs = (tuple(np.concatenate(p) for p in ports) for ports in pairs)
-        return Golden(inputs, outputs)
+
+        def joined(ours: Sequence[Array], theirs: Sequence[Array]) -> tuple[Array, ...]:
+            return tuple(np.concatenate(pair) for pair in zip(ours, theirs, strict=True))
+
+        return Golden(joined(self.inputs, more.inputs), joined(self.outputs, more.outputs))
 
 
 def default_frames(design: Design) -> int:

@@ -29,7 +29,7 @@ class Build(Protocol):
     def options(self) -> dict[str, Any]: ...
     @property
     def family(self) -> str: ...
-    def frozen(self, progress: Callable[[str], None] = ...) -> Golden: ...
+    def golden_frames(self, progress: Callable[[str], None] = ...) -> Golden: ...
 
 
 def target_of(options: dict[str, Any]) -> Target:
@@ -43,7 +43,7 @@ def write_project(build: Build, folder: Path, progress: Callable[[str], None] = 
     """Write all generated folders of a build, with golden vectors for the test benches. progress: as these are made."""
     design = build.design
     interface = Interface.of(design)
-    frozen = build.frozen(progress)
+    frozen = build.golden_frames(progress)
     emit_rtl(design, folder / "rtl", whole=bool(build.options.get("vivado")))
     emit_hls(design, folder / "hls", target_of(build.options))
     write_vectors(folder / "hls" / "vectors", (*interface.inputs, *interface.outputs), (*frozen.inputs, *frozen.outputs))

@@ -207,9 +207,10 @@ class _Search:
         if not points or not count:
             return np.full(count, 1 / max(count, 1)), np.inf, np.zeros(0)
         over = np.array([(self.rows * a).sum(axis=1) - self.sides for _, a in points])
-        if count == 1:
-            least = over[:, 0] == over.min()
-            return np.ones(1), float(over.min()), (np.arange(len(over)) == least.argmax()).astype(np.float64)
+        if count == 1:  # weights sum to 1, so that the design of least area is the whole mixture
+            mixture = np.zeros(len(over))
+            mixture[over[:, 0].argmin()] = 1.0
+            return np.ones(1), float(over.min()), mixture
         from scipy.optimize import linprog  # here, as it takes long to load
 
         target = np.append(np.zeros(count), -1.0)

@@ -75,10 +75,10 @@ def estimate_loopback(graph: Graph, board: Board, clock: float) -> Roofline | st
     memory = board.reachable(clock) * 1e9
     compute, bandwidth = point.config.lanes * hertz / point.macs, min(point.config.bus_bytes * hertz, memory) / point.ext_bytes
     fps = min(hertz / cycles, memory / point.ext_bytes)
-    return brought(Roofline(compute, bandwidth, fps, point.config.lanes, point.ext_bytes, point.cycles is not None), graph, board)
+    return within_line(Roofline(compute, bandwidth, fps, point.config.lanes, point.ext_bytes, point.cycles is not None), graph, board)
 
 
-def brought(found: Roofline, graph: Graph, board: Board) -> Roofline:
+def within_line(found: Roofline, graph: Graph, board: Board) -> Roofline:
     """An engine's figures where a serial line brings its frames, whose codes have bytes of their own."""
     line = line_rate(board, *frame_bytes(graph, apart=True))
     return replace(found, bandwidth_fps=min(found.bandwidth_fps, line), fps=min(found.fps, line)) if line else found

@@ -153,7 +153,7 @@ class DataflowAccelerator(Accelerator):
         seen.see(self.graph.inputs, first)
         return golden(self.design, first, see=seen.see), tuple(x[FRAMES:] for x in inputs), seen.rates
 
-    def frozen(self, progress: Callable[[str], None] = lambda text: None) -> Golden:
+    def golden_frames(self, progress: Callable[[str], None] = lambda text: None) -> Golden:
         """Golden frames for the test benches. progress: as they are made."""
         begun, rest, _ = self._begun
         return begun + golden(self.design, rest, progress)

@@ -50,15 +50,15 @@ def _merged(node: Node, graph: Graph, free: bool) -> tuple[Array | None, Array]:
     is what it is less by.
     """
     before = np.asarray(graph.constants[node.inputs[1]], np.int64)
+    lacks = np.zeros(len(before), np.int64)
+    if np.all(np.abs(before) == 1):
+        return None, lacks
     weights, pad = before.copy(), op_of(node, IntConv).pad_code
     lo, hi = by_channel(graph.tensors[node.inputs[0]])
     read = np.any(before != 0, axis=(0, 1, 2))
     far = np.where((lo == hi) & read, lo - pad, 0)
     bits = IntType.holding(int(before.min()), int(before.max())).bits
-    lacks = np.zeros(len(before), np.int64)
     order = sorted(np.flatnonzero(far).tolist(), key=lambda c: (abs(int(far[c])), c))
-    if np.all(np.abs(before) == 1):
-        return None, lacks
     for i, one in enumerate(order):
         for other in order[i + 1 :]:
             times, odd = divmod(int(far[other]), int(far[one])) if far[one] and far[other] else (0, 1)

@@ -89,9 +89,8 @@ class Mvtu(MacUnit):
         if self.zeros != KEEP and (self.arithmetic == GRAPH or self.weight_dtype.bipolar or groups > 1):
             raise ValueError("words of zeros are skipped of one group of weights, which have a 0, and are multiplied")
         if self.sparse and (self.arithmetic == PACKED or (self.arithmetic in CARRY and not self.sparse.steps)):
-            raise ValueError(
-                "sums on carry chains are of as many steps each, packed products of the same inputs: not with the words skipped"
-            )
+            need = "as many words of each sum" if self.arithmetic in CARRY else "every word"
+            raise ValueError(f"arithmetic '{self.arithmetic}' needs {need}, which zeros='{self.zeros}' does not leave")
         if self.arithmetic == PACKED and self.form.products.pack < 2:
             raise ValueError(f"two products of {self.in_dtype} and {self.weight_dtype} do not fit a slice, or are smaller without one")
         if self.taps > 1 and (mh % (self.taps * self.pe) or groups > 1 or self.thresholds is not None):

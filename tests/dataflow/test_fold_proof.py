@@ -19,7 +19,7 @@ from dfcompile.device.boards import Board, find_board
 from dfcompile.device.cost import budget, rates
 from dfcompile.errors import CompileError
 from dfcompile.folding import elimination as fold_sum
-from dfcompile.folding import fold
+from dfcompile.folding import fold, search
 from dfcompile.folding.elimination import FoldSums
 from dfcompile.folding.fold import cheapest, fastest, first_true
 from dfcompile.folding.problem import FoldProblem
@@ -226,3 +226,17 @@ def diamond() -> Graph:
     net.conv(6)
     net.add(start)
     return net.graph()
+
+
+@given(over=st.lists(st.integers(-9, 9), min_size=1, max_size=6))
+def test_weights_of_one_limit_are_those_of_the_linear_programme(over: list[int]) -> None:
+    """Of several limits HiGHS is asked; of one, what it says of the same limit twice: the most that is exceeded, and by which mixture."""
+    found = {}
+    for limits in (1, 2):
+        made = object.__new__(search._Search)
+        made.rows, made.sides = np.ones((limits, 1)), np.zeros(limits)
+        points = [(np.zeros(1, np.int64), np.array([float(a)])) for a in over]
+        weights, most, mixture = made._weights(points)
+        assert weights.sum() == pytest.approx(1) and mixture.sum() == pytest.approx(1)
+        found[limits] = most, float(mixture @ over)
+    assert found[1] == pytest.approx(found[2]) and found[1][1] == min(over)

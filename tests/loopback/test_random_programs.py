@@ -46,9 +46,9 @@ def as_predicted(program: Program, graph: Graph, codes: dict[str, Array], latenc
 
 
 def all_hold(port: str, seeds: range) -> None:
-    """Networks of all seeds; of the smallest engine's, that of the widest port, two in five fit."""
+    """Networks of all seeds; half of them fit, but into the smallest engine, that of the widest port, only two in five."""
     ran = [holds(*random_net(seed), port, 1 + seed % 2, LATENCIES[seed % 3]) for seed in seeds]
-    assert sum(ran) > len(ran) // 3
+    assert sum(ran) > len(ran) // (3 if port == "128" else 2)
 
 
 @needs_gxx

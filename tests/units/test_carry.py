@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dfcompile.emit.golden import golden, random_inputs
 from dfcompile.emit.rtl import emit_rtl
@@ -15,6 +17,7 @@ from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.mode.verify_dataflow import _netlist_alone, netlist_of, verify_rtl
 from dfcompile.run import compile
 from dfcompile.units.base import Unit
+from dfcompile.units.parts.carry import carry_area
 from tests.three_way import check, one_unit
 from tests.units.arithmetic_cases import Operands, lint, mvtu, vvtu
 from tests.units.test_matmul import matmul
@@ -75,6 +78,37 @@ def test_lints_and_is_of_its_own_files_alone(tmp_path: Path) -> None:
     assert own <= made and not own & plain
 
 
+def area_node_by_node(simd: int, x: int, w: int, acc: int) -> tuple[int, int]:
+    """LUTs and flip-flops of all rows, each a list of (lowest place, most) of its numbers: a place above the sum's is not kept."""
+
+    def places(low: int, most: int) -> int:
+        return max(0, min(most.bit_length(), acc) - low)
+
+    def row(parts: list[tuple[int, int]], most: int) -> int:
+        if len(parts) == 1:
+            return 0
+        ends, top = sorted(min(m.bit_length(), acc) for _, m in parts), min(most.bit_length(), acc)
+        carry_alone = ends[-1] < top and ends[-2] < top - 1  # the highest place is a carry, which the chain gives for nothing
+        return max(0, top - carry_alone - parts[1][0])
+
+    terms = [t // simd for t in range(simd * w)]
+    pairs = [terms[i : i + 2] for i in range(0, len(terms), 2)]
+    lut, ff = acc + sum(x + p[-1] - p[0] for p in pairs), acc
+    nodes = [(p[0], sum(((1 << x) - 1) << j for j in p)) for p in pairs]
+    while True:
+        ff += sum(places(*n) for n in nodes)
+        if len(nodes) <= 2:
+            return lut, ff
+        threes = [nodes[i : i + 3] for i in range(0, len(nodes), 3)]
+        nodes = [(parts[0][0], sum(m for _, m in parts)) for parts in threes]
+        lut += sum(row(parts, most) for parts, (_, most) in zip(threes, nodes, strict=True))
+
+
+@given(st.integers(1, 90), st.sampled_from([1, 2, 3, 4, 8]), st.sampled_from([1, 2, 3, 4, 8]), st.sampled_from([5, 12, 20, 32]))
+def test_area_of_equal_nodes_together_is_that_of_each(simd: int, x: int, w: int, acc: int) -> None:
+    assert carry_area(simd, x, w, acc) == area_node_by_node(simd, x, w, acc)
+
+
 @pytest.mark.usefixtures("cells")
 @pytest.mark.parametrize("zeros", ["2:4", "skip"])
 def test_words_skipped(zeros: str) -> None:
@@ -90,7 +124,7 @@ def test_words_skipped(zeros: str) -> None:
 def test_words_are_not_skipped_where_sums_have_not_as_many() -> None:
     unit = mvtu(np.random.default_rng(3), Operands(INT4, INT4, UINT4), (1, 2), 1, 6, 24, pe=2, simd=8)
     uneven = replace(unit, weights=unit.weights * ((np.arange(6)[:, None] > 1) | (np.arange(24) > 7)), zeros="skip")
-    with pytest.raises(ValueError, match="as many steps each"):
+    with pytest.raises(ValueError, match="'carry4' needs as many words of each sum"):
         uneven.folded(arithmetic="carry4")
 
 
