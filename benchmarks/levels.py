@@ -1,4 +1,4 @@
-"""Dense layers of ternary weights of one size, of two sizes, and of two sizes as plain numbers: LUTs and flip-flops of the netlists.
+"""Dense layers of ternary weights of one and of two sizes, the latter also as plain numbers: LUTs and flip-flops of the netlists.
 
 usage: python -m benchmarks.levels
 """
@@ -20,10 +20,15 @@ from dfcompile.mode.synth import synth
 INPUTS, OUTPUTS, CYCLES = 64, 32, 32
 ONE, TWO = (-0.3713562, 0.0, 0.3713562), (-0.3713562, 0.0, 0.5298131)
 
+CASES = [("one size", ONE), ("two sizes", TWO), ("two sizes as numbers", TWO), ("one size an output", ONE), ("two sizes an output", TWO)]
 
-def model(levels: tuple[float, ...], path: Path) -> Path:
-    """A layer between two 4-bit quantizers."""
-    weights = np.random.default_rng(0).choice(np.float32(levels), (INPUTS, OUTPUTS), p=[0.3, 0.4, 0.3])
+
+def model(levels: tuple[float, ...], path: Path, by_output: bool = False) -> Path:
+    """A layer between two 4-bit quantizers; by_output: those above 0, or all of one size, times a factor for each output."""
+    rng = np.random.default_rng(0)
+    weights = rng.choice(np.float32(levels), (INPUTS, OUTPUTS), p=[0.3, 0.4, 0.3])
+    if by_output:
+        weights = np.where((weights > 0) | (levels == ONE), weights * rng.uniform(0.5, 2, OUTPUTS).astype(np.float32), weights)
     held = {"w": weights, "step": np.float32(0.25), "out": np.float32(0.5), "zero": np.float32(0), "bits": np.float32(4)}
     how = {"domain": "qonnx.custom_op.general", "narrow": 0, "rounding_mode": "ROUND"}
     nodes = [
@@ -43,8 +48,8 @@ def main() -> None:
     """Build and synthesise all three."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for what, levels in (("one size", ONE), ("two sizes", TWO), ("two sizes as numbers", TWO)):
-            path = model(levels, folder / "levels.onnx")
+        for what, levels in CASES:
+            path = model(levels, folder / "levels.onnx", "output" in what)
             with patch("dfcompile.dataflow.lower.by_levels", by_levels if "numbers" not in what else lambda unit, most: None):
                 made = dfc.build(path, mode="dataflow", interval=CYCLES)
             made.save(folder / "out")

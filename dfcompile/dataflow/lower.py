@@ -284,9 +284,10 @@ class _Lowering:
             unit = Mvtu(
                 positions, matrix, dtype, kind, out, acc, values, flip, in_shape, out_shape, run=cg if cg % run else run, scaling=scaling
             )  # fmt: skip
-            if pair := by_levels(unit, self.pace // positions):
-                self.add(f"{node.name}_levels", pair[0], (source,), (f"{node.name}_levels:0",), node.source)
-                source, unit = f"{node.name}_levels:0", pair[1]
+            *ahead, unit = by_levels(unit, self.pace // positions) or (unit,)
+            for part, one in zip(("levels", "products"), ahead, strict=False):
+                self.add(f"{node.name}_{part}", one, (source,), (f"{node.name}_{part}:0",), node.source)
+                source = f"{node.name}_{part}:0"
         self._with_thresholds(node, unit, (source,), fused)
 
     def _with_thresholds(self, node: Node, unit: Unit, inputs: tuple[str, ...], fused: Thresholds | None) -> None:

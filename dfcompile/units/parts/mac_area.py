@@ -105,7 +105,8 @@ def dot(products: Products, simd: int, arithmetic: str, fixed: int, family: str)
     tree = adder_tree(simd, x + w, limit, family)
     in_dsp = products.in_dsp(arithmetic, family)
     if fixed:
-        return tree + Resources(lut=simd, ff=simd * min(x + w, limit) * 0.45, dsp=0.4 * simd if in_dsp else 0)
+        digits = 0.0 if in_dsp else 0.58 * x * max(0, w - 4)  # of a constant of more bits each second is an addition
+        return tree + Resources(lut=simd * (1 + digits), ff=simd * min(x + w, limit) * 0.45, dsp=0.4 * simd if in_dsp else 0)
     if dsp and in_dsp:
         slices = simd * ceil(x / dsp.columns) * ceil(w / dsp.rows)
         if not dsp.registered:
