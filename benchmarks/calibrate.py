@@ -119,7 +119,7 @@ def table(families: list[str]) -> None:
     for name, unit in units.items():
         real = measured.get(families[0], {}).get(name)
         if real:
-            made = dataclasses.asdict(unit.resources(families[0]))
+            made = unit.resources(families[0])._asdict()
             cells = [
                 f"{side[r]:.4g}" if r in ("bram36", "dsp") else f"{side[r]:,.0f}" for r in RESOURCES if r != "uram" for side in (real, made)
             ]

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -49,7 +48,7 @@ def run(family: str, largest: int) -> None:
                 continue
             real = unit_synthesis(unit, family, default=mapping == "default").run()
             table = read_table()
-            table.setdefault(name, {})[mapping] = dataclasses.asdict(real)
+            table.setdefault(name, {})[mapping] = real._asdict()
             TABLE.write_text(json.dumps(table, indent=1) + "\n")
             print(name, mapping, real, flush=True)
 

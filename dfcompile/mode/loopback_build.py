@@ -62,7 +62,7 @@ def make_report(acc: LoopbackAccelerator, model: Graph, board: Board | None) -> 
             "bytes": sum(x.constant_bytes + x.act_bytes for x in layers),
             "spilled": list(acc.program.spilled),
         },
-        "resources": dataclasses.asdict(acc.resources),
+        "resources": acc.resources._asdict(),
         "budget": budget_of(board, clock),
         "folding": {"optimal": False, "bound": None, "gap": None},
         "verification": {"streamline": "exact", "simulator": "skipped"},
@@ -152,7 +152,7 @@ def too_slow(made: LoopbackAccelerator, wanted: int, board: Board | None, within
 
 
 def _too_large(config: EngineConfig, board: Board) -> Problem:
-    used = dataclasses.asdict(resources(config, board.family))
+    used = resources(config, board.family)._asdict()
     over = [f"{used[k]:,.0f} {k} of {limit:,.0f}" for k, limit in board.budget.items() if used[k] > limit]
     return Problem("does-not-fit", f"the given engine does not fit {board.name}", why=f"it takes {', '.join(over)}", help="make it smaller")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +40,7 @@ def make_report(
             "width": p.width,
             "depth": p.depth,
             "bram36": p.resources(acc.family).bram36,
-            "saved": dataclasses.asdict(saved_by(p, acc.family)),
+            "saved": saved_by(p, acc.family)._asdict(),
         }
         for p in shared_memories(design)
     ]
@@ -71,7 +70,7 @@ def make_report(
         "fifo_sizing": _sizing(sizing),
         "hls_streams": _hls_streams(design, acc.family),
         "shared_memories": shared,
-        "resources": dataclasses.asdict(acc.resources),
+        "resources": acc.resources._asdict(),
         "budget": budget_of(board, clock),
         "folding": folded.report if folded else {"optimal": False, "bound": None, "gap": None},
         "verification": {"streamline": "exact", "simulator": "exact" if acc.options.get("verify", True) else "skipped"},
@@ -89,7 +88,7 @@ def _hls_streams(design: Design, family: str) -> dict[str, Any]:
     area = sum_of(f.resources(family) for f in replace(design, fifo_depths=depths).fifos().values())
     bits = sum(d * streams[t].width for t, d in depths.items())
     kept = are_exact(design)
-    return {"total_bits": bits, "keep_interval": kept, "resources": dataclasses.asdict(area), "depths": dict(depths)}
+    return {"total_bits": bits, "keep_interval": kept, "resources": area._asdict(), "depths": dict(depths)}
 
 
 def _sizing(found: FifoSizing | None) -> dict[str, Any]:
@@ -106,7 +105,7 @@ def _unit_row(name: str, unit: Unit, source: tuple[str, ...], resources: Resourc
         "source": list(source),
         "folding": unit.folding,
         "cycles": unit.cycles,
-        "resources": dataclasses.asdict(resources),
+        "resources": resources._asdict(),
     }
 
 

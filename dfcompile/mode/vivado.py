@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import tempfile
 import time
@@ -61,17 +60,17 @@ def synth_vivado(out: Path, made: Accelerator, progress: Progress) -> dict[str, 
     parts, rows, rest = made.parts(made.family, part_of(out, "rtl")), [], total
     for part in parts:
         real = area_of(areas, places[part.name])
-        rest = Resources(*(a - b for a, b in zip(dataclasses.astuple(rest), dataclasses.astuple(real), strict=True)))
+        rest = Resources(*(a - b for a, b in zip(rest, real, strict=True)))
         rows.append(_row(part.name, part.kind, real, part.estimate))
     rows.append(_row("between units", "", rest, Resources()))
     estimate = sum((p.estimate for p in parts), Resources())
-    sums = {"synthesised": dataclasses.asdict(total), "estimated": dataclasses.asdict(estimate)}
+    sums = {"synthesised": total._asdict(), "estimated": estimate._asdict()}
     path = path_of(made, timing)
     return {"units": rows, "total": sums, "fmax_mhz": round(fmax(timing, float(made.options["clock"])), 2), "critical_path": path}
 
 
 def _row(name: str, kind: str, real: Resources, estimate: Resources) -> dict[str, Any]:
-    return {"name": name, "kind": kind, "synthesised": dataclasses.asdict(real), "estimated": dataclasses.asdict(estimate)}
+    return {"name": name, "kind": kind, "synthesised": real._asdict(), "estimated": estimate._asdict()}
 
 
 def path_of(made: Accelerator, timing: Timing) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,8 +41,8 @@ def table_of_parts(parts: Sequence[Part], areas: dict[Synthesis, Resources]) -> 
     """As `synthesise_parts`, from the area of each module."""
     real = [sum((areas[m] for m in part.modules), Resources()) for part in parts]
     rows = [
-        {"name": p.name, "kind": p.kind, "synthesised": dataclasses.asdict(r), "estimated": dataclasses.asdict(p.estimate)}
+        {"name": p.name, "kind": p.kind, "synthesised": r._asdict(), "estimated": p.estimate._asdict()}
         for p, r in zip(parts, real, strict=True)
     ]
     sums = (sum(real, Resources()), sum((p.estimate for p in parts), Resources()))
-    return {"units": rows, "total": {"synthesised": dataclasses.asdict(sums[0]), "estimated": dataclasses.asdict(sums[1])}}
+    return {"units": rows, "total": {"synthesised": sums[0]._asdict(), "estimated": sums[1]._asdict()}}

@@ -27,6 +27,7 @@ from dfcompile.timing.cover import FEW, Ints, Programme, cheaper, tried
 
 Depths = Mapping[str, int]
 _NODE = 3000  # work of a node of the solver for each row and column: about as long as so many events of the model
+_HOPE = 8  # share of an allowance after which it is asked whether the rest can suffice
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ def improve(
     """
     now = {t: d for t, d in best.items() if d}
     done: set[tuple[int, ...]] = set()
+    begun: dict[int, tuple[int, int]] = {}  # row -> allowance and bits of the cheapest depths when a part was begun with it
+    proved = True
     try:
         while left := [p for p in _parts(known, now) if p not in done]:
             for part in left:
@@ -81,7 +84,10 @@ def improve(
                 mine = {t: now[t] for t in now if t in streams}
                 bits = _bits(mine, width)
                 found = _cheaper(width, rows, bits, allowance)
-                if found is None:
+                least = bits if found is None else _bits(found, width)
+                joined = [begun[i] for i in part if i in begun] or [begun.setdefault(min(part, default=-1), (allowance.left, least))]
+                if found is None or _hopeless(joined, allowance.left, least, bits):
+                    proved &= found is None
                     done.add(part)
                     continue
                 tried = {t: d for t, d in now.items() if t not in streams} | found
@@ -92,7 +98,17 @@ def improve(
                 now = tried
     except StoppedError:
         return now, False
-    return now, True
+    return now, proved
+
+
+def _hopeless(begun: Sequence[tuple[int, int]], left: int, least: int, bits: int) -> bool:
+    """Whether the cheapest depths that no row forbids have come too slowly from what they cost when the part was begun to what is
+    known, to meet it before the allowance is used up.
+
+    Where loops share many streams rows are found without end, each a few bits dearer than the last.
+    """
+    had, first = max(h for h, _ in begun), sum(b for _, b in begun)
+    return (had - left) * _HOPE > had and (least - first) * had < (bits - first) * (had - left)
 
 
 def _streams(rows: Iterable[Conflict]) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
 from types import SimpleNamespace
 from typing import Any
@@ -92,3 +93,24 @@ def test_without_an_allowance_nothing_is_proved() -> None:
     assert not proved and found == {"a": 5}
     with pytest.raises(StoppedError):
         Allowance(1).spend(2)
+
+
+def test_a_search_whose_bound_hardly_rises_is_given_up_early() -> None:
+    """Room for 40 beats on two streams together: each conflict tells one more split of them, and asks for a bit more at a time."""
+    trials = 0
+    allowance = Allowance(0)
+
+    def attempt(depths: Mapping[str, int]) -> Conflict | None:
+        nonlocal trials
+        trials += 1
+        allowance.spend(1000)
+        a, b = depths.get("a", 0), depths.get("b", 0)
+        return None if a + b >= 40 else Conflict({"a": a, "b": b}, frozenset())
+
+    allowance.left = whole = 1_000_000
+    assert improve({"a": 40}, {"a": 1, "b": 1}, [], attempt, allowance) == ({"a": 40}, False)
+    assert whole / 8 < whole - allowance.left < whole / 4
+    allowance.left = 10**9
+    assert improve({"a": 40}, {"a": 1, "b": 1}, [], attempt, allowance) == ({"a": 40}, True)
+    allowance.left = 2 * (10**9 - allowance.left)  # twice what the proof took
+    assert improve({"a": 40}, {"a": 1, "b": 1}, [], attempt, allowance) == ({"a": 40}, True)

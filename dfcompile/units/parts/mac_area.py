@@ -177,7 +177,7 @@ def scaled(scaling: ScalingSize, acc: int, out: int, folds: int, lanes: int, sty
         slices = ceil(max(acc, factor) / dsp.columns) * ceil(min(acc, factor) / dsp.rows)
         lane = lane + Resources(dsp=slices)
         if slices == 1 and dsp.registered:  # the slice's registers are the input's, and it adds an offset that is no constant
-            memory = memory if rows > 4 else replace(memory, lut=0.6 * memory.lut, ff=0)
+            memory = memory if rows > 4 else memory._replace(lut=0.6 * memory.lut, ff=0)
             lane = lane + Resources(lut=adder.lut if rows == 1 else 0, ff=scaling.shift - bits - (acc - 1))
         else:
             parts = 1.8 * product if slices >= 4 else 0  # what joins the partial products
@@ -236,7 +236,7 @@ def arrays(
     for weight_style, threshold_style, arithmetic in styles:
         weights = rom(words, width, rom_style(words, width, weight_style), family)
         if dsp and dsp.registered and form.products.in_dsp(arithmetic, family) and words > 1:  # the slices' own operand registers
-            weights = replace(weights, ff=-simd * form.products.x.bits)
+            weights = weights._replace(ff=-simd * form.products.x.bits)
         inner = threshold_style, arithmetic
         if inner not in macs:
             macs[inner] = mac(form, lanes, simd, steps, folds, slots(arithmetic), output, inner, family, fixed)
