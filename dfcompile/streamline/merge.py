@@ -12,6 +12,7 @@ from dfcompile.ir.graph import Array, Graph, Node
 from dfcompile.ir.intop import IntConcat, IntSlice, IntUnfold, View
 from dfcompile.streamline.channels import BY_CHANNEL, Classes, is_dense, is_depthwise
 
+_TYPES = ("int8", "int16", "int32", "int64")
 Labels = Mapping[str, list[int]]
 """Stream -> of each of its channels a number, equal where the codes are."""
 
@@ -58,12 +59,7 @@ def _keys(node: Node, graph: Graph, labels: Labels) -> list[Hashable] | None:
     op, channels = node.op, graph.tensors[node.outputs[0]].channels
     inside = [labels[t] for t in node.inputs if t in labels]
     if is_dense(node):
-        sums: dict[int, Array] = defaultdict(lambda: np.int64(0))  # type: ignore[arg-type, return-value]
-        weights = graph.constants[node.inputs[1]]
-        for c, label in enumerate(inside[0]):
-            sums[label] = sums[label] + weights[..., c].astype(np.int64)
-        used = np.stack([sums[label] for label in sorted(sums)], axis=-1)
-        return [(op, node.inputs[0], row.tobytes()) for row in used]
+        return [(op, node.inputs[0], *key) for key in _row_keys(_summed(graph.constants[node.inputs[1]], inside[0]))]
     if isinstance(op, BY_CHANNEL) or is_depthwise(node, graph):
         held = [graph.constants[t] for t in node.inputs if t not in labels]
         if any(len(a) not in (1, channels) for a in held):
@@ -79,6 +75,23 @@ def _keys(node: Node, graph: Graph, labels: Labels) -> list[Hashable] | None:
         before = len(inside[0])
         return [(op, inside[0][c % before], c // before) for c in range(channels)] if _is_followed(node, before, channels) else None
     return None
+
+
+def _summed(weights: Array, labels: list[int]) -> Array:
+    """Weights of equal channels added up: the last axis is of one of each, in the order of their labels."""
+    order = np.argsort(labels, kind="stable")
+    starts = np.flatnonzero(np.diff(np.asarray(labels)[order], prepend=-1))
+    weights = weights if np.array_equal(order, np.arange(len(order))) else weights[..., order]
+    return weights if len(starts) == len(order) else np.add.reduceat(weights.astype(np.int64), starts, axis=-1)
+
+
+def _row_keys(rows: Array) -> list[tuple[str, bytes]]:
+    """What equal rows share, whatever the type of the array: their numbers in the narrowest type that has them all."""
+    ends = rows.reshape(len(rows), -1)
+    types = (
+        next(t for t in _TYPES if np.iinfo(t).min <= lo and hi <= np.iinfo(t).max) for lo, hi in zip(ends.min(1), ends.max(1), strict=True)
+    )
+    return [(t, row.astype(t).tobytes()) for t, row in zip(types, rows, strict=True)]
 
 
 def _is_followed(node: Node, before: int, channels: int) -> bool:
