@@ -6,6 +6,7 @@ the commands that need them, so that `--help` is immediate.
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -352,6 +353,8 @@ def doctor(as_json: bool) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:  # a process of one command ends before cycles of objects fill it; to look for them takes a second in fifteen
+        gc.set_threshold(50_000, 20)
     try:
         with orderly():
             return int(cli.main(arguments, prog_name="dfcompile", standalone_mode=False) or 0)
