@@ -27,7 +27,7 @@ from dfcompile.timing.cover import FEW, Ints, Programme, cheaper, tried
 
 Depths = Mapping[str, int]
 _NODE = 3000  # work of a node of the solver for each row and column: about as long as so many events of the model
-_HOPE = 8  # share of an allowance after which it is asked whether the rest can suffice
+_HOPE = 16  # share of an allowance after which it is asked whether the rest can suffice
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ def improve(
     """
     now = {t: d for t, d in best.items() if d}
     done: set[tuple[int, ...]] = set()
-    begun: dict[int, tuple[int, int]] = {}  # row -> allowance and bits of the cheapest depths when a part was begun with it
-    proved = True
+    begun: dict[int, tuple[int, int]] = {}  # a row of a part -> allowance and bits of the cheapest depths when it was begun
+    whole = allowance.left
     try:
         while left := [p for p in _parts(known, now) if p not in done]:
             for part in left:
@@ -85,11 +85,13 @@ def improve(
                 bits = _bits(mine, width)
                 found = _cheaper(width, rows, bits, allowance)
                 least = bits if found is None else _bits(found, width)
-                joined = [begun[i] for i in part if i in begun] or [begun.setdefault(min(part, default=-1), (allowance.left, least))]
-                if found is None or _hopeless(joined, allowance.left, least, bits):
-                    proved &= found is None
+                if not begun.keys() & set(part) or (whole - allowance.left) * _HOPE < whole:  # the first rows tell the most
+                    begun[min(part, default=-1)] = allowance.left, least
+                if found is None:
                     done.add(part)
                     continue
+                if _hopeless([begun[i] for i in part or (-1,) if i in begun], allowance.left, least, bits):
+                    return now, False
                 tried = {t: d for t, d in now.items() if t not in streams} | found
                 conflict = attempt(tried)
                 if conflict is not None:
@@ -98,7 +100,7 @@ def improve(
                 now = tried
     except StoppedError:
         return now, False
-    return now, proved
+    return now, True
 
 
 def _hopeless(begun: Sequence[tuple[int, int]], left: int, least: int, bits: int) -> bool:

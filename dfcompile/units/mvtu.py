@@ -111,13 +111,13 @@ class Mvtu(MacUnit):
         if self.arithmetic not in (*ARITHMETIC_CODES, GRAPH):
             raise ValueError(f"there is no arithmetic '{self.arithmetic}'")
 
-    @property
+    @cached_property
     def _folds(self) -> tuple[int, int, int]:
         """(groups, row folds, column folds)."""
         groups, mh, mw = self.weights.shape
         return groups, -(-mh // self.pe), mw // self._col_run * -(-self._col_run // self.simd)
 
-    @property
+    @cached_property
     def _col_run(self) -> int:
         """Columns after which the lanes start again."""
         mw: int = self.weights.shape[2]

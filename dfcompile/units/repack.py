@@ -44,7 +44,7 @@ class Repack(Unit):
             runs = " and ".join(str(run or lanes) for lanes, run in self._sides)
             raise ValueError(f"runs of {runs} do not divide {elements} elements")
 
-    @property
+    @cached_property
     def _sides(self) -> tuple[tuple[int, int], tuple[int, int]]:
         return (self.in_lanes, self.in_run), (self.out_lanes, self.out_run)
 
@@ -64,7 +64,7 @@ class Repack(Unit):
         most = a + 2 * c - 1 if same else 2 * (a + c) - 1
         return most // self._step * self._step
 
-    @property
+    @cached_property
     def _step(self) -> int:
         """What every number of elements that moves is a multiple of."""
         (a, b), (c, d) = self._sides

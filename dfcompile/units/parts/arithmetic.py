@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from math import ceil
 
@@ -50,18 +51,18 @@ class Products:
     xnor: bool
     acc: IntType
 
-    @property
+    @cached_property
     def factors(self) -> tuple[int, int]:
         """Bits of input and weight at the multiplier (a bipolar one without thresholds becomes -1 or +1 in two bits)."""
         return (2 if self.x.bipolar else self.x.bits), self.w.bits
 
-    @property
+    @cached_property
     def planar(self) -> bool:
         """Whether products are summed bit plane by bit plane."""
         x, w = self.factors
         return x * w <= PLANE_LIMIT
 
-    @property
+    @cached_property
     def gated(self) -> bool:
         """Whether a product is an AND or XOR, which needs no register of its own."""
         x, w = self.factors
