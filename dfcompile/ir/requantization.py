@@ -98,7 +98,9 @@ def requantize(thresholds: Array, flip: Array | None, lo: Array, hi: Array) -> R
         if line is None:
             return None
         lines.append(line)
-    shift = max(line.least_shift() for line in lines)
+    shift = 0
+    for line in lines:
+        shift = shift if line.fits(shift) else max(shift, line.least_shift())
     return _made([line.at(shift) for line in lines], np.broadcast_to(falls, (len(lo),)), shift, thresholds.shape[1])
 
 
@@ -166,8 +168,12 @@ class _Line:
 
     def _climb(self) -> int | None:
         low, high = 0, (max((k for _, k in self.missed), default=0) << LARGEST_SHIFT) + 1
+        flat, steep = self._extremes()
         while low <= high:
             middle = (low + high) // 2
+            if middle <= flat or middle >= steep:
+                low, high = (middle + 1, high) if middle <= flat else (low, middle - 1)
+                continue
             least, most, growth = self._bounds(middle, LARGEST_SHIFT)
             if least is None or most is None or least <= most:
                 return middle
@@ -175,6 +181,25 @@ class _Line:
                 return None
             low, high = (middle + 1, high) if growth > 0 else (low, middle - 1)
         return None
+
+    def _extremes(self) -> tuple[int, int]:
+        """Multipliers, not less and not more of which no line has that parts the first corner of one kind from the last of the other.
+
+        m * t + b >= k * 2**s and m * u + b < j * 2**s ask for m * (t - u) > (k - j) * 2**s.
+        """
+        flat, steep = -1, _NOWHERE << LARGEST_SHIFT
+        if self.reached and self.missed:
+            for (t, k), (u, j) in ((self.reached[-1], self.missed[0]), (self.reached[0], self.missed[-1])):
+                most = (k - j) << LARGEST_SHIFT
+                if t > u:
+                    flat = max(flat, most // (t - u))
+                elif t < u:
+                    steep = min(steep, -(most // (u - t)))
+        return flat, steep
+
+    def fits(self, shift: int) -> bool:
+        """Whether a multiplier next to the slope serves at this shift."""
+        return self._near(shift) is not None
 
     def _near(self, shift: int) -> tuple[int, int] | None:
         """A multiplier next to the slope and an offset, for a smaller shift."""
