@@ -57,6 +57,7 @@ def build(
     from_: Names = None,
     to: Names = None,
     argmax: bool = False,
+    streaming: bool = False,
     verify: bool = True,
     max_port_bits: int | None = None,
     watts: float | None = None,
@@ -74,6 +75,7 @@ def build(
     input_type: "[input=]TYPE[:scale[:offset]]", what a raw input stream carries
     from_, to:  tensors between which the part lies that is compiled; none: the model's inputs, its outputs
     argmax:     find the largest output in hardware
+    streaming:  recurrent layers go on from frame to frame (docs/attention.md)
     verify:     hold each stage against the model
     max_port_bits: widest port of the accelerator, of a stream or of a loopback engine's buses; default what the board's DMA takes, if any
     watts:      most power of board and design together, by the energy model (docs/energy.md); the rate goes down until it is kept
@@ -94,6 +96,7 @@ def build(
         from_=from_,
         to=to,
         argmax=argmax,
+        streaming=streaming,
         verify=verify,
         max_port_bits=max_port_bits,
         watts=watts,
@@ -111,7 +114,14 @@ def load(out: str | Path) -> Accelerator:
 
 @_door
 def check(
-    model: str | Path, *, mode: str = "auto", input_type: Names = None, from_: Names = None, to: Names = None, argmax: bool = False
+    model: str | Path,
+    *,
+    mode: str = "auto",
+    input_type: Names = None,
+    from_: Names = None,
+    to: Names = None,
+    argmax: bool = False,
+    streaming: bool = False,
 ) -> tuple[Problem, ...]:
     """Everything that stops a model, or its part between tensors, from compiling; empty when nothing does. Loopback programs are made
     with mode "loopback" alone, for an engine as wide as the model needs.
@@ -119,7 +129,8 @@ def check(
     from dfcompile.front import check as find_problems
     from dfcompile.options import Options
 
-    return find_problems(Path(model), Options.of(mode=mode, input_type=input_type, from_=from_, to=to, argmax=argmax))
+    given = {"mode": mode, "input_type": input_type, "from_": from_, "to": to, "argmax": argmax, "streaming": streaming}
+    return find_problems(Path(model), Options.of(**given))
 
 
 @_door

@@ -131,10 +131,22 @@ def _read(job: Job, path: Path) -> ImportResult:
     try:
         found = import_model(path, *part, rolled=job.rolled and job.options.mode != "loopback")
     except NotRolledError as e:
+        if job.options.streaming:
+            raise CompileError(_not_streaming(e.node, str(e))) from e
         job.declined.append(Declined("roll", "", (e.node,), str(e)))
         return import_model(path, *part)
     job.declined.extend(Declined("roll", "", (node,), why) for node, why in found.unrolled.items())
+    if job.options.streaming and not found.problems:
+        problems = [_not_streaming(node, why) for node, why in found.unrolled.items()]
+        if problems or not found.states:
+            raise CompileError(problems or [_not_streaming("", "the model has no Scan, no Loop and no recurrent cell for a sequence")])
     return found
+
+
+def _not_streaming(node: str, why: str) -> Problem:
+    """What stands against states that go on from frame to frame."""
+    help_ = "build it without streaming, or change the loop as docs/attention.md says that hardware takes its steps one after the other"
+    return Problem("not-streaming", "there are no states here that can go on from frame to frame", node, why, help_)
 
 
 def _unrollable(job: Job, path: Path, found: ImportResult) -> Imported:
@@ -171,6 +183,8 @@ def _streamline(job: Job, imported: Imported) -> Integer:
         try:
             made = _rolled(job, imported)
         except (NotRolledError, CompileError) as e:  # of an error the unrolled model tells as well
+            if job.options.streaming:
+                raise e if isinstance(e, CompileError) else CompileError(_not_streaming(imported.states[0].node, str(e))) from e
             job.declined.extend(Declined("roll", "", (x.node,), str(e)) for x in imported.states[:1])
             imported = imported.unrolled()
         else:
@@ -188,7 +202,7 @@ def _rolled(job: Job, imported: Imported) -> Streamlined:
         again = retyped(made, imported.states)
         if not again:
             job.declined.extend(made.declined)
-            found = rolled(made, imported.states)
+            found = rolled(made, imported.states, job.options.streaming)
             job.dump("roll", found.graph)
             return found
         types |= again

@@ -36,6 +36,7 @@ class Options:
     watts:      most power of board and design together, by the energy model; the rate goes down until it is kept
     argmax:     append a hardware ArgMax to the outputs
     max_port_bits: widest port of the accelerator: of a stream's beats, or of a loopback engine's buses; None: what the board can feed
+    streaming:  a frame begins in the states of recurrent layers that the one before it left
     verify:     run the streamlined and the unit graph against the model during the build
     """
 
@@ -49,6 +50,7 @@ class Options:
     from_: tuple[str, ...] = ()
     to: tuple[str, ...] = ()
     argmax: bool = False
+    streaming: bool = False
     verify: bool = True
     max_port_bits: int | None = None
     watts: float | None = None
@@ -79,12 +81,15 @@ class Options:
             help_ = wrong_number(name, getattr(self, name))
             if help_:
                 yield Problem("bad-option", f"{name} = {shown(getattr(self, name))} is out of range", help=help_)
-        for name in ("argmax", "verify"):
+        for name in ("argmax", "streaming", "verify"):
             if not isinstance(getattr(self, name), bool):
                 yield Problem("bad-option", f"{name} = {shown(getattr(self, name))} is neither true nor false", help="give true or false")
         if self.folding is not None and not isinstance(self.folding, str | Path | Mapping):
             help_ = "give the path of a JSON file, or a dict as report.json has it"
             yield Problem("bad-option", f"folding = {shown(self.folding)} is neither a file nor a dict", help=help_)
+        if self.streaming is True and self.mode == "loopback":
+            why = "an engine works for each step of a frame by itself: its program begins each frame with the first states"
+            yield Problem("bad-option", "streaming is of the dataflow mode", why=why, help="build it with mode dataflow or auto")
         for text in self.input_type:
             try:
                 parse_input_type(text)
@@ -210,7 +215,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "mode": (str,), "board": (str,), "fps": (int, float), "interval": (int,), "clock": (int, float), "folding": (str,),
-    "input_type": (str, list), "from": (str, list), "to": (str, list), "argmax": (bool,), "verify": (bool,),
+    "input_type": (str, list), "from": (str, list), "to": (str, list), "argmax": (bool,), "streaming": (bool,), "verify": (bool,),
     "max_port_bits": (int,), "watts": (int, float),
 }  # fmt: skip
 

@@ -210,7 +210,8 @@ def _designed(job: Job, path: Path, integer: Integer, lowered: Lowered) -> Dataf
     try:
         return DESIGN(job, lowered)
     except CompileError:
-        if not integer.streamlined.loops or not job.options.wanted_interval or job.options.folding is not None:
+        repeats = integer.streamlined.loops and not job.options.streaming
+        if not repeats or not job.options.wanted_interval or job.options.folding is not None:
             raise
     return DESIGN(job, UNITS(job, repeated(job, path)))
 
@@ -229,9 +230,9 @@ class _Sides:
 
 
 def _auto(job: Job, path: Path) -> Accelerator:
-    """Compares both modes on a board; without one, or with a folding for the units, there is nothing to compare."""
+    """Compares both modes on a board; without one, with a folding for the units, or with states that go on, there is nothing to compare."""
     board = job.options.target
-    if not board or job.options.folding is not None:
+    if not board or job.options.folding is not None or job.options.streaming:
         return _dataflow(job, path)
     integer = (IMPORT >> INTEGER)(job, path)
     sides = _Sides(integer)
@@ -349,7 +350,7 @@ def fit(job: Job, imported: Imported) -> None:
     try:
         FOLDED(job, imported)
     except CompileError:
-        if mode != "auto":
+        if mode != "auto" or job.options.streaming:
             raise
         made(job, imported.unrolled() if imported.unrolled else imported)
 

@@ -1,7 +1,8 @@
 // AXI4-Lite registers of a design with AXI4-Stream ports, and what ends a batch of frames (byte address: meaning).
 // 00 control: for hosts that start an HLS design; ignored  10 frames N of a batch: TLAST comes with the last beat of every N frames
 // 18 version  20, 28 hash of the design, low and high word  30 cycles from the first beat taken to the end of the last frame complete
-// 38 frames complete. A write to N starts a batch and sets both counters to zero; after reset N is 1.
+// 38 frames complete  40 a write of 1 lets a streaming design start again, which must be at rest: its states are the first ones then.
+// A write to N starts a batch and sets both counters to zero; after reset N is 1.
 module dfc_axi_batch #(
   parameter logic [31:0] Version = 32'h0,
   parameter logic [63:0] Hash    = 64'h0,
@@ -25,11 +26,14 @@ module dfc_axi_batch #(
   input  logic        r_ready_i,
   output logic [31:0] frames_o,  // of a batch
   output logic        clear_o,   // a batch starts
+  output logic        restart_o,
   input  logic        taken_i,   // an input takes a beat
   input  logic [Outputs-1:0] frame_i  // an output hands over the last beat of a frame
 );
   logic write;
   assign clear_o = write && aw_addr_i[7:2] == 6'h04;
+
+  always_ff @(posedge clk_i) restart_o <= rst_ni && write && aw_addr_i[7:2] == 6'h10 && w_data_i[0];
 
   logic [31:0] cycles_q, count_q, done_q;
   logic        running_q;

@@ -1,4 +1,5 @@
 // A stream one pixel later: of each frame first a pixel of First in all lanes, then all pixels but the last one, which is dropped.
+// With Keep the last pixel is not dropped: the next frame begins with it, and only the first one behind a reset with First.
 // There is room for a pixel. Latency 1, interval (Pixels + 1) * Folds cycles.
 `include "dfc_assert.svh"
 module dfc_delay #(
@@ -6,7 +7,8 @@ module dfc_delay #(
   parameter int unsigned Folds = 1,   // beats of a pixel
   parameter int unsigned Width = 8,
   parameter int unsigned Bits = 8,    // of an element
-  parameter int unsigned First = 0    // its first code
+  parameter int unsigned First = 0,   // its first code
+  parameter int unsigned Keep = 0
 ) (
   input  logic             clk_i,
   input  logic             rst_ni,
@@ -49,8 +51,23 @@ module dfc_delay #(
     end
   end
 
+  logic [Width-1:0] first;
+  if (Keep != 0) begin : gen_keep
+    logic             fresh_q;  // no pixel has been kept
+    logic [Width-1:0] kept_q[Folds];
+    assign first = fresh_q ? FirstBeat : kept_q[Folds-1];
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) fresh_q <= 1'b1;
+      else if (step && last_q) fresh_q <= 1'b0;
+      if (step && last_q) kept_q[0] <= in_data_i;
+      for (int i = 1; i < int'(Folds); i++) if (step && (first_q || last_q)) kept_q[i] <= kept_q[i-1];
+    end
+  end else begin : gen_drop
+    assign first = FirstBeat;
+  end
+
   dfc_stream_out #(.Width(Width), .Slots(Folds > 2 ? Folds : 2)) u_out (
-    .clk_i, .rst_ni, .issue_i(step && !last_q), .credit_o(credit), .push_i(step && !last_q), .data_i(first_q ? FirstBeat : in_data_i),
+    .clk_i, .rst_ni, .issue_i(step && !last_q), .credit_o(credit), .push_i(step && !last_q), .data_i(first_q ? first : in_data_i),
     .out_data_o, .out_valid_o, .out_ready_i
   );
 

@@ -26,6 +26,7 @@ from dfcompile.emit.hls import emit_hls
 from dfcompile.emit.interface import Interface
 from dfcompile.emit.memory import Words, parse_hex
 from dfcompile.emit.rtl import emit_rtl, memory_file
+from dfcompile.ir.graph import Delay
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.run.cache import cached, content_key, folder_key
 from dfcompile.units.base import Memory
@@ -114,7 +115,8 @@ def check_design(design: Design) -> list[str]:
             for node in design.nodes:
                 name = names.units[node.name]
                 memories = {k: v for m in design.unit(node.name).stored for k, v in arrays_of(m, rtl / memory_file(name, m)).items()}
-                found += check_source(hls / "unit" / f"{name}.cpp", memories, unit=name)
+                state = ["kept"] if isinstance(node.op, Delay) and node.op.keep else []
+                found += check_source(hls / "unit" / f"{name}.cpp", memories, state, unit=name)
             return found
 
         return _kept(Path(temporary), check)

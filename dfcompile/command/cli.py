@@ -38,6 +38,7 @@ from dfcompile.command.parameter import (
     quiet_option,
     scheduler_option,
     seeds_option,
+    streaming_option,
     timing_option,
     to_option,
     watts_option,
@@ -98,6 +99,7 @@ def cli(debug: bool) -> None:
 @from_option
 @to_option
 @argmax_option
+@streaming_option
 @port_option
 @watts_option
 @click.option(
@@ -153,6 +155,7 @@ def _propose(model: Path, options: Options, problems: tuple[Problem, ...]) -> No
 @from_option
 @to_option
 @argmax_option
+@streaming_option
 @json_option
 def check(model: Path, as_json: bool, **given: Any) -> int:
     """Everything that stops MODEL from compiling, all at once, and the largest part of it that compiles."""

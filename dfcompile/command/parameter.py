@@ -26,6 +26,13 @@ from_option = click.option(
 to_option = click.option("--to", multiple=True, metavar="TENSOR", help="Only the part of the model up to this tensor; repeatable.")
 argmax_option = click.option("--argmax", is_flag=True, default=None, help="Find the largest output in hardware.")
 
+streaming_option = click.option(
+    "--streaming",
+    is_flag=True,
+    default=None,
+    help="Recurrent layers go on from frame to frame: a long sequence comes in parts. Dataflow mode.",
+)
+
 
 def complete_board(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Names of boards for the completion of a shell."""

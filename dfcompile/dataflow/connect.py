@@ -104,7 +104,7 @@ class _Connection:
     def close(self, loop: Loop, end: str) -> None:
         """Put a delay between what a state is at the end of a step and at the beginning of the next."""
         stream = self.given[loop.input]
-        delay = Delay(stream.shape, stream.dtype, loop.first, stream.lanes, stream.run)
+        delay = Delay(stream.shape, stream.dtype, loop.first, stream.lanes, stream.run, loop.keep)
         self._add(f"delay_{_plain(loop.input)}", delay, (self.take(end, stream),), (loop.input,), ())
 
 

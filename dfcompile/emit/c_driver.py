@@ -130,7 +130,7 @@ def _clips_codes(step: Mapping[str, Any]) -> bool:
 def emit_c_driver(data: Mapping[str, Any], arrays: Mapping[str, Array], folder: Path) -> None:
     """Write dfc_driver.h and .c, what they need, and the design's own dfc_design.h and .c, from what driver.json and driver.npz hold."""
     tables = _Tables()
-    constants = {"HASH": f"UINT64_C(0x{data['hash']})"}
+    constants = {"HASH": f"UINT64_C(0x{data['hash']})", "STREAMING": int(data["streaming"])}
     _emit("dfc_driver", data, arrays, {"constants": constants, "descriptor_bytes": ()}, _beats, tables, folder)
 
 

@@ -111,6 +111,7 @@ def driver_data(design: Design, host: HostSide) -> tuple[dict[str, Any], dict[st
         "name": design.name,
         "hash": f"{design_hash(design):016x}",
         "version": dfcompile.__version__,
+        "streaming": design.graph.streaming,
         "inputs": inputs,
         "outputs": outputs,
         "tail": graph_steps(host.tail, arrays),

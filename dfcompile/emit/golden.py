@@ -67,10 +67,12 @@ def golden(
     inputs: Sequence[Array],
     progress: Callable[[str], None] = lambda text: None,
     see: Callable[[Sequence[str], Sequence[Array]], None] = lambda tensors, codes: None,
+    states: dict[str, Array] | None = None,
 ) -> Golden:
     """Run the Python engine on these frames.
 
     progress: called at each unit of each frame; see: called there with the unit's streams and what it gave, (1, h, w, c) each
+    states: what earlier frames left, as `Graph.execute` takes it
     """
     streams = design.streams()
     count = counted("write", len(inputs[0]) * len(design.nodes), progress)
@@ -79,8 +81,10 @@ def golden(
         count(node, results)
         see(node.outputs, results)
 
+    left = {} if states is None else states
     frames: list[dict[str, Array]] = []
     for i in range(len(inputs[0])):  # one by one: the windows of a large picture take more room than its design
-        frames.append(design.graph.execute({t: x[i : i + 1] for t, x in zip(design.graph.inputs, inputs, strict=True)}, watch=watch))
+        feeds = {t: x[i : i + 1] for t, x in zip(design.graph.inputs, inputs, strict=True)}
+        frames.append(design.graph.execute(feeds, watch=watch, states=left))
     outputs = tuple(np.concatenate([f[t] for f in frames]).reshape(-1, *streams[t].shape) for t in design.graph.outputs)
     return Golden(tuple(inputs), outputs)

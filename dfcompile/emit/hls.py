@@ -14,9 +14,9 @@ from dfcompile.emit.adders import hls_adders
 from dfcompile.emit.identity import design_hash, version_word
 from dfcompile.emit.interface import Interface, PortView
 from dfcompile.emit.memory import write_bank
-from dfcompile.emit.name import REGISTERS, port_names, sanitise
+from dfcompile.emit.name import REGISTERS, RESTART, port_names, sanitise
 from dfcompile.emit.resource import copy_library, copy_simulation, render
-from dfcompile.ir.graph import Node
+from dfcompile.ir.graph import Delay, Node
 from dfcompile.timing.hls_streams import stream_depths
 from dfcompile.units.base import Memory, Stream, unit_of
 
@@ -65,6 +65,7 @@ def _unit_view(node: Node, interface: Interface) -> dict[str, Any]:
     unit = unit_of(node)
     name = interface.names.units[node.name]
     ports = (*port_names("in", len(unit.inputs)), *port_names("out", len(unit.outputs)))
+    keeps = isinstance(unit, Delay) and unit.keep
     memories = [bank for m in unit.stored for bank in rom_banks(name, m)]
     return {
         "name": name,
@@ -75,7 +76,8 @@ def _unit_view(node: Node, interface: Interface) -> dict[str, Any]:
         "ports": ports,
         "signature": _signature(ports, (*unit.inputs, *unit.outputs)),
         "memories": memories,
-        "arguments": [*ports, "frames", *(m["name"] for m in memories)],
+        "arguments": [*ports, "frames", *(["restart != 0", "kept"] if keeps else []), *(m["name"] for m in memories)],
+        "kept": unit.inputs[0] if keeps else None,
         "streams": _top_arguments(node, interface),
     }
 
@@ -127,7 +129,8 @@ def emit_hls(design: Design, folder: Path, target: Target | None = None) -> None
         "inputs": interface.inputs,
         "outputs": interface.outputs,
         "signature": _port_signature(outer),
-        "registers": REGISTERS,
+        "registers": REGISTERS | (RESTART if design.graph.streaming else {}),
+        "streaming": design.graph.streaming,
         "version": version_word(),
         "hash": design_hash(design),
         "sources": sources,

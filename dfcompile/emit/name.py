@@ -36,6 +36,8 @@ RESERVED = frozenset(
 
 REGISTERS = {"frames": 0x10, "version": 0x18, "hash_low": 0x20, "hash_high": 0x28}
 """Byte addresses of the AXI4-Lite words that hardware made by either way has; at 0 is the control word of an HLS tool."""
+RESTART = {"restart": 0x40}
+"""The word that only a design with states has which go on from frame to frame: 1 lets them be the first ones again."""
 
 LONGEST = 80
 """Most characters of an identifier, but for a number at its end."""
@@ -81,7 +83,7 @@ class Names:
         top = sanitise(design.name)
         counts = ["", *range(len(design.graph.inputs) + len(design.graph.outputs))]
         ports = [f"{stem}{i}" for stem in ("in", "out", "s_axis", "m_axis") for i in counts]
-        arguments = (*ports, *REGISTERS)
+        arguments = (*ports, *REGISTERS, *RESTART)
         units = unique((n.name for n in design.nodes), (top, f"{top}_core", "top", "testbench", *arguments))
         streams = unique(design.streams(), (top, f"{top}_core", *arguments, *units.values()))
         sides = unique((f"{streams[t]}_fifo" for t, depth in design.fifo_depths.items() if depth), (*units.values(), *streams.values()))

@@ -129,6 +129,7 @@ def emit_rtl(design: Design, folder: Path, whole: bool = False) -> None:
         "outputs": interface.outputs,
         "streams": list(interface.streams.values()),
         "units": units,
+        "streaming": design.graph.streaming,
         "memories": memories,
         "shared": shared,
         "version": version_word(),

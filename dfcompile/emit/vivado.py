@@ -14,7 +14,7 @@ from typing import Any
 
 from dfcompile.device.feed import by_port
 from dfcompile.device.platform import JTAG_BITS
-from dfcompile.emit.name import REGISTERS
+from dfcompile.emit.name import REGISTERS, RESTART
 from dfcompile.emit.resource import render
 
 PORT = re.compile(r"^\s*(input|output)\s+logic\s*(\[[^\]]+\])?\s*(\w+)\s*,?\s*$", re.MULTILINE)
@@ -151,7 +151,10 @@ def emit_vivado(name: str, options: Mapping[str, Any], rtl: Path, folder: Path) 
     }  # fmt: skip
     scripts = {"top.v": f"{top.ip}.v", "sources.tcl": "", "ooc.xdc": "", "ooc.tcl": "", "package.tcl": ""}
     if not unwired(top, board):
-        values |= _around(top, board) | {"clock_hz": round(clock * 1e6), "oscillator_hz": round(board["oscillator"] * 1e6)}
+        values |= _around(top, board, bool(options.get("streaming"))) | {
+            "clock_hz": round(clock * 1e6),
+            "oscillator_hz": round(board["oscillator"] * 1e6),
+        }
         if board["kind"] == "xrt":
             scripts |= {"kernel.tcl": "", "kernel.xml": "", "link.cfg": "", "mover.cpp": ""}
         else:
@@ -172,7 +175,7 @@ def unwired(top: Top, board: Mapping[str, Any]) -> str:
     return f"{count} inputs or outputs are more than a SmartConnect has ports for" if count > OUTLETS - 2 else ""
 
 
-def _around(top: Top, board: Mapping[str, Any]) -> dict[str, Any]:
+def _around(top: Top, board: Mapping[str, Any], streaming: bool) -> dict[str, Any]:
     """What the block design has around the top: DMAs, slaves of the host, masters by memory port."""
     streams = top.streams(board["port_bits"])
     sends, receives = [s for s in streams if s.send], [s for s in streams if not s.send]
@@ -198,7 +201,7 @@ def _around(top: Top, board: Mapping[str, Any]) -> dict[str, Any]:
     memories = [{"name": f"memory_bus_{i}", "port": p, "masters": m} for i, (p, m) in enumerate(shared)]
     return {
         "dmas": dmas, "slaves": slaves, "outlets": outlets, "places": places, "memories": memories, "jtag_bits": JTAG_BITS,
-        "streams": streams, "port_bits": board["port_bits"], "registers": list(REGISTERS.items()),
+        "streams": streams, "port_bits": board["port_bits"], "registers": list((REGISTERS | (RESTART if streaming else {})).items()),
         **_host(sends, receives),
     }  # fmt: skip
 

@@ -84,9 +84,12 @@ class Delay(Op, Protocol):
     """An operator that gives in each pixel of a frame what it took in the one before, and in the first one `first_code` in all channels.
 
     It closes a loop: what it reads may depend on what it gives.
+
+    keep: in the first pixel of a frame it gives the last one of the frame before, and `first_code` in the very first one only
     """
 
     first_code: int
+    keep: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,14 +215,24 @@ class Graph:
             constants={k: v for k, v in self.constants.items() if k in live},
         )
 
+    @property
+    def streaming(self) -> bool:
+        """Whether a frame begins in the states that the one before it left."""
+        return any(isinstance(n.op, Delay) and n.op.keep for n in self.nodes)
+
     def execute(
-        self, feeds: Mapping[str, Array], keep: Iterable[str] | None = None, watch: Callable[[Node, tuple[Array, ...]], None] | None = None
+        self,
+        feeds: Mapping[str, Array],
+        keep: Iterable[str] | None = None,
+        watch: Callable[[Node, tuple[Array, ...]], None] | None = None,
+        states: dict[str, Array] | None = None,
     ) -> dict[str, Array]:
         """Run the graph on a batch.
 
         feeds: one array for each graph input, batch axis first
         keep:  names of the tensors to return (default: the outputs)
         watch: called with each node and its results
+        states: of a streaming graph, what an earlier batch left (empty: none was), which this one goes on from and changes; None: none
         """
         wanted = tuple(self.outputs if keep is None else keep)
         values: dict[str, Array] = {**self.constants, **feeds}
@@ -229,7 +242,7 @@ class Graph:
                 uses[t] = uses.get(t, 0) + 1
         for part in self._parts:
             if any(isinstance(n.op, Delay) for n in part):
-                values.update(run_loop(self, part, values))
+                values.update(run_loop(self, part, values, states))
             else:
                 values.update(zip(part[0].outputs, part[0].op.execute(*(values[t] for t in part[0].inputs)), strict=True))
             for n in part:
@@ -283,31 +296,38 @@ class Graph:
         return "\n".join(lines)
 
 
-def run_loop(graph: Graph, nodes: Sequence[Node], values: Mapping[str, Array]) -> dict[str, Array]:
+def run_loop(graph: Graph, nodes: Sequence[Node], values: Mapping[str, Array], states: dict[str, Array] | None = None) -> dict[str, Array]:
     """The outputs of the nodes of a loop, executed step by step; each pixel of a frame is a step.
 
-    values: of what they read from outside, and of constants. Operators of a loop look at each pixel alone, so for one step of n frames they
-    are given frames whose pixels are the steps of T frames.
+    values: of what they read from outside, and of constants. A frame is a sequence; where the loop keeps its states all frames are one.
+    Operators of a loop look at each pixel alone, so for a step of n sequences they are given frames whose pixels are those of T sequences.
+    states: as in `Graph.execute`, by what a delay reads: (1, channels)
     """
     made, tensors = [t for n in nodes for t in n.outputs], graph.tensors
-    count = math.prod(next(tensors[t].shape[:-1] for n in nodes if isinstance(n.op, Delay) for t in n.outputs))
+    delays = [n for n in nodes if isinstance(n.op, Delay)]
+    pixels = math.prod(tensors[delays[0].outputs[0]].shape[:-1])
     outer = {t: values[t] for n in nodes for t in n.inputs if t not in made and t not in graph.constants}
     frames = next(len(x) for x in outer.values())
-    whole = np.arange(-(-frames // count) * count) % frames
+    one = any(isinstance(n.op, Delay) and n.op.keep for n in delays)
+    sequences, length = (1, frames * pixels) if one else (frames, pixels)
+    whole = np.arange(-(-sequences // pixels) * pixels) % sequences
     steps: dict[str, list[Array]] = {t: [] for t in made}
+    before = states if one and states is not None else {}
 
     def laid(x: Array) -> Array:
-        return x[whole].reshape(-1, 1, count, x.shape[1])
+        return x[whole].reshape(-1, 1, pixels, x.shape[1])
 
-    for k in range(count):
-        now = {t: x.reshape(frames, count, -1)[:, k] for t, x in outer.items()}
+    for k in range(length):
+        now = {t: x.reshape(sequences, length, -1)[:, k] for t, x in outer.items()}
         for n in nodes:
             if isinstance(n.op, Delay):
-                (t,), shape = n.inputs, (frames, tensors[n.outputs[0]].channels)
-                results: tuple[Array, ...] = (steps[t][-1] if k else np.full(shape, n.op.first_code, np.float64),)
+                (t,), shape = n.inputs, (sequences, tensors[n.outputs[0]].channels)
+                first = before.get(t, np.full(shape, n.op.first_code, np.float64))
+                results: tuple[Array, ...] = (steps[t][-1] if k else first,)
             else:
                 results = n.op.execute(*(laid(now[t]) if t in now else values[t] for t in n.inputs))
             for t, x in zip(n.outputs, results, strict=True):
-                now[t] = x.reshape(len(whole) if not isinstance(n.op, Delay) else frames, -1)[:frames]
+                now[t] = x.reshape(len(whole) if not isinstance(n.op, Delay) else sequences, -1)[:sequences]
                 steps[t].append(now[t])
-    return {t: np.stack(x, axis=1).reshape(frames, 1, count, -1) for t, x in steps.items()}
+    before.update((t, steps[t][-1]) for n in delays for t in n.inputs)
+    return {t: np.stack(x, axis=1).reshape(frames, 1, pixels, -1) for t, x in steps.items()}

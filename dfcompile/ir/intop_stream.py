@@ -195,17 +195,21 @@ class IntCollectSteps(_Moving):
 
 @dataclass(frozen=True)
 class IntDelay(IntOp):
-    """Each pixel of a row moved on by one; the first is `first_code` in all channels."""
+    """Each pixel of a row moved on by one; the first is `first_code` in all channels, or with `keep` the last one of the frame before."""
 
     kind: ClassVar[str] = "int_delay"
     first_code: int
+    keep: bool = False
 
     def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         return (Tensor(inputs[0].shape),)
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         moved = np.roll(inputs[0], 1, axis=2)
+        before = moved[:-1, :, 0].copy()
         moved[:, :, 0] = self.first_code
+        if self.keep:
+            moved[1:, :, 0] = before
         return (moved,)
 
     def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
@@ -213,7 +217,7 @@ class IntDelay(IntOp):
         return np.minimum(lo, self.first_code), np.maximum(hi, self.first_code)
 
     def __str__(self) -> str:
-        return f"int_delay<{self.first_code}>"
+        return f"int_delay<{self.first_code}{', keep' if self.keep else ''}>"
 
 
 def _viewed(bound: Array, channels: int, wider: np.ufunc) -> Array:

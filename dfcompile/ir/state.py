@@ -37,8 +37,10 @@ class Loop:
     """A state in an integer or unit graph whose steps lie along the pixels: a step for each.
 
     input, output: streams that carry it into a step and out of it; first: code of all its elements before the first step
+    keep: whether it goes on from frame to frame
     """
 
     input: str
     output: str
     first: int
+    keep: bool = False

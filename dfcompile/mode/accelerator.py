@@ -113,7 +113,8 @@ class Accelerator(ABC):
     ) -> dict[str, Any]:
         """How well the design classifies frames x, as `run` takes them, with a label each (n,): whole numbers from 0.
 
-        model: the ONNX file; ``agreement`` is then the share of frames of the same class in it without its activation quantizers
+        model: the ONNX file; ``agreement`` is then the share of frames of the same class in it without its activation quantizers, but for
+            a streaming design, whose frames are parts of a sequence
         Returns ``engine, images, classes, top1, top5, agreement, images_per_s`` and ``confusion``, rows by label, columns by result.
         ``top5`` is None where the outputs are classes and no scores; ``images_per_s`` is the engine's on this machine, not the hardware's.
         CompileError for a wrong input and for outputs that are neither.
@@ -122,8 +123,11 @@ class Accelerator(ABC):
         from dfcompile.mode.float_model import quantized_model, without_quantizers
 
         check_engines([engine], ENGINES)
-        reference = without_quantizers(quantized_model(model, self.options, self.host)) if model is not None else None
-        return evaluate(self.host, lambda part: self.simulate(part, engine), x, labels, engine, reference, progress or (lambda _: None))
+        reference = (
+            without_quantizers(quantized_model(model, self.options, self.host)) if model is not None and not self.graph.streaming else None
+        )
+        told = progress or (lambda _: None)
+        return evaluate(self.host, lambda part: self.simulate(part, engine), x, labels, engine, reference, told, self.graph.streaming)
 
     def run_codes(self, codes: Mapping[str, Array], engine: str = "python") -> dict[str, Array]:
         """Integer codes in and out, by stream: (n, h, w, c). CompileError for codes that are none of the stream's."""

@@ -86,7 +86,7 @@ class DataflowAccelerator(Accelerator):
     def _decoded(self, feeds: Mapping[str, Array], engine: str) -> Mapping[str, Array]:
         if engine != "python":
             return super()._decoded(feeds, engine)
-        return self._in_chunks(feeds, lambda part: self.host.decode(self._executed(self.host.encode(part))))
+        return self._in_chunks(feeds, lambda part, states: self.host.decode(self._executed(self.host.encode(part), states)))
 
     def _run(self, codes: Mapping[str, Array], engine: str) -> dict[str, Array]:
         if engine == "python":
@@ -101,21 +101,28 @@ class DataflowAccelerator(Accelerator):
         """Names of the output streams as the host knows them, in the design's order."""
         return tuple(dict.fromkeys(p.stream for p in self.host.outputs))
 
-    def _executed(self, codes: Mapping[str, Array]) -> dict[str, Array]:
-        made = self.graph.execute(codes)
+    def _executed(self, codes: Mapping[str, Array], states: dict[str, Array]) -> dict[str, Array]:
+        made = self.graph.execute(codes, states=states)
         return dict(zip(self.host_outputs, (made[t] for t in self.graph.outputs), strict=True))
 
-    def _in_chunks(self, feeds: Mapping[str, Array], run: Callable[[Mapping[str, Array]], dict[str, Array]]) -> dict[str, Array]:
-        """A batch in chunks, one thread for each core; matrix products stay single-threaded inside."""
+    def _in_chunks(
+        self, feeds: Mapping[str, Array], run: Callable[[Mapping[str, Array], dict[str, Array]], dict[str, Array]]
+    ) -> dict[str, Array]:
+        """A batch in chunks, one thread for each core; matrix products stay single-threaded inside.
+
+        run: chunk and the states of loops before it, which it changes -> results. Chunks of a streaming design go one after the other.
+        """
         n = len(next(iter(feeds.values())))
         largest = max(s.elements for s in self.design.streams().values())
         workers = os.cpu_count() or 1
         size = max(1, min(CHUNK_ELEMENTS // largest, -(-n // workers)))
         parts = [{k: v[i : i + size] for k, v in feeds.items()} for i in range(0, n, size)]
-        if len(parts) == 1:
-            return run(parts[0])
-        with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
-            results = list(pool.map(run, parts))
+        states: dict[str, Array] = {}
+        if len(parts) == 1 or self.graph.streaming:
+            results = [run(part, states) for part in parts]
+        else:
+            with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
+                results = list(pool.map(lambda part: run(part, {}), parts))
         return {k: np.concatenate([r[k] for r in results]) for k in results[0]}
 
     def _traced(self, codes: Mapping[str, Array], engine: str) -> list[Seen]:
@@ -146,17 +153,17 @@ class DataflowAccelerator(Accelerator):
         return {**found, "bit_operations": bit_operations(map(unit_of, design.nodes))}
 
     @cached_property
-    def _begun(self) -> tuple[Golden, tuple[Array, ...], dict[str, float]]:
-        """Of the golden frames the first ones, which the activity is of, the inputs of the others, and the activity."""
+    def _begun(self) -> tuple[Golden, tuple[Array, ...], dict[str, float], dict[str, Array]]:
+        """Of the golden frames the first ones, which the activity is of, the inputs of the others, the activity, and the states left."""
         inputs = random_inputs(self.design, default_frames(self.design))
-        first, seen = [x[:FRAMES] for x in inputs], Activity(self.design.streams())
+        first, seen, states = [x[:FRAMES] for x in inputs], Activity(self.design.streams()), dict[str, Array]()
         seen.see(self.graph.inputs, first)
-        return golden(self.design, first, see=seen.see), tuple(x[FRAMES:] for x in inputs), seen.rates
+        return golden(self.design, first, see=seen.see, states=states), tuple(x[FRAMES:] for x in inputs), seen.rates, states
 
     def golden_frames(self, progress: Callable[[str], None] = lambda text: None) -> Golden:
         """Golden frames for the test benches. progress: as they are made."""
-        begun, rest, _ = self._begun
-        return begun + golden(self.design, rest, progress)
+        begun, rest, _, states = self._begun
+        return begun + golden(self.design, rest, progress, states=dict(states))
 
     def _verify(self, engines: Sequence[str], frames: int | None, stalls: float, progress: Progress, folder: Path | None) -> dict[str, Any]:
         from dfcompile.mode.verify_dataflow import verify_dataflow

@@ -31,15 +31,19 @@ def evaluate(
     engine: str,
     reference: Graph | None,
     progress: Progress,
+    together: bool = False,
 ) -> dict[str, Any]:
-    """`Accelerator.evaluate` with what runs frames on an engine. reference: the float model, where there is one to agree with."""
+    """`Accelerator.evaluate` with what runs frames on an engine.
+
+    reference: the float model, where there is one to agree with; together: whether a frame depends on those before it
+    """
     feeds = host.checked(x)
     count = len(next(iter(feeds.values())))
     wanted = _checked_labels(labels, count)
     if engine != "python":
         simulate(_part(feeds, slice(0, 1)))  # compiles what runs the frames, so that the seconds below are those of running
     start = time.perf_counter()
-    scores = _scores(_runs(simulate, feeds, _size(count, engine), f"evaluate ({engine})", progress))
+    scores = _scores(_runs(simulate, feeds, count if together else _size(count, engine), f"evaluate ({engine})", progress))
     seconds = time.perf_counter() - start
     classes = scores.shape[1] if scores.ndim == 2 else int(max(wanted.max(), scores.max())) + 1
     _check_range(wanted, classes)

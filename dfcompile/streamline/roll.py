@@ -56,14 +56,16 @@ def retyped(made: Streamlined, states: Sequence[State]) -> dict[str, InputType]:
     return {t: kind for t, kind in found.items() if kind != made.input_types[t]}
 
 
-def rolled(made: Streamlined, states: Sequence[State]) -> Streamlined:
+def rolled(made: Streamlined, states: Sequence[State], keep: bool = False) -> Streamlined:
     """What the body's graph is for rows of pixels. Its states stay inputs and outputs, named by `loops`.
+
+    keep: whether a frame begins in the states that the one before it left
 
     NotRolledError where the body does not look at each pixel alone, or its parts do not fit each other.
     """
     if any(isinstance(n.op, TakeStep | CollectSteps) for g in (made.host.tail, *(p.head for p in made.host.inputs)) if g for n in g.nodes):
         raise NotRolledError("the host would compute a part of the loop")
-    loops = tuple(_loop(made, s) for s in states)
+    loops = tuple(replace(_loop(made, s), keep=keep) for s in states)
     if made.graph.outputs[-len(loops) :] != tuple(x.output for x in loops):
         raise NotRolledError("two of its states are one")
     counts = {x.input: s.count for x, s in zip(loops, states, strict=True)}
@@ -84,7 +86,7 @@ def rolled(made: Streamlined, states: Sequence[State]) -> Streamlined:
 
 def closed(graph: Graph, loops: Sequence[Loop]) -> Graph:
     """An integer graph with its states' ends joined."""
-    nodes = [Node(f"delay_{x.input}", IntDelay(x.first), (x.output,), (x.input,)) for x in loops]
+    nodes = [Node(f"delay_{x.input}", IntDelay(x.first, x.keep), (x.output,), (x.input,)) for x in loops]
     inputs = tuple(t for t in graph.inputs if t not in {x.input for x in loops})
     return graph.replace(nodes=(*nodes, *graph.nodes), inputs=inputs, outputs=graph.outputs[: -len(loops)])
 

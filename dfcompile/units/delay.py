@@ -17,7 +17,8 @@ from dfcompile.units.parts.schedule import Give, Process, Schedule
 class Delay(Unit):
     """(1, W, C) -> (1, W, C): in pixel 0 of each frame `first_code` in all channels, then in each pixel what came in the one before.
 
-    The last pixel of a frame is taken and dropped. There is room for a pixel: the loop that the unit closes holds no more than that, for
+    The last pixel of a frame is taken and dropped; with `keep` it is what the next frame gets in its pixel 0, and only the first frame
+    behind a reset gets `first_code` there. There is room for a pixel: the loop that the unit closes holds no more than that, for
     each of its operators looks at one pixel alone, so that it never waits for room here.
 
     lanes: as in `Stream`; a pixel has whole beats
@@ -32,6 +33,7 @@ class Delay(Unit):
     first_code: int = 0
     lanes: int = 1
     run: int = 0
+    keep: bool = False
 
     def __post_init__(self) -> None:
         if not self.dtype.lo <= self.first_code <= self.dtype.hi or (self.dtype.bipolar and not self.first_code):
@@ -59,10 +61,12 @@ class Delay(Unit):
     def compute(self, *codes: Array) -> tuple[Array, ...]:
         pixels = codes[0].reshape(len(codes[0]), self.pixels, -1)
         first = np.full_like(pixels[:, :1], self.first_code)
+        if self.keep:
+            first[1:] = pixels[:-1, -1:]
         return (np.concatenate([first, pixels[:, :-1]], axis=1).reshape(codes[0].shape),)
 
     def schedule(self) -> Schedule:
-        """A pixel's steps for the first codes, those for what passes, and a pixel's for what is dropped."""
+        """A pixel's steps for the first codes, those for what passes, and a pixel's for what is dropped or kept."""
         steps = np.arange((self.pixels + 1) * self.folds, dtype=np.int64)
         give = Give(steps[: -self.folds], latency=1, slots=self._slots)
         return (Process(len(steps), {0: steps[self.folds :]}, {0: give}),)
@@ -78,11 +82,20 @@ class Delay(Unit):
     def parameters(self) -> dict[str, int]:
         width = self.inputs[0].width
         code = (self.first_code > 0 if self.dtype.bipolar else self.first_code) & ((1 << self.dtype.bits) - 1)
-        return {"Pixels": self.pixels, "Folds": self.folds, "Width": width, "Bits": self.dtype.bits, "First": int(code)}
+        return {
+            "Pixels": self.pixels,
+            "Folds": self.folds,
+            "Width": width,
+            "Bits": self.dtype.bits,
+            "First": int(code),
+            "Keep": int(self.keep),
+        }
 
     def resources(self, family: str) -> Resources:
         width = self.inputs[0].width
+        kept = Resources(lut=2, ff=width * self.folds + 1) if self.keep else Resources()
         return area.total(
+            kept,
             area.stream_out(width, self._slots, family),
             area.counter(self.folds, family),
             area.counter(self.pixels + 1, family),

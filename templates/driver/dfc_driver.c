@@ -70,12 +70,14 @@ int dfc_run(const dfc_io *io, const dfc_code *const *in, dfc_code *const *out, u
 }
 
 /* Registers of the design (dfc_axi_batch.sv) and of an AXI DMA in simple mode (PG021). */
-enum { CONTROL = 0x00, FRAMES = 0x10, HASH_LOW = 0x20, HASH_HIGH = 0x28 };
+enum { CONTROL = 0x00, FRAMES = 0x10, HASH_LOW = 0x20, HASH_HIGH = 0x28, RESTART = 0x40 };
 enum { SEND = 0x00, RECEIVE = 0x30, DMACR = 0x00, DMASR = 0x04, ADDRESS = 0x18, ADDRESS_HIGH = 0x1c, LENGTH = 0x28 };
 enum { RUN = 1, HALTED = 1, IDLE = 2, ERRORS = 0x70 };
 
 static uint32_t get(const dfc_axi *a, uint64_t address) { return a->read(a->context, address); }
 static void put(const dfc_axi *a, uint64_t address, uint32_t value) { a->write(a->context, address, value); }
+
+void dfc_axi_reset(const dfc_axi *a) { put(a, a->core + RESTART, 1); }
 
 static int run_channel(const dfc_axi *a, uint64_t base) {
   put(a, base + DMACR, RUN);
@@ -90,6 +92,9 @@ int dfc_axi_open(const dfc_axi *a) {
   if (get(a, a->core + HASH_LOW) != (uint32_t)DFC_HASH || get(a, a->core + HASH_HIGH) != (uint32_t)(DFC_HASH >> 32)) return DFC_DESIGN;
   for (size_t i = 0; i < DFC_INPUTS && !error; ++i) error = run_channel(a, a->send[i] + SEND);
   for (size_t i = 0; i < DFC_OUTPUTS && !error; ++i) error = run_channel(a, a->receive[i] + RECEIVE);
+#if DFC_STREAMING
+  dfc_axi_reset(a);
+#endif
   return error;
 }
 
@@ -125,5 +130,8 @@ int dfc_axi_transfer(void *context, uint8_t *const *sent, uint8_t *const *receiv
     error = finish(a, a->receive[i] + RECEIVE);
     if (!error && get(a, a->receive[i] + RECEIVE + LENGTH) != size_of(&dfc_outputs[i], frames)) error = DFC_LENGTH;
   }
+#if DFC_STREAMING
+  if (!error) put(a, a->core + RESTART, 0); /* the next batch goes on */
+#endif
   return error;
 }

@@ -42,6 +42,8 @@ typedef struct {
 
 /* Checks that the hardware is this design and starts its DMAs. Before the first transfer. */
 int dfc_axi_open(const dfc_axi *axi);
+/* The next transfer begins with the first states, as the first one does: for designs whose frames go on from those that the one before left. */
+void dfc_axi_reset(const dfc_axi *axi);
 /* A dfc_io transfer; context is a dfc_axi. */
 int dfc_axi_transfer(void *axi, uint8_t *const *sent, uint8_t *const *received, size_t frames);
 

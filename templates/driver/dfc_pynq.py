@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-FRAMES, HASH_LOW, HASH_HIGH, CYCLES, DONE = 0x10, 0x20, 0x28, 0x30, 0x38
+FRAMES, HASH_LOW, HASH_HIGH, CYCLES, DONE, RESTART = 0x10, 0x20, 0x28, 0x30, 0x38, 0x40
 CONTROL = 0x00
 BUFFER = 1 << 22  # bytes of one of the two buffers of a stream, unless a frame needs more
 
@@ -74,6 +74,7 @@ class Pynq:
         self.seconds = seconds
         self.limit = frames or max(1, min(min(BUFFER, s.longest) // s.frame_bytes for s in self._streams()))
         self.room = self.frames = 0  # frames that the buffers hold; what the design's register holds
+        self.restart, self.restarts = bool(driver.data["streaming"]), False  # whether the next part does; what the register holds
         self.failed = ""
 
     @staticmethod
@@ -95,6 +96,10 @@ class Pynq:
         for s in self._streams():
             s.free()
         self.room = 0
+
+    def reset(self) -> None:
+        """A streaming design begins with its first states again: SystemVerilog when the register is written, HLS with its next batch."""
+        self.restart = True
 
     def transfer(self, beats: list[np.ndarray]) -> list[np.ndarray]:
         """All frames, in parts of at most `limit`: the next part is sent while the results of one arrive.
@@ -123,7 +128,11 @@ class Pynq:
         self.room = frames
 
     def _begin(self, frames: int) -> None:
-        """Tell the design after how many frames tlast comes, where that changes (it is at rest then), and start it, which HLS wants."""
+        """Tell the design after how many frames tlast comes, and whether it restarts, where that changes (it is at rest then), and start
+        it, which HLS wants."""
+        if self.restart or self.restarts:
+            self.core.write(RESTART, int(self.restart))
+            self.restart, self.restarts = False, self.restart
         if frames != self.frames:
             self.core.write(FRAMES, frames)
             self.frames = frames
@@ -139,7 +148,7 @@ class Pynq:
             for s, data in zip(self.senders, sent):
                 chunk = data[first * s.frame_bytes : (first + frames) * s.frame_bytes]
                 s.buffers[turn % 2][: len(chunk)] = chunk
-            if flying and frames != self.frames:
+            if flying and (frames != self.frames or self.restarts):
                 self._finish(*flying, received)
                 flying = None
             if not flying:

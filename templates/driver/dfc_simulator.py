@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-FRAMES, HASH_LOW, HASH_HIGH, CYCLES, DONE = 0x10, 0x20, 0x28, 0x30, 0x38
+FRAMES, HASH_LOW, HASH_HIGH, CYCLES, DONE, RESTART = 0x10, 0x20, 0x28, 0x30, 0x38, 0x40
 
 
 class Device:
@@ -112,6 +112,10 @@ class Simulator:
 
     def close(self) -> None:
         self.device.close()
+
+    def reset(self) -> None:
+        """A streaming design begins with its first states again."""
+        self.device.write(RESTART, 1)
 
     def transfer(self, beats: list[np.ndarray]) -> list[np.ndarray]:
         """All frames in one batch. RuntimeError where an output does not end it."""

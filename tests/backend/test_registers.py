@@ -7,8 +7,11 @@ from pathlib import Path
 
 from dfcompile.emit.engine import emit_hls_engine
 from dfcompile.emit.hls import emit_hls
+from dfcompile.ir.types import IntType
 from dfcompile.loopback.config import EngineConfig
+from dfcompile.units.delay import Delay
 from tests.backend.designs import two_ports
+from tests.three_way import one_unit
 
 
 def of_hls(source: Path) -> dict[str, int]:
@@ -28,6 +31,14 @@ def test_of_a_design(root: Path, tmp_path: Path) -> None:
     rtl = of_rtl(root / "rtl" / "dfc_axi_batch.sv")
     names = {"frames": "frames_o", "version": "Version", "hash_low": "Hash[31:0]", "hash_high": "Hash[63:32]"}
     assert of_hls(tmp_path / "two_ports.cpp") == {name: rtl[value] for name, value in names.items()}
+
+
+def test_of_a_streaming_design(root: Path, tmp_path: Path) -> None:
+    unit = Delay((1, 3, 2), IntType(3), 5, keep=True)
+    emit_hls(one_unit(unit), tmp_path)
+    (top,) = [p for p in tmp_path.glob("*.cpp") if "s_axilite" in p.read_text()]
+    (written,) = re.findall(r"restart_o <= .*aw_addr_i\[7:2\] == 6'h(\w\w)", (root / "rtl" / "dfc_axi_batch.sv").read_text())
+    assert of_hls(top)["restart"] == 4 * int(written, 16) and "restart" not in of_rtl(root / "rtl" / "dfc_axi_batch.sv")
 
 
 def test_of_an_engine(root: Path, tmp_path: Path) -> None:

@@ -32,9 +32,10 @@ def test_turns(unit: str, folds: tuple[int, int], tmp_path: Path) -> None:
     assert prove(f"{unit}_bench", {"Folds0": folds[0], "Folds1": folds[1]}, tmp_path) == PROVED
 
 
+@pytest.mark.parametrize("keep", [0, 1])
 @pytest.mark.parametrize("sizes", [(1, 1), (2, 1), (3, 2), (2, 3)], ids=str)
-def test_delay(sizes: tuple[int, int], tmp_path: Path) -> None:
-    assert prove("delay_bench", {"Pixels": sizes[0], "Folds": sizes[1]}, tmp_path) == PROVED
+def test_delay(sizes: tuple[int, int], keep: int, tmp_path: Path) -> None:
+    assert prove("delay_bench", {"Pixels": sizes[0], "Folds": sizes[1], "Keep": keep}, tmp_path) == PROVED
 
 
 @pytest.mark.parametrize(("slots", "delay"), [(1, 0), (2, 0), (1, 1), (2, 1), (3, 1), (3, 2)])

@@ -9,6 +9,7 @@ import pytest
 
 from dfcompile.dataflow.design import Design
 from dfcompile.ir.graph import Graph, Node, Tensor
+from dfcompile.ir.intop import IntDelay
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.run.hls import run_hls
 from dfcompile.run.rtl import run_rtl
@@ -23,6 +24,9 @@ UNITS = {
     "one beat": Delay((1, 2, 8), BIPOLAR, 1, lanes=8),
     "padded": Delay((1, 4, 5), INT4, 7, lanes=2, run=5),
     "one pixel": Delay((1, 1, 4), UINT3, 2),
+    "kept, one beat": Delay((1, 3, 2), UINT3, 5, lanes=2, keep=True),
+    "kept, several beats": Delay((1, 2, 6), INT4, -3, lanes=2, keep=True),
+    "kept, padded, one pixel": Delay((1, 1, 5), INT4, 7, lanes=2, run=5, keep=True),
 }
 
 
@@ -41,7 +45,10 @@ def test_delay_three_ways(name: str) -> None:
     design = beside(UNITS[name])
     rng = np.random.default_rng(len(name))
     x, h = (random_codes(replace(s, dtype=d), 3, rng) for s, d in zip(UNITS[name].inputs * 2, (UINT3, UNITS[name].dtype), strict=True))
-    late = np.concatenate([np.full_like(h[:, :, :1], UNITS[name].first_code), h[:, :, :-1]], axis=2)
+    first = np.full_like(h[:, :, :1], UNITS[name].first_code)
+    if UNITS[name].keep:
+        first[1:] = h[:-1, :, -1:]
+    late = np.concatenate([first, h[:, :, :-1]], axis=2)
     stream = design.streams()["y"]
     for seed in (None, 1):
         assert_same(f"HLS {name}", stream, run_hls(design, [x, h], seed=seed)[0], x + late)
@@ -56,6 +63,13 @@ def test_each_frame_begins_with_the_first_code() -> None:
     frames = np.arange(12).reshape(2, 1, 3, 2) % 8
     (found,) = Delay((1, 3, 2), UINT3, 7).compute(frames)
     assert found[:, 0].tolist() == [[[7, 7], [0, 1], [2, 3]], [[7, 7], [6, 7], [0, 1]]]
+
+
+def test_what_is_kept_begins_the_next_frame() -> None:
+    frames = np.arange(12).reshape(2, 1, 3, 2) % 8
+    (found,) = Delay((1, 3, 2), UINT3, 7, keep=True).compute(frames)
+    assert found[:, 0].tolist() == [[[7, 7], [0, 1], [2, 3]], [[4, 5], [6, 7], [0, 1]]]
+    assert np.array_equal(IntDelay(7, keep=True).execute(frames)[0], found)
 
 
 @pytest.mark.parametrize(
