@@ -59,6 +59,7 @@ def test_paths_are_taken_from_the_folder_of_the_file(tmp_path: Path) -> None:
         "from_": (),
         "to": (),
         "argmax": False,
+        "streaming": False,
         "verify": True,
     }
 

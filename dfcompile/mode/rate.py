@@ -15,7 +15,7 @@ def missed_rate(made: Accelerator, options: Options) -> Problem | None:
     return Problem(
         "does-not-fit",
         "the design misses the asked rate",
-        f"unit {made.report['timing']['bottleneck']}",
+        f"{'' if made.report['timing'].get('loop') else 'unit '}{made.report['timing']['bottleneck']}",
         f"it takes {float(interval):,.6g} cycles a frame, {wanted:,} are asked for",
         f"{'leave the folding out, or ' if options.folding is not None else ''}ask for a lower frame rate",
     )

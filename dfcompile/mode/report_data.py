@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,8 @@ def make_report(
             "fps": clock * 1e6 / acc.frame_cycles(board),
             "limit": "memory" if acc.frame_cycles(board) > interval else "design",
             "line_fps": line_rate(board, *acc.frame_bytes) if board else None,
-            "bottleneck": slowest["name"],
+            "bottleneck": loop_of(timing.loop, units) or slowest["name"],
+            "loop": list(timing.loop),
         },
         "units": units,
         "fifos": fifos,
@@ -78,6 +80,17 @@ def make_report(
         "energy": acc.energy_of(board),
         "seconds": {},
     }
+
+
+_SHOWN = 4
+"""Most units of a loop that its name tells."""
+
+
+def loop_of(loop: Sequence[str], units: Sequence[Mapping[str, Any]]) -> str:
+    """What the loop that bounds the interval is called: by those of its units that compute an operator of the model; "" of none."""
+    names = [u["name"] for u in units if u["name"] in loop and u["source"]] or list(loop)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"loop of {', '.join(names[:_SHOWN])}{more}" if names else ""
 
 
 def _hls_streams(design: Design, family: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def render_report(accelerator: Built) -> str:
     """The page of an accelerator; the same build gives the same bytes (the seconds that it took are left out)."""
     design, report = accelerator.design, accelerator.report
     timing = look_longer(design, accelerator.timing)
-    units, bottleneck = report["units"], report["timing"]["bottleneck"]
+    units, slowest = report["units"], _slowest(report["timing"])
     interval = float(report["timing"]["interval_cycles"])
     roof = roofline(design, report)
     return (
@@ -59,14 +59,14 @@ def render_report(accelerator: Built) -> str:
             interval=interval,
             tiles=_tiles(report),
             facts=_facts(report),
-            pipeline=draw_pipeline(design, {u["name"]: u for u in units}, interval, bottleneck),
+            pipeline=draw_pipeline(design, {u["name"]: u for u in units}, interval, slowest),
             bars=resource_bars(report, report["units"]),
             counts_fifos=any(fifo_share(units, r, report["resources"][r]) for r in RESOURCES),
             peaks={r: max((u["resources"][r] for u in units), default=0) for r in RESOURCES},
             resources=RESOURCES,
             titles=TITLES,
             memories=memory_rows(design, report, accelerator.family),
-            schedule=draw_schedule(timing, units, bottleneck) if units else "",
+            schedule=draw_schedule(timing, units, slowest) if units else "",
             fifos=_fifo_rows(design, report),
             fifo_panels=draw_fifos(timing, report["fifos"]) if report["fifos"] else "",
             sizing_note=report["fifo_sizing"].get("note"),
@@ -81,14 +81,19 @@ def render_report(accelerator: Built) -> str:
 def drawings(made: Built) -> dict[str, Callable[[], Markup]]:
     """What draws each picture of an accelerator, by its name; none of a roofline where nothing multiplies."""
     design, report = made.design, made.report
-    units, bottleneck = report["units"], report["timing"]["bottleneck"]
+    units, slowest = report["units"], _slowest(report["timing"])
     roof = roofline(design, report)
     return {
-        "pipeline": lambda: draw_pipeline(design, {u["name"]: u for u in units}, float(report["timing"]["interval_cycles"]), bottleneck),
-        "schedule": lambda: draw_schedule(look_longer(design, made.timing), units, bottleneck),
+        "pipeline": lambda: draw_pipeline(design, {u["name"]: u for u in units}, float(report["timing"]["interval_cycles"]), slowest),
+        "schedule": lambda: draw_schedule(look_longer(design, made.timing), units, slowest),
         "fifos": lambda: draw_fifos(look_longer(design, made.timing), report["fifos"]),
         "resources": lambda: resource_bars(report, units),
     } | ({"roofline": lambda: draw_roofline(roof)} if roof else {})
+
+
+def _slowest(timing: Mapping[str, Any]) -> frozenset[str]:
+    """The units that the interval is from: the slowest one, or those of a loop."""
+    return frozenset(timing.get("loop") or [timing["bottleneck"]])
 
 
 @functools.cache
@@ -112,6 +117,7 @@ def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     interval, latency = float(timing["interval_cycles"]), timing["latency_cycles"]
     slowest = next((u for u in report["units"] if u["name"] == timing["bottleneck"]), None)
     ideal = timing["ideal_interval_cycles"]
+    loop = timing.get("loop") or ()
     waits = "the slowest unit's own" if interval == ideal else f"the slowest unit alone: {svg.number(ideal)}"
     found = [
         ("Frame rate", f"{svg.number(timing['fps'])} fps", _rate_remark(timing, clock)),
@@ -119,7 +125,11 @@ def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("Latency", f"{svg.number(latency)} cycles", f"{svg.number(latency / clock)} µs to the first result"),
         *_implemented(report.get("implementation")),
         *energy_tile(report),
-        ("Bottleneck", timing["bottleneck"] or "none", slowest["kind"].replace("_", " ") if slowest else ""),
+        (
+            "Bottleneck",
+            timing["bottleneck"] or "none",
+            slowest["kind"].replace("_", " ") if slowest else f"{len(loop)} units that wait for each other" if loop else "",
+        ),
     ]
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,8 +32,8 @@ class Row:
     below: float
 
 
-def draw_pipeline(design: Design, rows: Mapping[str, Mapping[str, Any]], interval: float, bottleneck: str) -> Markup:
-    """`rows` are the units of report.json by name; `interval` in cycles."""
+def draw_pipeline(design: Design, rows: Mapping[str, Mapping[str, Any]], interval: float, slowest: Collection[str]) -> Markup:
+    """`rows` are the units of report.json by name; `interval` in cycles; slowest: the units that it is from."""
     wires, ends = connections(design)
     layout = arrange(wires, [*ends, *(n.name for n in design.nodes)])
     lines, height = _rows(layout, set(ends))
@@ -49,7 +49,7 @@ def draw_pipeline(design: Design, rows: Mapping[str, Mapping[str, Any]], interva
         if name in ends:
             parts.append(_end(ends[name], streams[ends[name]], x, y, _ENDS[name.partition(" ")[0]]))
         else:
-            parts.append(_box(rows[name], _folding(design, rows[name]), x, y, interval, name == bottleneck))
+            parts.append(_box(rows[name], _folding(design, rows[name]), x, y, interval, name in slowest))
     return svg.drawing(WIDTH, height, parts, f"Pipeline of {design.name}", "pipeline")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -49,7 +49,7 @@ def steady_frame(timing: Timing) -> int:
     return len(done) - 1
 
 
-def draw_schedule(timing: Timing, rows: list[Mapping[str, Any]], bottleneck: str) -> Markup:
+def draw_schedule(timing: Timing, rows: list[Mapping[str, Any]], slowest: Collection[str]) -> Markup:
     """One frame from its first to its last step; a bar from start to stop for each unit, the frames around it fainter."""
     frame = steady_frame(timing)
     begin = min(int(t[frame, 0]) for t in timing.units.values())
@@ -61,7 +61,7 @@ def draw_schedule(timing: Timing, rows: list[Mapping[str, Any]], bottleneck: str
         parts.append(svg.text(LEFT + PLOT + x, TOP - 8, head, "head", "end"))
     parts += _interval(timing, (end - begin) * scale, scale)
     for k, row in enumerate(rows):
-        parts += _bars(timing, row, frame, begin, end, TOP + PITCH * k, row["name"] == bottleneck)
+        parts += _bars(timing, row, frame, begin, end, TOP + PITCH * k, row["name"] in slowest)
     return svg.drawing(LEFT + PLOT + RIGHT, bottom + 40, parts, "Schedule of one frame", "schedule")
 
 

@@ -296,6 +296,17 @@ def _least_depth(writes: Ints, reads: Ints, interval: Fraction) -> int:
     return int((np.arange(1, beats + 1) - done).max())
 
 
+def slowest_loop(system: System, depths: Mapping[str, int], interval: Fraction) -> tuple[str, ...]:
+    """Units, in the order of the design, that wait for each other in the loop that asks for the most cycles, about the interval.
+
+    interval: the least one
+    """
+    loops = Periodic(system, depths, -(-interval.numerator // interval.denominator) - 1).settle()
+    worst = max((x for x in loops if x.frames > 0), key=lambda x: Fraction(x.cycles, x.frames), default=None)
+    owners = {system.owners[port.sequence] for x in (worst.links if worst else ()) for port in (x.src, x.dst)}
+    return tuple(n.name for n in system.design.nodes if n.name in owners)
+
+
 def least_interval(system: System, depths: Mapping[str, int]) -> tuple[Fraction | None, Periodic]:
     """The steady interval (largest cycles / frames of all loops), and times that fit it; None for a deadlock."""
     periodic = Periodic(system, depths, max(system.cycles))

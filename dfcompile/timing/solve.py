@@ -13,7 +13,7 @@ import numpy as np
 
 from dfcompile.dataflow.design import Design
 from dfcompile.errors import CompileError, Problem
-from dfcompile.timing.interval import least_interval
+from dfcompile.timing.interval import least_interval, slowest_loop
 from dfcompile.timing.net import Ints, Link, Net, Port, Rates, Shorts, System
 from dfcompile.timing.reduce import Reduction
 from dfcompile.timing.rising import found_in
@@ -32,6 +32,7 @@ class Timing:
     latency_cycles: from the first input handshake to the first frame's last output handshake, both counted
     ideal_interval_cycles: cycles per frame of the slowest unit when nothing makes it wait
     bottleneck: that unit
+    loop: units that wait for each other, where that takes more cycles than the slowest one alone; else none
     frame_done: frame -> cycle of its last handshake on any output
     output_done: output -> the same for that output alone
     units: unit -> (frames, 2): cycles of its first and last step in each frame
@@ -48,6 +49,7 @@ class Timing:
     units: Mapping[str, Ints] = field(repr=False)
     fifo_max_occupancy: Mapping[str, int] = field(repr=False)
     fifo_times: Mapping[str, tuple[Ints | Shorts, Ints | Shorts]] = field(repr=False)
+    loop: tuple[str, ...] = ()
 
     def occupancy(self, tensor: str) -> tuple[Ints, Ints]:
         """Fill of a FIFO over time: (cycles, beats held from that cycle on), at every change."""
@@ -91,7 +93,8 @@ def solve(
     while frames is None and not _is_steady(system, net, times, interval) and _may_double(count, net):
         count *= 2
         times = _execute(net, links, gone, count, progress)
-    return _timing(system, net, times, depths, interval)
+    loop = slowest_loop(system, depths, interval) if interval > max(system.cycles) else ()
+    return _timing(system, net, times, depths, interval, loop)
 
 
 def _may_double(frames: int, net: Net) -> bool:
@@ -145,7 +148,7 @@ def _is_steady(system: System, net: Net, times: Ints | Shorts, interval: Fractio
     return all((d[period:] - d[:-period])[-period:].tolist() == [interval.numerator] * period for d in _done(system, net, times).values())
 
 
-def _timing(system: System, net: Net, times: Ints | Shorts, depths: Mapping[str, int], interval: Fraction) -> Timing:
+def _timing(system: System, net: Net, times: Ints | Shorts, depths: Mapping[str, int], interval: Fraction, loop: tuple[str, ...]) -> Timing:
     design = system.design
     fifos: dict[str, tuple[Ints | Shorts, Ints | Shorts]] = {}
     takes = [_at(net, times, e.write or e.consumer)[0, 0] for e in system.edges if e.tensor in design.graph.inputs]
@@ -170,6 +173,7 @@ def _timing(system: System, net: Net, times: Ints | Shorts, depths: Mapping[str,
         {n.name: _unit_frames(net, times, owned[n.name]) for n in design.nodes},
         {t: int(max_occupancy(w, r)) for t, (w, r) in fifos.items()},
         fifos,
+        loop,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import networkx as nx
 import numpy as np
 import onnx
 import pytest
@@ -155,3 +156,22 @@ def test_a_rate_is_kept_by_faster_units_or_by_hardware_for_each_step(tmp_path: P
 def test_graph_of_a_loop(tmp_path: Path, golden: Callable[[str, str], None]) -> None:
     """As --dump-ir prints it."""
     golden("ir/loop.txt", f"{built(Network('elman', 2, 3, 4, outputs=('h',)), tmp_path, interval=200).graph}\n")
+
+
+@pytest.mark.parametrize("name", ["gru", "two layers"])
+def test_the_bottleneck_is_the_loop(name: str, tmp_path: Path) -> None:
+    """Named by its operators; its units wait for each other, and of two loops they are those of the one that takes longer alone."""
+    made = built(NETWORKS[name], tmp_path)
+    timing, graph = made.report["timing"], made.graph
+    members = set(timing["loop"])
+    assert timing["interval_cycles"] > timing["ideal_interval_cycles"] and members == set(made.timing.loop)
+    assert timing["bottleneck"].startswith("loop of conv_matmul") and "delay" not in timing["bottleneck"]
+    waits = nx.DiGraph((graph.producers()[t].name, n.name) for n in graph.nodes for t in n.inputs if t in graph.producers())
+    assert nx.is_strongly_connected(waits.subgraph(members)) and sum(isinstance(graph.node(n).op, Delay) for n in members) == 1
+    assert f"loop of {timing['bottleneck'].removeprefix('loop of ')}" in made.page()
+
+
+def test_a_design_without_loops_has_its_slowest_unit(examples: Path) -> None:
+    made = compile_model(examples / "digits_mlp_w1a1.onnx", Options(mode="dataflow", interval=500))
+    timing = made.report["timing"]
+    assert timing["loop"] == [] and timing["bottleneck"] in {u["name"] for u in made.report["units"]}

@@ -34,7 +34,7 @@ module residual_1 (
   input  logic m_axis_tready
 );
   logic [31:0] batch_frames;
-  logic batch_clear;
+  logic batch_clear, batch_restart;
   logic [0:0] frame_ends;
 
   logic [7:0] m_axis_data;
@@ -76,13 +76,14 @@ module residual_1 (
     .r_ready_i(s_axi_control_rready),
     .frames_o(batch_frames),
     .clear_o(batch_clear),
+    .restart_o(batch_restart),
     .taken_i((s_axis_tvalid && s_axis_tready)),
     .frame_i(frame_ends)
   );
   assign s_axi_control_bresp = 2'b00;
   assign s_axi_control_rresp = 2'b00;
   logic unused_axi;
-  assign unused_axi = ^{s_axi_control_awprot, s_axi_control_arprot, s_axi_control_wstrb, s_axis_tkeep, s_axis_tlast, s_axis_tdata[7:6]};
+  assign unused_axi = ^{s_axi_control_awprot, s_axi_control_arprot, s_axi_control_wstrb, batch_restart, s_axis_tkeep, s_axis_tlast, s_axis_tdata[7:6]};
 
   residual_1_core u_core (
     .clk_i(aclk),

@@ -44,7 +44,7 @@ module two_ports (
   input  logic m_axis1_tready
 );
   logic [31:0] batch_frames;
-  logic batch_clear;
+  logic batch_clear, batch_restart;
   logic [1:0] frame_ends;
 
   logic [5:0] m_axis0_data;
@@ -102,13 +102,14 @@ module two_ports (
     .r_ready_i(s_axi_control_rready),
     .frames_o(batch_frames),
     .clear_o(batch_clear),
+    .restart_o(batch_restart),
     .taken_i((s_axis0_tvalid && s_axis0_tready) || (s_axis1_tvalid && s_axis1_tready)),
     .frame_i(frame_ends)
   );
   assign s_axi_control_bresp = 2'b00;
   assign s_axi_control_rresp = 2'b00;
   logic unused_axi;
-  assign unused_axi = ^{s_axi_control_awprot, s_axi_control_arprot, s_axi_control_wstrb, s_axis0_tkeep, s_axis0_tlast, s_axis0_tdata[7:3], s_axis1_tkeep, s_axis1_tlast, s_axis1_tdata[7:5]};
+  assign unused_axi = ^{s_axi_control_awprot, s_axi_control_arprot, s_axi_control_wstrb, batch_restart, s_axis0_tkeep, s_axis0_tlast, s_axis0_tdata[7:3], s_axis1_tkeep, s_axis1_tlast, s_axis1_tdata[7:5]};
 
   two_ports_core u_core (
     .clk_i(aclk),
