@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import json
 from pathlib import Path
 from statistics import median
@@ -57,7 +56,7 @@ def _keep(task: Task, outcome: Outcome) -> tuple[Task, ...]:
         print(f"{family} {name}: {outcome.problems[0]}")
         return ()
     real, table = outcome.value, read_table()
-    table.setdefault(family, {})[name] = dataclasses.asdict(real)
+    table.setdefault(family, {})[name] = real._asdict()
     TABLE.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n")
     print(f"{family} {name}: {real.lut:g} LUT, {real.ff:g} FF", flush=True)
     return ()
@@ -84,7 +83,7 @@ def report(families: list[str], rows: bool) -> dict[str, Any]:
             if name not in units:
                 continue
             estimate: Resources = units[name].resources(family)
-            made = dataclasses.asdict(estimate)
+            made = estimate._asdict()
             for r in RESOURCES:
                 if real[r] or made[r]:
                     errors[r].append((error(real[r], made[r]), name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -171,7 +171,7 @@ class Run:
         self._join()
 
     def _synthesised(self, task: Task, outcome: Outcome) -> Iterable[Task]:
-        self._settle(task.key, outcome if outcome.problems else Outcome(asdict(outcome.value)))
+        self._settle(task.key, outcome if outcome.problems else Outcome(outcome.value._asdict()))
         self._join()
         return ()
 
