@@ -27,6 +27,7 @@ from dfcompile.timing.cover import FEW, Ints, Programme, cheaper, tried
 
 Depths = Mapping[str, int]
 _NODE = 3000  # work of a node of the solver for each row and column: about as long as so many events of the model
+_FASTER = 4  # times that a bound may yet rise faster than it has
 _HOPE = 16  # share of an allowance after which it is asked whether the rest can suffice
 
 
@@ -110,7 +111,7 @@ def _hopeless(begun: Sequence[tuple[int, int]], left: int, least: int, bits: int
     Where loops share many streams rows are found without end, each a few bits dearer than the last.
     """
     had, first = max(h for h, _ in begun), sum(b for _, b in begun)
-    return (had - left) * _HOPE > had and (least - first) * had < (bits - first) * (had - left)
+    return (had - left) * _HOPE > had and (least - first) * had * _FASTER < (bits - first) * (had - left)
 
 
 def _streams(rows: Iterable[Conflict]) -> set[str]:
