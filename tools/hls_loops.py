@@ -77,6 +77,8 @@ def synthesised(text: str) -> str:
             stack.pop()
         kept.append("" if any(own for own, _ in stack) else line)
     return "\n".join(kept)
+_GIVEN = re.compile(r"[(,]\s*(?!const )[\w<>:][\w<>: ]* \(&(\w+)\)\[")
+_OUTLIVES = "array {} outlives the iterations of a loop, and nothing says how far a read is from the write"
 
 
 def breaches(text: str) -> Iterator[tuple[int, str]]:
@@ -125,7 +127,12 @@ def _arrays(text: str, found: list[Loop]) -> Iterator[tuple[int, str]]:
         elif name not in split | told and any(
             not o.body <= at < o.end and re.search(rf"\b{name}\[", text[o.body : o.end]) for o in pipelined
         ):
-            yield at, f"array {name} outlives the iterations of a loop, and nothing says how far a read is from the write"
+            yield at, _OUTLIVES.format(name)
+    for match in _GIVEN.finditer(text):  # an array of the caller's outlives the calls too
+        opened = text.index("{", match.end())
+        inside = [text[o.body : o.end] for o in pipelined if opened < o.start < closing(text, opened)]
+        if match[1] not in split | told and any(re.search(rf"\b{match[1]}\[", body) for body in inside):
+            yield match.start(1), _OUTLIVES.format(match[1])
     for match in re.finditer(r"const Rom<1, [^&]*& (\w+)", text):
         read = re.compile(rf"\b{match[1]}\[0\]\[([^\[\]]*)\]")
         own = [(set(re.findall(r"(\w+) = ", body)), " ".join(read.findall(body))) for _, body in unrolled]
