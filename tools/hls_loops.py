@@ -77,6 +77,8 @@ def synthesised(text: str) -> str:
             stack.pop()
         kept.append("" if any(own for own, _ in stack) else line)
     return "\n".join(kept)
+
+
 _GIVEN = re.compile(r"[(,]\s*(?!const )[\w<>:][\w<>: ]* \(&(\w+)\)\[")
 _OUTLIVES = "array {} outlives the iterations of a loop, and nothing says how far a read is from the write"
 
