@@ -213,3 +213,27 @@ def _tensor(
     lo, hi = np.maximum(lo, np.asarray(low).astype(np.int64)), np.minimum(hi, np.asarray(high).astype(np.int64))
     sums = isinstance(op, IntConv | IntAdd | IntMul) or (isinstance(op, IntPool) and op.mode == "sum") or shift is not None
     return Tensor(shape, IntType.holding(int(lo.min()), int(hi.max())) if sums else old.dtype, lo, hi)
+
+
+def orders(classes: Classes, wanted: Mapping[str, Array]) -> dict[str, Array] | None:
+    """Orders of all streams that follow from those of two; None where a channel may not move, or the two contradict each other."""
+    found: dict[str, Array] = {}
+    seen: set[int] = set()
+    for stream, order in wanted.items():
+        if np.array_equal(order, np.arange(len(order))):
+            continue
+        labels = classes.of[stream][order]
+        members = set(labels.tolist())
+        if len(members) != len(labels) or members & seen or classes.fixed[labels].any() or classes.ordered[labels].any():
+            return None
+        seen |= members
+        place = {label: i for i, label in enumerate(labels.tolist())}
+        for t, of in classes.of.items():
+            inside = [label in place for label in of.tolist()]
+            if not any(inside):
+                continue
+            if not all(inside) or len(of) != len(labels) or len(set(of.tolist())) != len(labels):
+                return None
+            found[t] = np.argsort([place[label] for label in of.tolist()])
+    unmoved = {label for t, order in wanted.items() if t not in found for label in classes.of[t].tolist()}
+    return None if unmoved & seen else found

@@ -40,3 +40,7 @@ def noted(by: str, notes: list[Declined]) -> Decline:
         notes.append(Declined(by, node.name, node.source, why))
 
     return decline
+
+
+Tell = Callable[[Node, str], None]
+"""How a pass says what went, and why."""

@@ -69,13 +69,30 @@ def stored_weights(const: Const, node: Node, transform: Any) -> tuple[Array, Arr
     if codes is None or scale is None:
         codes, scale = _measured(transform(const.real), node)
     else:
-        codes, scale = transform(codes), transform(np.broadcast_to(scale, codes.shape))
+        codes, scale = _masked(transform(codes), transform(np.broadcast_to(scale, codes.shape)))
     if not np.all(scale == scale[:, :, :1, :1]):
-        refuse(
-            "unsupported-scale", "the weight scale differs within a kernel", node,
-            "products of different scales cannot be summed as integers", "use one scale per output channel",
-        )  # fmt: skip
+        try:
+            codes, scale = _measured(transform(const.real), node)
+        except RefusedError:
+            refuse(
+                "unsupported-scale", "the weight scale differs within a kernel", node,
+                "products of different scales cannot be summed as integers", "use one scale per output channel",
+            )  # fmt: skip
     return codes, scale[:, :, 0, 0]
+
+
+def _masked(codes: Array, scale: Array) -> tuple[Array, Array]:
+    """Codes and scales (oc, ic, kh, kw) where weights of scale 0 (of a mask) are codes 0, of a scale that others of their kernel have.
+
+    Where a kernel has none, its output channel's is taken, or the tensor's; 1 where there is none at all.
+    """
+    gone = scale == 0
+    if not gone.any():
+        return codes, scale
+    for axes in ((2, 3), (1, 2, 3), (0, 1, 2, 3)):
+        high, low = scale.max(axis=axes, keepdims=True), scale.min(axis=axes, keepdims=True)
+        scale = np.where(scale == 0, np.where(high > -low, high, low), scale)
+    return np.where(gone, 0, codes), np.where(scale == 0, 1.0, scale)
 
 
 def _measured(real: Array, node: Node) -> tuple[Array, Array]:

@@ -6,12 +6,13 @@
 * Taps of a window that are 0 in every kernel go: 3x3 -> 1x1, a smaller kernel, or fewer taps further apart.
 * A matrix of blocks becomes a grouped convolution, its channels in another order.
 * A convolution that gives what it takes goes.
+* What zeros are left come together, by another order of channels (`gather_zeros`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import replace
 
 import numpy as np
@@ -19,13 +20,11 @@ import numpy as np
 from dfcompile.ir.graph import Array, Graph, Node, op_of
 from dfcompile.ir.intop import IntAdd, IntConcat, IntConv, IntPool, IntSlice, IntUpsample, ThresholdCode
 from dfcompile.ir.intop_base import Window
-from dfcompile.streamline.channels import Classes, by_channel, is_dense, is_depthwise, rearranged
-from dfcompile.streamline.decline import Decline, in_silence
+from dfcompile.streamline.channels import Classes, by_channel, is_dense, is_depthwise, orders, rearranged
+from dfcompile.streamline.decline import Decline, Tell, in_silence
+from dfcompile.streamline.gather_zeros import gather_zeros
 from dfcompile.streamline.merge import merge_equal
 from dfcompile.streamline.merge_constants import merge_constants
-
-Tell = Callable[[Node, str], None]
-"""How the pass says what went, and why."""
 
 ROUNDS = 16  # of pruning channels, each of which can leave others without a reader; the rest is left
 
@@ -40,7 +39,7 @@ def prune(graph: Graph, decline: Decline = in_silence, tell: Tell = in_silence) 
         if smaller is graph:
             break
         graph = smaller
-    return group_blocks(shrink_windows(graph, tell), tell)
+    return gather_zeros(group_blocks(shrink_windows(graph, tell), tell), tell)
 
 
 def _without_constants(graph: Graph, mark: str) -> Graph:
@@ -227,7 +226,7 @@ def _grouped(graph: Graph, node: Node, tell: Tell) -> Graph:
         return graph
     rows, columns, count = blocks
     classes = Classes.find(graph)
-    index = _orders(classes, {node.outputs[0]: rows, node.inputs[0]: columns})
+    index = orders(classes, {node.outputs[0]: rows, node.inputs[0]: columns})
     if index is None:
         return graph
     tell(node, f"its matrix is one of {count} blocks: a convolution in groups")
@@ -284,27 +283,3 @@ def _packed(parts: list[tuple[list[int], list[int]]], rows: int, columns: int, c
             return None
     full = all(len(b[0]) == rows and len(b[1]) == columns for b in blocks)
     return [(sorted(b[0]), sorted(b[1])) for b in blocks] if full else None
-
-
-def _orders(classes: Classes, wanted: Mapping[str, Array]) -> dict[str, Array] | None:
-    """Orders of all streams that follow from those of two; None where a channel may not move, or the two contradict each other."""
-    found: dict[str, Array] = {}
-    seen: set[int] = set()
-    for stream, order in wanted.items():
-        if np.array_equal(order, np.arange(len(order))):
-            continue
-        labels = classes.of[stream][order]
-        members = set(labels.tolist())
-        if len(members) != len(labels) or members & seen or classes.fixed[labels].any() or classes.ordered[labels].any():
-            return None
-        seen |= members
-        place = {label: i for i, label in enumerate(labels.tolist())}
-        for t, of in classes.of.items():
-            inside = [label in place for label in of.tolist()]
-            if not any(inside):
-                continue
-            if not all(inside) or len(of) != len(labels) or len(set(of.tolist())) != len(labels):
-                return None
-            found[t] = np.argsort([place[label] for label in of.tolist()])
-    unmoved = {label for t, order in wanted.items() if t not in found for label in classes.of[t].tolist()}
-    return None if unmoved & seen else found

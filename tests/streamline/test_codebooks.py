@@ -67,6 +67,29 @@ def test_unequal_ternary_by_where(tmp_path: Path) -> None:
     same_integers(conv(None, *nodes, **held), np.where(signs > 0, up, np.where(signs < 0, down, np.float32(0))), tmp_path)
 
 
+@pytest.mark.parametrize("group", [1, 4])
+@pytest.mark.parametrize("dead", [False, True], ids=["some", "whole kernels and channels"])
+def test_a_mask_behind_the_quantizer(group: int, dead: bool, tmp_path: Path) -> None:
+    """Quantized weights times 0 or 1, and times another gain where they stay."""
+    weights = RNG.normal(size=(4, 4 // group, 3, 3)).astype(np.float32)
+    mask = (RNG.random(weights.shape) < 0.5) * np.float32([0.3, 0.7, 0.7, 0.3]).reshape(4, 1, 1, 1)
+    if dead:
+        mask[1], mask[2, 0] = 0, 0
+    nodes = (quant("w", "wide"), helper.make_node("Mul", ["wide", "mask"], ["wq"]))
+    layers = [quant("x", "q"), *nodes, helper.make_node("Conv", ["q", "wq"], ["y"], group=group), quant("y", "out")]
+    proto = model(layers, {"x": (1, 4, 6, 6)}, ["out"], constants(w=weights, mask=mask.astype(np.float32)))
+    made = streamlined(proto, tmp_path)
+    stored = [made.graph.constants[n.inputs[1]] for n in made.graph.nodes if n.op.kind == "int_conv"]
+    assert all(np.abs(w).max() <= 8 for w in stored)
+
+
+def test_scales_that_differ_within_a_kernel(tmp_path: Path) -> None:
+    """The products lie on a grid, or are few: they are taken as what they are."""
+    weights, gains = RNG.normal(size=(5, 4, 3, 3)).astype(np.float32), np.float32([0.5, 0.3, 1.5]).reshape(1, 1, 1, 3)
+    nodes = (quant("w", "wide"), helper.make_node("Mul", ["wide", "gains"], ["wq"]))
+    streamlined(conv(weights, *nodes, gains=gains), tmp_path)
+
+
 def test_levels_too_far_apart(tmp_path: Path) -> None:
     weights = RNG.choice(np.float32([1e-6 / 3, 1 / 3, 3e5 / 7]), (5, 4, 3, 3))
     with pytest.raises(CompileError) as caught:

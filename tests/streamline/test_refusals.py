@@ -140,7 +140,7 @@ def sum_of_channels_of_different_scales() -> onnx.ModelProto:
 
 @refused
 def weight_scale_within_a_kernel() -> onnx.ModelProto:
-    scales = np.array([0.1, 0.2, 0.3], np.float32).reshape(1, 1, 1, 3)
+    scales = np.array([1e-6 / 3, 1 / 3, 3e5 / 7], np.float32).reshape(1, 1, 1, 3)
     return net(quant("w", "wq", "t"), node("Conv", ["q", "wq"], ["y"]), w=random(3, 4, 3, 3), t=scales)
 
 
