@@ -65,9 +65,10 @@ def test_what_has_no_order_stays() -> None:
 
 def test_an_order_that_costs_others_more_is_not_taken() -> None:
     """The layer behind has its zeros in order, and more words: its columns are the rows of the one that has not."""
-    behind = np.repeat(scattered(4, 4), 64, axis=0).repeat(8, axis=1)
+    ring = (np.arange(4) - np.arange(4)[:, None]) % 4 < 2
+    behind, apart = ring.repeat(64, axis=0).repeat(8, axis=1), ring.repeat(8, axis=1)[np.arange(32) % 4]
     b = Builder()
-    h = b.op(IntConv(), b.input((2, 3, 32), 0, 3), weights=random_weights(32, 1, 1, 32) * scattered(32, 32)[:, None, None])
+    h = b.op(IntConv(), b.input((2, 3, 32), 0, 3), weights=random_weights(32, 1, 1, 32) * apart[:, None, None])
     h = b.op(ThresholdCode(2, 0), h, **steps(32))
     h = b.op(IntConv(), h, weights=random_weights(256, 1, 1, 32, seed=1) * behind[:, None, None])
     graph = typed(b.graph(b.op(ThresholdCode(2, 0), h, **steps(256, seed=2))))
@@ -75,7 +76,7 @@ def test_an_order_that_costs_others_more_is_not_taken() -> None:
         [words(g.constants[n.inputs[1]][:, 0, 0][:, None] != 0)[2] for n in g.nodes if isinstance(n.op, IntConv)]
         for g in (graph, gather_zeros(graph))
     ]
-    assert sum(counts[1]) <= sum(counts[0]) and counts[1][1] == counts[0][1]
+    assert counts == [[32, 128], [32, 128]]
 
 
 def test_rows_alike_follow_one_another() -> None:
