@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dfcompile.ir.graph import Array, Node, op_of
-from dfcompile.ir.intop import IntConv, IntPad, IntPool, Window
+from dfcompile.ir.intop import IntConv, IntPad, IntPool, View, Window
 from dfcompile.ir.modelop import AveragePool, MaxPool, Pad, Reduce
 from dfcompile.streamline import encode_real
 from dfcompile.streamline.encode_axes import Axes, as_chw, orientation, turned, turned_back
@@ -59,6 +59,44 @@ def _extreme(enc: Encoder, node: Node, mode: str, window: Window, shape: tuple[i
         mode = "min" if mode == "max" else "max"
     stream = enc.emit(IntPool(mode, window), (value.stream,), node.source, f"pool_{node.name}")
     return _on(enc, node, value, stream, channels, shape)
+
+
+def _extreme_of_channels(enc: Encoder, node: Node, mode: str, window: Window, shape: tuple[int, ...], order: Axes) -> Value:
+    """The largest or smallest of all channels of each window.
+
+    Channels of a pixel follow one another, so that a pixel of p * c channels is p pixels of c: a pool over these, for each prime p.
+    """
+    value, channels = spatial(enc, turned(enc.codes(node.inputs[0], node), order), node)
+    grid, c = value.known_grid, enc.shape(value.stream)[2]
+    if any(len({np.broadcast_to(part, (c,))[i] for i in channels}) > 1 for part in (grid.scale, grid.offset)):
+        refuse(
+            "unequal-scales", f"channels of different scales are compared by '{mode}'", node, f"the codes mean {grid}",
+            "use one scale for this tensor",
+        )  # fmt: skip
+    one = Grid.of(*(np.broadcast_to(part, (c,))[channels[0]] for part in (grid.scale, grid.offset)))
+    if one.scale < 0:
+        mode = "min" if mode == "max" else "max"
+    stream = value.stream
+    if len(set(channels)) < c:
+        rows = np.eye(c, dtype=np.int64)[sorted(set(channels))].reshape(-1, 1, 1, c)
+        stream = enc.emit(IntConv(), (stream,), node.source, f"select_{node.name}", weights=rows)
+    if not window.is_trivial:
+        stream = enc.emit(IntPool(mode, window), (stream,), node.source, f"pool_{node.name}")
+    for p in _primes(enc.shape(stream)[2]):
+        h, w, c = enc.shape(stream)
+        stream = enc.emit(View((h, w * p, c // p)), (stream,), node.source, f"view_{node.name}")
+        stream = enc.emit(IntPool(mode, Window((1, p), (1, p))), (stream,), node.source, f"pool_{node.name}")
+    return _on(enc, node, replace(value, base=one, grid=one), stream, np.arange(1), shape)
+
+
+def _primes(n: int) -> list[int]:
+    """Its prime factors, rising."""
+    found, p = [], 2
+    while n > 1:
+        p = p if n % p == 0 else next(q for q in range(p + 1, n + 1) if n % q == 0)
+        found.append(p)
+        n //= p
+    return found
 
 
 def _upright(enc: Encoder, node: Node, value: Value, signs: Array) -> Value:
@@ -163,11 +201,6 @@ def encode_reduce(enc: Encoder, node: Node) -> None:
     order = orientation(enc, [operand])
     axes = {order.index(a - 1) for a in op.axes}
     extreme = op.fn in ("max", "min")
-    if extreme and 0 in axes:
-        refuse(
-            "unsupported-op", f"'{op.fn}' over the channels has no unit here", node, "units reduce channels by weighted sums",
-            "use a sum or mean over the channels, or a maximum over rows and columns",
-        )  # fmt: skip
     if len(order) > 3:
         refuse(
             "unsupported-op",
@@ -180,12 +213,13 @@ def encode_reduce(enc: Encoder, node: Node) -> None:
     over = [1, 1, *(n if i in axes else 1 for i, n in enumerate(sizes) if i)]
     window = Window((over[-2], over[-1]))
     shape = tuple(1 if i in axes else n for i, n in enumerate(sizes))
-    enc.note(node, "sum over the channels" if 0 in axes else f"pool ({op.fn})")
+    enc.note(node, "sum over the channels" if 0 in axes and not extreme else f"pool ({op.fn})")
     cut = encode_real.cut_off(operand)
     if cut and not extreme and 0 not in axes:
         value = encode_real.pooled(enc, node, turned(cut[0], order), cut[1], window, math.prod(over) if op.fn == "mean" else 1, shape)
     elif extreme:
-        value = _extreme(enc, node, op.fn, window, shape, order)
+        of = _extreme_of_channels if 0 in axes else _extreme
+        value = of(enc, node, op.fn, window, shape, order)
     else:
         value = _of_terms(enc, node, operand, lambda v: _totalled(enc, node, op, turned(v, order), window, shape, 0 in axes))
     value = turned_back(value, order)

@@ -4,6 +4,7 @@ Behind a concatenation of channels there may be max pooling, too.
 
 Exporters that place quantizers only in front of layers (TensorRT, modelopt) join real numbers. What is one function of each
 element may as well come before the tensors are joined, where each operand has a step function of its own, and a constant has codes.
+So it does where codes of several scales are joined along another axis than that of the channels (detection heads): there a stream has one.
 """
 
 from __future__ import annotations
@@ -36,7 +37,20 @@ def _gains(model: Graph, node: Node) -> bool:
         quantizers = {_quantizer(model, t) for t in node.inputs}
         alike = len({_root(model, t) for t in node.inputs}) == 1 or (len(quantizers) == 1 and None not in quantizers)
         return not alike and not any(t in model.constants for t in node.inputs)
-    return isinstance(node.op, Concat) and not all(_is_quantized(model, t) for t in node.inputs)
+    if not isinstance(node.op, Concat):
+        return False
+    if not all(_is_quantized(model, t) for t in node.inputs):
+        return True
+    return node.op.axis != 1 and len({_quantizer(model, _moved(model, t)) for t in node.inputs}) > 1
+
+
+def _moved(model: Graph, name: str) -> str:
+    """The tensor whose elements a tensor holds, in another order."""
+    made = model.producers().get(name)
+    while made is not None and isinstance(made.op, IndexOp):
+        name = made.inputs[0]
+        made = model.producers().get(name)
+    return name
 
 
 def _is_extreme(node: Node) -> bool:

@@ -104,3 +104,31 @@ def test_pads_where_no_code_means_zero(groups: int, shift: Any, tmp_path: Path) 
     held = {"k": np.array(shift, np.float32).reshape(-1, 1, 1), "by": by.reshape(-1, 1, 1), "v": random(3, 3 // groups, 3, 2)}
     proto = model([quant("x", "q"), *layers, quant("c", "y", "t")], {"x": (1, 3, 4, 5)}, ["y"], constants(t=np.float32(0.3), **held))
     streamlined(proto, tmp_path)
+
+
+@pytest.mark.parametrize("fn", ["ReduceMax", "ReduceMin"])
+@pytest.mark.parametrize(("channels", "pools"), [(1, 0), (2, 1), (7, 1), (12, 3)])
+@pytest.mark.parametrize("gain", [0.5, -0.25])
+def test_the_largest_of_all_channels(fn: str, channels: int, pools: int, gain: float, tmp_path: Path) -> None:
+    layers = [quant("x", "q"), node("Mul", "q", "gain", out="m"), node(fn, "m", out="r", axes=[1], keepdims=1), quant("v", "vq")]
+    held = constants(gain=np.float32(gain), v=random(2, 1, 3, 3))
+    made = streamlined(model([*layers, node("Conv", "r", "vq")], {"x": (1, channels, 4, 5)}, ["y"], held), tmp_path)
+    modes = [n.op.mode for n in made.graph.nodes if isinstance(n.op, IntPool)]
+    assert modes == ["max" if (fn == "ReduceMax") == (gain > 0) else "min"] * pools
+
+
+@pytest.mark.parametrize("axes", [[1, 2], [1, 3], [1, 2, 3]])
+def test_the_largest_of_channels_and_rows_or_columns(axes: list[int], tmp_path: Path) -> None:
+    layers = [quant("x", "q"), node("ReduceMax", "q", out="r", axes=axes, keepdims=0), quant("r", "t"), node("Neg", "t")]
+    streamlined(model(layers, {"x": (1, 6, 4, 5)}, ["y"], constants()), tmp_path)
+
+
+def test_the_largest_of_some_channels(tmp_path: Path) -> None:
+    held = constants(first=np.array([1]), last=np.array([6]), axes=np.array([1]), steps=np.array([2]))
+    layers = [
+        quant("x", "q"),
+        node("Slice", "q", "first", "last", "axes", "steps", out="some"),
+        node("ReduceMax", "some", out="r", axes=[1]),
+    ]
+    made = streamlined(model([*layers, quant("r", "t"), node("Neg", "t")], {"x": (1, 7, 4, 5)}, ["y"], held), tmp_path)
+    assert ops(made).count("int_pool") == 1

@@ -60,6 +60,14 @@ def test_a_pooled_join_of_rows_is_left_alone(tmp_path: Path) -> None:
     assert said[0].why == "before a quantizer behind it there is max_pool_0, which is no function of single numbers"
 
 
+@pytest.mark.parametrize("axis", [2, 3])
+def test_codes_of_two_scales_joined_along_rows_or_columns(axis: int, tmp_path: Path) -> None:
+    """A stream has one scale for each channel: what is joined along another axis has that of the quantizer behind it."""
+    layers = [quant("r", "p", "t"), node("Concat", "p", "q", out="j", axis=axis), quant("j", "m", "s")]
+    made = streamlined(net(*layers, channels=3), tmp_path)
+    assert all(f"quantize_{i}" in made.fates for i in (0, 1)) and "int_concat" in ops(made)
+
+
 @pytest.mark.parametrize("axis", [1, 2, 3])
 def test_joins_of_joins_and_two_readers(axis: int, tmp_path: Path) -> None:
     layers = [node("Concat", "r", "c", out="i", axis=axis), node("Concat", "i", "r", out="j", axis=axis)]

@@ -126,9 +126,10 @@ def product_of_a_matrix_and_real_numbers() -> onnx.ModelProto:
 
 
 @refused
-def maximum_over_channels() -> onnx.ModelProto:
-    layers = (node("ReduceMax", ["q"], ["m"], axes=[1], keepdims=1), quant("w", "wq"), node("Conv", ["m", "wq"], ["y"]))
-    return net(*layers, w=random(3, 1, 3, 3))
+def maximum_over_channels_of_different_scales() -> onnx.ModelProto:
+    scales = np.array([0.1, 0.2, 0.3, 0.7], np.float32).reshape(1, 4, 1, 1)
+    layers = (quant("x", "p", "t"), node("ReduceMax", ["p"], ["m"], axes=[1], keepdims=1), quant("m", "y"))
+    return model([*layers], {"x": SHAPE}, ["y"], constants(t=scales))
 
 
 @refused
