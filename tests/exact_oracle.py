@@ -201,8 +201,9 @@ def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
         return padded(x, np.array([int(v) for v in ins[1]]).reshape(2, -1), ins[2].item() if len(ins) > 2 else Fraction(0))
     if op == "Slice":
         cut = [slice(None)] * x.ndim
-        for s, e, axis in zip(*(i.tolist() for i in ins[1:4]), strict=True):
-            cut[axis] = slice(s, e)
+        steps = ins[4].tolist() if len(ins) > 4 else [1] * len(ins[1])
+        for s, e, axis, step in zip(*(i.tolist() for i in ins[1:4]), steps, strict=True):
+            cut[axis] = slice(s, e, step)
         return x[tuple(cut)]
     if op == "Resize":
         for axis, factor in enumerate(ins[2]):
