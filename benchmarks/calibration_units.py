@@ -358,8 +358,15 @@ def _states() -> Iterator[Unit]:
     yield Delay((1, 8, 64), dtype("u4"), 0, 64)
 
 
+def _kept() -> Iterator[Unit]:
+    """States that go on from frame to frame."""
+    yield Delay((1, 25, 32), dtype("s8"), 0, 1, keep=True)
+    yield Delay((1, 8, 64), dtype("u4"), 0, 64, keep=True)
+    yield Delay((1, 49, 48), dtype("s6"), 3, 8, keep=True)
+
+
 def sweep() -> dict[str, Unit]:
     """Name -> unit; the names tell what varies."""
-    parts = (_mvtus, _others, _movers, _more, _padded, _scaled, _products, _rows, _tables, _sparse, _norms, _chains, _states)
+    parts = (_mvtus, _others, _movers, _more, _padded, _scaled, _products, _rows, _tables, _sparse, _norms, _chains, _states, _kept)
     units = [u for part in parts for u in part()]
     return {f"{u.kind}{i:02d}": u for i, u in enumerate(units)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dfcompile.device import area
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit
@@ -93,11 +94,19 @@ class Delay(Unit):
 
     def resources(self, family: str) -> Resources:
         width = self.inputs[0].width
-        kept = Resources(lut=2, ff=width * self.folds + 1) if self.keep else Resources()
         return area.total(
-            kept,
+            self._kept(family),
             area.stream_out(width, self._slots, family),
             area.counter(self.folds, family),
             area.counter(self.pixels + 1, family),
             Resources(lut=width + 4, ff=2),
         )
+
+    def _kept(self, family: str) -> Resources:
+        """A pixel in shift registers, which are LUTs where those can be such, and the choice between it and the first one."""
+        if not self.keep:
+            return Resources()
+        width, choice = self.inputs[0].width, Resources(lut=2, ff=1)
+        if FAMILIES[family].shifts and self.folds > 2:
+            return choice + Resources(lut=width * -(-self.folds // 32), ff=width)
+        return choice + Resources(ff=width * self.folds)
