@@ -19,6 +19,7 @@ from dfcompile.streamline.encode_axes import orientation, turned, turned_back
 from dfcompile.streamline.encode_layout import aligned, constant_operand, joined, recentred, without_offset
 from dfcompile.streamline.encode_steps import cropped
 from dfcompile.streamline.encoder import Encoder, RefusedError, refusal, refuse
+from dfcompile.streamline.extract import LARGEST_SEARCH
 from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, are_integers, whole_numbers
 from dfcompile.streamline.step import Join, Step, affine_steps
 from dfcompile.streamline.value import Addend, Const, Known, Raw, Value
@@ -185,7 +186,8 @@ def encode_binary(enc: Encoder, node: Node) -> None:
     op = op_of(node, Binary)
     a, b = (enc.value(t, node) for t in node.inputs)
     found = _on_one_base(a, b) or _on_one_base(*(_before(enc, v) if _is_condition(enc, v) else v for v in (a, b)))
-    if found and not (op.fn in ("add", "sub") and all(v.is_codes for v in found)):
+    apart = op.fn in ("add", "sub") and all(v.is_codes for v in found or ())
+    if found and not apart and not (op.fn in ("min", "max") and a.grid and b.grid and _is_wide(enc, node, found[0])):
         _join(enc, node, *found)
         return
     try:
@@ -195,6 +197,15 @@ def encode_binary(enc: Encoder, node: Node) -> None:
         if found is None:
             raise
         _join(enc, node, *found)
+
+
+def _is_wide(enc: Encoder, node: Node, value: Value) -> bool:
+    """Whether its stream has more codes than tables are made of."""
+    try:
+        ranges = encode_real.ranges_of(enc, node, value)
+    except RefusedError:
+        return True
+    return sum(hi - lo + 1 for lo, hi in ranges) > LARGEST_SEARCH
 
 
 def _on_one_base(a: Value, b: Value) -> tuple[Value, Value] | None:

@@ -5,9 +5,12 @@ Behind a concatenation of channels there may be max pooling, too.
 Exporters that place quantizers only in front of layers (TensorRT, modelopt) join real numbers. What is one function of each
 element may as well come before the tensors are joined, where each operand has a step function of its own, and a constant has codes.
 So it does where codes of several scales are joined along another axis than that of the channels (detection heads): there a stream has one.
+|a - b| of two scales is the larger of a - b and b - a.
 """
 
 from __future__ import annotations
+
+from fractions import Fraction
 
 import numpy as np
 
@@ -17,18 +20,43 @@ from dfcompile.streamline.decline import Decline, in_silence
 from dfcompile.streamline.step import ELEMENTWISE, Step
 
 _ROUNDS = (Quantize, Bipolar)
+_SMALL = 1 << 12
+"""Of the ratio of two scales: a larger numerator or denominator makes a sum of 8-bit codes too wide for a table."""
 
 
 def push_quantizers(model: Graph, decline: Decline = in_silence) -> Graph:
     """Every join of real numbers all of whose readers end in quantizers, moved behind them."""
     for node in reversed(model.nodes):
-        if _gains(model, node):
-            chains = _chains(model, node)
+        wide = _is_wide_magnitude(model, node)
+        if wide or _gains(model, node):
+            apart, join = _as_larger(model, node) if wide else (model, node)
+            chains = _chains(apart, join)
             if isinstance(chains, str):
                 decline(node, chains)
             else:
-                model = _pushed(model, node, chains)
+                model = _pushed(apart, join, chains)
     return model
+
+
+def _is_wide_magnitude(model: Graph, node: Node) -> bool:
+    """Whether an operator is |a + b| or |a - b| of codes whose scales have no small common measure: no table holds so many sums."""
+    made = model.producers().get(node.inputs[0])
+    if not (isinstance(node.op, Unary) and node.op.fn == "abs" and made is not None and isinstance(made.op, Binary)):
+        return False
+    found = [_quantizer(model, _moved(model, t)) for t in made.inputs]
+    if made.op.fn not in ("add", "sub") or not all(found):
+        return False
+    a, b = (Fraction(q[0]) if q else Fraction(0) for q in found)
+    return bool(a and b and max((a / b).as_integer_ratio()) > _SMALL)
+
+
+def _as_larger(model: Graph, node: Node) -> tuple[Graph, Node]:
+    """|x| as the larger of x and -x."""
+    (x,), name = node.inputs, f"{node.outputs[0]}.negative"
+    negative = Node(f"{node.name}_negative", Unary("neg"), (x,), (name,), node.source)
+    join = Node(node.name, Binary("max"), (x, name), node.outputs, node.source)
+    nodes = [m for n in model.nodes for m in ((negative, join) if n is node else (n,))]
+    return model.replace(nodes=tuple(nodes), tensors={**model.tensors, name: model.tensors[x]}), join
 
 
 def _gains(model: Graph, node: Node) -> bool:
@@ -98,14 +126,14 @@ def _chains(model: Graph, join: Node) -> list[list[Node]] | str:
         while not isinstance(chain[-1].op, _ROUNDS):
             last = chain[-1]
             after = readers[last.outputs[0]]
-            if not isinstance(last.op, Unary | Binary) and not _is_by_channel(join, last):
+            if not isinstance(last.op, Unary | Binary) and not _passes(join, last):
                 return f"before a quantizer behind it there is {last.name}, which is no function of single numbers"
             if last.outputs[0] in model.outputs or not after:
                 return f"{last.name} behind it ends in no quantizer"
             if len(after) > 1:
                 return f"{last.name} behind it has several readers"
             chain.append(after[0])
-        falling = next((n for n in chain if _is_extreme(join) and not _rises(model, n)), None)
+        falling = next((n for n in chain if _is_extreme(join) and not _passes(join, n) and not _rises(model, n)), None)
         if falling:
             return f"{falling.name} behind it is not known to rise"
         uneven = next((n for n in chain if not _is_even(model, n)), None)
@@ -115,9 +143,12 @@ def _chains(model: Graph, join: Node) -> list[list[Node]] | str:
     return chains
 
 
-def _is_by_channel(join: Node, node: Node) -> bool:
-    """Whether a join puts channels side by side, and an operator behind it looks at each of them alone."""
-    return isinstance(join.op, Concat) and join.op.axis == 1 and isinstance(node.op, MaxPool)
+def _passes(join: Node, node: Node) -> bool:
+    """Whether an operator behind a join that is no function of single numbers does to what is joined what it does to each operand:
+    windows of channels side by side, windows of the larger ones of two, and elements of these in another order."""
+    if isinstance(join.op, Concat):
+        return join.op.axis == 1 and isinstance(node.op, MaxPool)
+    return isinstance(node.op, IndexOp) or (isinstance(node.op, MaxPool) and isinstance(join.op, Binary) and join.op.fn == "max")
 
 
 def _rises(model: Graph, node: Node) -> bool:
@@ -141,7 +172,7 @@ def _pushed(model: Graph, join: Node, chains: list[list[Node]]) -> Graph:
         for node in chain:
             for i, t in enumerate(parts):
                 name = f"{node.outputs[0]}.part{i}"
-                tensors[name] = node.op.infer(tensors[t])[0] if isinstance(node.op, MaxPool) else tensors[t]
+                tensors[name] = node.op.infer(tensors[t])[0] if isinstance(node.op, MaxPool | IndexOp) else tensors[t]
                 inputs = tuple(t if u not in model.constants else u for u in node.inputs)
                 new.append(Node(f"{node.name}_part{i}" if i else node.name, node.op, inputs, (name,), node.source))
                 parts[i] = name

@@ -129,3 +129,26 @@ def test_comparisons_left_alone(why: str, tmp_path: Path) -> None:
     layers += [node("Max", *operands, out="j"), node("Neg", "j", out="i"), quant("i" if why == "a function that falls" else "j", "m", "t")]
     graph = graph_of(net(*layers, channels=3, third=np.float32(1 / 3)), tmp_path)
     assert str(push_quantizers(graph)) == str(graph)
+
+
+@pytest.mark.parametrize("op", ["Add", "Sub"])
+@pytest.mark.parametrize("between", ["nothing", "windows", "another order"])
+def test_the_magnitude_of_a_sum_of_two_scales(op: str, between: str, tmp_path: Path) -> None:
+    """Too wide for a table: the larger of the sum and of its negative, each with the quantizer."""
+    layers = [quant("r", "e", "u"), quant("q", "f", "t"), node(op, "e", "f", out="g"), node("Abs", "g", out="j")]
+    more = {
+        "windows": node("MaxPool", "j", out="k", kernel_shape=[2, 2]),
+        "another order": node("Transpose", "j", out="k", perm=[0, 1, 3, 2]),
+    }
+    layers += [more[between]] if between in more else []
+    layers.append(quant("k" if between in more else "j", "m", "s"))
+    made = streamlined(net(*layers, channels=3, u=np.float32(0.1702361)), tmp_path)
+    assert made.fates["unary_1"] == "pool (max) over the two streams"
+    assert ops(made).count("int_pool") == 1 + 2 * (between == "windows")
+
+
+def test_magnitudes_left_alone(tmp_path: Path) -> None:
+    """Scales with a small common measure, and a sum that is quantized itself, have a table."""
+    layers = [quant("r", "e"), quant("q", "f"), node("Sub", "e", "f", out="g"), node("Abs", "g", out="j"), quant("j", "m", "t")]
+    graph = graph_of(net(*layers, channels=3), tmp_path)
+    assert str(push_quantizers(graph)) == str(graph)
