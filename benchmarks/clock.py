@@ -72,7 +72,7 @@ def units() -> dict[str, Unit]:
         "3 thresholds of 12 bits, 4": threshold("s12", "u2", 64, 4),
         "15 thresholds of 16 bits, 8": threshold("s16", "u4", 32, 8),
         "255 thresholds of 20 bits, 2": threshold("s20", "u8", 16, 2),
-        "requantization by products, 4": scaled("s20", "u8", 64, 4, "multiply"),
+        "requantization by products, 4": scaled("s20", "u8", 64, 4, "multiply18"),
         "requantization by shifts, 4": scaled("s20", "u8", 64, 4, "shift_add"),
         "table of 256, 2": lookup("u8", "s8", 8, 2, False),
         "window 3x3 of 32x32x3, 8-bit": window(32, 3, 3, "u8", 3),

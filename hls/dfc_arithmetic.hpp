@@ -101,7 +101,7 @@ struct Codes {
     const ap_int<FactorBits> factor = as_integer<true>(rom_word<FactorBits>(word));
     const ap_int<OffsetBits> offset = as_integer<true>(rom_word<OffsetBits>(word, FactorBits));
     const ap_int<ProductBits> product =
-        Multiplier<Style == StyleMultiply ? 2 : 1>::template product<ap_int<ProductBits>>(ap_int<AccBits + 1>(acc), factor);
+        Multiplier<Style == StyleShiftAdd ? 1 : 2>::template product<ap_int<ProductBits>>(ap_int<AccBits + 1>(acc), factor);
     const ap_int<SumBits> sum = ap_int<SumBits>(product) + ap_int<SumBits>(offset);
     const ap_int<SumBits> steps = sum >> ThreshShift;
     if (steps < 0) return ap_uint<OutBits>(0);

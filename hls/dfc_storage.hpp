@@ -87,7 +87,8 @@ struct StorageInUltraRam : StorageInBlocks {
   }
 };
 
-// Style codes as in the SystemVerilog: auto, lut, lutram, bram, uram; of thresholds also multiply and shift_add.
+// Style codes as in the SystemVerilog: auto, lut, lutram, bram, uram; of thresholds also multiply, shift_add,
+// and multiply by slices of 18, 25 or 27 bits, which is multiply here.
 constexpr int StyleMultiply = 5, StyleShiftAdd = 6;
 constexpr bool is_scaled(int style) { return style >= StyleMultiply; }
 template <int Style>

@@ -49,8 +49,10 @@ module dfc_sums #(
     end
     return levels;
   endfunction
+  // Cycles more than one that a product takes.
+  localparam int unsigned Operands    = ((Arithmetic != 0 || XBits + WeightBits > 8) ? 1 : 0) + ((Arithmetic == 1 && WeightBits > 4) ? 1 : 0);
   localparam int unsigned DotLatency  = Carry ? 1 + carry_levels() : Planar ? PopLatency + $clog2(XBits * WeightBits)
-                                      : !Gated ? 1 + TreeLatency : (Simd > 1) ? TreeLatency : 1;
+                                      : !Gated ? Operands + 1 + TreeLatency : (Simd > 1) ? TreeLatency : 1;
   localparam bit Accumulate           = Carry || Terms != Simd;
 
   if (Pe < 1 || Terms < Simd || (InputLanes != 1 && InputLanes != Pe) || (Carry && Steps == 0)) begin : gen_check

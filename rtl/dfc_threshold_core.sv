@@ -2,8 +2,8 @@
 // Latency OutBits cycles, one beat of Lanes accumulators a cycle; never stalls.
 // The file holds each lane's search tree in heap order (node 0: the flip bit), each node once for every fold, padded to a
 // power of two: entry (lane * 2**OutBits + node) * 2**FoldBits + fold. Folds come in turn.
-// Styles 5 and 6: code = clip((multiplier * acc + offset) >> Shift) by a DSP slice or in LUTs; an entry for each lane and fold,
-// the offset above the multiplier, both signed.
+// Styles from 5 on: code = clip((multiplier * acc + offset) >> Shift), see dfc_threshold_scale; an entry for each lane and fold, the
+// offset above the multiplier, both signed.
 module dfc_threshold_core #(
   parameter              File       = "",
   parameter int unsigned Lanes      = 1,
@@ -17,7 +17,7 @@ module dfc_threshold_core #(
   parameter int unsigned OutBits    = 2,
   parameter int unsigned OutSigned  = 0,
   parameter int unsigned Flip       = 0,
-  parameter int unsigned Style      = 0   // 0: LUTs up to 1023 entries a stage and lane, then block RAM; 5, 6: products instead
+  parameter int unsigned Style      = 0   // 0: LUTs up to 1023 entries a stage and lane, then block RAM; from 5 on: products instead
 ) (
   input  logic                     clk_i,
   input  logic                     rst_ni,
@@ -69,56 +69,37 @@ module dfc_threshold_core #(
   end
 
   if (Style >= 5) begin : gen_scale
-    localparam int unsigned OffsetBits  = ThreshBits - FactorBits;
-    localparam int unsigned ProductBits = AccBits + 1 + FactorBits;
-    localparam int unsigned SumBits     = ((ProductBits > OffsetBits) ? ProductBits : OffsetBits) + 1;
-    if (OutBits < 3 || FactorBits < 1 || FactorBits >= ThreshBits || Shift >= SumBits) begin : gen_check
-      $fatal(1, "dfc_threshold_core: a product takes three stages, a multiplier, an offset and a shift within their sum");
+    // Words are two memories: a word's offset is read when its product has been found.
+    localparam int unsigned OffsetBits = ThreshBits - FactorBits;
+    localparam int unsigned Wide       = (Style == 9) ? 27 : (Style == 8) ? 25 : 18;
+    localparam int unsigned Larger     = (AccBits + 1 > FactorBits) ? AccBits + 1 : FactorBits;
+    localparam int unsigned Smaller    = (AccBits + 1 > FactorBits) ? FactorBits : AccBits + 1;
+    localparam int unsigned Split      = (Style <= 6) ? 0 : ((Larger > Wide) ? 1 : 0) + ((Smaller > 18) ? 1 : 0);
+    localparam int unsigned Most       = (Style == 6) ? (FactorBits + 3) / 4 : 2 + Split;  // stages that a product can use
+    localparam int unsigned OffsetAt   = (Most < OutBits - 2) ? Most : OutBits - 2;
+    if (OutBits < 3 || FactorBits < 1 || FactorBits >= ThreshBits) begin : gen_check
+      $fatal(1, "dfc_threshold_core: a product takes three stages, a multiplier and an offset");
     end
 
     for (genvar l = 0; l < int'(Lanes); l++) begin : gen_lane
-      logic [ThreshBits-1:0] word;
+      logic [ThreshBits-1:0] word, offset_word;
       dfc_rom #(
         .File(File), .FileDepth(FileDepth), .Width(ThreshBits), .Base(((Shared != 0) ? 0 : l) * RowDepth), .Depth(RowDepth),
         .Style((RowDepth >= 1024) ? 3 : 1)
-      ) u_words (.clk_i, .en_i(read_ahead), .addr_i(fold_ahead), .data_o(word));
-
-      logic signed [AccBits:0]      acc;
-      logic signed [FactorBits-1:0] factor;
-      assign acc    = (AccSigned != 0) ? (AccBits + 1)'(signed'(acc_i[l*AccBits +: AccBits])) : {1'b0, acc_i[l*AccBits +: AccBits]};
-      assign factor = word[FactorBits-1:0];
-
-      logic signed [ProductBits-1:0] product;
-      if (Style == 5) begin : gen_multiply
-        (* use_dsp = "yes" *) logic signed [ProductBits-1:0] product_q;
-        always_ff @(posedge clk_i) product_q <= ProductBits'(acc * factor);
-        assign product = product_q;
-      end else begin : gen_shift_add
-        // Bit by bit of the multiplier, its sign bit subtracted: no tool sees a product to put into a DSP slice.
-        logic signed [ProductBits-1:0] sum, sum_q;
-        always_comb begin
-          sum = '0;
-          for (int unsigned j = 0; j < FactorBits; j++) begin
-            if (factor[j]) sum = (j == FactorBits - 1) ? sum - (ProductBits'(acc) <<< j) : sum + (ProductBits'(acc) <<< j);
-          end
-        end
-        always_ff @(posedge clk_i) sum_q <= sum;
-        assign product = sum_q;
-      end
-
-      logic signed [OffsetBits-1:0] offset_q;
-      logic signed [SumBits-1:0] sum_q, steps;
-      logic [OutBits-1:0] code_d;
-      logic [OutBits-1:2][OutBits-1:0] code_q;  // [2]: with the third stage
-      always_ff @(posedge clk_i) offset_q <= word[ThreshBits-1:FactorBits];
-      always_ff @(posedge clk_i) sum_q <= SumBits'(product) + SumBits'(offset_q);
-      assign steps  = sum_q >>> Shift;
-      assign code_d = (steps < 0) ? '0 : (|(steps >> OutBits)) ? '1 : OutBits'(steps);
-      always_ff @(posedge clk_i) begin
-        code_q[2] <= code_d ^ (OutBits'(OutSigned) << (OutBits - 1));
-        for (int unsigned j = 3; j < OutBits; j++) code_q[j] <= code_q[j-1];
-      end
-      assign codes_o[l*OutBits +: OutBits] = code_q[OutBits-1];
+      ) u_factors (.clk_i, .en_i(read_ahead), .addr_i(fold_ahead), .data_o(word));
+      dfc_rom #(
+        .File(File), .FileDepth(FileDepth), .Width(ThreshBits), .Base(((Shared != 0) ? 0 : l) * RowDepth), .Depth(RowDepth),
+        .Style((RowDepth >= 1024) ? 3 : 1)
+      ) u_offsets (.clk_i, .en_i(1'b1), .addr_i(fold[OffsetAt-1]), .data_o(offset_word));
+      dfc_threshold_scale #(
+        .AccBits(AccBits), .AccSigned(AccSigned), .FactorBits(FactorBits), .OffsetBits(OffsetBits), .Shift(Shift), .OutBits(OutBits),
+        .OutSigned(OutSigned), .Style(Style), .OffsetAt(OffsetAt)
+      ) u_scale (
+        .clk_i, .acc_i(acc_i[l*AccBits +: AccBits]), .factor_i(word[FactorBits-1:0]), .offset_i(offset_word[ThreshBits-1:FactorBits]),
+        .code_o(codes_o[l*OutBits +: OutBits])
+      );
+      logic unused_word;
+      assign unused_word = ^{word, offset_word};
     end
     logic unused_search;
     assign unused_search = ^{fold, Flip != 0, CmpBits};
@@ -140,10 +121,16 @@ module dfc_threshold_core #(
         logic [AddrBits-1:0] addr;
         logic [j:0] found;  // the code's leading bits, this stage's lowest
 
-        dfc_rom #(
-          .File(File), .FileDepth(FileDepth), .Width(ThreshBits), .Base(Base + Depth), .Depth(Depth),
-          .Style((Style != 0) ? Style : (Depth >= 1024) ? 3 : 1)
-        ) u_thresholds (.clk_i, .en_i(j > 0 || read_ahead), .addr_i(addr), .data_o(threshold));
+        localparam int unsigned Kind = (Style != 0) ? Style : (Depth >= 1024) ? 3 : 1;
+        if (j > 0 && Kind == 1 && Depth >= 128) begin : gen_late  // the comparison has no time for a memory of many LUTs behind it
+          dfc_rom_late #(
+            .File(File), .FileDepth(FileDepth), .Width(ThreshBits), .Base(Base + Depth), .Depth(Depth), .LateBit((Rows > 1) ? FoldBits : 0)
+          ) u_thresholds (.clk_i, .addr_i(addr), .late_i(gen_stage[j-1].found[0]), .data_o(threshold));
+        end else begin : gen_memory
+          dfc_rom #(.File(File), .FileDepth(FileDepth), .Width(ThreshBits), .Base(Base + Depth), .Depth(Depth), .Style(Kind)) u_thresholds (
+            .clk_i, .en_i(j > 0 || read_ahead), .addr_i(addr), .data_o(threshold)
+          );
+        end
 
         // Comparing two's-complement numbers is comparing them unsigned with inverted sign bits.
         if (AccSigned != 0) begin : gen_signed

@@ -257,7 +257,7 @@ FAMILIES: dict[str, Family] = {
         blocks=_ICE40_BLOCKS, shared=(), block=1 / 9, halves=1, uram=None, dsp=None, worth=(1584.0, 0.0, 0.0),
         rates=Rates(counter=2.36, control=0.74, compare=0.93, compare_base=0.1, constant=5.78, adder=1.33, late=1.47, bank=0.95),
         costs=Costs(three=6.44, nine=0.08, product=2.39, gate=1.6, adder=0.91, graph=2.05),
-        units=Units(argmax=1.64, extreme=1.93, multiply=2.29, fixed=2.21, digits=1.1, window=0.99, converter=17.45, enable=0,
+        units=Units(argmax=1.64, extreme=1.93, multiply=2.29, fixed=2.21, digits=0.85, window=0.99, converter=17.45, enable=0,
                     repack=(0.98, 0.22, 1.1, 2.31)),
         synth=("synth_ice40", " -device u"),  # its -dsp loses products: a register of one that another adds is packed twice
         mapping=("techmap -map +/ice40/latches_map.v", "abc -lut 4", "ice40_wrapcarry -unwrap", "techmap -map +/ice40/ff_map.v", "clean",

@@ -150,8 +150,9 @@ def _missed(figures: dict[str, Any]) -> Problem:
 def _write(folder: Path, made: Accelerator, figures: dict[str, Any], files: Mapping[str, Path]) -> dict[str, Any]:
     """Put the figures into the build's reports, and files of a bitstream, by their names in the build; what is new in report.json."""
     clock, timing = figures["clock_mhz"], made.report["timing"]
-    fps = timing["fps"] * (clock / made.report["clock_mhz"])
-    changed = {"implementation": figures, "clock_mhz": clock, "timing": {**timing, "fps": fps}}
+    stated = timing.get("closing_mhz", made.report["clock_mhz"])  # where the rate is
+    made_timing = {**timing, "fps": timing["fps"] * (clock / stated)} | ({"closing_mhz": clock} if "closing_mhz" in timing else {})
+    changed = {"implementation": figures, "clock_mhz": clock, "timing": made_timing}
     made.report.update(changed)
     with add_files(folder, ["report.json", REPORT, *files]) as new:
         page = draw_report(made, folder)

@@ -11,7 +11,8 @@ def missed_rate(made: Accelerator, options: Options) -> Problem | None:
     """Where a design is slower than asked for: the folding that was given, or FIFOs that do not keep the rate; or a board's memory is."""
     wanted, interval = options.wanted_interval, made.timing.interval_cycles
     if not wanted or interval <= wanted:
-        return _not_fed(made.report["timing"]["fps"], options)
+        timing, clock = made.report["timing"], made.report["clock_mhz"]
+        return _not_fed(timing["fps"] * clock / timing.get("closing_mhz", clock), options)
     return Problem(
         "does-not-fit",
         "the design misses the asked rate",

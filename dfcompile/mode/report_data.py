@@ -16,7 +16,7 @@ from dfcompile.emit.interface import Interface
 from dfcompile.emit.ports import stream_ports
 from dfcompile.folding.fold import Folded, macs
 from dfcompile.ir.graph import Graph
-from dfcompile.mode.figures import budget_of, plain
+from dfcompile.mode.figures import budget_of, clocks, plain
 from dfcompile.timing.fifo_sizing import FifoSizing
 from dfcompile.timing.hls_streams import are_exact, stream_depths
 from dfcompile.units.base import Unit, unit_of
@@ -52,6 +52,8 @@ def make_report(
         if d
     ]
     interval = plain(timing.interval_cycles)
+    known = {n.name: unit_of(n) for n in design.nodes} | {f"the FIFO of {t}": fifo for t, fifo in design.fifos().items()}
+    clocked = clocks(known, acc.family, clock)
     return {
         "model": {"name": model.name, "macs": macs(design.graph), "params": _parameters(design.graph)},
         "mode": "dataflow",
@@ -60,11 +62,12 @@ def make_report(
             "interval_cycles": interval,
             "latency_cycles": timing.latency_cycles,
             "ideal_interval_cycles": slowest["cycles"],
-            "fps": clock * 1e6 / acc.frame_cycles(board),
+            "fps": clocked["closing_mhz"] * 1e6 / acc.frame_cycles(board),
             "limit": "memory" if acc.frame_cycles(board) > interval else "design",
             "line_fps": line_rate(board, *acc.frame_bytes) if board else None,
             "bottleneck": loop_of(timing.loop, units) or slowest["name"],
             "loop": list(timing.loop),
+            **clocked,
         },
         "units": units,
         "fifos": fifos,

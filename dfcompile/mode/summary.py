@@ -28,7 +28,19 @@ def rate_of(report: Mapping[str, Any]) -> str:
     timing = report["timing"]
     fed = ", all that the board's memory moves" if timing.get("limit") == "memory" else ""
     line = f", {timing['line_fps']:,.0f} over the serial line" if timing.get("line_fps") else ""
-    return f"{timing['fps']:,.0f} frames/s at {report['clock_mhz']:g} MHz{fed}{line}"
+    asked = report["clock_mhz"]
+    closing = timing.get("closing_mhz", asked)
+    slower = f", the clock that it is estimated to reach of {asked:g} MHz" if closing < asked else ""
+    return f"{timing['fps']:,.0f} frames/s at {closing:g} MHz{slower}{fed}{line}"
+
+
+def clock_line(timing: Mapping[str, Any]) -> str:
+    """The clock that is estimated before place and route and what limits it, from `timing` of report.json; "" where there is none."""
+    if timing.get("clock_estimate_mhz") is None:
+        return ""
+    limit, unknown = timing["clock_limit"], timing["clock_unknown"]
+    left = f"; not known of {', '.join(unknown)}" if unknown else ""
+    return f"clock estimated at {timing['clock_estimate_mhz']:g} MHz: {limit['path']} of {limit['unit']}{left}"
 
 
 def _size(report: Mapping[str, Any]) -> str:
@@ -45,7 +57,8 @@ def lines_of(report: Mapping[str, Any]) -> list[str]:
         f"  interval {timing['interval_cycles']:,} cycles ({timing['bottleneck']}), latency {timing['latency_cycles']:,} cycles, "
         f"{rate_of(report)}",
     ]
-    notes = (part_line(report.get("part")), (report.get("mode_choice") or {}).get("why"), (report.get("fifo_sizing") or {}).get("note"))
+    why, sizing = (report.get("mode_choice") or {}).get("why"), (report.get("fifo_sizing") or {}).get("note")
+    notes = (clock_line(timing), part_line(report.get("part")), why, sizing)
     lines += [f"  {note}" for note in notes if note]
     used = [f"{amount}{f' of {budget}' if budget else ''} {name}" for name, amount, budget in _area(report)]
     lines.append(f"  estimated {', '.join(used)}")

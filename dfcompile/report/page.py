@@ -124,6 +124,7 @@ def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("Interval", f"{svg.number(interval)} cycles", waits),
         ("Latency", f"{svg.number(latency)} cycles", f"{svg.number(latency / clock)} µs to the first result"),
         *_implemented(report.get("implementation")),
+        *_clock_estimate(report),
         *energy_tile(report),
         (
             "Bottleneck",
@@ -135,7 +136,8 @@ def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def _rate_remark(timing: Mapping[str, Any], clock: float) -> str:
-    """The clock, and what ends the rate of a frame every `interval_cycles`."""
+    """The clock, estimated where that is lower than what was asked, and what ends the rate of a frame every `interval_cycles`."""
+    clock = timing.get("closing_mhz", clock)
     if timing.get("line_fps"):
         return f"at {clock:g} MHz; {svg.number(timing['line_fps'])} over the serial line"
     fed = ", all that the board's memory moves" if timing.get("limit") == "memory" else ""
@@ -145,6 +147,15 @@ def _rate_remark(timing: Mapping[str, Any], clock: float) -> str:
 def _implemented(made: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
     """The tile of the clock that place and route has found."""
     return [("Slowest path", f"{made['fmax_mhz']:.1f} MHz", f"{made['clock_mhz']:g} MHz wanted, {made['tool']}")] if made else []
+
+
+def _clock_estimate(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The tile of the clock that is estimated while there is no real one."""
+    timing = report["timing"]
+    if report.get("implementation") or timing.get("clock_estimate_mhz") is None:
+        return []
+    limit = timing["clock_limit"]
+    return [("Clock estimate", f"{timing['clock_estimate_mhz']:g} MHz", f"{limit['path']} of {limit['unit']}")]
 
 
 def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:

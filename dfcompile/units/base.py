@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfcompile.device.area import STYLES
+from dfcompile.device.delay import Path
 from dfcompile.device.resources import Resources
 from dfcompile.ir.graph import Node, Tensor
 from dfcompile.ir.packing import pack, unpack
@@ -212,6 +213,10 @@ class Unit(ABC):
     @abstractmethod
     def resources(self, family: str) -> Resources:
         """Estimated area on a device family, one of `device.family.FAMILIES`."""
+
+    def paths(self, family: str) -> Iterable[Path]:
+        """Logic between its registers that may be its slowest; nothing where that is not known."""
+        return ()
 
     @property
     def library(self) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dfcompile.device import area
+from dfcompile.device.delay import Path, lut_levels, rom_levels
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit
@@ -57,6 +60,16 @@ class Fifo(Unit):
     @property
     def _style(self) -> str:
         return area.ram_style(self.depth, self.inputs[0].width, self.style)
+
+    def paths(self, family: str) -> Iterator[Path]:
+        bits, block = area.index_bits(self.depth + 1), self._style in ("bram", "uram")
+        yield Path("its count of beats", levels=2, carries=(bits,))
+        if block:
+            yield Path("the beat that is read", levels=1, memory=True)
+            yield Path("whether a beat goes around the memory", levels=2 + lut_levels(2 * bits, FAMILIES[family].lut_inputs))
+        else:
+            levels = rom_levels(max(2, self.depth // 16), FAMILIES[family].lut_inputs)
+            yield Path("the beat that is read", levels=levels, fanout=self.inputs[0].width)
 
     def resources(self, family: str) -> Resources:
         width, bits = self.inputs[0].width, area.index_bits(self.depth + 1)

@@ -9,6 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from dfcompile.device.area import STYLE_CODES, counter, rom, rom_style, stream_out, total
+from dfcompile.device.delay import Path, rom_levels
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Memory, Stream, Unit, check_codes, pack_words, quotients
@@ -126,6 +128,13 @@ class Lookup(Unit):
     def foldings(self) -> Iterator[dict[str, int]]:
         for pe in quotients(self.shape[2]):
             yield {"pe": pe}
+
+    def paths(self, family: str) -> Iterator[Path]:
+        if self._style in ("bram", "uram"):
+            yield Path("a table's word", memory=True, stores=True)
+        else:
+            depth = self._folds << self.in_dtype.bits
+            yield Path("a table", levels=rom_levels(depth, FAMILIES[family].lut_inputs), fanout=self.out_dtype.bits)
 
     def resources(self, family: str) -> Resources:
         lane = rom(self._folds << self.in_dtype.bits, self.out_dtype.bits, self._style, family)

@@ -11,13 +11,14 @@ import numpy as np
 
 from dfcompile.device import area
 from dfcompile.device.area import STYLE_CODES
+from dfcompile.device.delay import Path
 from dfcompile.device.resources import Resources
 from dfcompile.ir.graph import Tensor
 from dfcompile.ir.intop import IntMatMul
 from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Memory, Stream, Unit, divisors, quotients
-from dfcompile.units.parts import mac_area
+from dfcompile.units.parts import mac_area, mac_paths
 from dfcompile.units.parts.arithmetic import ARITHMETIC_CODES, MacForm, Products, arithmetics, hls_arithmetic, mac_modules, threshold_styles
 from dfcompile.units.parts.carry import CARRY
 from dfcompile.units.parts.loop import Loop
@@ -242,7 +243,7 @@ class Matmul(Unit):
                     yield {"pe": pe, "simd": simd}
 
     def styles(self, family: str) -> Iterator[dict[str, str]]:
-        counted = threshold_styles(self._counting.size, self._folds[0]) if self._counting else ("auto",)
+        counted = threshold_styles(self._counting.size, self._folds[0], family) if self._counting else ("auto",)
         for arithmetic in arithmetics(self.form.products, family, CARRY, self.pe):
             for style in counted:
                 yield {"threshold_style": style, "arithmetic": arithmetic}
@@ -250,6 +251,11 @@ class Matmul(Unit):
     @property
     def dimensions(self) -> Mapping[str, Hashable]:
         return {"thresholds": self.form.size, "flip": None, "scaling": None}
+
+    def paths(self, family: str) -> Iterator[Path]:
+        memory, styles = self._matrix_style in ("bram", "uram"), (self.threshold_style, self.arithmetic)
+        yield from mac_paths.step(self.simd * self.in_dtype.bits, self._steps, family)
+        yield from mac_paths.mac(self.form, self.pe, self.simd, self._folds[0], memory, styles, family)
 
     def resources(self, family: str) -> Resources:
         nf, kf = self._folds

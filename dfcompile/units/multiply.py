@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dfcompile.device import area
+from dfcompile.device.delay import Path
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit, quotients
-from dfcompile.units.parts import mac_area
+from dfcompile.units.parts import mac_area, mac_paths
 from dfcompile.units.parts.carrier import widened
 from dfcompile.units.parts.schedule import Schedule, one_to_one
 
@@ -79,6 +80,9 @@ class Multiply(Unit):
     def foldings(self) -> Iterator[dict[str, int]]:
         for lanes in quotients(self.shape[2]):
             yield {"lanes": lanes}
+
+    def paths(self, family: str) -> Iterator[Path]:
+        yield from mac_paths.product(*(t.bits for t in self.in_dtypes), family)
 
     def resources(self, family: str) -> Resources:
         lane = mac_area.product(*(t.bits for t in self.in_dtypes), family)

@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from dfcompile.device.area import STYLE_CODES, rom_style
+from dfcompile.device.delay import Path
 from dfcompile.device.resources import Resources
 from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.base import Array, Memory, Stream, check_codes, divisors, pack_words, quotients
-from dfcompile.units.parts import mac_area
+from dfcompile.units.parts import mac_area, mac_paths
 from dfcompile.units.parts.adder_graph import Sums
 from dfcompile.units.parts.arithmetic import ARITHMETIC_CODES, GRAPH, PACKED, MacForm, mac_form, mac_styles, style_fields, threshold_styles
 from dfcompile.units.parts.carry import CARRY
@@ -49,7 +50,7 @@ class Mvtu(MacUnit):
     taps:         results of each channel, of a single group without thresholds: rows are (tap, channel), pe divides the channels, and
                   what is sent is in the order (group of pe channels, tap, lane), as a depthwise unit of as many lanes reads it
     run:          elements of a vector that belong together (a window's tap, a pixel), a divisor of mw; 0: mw
-    weight_style, threshold_style: "auto", "lut", "lutram", "bram" or "uram"; thresholds with a scaling also "multiply" or "shift_add"
+    weight_style, threshold_style: "auto", "lut", "lutram", "bram" or "uram"; thresholds with a scaling also those of `SCALED`
     arithmetic:   "auto", "lut", "dsp", "packed", "carry4", "carry8"; "graph": adders of constants, one group, all rows and columns at once
     scaling:      the thresholds as a requantization, equal to them on every sum that occurs; or None
     """
@@ -358,6 +359,16 @@ class Mvtu(MacUnit):
         if self.graph:
             return self.graph.resources(self.threshold_style, family)
         return self._areas([(self.weight_style, self.threshold_style, self.arithmetic)], family)[0]
+
+    def paths(self, family: str) -> Iterator[Path]:
+        if self.graph:
+            return
+        memory = self._weight_style in ("bram", "uram")
+        styles = (self.threshold_style, self.arithmetic)
+        width = self._lanes * (self.in_dtype.bits + (0 if memory else self.pe * self.form.products.w.bits))
+        groups, nf, _ = self._folds
+        yield from mac_paths.step(width, self._depth, family)
+        yield from mac_paths.mac(self.form, self.pe, self._lanes, groups * nf, memory, styles, family)
 
     def areas(self, styles: Iterable[Mapping[str, str]], family: str) -> list[Resources]:
         chosen = list(styles)

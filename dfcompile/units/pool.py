@@ -9,6 +9,7 @@ from functools import reduce
 import numpy as np
 
 from dfcompile.device import area
+from dfcompile.device.delay import Path
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
@@ -126,6 +127,12 @@ class Pool(Unit):
     def foldings(self) -> Iterator[dict[str, int]]:
         for pe in quotients(self.shape_out[2]):
             yield {"pe": pe}
+
+    def paths(self, family: str) -> Iterator[Path]:
+        bits = self.out_dtype.bits
+        levels = 2 if self.mode == "sum" else 3  # a comparison chooses, and a window's first value is taken as it is
+        yield Path("a value of a window", levels=levels, carries=(bits,), fanout=bits)
+        yield Path("the step", levels=2, stores=True, fanout=self.outputs[0].width)
 
     def resources(self, family: str) -> Resources:
         width = self.outputs[0].width

@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from dfcompile.device import area
+from dfcompile.device.delay import Path
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
@@ -352,6 +353,11 @@ class SlidingWindow(Unit):
     def foldings(self) -> Iterator[dict[str, int]]:
         for simd in quotients(self.shape[2] // self.groups):
             yield {"simd": simd}
+
+    def paths(self, family: str) -> Iterator[Path]:
+        index = area.index_bits(self.inputs[0].beats + self.words) + 1
+        yield Path("the words that are free in its buffer", levels=2, carries=(index, index))
+        yield Path("a word of its buffer", levels=1, memory=self._ram_style(self.words) >= area.STYLE_CODES["bram"], fanout=2)
 
     def resources(self, family: str) -> Resources:
         counts = (*self.out_size, *self.kernel, self._fold)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -10,12 +11,14 @@ from typing import ClassVar
 import numpy as np
 
 from dfcompile.device import area
+from dfcompile.device.area import index_bits
+from dfcompile.device.delay import Path
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.intop_row import IntStandardize, Moments
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array
-from dfcompile.units.parts import mac_area
+from dfcompile.units.parts import mac_area, mac_paths
 from dfcompile.units.parts.arithmetic import clog2
 from dfcompile.units.parts.loop import Loop
 from dfcompile.units.parts.rows import RowUnit
@@ -146,6 +149,11 @@ class Standardize(RowUnit):
         index = np.arange(self.inputs[0].beats, dtype=np.int64)
         return Loop(index // self._beats * self._beats, len(index), self._lag).schedule(self.latency)
 
+    def paths(self, family: str) -> Iterator[Path]:
+        d = self.dtype.bits + 1 + (clog2(self.shape[2]) + 1 if self.centred else 0)
+        yield from mac_paths.product(d, min(PIECE, self._root_bits) + 1, family)
+        yield Path("a bit of a root", levels=1, carries=(self._rest_bits,), fanout=2 * self._rest_bits)
+
     def resources(self, family: str) -> Resources:
         n, own = self.shape[2], self.dtype.bits
         total, sums = 2 * own + clog2(n), own + clog2(n)
@@ -159,9 +167,11 @@ class Standardize(RowUnit):
             area.adder(square, family), area.adder(square + self.shift, family), Resources(lut=adder * times * square),
             Resources(ff=(2 if self.centred else 1) * square + 2 * kept), mac_area.product(sums, sums, family) * int(self.centred),
         )  # fmt: skip
-        # Two additions, and a choice for the rest; what is added to the step, or taken from it, is chosen in front of its carries.
-        found = area.total(area.adder(rest, family), area.adder(rest, family), Resources(lut=rest, ff=2 * rest))
-        unit = found + Resources(ff=square + self.shift + kept + 2 * root)
+        # A subtraction, and an addition for each step that may follow; below a root's square everything is 0 that epsilon has as 0.
+        epsilon, shift = self._epsilon
+        varied = rest - min(shift, (epsilon & -epsilon).bit_length() - 1) if epsilon else rest - shift
+        found = area.total(*[area.adder(varied, family)] * 3, Resources(lut=varied, ff=2 * varied))
+        unit = found + Resources(ff=2 * square + 4 + kept + root + index_bits(root + 2))
         d = sums + 2 if self.centred else own + 1
         pieces = [mac_area.product(d, min(PIECE, root - PIECE * i) + 1, family) for i in range(self._pieces)]
         added = [area.adder(d + PIECE, family) + Resources(ff=d + PIECE * (i + 1)) for i in range(1, self._pieces)]

@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from dfcompile.device.area import STYLE_CODES, stream_out, total
+from dfcompile.device.delay import Path
 from dfcompile.device.resources import Resources
 from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Memory, Stream, Unit, quotients
-from dfcompile.units.parts import mac_area
+from dfcompile.units.parts import mac_area, mac_paths
 from dfcompile.units.parts.arithmetic import threshold_styles
 from dfcompile.units.parts.period import check_rows, period
 from dfcompile.units.parts.schedule import Schedule, one_to_one
@@ -126,7 +127,7 @@ class Threshold(Unit):
         return made
 
     def styles(self, family: str) -> Iterator[dict[str, str]]:
-        for style in threshold_styles(self._stored.size, self._folds):
+        for style in threshold_styles(self._stored.size, self._folds, family):
             yield {"threshold_style": style}
 
     @property
@@ -136,6 +137,10 @@ class Threshold(Unit):
     def foldings(self) -> Iterator[dict[str, int]]:
         for pe in quotients(self.shape[2]):
             yield {"pe": pe}
+
+    def paths(self, family: str) -> Iterator[Path]:
+        yield from mac_paths.step(self.inputs[0].width, self._folds, family)
+        yield from mac_paths.thresholds(self._stored.size, self._folds, self.threshold_style, family)
 
     def resources(self, family: str) -> Resources:
         return total(

@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from dfcompile.device.area import STYLE_CODES, rom_style
+from dfcompile.device.delay import Path
 from dfcompile.device.resources import Resources
 from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import BIPOLAR, IntType, exact_dtype
 from dfcompile.units.base import Array, Memory, Stream, check_codes, pack_words, quotients
-from dfcompile.units.parts import mac_area
+from dfcompile.units.parts import mac_area, mac_paths
 from dfcompile.units.parts.arithmetic import ARITHMETIC_CODES, MacForm, mac_form, mac_styles, style_fields, sum_bound
 from dfcompile.units.parts.carry import CARRY
 from dfcompile.units.parts.mac_unit import MacUnit
@@ -181,13 +182,20 @@ class Vvtu(MacUnit):
     def resources(self, family: str) -> Resources:
         return self._areas([(self.weight_style, self.threshold_style, self.arithmetic)], family)[0]
 
+    def paths(self, family: str) -> Iterator[Path]:
+        memory = self._weight_style in ("bram", "uram")
+        groups, k = self._folds
+        width = self.pe * (self.in_dtype.bits + (0 if memory else self.form.products.w.bits))
+        yield from mac_paths.step(width, groups * k, family)
+        yield from mac_paths.mac(self.form, 1, 1, groups, memory, (self.threshold_style, self.arithmetic), family)
+
     def areas(self, styles: Iterable[Mapping[str, str]], family: str) -> list[Resources]:
         return self._areas(style_fields(styles), family)
 
     def _areas(self, styles: Iterable[tuple[str, str, str]], family: str) -> list[Resources]:
         groups, k = self._folds
         given = mac_area.inputs(self.pe * self.in_dtype.bits, 1, k, family)
-        made = mac_area.arrays(self.form, self.pe, 1, k, groups, self._slots, self.out_dtype.bits, styles, family)
+        made = mac_area.arrays(self.form, self.pe, 1, k, groups, self._slots, self.out_dtype.bits, styles, family, own=True)
         return [array + given for array in made]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from dfcompile.device import area
+from dfcompile.device.delay import Path, lut_levels
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
@@ -67,6 +69,14 @@ class WidthConverter(Unit):
 
     def parameters(self) -> dict[str, int]:
         return {"Elements": self.inputs[0].elements, "Bits": self.dtype.bits, "InLanes": self.in_lanes, "OutLanes": self.out_lanes}
+
+    def paths(self, family: str) -> Iterator[Path]:
+        few, many = sorted((self.in_lanes, self.out_lanes))
+        level = area.index_bits(few + many + 1)
+        places = 1 if many % few == 0 else self.in_lanes // math.gcd(few, many) + 1
+        size = FAMILIES[family].lut_inputs
+        yield Path("elements that wait", levels=2 + lut_levels(places + level, size), fanout=many * self.dtype.bits)
+        yield Path("its level", levels=2, carries=(level, level))
 
     def resources(self, family: str) -> Resources:
         few, many = sorted((self.in_lanes, self.out_lanes))

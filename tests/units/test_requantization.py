@@ -115,6 +115,23 @@ def test_by_shifts_and_adds(name: str) -> None:
     check_exact(scaled(UNITS[name], "shift_add", shared=False, flipped=True), frames=2, stalls=(0.4,))
 
 
+PIECES = {  # bits of codes decide how many registers there are, those of sums how many pieces
+    "no time": (thresholds(IntType(26, signed=True), UINT3, 5, 2), "multiply18"),
+    "pieces registered": (thresholds(IntType(24), INT4, 5, 2), "multiply18"),
+    "operands too": (thresholds(IntType(22, signed=True), IntType(5), 4, 4), "multiply18"),
+    "two steps": (thresholds(IntType(24, signed=True), IntType(6, signed=True), 3, 1), "multiply18"),
+    "codes that wait": (thresholds(IntType(26, signed=True), UINT8, 4, 2), "multiply18"),
+    "one operand of pieces": (thresholds(IntType(26, signed=True), UINT8, 2, 2), "multiply27"),
+    "one slice": (thresholds(IntType(12, signed=True), UINT8, 3, 1), "multiply25"),
+}
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_products_of_pieces(name: str) -> None:
+    unit, style = PIECES[name]
+    check_exact(scaled(unit, style, shared=False, flipped=True), frames=2, stalls=(0.4,))
+
+
 @pytest.mark.parametrize("style", ["multiply", pytest.param("shift_add", marks=pytest.mark.full)])
 def test_one_row_for_all_channels(style: str) -> None:
     check_exact(scaled(thresholds(INT8, INT8, 6, 3), style, shared=True, flipped=False), frames=2, stalls=(0.4,))

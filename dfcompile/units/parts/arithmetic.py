@@ -25,9 +25,12 @@ from dfcompile.device.family import FAMILIES
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array
 from dfcompile.units.parts.carry import CARRY, carry_levels
-from dfcompile.units.parts.thresholding import SCALED, SCALED_BITS, Thresholding, ThresholdSize
+from dfcompile.units.parts.thresholding import SCALED_BITS, Thresholding, ThresholdSize
 
 PLANE_LIMIT = 6
+NARROW_PRODUCT = 8
+"""Bits of a product up to which its operands have no registers of their own, unless LUTs or a DSP slice are asked for."""
+_GROUP = 4  # bits of a weight that products in LUTs add at a time
 PACKED = "packed"
 PACK_BITS = 25
 """Of the wide operand of a slice: DSP48E1 has no more, and DSP48E2's two further bits fit no further product of 4 or 8 bits."""
@@ -75,6 +78,18 @@ class Products:
         plain = self.planar or self.gated or self.x.bipolar or x > 17
         return 1 if plain else max(1, (PACK_BITS - w - 1) // (x + w) + 1)
 
+    def registers(self, arithmetic: str) -> bool:
+        """Whether operands wait a cycle in registers in front of the products, those of a DSP slice where there is one.
+
+        A block RAM whose word comes late then has a cycle for itself, and so has a multiplier.
+        """
+        wide = arithmetic == "auto" and sum(self.factors) > NARROW_PRODUCT
+        return not self.planar and not self.gated and (wide or arithmetic in ("lut", "dsp", PACKED))
+
+    def joins(self, arithmetic: str) -> bool:
+        """Whether products in LUTs are joined of parts, which have registers: each of four bits of the weight."""
+        return arithmetic == "lut" and self.registers(arithmetic) and self.w.bits > _GROUP
+
     def in_dsp(self, arithmetic: str, family: str) -> bool:
         """Whether products go into DSP slices: synthesis puts none of few bits there."""
         if self.planar or self.gated or arithmetic in ("lut", *CARRY):
@@ -89,7 +104,7 @@ class Products:
         if self.planar:
             x, w = self.factors
             return popcount_latency(simd) + clog2(x * w)
-        return max(1, clog2(simd)) if self.gated else 1 + clog2(simd)
+        return max(1, clog2(simd)) if self.gated else self.registers(arithmetic) + self.joins(arithmetic) + 1 + clog2(simd)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,11 +176,17 @@ def _xnor_form(rows: Array, x: IntType, acc: IntType, counting: Thresholding) ->
     return MacForm(Products(x, IntType(1), True, held), counting.affine(1, -excess, held), False)
 
 
-def threshold_styles(counting: ThresholdSize, folds: int) -> tuple[str, ...]:
-    """Styles worth comparing for a threshold core: its memories in LUTs ("auto": but for very deep stages), or a product instead."""
+def threshold_styles(counting: ThresholdSize, folds: int, family: str = "") -> tuple[str, ...]:
+    """Styles worth comparing for a threshold core: its memories in LUTs ("auto": but for very deep stages), or a product instead.
+
+    family: whose multipliers a product is made of; "" where that is left to the tool
+    """
     deepest = (1 if counting.shared else folds) << (counting.out - 1)
     compared = ("auto", "bram") if deepest >= _DEEP_STAGE else ("auto",)
-    return compared + (SCALED if counting.scaling and counting.out >= SCALED_BITS else ())
+    if not counting.scaling or counting.out < SCALED_BITS:
+        return compared
+    dsp = FAMILIES[family].dsp if family else None
+    return (*compared, f"multiply{dsp.columns}" if dsp else "multiply", "shift_add")
 
 
 def mac_styles(form: MacForm, words: int, folds: int, family: str, chains: tuple[str, ...], together: int = 1) -> Iterator[dict[str, str]]:
@@ -175,7 +196,7 @@ def mac_styles(form: MacForm, words: int, folds: int, family: str, chains: tuple
     together: lanes of the same inputs
     """
     weights = ("lut", "bram") if words > 1 else ("auto",)
-    thresholds = threshold_styles(form.thresholding.size, folds) if form.thresholding else ("auto",)
+    thresholds = threshold_styles(form.thresholding.size, folds, family) if form.thresholding else ("auto",)
     for weight, threshold, arithmetic in product(
         weights, thresholds, arithmetics(form.products, family, chains if words > 1 else (), together)
     ):

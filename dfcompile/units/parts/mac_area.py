@@ -17,7 +17,7 @@ from dfcompile.device.area import KEPT, compare, counter, distinct, index_bits, 
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.units.parts.carry import CARRY, carry_area
-from dfcompile.units.parts.thresholding import SCALED, ScalingSize, ThresholdSize
+from dfcompile.units.parts.thresholding import LATE, MULTIPLIERS, SCALED, ScaleStages, ScalingSize, ThresholdSize
 
 if TYPE_CHECKING:
     from dfcompile.units.parts.arithmetic import MacForm, Products
@@ -104,17 +104,20 @@ def dot(products: Products, simd: int, arithmetic: str, fixed: int, family: str)
         return Resources(lut=simd * bits * cost.gate) + adder_tree(simd, bits, limit, family)
     tree = adder_tree(simd, x + w, limit, family)
     in_dsp = products.in_dsp(arithmetic, family)
+    weights = Resources(ff=simd * w if products.registers(arithmetic) else 0)  # in front of the products
+    if products.joins(arithmetic):
+        weights = weights + Resources(ff=simd * (w * (x + 1) / 4 + w))  # parts: bits of the input, and four or fewer more
     if fixed:
         digits = 0.0 if in_dsp else 0.58 * x * max(0, w - 4)  # of a constant of more bits each second is an addition
         return tree + Resources(lut=simd * (1 + digits), ff=simd * min(x + w, limit) * 0.45, dsp=0.4 * simd if in_dsp else 0)
     if dsp and in_dsp:
         slices = simd * ceil(x / dsp.columns) * ceil(w / dsp.rows)
         if not dsp.registered:
-            return tree + Resources(ff=simd * min(x + w, limit), dsp=slices)
+            return tree + weights + Resources(ff=simd * min(x + w, limit), dsp=slices)
         first = simd // 2
         return tree + Resources(lut=-first * (x + w), ff=-first * min(x + w + 1, limit), dsp=slices)
     product = x + w if x + w <= 6 <= FAMILIES[family].lut_inputs else x * w * cost.product
-    return Resources(lut=simd * product, ff=simd * min(x + w, limit)) + tree
+    return Resources(lut=simd * product, ff=simd * min(x + w, limit)) + tree + weights
 
 
 @lru_cache(maxsize=KEPT)
@@ -155,7 +158,9 @@ def thresholds(counting: ThresholdSize, folds: int, lanes: int, style: str, fami
         if kind == "bram":
             memories.append(rom(depth, bits, kind, family) * lanes)
         else:  # equal columns of all lanes are stored once
-            memories.append(rom(depth, bits * lanes, kind, family, late=stage > 0))
+            chosen = kind == "lut" and stage > 0 and depth >= LATE
+            words = rom(depth, bits * lanes, kind, family, late=stage > 0 and not chosen)
+            memories.append(words + Resources(bits * lanes, bits * lanes) * chosen)
     if counting.flips:
         memories.append(rom(rows, lanes, "lut", family) + Resources(lut=out * lanes))
     fold = counter(rows, family) + Resources(ff=index_bits(rows) * (out - 1) if rows > 1 else 0)
@@ -166,29 +171,53 @@ def scaled(scaling: ScalingSize, acc: int, out: int, folds: int, lanes: int, sty
     """`dfc_threshold_core` by a product of `acc` bits with the multiplier, an adder, and the clip, in each lane."""
     factor, offset, cost = scaling.factor_bits, scaling.offset_bits, FAMILIES[family].costs
     own, dsp = FAMILIES[family].units, FAMILIES[family].dsp
+    stages = ScaleStages.of(style, acc, factor, out)
     rows = 1 if scaling.shared else folds
     product = acc + factor
     bits = max(product, offset) + 1
     memory = rom(rows, (factor + offset) * lanes, "bram" if rows >= 1024 else "lut", family)
-    waiting = 2 * out if FAMILIES[family].shifts else out * (out - 2)  # codes on their way
+    late = out - stages.product - 1  # stages of codes that wait
+    waiting = min(late + 1, 2) * out if FAMILIES[family].shifts else late * out
     lane = Resources(lut=1.5 * out + 4, ff=bits - scaling.shift + waiting)
     adder = Resources(lut=bits * cost.adder * (1.0 if rows > 1 else own.fixed))
-    if style == "multiply" and dsp:
-        slices = ceil(max(acc, factor) / dsp.columns) * ceil(min(acc, factor) / dsp.rows)
-        lane = lane + Resources(dsp=slices)
-        if slices == 1 and dsp.registered:  # the slice's registers are the input's, and it adds an offset that is no constant
+    if style in MULTIPLIERS and dsp:
+        lane = lane + _multiplied(stages, acc, factor, rows > 1, family)
+        if lane.dsp == 1 and dsp.registered:  # the slice's registers are the input's, and it adds an offset that is no constant
             memory = memory if rows > 4 else memory._replace(lut=0.6 * memory.lut, ff=0)
             lane = lane + Resources(lut=adder.lut if rows == 1 else 0, ff=scaling.shift - bits - (acc - 1))
         else:
-            parts = 1.8 * product if slices >= 4 else 0  # what joins the partial products
-            lane = lane + adder + Resources(lut=parts * cost.adder, ff=product)
-    elif style == "multiply" and rows > 1:
-        lane = lane + adder + Resources(lut=acc * factor * own.multiply, ff=product)
+            lane = lane + adder + Resources(ff=product)
+    elif style in MULTIPLIERS and rows > 1:
+        lane = lane + adder + Resources(lut=acc * factor * own.multiply, ff=product + stages.operands * product)
     else:
         gates = 1.25 if rows > 4 else 0.9  # bits of few multipliers are often alike
         terms = (scaling.digits - 1 if rows == 1 else gates * factor) * own.digits
-        lane = lane + adder + Resources(lut=product * terms * cost.adder, ff=product)
+        size = ceil(factor / stages.product)
+        share = (1 + (acc + size) / product) / 2  # of the product's bits a group adds to its own and to those above
+        terms *= share ** (1.25 if rows == 1 else 0.5)
+        kept = [min(acc + (size if FAMILIES[family].shifts else size * (g + 1)), product) for g in range(stages.product)]
+        left = sum(max(0, factor - size * g) for g in range(1, stages.product)) if rows > 1 else 0
+        lane = lane + adder + Resources(lut=product * terms * cost.adder, ff=sum(kept) + (stages.product - 1) * acc + left)
     return total(lane * lanes, memory, counter(rows, family), Resources(ff=out))
+
+
+def _multiplied(stages: ScaleStages, acc: int, factor: int, varies: bool, family: str) -> Resources:
+    """The product of a lane of `scaled` in DSP slices: pieces, what joins them, and all registers but the last.
+
+    varies: whether the factor is no constant
+    """
+    cost, dsp = FAMILIES[family].costs, FAMILIES[family].dsp
+    assert dsp is not None, "there is no product in slices without them"
+    (a, f), (wide, narrow) = stages.pieces, sorted(stages.wide, reverse=True)
+    each = ceil(wide / dsp.columns) * ceil(narrow / dsp.rows)
+    operands = 0 if dsp.registered else acc + factor * varies
+    made = Resources(ff=operands * stages.operands, dsp=a * f * each)
+    if a * f == 1:
+        return made + Resources(lut=1.6 * (acc + factor) * cost.adder if each >= 4 else 0)  # what joins the partial products
+    row = acc + stages.wide[1]
+    joined = (a - 1) * f * row + (f - 1) * (acc + factor - stages.wide[1])
+    kept = a * f * sum(stages.wide) * stages.parts + f * row * stages.rows
+    return made + Resources(lut=joined * cost.adder, ff=kept)
 
 
 def accumulator(acc: int, family: str) -> Resources:
@@ -224,10 +253,12 @@ def arrays(
     output: int,
     styles: Iterable[tuple[str, str, str]],
     family: str,
+    own: bool = False,
 ) -> list[Resources]:
     """`dfc_mac` and the memory of its weights, in each of several styles: of weights, thresholds, arithmetic.
 
     steps: of a sum; folds: results of a lane in turn; slots: of the output buffer, by arithmetic; output: bits of a result
+    own: whether each lane has inputs of its own
     """
     words, width = folds * steps, lanes * simd * form.products.w.bits
     dsp, fixed, control = FAMILIES[family].dsp, lanes if words == 1 else 0, counter(words, family)
@@ -239,7 +270,7 @@ def arrays(
             weights = weights._replace(ff=-simd * form.products.x.bits)
         inner = threshold_style, arithmetic
         if inner not in macs:
-            macs[inner] = mac(form, lanes, simd, steps, folds, slots(arithmetic), output, inner, family, fixed)
+            macs[inner] = mac(form, lanes, simd, steps, folds, slots(arithmetic), output, inner, family, fixed, own)
         found.append(total(macs[inner], weights, control))
     return found
 
@@ -255,6 +286,7 @@ def mac(
     styles: tuple[str, str],
     family: str,
     fixed: int = 0,
+    own: bool = False,
 ) -> Resources:
     """`dfc_mac`, as `arrays` has it; styles: of thresholds, arithmetic; fixed: lanes whose weights are constants, or 0."""
     threshold_style, arithmetic = styles
@@ -267,6 +299,8 @@ def mac(
         if steps > 1:
             lane = lane + accumulator(form.products.acc.bits, family)
     waiting = Resources(lut=4, ff=1 + 2 * form.products.dot_latency(simd, arithmetic))
+    if form.products.registers(arithmetic):
+        waiting = waiting + Resources(ff=simd * form.products.factors[0] * (lanes if own else 1))
     parts = [lane * lanes, stream_out(lanes * output, slots, family), waiting]
     if form.thresholding:
         parts.append(thresholds(form.thresholding.size, folds, lanes, threshold_style, family))

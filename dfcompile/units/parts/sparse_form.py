@@ -209,7 +209,7 @@ class SparseForm:
         weight_style, threshold_style, arithmetic = styles
         pe, of = self.used.shape[2], self.pattern[1]
         width = pe * self.lanes * self.element_bits(form.products.w)
-        mac = mac_area.mac(form, pe, self.lanes, 2, folds, self.slots(latency), output, (threshold_style, arithmetic), family)
+        mac = mac_area.mac(form, pe, self.lanes, 2, folds, self.slots(latency), output, (threshold_style, arithmetic), family, own=of > 1)
         weights = area.rom(self.words, width, weight_style, family)
         chosen = area.mux(x, of, family) * (pe * self.lanes if of > 1 else 0)
         return area.total(mac, weights, area.counter(self.words, family), chosen, self._walk_area(x * self.used.shape[3], family))

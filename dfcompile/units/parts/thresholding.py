@@ -21,9 +21,15 @@ from dfcompile.units.base import Memory, pack_words
 from dfcompile.units.parts.carrier import widened
 
 Array = NDArray[Any]
-SCALED = ("multiply", "shift_add")
-"""Styles that multiply by a DSP slice or by shifts and adds, add, shift and clip: three of the search's stages."""
+MULTIPLIERS = {"multiply": 0, "multiply18": 18, "multiply25": 25, "multiply27": 27}
+"""Styles that multiply by DSP slices, and the bits of the wider operand of one, the other having 18: what has more is made of pieces."""
+SCALED = (*MULTIPLIERS, "shift_add")
+"""Styles that multiply by DSP slices or by shifts and adds, add, shift and clip: stages of the search, three or more."""
 SCALED_BITS = 3  # least bits of a code for them
+LATE = 128
+"""Entries of a stage's memory in LUTs from which the bit that was found last chooses between two words, which are registered."""
+_NARROW = 18  # bits of a multiplier's narrower operand
+_GROUP = 4  # least bits of the factor that are added in one stage
 _SCAN_LIMIT = 15  # thresholds a channel up to which comparing with all of them beats the binary search
 
 
@@ -55,6 +61,37 @@ def _search(acc: Array, steps: Array, base: Array, slope: Array, out: Array) -> 
                     count += width
                 width //= 2
             out[m, c] = base[c] + slope[c] * count
+
+
+@dataclass(frozen=True)
+class ScaleStages:
+    """How `dfc_threshold_scale` finds a product: pieces of accumulator and factor, and what stands between them.
+
+    wide:     bits of a piece of each, themselves where there is one
+    operands: whether both are registered in front; parts, rows: registers behind pieces, and between the two steps that join them
+    product:  stages up to the product
+    """
+
+    pieces: tuple[int, int]
+    wide: tuple[int, int]
+    operands: bool
+    parts: bool
+    rows: bool
+    product: int
+
+    @classmethod
+    def of(cls, style: str, acc: int, factor: int, out: int) -> ScaleStages:
+        """Of an accumulator and a factor of so many bits, both signed, for codes of `out` bits."""
+        if style == "shift_add":
+            return cls((1, 1), (acc, factor), False, False, False, min(-(-factor // _GROUP), out - 2))
+        width = MULTIPLIERS[style]
+        bits = (acc, factor)
+        limits = (acc, factor) if not width else (width, _NARROW) if acc >= factor else (_NARROW, width)
+        a, f = (1 if n <= most else 1 + (n - 2) // (most - 1) for n, most in zip(bits, limits, strict=True))
+        split = a * f > 1
+        parts, operands, rows = split and out >= 4, out >= 4 + split, a > 1 and f > 1 and out >= 6
+        wide = limits[0] if a > 1 else acc, limits[1] if f > 1 else factor
+        return cls((a, f), wide, operands, parts, rows, 1 + parts + operands + rows)
 
 
 def check_steps(thresholds: Array | None, flip: Array | None, scaling: Requantization | None, out: IntType, channels: int) -> None:

@@ -1,0 +1,114 @@
+"""Paths of the multiply-accumulate arrays: the modules of `dfc_mac`, stage by stage as the SystemVerilog is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from dfcompile.device.delay import Path, lut_levels, rom_levels
+from dfcompile.device.family import FAMILIES
+from dfcompile.units.parts.carry import CARRY
+from dfcompile.units.parts.thresholding import LATE, MULTIPLIERS, SCALED, ScaleStages, ThresholdSize
+
+if TYPE_CHECKING:
+    from dfcompile.units.parts.arithmetic import MacForm, Products
+
+_DEEP = 1024  # entries of one from which it is in block RAM
+_THREE = 6  # inputs of a count of three products of bits
+
+
+def sums(products: Products, simd: int, lanes: int, memory: bool, arithmetic: str, family: str) -> Iterator[Path]:
+    """`dfc_sums`: from the weights to the accumulator; memory: whether weights come out of a block RAM; lanes: of the same inputs."""
+    size, (x, w) = FAMILIES[family].lut_inputs, products.factors
+    acc = products.acc.bits
+    if arithmetic in CARRY:
+        yield Path("weights through a carry chain", carries=(x + w,), memory=memory, fanout=lanes)
+    elif products.planar:
+        levels = lut_levels(min(simd, 3) * 2, size)
+        yield Path("weights to counts of ones", levels=levels, memory=memory, fanout=lanes * w)
+        yield Path("counts of ones", levels=lut_levels(_THREE, size))
+    elif products.gated:
+        yield Path("weights to a sum of two inputs", levels=1, carries=(max(x, w),), memory=memory, fanout=lanes)
+    else:
+        yield from _products(products, lanes, memory, arithmetic, family)
+    yield Path("the accumulator", levels=1, carries=(acc,))
+
+
+def _products(products: Products, lanes: int, memory: bool, arithmetic: str, family: str) -> Iterator[Path]:
+    x, w = products.factors
+    if products.registers(arithmetic):
+        yield Path("weights to the registers of products", memory=memory, stores=True)
+        memory = False
+    if products.in_dsp(arithmetic, family):
+        yield Path("a product", products=1, memory=memory, fanout=lanes)
+        return
+    rows = min(w, 4) if arithmetic == "lut" else w
+    yield Path("a product in LUTs", levels=1 + lut_levels(rows, 3), carries=(x + rows,), memory=memory, fanout=lanes)
+
+
+def product(a: int, b: int, family: str) -> Iterator[Path]:
+    """A registered product of numbers of so many bits."""
+    dsp = FAMILIES[family].dsp
+    if dsp and min(a, b) >= 2 and a + b >= dsp.least:
+        parts = -(-max(a, b) // dsp.columns) * -(-min(a, b) // dsp.rows)
+        yield Path("a product", products=1, carries=(a + b,) * (parts > 1))
+    else:
+        yield Path("a product in LUTs", levels=1 + lut_levels(min(a, b), 3), carries=(a + b,))
+
+
+def thresholds(counting: ThresholdSize, folds: int, style: str, family: str) -> Iterator[Path]:
+    """`dfc_threshold_core`."""
+    size = FAMILIES[family].lut_inputs
+    if counting.scaling and style in SCALED:
+        yield from _scaled(counting, style, family)
+        return
+    rows, before, late = (1 if counting.shared else folds), False, False  # whether a stage's threshold comes out of a block RAM, is chosen
+    rows = 1 << (rows - 1).bit_length()
+    for stage in range(counting.out):
+        depth = rows << (stage + 1) if stage + 1 < counting.out else 0  # of the next stage's memory
+        block = depth >= _DEEP if style == "auto" else style in ("bram", "uram")
+        chosen = not block and depth >= LATE  # of the next stage's memory two words are registered
+        levels = 0 if block or chosen or depth <= 1 else rom_levels(depth, size)
+        compared = (max(counting.acc, counting.bits),)
+        fanout = counting.bits if levels or late else 1
+        what = f"threshold stage {stage + 1} of {counting.out}"
+        yield Path(what, levels + late, compared, memory=before, stores=block and depth > 1, fanout=fanout)
+        before, late = block and depth > 1, chosen
+
+
+def _scaled(counting: ThresholdSize, style: str, family: str) -> Iterator[Path]:
+    """`dfc_threshold_scale`."""
+    scaling = counting.scaling
+    assert scaling is not None, "asked for where there is a scaling"
+    acc, factor, dsp = counting.acc + 1, scaling.factor_bits, FAMILIES[family].dsp
+    stages = ScaleStages.of(style, acc, factor, counting.out)
+    whole = acc + factor
+    if style == "shift_add":
+        rows = -(-factor // stages.product)
+        yield Path("shifts and adds of a requantization", levels=rows, carries=(whole,) + (2,) * (rows - 1), fanout=whole)
+    else:
+        joined = () if stages.parts else (whole,) * sum(n > 1 for n in stages.pieces)
+        if dsp and stages.pieces == (1, 1) and max(acc, factor) > dsp.columns:
+            joined = (whole,) * (1 + (min(acc, factor) > dsp.rows))  # what the tool joins of parts of its own
+        if dsp and style in MULTIPLIERS:
+            yield Path("the product of a requantization", products=1, carries=joined)
+        if stages.parts:
+            yield Path("pieces of a product that are joined", carries=(whole,) * (1 if stages.rows or 1 in stages.pieces else 2))
+    yield Path("the sum of a requantization", carries=(max(whole, scaling.offset_bits),))
+    above = max(1, whole - scaling.shift - counting.out)  # bits that are looked at for the clip
+    yield Path("the clip of a requantization", levels=2 + lut_levels(above, FAMILIES[family].lut_inputs))
+
+
+def mac(form: MacForm, lanes: int, simd: int, folds: int, memory: bool, styles: tuple[str, str], family: str) -> Iterator[Path]:
+    """`dfc_mac`; styles: of thresholds, arithmetic; folds: results of a lane in turn."""
+    threshold_style, arithmetic = styles
+    yield from sums(form.products, simd, lanes, memory, arithmetic, family)
+    if form.thresholding:
+        yield from thresholds(form.thresholding.size, folds, threshold_style, family)
+
+
+def step(width: int, words: int, family: str) -> Iterator[Path]:
+    """A step that enables registers of `width` bits and a counter of words."""
+    bits = max(1, (words - 1).bit_length())
+    yield Path("the step", levels=1, stores=True, fanout=width + bits)
+    yield Path("the count of words", levels=lut_levels(bits, FAMILIES[family].lut_inputs), carries=(bits,))
