@@ -82,7 +82,8 @@ class Multiply(Unit):
             yield {"lanes": lanes}
 
     def paths(self, family: str) -> Iterator[Path]:
-        yield from mac_paths.product(*(t.bits for t in self.in_dtypes), family)
+        a, b = self.in_dtypes
+        yield from mac_paths.product(a.bits, b.bits, family)
 
     def resources(self, family: str) -> Resources:
         lane = mac_area.product(*(t.bits for t in self.in_dtypes), family)
