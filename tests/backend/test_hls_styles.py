@@ -124,8 +124,9 @@ def test_every_choice_is_tried(root: Path) -> None:
     found = set()
     for kind in all_units():
         text = (root / "hls" / f"dfc_{kind}.hpp").read_text()
-        (head,) = re.findall(rf"template <([^<>]*)>\nvoid {kind}\(", text)
-        found |= {(kind, name) for name in re.findall(r"\w*Style|Arithmetic", head)}
+        heads = re.findall(rf"template <([^<>]*)>\nvoid {kind}\(", text)
+        assert heads, kind
+        found |= {(kind, name) for head in heads for name in re.findall(r"\w*Style|Arithmetic", head)}
     assert found == {*CHOICES}
 
 
