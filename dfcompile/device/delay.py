@@ -63,13 +63,8 @@ class Delays:
         return (self.memory if path.memory else self.register) + cells + nets * self.net + log2(max(1, path.fanout)) * self.fan
 
 
-DELAYS = {"ecp5": Delays(register=0.52, memory=5.73, lut=0.24, carry=0.89, bit=0.035, product=4.33, net=1.15, fan=0.2)}
-"""By family; speed 6 of ECP5. Others have none: nothing was placed and routed there."""
-
-
-def slowest(paths: Iterable[Path], family: str) -> tuple[float, Path] | None:
-    """The clock in MHz that the slowest of some paths allows, and that path; None without paths, or without delays of the family."""
-    delays = DELAYS.get(family)
+def slowest(paths: Iterable[Path], delays: Delays | None) -> tuple[float, Path] | None:
+    """The clock in MHz that the slowest of some paths allows, and that path; None without paths, or where no delays are known."""
     found = max(((delays.of(p), p) for p in paths), key=lambda f: f[0], default=None) if delays else None
     return (1e3 / found[0], found[1]) if found else None
 

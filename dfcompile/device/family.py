@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dfcompile.device.delay import Delays
 from dfcompile.device.energy import SEVEN_SERIES, ULTRASCALE_PLUS, Energies
 
 Shape = tuple[int, int]
@@ -227,6 +228,11 @@ ENERGIES: dict[str, Energies] = {"xc7": SEVEN_SERIES, "xcup": ULTRASCALE_PLUS}
 
 PLACERS: Mapping[str, str] = {"ecp5": "nextpnr-ecp5", "ice40": "nextpnr-ice40", "gowin": "nextpnr-gowin"}
 """The place-and-route tool of families that have an open one."""
+
+DELAYS: Mapping[str, Delays] = {
+    "ecp5": Delays(register=0.52, memory=5.73, lut=0.24, carry=0.89, bit=0.035, product=4.33, net=1.15, fan=0.2)
+}
+"""Of speed 6 of ECP5. Other families have none: nothing was placed and routed there."""
 
 CELL_MODELS: Mapping[str, tuple[str, str]] = {
     "ecp5": ("lattice/cells_sim_ecp5.v", "ecp5.v"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from dfcompile.device.boards import Board
 from dfcompile.device.delay import slowest
+from dfcompile.device.family import DELAYS
 from dfcompile.units.base import Unit
 
 
@@ -29,7 +30,7 @@ def clocks(units: Mapping[str, Unit], family: str, asked: float) -> dict[str, An
     clock_estimate_mhz, clock_limit: what the slowest known path allows, its unit, and in words which of the unit's; null where the family
     has no delays. clock_unknown: kinds of units of which no path is known. closing_mhz: the lower of that and `asked`, where `fps` is
     """
-    found = [(made, name) for name, unit in units.items() if (made := slowest(unit.paths(family), family))]
+    found = [(made, name) for name, unit in units.items() if (made := slowest(unit.paths(family), DELAYS.get(family)))]
     unknown = sorted({unit.kind for unit in units.values() if not any(True for _ in unit.paths(family))})
     if not found:
         return {"clock_estimate_mhz": None, "clock_limit": None, "clock_unknown": unknown, "closing_mhz": asked}

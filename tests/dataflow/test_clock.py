@@ -9,8 +9,9 @@ import pytest
 
 import dfcompile as dfc
 from benchmarks.clock import read_table, units
-from dfcompile.device.delay import DELAYS, lut_levels, rom_levels, slowest
 from dfcompile.device.delay import Path as Logic
+from dfcompile.device.delay import lut_levels, rom_levels, slowest
+from dfcompile.device.family import DELAYS
 from dfcompile.mode.summary import lines_of
 
 WORST = 0.15
@@ -19,7 +20,7 @@ UNITS, MEASURED = units(), read_table()
 
 @pytest.mark.parametrize("name", sorted(n for n in MEASURED if UNITS[n].kind != "lookup" and any(True for _ in UNITS[n].paths("ecp5"))))
 def test_estimates_are_near_what_place_and_route_finds(name: str) -> None:
-    found = slowest(UNITS[name].paths("ecp5"), "ecp5")
+    found = slowest(UNITS[name].paths("ecp5"), DELAYS["ecp5"])
     assert found is not None
     assert found[0] == pytest.approx(min(MEASURED[name]["mhz"].values()), rel=WORST), found[1]
 
@@ -39,7 +40,7 @@ def test_levels_of_functions() -> None:
 
 def test_no_clock_where_nothing_was_placed_and_routed() -> None:
     unit = next(iter(UNITS.values()))
-    assert slowest(unit.paths("xc7"), "xc7") is None and slowest([], "ecp5") is None
+    assert slowest(unit.paths("xc7"), DELAYS.get("xc7")) is None and slowest([], DELAYS["ecp5"]) is None
 
 
 @pytest.mark.parametrize("clock", [25.0, 1000.0])
