@@ -1,7 +1,7 @@
 // Dot products of Pe lanes that share their inputs, Pack products of one input in a DSP slice, modulo 2**SumBits.
 // A slice multiplies x by the sum of Pack weights, Field = XBits + WBits places apart. Each product fits its field and is not the least number
 // of it, so what lies below a field has the sign of its highest bit: the field is 1 too small where that is set, and exact once that is added.
-// Latency 2 + $clog2(Simd) cycles, one a cycle: both operands of a slice are registered.
+// Latency 2 + $clog2(Simd) cycles, one a cycle: a slice has registers behind its multiplier and at its output.
 module dfc_dots_packed #(
   parameter int unsigned Pe      = 2,
   parameter int unsigned Simd    = 4,
@@ -26,9 +26,10 @@ module dfc_dots_packed #(
     localparam int unsigned Wide  = (Lanes - 1) * Field + WBits + 1;
     logic [Lanes-1:0][Simd-1:0][Field-1:0] product;
     for (genvar s = 0; s < int'(Simd); s++) begin : gen_slice
-      logic signed [XBits:0] x, x_q;
-      logic signed [Wide-1:0] w, w_q;
-      (* use_dsp = "yes" *) logic signed [Lanes*Field-1:0] product_q;
+      logic signed [XBits:0] x;
+      logic signed [Wide-1:0] w;
+      (* use_dsp = "yes" *) logic signed [Lanes*Field-1:0] first_q;
+      logic signed [Lanes*Field-1:0] product_q;
       assign x = (XSigned != 0) ? (XBits + 1)'(signed'(inputs_i[s*XBits +: XBits])) : {1'b0, inputs_i[s*XBits +: XBits]};
       always_comb begin
         w = '0;
@@ -37,8 +38,8 @@ module dfc_dots_packed #(
           else              w += Wide'(weights_i[((g*Pack+p)*Simd+s)*WBits +: WBits]) <<< (p * Field);
         end
       end
-      always_ff @(posedge clk_i) product_q <= (Lanes * Field)'(x_q * w_q);
-      always_ff @(posedge clk_i) {x_q, w_q} <= {x, w};
+      always_ff @(posedge clk_i) first_q <= (Lanes * Field)'(x * w);
+      always_ff @(posedge clk_i) product_q <= first_q;
       for (genvar p = 0; p < int'(Lanes); p++) begin : gen_field
         if (p > 0 && Signed != 0) begin : gen_corrected
           assign product[p][s] = product_q[p*Field +: Field] + Field'(product_q[p*Field-1]);
