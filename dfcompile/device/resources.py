@@ -22,3 +22,6 @@ class Resources(NamedTuple):
 
     def __mul__(self, copies: float) -> Resources:  # type: ignore[override]
         return Resources(self.lut * copies, self.ff * copies, self.bram36 * copies, self.uram * copies, self.dsp * copies)
+
+    def __rmul__(self, copies: float) -> Resources:  # type: ignore[override]
+        return self * copies

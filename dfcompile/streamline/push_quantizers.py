@@ -43,11 +43,11 @@ def _is_wide_magnitude(model: Graph, node: Node) -> bool:
     made = model.producers().get(node.inputs[0])
     if not (isinstance(node.op, Unary) and node.op.fn == "abs" and made is not None and isinstance(made.op, Binary)):
         return False
-    found = [_quantizer(model, _moved(model, t)) for t in made.inputs]
-    if made.op.fn not in ("add", "sub") or not all(found):
+    scales = [q[0] for t in made.inputs if (q := _quantizer(model, _moved(model, t)))]
+    if made.op.fn not in ("add", "sub") or [len(s) for s in scales] != [1, 1]:
         return False
-    a, b = (Fraction(q[0]) if q else Fraction(0) for q in found)
-    return bool(a and b and max((a / b).as_integer_ratio()) > _SMALL)
+    (a,), (b,) = scales
+    return max((Fraction(a) / Fraction(b)).as_integer_ratio()) > _SMALL
 
 
 def _as_larger(model: Graph, node: Node) -> tuple[Graph, Node]:
@@ -96,13 +96,14 @@ def _root(model: Graph, name: str) -> str:
     return name
 
 
-def _quantizer(model: Graph, name: str) -> tuple[float, ...] | None:
-    """Scale and zero-point of a tensor's one quantizer."""
+def _quantizer(model: Graph, name: str) -> tuple[tuple[float, ...], ...] | None:
+    """Scales and zero-points of a tensor's quantizer, each one or one for each channel; None where it has none, or computed ones."""
     made = model.producers().get(name)
     if made is None or not isinstance(made.op, Dequantize):
         return None
-    held = [model.constants.get(t) for t in made.inputs[1:]]
-    return tuple(float(a.ravel()[0]) for a in held if a is not None and a.size == 1)
+    if any(t not in model.constants for t in made.inputs[1:]):
+        return None
+    return tuple(tuple(model.constants[t].ravel().tolist()) for t in made.inputs[1:])
 
 
 def _is_quantized(model: Graph, name: str) -> bool:

@@ -91,7 +91,7 @@ def improve(
                 if found is None:
                     done.add(part)
                     continue
-                if _hopeless([begun[i] for i in part or (-1,) if i in begun], allowance.left, least, bits):
+                if part and _hopeless([begun[i] for i in part if i in begun], allowance.left, least, bits):
                     return now, False
                 tried = {t: d for t, d in now.items() if t not in streams} | found
                 conflict = attempt(tried)
