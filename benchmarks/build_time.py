@@ -26,7 +26,9 @@ from dfcompile.command.console import show_table
 def measure(model: Path, verify: bool) -> dict[str, float]:
     """Processor seconds of loading the program, of each stage, of writing the folder and of all together; GB at most."""
     from dfcompile import build
+    from dfcompile.command.ending import collect_seldom
 
+    collect_seldom()
     marks = [("load", time.process_time())]
     made = build(model, verify=verify, progress=lambda stage: marks.append((stage, time.process_time())))
     marks.append(("write", time.process_time()))
@@ -49,7 +51,7 @@ def _peak() -> float:
 
 def in_process(model: Path, verify: bool) -> dict[str, float]:
     """`measure` in a process of its own."""
-    code = "import gc, json, pathlib, sys; gc.set_threshold(50_000, 20); from benchmarks.build_time import measure\n"  # as the command
+    code = "import json, pathlib, sys; from benchmarks.build_time import measure\n"
     code += "print(json.dumps(measure(pathlib.Path(sys.argv[1]), sys.argv[2] == 'True')))"
     done = subprocess.run([sys.executable, "-c", code, model, str(verify)], capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from hypothesis import Phase, settings
 
 pytest.register_assert_rewrite("tests.golden", "tests.three_way", "tests.frontend.make", "tests.streamline.exactly")
 
+from dfcompile.command.ending import collect_seldom  # noqa: E402
 from tests.golden import check_golden  # noqa: E402  the rewrite must be registered first
 
 # The same examples in every run, and no limit on seconds: a loaded machine must not make a test fail.
@@ -59,7 +59,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    gc.set_threshold(50_000, 20)  # as in a process of the command line
+    collect_seldom()
     if config.getoption("--full"):
         settings.load_profile("nightly")
 

@@ -6,7 +6,6 @@ the commands that need them, so that `--help` is immediate.
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ from dfcompile import __version__
 from dfcompile.command import hardware, quality
 from dfcompile.command.campaign import campaign
 from dfcompile.command.console import progress, show_bug, show_build, show_json, show_problems, show_proposal, show_table, show_verdict
-from dfcompile.command.ending import Terminated, orderly
+from dfcompile.command.ending import Terminated, collect_seldom, orderly
 from dfcompile.command.parameter import (
     argmax_option,
     board_option,
@@ -356,8 +355,8 @@ def doctor(as_json: bool) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if argv is None:  # a process of one command ends before cycles of objects fill it; to look for them takes a second in fifteen
-        gc.set_threshold(50_000, 20)
+    if argv is None:
+        collect_seldom()
     try:
         with orderly():
             return int(cli.main(arguments, prog_name="dfcompile", standalone_mode=False) or 0)
