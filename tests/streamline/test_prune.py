@@ -14,6 +14,7 @@ from dfcompile.ir.graph import Graph
 from dfcompile.ir.intop import IntAdd, IntConcat, IntConv, IntOp, IntPool, IntSlice, IntUpsample, ThresholdCode, View, Window
 from dfcompile.ir.types import IntType
 from dfcompile.streamline.decline import Declined, noted
+from dfcompile.streamline.merge import _row_keys, _summed
 from dfcompile.streamline.prune import prune
 from tests.examples import examples
 from tests.streamline.graphs import Builder, assert_same, kinds, random_codes
@@ -332,3 +333,18 @@ def random_layer(b: Builder, x: str, rng: np.random.Generator, seed: int) -> str
     rows = len(weights)
     thresholds = np.sort(rng.integers(-8, 9, (rows if rng.integers(3) else 1, 3)), axis=1)
     return b.op(ThresholdCode(2, int(rng.integers(-2, 1))), y, thresholds=thresholds, flip=rng.random(rows) < 0.3)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2], [2, 0, 1], [0, 1, 0], [3, 3, 3], [4]])
+def test_weights_of_equal_channels_are_summed(labels: list[int]) -> None:
+    """One sum for each label, in their order, none left out: rows that differ in a single one are not equal."""
+    weights = np.arange(-6, 2 * 3 * len(labels) - 6, dtype=np.int8).reshape(2, 3, len(labels))
+    wanted = [sum(weights[..., c].astype(int) for c, other in enumerate(labels) if other == label) for label in sorted(set(labels))]
+    np.testing.assert_array_equal(_summed(weights, labels), np.stack(wanted, axis=-1))
+
+
+def test_equal_rows_have_equal_keys_whatever_their_type() -> None:
+    rows = np.array([[1, -128], [1, 128], [1, 128], [0, 70_000]], np.int64)
+    keys = _row_keys(rows)
+    assert keys == _row_keys(rows.astype(np.float64)) and keys[1] == keys[2] and len(set(keys)) == 3
+    assert _row_keys(rows[:1].astype(np.int8)) == keys[:1]
