@@ -12,6 +12,7 @@ import dfcompile as dfc
 from dfcompile.command.cli import main
 from dfcompile.device.boards import find_board
 from dfcompile.device.feed import fed_cycles, line_rate
+from dfcompile.mode.summary import lines_of
 
 BY_HAND = [
     # Zynq: a memory port of 64 bits for each DMA channel, 2.1 GB/s together.
@@ -36,6 +37,11 @@ def test_cycles_of_a_frame_on_its_way(board: str, inputs: list[int], outputs: li
 def test_no_faster_than_the_board_brings_frames(board: str, interval: int, examples: Path) -> None:
     """Whether 32 bytes come in 4 cycles over a port of 64 bits or in 16,000 over a serial line: a design of 2 or 3 is of no use."""
     made = dfc.build(examples / "digits_mlp_w1a1.onnx", board=board, verify=False)
+    slowest, (told,) = made.report["timing"]["interval_cycles"], (x for x in lines_of(made.report) if "folding:" in x)
+    if slowest < made.report["folding"]["value"]:
+        assert told == f"  folding: no faster than the board brings frames, one in {made.report['folding']['value']:,.0f} cycles"
+    else:
+        assert told.startswith(f"  folding: {slowest:,} cycles, none has fewer than")
     quick = dfc.build(examples / "digits_mlp_w1a1.onnx", board=board, interval=3, verify=False)
     timing = made.report["timing"]
     assert made.mode == "dataflow" and timing["interval_cycles"] == interval and made.report["folding"]["gap"] == 0
