@@ -40,13 +40,13 @@ template <int Pixels, int Folds, int Width, int Bits, int First, int Keep>
 void delay(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Width>>& out, frames_t frames, bool restart, ap_uint<Width> (&kept)[Folds]) {
   static_assert(Keep, "dfc::delay: nothing is kept");
   DFC_INLINE
-  DFC_PARTITION(kept)
   const ap_uint<Width> first = first_beat<Width, Bits, First>();
   Counter<Folds> fold;
   Counter<Pixels + 1> pixel;
-  ap_uint<1> fresh = restart;  // carried too, and `kept`: written when a pixel ends, read Folds iterations later
+  ap_uint<1> fresh = restart;  // carried too, and `kept`: written in the last pixel of a frame, read Folds iterations later
   for (FrameSteps<long(Pixels + 1) * Folds> step(frames); step.more(); step.next()) {
     DFC_PIPELINE(1)
+    DFC_DISTANCE(kept, Folds)
     ap_uint<Width> word = fresh ? first : kept[fold];
     if (pixel != 0) word = in.read();
     if (!pixel.last()) out.write(word);

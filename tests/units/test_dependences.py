@@ -25,6 +25,7 @@ from dfcompile.units.mvtu import Mvtu
 from dfcompile.units.pool import Pool
 from dfcompile.units.sliding_window import SlidingWindow
 from dfcompile.units.upsample import Upsample
+from tests.units.test_delay import UNITS as DELAYS
 from tests.units.test_matmul import CORNERS
 from tests.units.test_mvtu_sparse import corner
 from tests.units.test_standardize import CORNERS as STANDARDIZE
@@ -104,6 +105,8 @@ CASES: dict[str, tuple[Unit, str, int | None]] = {
     "roots of rows": (STANDARDIZE["layer_norm"], "roots", 30),
     "a row over its root at once": (STANDARDIZE["all_at_once"], "roots", 20),
     "wide sums of groups": (pooled(180, 20), "sums", 9),
+    "a pixel that is kept": (DELAYS["kept, several beats"], "kept", 3),
+    "a pixel of one beat that is kept": (DELAYS["kept, one beat"], "kept", 1),
 }
 
 
@@ -130,6 +133,11 @@ FALSE = {
     ),
     "sums": (pooled(16, 2), ("dfc_pool.hpp", "DFC_DISTANCE(sums, Words)", "DFC_DISTANCE(sums, Words + 1)"), "sums is read 8 "),
     "a row": (CASES["a row of pixels"][0], ("dfc_upsample.hpp", "DFC_DISTANCE(row, Distance)", "DFC_DISTANCE(row, 10)"), "row is read 9 "),
+    "a kept pixel": (
+        DELAYS["kept, several beats"],
+        ("dfc_delay.hpp", "DFC_DISTANCE(kept, Folds)", "DFC_DISTANCE(kept, Folds + 1)"),
+        "kept is read 3 ",
+    ),
     "wide sums": (pooled(180, 20), ("dfc_pool.hpp", "DFC_DISTANCE(sums, Words)", "DFC_DISTANCE(sums, Words + 1)"), "sums is read 9 "),
 }
 
