@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 from numba.core import caching as numba_caching
+from numba.core.runtime.nrt import rtsys
 from numba.extending import intrinsic
 
 from dfcompile.store.files import note, reason
@@ -54,7 +55,7 @@ class _Cache(caching.FunctionCache):  # type: ignore[misc]
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         found = None
         try:
-            found = super().load_overload(sig, target_context)
+            found = self._kept(sig, target_context)
         except Exception:  # whatever pickle makes of a damaged file
             with contextlib.suppress(OSError):
                 self.flush()
@@ -62,6 +63,13 @@ class _Cache(caching.FunctionCache):  # type: ignore[misc]
         if found is None:
             say(f"{WAIT} {len(_ready & _all)}/{len(_all)}")
         return found
+
+    def _kept(self, sig: Any, target_context: Any) -> Any:
+        """What is on disk, None for nothing. Its registries of what can be compiled take numba .5 s; machine code needs none of them."""
+        with contextlib.suppress(Exception):
+            rtsys.initialize(target_context)
+            return self._load_overload(sig, target_context)
+        return super().load_overload(sig, target_context)
 
     def save_overload(self, sig: Any, data: Any) -> None:
         try:

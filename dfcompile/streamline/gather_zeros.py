@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dfcompile.ir.graph import Array, Graph, Node
 from dfcompile.streamline.channels import Classes, is_dense, orders, rearranged
@@ -44,7 +45,8 @@ def _gathered(graph: Graph, node: Node, tell: Tell) -> Graph:
     classes = Classes.find(graph)
     best, least, before = graph, GAIN, words(used)
     for wanted in _choices(node, rows, columns):
-        index = orders(classes, wanted)
+        alone = used[wanted.get(node.outputs[0], slice(None))][:, :, wanted.get(node.inputs[0], slice(None))]
+        index = orders(classes, wanted) if _left(words(alone), before) < GAIN else {}
         if not index:
             continue
         made = rearranged(graph, index, {}, ".gathered")
@@ -86,11 +88,12 @@ def alike(used: Array) -> Array:
 
 def words(used: Array) -> list[int]:
     """Words with a weight other than 0 of a matrix (rows, taps, columns), for each of the shapes."""
-    rows, taps, columns = used.shape
+    by_8 = np.packbits(np.pad(used, ((0, -len(used) % 8), (0, 0), (0, 0))), axis=2)  # columns of a byte, of as many rows as 8 divides
     found = []
     for pe, simd in SHAPES:
-        padded = np.pad(used, ((0, -rows % pe), (0, 0), (0, -columns % simd)))
-        found.append(int(np.count_nonzero(padded.reshape(-(-rows // pe), pe, taps, -(-columns // simd), simd).any(axis=(1, 4)))))
+        of_rows = np.bitwise_or.reduce(by_8.reshape(-1, pe, *by_8.shape[1:]), axis=1)
+        parts = (of_rows >> 4, of_rows & 15) if simd == 4 else (of_rows,)
+        found.append(sum(int(np.count_nonzero(p)) for p in parts))
     return found
 
 
@@ -105,7 +108,12 @@ def _share(before: Graph, after: Graph, index: Mapping[str, Array]) -> float:
             h, w, _ = before.tensors[node.outputs[0]].shape
             old += h * w * np.array(words(one))
             new += h * w * np.array(words(other))
-    return float(np.mean(new / np.maximum(old, 1)))
+    return _left(new, old)
+
+
+def _left(new: ArrayLike, old: ArrayLike) -> float:
+    """Share of the words that is left, the mean over the shapes."""
+    return float(np.mean(np.asarray(new) / np.maximum(old, 1)))
 
 
 def _densest(used: Array, m: int) -> int:

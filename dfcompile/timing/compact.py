@@ -161,7 +161,7 @@ def _arcs(
         if j < 0:
             j += beats
         if k == 0 or k == turn:
-            a = int(np.searchsorted(starts, j, side="right")) - 1
+            a = 0
         while a + 1 < len(given) and starts[a + 1] <= j:
             a += 1
         end = min(ends[b], beats)

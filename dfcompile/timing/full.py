@@ -159,10 +159,11 @@ def _starts(y: Ints, gaps: Shorts, scale: int, kept: Ints, events: Ints) -> Ints
 
 @jit
 def _causes(x: Ints, source: Shorts, target: Shorts, y: Ints, back: int, add: int, interval: int, events: Ints) -> Ints:
-    """For each event of y the event of x that asks for its time by this link, -1 where none does."""
+    """For each event of y (they rise) the event of x that asks for its time by this link, -1 where none does."""
     found = np.full(len(events), -1, dtype=np.int64)
+    places = found_in(target, events)
     for i in range(len(events)):
-        k = np.searchsorted(target, events[i])
+        k = places[i]
         if k < len(target) and target[k] == events[i]:
             j = k - back if k >= back else k - back + len(target)
             if x[source[j]] + add - (0 if k >= back else interval) >= y[events[i]]:
