@@ -18,6 +18,7 @@ from dfcompile.command.cli import main
 from dfcompile.errors import CompileError
 from dfcompile.options import NUMBERS, wrong_number
 from dfcompile.streamline.grid import whole_numbers
+from dfcompile.units.base import quotients
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "digits_mlp_w1a1.onnx"
 WRONG: list[Any] = [math.nan, math.inf, -math.inf, 0, -1, 0.0, -0.0, 5e-324, 1e-320, 1e308, 10**400, True, "x", [1], (1,), {}]
@@ -140,3 +141,8 @@ def test_whole_numbers() -> None:
     assert found is not None and [Fraction(v) for v in found.tolist()] == [Fraction(v) for v in held.tolist()]
     for wrong in ([0.5], [2.0**53], [-(2.0**63)], [1e30], [np.inf], [np.nan]):
         assert whole_numbers(np.array(wrong)) is None
+
+
+def test_quotients_are_the_fewest_lanes_for_each_number_of_folds() -> None:
+    for n in [*range(1, 200), 960, 1023, 1024, 4096, 25088]:
+        assert quotients(n) == sorted({math.ceil(Fraction(n, folds)) for folds in range(1, n + 1)}), n

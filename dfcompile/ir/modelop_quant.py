@@ -44,7 +44,7 @@ def quantize_weight(op: Quantize, x: Array, scale: Array, zero: Array) -> Array:
 
     A trained weight can sit so near the middle of two codes that float64 finds the other one.
     """
-    codes = np.empty(x.shape, signed_dtype(op.lo, op.hi))
+    codes = np.empty_like(x, signed_dtype(op.lo, op.hi))
     weight_codes(x, scale, zero, op.lo, op.hi, op.rounding, op.zero_after, codes)
     return codes
 

@@ -23,6 +23,8 @@ _UNFOLDED = 2**24
 """Elements of unfolded windows held at once."""
 _BLOCK = 2**18
 """Weights that are quantized at once."""
+_WHOLE = 2**24
+"""Integers up to which float32 has all."""
 
 
 # Functions of one and two numbers
@@ -134,7 +136,7 @@ def quantized(steps: Array, zero: Array, lo: int, hi: int, rounding: str, zero_a
 
 def _quantize(x: Array, scale: Array, zero: Array, lo: int, hi: int, rounding: str, zero_after: bool, weight: bool) -> Array:
     if weight:
-        codes = np.empty(x.shape)
+        codes = np.empty_like(x, np.float32 if max(-lo, hi) <= _WHOLE else np.float64)  # half the memory of a large matrix
         weight_codes(x, scale, zero, lo, hi, rounding, zero_after, codes)
         return codes
     return np.asarray(quantized(x / scale, zero, lo, hi, rounding, zero_after), np.float64)
@@ -142,7 +144,9 @@ def _quantize(x: Array, scale: Array, zero: Array, lo: int, hi: int, rounding: s
 
 def weight_codes(x: Array, scale: Array, zero: Array, lo: int, hi: int, rounding: str, zero_after: bool, codes: Array) -> None:
     """Codes of a stored weight into `codes`, block by block, found in float32 as the exporter's runtime does."""
-    scale, zero = np.asarray(scale, np.float32), np.asarray(zero, np.float32)
+    scale, zero = (np.asarray(p, np.float32).reshape((1,) * (x.ndim - np.ndim(p)) + np.shape(p)) for p in (scale, zero))
+    if x.T.flags.c_contiguous:  # in the order of memory
+        x, scale, zero, codes = x.T, scale.T, zero.T, codes.T
     rows = max(1, _BLOCK * len(x) // max(x.size, 1)) if x.ndim else 1
 
     def part(p: Array, first: int) -> Array:

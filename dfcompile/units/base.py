@@ -388,4 +388,6 @@ def divisors(n: int) -> list[int]:
 
 def quotients(n: int) -> list[int]:
     """For each number of folds ceil(n / lanes) the fewest lanes that do it, rising; all divisors are among them."""
-    return sorted({-(-n // folds) for folds in range(1, n + 1)})
+    root = math.isqrt(n)  # with more folds than that there are fewer lanes, and each number of lanes is one of these
+    few = {-(-n // folds) for folds in range(1, root + 1)}
+    return sorted({*few, *range(1, -(-n // max(root, 1)) + 1)})

@@ -345,11 +345,12 @@ class Mvtu(MacUnit):
         """Dividing rows and columns, and one of the two with the fewest lanes for each number of folds; each also with fewer words."""
         _, mh, mw = self.weights.shape
         run = self.run or mw
-        rows, columns = divisors(mh), divisors(mw)
+        rows, columns = divisors(mh), set(divisors(mw))
+        simds = sorted({*columns, *quotients(run), *(s for s in quotients(mw) if s > run)})
         used = sums(self.weights[0] != 0) if self._pattern else None
         for pe in divisors(mh // self.taps) if self.taps > 1 else quotients(mh):
             used_before = None if used is None else counted(used, pe)
-            for simd in sorted({*columns, *quotients(run), *(s for s in quotients(mw) if s > run)}):
+            for simd in simds:
                 if pe in rows or simd in columns:
                     yield {"pe": pe, "simd": simd}
                     if used_before is not None:
