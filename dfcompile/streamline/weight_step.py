@@ -1,11 +1,25 @@
 """Integers behind stored real weights: numbers that lie on a coarse grid, or are float32 roundings of one.
 
 Exporters fold the quantizer of a weight into float32 numbers. What was rounded is recovered where one step, per tensor
-or per output channel, gives back every single number: float32(n * step) == w.
+or per output channel, gives back every single number, float32(n * step) == w, and where that is no coincidence.
+
+Two numbers of any sizes have such a step, for counts n large enough: it says nothing. Be w_1 < .. < w_m the distinct sizes and
+n_1 .. n_m their counts. With n_m chosen, the step is known to half a unit in the last place of w_m, and for w_i to be met, one of the
+numbers w_i / n, which lie 1 / n_i apart, relatively, has to fall into a window as wide as the units in the last place of both,
+u_i + u_m, relatively. Sizes that have nothing to do with each other do so in n_i * (u_i + u_m) of the cases (about n_i / 2**22), so
+
+    E = n_m * product over i < m of min(1, n_i * (u_i + u_m))
+
+bounds how many steps of a largest count up to n_m are to be expected by chance, and so the probability that there is one at all.
+It is about 2**-8 for two sizes of 8 bits, 2**-41 for three of 3 bits, and beyond any doubt for the many levels of a quantizer. Steps
+of channels tell more together: were they chance, the E of each would be an even number of 0 .. 1 at best, and so many products of so
+many are as small (Fisher's method). Channels that share numbers, or counts, with one before do not tell anything new: those of two trained
+levels times a gain each have all the same ratio. Products that are not rounded need no proof, as taking them changes nothing.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,21 +39,32 @@ LARGEST_NARROW = 2**32
 LARGEST_LEVEL = 2**40
 """Largest integer of a codebook's levels, which are taken exactly as they are."""
 MOST_LEVELS = 256
+MOST_CHANCE = -22.0
+"""Logarithm (base 2) of the largest probability that a step is a coincidence: two sizes whose products are rounded never get there."""
 _SIEVE = 16
 _SAMPLE = 2**16
 
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """w = float32(codes * step) everywhere; step: () or with one entry for each output channel, broadcastable to the codes."""
+    """w = float32(codes * step) everywhere; step: () or with one entry for each output channel, broadcastable to the codes.
+
+    chance: logarithm (base 2) of a bound of the probability that numbers of any sizes have such steps; -inf where nothing is rounded
+    """
 
     codes: Array
     step: Array
+    chance: float
 
     @property
     def bits(self) -> int:
         """Bits of the signed integers."""
         return int(np.abs(self.codes).max(initial=0)).bit_length() + 1
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether these are what the weights were folded from: no coincidence."""
+        return self.chance <= MOST_CHANCE
 
 
 def exact_grid(row: Array, most: int) -> tuple[Fraction, Array] | None:
@@ -77,10 +102,11 @@ def levels_of(real: Array) -> tuple[int, bool]:
 def find_steps(real: Array, axis: int | None) -> Steps | None:
     """One step for a tensor of float32 numbers, or for each place along `axis` where that takes fewer bits; None when there is none.
 
-    The integers are the smallest for which there is a step.
+    The integers are the smallest for which there is a step. Steps that may be a coincidence are given where there are no others.
     """
     whole = _steps(real)
-    if axis is None or (whole is not None and whole.bits <= LARGEST_COUNTS[0].bit_length()):
+    proved = whole is not None and whole.is_proved
+    if axis is None or (whole is not None and proved and whole.bits <= LARGEST_COUNTS[0].bit_length()):
         return whole
     parts = []
     for part in np.moveaxis(real, axis, 0):
@@ -89,24 +115,52 @@ def find_steps(real: Array, axis: int | None) -> Steps | None:
             return whole
         parts.append(found)
     shape = tuple(-1 if i == axis else 1 for i in range(real.ndim))
-    split = Steps(np.stack([p.codes for p in parts], axis), np.array([float(p.step) for p in parts]).reshape(shape))
-    return split if whole is None or split.bits < whole.bits else whole
+    steps = np.array([float(p.step) for p in parts]).reshape(shape)
+    split = Steps(np.stack([p.codes for p in parts], axis), steps, _together(parts))
+    if whole is None or split.is_proved != proved:
+        return split if whole is None or split.is_proved else whole
+    return split if split.bits < whole.bits else whole
+
+
+def _together(parts: list[Steps]) -> float:
+    """The chance of the steps of all channels, by those that share neither numbers (but for powers of two) nor counts with one before."""
+    seen: set[tuple[float, ...] | float] = set()
+    chances: list[float] = []
+    for part in parts:
+        counts = np.unique(np.abs(part.codes))
+        numbers = np.frexp((counts[counts > 0] * float(part.step)).astype(np.float32))[0].tolist()
+        if part.chance > -math.inf:
+            tells = [*numbers, tuple(counts.tolist())]
+            if seen.isdisjoint(tells):
+                chances.append(min(part.chance, 0.0))
+            seen.update(tells)
+    return product_by_chance(chances)
+
+
+def product_by_chance(chances: list[float]) -> float:
+    """log2 of the probability that a product of so many even numbers of 0..1 is at most that of 2**chances; -inf of none."""
+    x = -math.log(2) * sum(chances)
+    if not chances or x <= 0:
+        return 0.0 if chances else -math.inf
+    terms = [j * math.log(x) - math.lgamma(j + 1) for j in range(len(chances))]
+    return (max(terms) + math.log(sum(math.exp(t - max(terms)) for t in terms)) - x) / math.log(2)
 
 
 def _steps(real: Array) -> Steps | None:
     """One step; found on a sample, and where that does not serve all numbers, on all."""
     flat = np.abs(real).ravel()
     if not flat.any():
-        return Steps(np.zeros(real.shape, np.int64), np.array(1.0))
+        return Steps(np.zeros(real.shape, np.int64), np.array(1.0), -math.inf)
     sample = flat[:: -(-flat.size // _SAMPLE)]
     for some in (np.append(sample, flat.max()), flat):
         sizes = np.unique(some)
-        step = _step(sizes[sizes > 0])
+        sizes = sizes[sizes > 0]
+        step = _step(sizes)
         if step is None:
             return None
         codes = np.rint(real / step).astype(np.int64)
-        if _is_proved(real.ravel(), codes.ravel(), step):
-            return Steps(codes, np.array(step))
+        if _gives_back(real.ravel(), codes.ravel(), step):
+            return Steps(codes, np.array(step), _chance(sizes, step))
     return None
 
 
@@ -119,9 +173,20 @@ def _step(sizes: Array) -> float | None:
         for m in _candidates(sizes, low, high, most):
             counts = np.rint(sizes * (m / sizes[-1])).astype(np.int64)
             for step in _between(float(np.max(low / counts)), float(np.min(high / counts))):
-                if _is_proved(sizes, counts, step):
+                if _gives_back(sizes, counts, step):
                     return step
     return None
+
+
+def _chance(sizes: Array, step: float) -> float:
+    """log2 of how many steps of such counts or smaller ones rising numbers of any sizes have; -inf where nothing is rounded."""
+    counts = np.rint(sizes / step)
+    if np.float32(step) == step and np.array_equal(counts * step, sizes):
+        return -math.inf
+    low, high = _roundings(sizes)
+    widths = (high - low) / sizes
+    met = np.log2(counts * (widths + widths[-1]))[:-1]
+    return float(np.log2(counts[-1]) + np.minimum(met, 0).sum())
 
 
 def _roundings(real: Array) -> tuple[Array, Array]:
@@ -154,7 +219,7 @@ def _between(low: float, high: float) -> Iterator[float]:
     yield middle
 
 
-def _is_proved(real: Array, codes: Array, step: float) -> bool:
+def _gives_back(real: Array, codes: Array, step: float) -> bool:
     """Whether float32(n * step) is every number: the product is exact in float64 for a float32 step, else found in rationals."""
     if np.float32(step) == step:
         return bool(np.array_equal((codes * step).astype(np.float32), real.astype(np.float32)))
@@ -169,23 +234,40 @@ def _is_proved(real: Array, codes: Array, step: float) -> bool:
 def recover_weight_steps(model: Graph, decline: Decline = in_silence) -> tuple[Graph, dict[str, str]]:
     """real weights w --> dequantize(n, step, 0), where w = float32(n * step); and for each layer a sentence for `explain`.
 
-    Weights on an exact grid of small integers, and those of narrow formats, are left to be taken as they are.
+    Weights on an exact grid of small integers, those of narrow formats, and those whose step may be a coincidence are left to be taken as
+    they are.
     """
     nodes: list[Node] = []
     constants, tensors, notes = dict(model.constants), dict(model.tensors), {}
     for node in model.nodes:
         place = _weights_of(node, model)
-        if place is not None:
+        if place is not None and place[0] in constants and _is_rounded(constants[place[0]], place[1]):
             name, axis = place
-            found = _recovered(constants[name], axis) if name in constants else None
-            if isinstance(found, str):
-                decline(node, found)
-            elif found is not None:
+            found = find_steps(constants[name], axis)
+            if found is not None and found.is_proved:
                 nodes.append(_dequantized(name, found, constants, tensors))
-                many = f"a step for each of {found.step.size} output channels" if found.step.size > 1 else f"step {float(found.step):.9g}"
-                notes[node.name] = f"stored real weights are float32(n * step), n of {found.bits} bits, {many}: taken as n * step"
+                notes[node.name] = _proof(found)
+            elif (few := levels_of(constants[name]))[1]:
+                notes[node.name] = f"stored real weights have up to {few[0]} levels, taken exactly as they are: {_doubt(found)}"
+            else:
+                decline(node, _doubt(found))
         nodes.append(node)
     return model.replace(nodes=tuple(nodes), constants=constants, tensors=tensors), notes
+
+
+def _proof(found: Steps) -> str:
+    many = f"a step for each of {found.step.size} output channels" if found.step.size > 1 else f"step {float(found.step):.9g}"
+    how = "nothing is rounded" if found.chance == -math.inf else f"a coincidence has a probability below 2**{math.ceil(found.chance)}"
+    return f"stored real weights are float32(n * step), n of {found.bits} bits, {many}: taken as n * step ({how})"
+
+
+def _doubt(found: Steps | None) -> str:
+    if found is None:
+        return f"no step gives back its real weights as multiples of at most {LARGEST_COUNTS[-1]}"
+    most = int(np.abs(found.codes).max())
+    return f"a step gives them back as multiples of at most {most}, which numbers of any sizes have as well, of a probability up to " + (
+        f"2**{math.ceil(found.chance)}" if found.chance < 0 else "1"
+    )
 
 
 def _weights_of(node: Node, model: Graph) -> tuple[str, int | None] | None:
@@ -205,13 +287,11 @@ def _weights_of(node: Node, model: Graph) -> tuple[str, int | None] | None:
     return (name, None if axis is None else axis % rank) if rank >= 2 else None
 
 
-def _recovered(real: Array, axis: int | None) -> Steps | str | None:
-    """Integers and steps; why there are none; None where weights are left to be taken as they are."""
+def _is_rounded(real: Array, axis: int | None) -> bool:
+    """Whether weights are float32 numbers that can be roundings of others; else they are left to be taken as they are."""
     if real.dtype.kind != "f" or is_narrow(real) or not np.array_equal(real.astype(np.float32), real):
-        return None
-    if all(exact_grid(row, LARGEST_COUNTS[0]) for row in np.moveaxis(real, axis or 0, 0)):
-        return None
-    return find_steps(real, axis) or f"no step gives back its real weights as multiples of at most {LARGEST_COUNTS[-1]}"
+        return False
+    return not all(exact_grid(row, LARGEST_COUNTS[0]) for row in np.moveaxis(real, axis or 0, 0))
 
 
 def _dequantized(name: str, found: Steps, constants: dict[str, Array], tensors: dict[str, Tensor]) -> Node:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from onnx import helper
 
 from dfcompile.errors import CompileError
 from dfcompile.streamline.pipeline import streamline
+from tests.examples import examples
 from tests.frontend.make import graph_of, model
 from tests.frontend.small import constants, quant
 from tests.streamline.exactly import streamlined
@@ -42,6 +46,21 @@ def test_levels_of_each_channel(tmp_path: Path) -> None:
     weights = np.stack([RNG.choice(levels(16), (4, 3, 3)) for _ in range(32)])
     assert len(np.unique(weights)) > 256
     streamlined(conv(weights), tmp_path)
+
+
+@examples(40)
+@given(st.integers(0, 10**6))
+def test_levels_of_any_sizes_without_a_quantizer_behind(seed: int) -> None:
+    """Two to five float32 numbers for a tensor, for each channel, or times a gain each; codes behind are sums of what is stored."""
+    rng = np.random.default_rng(seed)
+    outputs, count, each, gain = int(rng.integers(1, 6)), int(rng.integers(2, 6)), rng.random() < 0.4, rng.random() < 0.3
+    books = rng.normal(size=(outputs if each else 1, count)).astype(np.float32)
+    books[:, 0] = 0 if rng.random() < 0.7 else books[:, 0]
+    weights = np.stack([rng.choice(books[i % len(books)], (6, 2, 2)) for i in range(outputs)])
+    weights *= rng.uniform(0.5, 2, (outputs, 1, 1, 1)).astype(np.float32) if gain else np.float32(1)
+    layers = [quant("x", "q"), helper.make_node("Conv", ["q", "w"], ["y"])]
+    with TemporaryDirectory() as folder:
+        streamlined(model(layers, {"x": (1, 6, 3, 3)}, ["y"], constants(w=weights)), Path(folder))
 
 
 def same_integers(proto: onnx.ModelProto, weights: np.ndarray, folder: Path) -> None:

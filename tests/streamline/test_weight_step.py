@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 import dfcompile as dfc
-from dfcompile.streamline.weight_step import find_steps
+from dfcompile.streamline.weight_step import find_steps, product_by_chance
 from tests.exact_codes import Array, codes, exact, real
+from tests.examples import examples
 from tests.frontend.make import model
 from tests.frontend.small import constants, quant
 from tests.streamline.test_exports import MODES, W, X, compiled, node, params, same
@@ -49,6 +50,63 @@ def test_a_folded_step_is_found_again(bits: int, seed: int, scale: float, count:
 @given(st.integers(0, 10**6), st.integers(8, 40))
 def test_no_step_is_found_in_real_numbers(seed: int, count: int) -> None:
     assert find_steps(np.random.default_rng(seed).normal(size=(count, 4)).astype(np.float32).astype(np.float64), 0) is None
+
+
+@examples(30)
+@given(st.integers(0, 10**6), st.integers(2, 3), st.sampled_from(["tensor", "channel", "gains"]))
+def test_a_coincidence_is_no_proof(seed: int, count: int, kind: str) -> None:
+    """Two or three sizes have a step as often as not, for a tensor, for each channel, or times a gain for each channel; none is meant."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.uniform(0.05, 1, (8 if kind == "channel" else 1, count)).astype(np.float32)
+    pick = np.stack([rng.permutation(np.arange(12) % (count + 1)) for _ in range(8)])
+    signs, book = rng.choice([-1, 1], count), np.concatenate([0 * sizes[:, :1], sizes], axis=1)
+    gains = rng.uniform(0.5, 2, (8, 1)).astype(np.float32) if kind == "gains" else np.float32(1)
+    w = book[np.arange(8)[:, None] % len(book), pick] * np.append(1, signs)[pick].astype(np.float32) * gains
+    found = find_steps(w.astype(np.float64), 0)
+    assert found is None or not found.is_proved
+
+
+def test_channels_of_one_ratio_are_one_coincidence() -> None:
+    """Two levels that happen to be near 17 : 19, times gains: each of 48 channels has that step, which tells no more than one of them."""
+    rng = np.random.default_rng(3)
+    levels, gains = folded(np.array([17, 19, -17, 0]), 0.0123), rng.uniform(0.5, 2, (400, 1)).astype(np.float32)
+    rows = (levels * gains).astype(np.float64)[:, None]
+    each = [(row, step) for row in rows if (step := find_steps(row, None)) and np.abs(step.codes).max() == 19][:48]
+    found = find_steps(np.concatenate([row for row, _ in each]), 0)
+    assert len(each) == 48 and found is not None and np.abs(found.codes).max() == 19
+    assert not found.is_proved and found.chance == each[0][1].chance
+
+
+def test_channels_of_two_weights_prove_each_other() -> None:
+    n, scales = np.random.default_rng(0).integers(-127, 128, (24, 2)), np.random.default_rng(1).uniform(0.01, 1, (24, 1))
+    w = folded(n, scales).astype(np.float64)
+    alone, found = [find_steps(row[None], None) for row in w], find_steps(w, 0)
+    assert found is not None and found.is_proved
+    assert not any(a.is_proved for a in alone if a is not None and a.chance > -np.inf)
+
+
+def test_products_that_are_not_rounded_need_no_proof() -> None:
+    found = find_steps(np.array([[1537.0, -2049.0, 0.0]]) * 0.375, None)
+    assert found is not None and found.chance == -np.inf and found.codes.tolist() == [[1537, -2049, 0]]
+
+
+def test_the_chance_is_that_of_products_of_even_numbers() -> None:
+    """The probability that a product of that many even numbers is smaller, against as many drawn; sizes met by chance, likewise."""
+    assert product_by_chance([-5.0]) == pytest.approx(-5) and product_by_chance([]) == -np.inf and product_by_chance([0.0, 0.0]) == 0
+    drawn = np.log2(np.random.default_rng(0).random((200_000, 4))).sum(axis=1)
+    for count in (-3.0, -6.0, -9.0):
+        assert 2 ** product_by_chance([count / 2, count / 4, count / 8, count / 8]) == pytest.approx((drawn <= count).mean(), rel=0.02)
+
+
+def test_chances_are_what_pairs_of_numbers_have() -> None:
+    """Of 300 pairs, as many as the bound allows, or fewer, have a step of so small a chance or a smaller one."""
+    rng = np.random.default_rng(2)
+    chances = [
+        found.chance for _ in range(300) if (found := find_steps(rng.uniform(0.5, 1, (1, 2)).astype(np.float32).astype(float), None))
+    ]
+    for bound in (-1, -2, -4):
+        assert np.mean(np.array(chances) <= bound) <= 2.0**bound * 1.15
+    assert np.mean(np.array(chances) <= -2) > 2.0**-2 / 4
 
 
 def test_one_number_beside_the_grid_is_enough_to_refuse() -> None:
@@ -90,7 +148,20 @@ def test_folded_weights_are_compiled_as_their_integers(tmp_path: Path, mode: str
     made = compiled(net(folded(n, scales)), tmp_path, mode)
     same(made.run(real(x, *X).astype(np.float32)), np.dot(real(x, *X), real(n, scales, 0)))
     rows = str(dfc.explain(tmp_path / "exported.onnx"))
-    assert "stored real weights are float32(n * step), n of 8 bits, a step for each of 4 output channels: taken as n * step" in rows
+    assert (
+        "stored real weights are float32(n * step), n of 8 bits, a step for each of 4 output channels: taken as n * step (a coincidence"
+        in rows
+    )
+
+
+def test_what_may_be_a_coincidence_is_told(tmp_path: Path) -> None:
+    """Levels as they are, and no step; exactly so where nothing is rounded behind them."""
+    w = np.random.default_rng(0).choice(np.float32([-0.3713562, 0, 0.5298131]), (20, 4))
+    x = codes(np.uint8, 4, 20)
+    made = compiled(net(w, shape=(1, 20)), tmp_path)
+    same(made.run(real(x, *X).astype(np.float32)), np.dot(real(x, *X), exact(w.astype(np.float64))))
+    rows = str(dfc.explain(tmp_path / "exported.onnx"))
+    assert "up to 3 levels, taken exactly as they are: a step gives them back as multiples of at most" in rows
 
 
 @pytest.mark.parametrize(("layer", "shape"), [("Conv", (3, 2, 2, 2)), ("ConvTranspose", (2, 3, 2, 2))])
