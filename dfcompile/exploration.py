@@ -103,7 +103,7 @@ def _dataflow(search: _Search) -> dict[str, Any]:
     units = lowered.units
     rows, foldings = [], []
     fed = fed_cycles(search.board, *frame_bytes(lowered.integer.graph), search.options.mhz)
-    for found in front(units, search.board, search.points, search.pool, search.options.port_bits):
+    for found in front(units, search.board, search.points, search.pool, search.options.port_bits, search.options.mhz):
         rows.append(_row(found, search.board, search.options.mhz * 1e6 / max(found.interval, fed)))
         foldings.append(found.choices)
         search.progress(f"explore: {len(rows)} designs")

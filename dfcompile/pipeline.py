@@ -95,8 +95,9 @@ def _optimum(job: Job, lowered: Lowered, reserved: Vector | None = None) -> Fold
     if board and not interval:
         alone = bool(lowered.integer.streamlined.loops)  # units of a loop wait for each other: a frame takes longer than any of them
         clock = 0 if alone else job.options.mhz
-        return fastest(units, board, reserved, job.progress, job.options.port_bits, clock)
-    return cheapest(units, interval, board=board, reserved=reserved, progress=job.progress, port_bits=job.options.port_bits)
+        return fastest(units, board, reserved, job.progress, job.options.port_bits, clock, job.options.mhz)
+    bits, mhz = job.options.port_bits, job.options.mhz
+    return cheapest(units, interval, board=board, reserved=reserved, progress=job.progress, port_bits=bits, mhz=mhz)
 
 
 def _connect(job: Job, folded: FoldedUnits) -> Connected:
@@ -133,7 +134,8 @@ def _hurried(job: Job, lowered: Lowered, sized: Sized) -> tuple[Folded | None, D
     while optimum and wanted and lowered.integer.streamlined.loops and sizing.interval > wanted:
         asked = min(asked * wanted // math.ceil(sizing.interval), optimum.interval - 1)
         try:
-            optimum = cheapest(lowered.units, asked, board=job.options.target, progress=job.progress, port_bits=job.options.port_bits)
+            board, bits, mhz = job.options.target, job.options.port_bits, job.options.mhz
+            optimum = cheapest(lowered.units, asked, board=board, progress=job.progress, port_bits=bits, mhz=mhz)
         except CompileError:
             break
         design, sizing = size_fifos(_joined(job, lowered, apply_folding(lowered.units, optimum.choices)), job.progress)

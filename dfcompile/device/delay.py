@@ -2,7 +2,9 @@
 
 A path is a register or a memory, then LUTs, carry chains and multipliers one behind the other, each behind a net, and a net to the last
 register where that does not lie in the cell before it. Delays of cells are those of the place and route tool; what a net takes, and what
-more it takes for each doubling of its fan-out, is fitted on units that were placed and routed (`benchmarks.clock`, docs/cost.md).
+more it takes for each doubling of its fan-out, is fitted on units that were placed and routed (`benchmarks.clock`, docs/cost.md). Where
+no open tool places and routes, cells are those of Yosys' own models or of reports that others published, and what nets take is an
+assumption (`benchmarks.levels_clock` holds levels and chains to mapped netlists there).
 """
 
 from __future__ import annotations
@@ -44,6 +46,8 @@ class Delays:
     carry, bit: through a carry chain, and of each of its bits
     product:    through a multiplier, whose nets are longer than others
     net, fan:   of a net with one input, and more for each doubling of its inputs
+    store:      what a path ends before the clock that ends in a block RAM or a clock enable
+    placed:     whether nets are fitted on what was placed and routed here
     """
 
     register: float
@@ -54,13 +58,16 @@ class Delays:
     product: float
     net: float
     fan: float
+    store: float = 0.0
+    placed: bool = True
 
     def of(self, path: Path) -> float:
         """What a path takes."""
         cells = path.levels * self.lut + sum(self.carry + self.bit * bits for bits in path.carries) + path.products * self.product
         last = (not path.levels and not path.carries) or path.stores  # a LUT or a carry has its register beside it
         nets = path.levels + len(path.carries) + path.products + last
-        return (self.memory if path.memory else self.register) + cells + nets * self.net + log2(max(1, path.fanout)) * self.fan
+        ends = (self.memory if path.memory else self.register) + path.stores * self.store
+        return ends + cells + nets * self.net + log2(max(1, path.fanout)) * self.fan
 
 
 def slowest(paths: Iterable[Path], delays: Delays | None) -> tuple[float, Path] | None:

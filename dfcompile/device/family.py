@@ -230,9 +230,16 @@ PLACERS: Mapping[str, str] = {"ecp5": "nextpnr-ecp5", "ice40": "nextpnr-ice40", 
 """The place-and-route tool of families that have an open one."""
 
 DELAYS: Mapping[str, Delays] = {
-    "ecp5": Delays(register=0.52, memory=5.73, lut=0.24, carry=0.89, bit=0.035, product=4.33, net=1.15, fan=0.2)
+    "ecp5": Delays(register=0.52, memory=5.73, lut=0.24, carry=0.89, bit=0.035, product=4.33, net=1.15, fan=0.2),
+    "xc7": Delays(
+        register=0.49, memory=2.454, lut=0.42, carry=1.03, bit=0.0285, product=2.823, net=0.7, fan=0.2, store=0.566, placed=False
+    ),
+    "xcup": Delays(
+        register=0.07, memory=0.95, lut=0.122, carry=0.45, bit=0.0035, product=1.923, net=0.25, fan=0.16, store=0.22, placed=False
+    ),
 }
-"""Of speed 6 of ECP5. Other families have none: nothing was placed and routed there."""
+"""Of speed 6 of ECP5, and of speed -1 of 7 series and UltraScale+, where nothing was placed and routed (docs/cost.md has what is taken
+from where). Other families have none."""
 
 CELL_MODELS: Mapping[str, tuple[str, str]] = {
     "ecp5": ("lattice/cells_sim_ecp5.v", "ecp5.v"),

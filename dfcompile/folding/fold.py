@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
@@ -22,6 +22,7 @@ from dfcompile.device.cost import RESOURCES, Vector, budget, rates
 from dfcompile.device.family import DEFAULT, FAMILIES
 from dfcompile.device.feed import brought_cycles
 from dfcompile.errors import CompileError, Problem
+from dfcompile.folding.bisect import first_true
 from dfcompile.folding.option import Choice, Progress
 from dfcompile.folding.problem import FoldProblem
 from dfcompile.folding.search import Answer, Solution, solve
@@ -40,6 +41,7 @@ class Folded:
     objective: what was made least: "cost" (LUT equivalents at an asked interval) or "interval"
     value:     of the objective; bound: no folding has less; gap: (value - bound) / value, 0 when proven
     every:     whether that is said of all foldings, or without padded lanes that no unit needs
+    slow:      options left out of it that are estimated to miss the clock, in place of which others are as fast in cycles
     """
 
     choices: dict[str, Choice]
@@ -49,6 +51,7 @@ class Folded:
     bound: float
     solution: Solution
     every: bool = True
+    slow: int = 0
 
     @property
     def report(self) -> dict[str, Any]:
@@ -56,6 +59,7 @@ class Folded:
         return {
             "optimal": self.optimal,
             "all_foldings": self.every,
+            "left_out_for_clock": self.slow,
             "bound": self.bound,
             "gap": self.gap,
             "objective": self.objective,
@@ -91,14 +95,16 @@ def cheapest(
     reserved: Vector | None = None,
     progress: Progress = lambda text: None,
     port_bits: int = 0,
+    mhz: float = 0.0,
 ) -> Folded:
     """The least LUT equivalents for an interval, within a board's budget when one is given; CompileError when there is none.
 
     interval: where it is None, of about `DEFAULT_LANES` lanes, as far as the units allow
     reserved: what FIFOs take of the board, in the order of cost.MEASURES
     port_bits: most bits of a beat at the design's ports; 0: any
+    mhz: the clock for which options count that are estimated to reach it, where others have as many cycles; 0: all do
     """
-    problem = FoldProblem(graph, board.family if board else family, progress, port_bits)
+    problem = FoldProblem(graph, board.family if board else family, progress, port_bits, mhz)
     if interval is None:
         interval = max(problem.fastest(), -(-macs(graph) // DEFAULT_LANES))
     slow = [_too_slow(n, u, problem.table.fastest(u), interval) for n, u in problem.units.items() if problem.table.fastest(u) > interval]
@@ -106,28 +112,35 @@ def cheapest(
     if slow:
         raise CompileError(slow)
     limit = budget(board, reserved) if board else None
-    found = _cheapest(problem, interval, board, limit)
+    found, missing = _cheapest(problem, interval, board, limit)
     if found.best is None:
         assert board and limit is not None, "without a limit any folding will do"
         raise CompileError(_too_large(problem, interval, board, limit, found.complete))
-    return _costing(problem, interval, found.best)
+    return _costing(problem, interval, found.best, missing)
 
 
-def _costing(problem: FoldProblem, interval: int, found: Solution) -> Folded:
+def _costing(problem: FoldProblem, interval: int, found: Solution, slow: int) -> Folded:
     every = problem.table.few(problem.units, interval)
-    return Folded(_untied(problem, found), found.cycles, "cost", found.cost, found.bound, found, every)
+    return Folded(_untied(problem, found), found.cycles, "cost", found.cost, found.bound, found, every, slow)
 
 
 def fastest(
-    graph: Graph, board: Board, reserved: Vector | None = None, progress: Progress = lambda text: None, port_bits: int = 0, clock: float = 0
+    graph: Graph,
+    board: Board,
+    reserved: Vector | None = None,
+    progress: Progress = lambda text: None,
+    port_bits: int = 0,
+    clock: float = 0,
+    mhz: float = 0.0,
 ) -> Folded:
     """The least interval within a board's budget, and there the least LUT equivalents; CompileError when none fits.
 
     reserved: what FIFOs take of the board, in the order of cost.MEASURES
     port_bits: most bits of a beat at the design's ports; 0: any
     clock: MHz, where a design is wanted that is no faster than the board brings frames at it; 0: the fastest whatever feeds it
+    mhz: as of `cheapest`; what misses it is looked at for the least interval all the same
     """
-    problem, limit = FoldProblem(graph, board.family, progress, port_bits), budget(board, reserved)
+    problem, limit = FoldProblem(graph, board.family, progress, port_bits, mhz), budget(board, reserved)
     if not clock:
         return _fastest(problem, board, limit)
     brought = brought_cycles(board, *problem.frame_bytes(), clock)
@@ -161,49 +174,28 @@ def _fastest(problem: FoldProblem, board: Board, limit: Vector, least: int = 1) 
     first, at = first_true(decide, len(candidates))
     if at == len(candidates):
         raise CompileError(_too_large(problem, candidates[-1], board, limit, first == at))
-    final = _cheapest(problem, candidates[at], board, limit, every=True).best or answers[at].best
+    cheap, slow = _cheapest(problem, candidates[at], board, limit, every=True)
+    final = cheap.best or answers[at].best
     assert final, "the interval was found to be possible"
     value = max(final.cycles, least)
-    return Folded(_untied(problem, final), final.cycles, "interval", value, min(candidates[first], value), final)
+    return Folded(_untied(problem, final), final.cycles, "interval", value, min(candidates[first], value), final, True, slow)
 
 
-def first_true(decide: Callable[[int], bool | None], count: int) -> tuple[int, int]:
-    """(least index that is not proven false, least index known to be true or `count`) of answers that are false below some index and
-    true from it on; None is no answer.
-    """
-    proven, known = -1, count  # false up to the one; true from the other on
-    silent: list[int] = []
-    while True:
-        if known - max(silent, default=proven) > 1:
-            at = (max(silent, default=proven) + known) // 2
-        elif silent and silent[0] - proven > 1:
-            at = (proven + silent[0]) // 2
-        else:
-            return proven + 1, known
-        answer = decide(at)
-        if answer is None:
-            silent = sorted([*silent, at])
-        elif answer:
-            known = at
-        else:
-            proven = at
-        silent = [s for s in silent if proven < s < known]
-
-
-def front(graph: Graph, board: Board, points: int = 12, pool: Pool | None = None, port_bits: int = 0) -> Iterator[Folded]:
+def front(graph: Graph, board: Board, points: int = 12, pool: Pool | None = None, port_bits: int = 0, mhz: float = 0.0) -> Iterator[Folded]:
     """Cheapest designs from the fastest within the budget to the slowest, at about `points` intervals.
 
     pool: where they are looked for, as many at a time as it takes; the designs are the same with any
     port_bits: most bits of a beat at the design's ports; 0: any
+    mhz: as of `cheapest`
     """
-    first = fastest(graph, board, port_bits=port_bits)
+    first = fastest(graph, board, port_bits=port_bits, mhz=mhz)
     yield first
-    problem = FoldProblem(graph, board.family, port_bits=port_bits)
+    problem = FoldProblem(graph, board.family, port_bits=port_bits, clock=mhz)
     candidates = [c for c in problem.candidates() if c > first.interval]
     ratio = (candidates[-1] / first.interval) ** (1 / max(points - 1, 1)) if candidates else 1.0
     last, cost = first.interval, first.solution.cost
     pool, limit = pool or inline(), budget(board)
-    answers: dict[int, Answer] = {}
+    answers: dict[int, tuple[Answer, int]] = {}
     for i, interval in enumerate(candidates):
         if interval < last * ratio and interval != candidates[-1]:
             continue
@@ -211,10 +203,10 @@ def front(graph: Graph, board: Board, points: int = 12, pool: Pool | None = None
             ahead = list(islice(_spaced(candidates[i:], ratio), pool.size()))
             tasks = [Task(str(c), _cheapest, (problem, c, board, limit)) for c in ahead]
             answers |= dict(zip(ahead, gather(tasks, pool), strict=True))
-        found = answers[interval].best
+        found, slow = answers[interval][0].best, answers[interval][1]
         if found and found.cost < cost and found.cycles > last:
             last, cost = found.cycles, found.cost
-            yield _costing(problem, interval, found)
+            yield _costing(problem, interval, found, slow)
 
 
 def _spaced(intervals: Sequence[int], ratio: float) -> Iterator[int]:
@@ -226,15 +218,25 @@ def _spaced(intervals: Sequence[int], ratio: float) -> Iterator[int]:
             yield interval
 
 
-def _cheapest(problem: FoldProblem, interval: int, board: Board | None, limit: Vector | None, every: bool = False) -> Answer:
-    """Without regard to the budget first: mostly the cheapest design of all fits. None fits only when no folding at all does."""
+def _cheapest(
+    problem: FoldProblem, interval: int, board: Board | None, limit: Vector | None, every: bool = False, closing: bool = True
+) -> tuple[Answer, int]:
+    """Without regard to the budget first: mostly the cheapest design of all fits. None fits only when no folding at all does.
+
+    The second result is how many options were left out since they miss the clock; all are options where nothing fits without them.
+    """
     worth = rates(problem.family, board)
-    options = problem.options(interval, every)
+    options = problem.options(interval, every, closing)
+    slow = problem.slow if closing else 0
     found = solve(problem, options, worth)
     if limit is None or (found.best and found.best.fits(limit)):
-        return found
+        return found, slow
     found = solve(problem, options, worth, limit)
-    return found if every or found.best else _cheapest(problem, interval, board, limit, every=True)
+    if found.best:
+        return found, slow
+    if slow:
+        return _cheapest(problem, interval, board, limit, every, closing=False)
+    return (found, 0) if every else _cheapest(problem, interval, board, limit, every=True, closing=closing)
 
 
 def _untied(problem: FoldProblem, found: Solution) -> dict[str, Choice]:

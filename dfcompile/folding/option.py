@@ -4,6 +4,9 @@ All foldings within an interval are options, in a network with up to `ALL` of th
 only where some unit needs it: where fewer of the same lanes would take that unit more than the interval. Other units may then have it
 too, to pass it on or to read it as it comes.
 
+With a clock in MHz, options that are not estimated to reach it (`Unit.paths`, docs/cost.md) are none where another with as many cycles
+does, and the same layouts where a neighbour's must be equal: so every interval stays possible.
+
 What depends on each number that a unit stores (`Unit.own_styles`: adders of constant weights) takes a while to work out. It is an option
 where the interval is at most `OWN` times the cycles of the folding (beyond, fewer lanes take less), and where all options are asked for.
 """
@@ -16,6 +19,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dfcompile.device.cost import Vector, vector
+from dfcompile.device.delay import slowest
+from dfcompile.device.family import DELAYS
 from dfcompile.units.base import Layout, Unit
 
 Choice = dict[str, Any]
@@ -69,11 +74,12 @@ class Fold:
 class OptionTable:
     """Options of units, each area worked out once and only when an interval lets it in; units with equal signatures share them."""
 
-    def __init__(self, family: str, progress: Progress = silent) -> None:
-        self.family, self.progress = family, progress
+    def __init__(self, family: str, progress: Progress = silent, clock: float = 0.0) -> None:
+        self.family, self.progress, self.clock = family, progress, clock
         self._folded: dict[Hashable, list[Fold]] = {}
         self._areas: dict[Hashable, dict[int, list[Option]]] = {}
         self._own: dict[tuple[Unit, int], list[Option]] = {}
+        self._closes: dict[Hashable, dict[Hashable, bool | None]] = {}
 
     def foldings(self, unit: Unit) -> list[Fold]:
         """Every folding worth a thought."""
@@ -104,6 +110,27 @@ class OptionTable:
                         found[name] += self._own_options(unit, i, f)
         return found
 
+    def closing(self, unit: Unit, options: list[Option], tied: bool) -> list[Option]:
+        """Options without those that miss the clock though others with their cycles do not; all without a clock.
+
+        tied: a neighbour must have equal lanes, so that the others' layouts must be the same as well
+        """
+        if not self.clock or self.family not in DELAYS:
+            return options
+        known = self._closes.setdefault(unit.signature, {})
+        for option in options:
+            if (key := _named(option)) not in known:
+                known[key] = self._reaches(unit, option)
+        kept = [known[_named(o)] for o in options]
+        alike = [(o.cycles, o.layouts if tied else ()) for o in options]
+        reached = {a for a, k in zip(alike, kept, strict=True) if k}
+        return [o for o, a, k in zip(options, alike, kept, strict=True) if k is not False or a not in reached]
+
+    def _reaches(self, unit: Unit, option: Option) -> bool | None:
+        """None where no path is known."""
+        made = slowest(unit.folded(**option.choice).paths(self.family), DELAYS[self.family])
+        return made[0] >= self.clock if made else None
+
     def few(self, units: Mapping[str, Unit], interval: float) -> bool:
         """Whether `within` leaves out no folding by itself."""
         return sum(f.cycles <= interval for u in units.values() for f in self.foldings(u)) <= ALL
@@ -121,6 +148,10 @@ class OptionTable:
             styled = zip(made, areas, strict=True)
             self._own[unit, index] = [Option({**fold.choice, **s}, fold.cycles, layouts(u), area) for (s, u), area in styled]
         return self._own[unit, index]
+
+
+def _named(option: Option) -> Hashable:
+    return tuple(option.choice.items())
 
 
 def folds(unit: Unit) -> list[Fold]:

@@ -72,14 +72,15 @@ class FoldProblem:
     port_bits: most bits of a beat at the design's ports; 0: any
     beats:     design's input or output -> fewest beats of a frame there
     tight:     whether only options count of whose frames the fewest bytes pass the outside
+    slow:      options that the last `options` left out since they miss the clock
     """
 
-    def __init__(self, graph: Graph, family: str, progress: Progress = silent, port_bits: int = 0) -> None:
+    def __init__(self, graph: Graph, family: str, progress: Progress = silent, port_bits: int = 0, clock: float = 0.0) -> None:
         self.family = family
         self.port_bits = port_bits
-        self.tight = False
+        self.tight, self.slow = False, 0
         self.beats = _port_beats(graph, port_bits)
-        self.table = OptionTable(family, progress)
+        self.table = OptionTable(family, progress, clock)
         self.units = {n.name: unit_of(n) for n in graph.nodes}
         self.edges: list[Edge] = []
         self.copies: list[Copies] = []
@@ -171,12 +172,18 @@ class FoldProblem:
         made.tight = True
         return made
 
-    def options(self, interval: float, every: bool = False) -> Options:
+    def options(self, interval: float, every: bool = False, closing: bool = False) -> Options:
         """Options of each unit with at most `interval` cycles; forks behind a unit and converters to the outside count with it.
 
         every: those too that a large network leaves out (`OptionTable.within`)
+        closing: without those that miss the clock though others with their cycles do not (`OptionTable.closing`)
         """
         found = self.table.within(self.units, interval, every)
+        if closing:
+            before = sum(map(len, found.values()))
+            ends = {n for e in self.edges if e.tied for n, _ in e.ends}
+            found = {n: self.table.closing(self.units[n], o, n in ends) for n, o in found.items()}
+            self.slow = before - sum(map(len, found.values()))
         for copies in self.copies:
             name, place = copies.end
             if name:

@@ -28,12 +28,20 @@ def clocks(units: Mapping[str, Unit], family: str, asked: float) -> dict[str, An
     """What report.json's `timing` holds of the clock before place and route; `asked` in MHz.
 
     clock_estimate_mhz, clock_limit: what the slowest known path allows, its unit, and in words which of the unit's; null where the family
-    has no delays. clock_unknown: kinds of units of which no path is known. closing_mhz: the lower of that and `asked`, where `fps` is
+    has no delays. clock_unknown: kinds of units of which no path is known. closing_mhz: the lower of that and `asked`, where `fps` is.
+    clock_nets: "fitted" on units that were placed and routed for the family, "assumed" where none was; null without an estimate
     """
-    found = [(made, name) for name, unit in units.items() if (made := slowest(unit.paths(family), DELAYS.get(family)))]
+    delays = DELAYS.get(family)
+    found = [(made, name) for name, unit in units.items() if (made := slowest(unit.paths(family), delays))]
     unknown = sorted({unit.kind for unit in units.values() if not any(True for _ in unit.paths(family))})
-    if not found:
-        return {"clock_estimate_mhz": None, "clock_limit": None, "clock_unknown": unknown, "closing_mhz": asked}
+    if not found or not delays:
+        return {"clock_estimate_mhz": None, "clock_limit": None, "clock_unknown": unknown, "clock_nets": None, "closing_mhz": asked}
     (mhz, path), name = min(found, key=lambda f: f[0][0])
     limit = {"unit": name, "path": path.what}
-    return {"clock_estimate_mhz": round(mhz, 1), "clock_limit": limit, "clock_unknown": unknown, "closing_mhz": min(asked, round(mhz, 1))}
+    return {
+        "clock_estimate_mhz": round(mhz, 1),
+        "clock_limit": limit,
+        "clock_unknown": unknown,
+        "clock_nets": "fitted" if delays.placed else "assumed",
+        "closing_mhz": min(asked, round(mhz, 1)),
+    }

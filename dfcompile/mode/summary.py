@@ -40,6 +40,7 @@ def clock_line(timing: Mapping[str, Any]) -> str:
         return ""
     limit, unknown = timing["clock_limit"], timing["clock_unknown"]
     left = f"; not known of {', '.join(unknown)}" if unknown else ""
+    left += "; nets are assumed, nothing was placed and routed" if timing.get("clock_nets") == "assumed" else ""
     return f"clock estimated at {timing['clock_estimate_mhz']:g} MHz: {limit['path']} of {limit['unit']}{left}"
 
 
@@ -72,6 +73,10 @@ def lines_of(report: Mapping[str, Any]) -> list[str]:
             lines.append(f"  folding: no faster than the board brings frames, one in {proof['value']:,.0f} cycles")
         else:
             lines.append(f"  folding: {proof['value']:,.0f} {what}, none has fewer than {proof['bound']:,.0f}, {gap}")
+        if count := proof.get("left_out_for_clock"):
+            lines.append(
+                f"  folding: without {count:,} options estimated to miss {report['clock_mhz']:g} MHz where others take as many cycles"
+            )
     return lines
 
 

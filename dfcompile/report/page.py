@@ -154,8 +154,8 @@ def _clock_estimate(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     timing = report["timing"]
     if report.get("implementation") or timing.get("clock_estimate_mhz") is None:
         return []
-    limit = timing["clock_limit"]
-    return [("Clock estimate", f"{timing['clock_estimate_mhz']:g} MHz", f"{limit['path']} of {limit['unit']}")]
+    limit, nets = timing["clock_limit"], ", nets assumed" if timing.get("clock_nets") == "assumed" else ""
+    return [("Clock estimate", f"{timing['clock_estimate_mhz']:g} MHz", f"{limit['path']} of {limit['unit']}{nets}")]
 
 
 def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:

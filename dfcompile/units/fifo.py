@@ -66,7 +66,12 @@ class Fifo(Unit):
         yield Path("its count of beats", levels=2, carries=(bits,))
         if block:
             yield Path("the beat that is read", levels=1, memory=True)
-            yield Path("whether a beat goes around the memory", levels=2 + lut_levels(2 * bits, FAMILIES[family].lut_inputs))
+            size, around = FAMILIES[family].lut_inputs, "whether a beat goes around the memory"
+            if size > 4:  # behind a chain, as netlists have it
+                width = self.inputs[0].width
+                yield Path(around, levels=1 + lut_levels(2 * bits, size), carries=(bits,), stores=True, fanout=width)
+            else:
+                yield Path(around, levels=2 + lut_levels(2 * bits, size))
         else:
             levels = rom_levels(max(2, self.depth // 16), FAMILIES[family].lut_inputs)
             yield Path("the beat that is read", levels=levels, fanout=self.inputs[0].width)

@@ -369,6 +369,8 @@ class Mvtu(MacUnit):
         width = self._lanes * (self.in_dtype.bits + (0 if memory else self.pe * self.form.products.w.bits))
         groups, nf, _ = self._folds
         yield from mac_paths.step(width, self._depth, family)
+        if not memory:
+            yield from mac_paths.next_word(self._depth, self.pe, family)
         yield from mac_paths.mac(self.form, self.pe, self._lanes, groups * nf, memory, styles, family)
 
     def areas(self, styles: Iterable[Mapping[str, str]], family: str) -> list[Resources]:

@@ -76,7 +76,7 @@ class WidthConverter(Unit):
         places = 1 if many % few == 0 else self.in_lanes // math.gcd(few, many) + 1
         size = FAMILIES[family].lut_inputs
         yield Path("elements that wait", levels=2 + lut_levels(places + level, size), fanout=many * self.dtype.bits)
-        yield Path("its level", levels=2, carries=(level, level))
+        yield Path("its level", levels=2, carries=(level, level) if level > size - 2 else ())
 
     def resources(self, family: str) -> Resources:
         few, many = sorted((self.in_lanes, self.out_lanes))

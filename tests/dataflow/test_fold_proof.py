@@ -20,8 +20,9 @@ from dfcompile.device.cost import budget, rates
 from dfcompile.errors import CompileError
 from dfcompile.folding import elimination as fold_sum
 from dfcompile.folding import fold, search
+from dfcompile.folding.bisect import first_true
 from dfcompile.folding.elimination import FoldSums
-from dfcompile.folding.fold import cheapest, fastest, first_true
+from dfcompile.folding.fold import cheapest, fastest
 from dfcompile.folding.problem import FoldProblem
 from dfcompile.folding.search import Answer, solve
 from dfcompile.front import FRONT, Job

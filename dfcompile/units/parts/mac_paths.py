@@ -112,3 +112,10 @@ def step(width: int, words: int, family: str) -> Iterator[Path]:
     bits = max(1, (words - 1).bit_length())
     yield Path("the step", levels=1, stores=True, fanout=width + bits)
     yield Path("the count of words", levels=lut_levels(bits, FAMILIES[family].lut_inputs), carries=(bits,))
+
+
+def next_word(words: int, lanes: int, family: str) -> Iterator[Path]:
+    """A word of a memory in LUTs whose address is found in the same cycle; of 4-input LUTs shorter than others wherever it was placed."""
+    size, bits = FAMILIES[family].lut_inputs, (words - 1).bit_length()
+    if bits and size > 4:
+        yield Path("the next word of weights", levels=2 + rom_levels(words, size), carries=(bits,), fanout=lanes)
