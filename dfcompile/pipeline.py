@@ -9,6 +9,7 @@ import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from dfcompile.folding.fold import Choice, Folded, cheapest, fastest, load_foldi
 from dfcompile.folding.proportion import check_memories
 from dfcompile.front import FRONT, IMPORT, INTEGER, UNITS, Imported, Integer, Job, Lowered, Progress, repeated, stage
 from dfcompile.ir.graph import Graph
+from dfcompile.loops import LoopFolding, check_loops
 from dfcompile.mode.accelerator import Accelerator
 from dfcompile.mode.choice import FITTING, best_dataflow, compare, dataflow_side, estimate_loopback, over_budget, within_line
 from dfcompile.mode.dataflow import DataflowAccelerator
@@ -84,6 +86,7 @@ def _fold(job: Job, lowered: Lowered) -> FoldedUnits:
     if given is not None:
         optimum, chosen = None, chosen | read_folding(load_folding(given), units, chosen, job.options.family)
     folded = apply_folding(units, chosen)
+    check_loops(folded, lowered.integer.streamlined.loops)
     job.dump("fold", folded)
     numbers = sum(prod(t.shape) for t in lowered.integer.model.tensors.values())
     check_memories(folded, numbers, job.options.family)
@@ -92,11 +95,12 @@ def _fold(job: Job, lowered: Lowered) -> FoldedUnits:
 
 def _optimum(job: Job, lowered: Lowered, reserved: Vector | None = None) -> Folded:
     board, interval, units = job.options.target, job.options.wanted_interval, lowered.units
+    loops, bits, mhz = lowered.integer.streamlined.loops, job.options.port_bits, job.options.mhz
+    if loops:
+        joined = partial(_joined, job, lowered)
+        return LoopFolding(units, loops, joined, board, reserved, bits, mhz, job.progress).best(interval)
     if board and not interval:
-        alone = bool(lowered.integer.streamlined.loops)  # units of a loop wait for each other: a frame takes longer than any of them
-        clock = 0 if alone else job.options.mhz
-        return fastest(units, board, reserved, job.progress, job.options.port_bits, clock, job.options.mhz)
-    bits, mhz = job.options.port_bits, job.options.mhz
+        return fastest(units, board, reserved, job.progress, bits, mhz, mhz)
     return cheapest(units, interval, board=board, reserved=reserved, progress=job.progress, port_bits=bits, mhz=mhz)
 
 
@@ -112,7 +116,6 @@ def _size_fifos(job: Job, connected: Connected) -> Sized:
     """FIFOs are known only behind the folding: where they no longer fit the board, the units fold again to leave them room."""
     lowered, optimum, board = connected.folded.lowered, connected.folded.optimum, job.options.target
     design, sizing = size_fifos(connected.design, job.progress)
-    optimum, design, sizing = _hurried(job, lowered, Sized(lowered.integer, optimum, design, sizing))
     for _ in range(_REFOLDS):
         if not (board and optimum):
             break
@@ -124,22 +127,6 @@ def _size_fifos(job: Job, connected: Connected) -> Sized:
     design = size_streams(design, sizing.interval, job.progress)
     job.dump("design", design.graph)
     return Sized(lowered.integer, optimum, design, sizing)
-
-
-def _hurried(job: Job, lowered: Lowered, sized: Sized) -> tuple[Folded | None, Design, FifoSizing]:
-    """Units of a loop wait for each other in each step, so that a frame takes longer than any of them: then all are asked for less time,
-    until the design keeps the wanted interval or they have no faster folding."""
-    optimum, design, sizing = sized.optimum, sized.design, sized.sizing
-    wanted = asked = job.options.wanted_interval or 0
-    while optimum and wanted and lowered.integer.streamlined.loops and sizing.interval > wanted:
-        asked = min(asked * wanted // math.ceil(sizing.interval), optimum.interval - 1)
-        try:
-            board, bits, mhz = job.options.target, job.options.port_bits, job.options.mhz
-            optimum = cheapest(lowered.units, asked, board=board, progress=job.progress, port_bits=bits, mhz=mhz)
-        except CompileError:
-            break
-        design, sizing = size_fifos(_joined(job, lowered, apply_folding(lowered.units, optimum.choices)), job.progress)
-    return optimum, design, sizing
 
 
 def _check(job: Job, sized: Sized) -> Sized:

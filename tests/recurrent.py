@@ -55,6 +55,19 @@ def _elman_step(held: dict[str, Array], x: Array, states: list[Array]) -> list[A
     return [quantized(np.tanh(x @ held["w0"] + states[0] @ held["u0"] + held["bias"]), STATE)]
 
 
+def _normed() -> list[Any]:
+    return [
+        *_elman()[:4], quant("d", "dq", "state"), node("LayerNormalization", "dq,ones", "e", axis=-1, epsilon=2.0**-8),
+        quant("e", "n0", "state"),
+    ]  # fmt: skip
+
+
+def _normed_step(held: dict[str, Array], x: Array, states: list[Array]) -> list[Array]:
+    d = quantized(x @ held["w0"] + states[0] @ held["u0"] + held["bias"], STATE)
+    d = d - d.mean(axis=-1, keepdims=True)
+    return [quantized(d / np.sqrt((d * d).mean(axis=-1, keepdims=True) + 2.0**-8), STATE)]
+
+
 def _gate(i: int, hidden: str, kind: str) -> list[Any]:
     return [
         node("MatMul", f"x,w{i}", f"a{i}"), node("MatMul", f"{hidden},u{i}", f"b{i}"), node("Add", f"a{i},b{i}", f"c{i}"),
@@ -99,7 +112,10 @@ def _lstm_step(held: dict[str, Array], x: Array, states: list[Array]) -> list[Ar
     return [quantized(o * quantized(np.tanh(c), GATE), STATE), c]
 
 
-CELLS = {"elman": Cell(_elman, _elman_step, 1), "gru": Cell(_gru, _gru_step, 3), "lstm": Cell(_lstm, _lstm_step, 4, 2)}
+CELLS = {
+    "elman": Cell(_elman, _elman_step, 1), "normed": Cell(_normed, _normed_step, 1),
+    "gru": Cell(_gru, _gru_step, 3), "lstm": Cell(_lstm, _lstm_step, 4, 2),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +144,7 @@ class Network:
         cell = CELLS[self.cell]
         scalars = {"zero": 0, "bits": 6, "one": 1, "state": STATE, "gate": GATE, "cell": 2.0**-3}
         kept: dict[str, Any] = {k: np.float32(v) for k, v in scalars.items()}
+        kept["ones"] = np.ones(self.hidden, np.float32)
         kept["s"] = np.full((1, self.hidden), self.first, np.float32)
         nodes, x = [quant("x", "seq0", "gate")], "seq0"
         for layer in range(self.layers):

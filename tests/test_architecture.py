@@ -29,6 +29,7 @@ LAYERS = (
     {"frontend", "streamline", "units"},
     {"dataflow", "loopback"},
     {"folding", "timing"},
+    {"loops"},
     {"emit"},
     {"run"},
     {"synthesis"},

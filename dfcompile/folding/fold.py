@@ -96,6 +96,7 @@ def cheapest(
     progress: Progress = lambda text: None,
     port_bits: int = 0,
     mhz: float = 0.0,
+    caps: Mapping[str, float] | None = None,
 ) -> Folded:
     """The least LUT equivalents for an interval, within a board's budget when one is given; CompileError when there is none.
 
@@ -103,8 +104,9 @@ def cheapest(
     reserved: what FIFOs take of the board, in the order of cost.MEASURES
     port_bits: most bits of a beat at the design's ports; 0: any
     mhz: the clock for which options count that are estimated to reach it, where others have as many cycles; 0: all do
+    caps: of each unit in a loop over time the most cycles that it may take, some folding of it having as few; inf: the interval's
     """
-    problem = FoldProblem(graph, board.family if board else family, progress, port_bits, mhz)
+    problem = FoldProblem(graph, board.family if board else family, progress, port_bits, mhz, caps)
     if interval is None:
         interval = max(problem.fastest(), -(-macs(graph) // DEFAULT_LANES))
     slow = [_too_slow(n, u, problem.table.fastest(u), interval) for n, u in problem.units.items() if problem.table.fastest(u) > interval]
@@ -132,6 +134,7 @@ def fastest(
     port_bits: int = 0,
     clock: float = 0,
     mhz: float = 0.0,
+    caps: Mapping[str, float] | None = None,
 ) -> Folded:
     """The least interval within a board's budget, and there the least LUT equivalents; CompileError when none fits.
 
@@ -139,8 +142,9 @@ def fastest(
     port_bits: most bits of a beat at the design's ports; 0: any
     clock: MHz, where a design is wanted that is no faster than the board brings frames at it; 0: the fastest whatever feeds it
     mhz: as of `cheapest`; what misses it is looked at for the least interval all the same
+    caps: as of `cheapest`
     """
-    problem, limit = FoldProblem(graph, board.family, progress, port_bits, mhz), budget(board, reserved)
+    problem, limit = FoldProblem(graph, board.family, progress, port_bits, mhz, caps), budget(board, reserved)
     if not clock:
         return _fastest(problem, board, limit)
     brought = brought_cycles(board, *problem.frame_bytes(), clock)

@@ -178,6 +178,11 @@ def _styled(fold: Fold, folded: Unit, styles: Iterable[dict[str, str]], family: 
     return [Option({**fold.choice, **s}, fold.cycles, ports, area) for s, area in zip(chosen, areas, strict=True)]
 
 
+def alternating(unit: Unit, options: Iterable[Option]) -> list[Option]:
+    """Those with which a unit can stand in a loop over time."""
+    return [o for o in options if unit.folded(**o.choice).alternates]
+
+
 def layouts(unit: Unit) -> tuple[Layout, ...]:
     """Of its inputs, then of its outputs."""
     return tuple(s.layout for s in (*unit.inputs, *unit.outputs))

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from dfcompile.dataflow.connect import converter, tied
 from dfcompile.device.cost import MEASURES, Vector, vector
 from dfcompile.device.feed import port_bytes
-from dfcompile.folding.option import Option, OptionTable, Progress, layouts, silent
+from dfcompile.folding.option import Option, OptionTable, Progress, alternating, layouts, silent
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.types import IntType
-from dfcompile.units.base import Layout, Stream, unit_of
+from dfcompile.units.base import Layout, Stream, Unit, unit_of
 from dfcompile.units.fork import Fork
 
 Shape3 = tuple[int, int, int]
@@ -73,9 +73,19 @@ class FoldProblem:
     beats:     design's input or output -> fewest beats of a frame there
     tight:     whether only options count of whose frames the fewest bytes pass the outside
     slow:      options that the last `options` left out since they miss the clock
+    caps:      of each unit in a loop the most cycles that it may take, beside the interval
     """
 
-    def __init__(self, graph: Graph, family: str, progress: Progress = silent, port_bits: int = 0, clock: float = 0.0) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        family: str,
+        progress: Progress = silent,
+        port_bits: int = 0,
+        clock: float = 0.0,
+        caps: Mapping[str, float] | None = None,
+    ) -> None:
+        self.caps = dict(caps or {})
         self.family = family
         self.port_bits = port_bits
         self.tight, self.slow = False, 0
@@ -178,7 +188,7 @@ class FoldProblem:
         every: those too that a large network leaves out (`OptionTable.within`)
         closing: without those that miss the clock though others with their cycles do not (`OptionTable.closing`)
         """
-        found = self.table.within(self.units, interval, every)
+        found = self._within(interval, every)
         if closing:
             before = sum(map(len, found.values()))
             ends = {n for e in self.edges if e.tied for n, _ in e.ends}
@@ -199,6 +209,14 @@ class FoldProblem:
             if a == b:
                 found[a] = [_plus(o, self.converter(edge, o.layouts[i], o.layouts[j])) for o in found[a]]
         return found
+
+    def _within(self, interval: float, every: bool) -> Options:
+        """Of units with caps of their own as of a graph of those with the same cap."""
+        groups: dict[float, dict[str, Unit]] = {}
+        for name, unit in self.units.items():
+            groups.setdefault(min(interval, self.caps.get(name, interval)), {})[name] = unit
+        found = {n: options for most, units in groups.items() for n, options in self.table.within(units, most, every).items()}
+        return {n: alternating(u, found[n]) if n in self.caps else found[n] for n, u in self.units.items()}
 
     def _with_forks(self, option: Option, copies: Copies, layout: Layout) -> Option:
         lanes, run, taps = self._outside(copies.shape, copies.dtype, layout) if copies.outside else layout

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import networkx as nx
+
+from dfcompile.ir.graph import Graph
 from dfcompile.ir.types import IntType
 
 
@@ -44,3 +48,12 @@ class Loop:
     output: str
     first: int
     keep: bool = False
+
+
+def members(graph: Graph, loops: Iterable[Loop]) -> list[str]:
+    """Nodes of an integer or unit graph that stand in a loop once its states' ends are joined, in the order of the graph."""
+    made, readers = graph.producers(), graph.consumers()
+    waits: nx.DiGraph[str] = nx.DiGraph((made[t].name, n.name) for n in graph.nodes for t in n.inputs if t in made)
+    waits.add_edges_from((made[x.output].name, n.name) for x in loops if x.output in made for n in readers[x.input])
+    inside = {n for part in nx.strongly_connected_components(waits) if len(part) > 1 for n in part} | set(nx.nodes_with_selfloops(waits))
+    return [n.name for n in graph.nodes if n.name in inside]

@@ -34,7 +34,7 @@ from dfcompile.ir.intop import (
     View,
 )
 from dfcompile.ir.modelop import CollectSteps, TakeStep
-from dfcompile.ir.state import Loop, NotRolledError, State
+from dfcompile.ir.state import Loop, NotRolledError, State, members
 from dfcompile.streamline.encoder import InputType
 from dfcompile.streamline.pipeline import Streamlined, streams_of
 from dfcompile.streamline.value import InputPort, OutputPort
@@ -76,12 +76,20 @@ def rolled(made: Streamlined, states: Sequence[State], keep: bool = False) -> St
     ends = (tuple(t for t in names if t not in after) for names in (made.host.tail.inputs, made.host.tail.outputs))
     tail = made.host.tail.replace(**dict(zip(("inputs", "outputs"), ends, strict=True))).without_dead()
     shapes = {t: shape for t, shape in made.host.input_shapes.items() if t not in before}
+    _refuse_rows(graph, loops)
     loose = closed(graph, loops)
     host = replace(made.host, input_shapes=shapes, inputs=inputs, outputs=outputs, tail=tail, streams=streams_of(loose))
     feeds = {t: made.probes.inputs[t] for t in loose.inputs}
     probes = replace(made.probes, inputs=feeds, outputs=loose.execute(feeds))
     meanings = tuple(m for m in made.meanings if m.stream not in inside)
     return replace(made, graph=graph, host=host, probes=probes, meanings=meanings, loops=loops)
+
+
+def _refuse_rows(graph: Graph, loops: Sequence[Loop]) -> None:
+    """Units that read a row as a whole take the next one while they give one, in C++ before it: in a loop that waits for itself."""
+    for name in members(graph, loops):
+        if isinstance(graph.node(name).op, IntBelowMax | IntNormalize | IntStandardize):
+            raise NotRolledError(f"{name}, a norm or a softmax, stands between a state and what it becomes")
 
 
 def closed(graph: Graph, loops: Sequence[Loop]) -> Graph:

@@ -198,6 +198,11 @@ class Unit(ABC):
     def schedule(self) -> Schedule:
         """When beats are taken and given, exactly as the SystemVerilog module does it."""
 
+    @property
+    def alternates(self) -> bool:
+        """Whether it gives all of a pixel, in C++ too, before it takes any of the next, in beats of one pixel: what a loop needs."""
+        return not any(s.run for s in (*self.inputs, *self.outputs))
+
     def hls_schedule(self) -> Schedule:
         """When the C++ takes and gives beats: a single sequence of blocking reads and writes, where `schedule` may have several."""
         return self.schedule()

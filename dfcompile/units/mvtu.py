@@ -238,6 +238,10 @@ class Mvtu(MacUnit):
     def mac_rate(self) -> int:
         return -(-self.macs // self.cycles) if self.sparse or self.adders else self.mac_lanes
 
+    @property
+    def alternates(self) -> bool:
+        return super().alternates and not self.sparse  # which takes the next vector ahead
+
     def hls_schedule(self) -> Schedule:
         return self.sparse.hls_schedule(self._latency) if self.sparse else self.schedule()
 
