@@ -47,7 +47,7 @@ class Joint:
 
 
 @dataclass(frozen=True, eq=False)
-class _Lines:
+class Lines:
     """Boundaries of one channel: at[k, i] is the least wide operand in lo..hi + 1 that, beside narrow[i], reaches height k + 1."""
 
     at: Array
@@ -97,14 +97,14 @@ def join(function: StepFunction, first: Range, second: Range) -> Joint | None:
     sign = 1 if ratio > 0 else -1
     falling = np.broadcast_to((direction * sign if swap else direction) < 0, (channels,))
     lines = [_lines(function, grids, ranges, c, sign, bool(falling[c]), dtype) for c in range(channels)]
-    wide, narrow = _cheapest(lines, abs(ratio))
+    wide, narrow = cheapest(lines, abs(ratio))
     top = max(wide * x.hi + narrow * int(x.narrow.max()) for x in lines) + 1
-    thresholds = np.stack([np.minimum(_thresholds(*x.extremes(wide, narrow)[:2]), top) for x in lines])
+    thresholds = np.stack([np.minimum(parted(*x.extremes(wide, narrow)[:2]), top) for x in lines])
     factors = (sign * narrow, wide) if swap else (wide, sign * narrow)
     return Joint(factors, dtype, thresholds, falling.copy(), int(ends.min()))
 
 
-def _thresholds(reached: Array, missed: Array) -> Array:
+def parted(reached: Array, missed: Array) -> Array:
     """One threshold between the sums that miss a code and those that reach it: on a line where there is one, for requantization."""
     straight = straightened(missed, reached)
     return reached if straight is None else straight
@@ -114,7 +114,7 @@ def _span(bounds: Range) -> int:
     return int((bounds[1] - bounds[0]).max()) + 1
 
 
-def _lines(f: StepFunction, grids: list[Grid], ranges: list[Range], c: int, sign: int, falling: bool, dtype: IntType) -> _Lines:
+def _lines(f: StepFunction, grids: list[Grid], ranges: list[Range], c: int, sign: int, falling: bool, dtype: IntType) -> Lines:
     """Boundaries of channel c: each value of the narrow operand is an offset, the wide one is searched for all of them at once."""
     (lo, hi), (low, high) = ((int(a[c]), int(b[c])) for a, b in ranges)
     narrow = np.arange(low, high + 1)
@@ -141,7 +141,7 @@ def _lines(f: StepFunction, grids: list[Grid], ranges: list[Range], c: int, sign
         ends = np.full((len(levels), len(some)), lo - 1), np.full((len(levels), len(some)), hi + 1)
         known = _bisect(lambda wide: height(wide, few), levels, *ends)
         at = _bisect(height, levels, *_brackets(known, offsets / scale, some, lo, hi))
-    return _Lines(at, sign * narrow, lo, hi)
+    return Lines(at, sign * narrow, lo, hi)
 
 
 def _brackets(known: Array, offsets: Array, some: Array, lo: int, hi: int) -> tuple[Array, Array]:
@@ -169,7 +169,7 @@ def _bisect(height: Callable[[Array], Array], levels: Array, low: Array, high: A
     return high
 
 
-def _cheapest(lines: list[_Lines], ratio: Fraction) -> tuple[int, int]:
+def cheapest(lines: list[Lines], ratio: Fraction) -> tuple[int, int]:
     """The cheapest factors of the wide and the narrow operand that every boundary allows."""
     low, high = Fraction(0), None
     while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from dfcompile.streamline.host import HostSide
 from dfcompile.streamline.layout import Shape3, default_layout
 from dfcompile.streamline.lift_clips import lift_clips
 from dfcompile.streamline.narrow import narrow_factors
+from dfcompile.streamline.narrow_levels import narrow_levels
 from dfcompile.streamline.prune import prune
 from dfcompile.streamline.push_quantizers import push_quantizers
 from dfcompile.streamline.rewrite import drop_views, merge_pads
@@ -83,10 +85,12 @@ def streamline(
 
     layers = _layers(model, fates)
 
-    def pruned(graph: Graph, decline: Decline) -> Graph:
-        return prune(graph, decline, lambda node, text: _add(layers, fates, node, text))
+    def tell(node: Node, text: str) -> None:
+        _add(layers, fates, node, text)
 
-    for name, run in (*((p.__name__, p) for p in PASSES), (prune.__name__, pruned)):
+    runs: list[tuple[str, Callable[[Graph, Decline], Graph]]] = [(p.__name__, p) for p in PASSES]
+    runs += [(p.__name__, partial(p, tell=tell)) for p in (prune, narrow_levels)]
+    for name, run in runs:
         graph = run(graph, noted(name, left))
         graph.verify((*INTEGER_OPS, *STEP_OPS, StepFunction))
         passes.append((name, graph))
