@@ -30,6 +30,7 @@ _SAMPLES = 32  # values of the narrow operand beside which the wide one is searc
 _SECOND_FACTORS = 1024  # how many second factors are tried for the cheapest pair
 
 Range = tuple[Array, Array]
+Cost = Callable[[int, int], tuple[int, int] | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,9 @@ def join(function: StepFunction, first: Range, second: Range) -> Joint | None:
     sign = 1 if ratio > 0 else -1
     falling = np.broadcast_to((direction * sign if swap else direction) < 0, (channels,))
     lines = [_lines(function, grids, ranges, c, sign, bool(falling[c]), dtype) for c in range(channels)]
-    wide, narrow = cheapest(lines, abs(ratio))
+    found = cheapest(lines, [abs(ratio)] * channels)
+    assert found is not None, "a ratio that all channels have serves all"
+    wide, narrow = found
     top = max(wide * x.hi + narrow * int(x.narrow.max()) for x in lines) + 1
     thresholds = np.stack([np.minimum(parted(*x.extremes(wide, narrow)[:2]), top) for x in lines])
     factors = (sign * narrow, wide) if swap else (wide, sign * narrow)
@@ -169,30 +172,38 @@ def _bisect(height: Callable[[Array], Array], levels: Array, low: Array, high: A
     return high
 
 
-def cheapest(lines: list[Lines], ratio: Fraction) -> tuple[int, int]:
-    """The cheapest factors of the wide and the narrow operand that every boundary allows."""
+def cheapest(lines: list[Lines], ratios: list[Fraction], cost: Cost | None = None) -> tuple[int, int] | None:
+    """The cheapest factors of the wide and the narrow operand that every boundary allows; None where some exclude each other.
+
+    ratios: |g1 / g2| of each channel's lines, which its own boundaries allow: of one ratio there are always factors
+    """
     low, high = Fraction(0), None
     while True:
-        wide, narrow = _candidate(low, high)
-        bounds = [b for x in lines if (b := x.broken(wide, narrow)) is not None]
+        wide, narrow = _candidate(low, high, cost or _cost)
+        bounds = [(b, r) for x, r in zip(lines, ratios, strict=True) if (b := x.broken(wide, narrow)) is not None]
         if not bounds:
             return wide, narrow
         before = low, high
-        low = max([low, *(b for b in bounds if b < ratio)])
-        above = [b for b in bounds if b > ratio] + ([high] if high is not None else [])
+        low = max([low, *(b for b, r in bounds if b < r)])
+        above = [b for b, r in bounds if b > r] + ([high] if high is not None else [])
         high = min(above) if above else None
+        if high is not None and high <= low:
+            return None
         assert (low, high) != before, "a broken boundary always narrows the bounds, so the search ends"
 
 
-def _candidate(low: Fraction, high: Fraction | None) -> tuple[int, int]:
+def _candidate(low: Fraction, high: Fraction | None, costs: Cost) -> tuple[int, int]:
     """The cheapest n1, n2 with low < n1 / n2 < high."""
     simplest = _simplest(low, high)
-    best, cost = (simplest.numerator, simplest.denominator), _cost(simplest.numerator, simplest.denominator)
+    best = simplest.numerator, simplest.denominator
+    if (cost := costs(*best)) is None:
+        best = 2 * best[0], 2 * best[1]
+        cost = costs(*best) or (0, 0)
     for n2 in range(simplest.denominator, simplest.denominator + _SECOND_FACTORS):
         least = low.numerator * n2 // low.denominator + 1
         most = least if high is None else -(-high.numerator * n2 // high.denominator) - 1
         for n1 in range(least, min(most, least + 2) + 1):
-            if (found := _cost(n1, n2)) < cost:
+            if (found := costs(n1, n2)) is not None and found < cost:
                 best, cost = (n1, n2), found
         if n2.bit_length() > sum(cost):
             break
@@ -212,6 +223,17 @@ def _simplest(low: Fraction, high: Fraction | None) -> Fraction:
 def _cost(n1: int, n2: int) -> tuple[int, int]:
     """Adders of the two products (digits of the canonical signed form beyond the first), and bits."""
     return _digits(n1) + _digits(n2) - 2, n1.bit_length() + n2.bit_length()
+
+
+def cost_of_signs(n1: int, n2: int) -> tuple[int, int] | None:
+    """The cost of their half sum and half difference; None where these are not whole. Twice any factors have a cost."""
+    return None if (n1 + n2) % 2 else _cost((n1 + n2) // 2, abs(n1 - n2) // 2)
+
+
+def cost_of_bits(n1: int, n2: int) -> tuple[int, int]:
+    """Bits, and then the adders: of factors that are words of a memory."""
+    adders, bits = _cost(n1, n2)
+    return bits, adders
 
 
 def _digits(n: int) -> int:

@@ -18,7 +18,7 @@ from dfcompile.ir.graph import Array, Graph, Node, Tensor, op_of
 from dfcompile.ir.intop import IntConv, ThresholdCode
 from dfcompile.ir.types import IntType, narrowed
 from dfcompile.streamline.decline import Decline, Tell, in_silence
-from dfcompile.streamline.joint import LARGEST_SEARCH, WIDEST, Lines, cheapest, parted
+from dfcompile.streamline.joint import LARGEST_SEARCH, WIDEST, Cost, Lines, cheapest, cost_of_bits, cost_of_signs, parted
 
 NARROW_BITS = 4  # sizes of so many bits are left alone
 NARROW = ".levels"
@@ -28,11 +28,30 @@ Range = tuple[Array, Array]
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """Channels of the same two sizes: sums[k] is the proven range (lo, hi), each (channels,), of the inputs at size k."""
+    """Channels of two sizes each, (channels, 2): sums[k] is the proven range (lo, hi), each (channels,), of the inputs at size k."""
 
     channels: Array
-    sizes: tuple[int, int]
+    sizes: Array
     sums: tuple[Range, Range]
+
+    def part(self, at: Array) -> _Rows:
+        """Some of them."""
+        (lo, hi), (low, high) = self.sums
+        return _Rows(self.channels[at], self.sizes[at], ((lo[at], hi[at]), (low[at], high[at])))
+
+    def hull(self) -> _Rows:
+        """One for all of the same sizes."""
+        (lo, hi), (low, high) = ((lo.min(keepdims=True), hi.max(keepdims=True)) for lo, hi in self.sums)
+        return _Rows(self.channels[:1], self.sizes[:1], ((lo, hi), (low, high)))
+
+    def alike(self) -> list[_Rows]:
+        """Those of the same sizes together."""
+        _, which = np.unique(self.sizes, axis=0, return_inverse=True)
+        return [self.part(np.flatnonzero(which.ravel() == k)) for k in range(int(which.max()) + 1)]
+
+    def spans(self) -> list[int]:
+        """How many values each sum takes at most."""
+        return [int((hi - lo).max()) + 1 for lo, hi in self.sums]
 
 
 def narrow_levels(graph: Graph, decline: Decline = in_silence, tell: Tell = in_silence) -> Graph:
@@ -55,44 +74,47 @@ def narrow_levels(graph: Graph, decline: Decline = in_silence, tell: Tell = in_s
 
 
 def _narrowed(graph: Graph, conv: Node, steps: Node) -> Graph | str:
-    """The graph with narrower sizes, or why there are none."""
+    """The graph with narrower sizes, or why there are none: the same for all channels where there are such, as these may share hardware."""
     weights, thresholds = (np.asarray(graph.constants[n.inputs[1]], np.int64) for n in (conv, steps))
-    sizes = [np.unique(np.abs(row[row != 0])) for row in weights]
-    two = np.array([len(s) == 2 and int(s[1]).bit_length() > NARROW_BITS for s in sizes])
-    if not two.any():
+    rows = _rows(graph, conv, weights)
+    if rows is None:
         return graph
-    shared = len(thresholds) == 1 and all(np.array_equal(s, sizes[0]) for s in sizes)
-    weights, found = weights.copy(), thresholds if shared else np.repeat(thresholds, len(weights) // len(thresholds), axis=0)
-    for rows in _alike(graph, conv, weights, sizes, two):
-        if shared:
-            first, second = ((lo.min(keepdims=True), hi.max(keepdims=True)) for lo, hi in rows.sums)
-            rows = replace(rows, sums=(first, second))
-        points = _points(rows, found.shape[1])
-        if points > LARGEST_SEARCH:
-            return (
-                f"sums at its two sizes have {points:,} boundaries with the thresholds, shorter sizes are looked for at {LARGEST_SEARCH:,}"
-            )
-        at = np.arange(1) if shared else rows.channels
-        made, moved = _moved(rows, found[at])
-        if max(made) < max(rows.sizes):
-            part = weights[rows.channels]
-            weights[rows.channels] = np.sign(part) * np.where(np.abs(part) == rows.sizes[0], *made)
-            found = found.copy()
-            found[at] = moved
-    return _replaced(graph, conv, steps, narrowed(weights), found) if found is not thresholds else "no shorter sizes keep every code"
+    spans = rows.spans()
+    points = min(spans) * thresholds.shape[1] * len(rows.channels)
+    if points > LARGEST_SEARCH or max(spans) > WIDEST:
+        return f"sums at its two sizes meet thresholds at {points:,} places, shorter sizes are looked for at {LARGEST_SEARCH:,} at most"
+    signs = bool(np.all(weights[rows.channels]))
+    if len(thresholds) == 1 and len(rows.channels) == len(weights) and np.all(rows.sizes == rows.sizes[0]):
+        parts, made = [rows], [_moved(rows.hull(), thresholds, cost_of_signs if signs else None)]
+    else:
+        thresholds = np.repeat(thresholds, len(weights) // len(thresholds), axis=0)
+        parts, made = [rows], [_moved(rows, thresholds[rows.channels], cost_of_signs if signs else None)]
+        if made[0] is None:
+            parts = rows.alike()
+            made = [_moved(part, thresholds[part.channels], cost_of_signs if signs else cost_of_bits) for part in parts]
+    weights, thresholds = weights.copy(), thresholds.copy()
+    before = int(np.abs(weights).max())
+    for part, found in zip(parts, made, strict=True):
+        if found is not None and max(found[0]) < part.sizes.max():
+            old = weights[part.channels]
+            small = np.abs(old) == part.sizes[:, :1, None, None]
+            weights[part.channels] = np.sign(old) * np.where(small, *found[0])
+            thresholds[part.channels if len(thresholds) > 1 else slice(None)] = found[1]
+    if np.abs(weights).max() == before:
+        return "no shorter sizes keep every code"
+    return _replaced(graph, conv, steps, narrowed(weights), thresholds)
 
 
-def _alike(graph: Graph, conv: Node, weights: Array, sizes: list[Array], two: Array) -> list[_Rows]:
-    """Channels by their sizes, with the proven sums of each."""
-    kinds: dict[tuple[int, int], list[int]] = {}
-    signs = np.sign(weights)
+def _rows(graph: Graph, conv: Node, weights: Array) -> _Rows | None:
+    """Channels of two sizes that are long, with the proven sums of each; None where there are none."""
+    sizes = [np.unique(np.abs(row[row != 0])) for row in weights]
+    at = np.array([c for c, s in enumerate(sizes) if len(s) == 2 and int(s[1]).bit_length() > NARROW_BITS], int)
+    if not len(at):
+        return None
     first = np.array([s[0] if len(s) else 0 for s in sizes]).reshape(-1, 1, 1, 1)
-    planes = (np.where(np.abs(weights) == first, signs, 0), np.where(np.abs(weights) == first, 0, signs))
-    ranges = [_bounds(graph, conv, plane) for plane in planes]
-    for c in np.flatnonzero(two).tolist():
-        kinds.setdefault((int(sizes[c][0]), int(sizes[c][1])), []).append(c)
-    (lo, hi), (low, high) = ranges
-    return [_Rows(np.array(at), pair, ((lo[at], hi[at]), (low[at], high[at]))) for pair, at in kinds.items()]
+    small, signs = np.abs(weights) == first, np.sign(weights)
+    (lo, hi), (low, high) = (_bounds(graph, conv, np.where(plane, signs, 0)) for plane in (small, ~small))
+    return _Rows(at, np.stack([sizes[c] for c in at]), ((lo[at], hi[at]), (low[at], high[at])))
 
 
 def _bounds(graph: Graph, conv: Node, weights: Array) -> Range:
@@ -102,27 +124,20 @@ def _bounds(graph: Graph, conv: Node, weights: Array) -> Range:
     return low.astype(np.int64), high.astype(np.int64)
 
 
-def _wide(rows: _Rows) -> int:
-    """Which of the two sums takes more values."""
-    spans = [int((hi - lo).max()) for lo, hi in rows.sums]
-    return int(spans[1] > spans[0])
-
-
-def _points(rows: _Rows, steps: int) -> int:
-    spans = [int((hi - lo).max()) + 1 for lo, hi in rows.sums]
-    return min(spans) * steps * len(rows.sums[0][0]) if max(spans) < WIDEST else LARGEST_SEARCH + 1
-
-
-def _moved(rows: _Rows, thresholds: Array) -> tuple[tuple[int, int], Array]:
-    """The cheapest sizes and their thresholds."""
-    wide = _wide(rows)
-    size, other = rows.sizes[wide], rows.sizes[1 - wide]
-    lines = []
-    for lo, hi, low, high, row in zip(*rows.sums[wide], *rows.sums[1 - wide], thresholds, strict=True):
-        narrow = np.arange(low, high + 1)
+def _moved(rows: _Rows, thresholds: Array, cost: Cost | None) -> tuple[tuple[int, int], Array] | None:
+    """The cheapest sizes that serve all channels and their thresholds; None where there are none."""
+    spans = rows.spans()
+    wide = int(spans[1] > spans[0])
+    lines, ratios = [], []
+    for pair, lo, hi, low, high, row in zip(rows.sizes.tolist(), *rows.sums[wide], *rows.sums[1 - wide], thresholds, strict=True):
+        size, other, narrow = pair[wide], pair[1 - wide], np.arange(low, high + 1)
         least = -((other * narrow - row[:, None]) // size)  # T less what the other sum gives, over the size, rounded up
         lines.append(Lines(np.clip(least, lo, hi + 1), narrow, int(lo), int(hi)))
-    first, second = cheapest(lines, Fraction(size, other))
+        ratios.append(Fraction(size, other))
+    found = cheapest(lines, ratios, cost)
+    if found is None:
+        return None
+    first, second = found
     top = max(first * x.hi + second * int(x.narrow.max()) for x in lines) + 1
     moved = np.stack([np.minimum(parted(*x.extremes(first, second)[:2]), top) for x in lines])
     return ((second, first) if wide else (first, second)), moved

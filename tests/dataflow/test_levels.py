@@ -130,7 +130,7 @@ def test_a_layer_that_has_time_takes_no_second_threshold_unit(tmp_path: Path) ->
 def test_convolutions_with_windows(tmp_path: Path) -> None:
     m, rng = Model(), np.random.default_rng(2)
     first = m.op("Conv", m.q("x", 0.25, 4), m.const(rng.choice(TTQ, (6, 3, 3, 3))), kernel_shape=[3, 3], pads=[1, 1, 1, 1])
-    second = m.op("Conv", m.q(m.op("Relu", first), 0.5, 3, 0), m.const(rng.choice(TTQ, (4, 6, 2, 2))), kernel_shape=[2, 2])
+    second = m.op("Conv", m.q(m.op("Relu", first), 0.5, 3, 0), m.const(rng.choice(TTQ, (12, 6, 2, 2))), kernel_shape=[2, 2])
     out = m.q(second, 0.25, 5)
     exact(tmp_path, m, out, (3, 6, 5), mode="dataflow", interval=400)
     made = dfc.build(m.save(tmp_path / "conv.onnx", out, (1, 3, 6, 5)), mode="dataflow", interval=400)

@@ -74,6 +74,19 @@ def test_trained_sizes_become_short() -> None:
     assert not least or sum(map(int.bit_length, sizes(made)[0])) <= min(sum(map(int.bit_length, p)) for p in least) + 2
 
 
+def test_one_pair_for_channels_whose_ratio_is_almost_the_same() -> None:
+    """Two float32 numbers times a gain for each channel, rounded again: no two channels have the same ratio."""
+    rng = np.random.default_rng(0)
+    gains = rng.uniform(0.5, 2, (6, 1)).astype(np.float32)
+    pairs = np.rint((np.float32([0.3713562, 0.5298131]) * gains).astype(np.float64) * 2.0**26).astype(np.int64)
+    pick = np.array([rng.permutation([0, 1, 0, 1, 1]) for _ in gains])
+    weights = (pairs[np.arange(6)[:, None], pick] * rng.choice([-1, 1], pick.shape))[:, None, None]
+    thresholds = np.arange(-3, 4)[None] * pairs[:, :1]
+    assert len({tuple(s) for s in sizes(net(weights, thresholds, -1, 1))}) == 6
+    made = sizes(same(net(weights, thresholds, -1, 1), -1, 1))
+    assert len({tuple(s) for s in made}) == 1 and made[0][1] < 16
+
+
 def keeps(row: Array, thresholds: Array, pair: tuple[int, ...]) -> bool:
     """Whether these sizes keep the order of all sums across each threshold."""
     x = np.array(list(itertools.product(range(-2, 3), repeat=len(row))))
