@@ -30,6 +30,8 @@ from benchmarks.calibration_units import (
     vvtu,
     window,
 )
+from dfcompile.device.delay import slowest
+from dfcompile.device.family import DELAYS
 from dfcompile.emit.name import port_names
 from dfcompile.synthesis.netlist import Sources, synthesise
 from dfcompile.synthesis.place import Placed, Target, count, place
@@ -186,12 +188,18 @@ def run(kind: str | None, only: str | None, seeds: int) -> None:
 
 
 def table() -> None:
-    """Print Markdown, slowest first."""
-    print("| unit | MHz, seed by seed | LUT | FF | block RAM | DSP |")
-    print("|---|---:|---:|---:|---:|---:|")
+    """Print Markdown, slowest first; rows of units that have changed since are marked."""
+    every = units()
+    print("| unit | MHz, seed by seed | estimate | error | slowest path by the estimate | LUT | FF | block RAM | DSP |")
+    print("|---|---:|---:|---:|---|---:|---:|---:|---:|")
     for name, row in sorted(read_table().items(), key=lambda item: min(item[1]["mhz"].values())):
         figures = ", ".join(f"{row['mhz'][s]:.1f}" for s in sorted(row["mhz"]))
-        print(f"| {name} | {figures} | {row['lut']:,} | {row['ff']:,} | {row['ram']} | {row['dsp']} |")
+        made, old = (
+            slowest(every[name].paths(TARGET.family), DELAYS[TARGET.family]),
+            unit_synthesis(every[name], TARGET.family).key != row["key"],
+        )
+        shown = f"{made[0]:.1f} | {100 * made[0] / min(row['mhz'].values()) - 100:+.0f}% | {made[1].what}" if made else "| |"
+        print(f"| {name}{' (changed since)' * old} | {figures} | {shown} | {row['lut']:,} | {row['ff']:,} | {row['ram']} | {row['dsp']} |")
 
 
 def main() -> None:
