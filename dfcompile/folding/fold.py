@@ -227,15 +227,20 @@ def _cheapest(
 ) -> tuple[Answer, int]:
     """Without regard to the budget first: mostly the cheapest design of all fits. None fits only when no folding at all does.
 
-    The second result is how many options were left out since they miss the clock; all are options where nothing fits without them.
+    The second result is how many options were left out since they miss the clock; none where the cheapest of all misses it nowhere, or
+    where nothing fits without them.
     """
-    worth = rates(problem.family, board)
-    options = problem.options(interval, every, closing)
-    slow = problem.slow if closing else 0
-    found = solve(problem, options, worth)
-    if limit is None or (found.best and found.best.fits(limit)):
-        return found, slow
-    found = solve(problem, options, worth, limit)
+    for within in (None, limit):
+        late: set[str] = set()  # units of which a choice would miss the clock: what is best of more options and misses it nowhere is best
+        while True:
+            options = problem.options(interval, every, late if closing else ())
+            found, slow = solve(problem, options, rates(problem.family, board), within), problem.slow
+            more = problem.late(options, found.best.chosen) if found.best and closing else set()
+            if more <= late:
+                break
+            late |= more
+        if limit is None or (found.best and found.best.fits(limit)):
+            return found, slow
     if found.best:
         return found, slow
     if slow:

@@ -7,9 +7,10 @@ is a sum of one-unit and two-unit terms.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,18 +183,16 @@ class FoldProblem:
         made.tight = True
         return made
 
-    def options(self, interval: float, every: bool = False, closing: bool = False) -> Options:
+    def options(self, interval: float, every: bool = False, closing: Collection[str] = ()) -> Options:
         """Options of each unit with at most `interval` cycles; forks behind a unit and converters to the outside count with it.
 
         every: those too that a large network leaves out (`OptionTable.within`)
-        closing: without those that miss the clock though others with their cycles do not (`OptionTable.closing`)
+        closing: units of which those are left out that miss the clock though others with their cycles do not (`OptionTable.closing`)
         """
         found = self._within(interval, every)
-        if closing:
-            before = sum(map(len, found.values()))
-            ends = {n for e in self.edges if e.tied for n, _ in e.ends}
-            found = {n: self.table.closing(self.units[n], o, n in ends) for n, o in found.items()}
-            self.slow = before - sum(map(len, found.values()))
+        every_option = sum(map(len, found.values()))
+        found |= {n: self.table.closing(self.units[n], found[n], n in self._tied) for n in closing}
+        self.slow = every_option - sum(map(len, found.values()))
         for copies in self.copies:
             name, place = copies.end
             if name:
@@ -209,6 +208,20 @@ class FoldProblem:
             if a == b:
                 found[a] = [_plus(o, self.converter(edge, o.layouts[i], o.layouts[j])) for o in found[a]]
         return found
+
+    def late(self, options: Options, chosen: Mapping[str, Option]) -> set[str]:
+        """Units of which the chosen option is one that `options` would leave out for the clock."""
+        found = set()
+        for name, option in chosen.items():
+            alike = [o for o in options[name] if o.cycles == option.cycles and (name not in self._tied or o.layouts == option.layouts)]
+            if not any(o.choice == option.choice for o in self.table.closing(self.units[name], alike, name in self._tied)):
+                found.add(name)
+        return found
+
+    @cached_property
+    def _tied(self) -> set[str]:
+        """Units of which a neighbour must have equal lanes."""
+        return {n for e in self.edges if e.tied for n, _ in e.ends}
 
     def _within(self, interval: float, every: bool) -> Options:
         """Of units with caps of their own as of a graph of those with the same cap."""

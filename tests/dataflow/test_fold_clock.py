@@ -88,5 +88,5 @@ def test_a_budget_goes_before_the_clock() -> None:
 
 def test_without_delays_every_option_counts() -> None:
     problem = FoldProblem(layer(16), "gowin", clock=500.0)
-    (closing,), (every,) = (problem.options(64, closing=c).values() for c in (True, False))
+    (closing,), (every,) = (problem.options(64, closing=c).values() for c in (list(problem.units), ()))
     assert len(closing) == len(every) and problem.slow == 0
