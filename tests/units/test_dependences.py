@@ -17,7 +17,8 @@ from dfcompile.emit.memory import write_beats
 from dfcompile.errors import CompileError
 from dfcompile.ir.graph import Graph, Node, Tensor
 from dfcompile.ir.types import IntType
-from dfcompile.run.compile import STANDARD, run_tool
+from dfcompile.run.compile import STANDARD, precompiled, run_tool
+from dfcompile.run.hls import HEADERS, SETTINGS
 from dfcompile.toolchain import require_tool
 from dfcompile.units.base import Unit
 from dfcompile.units.below_max import BelowMax
@@ -61,8 +62,10 @@ def watched(unit: Unit, folder: Path, change: tuple[str, str, str] | None = None
     for port, codes in zip(interface.inputs, inputs, strict=True):
         write_beats(folder / f"{port.axis}.hex", port.stream, codes)
     (folder / "all.cc").write_text("".join(f'#include "{p.name}"\n' for p in sorted(folder.glob("*.cpp"))))
-    gxx, flags = require_tool("g++").path, [STANDARD, "-O1", "-w", "-I.", "-Isimulation", "-isystem", str(require_tool("ap_int").path)]
-    run_tool([gxx, *flags, "-fsanitize=thread", "-c", "all.cc", "-o", "all.o"], folder, "compiling")
+    gxx, flags = require_tool("g++").path, [STANDARD, "-O1", "-w", "-isystem", str(require_tool("ap_int").path), "-fsanitize=thread"]
+    lines = [*SETTINGS.findall(text), *(f"#include <{h}>" for h in HEADERS)]
+    header = precompiled("ap_int", "".join(f"{line}\n" for line in lines), flags, ["ap_int"])
+    run_tool([gxx, *flags, "-include", header, "-I.", "-Isimulation", "-c", "all.cc", "-o", "all.o"], folder, "compiling")
     run_tool([gxx, STANDARD, "-O1", HERE / "watch.cpp", "all.o", "-o", "bench"], folder, "linking")
     files = [f"{p.axis}.hex" for p in (*interface.inputs, *interface.outputs)]
     said = run_tool([folder / "bench", *files], folder, "the watched run")
