@@ -109,6 +109,15 @@ def test_scales_that_differ_within_a_kernel(tmp_path: Path) -> None:
     streamlined(conv(weights, *nodes, gains=gains), tmp_path)
 
 
+def test_levels_whose_sums_would_be_too_wide_are_told(tmp_path: Path) -> None:
+    """Inputs of 27 bits: what is stored would need sums of more than 53; the integers of a step that may be a coincidence do not."""
+    weights = np.random.default_rng(1).choice(np.float32([-0.3713562, 0, 0.5298131]), (5, 4, 3, 3))
+    layers = [quant("x", "q", bits="fine"), helper.make_node("Conv", ["q", "w"], ["y"]), quant("y", "out")]
+    proto = model(layers, {"x": (1, 4, 6, 6)}, ["out"], constants(w=weights, fine=np.float32(27)))
+    made = streamline(graph_of(proto, tmp_path), {})
+    assert sum("NOT PROVED" in text for text in made.fates.values()) == 1
+
+
 def test_levels_too_far_apart(tmp_path: Path) -> None:
     weights = RNG.choice(np.float32([1e-6 / 3, 1 / 3, 3e5 / 7]), (5, 4, 3, 3))
     with pytest.raises(CompileError) as caught:
