@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dfcompile.dataflow.connect import connect
 from dfcompile.device.boards import Board
 from dfcompile.device.cost import RESOURCES
 from dfcompile.device.feed import engine_cycles, fed_cycles
 from dfcompile.errors import CompileError, Problem, SettingError
 from dfcompile.folding.fold import Folded, front
 from dfcompile.folding.option import silent
-from dfcompile.front import FRONT, Job, repeated
+from dfcompile.front import FRONT, Job, Lowered, repeated
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.work import macs
 from dfcompile.loopback.search.survey import buffer_sizes, replay_shapes
 from dfcompile.loopback.search.sweep import EXACT, Point, sweep
+from dfcompile.loops import LoopFolding
 from dfcompile.mode.choice import frame_bytes
 from dfcompile.options import Options
 from dfcompile.report.explore import draw_front
@@ -100,11 +104,10 @@ def _dataflow(search: _Search) -> dict[str, Any]:
         raise SettingError(Problem("bad-option", "a dataflow design is of one network", help=help_))
     (model,) = search.models
     lowered = FRONT(search.job(model), model)
-    units = lowered.units
     rows, foldings = [], []
     fed = fed_cycles(search.board, *frame_bytes(lowered.integer.graph), search.options.mhz)
-    for found in front(units, search.board, search.points, search.pool, search.options.port_bits, search.options.mhz):
-        rows.append(_row(found, search.board, search.options.mhz * 1e6 / max(found.interval, fed)))
+    for found, interval in _designs(search, lowered):
+        rows.append(_row(found, interval, search.board, search.options.mhz * 1e6 / max(interval, fed)))
         foldings.append(found.choices)
         search.progress(f"explore: {len(rows)} designs")
     result = {"mode": "dataflow", "board": search.board.name, "clock_mhz": search.options.mhz, "points": rows, "foldings": foldings}
@@ -114,6 +117,17 @@ def _dataflow(search: _Search) -> dict[str, Any]:
         title = f"{model.stem} on {search.board.name} at {search.options.mhz:g} MHz"
         _write(search.out, result, draw_front(title, rows, search.board.budget, engine))
     return result
+
+
+def _designs(search: _Search, lowered: Lowered) -> Iterator[tuple[Folded, int]]:
+    """Foldings and their intervals, those of loops over time from the joined design."""
+    board, bits, mhz, loops = search.board, search.options.port_bits, search.options.mhz, lowered.integer.streamlined.loops
+    if loops:
+        joined = partial(connect, port_bits=bits, loops=loops)
+        looped = LoopFolding(lowered.units, loops, joined, board, port_bits=bits, mhz=mhz, progress=search.progress)
+        yield from ((found, math.ceil(interval)) for found, interval in looped.front(search.points))
+    else:
+        yield from ((found, found.interval) for found in front(lowered.units, board, search.points, search.pool, bits, mhz))
 
 
 def _beside(search: _Search, graph: Graph) -> dict[str, Any] | None:
@@ -135,12 +149,12 @@ def _loopback(search: _Search) -> dict[str, Any]:
 MODES = {"auto": _auto, "dataflow": _dataflow, "loopback": _loopback}
 
 
-def _row(found: Folded, board: Board, fps: float) -> dict[str, Any]:
+def _row(found: Folded, interval: int, board: Board, fps: float) -> dict[str, Any]:
     area = dict(zip(RESOURCES, found.solution.area.tolist(), strict=False))
     used = max(area[r] / board.budget[r] for r in RESOURCES if board.budget[r])
     return {
         "fps": round(fps, 1),
-        "interval": found.interval,
+        "interval": interval,
         **{r: round(area[r], 1) for r in RESOURCES},
         "used": f"{used:.1%}",
         "cost": round(found.solution.cost),

@@ -3,7 +3,7 @@
 In a loop units wait for each other, so that the interval is about the sum of the cycles of the units round it, and no longer the most
 of them. Of each unit in a loop there is a curve of foldings, area against cycles; a price of a cycle picks the point of each curve at
 which a cycle less costs more than the price, which spends the cycles of a sum where they bring most. The price is raised until the exact
-interval of the joined design, with streams that are never full, is the wanted one. Beside it all units of the loops are tried at one pace,
+interval of the joined design, with FIFOs where they help, is the wanted one. Beside it all units of the loops are tried at one pace,
 which can be cheaper: a price does not see the converters between units of different lanes. Then units off the slowest way round, which the
 sum counts as well, are given back cycles as long as the exact interval stays. Units outside of loops only keep the interval itself.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -27,9 +27,7 @@ from dfcompile.folding.fold import Folded, cheapest, fastest
 from dfcompile.folding.option import OptionTable, alternating
 from dfcompile.ir.graph import Graph, Node
 from dfcompile.ir.state import Loop, members
-from dfcompile.timing.interval import least_interval
-from dfcompile.timing.net import UNBOUNDED
-from dfcompile.timing.system import build
+from dfcompile.timing.fifo_sizing import best_interval
 from dfcompile.units.base import unit_of
 
 Point = tuple[int, float]
@@ -38,14 +36,6 @@ Caps = Mapping[str, int]
 """Most cycles of each unit in a loop."""
 _GIVEN_BACK = 12
 """Most trials of giving a unit its cycles back."""
-
-
-def interval_of(design: Design) -> Fraction:
-    """The exact interval of a design whose streams are never full: no FIFOs give a better one."""
-    system = build(design)
-    found, _ = least_interval(system, {e.tensor: UNBOUNDED for e in system.edges})
-    assert found is not None, "streams that are never full do not wait for room"
-    return found
 
 
 def check_loops(units: Graph, loops: Sequence[Loop]) -> None:
@@ -109,14 +99,17 @@ class LoopFolding:
         return members(self.units, self.loops)
 
     @cached_property
+    def table(self) -> OptionTable:
+        return OptionTable(self.board.family if self.board else DEFAULT, self.progress)
+
+    @cached_property
     def curves(self) -> dict[str, list[Point]]:
         """The foldings of each unit in a loop that some price picks."""
-        family = self.board.family if self.board else DEFAULT
-        table, worth = OptionTable(family, self.progress), rates(family, self.board)
+        worth = rates(self.board.family if self.board else DEFAULT, self.board)
         found = {}
         for name in self.inside:
             unit = unit_of(self.units.node(name))
-            options = alternating(unit, table.within({name: unit}, math.inf, every=True)[name])
+            options = alternating(unit, self.table.within({name: unit}, math.inf, every=True)[name])
             found[name] = hull((o.cycles, float(sum(a * w for a, w in zip(o.area, worth, strict=True)))) for o in options)
         return found
 
@@ -134,7 +127,7 @@ class LoopFolding:
             made = None
             try:
                 found = cheapest(self.units, wanted, DEFAULT, self.board, self.reserved, self.progress, self.port_bits, self.mhz, caps)
-                made = found, interval_of(self.joined(apply_folding(self.units, found.choices)))
+                made = found, self.exact(found)
             except CompileError as e:
                 if any(p.code != "does-not-fit" for p in e.problems):
                     raise
@@ -151,14 +144,31 @@ class LoopFolding:
             return self.without_haste(found)
         return cheapest(self.units, None, progress=self.progress, port_bits=self.port_bits, mhz=self.mhz, caps=caps)
 
+    def exact(self, found: Folded) -> Fraction:
+        return best_interval(self.joined(apply_folding(self.units, found.choices)))
+
+    def front(self, points: int) -> Iterator[tuple[Folded, Fraction]]:
+        """Cheap designs and their exact intervals from the fastest that the board holds to the slowest, at about `points` intervals."""
+        first = self.best(None)
+        last, cost = self.exact(first), first.solution.cost
+        yield first, last
+        slowest = self._all_within(max(unit_of(n).cycles for n in self.units.nodes))
+        ratio = (self.exact(slowest) / last) ** (1 / max(points - 1, 1))
+        for wanted in sorted({math.ceil(last * ratio**k) for k in range(1, points)}):
+            found = self.cheapest(wanted) if wanted > last else first
+            interval = self.exact(found)
+            if last < interval <= wanted and found.solution.cost < cost:
+                last, cost = interval, found.solution.cost
+                yield found, interval
+
     def cheapest(self, wanted: int) -> Folded:
         """A folding that keeps an interval, or where none does the one with the fastest loops. CompileError as `folding.fold.cheapest`."""
         plain = self._all_within(wanted)
-        if interval_of(self.joined(apply_folding(self.units, plain.choices))) <= wanted:
+        if self.exact(plain) <= wanted:
             return plain
         kept = [k for k in (self._last(self._priced, wanted), self._last(self._paced, wanted)) if k]
         if not kept:
-            return self._hurried(plain, wanted, self.folded(self._priced(wanted)[-1], wanted))
+            return self._hurried(plain, wanted)
         caps, found = min(kept, key=lambda k: k[1].value)
         return _bounded(self._given_back(caps, found, wanted), plain)
 
@@ -187,17 +197,18 @@ class LoopFolding:
                 low = middle
         return all_caps[high], best[0]
 
-    def _hurried(self, plain: Folded, wanted: int, best: tuple[Folded, Fraction] | None) -> Folded:
+    def _hurried(self, plain: Folded, wanted: int) -> Folded:
         """All units asked for less time until the interval is kept or none is faster: converters of layouts in a loop take cycles too.
-        Where it is never kept, the fastest of these and of `best`."""
-        tried, asked = [best] if best else [], wanted
+        Where it is never kept, the fastest of these and of the fastest that was tried before."""
+        tried = [t for t in (self.folded(c(wanted)[-1], wanted) for c in (self._priced, self._paced)) if t]
+        asked, least = wanted, max(self.table.fastest(unit_of(n)) for n in self.units.nodes)
         found: Folded | None = plain
         while found:
-            tried.append((found, interval_of(self.joined(apply_folding(self.units, found.choices)))))
+            tried.append((found, self.exact(found)))
             if tried[-1][1] <= wanted:
                 break
-            asked = min(asked * wanted // math.ceil(tried[-1][1]), found.interval - 1)
-            found = self._asked(asked)
+            asked = max(least, asked * wanted // math.ceil(tried[-1][1]))
+            found = self._asked(asked) if asked < found.interval else None
         kept = [t for t in tried if t[1] <= wanted] or [min(tried, key=lambda t: (t[1], t[0].solution.cost))]
         return _bounded(kept[-1][0], plain)
 
@@ -213,10 +224,9 @@ class LoopFolding:
 
     def without_haste(self, found: Folded) -> Folded:
         """The cheapest folding found that is as fast as a given one, whose units may be faster than its loops let them be."""
-        interval = interval_of(self.joined(apply_folding(self.units, found.choices)))
+        interval = self.exact(found)
         slower = self.cheapest(math.ceil(interval))
-        made = interval_of(self.joined(apply_folding(self.units, slower.choices)))
-        return slower if made <= interval and slower.solution.cost < found.solution.cost else found
+        return slower if self.exact(slower) <= interval and slower.solution.cost < found.solution.cost else found
 
     def _given_back(self, caps: Caps, best: Folded, wanted: int) -> Folded:
         """Slower units, those first that save most, as far as the exact interval stays."""

@@ -73,6 +73,13 @@ def find_depths(design: Design, work: int = _WORK, progress: Progress = lambda t
     return FifoSizing(depths, bits, search.periodic.interval, search.trials, computed, search.minimal, search.optimal)
 
 
+def best_interval(design: Design) -> Fraction:
+    """The interval that a design keeps with FIFOs where they help: one within a loop over time takes a cycle of each step."""
+    search = _Search(build(design))
+    search.open(_BUILD_WORK)
+    return search.periodic.interval
+
+
 def deepen(
     system: System, least: Mapping[str, int], interval: Fraction, work: int, progress: Progress = lambda text: None
 ) -> dict[str, int]:

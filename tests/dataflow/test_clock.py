@@ -148,7 +148,7 @@ SLOW = {
     "xc7": {"requantization by shifts, 4", "4-bit matrix 32x288, 4x8", "FIFO of 600 in block RAM"},
     "xcup": {"requantization by shifts, 4"},
 }
-"""Units that the model has below the aim; netlists of all but the first are above."""
+"""Units that the model has below the aim; of the first none was mapped, those of the others are above."""
 
 
 @pytest.mark.parametrize("family", sorted(WANTED))
