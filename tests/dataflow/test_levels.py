@@ -162,7 +162,7 @@ def test_a_rate_that_planes_cannot_reach(tmp_path: Path) -> None:
 
 def test_sums_of_planes_that_subtract_from_unsigned_inputs(tmp_path: Path) -> None:
     m, rng = Model(), np.random.default_rng(4)
-    sizes = rng.choice(np.array([-1.7135912, -0.6317253, 0.6317253, 1.7135912], np.float32), (40, 12))
+    sizes = rng.choice(np.array([-1.7135912, -0.6317253, 0.6317253, 1.7135912], np.float32), (40, 24))
     out = m.q(m.op("MatMul", m.q("x", 0.25, 4, 0), m.const(sizes)), 0.5, 6)
     made = built(m, out, tmp_path, interval=60)
     x = np.abs(np.random.default_rng(1).normal(size=(8, 40)).astype(np.float32)) * 4
