@@ -48,8 +48,8 @@ def check_loops(units: Graph, loops: Sequence[Loop]) -> None:
 def _ahead(node: Node) -> Problem:
     return Problem(
         "loop-waits-for-itself",
-        f"this folding of {node.name} cannot stand in a loop over time",
-        node.name,
+        "a folding cannot stand in a loop over time",
+        f"node {node.name}",
         "beats that end within a time step, or words that are skipped, make it take from the next step before it has given all of one",
         "give it lanes that divide its channels, and no zeros to skip; or leave its folding to dfcompile",
     )
@@ -226,7 +226,8 @@ class LoopFolding:
         """The cheapest folding found that is as fast as a given one, whose units may be faster than its loops let them be."""
         interval = self.exact(found)
         slower = self.cheapest(math.ceil(interval))
-        return slower if self.exact(slower) <= interval and slower.solution.cost < found.solution.cost else found
+        better = self.exact(slower) <= interval and slower.solution.cost < found.solution.cost
+        return slower if better else _bounded(found, slower)
 
     def _given_back(self, caps: Caps, best: Folded, wanted: int) -> Folded:
         """Slower units, those first that save most, as far as the exact interval stays."""
@@ -244,5 +245,6 @@ class LoopFolding:
 
 def _bounded(found: Folded, plain: Folded) -> Folded:
     """A folding with what is proved of it: none that keeps the interval is cheaper than the cheapest of units that wait for nothing."""
-    bound = min(plain.solution.bound, found.solution.cost)
-    return replace(found, bound=bound, every=plain.every, solution=replace(found.solution, bound=bound))
+    cost, bound = found.solution.cost, min(plain.solution.bound, found.solution.cost)
+    proved = replace(found.solution, bound=bound)
+    return replace(found, objective="cost", value=cost, bound=bound, every=plain.every, solution=proved, looped=True)

@@ -42,6 +42,7 @@ class Folded:
     value:     of the objective; bound: no folding has less; gap: (value - bound) / value, 0 when proven
     every:     whether that is said of all foldings, or without padded lanes that no unit needs
     slow:      options left out of it that are estimated to miss the clock, in place of which others are as fast in cycles
+    looped:    whether units wait for each other in loops over time, of which the bound knows nothing
     """
 
     choices: dict[str, Choice]
@@ -52,6 +53,7 @@ class Folded:
     solution: Solution
     every: bool = True
     slow: int = 0
+    looped: bool = False
 
     @property
     def report(self) -> dict[str, Any]:
@@ -60,6 +62,7 @@ class Folded:
             "optimal": self.optimal,
             "all_foldings": self.every,
             "left_out_for_clock": self.slow,
+            "looped": self.looped,
             "bound": self.bound,
             "gap": self.gap,
             "objective": self.objective,
@@ -227,8 +230,7 @@ def _cheapest(
 ) -> tuple[Answer, int]:
     """Without regard to the budget first: mostly the cheapest design of all fits. None fits only when no folding at all does.
 
-    The second result is how many options were left out since they miss the clock; none where the cheapest of all misses it nowhere, or
-    where nothing fits without them.
+    The second result: options left out since they miss the clock; 0 where the cheapest misses it nowhere or nothing fits without them.
     """
     for within in (None, limit):
         late: set[str] = set()  # units of which a choice would miss the clock: what is best of more options and misses it nowhere is best

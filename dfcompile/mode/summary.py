@@ -68,7 +68,8 @@ def lines_of(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"  {energy['frame_uj']:,.4g} uJ a frame, {energy['watts']:.3g} W ({energy['model']})")
     if (proof := report.get("folding") or {}).get("objective"):
         what = "cycles" if proof["objective"] == "interval" else "LUT equivalents"
-        gap = f"gap {proof['gap']:.2%}" + (", where the search ended at its bound of work" if proof["gap"] else "")
+        open_ = "the bound is of units that wait for no loop" if proof.get("looped") else "where the search ended at its bound of work"
+        gap = f"gap {proof['gap']:.2%}" + (f", {open_}" if proof["gap"] else "")
         if proof["objective"] == "interval" and proof["value"] > timing["interval_cycles"]:
             lines.append(f"  folding: no faster than the board brings frames, one in {proof['value']:,.0f} cycles")
         else:

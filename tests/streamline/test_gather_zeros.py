@@ -13,7 +13,7 @@ from dfcompile.ir.graph import Graph
 from dfcompile.ir.intop import IntConv, ThresholdCode
 from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.mode.loopback import LoopbackAccelerator
-from dfcompile.streamline.gather_zeros import alike, gather_zeros, words
+from dfcompile.streamline.gather_zeros import SHAPES, alike, gather_zeros, words
 from tests.dataflow.test_uneven_folds import hold
 from tests.streamline.graphs import Builder
 from tests.streamline.test_prune import pruned, random_weights, steps, typed
@@ -104,3 +104,15 @@ def test_faster_and_exact(mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
         hold(made)
     else:
         assert isinstance(made, LoopbackAccelerator) and made.timing.interval_cycles < plain.timing.interval_cycles
+
+
+def test_words_are_blocks_with_a_weight() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        used = rng.random(rng.integers(1, [40, 5, 40])) < rng.random() ** 3
+        rows, taps, columns = used.shape
+        blocks = [
+            {(r // pe, t, c // simd) for r in range(rows) for t in range(taps) for c in range(columns) if used[r, t, c]}
+            for pe, simd in SHAPES
+        ]
+        assert words(used) == [len(b) for b in blocks], used.shape
