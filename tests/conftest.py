@@ -48,7 +48,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     left_out = {"slow"} if config.getoption("--quick") else set()
     if not config.getoption("--full"):
-        left_out.add("full")
+        left_out |= {"full"} if settings.get_current_profile_name() == "planted" else {"full", "further"}
     named = tuple(a for a in config.args if "::" in a)  # a test that is asked for by its name runs
     kept, dropped = [], []
     for item in items:

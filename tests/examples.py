@@ -1,9 +1,11 @@
-"""How many examples a property test takes: few in `make test`, 2,000 under --full."""
+"""How many examples a property test takes: few in `make test`, more where tools/mutate.py plants a fault, 2,000 under --full."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Any
 
+import pytest
 from hypothesis import settings
 
 FULL = 2000
@@ -18,5 +20,11 @@ def examples(count: int, full: int = FULL, **options: Any) -> settings:
 
 
 def simulated(count: int) -> settings:
-    """`examples` of a property that compiles something for each."""
-    return examples(count, SIMULATED)
+    """`examples` of a property that compiles something for each: `count` where a fault is planted, half of them in `make test`."""
+    is_planted = settings.get_current_profile_name() == "planted"
+    return examples(count if is_planted else (count + 1) // 2, SIMULATED)
+
+
+def some(cases: Iterable[Any], always: Collection[Any]) -> list[Any]:
+    """Parameters of a test, each of one value; those that are not among `always` are marked further."""
+    return [pytest.param(c, marks=[] if c in always else [pytest.mark.further]) for c in cases]

@@ -221,6 +221,8 @@ def test_property_counts_follow_full() -> None:
     before = settings.get_current_profile_name()
     try:
         settings.load_profile("suite")
+        assert (examples(25).max_examples, simulated(8).max_examples) == (25, 4)
+        settings.load_profile("planted")
         assert (examples(25).max_examples, simulated(8).max_examples) == (25, 8)
         settings.load_profile("nightly")
         assert (examples(25).max_examples, simulated(8).max_examples, settings().max_examples) == (2000, 200, 2000)

@@ -56,6 +56,7 @@ def test_every_engine_gives_the_same_trace(mode: str, engine: str) -> None:
         assert found[name].tensor == t.tensor
 
 
+@pytest.mark.further
 @pytest.mark.slow
 def test_a_trace_of_the_rtl_through_padding(cnn: dfc.Accelerator, images: np.ndarray) -> None:
     """Lanes that do not divide their frames: the taps leave the padding out."""

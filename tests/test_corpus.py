@@ -57,7 +57,7 @@ OTHER_FORMS = ("_qcdq", "_dyn")  # of a network that is also there as QONNX: muc
 MODELS_BY_NAME = pytest.mark.parametrize("model", [pytest.param(m, id=m["name"]) for m in manifest()])
 
 
-def representatives(most: float = 1e6) -> set[str]:
+def representatives(most: float) -> set[str]:
     """The smallest network of each kind, the first word of a name, with at most so many multiplications."""
     kinds: dict[str, list[tuple[float, str]]] = {}
     for m in manifest():
@@ -66,9 +66,14 @@ def representatives(most: float = 1e6) -> set[str]:
     return {min(found)[1] for found in kinds.values()}
 
 
-SIMULATED = pytest.mark.parametrize(
-    "model", [pytest.param(m, id=m["name"], marks=[pytest.mark.full] * (m["name"] not in representatives())) for m in manifest()]
-)
+def how_often(name: str) -> list[pytest.MarkDecorator]:
+    """Marks: always those that are compiled in seconds."""
+    if name in representatives(most=1e5):
+        return []
+    return [pytest.mark.further if name in representatives(most=1e6) else pytest.mark.full]
+
+
+SIMULATED = pytest.mark.parametrize("model", [pytest.param(m, id=m["name"], marks=how_often(m["name"])) for m in manifest()])
 
 
 @needs_models

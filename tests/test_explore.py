@@ -85,6 +85,7 @@ def test_several_networks_share_an_engine(tmp_path: Path, capsys: pytest.Capture
     assert "a dataflow design is of one network" in capsys.readouterr().err
 
 
+@pytest.mark.further
 @pytest.mark.slow
 @needs_models
 def test_loopback_where_no_dataflow_design_fits(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from dfcompile.units.fork import Fork
 from dfcompile.units.parts.sparse_form import KEEP
 from dfcompile.units.split import Split
 from dfcompile.units.width_converter import WidthConverter
-from tests.examples import simulated
+from tests.examples import simulated, some
 from tests.shared import needs_models
 from tests.test_corpus import MODELS_BY_NAME, built, compiled
 from tests.three_way import one_unit
@@ -100,7 +100,7 @@ def test_many_lanes(kind: str) -> None:
     assert check_design(one_unit(many_lanes()[kind])) == []
 
 
-@pytest.mark.parametrize("name", ["digits_cnn_w2a2", "digits_cnn_w4a4", "digits_mlp_w1a1"])
+@pytest.mark.parametrize("name", some(["digits_cnn_w2a2", "digits_cnn_w4a4", "digits_mlp_w1a1"], always=["digits_mlp_w1a1"]))
 def test_examples(name: str, examples: Path) -> None:
     made = dfc.build(examples / f"{name}.onnx", mode="dataflow")
     assert isinstance(made, DataflowAccelerator) and check_design(made.design) == []

@@ -74,7 +74,7 @@ def test_a_rate_that_no_mode_reaches(examples: Path, tmp_path: Path, capsys: pyt
 
 
 @needs_models
-@pytest.mark.parametrize("fps", [None, 100])
+@pytest.mark.parametrize("fps", [None, pytest.param(100, marks=pytest.mark.further)])
 def test_loopback_where_dataflow_does_not_fit(fps: float | None, small_board: str) -> None:
     made = dfc.build(CNV, board=small_board, fps=fps)
     choice = consistent(made)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from dfcompile.run.cache import cache_dir
+
 
 def blocks(root: Path) -> list[str]:
     return re.findall(r"^```sh\n(.*?)^```", (root / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
@@ -25,6 +27,8 @@ def test_commands_of_the_readme(root: Path, tmp_path: Path) -> None:
     shutil.copytree(root / "examples", tmp_path / "examples")
     script = "set -e\n" + "".join(blocks(root))
     assert script.count("dfcompile ") >= 6
+    environment = {"PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": str(root), "HOME": str(tmp_path)}
+    environment["XDG_CACHE_HOME"] = str(cache_dir().parent)
     done = subprocess.run(
         ["sh", "-c", script],
         cwd=tmp_path,
@@ -32,7 +36,12 @@ def test_commands_of_the_readme(root: Path, tmp_path: Path) -> None:
         text=True,
         timeout=600,
         check=False,
-        env={"PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": str(root), "HOME": str(tmp_path)},
+        env={
+            "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin",
+            "PYTHONPATH": str(root),
+            "HOME": str(tmp_path),
+            "XDG_CACHE_HOME": str(cache_dir().parent),
+        },
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     assert (tmp_path / "y.npy").exists() and (tmp_path / "mlp" / "report.json").exists()

@@ -19,7 +19,11 @@ from dfcompile.store.marker import MARKER, Marker, digest, entries, read_marker
 KEPT_BYTES = 2 << 30
 """Of all kinds together."""
 NEW = "new-"
+PART = 64
+"""A process looks at the whole cache after its first build, and again where it has added this part of the limit: many thousand entries are
+half a second to look at."""
 _checked: set[Path] = set()
+_added = [KEPT_BYTES]  # bytes since the cache was last looked at
 
 
 def cache_dir() -> Path:
@@ -70,7 +74,10 @@ def cached(kind: str, key: str, build: Callable[[Path], None]) -> Path:
     finally:
         _empty(work)
         release(work, lock)
-    trim(place.parent.parent, keep=place)
+    _added[0] += _size(place)
+    if _added[0] * PART >= KEPT_BYTES:
+        trim(place.parent.parent, keep=place)
+        _added[0] = 0
     return place
 
 

@@ -148,7 +148,7 @@ def build_harness(rtl: Path, top: str, ports: str, cycles: int) -> Path:
     def build(folder: Path) -> None:
         verilate(rtl, top, folder / "obj", ["--output-split", str(SPLIT)])
         (folder / "obj" / "ports.cpp").write_text(ports)
-        _compile_model(folder / "obj", level)
+        compile_model(folder / "obj", level)
         objects = sorted((folder / "obj").glob("*.o"))
         link: Command = [_gxx(), *objects, *verilated_runtime(*sources), "-pthread", "-o", folder / "harness"]
         run_tool(link, folder, "linking the harness")
@@ -173,8 +173,8 @@ def build_cocotb(sim: Path, rtl: Path, top: str) -> Path:
     return cached("cocotb", key, build) / "simulator"
 
 
-def _compile_model(obj: Path, level: str) -> None:
-    """Compile what Verilator wrote. Files named Slow hold code that runs once: not worth optimising."""
+def compile_model(obj: Path, level: str) -> None:
+    """Compile what Verilator wrote in `obj`, objects beside it. Files named Slow hold code that runs once: not worth optimising."""
     common = [*_verilator_flags(), "-I.", f"-I{resource_dir('templates') / 'sim'}"]
     sources = sorted(obj.glob("*.cpp"), key=lambda s: -s.stat().st_size)
     if sum(s.stat().st_size for s in sources) <= UNITY_BYTES:

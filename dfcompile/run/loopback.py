@@ -20,8 +20,21 @@ from dfcompile.loopback.predict import predict
 from dfcompile.loopback.program import Program
 from dfcompile.loopback.validate import MEANS, ErrorCode
 from dfcompile.run.cache import cached, content_key, folder_key
-from dfcompile.run.compile import HLS_STANDARD, MODEL, STANDARD, Command, run_tool, simulator_key, tool_key, verilate, verilated_runtime
+from dfcompile.run.compile import (
+    HLS_STANDARD,
+    MODEL,
+    STANDARD,
+    Command,
+    compile_model,
+    run_tool,
+    simulator_key,
+    tool_key,
+    verilate,
+    verilated_runtime,
+)
 from dfcompile.toolchain import require_tool, verilator_root
+
+LEVEL = "-O2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +56,15 @@ def build_rtl_engine(config: EngineConfig, emitted: Path | None = None) -> Path:
             emit_rtl_engine(config, rtl)
 
         include, split = verilator_root() / "include", ["--output-split", "0"]
-        flags = [STANDARD, *MODEL, f"-I{include}", f"-I{include / 'vltstd'}", f"-DBUS_BITS={config.bus_bits}", "-O2"]
+        flags = [STANDARD, *MODEL, f"-I{include}", f"-I{include / 'vltstd'}", f"-DBUS_BITS={config.bus_bits}", LEVEL]
 
         def build(folder: Path) -> None:
             obj = folder / "obj"
             verilate(rtl, TOP, obj, split)
-            gxx = require_tool("g++").path
-            sources = [*sorted(obj.glob("*.cpp")), *verilated_runtime(), harness]
-            run_tool([gxx, *flags, f"-I{obj}", *sources, "-pthread", "-o", folder / "harness"], folder, "compiling the loopback engine")
+            compile_model(obj, LEVEL)
+            sources = [*sorted(obj.glob("*.o")), *verilated_runtime(), harness]
+            command: Command = [require_tool("g++").path, *flags, f"-I{obj}", *sources, "-pthread", "-o", folder / "harness"]
+            run_tool(command, folder, "compiling the loopback engine")
             shutil.rmtree(obj)
 
         return cached("loopback_rtl", content_key([*simulator_key(rtl), *split, *flags, harness.read_text()]), build) / "harness"

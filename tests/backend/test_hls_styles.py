@@ -20,6 +20,7 @@ from dfcompile.units.normalize import Normalize
 from dfcompile.units.sliding_window import SlidingWindow
 from dfcompile.units.upsample import Upsample
 from tests.backend.designs import residual
+from tests.examples import some
 from tests.three_way import one_unit
 from tests.units.arithmetic_cases import Operands, lookup, mvtu, threshold, vvtu
 from tests.units.test_matmul import CORNERS
@@ -69,6 +70,8 @@ CHOICES: dict[tuple[str, str], tuple[str, dict[str, str]]] = {
     ("normalize", "RamStyle"): ("ram_style", BUFFER),
     ("standardize", "RamStyle"): ("ram_style", BUFFER),
 }
+# One of each kind of style.
+ALWAYS = {("mvtu", "WeightsStyle"), ("vvtu", "ThresholdsStyle"), ("upsample", "RamStyle"), ("matmul", "Arithmetic")}
 # Where the weights lie while another choice is tried: where no style of the thresholds here lies.
 BESIDE = {"mvtu": {"weight_style": "bram"}, "vvtu": {"weight_style": "bram"}}
 
@@ -99,7 +102,7 @@ def pragmas(unit: Unit, folder: Path) -> list[str]:
     return re.findall(r"# HLS (.*)", (folder / "unit.s").read_text())
 
 
-@pytest.mark.parametrize("choice", CHOICES, ids=" ".join)
+@pytest.mark.parametrize("choice", some(CHOICES, ALWAYS), ids=" ".join)
 def test_each_style_is_a_pragma(choice: tuple[str, str], tmp_path: Path) -> None:
     kind, parameter = choice
     field, styles = CHOICES[choice]

@@ -153,6 +153,7 @@ def test_the_wrong_shape_is_refused() -> None:
         run_hls(dense(), [np.zeros((2, 2, 1, 40))])
 
 
+@pytest.mark.further
 @pytest.mark.slow
 def test_cocotb_agrees_with_the_harness_to_the_cycle() -> None:
     design = two_ports()

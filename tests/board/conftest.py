@@ -10,8 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write_tiny(path: Path) -> Path:
     """A 2-bit matrix product of 8 by 4 with a quantizer before and behind it."""
     rng = np.random.default_rng(0)
     weights = {"w": rng.integers(-2, 2, (8, 4)).astype(np.float32), "one": np.float32(1), "zero": np.float32(0), "two": np.float32(2)}
@@ -26,6 +25,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     initializers = [numpy_helper.from_array(v, k) for k, v in weights.items()]
     graph = helper.make_graph(nodes, "tiny", values[:1], values[1:], initializers)
     opsets = [helper.make_opsetid("", 13), helper.make_opsetid("qonnx.custom_op.general", 1)]
-    path = tmp_path_factory.mktemp("model") / "tiny.onnx"
     onnx.save(helper.make_model(graph, opset_imports=opsets), path)
     return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny(tmp_path_factory.mktemp("model") / "tiny.onnx")

@@ -215,7 +215,14 @@ def differs(parts: list[Part], made: Sources, width: int, netlist: Path, folder:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", [pytest.param(f, marks=[pytest.mark.full] * (f not in ("ecp5", "xc7"))) for f in CASES])
+@pytest.mark.parametrize(
+    "family",
+    [
+        "ecp5",
+        pytest.param("xc7", marks=pytest.mark.further),
+        *(pytest.param(f, marks=pytest.mark.full) for f in CASES if f not in ("ecp5", "xc7")),
+    ],
+)
 def test_cells_do_what_the_rtl_does_that_they_stand_for(family: str, tmp_path: Path) -> None:
     parts, cells = CASES[family]
     made, width = sources(parts)

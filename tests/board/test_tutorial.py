@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import dfcompile as dfc
+from dfcompile.run.cache import cache_dir
 
 
 def blocks(root: Path, language: str) -> list[str]:
@@ -36,7 +37,12 @@ def test_commands_of_the_tutorial(root: Path, tmp_path: Path) -> None:
     shutil.copytree(root / "examples", tmp_path / "examples")
     script = "set -e\n" + "".join(blocks(root, "sh"))
     assert script.count("dfcompile ") == 7
-    environment = {"PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": str(root), "HOME": str(tmp_path)}
+    environment = {
+        "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin",
+        "PYTHONPATH": str(root),
+        "HOME": str(tmp_path),
+        "XDG_CACHE_HOME": str(cache_dir().parent),
+    }
     done = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     made = json.loads((tmp_path / "cnn" / "report.json").read_text())["implementation"]

@@ -120,7 +120,7 @@ def cheapest(made: Design, bits: int) -> int:
     return min((size for size, depths in sizes if size < bits and least_interval(system, depths)[0] == interval), default=bits)
 
 
-@examples(120, suppress_health_check=list(HealthCheck))
+@examples(60, suppress_health_check=list(HealthCheck))
 @given(st.one_of(designs(4), diamonds()))
 def test_what_is_called_optimal_is(made: Design) -> None:
     found = find_depths(made)

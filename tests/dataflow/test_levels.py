@@ -87,13 +87,13 @@ def kinds(made: DataflowAccelerator) -> list[str]:
 
 
 CASES = [
-    (TTQ, 4, False, 24, ["mvtu", "mvtu"]),
+    pytest.param(TTQ, 4, False, 24, ["mvtu", "mvtu"], marks=pytest.mark.further),
     (TTQ, 4, True, 24, ["mvtu", "mvtu", "threshold"]),
-    (TTQ, 4, True, 6, ["mvtu", "vvtu"]),
-    (BOOK, 4, False, 24, ["mvtu", "mvtu"]),
+    pytest.param(TTQ, 4, True, 6, ["mvtu", "vvtu"], marks=pytest.mark.further),
+    pytest.param(BOOK, 4, False, 24, ["mvtu", "mvtu"], marks=pytest.mark.further),
     (BOOK, 4, True, 24, ["mvtu", "mvtu"]),
-    (SIGNS, 1, False, 24, ["mvtu", "mvtu"]),
-    (SIGNS, 1, True, 24, ["mvtu", "mvtu", "threshold"]),
+    pytest.param(SIGNS, 1, False, 24, ["mvtu", "mvtu"], marks=pytest.mark.further),
+    pytest.param(SIGNS, 1, True, 24, ["mvtu", "mvtu", "threshold"], marks=pytest.mark.further),
     (SIGNS, 1, False, 6, ["mvtu", "vvtu"]),
 ]
 

@@ -109,6 +109,7 @@ def test_yosys_takes_the_blocks_of_the_estimate(family: str, shapes: tuple[tuple
     assert shared_synthesis(pair, family).run().bram36 == pair.resources(family).bram36
 
 
+@pytest.mark.further
 @pytest.mark.slow
 def test_a_build_takes_the_block_rams_that_it_reports(tmp_path: Path) -> None:
     model = ROOT / "examples" / "digits_cnn_w2a2.onnx"

@@ -56,7 +56,7 @@ def test_frames_are_parts_of_one_sequence(name: str, tmp_path: Path) -> None:
     assert not np.array_equal(alone, again), "the frames of this case would be the same without their states"
 
 
-@pytest.mark.parametrize("name", ["elman", pytest.param("gru", marks=pytest.mark.slow), pytest.param("lstm", marks=pytest.mark.full)])
+@pytest.mark.parametrize("name", ["elman", pytest.param("gru", marks=pytest.mark.further), pytest.param("lstm", marks=pytest.mark.full)])
 def test_engines_are_exact_and_the_cycles_predicted(name: str, tmp_path: Path) -> None:
     """In the C++ over calls of four frames, with and without streams of hardware's depths; in the SystemVerilog with and without stalls."""
     network = NETWORKS[name]

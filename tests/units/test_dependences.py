@@ -26,6 +26,7 @@ from dfcompile.units.mvtu import Mvtu
 from dfcompile.units.pool import Pool
 from dfcompile.units.sliding_window import SlidingWindow
 from dfcompile.units.upsample import Upsample
+from tests.examples import some
 from tests.units.test_delay import UNITS as DELAYS
 from tests.units.test_matmul import CORNERS
 from tests.units.test_mvtu_sparse import corner
@@ -112,8 +113,12 @@ CASES: dict[str, tuple[Unit, str, int | None]] = {
     "a pixel of one beat that is kept": (DELAYS["kept, one beat"], "kept", 1),
 }
 
+# One of each header.
+ALWAYS = ["a vector of two words", "rows of windows", "a row of pixels", "sums of groups", "scores", "a row of scores"]
+ALWAYS += ["roots of rows", "a pixel that is kept"]
 
-@pytest.mark.parametrize("case", CASES)
+
+@pytest.mark.parametrize("case", some(CASES, ALWAYS))
 def test_a_promised_distance_holds(case: str, tmp_path: Path) -> None:
     unit, array, least = CASES[case]
     seen = {s.array: s for s in watched(unit, tmp_path)}[array]
