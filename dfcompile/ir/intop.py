@@ -1,8 +1,8 @@
 """Operators of the integer stage: integer codes on channels-last frames (height, width, channels).
 
-Arrays are (n, h, w, c) of integers held in float32 where every partial sum stays below 2**24, else in float64, exact below
-2**53; the range analysis refuses anything wider. Constants (weights, thresholds, tables) are inputs, as in ONNX, of any
-integer dtype.
+Arrays are (n, h, w, c) of integers held in float32 where every partial sum stays below 2**24, in float64 where it stays below
+2**53, else in int64; the range analysis refuses what int64 does not hold. Constants (weights, thresholds, tables) are inputs, as in
+ONNX, of any integer dtype.
 """
 
 from dfcompile.ir.intop_base import IntOp, Pair, Quad, Range, Window

@@ -52,7 +52,7 @@ class IntOp(ABC):
 
     @abstractmethod
     def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
-        """Proven range of the output, from those of the streams and from the constant inputs; float64 where int64 may be too narrow."""
+        """Proven range of the output, from those of the streams and from the constant inputs, exact; in any dtype that holds it."""
 
 
 class Elementwise(IntOp):

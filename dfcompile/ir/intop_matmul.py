@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,7 +12,7 @@ import numpy as np
 from dfcompile.ir.blocks import largest
 from dfcompile.ir.graph import Array, Tensor
 from dfcompile.ir.intop_base import IntOp, Pair, Range
-from dfcompile.ir.types import exact_dtype
+from dfcompile.ir.types import exact_dtype, exactly
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,9 @@ class IntMatMul(IntOp):
     def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
         k, n = self.shape
         sides = ((k, 1), (k, 1) if self.transposed else (1, n))  # term and column that a channel of either stream is
+        most = k * math.prod(max(1.0, float(largest(np.stack(pair)))) for pair in operands)
         ends = [
-            [np.broadcast_to(x, (max(side),)).astype(np.float64).reshape(side) for x in pair]
+            [np.broadcast_to(x, (max(side),)).reshape(side) for x in exactly(most, *pair)]
             for pair, side in zip(operands, sides, strict=True)
         ]
         corners = [np.broadcast_to(p * q, (k, n)) for p in ends[0] for q in ends[1]]

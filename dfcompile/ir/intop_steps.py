@@ -79,7 +79,7 @@ class ThresholdCode(Elementwise):
 
     def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
         """What the ends give: between them a step function reaches nothing else."""
-        first, second = (self.execute(end[None, None, None].astype(np.float64), *constants)[0][0, 0, 0] for end in operands[0])
+        first, second = (self.execute(end[None, None, None], *constants)[0][0, 0, 0] for end in operands[0])
         return np.minimum(first, second), np.maximum(first, second)
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from dfcompile.ir.blocks import largest
 from dfcompile.ir.graph import Array, Tensor
 from dfcompile.ir.intop_base import Elementwise, IntOp, Pair, Range
-from dfcompile.ir.types import exact_dtype
+from dfcompile.ir.types import exact_dtype, exactly
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,9 @@ class IntAdd(Elementwise):
         return (self.factors[0] * a + self.factors[1] * b + self.offset,)
 
     def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
-        ends = [(np.float64(f) * lo, np.float64(f) * hi) for f, (lo, hi) in zip(self.factors, operands, strict=True)]
+        most = sum(abs(f) * float(largest(np.stack(pair))) for f, pair in zip(self.factors, operands, strict=True)) + abs(self.offset)
+        exact = [exactly(most, *pair) for pair in operands]
+        ends = [(f * lo, f * hi) for f, (lo, hi) in zip(self.factors, exact, strict=True)]
         (a, b), (c, d) = ((np.minimum(x, y), np.maximum(x, y)) for x, y in ends)
         return a + c + self.offset, b + d + self.offset
 
@@ -52,10 +54,12 @@ class IntMul(Elementwise):
         return streams[0].shape == streams[1].shape
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
-        return (inputs[0].astype(np.float64) * inputs[1],)
+        a, b = exactly(_products(*inputs), *inputs)
+        return (a * b,)
 
     def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:
-        corners = np.stack([a.astype(np.float64) * b for a in operands[0] for b in operands[1]])
+        most = _products(*map(np.stack, operands))
+        corners = np.stack([np.multiply(*exactly(most, a, b)) for a in operands[0] for b in operands[1]])
         return corners.min(axis=0), corners.max(axis=0)
 
     def __str__(self) -> str:
@@ -218,6 +222,11 @@ class IntDelay(IntOp):
 
     def __str__(self) -> str:
         return f"int_delay<{self.first_code}{', keep' if self.keep else ''}>"
+
+
+def _products(a: Array, b: Array) -> float:
+    """The largest magnitude of a product, and of either."""
+    return max(1.0, float(largest(a))) * max(1.0, float(largest(b)))
 
 
 def _viewed(bound: Array, channels: int, wider: np.ufunc) -> Array:

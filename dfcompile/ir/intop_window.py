@@ -12,7 +12,7 @@ import numpy as np
 from dfcompile.ir.blocks import CACHED, UNFOLDED, dense, depthwise, largest, reduced, row_blocks
 from dfcompile.ir.graph import Array, Tensor
 from dfcompile.ir.intop_base import IntOp, Range, Window
-from dfcompile.ir.types import exact_dtype
+from dfcompile.ir.types import exact_dtype, exactly
 
 _BLOCK = 2**20
 """Weights whose products are held at once."""
@@ -69,13 +69,14 @@ class IntConv(IntOp):
         weights = constants[0]
         oc, _, _, ic = weights.shape
         per_group = oc // self.groups
-        low, high = np.empty(oc), np.empty(oc)
+        lo, hi = exactly(self._bound(np.stack([lo, hi]), weights), lo, hi)
+        low, high = np.empty(oc, lo.dtype), np.empty(oc, lo.dtype)
         step = max(1, _BLOCK // math.prod(weights.shape[1:]))
         for group in range(self.groups):
             part = slice(group * ic, (group + 1) * ic)
             for first in range(group * per_group, (group + 1) * per_group, step):
                 rows = slice(first, min(first + step, (group + 1) * per_group))
-                w = weights[rows].astype(np.float64)
+                w = weights[rows].astype(lo.dtype)
                 a, b = w * lo[part], w * hi[part]
                 low[rows], high[rows] = np.minimum(a, b).sum(axis=(1, 2, 3)), np.maximum(a, b).sum(axis=(1, 2, 3))
         return low, high
@@ -105,9 +106,9 @@ class IntPool(_ByChannel):
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         x = inputs[0]
-        fill = {"max": -math.inf, "min": math.inf, "sum": float(self.pad_code)}[self.mode]
         most = max(largest(x), abs(self.pad_code)) * (math.prod(self.window.kernel) if self.mode == "sum" else 1)
-        view = self.window.view(x.astype(exact_dtype(most), copy=False), fill)
+        fill = {"max": -most - 1, "min": most + 1, "sum": self.pad_code}[self.mode]
+        view = self.window.view(x.astype(exact_dtype(most + 1), copy=False), fill)
         join: np.ufunc = {"max": np.maximum, "min": np.minimum, "sum": np.add}[self.mode]
         out = np.empty(view.shape[:4], view.dtype)
         for rows in row_blocks(out.shape, math.prod(view.shape[2:4]), CACHED):
@@ -123,7 +124,8 @@ class IntPool(_ByChannel):
             return operands[0]
         lo, hi = self.window.widened(operands[0], self.pad_code)
         size = math.prod(self.window.kernel)
-        return lo * size, hi * size
+        low, high = exactly(size * float(largest(np.stack([lo, hi]))), lo, hi)
+        return low * size, high * size
 
     def __str__(self) -> str:
         return f"int_pool<{self.mode} {self.window}>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -90,7 +91,15 @@ def exact_dtype(bound: int) -> np.dtype[Any]:
     """The fastest numpy dtype in which sums of integers are exact while every partial sum stays within +-bound."""
     if bound < 1 << 24:
         return np.dtype(np.float32)
-    return np.dtype(np.float64 if bound < 1 << 53 else np.int64)
+    if bound < 1 << 53:
+        return np.dtype(np.float64)
+    return np.dtype(np.int64 if bound < 1 << 63 else object)
+
+
+def exactly(bound: float, *values: NDArray[Any]) -> list[NDArray[Any]]:
+    """Integers in float64 or, where that would round partial sums up to about +-bound (itself rounded), in a dtype that does not."""
+    dtype = exact_dtype(max(1 << 24, math.ceil(bound * (1 + 2.0**-20))))
+    return [v.astype(dtype, copy=False) for v in values]
 
 
 def signed_dtype(lo: int, hi: int) -> np.dtype[Any]:

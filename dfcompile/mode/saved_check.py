@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from dfcompile.dataflow.design import Design
+from dfcompile.ir.blocks import largest
 from dfcompile.ir.graph import Array, Graph, Tensor
 from dfcompile.ir.intop import INTEGER_OPS, IntOp
 from dfcompile.ir.modelop_base import MAX_ELEMENTS, ModelOp
@@ -19,7 +20,8 @@ from dfcompile.streamline.value import InputPort, Meaning, OutputPort
 from dfcompile.units.base import Stream, Unit
 
 Typed = tuple[Shape3, IntType]
-EXACT = 2**53
+WIDEST_SUM, WIDEST_REAL = 2**62, 2**53
+"""Of ranges, as integers and as float64."""
 DEEPEST_FIFO = 2**24
 
 
@@ -179,8 +181,12 @@ def _check_tensor(tensor: Tensor, where: str) -> None:
         return
     if lo is None or hi is None or lo.shape != hi.shape or lo.shape not in ((), tensor.shape[-1:]):
         raise SchemaError(f"{where}: its range is not one, nor one a channel")
-    if not _are_integers((lo, hi)) or np.any(lo > hi) or max(abs(lo).max(), abs(hi).max()) > EXACT:
-        raise SchemaError(f"{where}: its range is none of integers of 53 bits")
+    if (
+        not _are_integers((lo, hi))
+        or np.any(lo > hi)
+        or any(largest(v) > (WIDEST_REAL if v.dtype.kind == "f" else WIDEST_SUM) for v in (lo, hi))
+    ):
+        raise SchemaError(f"{where}: its range is none of integers of 62 bits")
     if tensor.dtype is not None and (lo.min() < tensor.dtype.lo or hi.max() > tensor.dtype.hi):
         raise SchemaError(f"{where}: {tensor.dtype} does not hold its range [{lo.min()}, {hi.max()}]")
 

@@ -29,7 +29,8 @@ LARGEST_SEARCH = 2**25
 MOST_LEVELS = 256  # of a monotone function whose codes are wide: thresholds number them, a table has the codes
 LARGEST_THRESHOLDS = 2**24  # of all channels of a step function
 NARROW_CODE = 4  # bits of results up to which thresholds are cheaper than a table behind thresholds
-WIDEST = 2**53
+WIDEST = 2**62
+"""Of sums: int64 holds them, and what is a little beyond."""
 WIDEST_CODE = 16
 
 
@@ -79,11 +80,11 @@ class _Extraction:
         """An integer operator, its result's range proven; False where that is too wide."""
         operands = tuple(self.ranges[t] for t in node.inputs if t in self.ranges)
         lo, hi = op.bounds(operands, tuple(self.constants[t] for t in node.inputs[len(operands) :]))
-        if max(-float(lo.min()), float(hi.max())) >= WIDEST:
+        if max(-int(lo.min()), int(hi.max())) >= WIDEST:
             self.problems.append(
                 Problem(
                     "too-wide",
-                    f"the sums of '{node.op.kind}' need more than 53 bits",
+                    f"the sums of '{node.op.kind}' need more than {WIDEST.bit_length()} bits",
                     describe(node),
                     f"their proven range is [{float(lo.min()):.4g}, {float(hi.max()):.4g}]",
                     "use scales with a simple ratio, or fewer bits",

@@ -69,36 +69,11 @@ def streamline(
 
     declined: what the passes left as it was is added here, also when they raise
     """
-    given = model, input_types, argmax, dump
     left = [] if declined is None else declined
-    before = len(left)
-    try:
-        return _streamlined(*given, left, progress)
-    except CompileError as e:
-        if not any(p.code == "too-wide" for p in e.problems):
-            raise
-        again: list[Declined] = []
-        try:  # sums of levels as they are stored may be too wide, where steps that may be a coincidence are not
-            made = _streamlined(*given, again, progress, unproved=True)
-        except CompileError:
-            raise e from None
-        left[before:] = again
-        return replace(made, declined=tuple(left))
-
-
-def _streamlined(
-    model: Graph,
-    input_types: dict[str, InputType],
-    argmax: bool,
-    dump: Callable[[str, Graph], None] | None,
-    left: list[Declined],
-    progress: Callable[[str], None],
-    unproved: bool = False,
-) -> Streamlined:
     given = model.tensors
     for prepare in (gather_norms, push_quantizers, lift_clips, fold_pads):
         model = prepare(model, noted(prepare.__name__, left))
-    model, notes = recover_weight_steps(model, noted(recover_weight_steps.__name__, left), unproved)
+    model, notes = recover_weight_steps(model, noted(recover_weight_steps.__name__, left))
     encoded, problems, fates = encode(model, input_types, argmax, given)
     fates.update((k, f"{fates[k]}; {text}") for k, text in notes.items() if k in fates)
     if encoded is None or problems:

@@ -7,6 +7,7 @@ arithmetic, so that no result depends on rounding errors.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -18,7 +19,7 @@ from dfcompile.ir.graph import Array, Op, Tensor
 from dfcompile.ir.modelop import BatchNorm, Binary, Bipolar, Dequantize, MultiThreshold, Quantize, Unary
 from dfcompile.streamline import exact
 from dfcompile.streamline.doubt import ERROR, NEAR, Doubt, most, near_jump
-from dfcompile.streamline.grid import Grid
+from dfcompile.streamline.grid import LARGEST_WHOLE, Grid
 from dfcompile.streamline.regrid import binary_grid, exact_values, joined_grid, unary_grid
 from dfcompile.streamline.rounding import product_is_inexact, quotient_is_inexact, sum_is_inexact
 
@@ -321,13 +322,12 @@ class StepFunction:
         with np.errstate(invalid="ignore"):
             result = np.rint((x - offset) / scale)
         if doubt.near.any():
-            result[doubt.near] = self._exactly(codes, doubt.near)
+            result[doubt.near] = self._exactly(inputs, doubt.near)
         return result
 
-    def _exactly(self, codes: list[Array], near: Array) -> Array:
-        where = np.nonzero(near)
-        rows = [np.broadcast_to(c, near.shape)[near] for c in codes]
-        tuples = np.stack([where[-1] if self.per_channel() else 0 * where[-1], *rows])
+    def _exactly(self, codes: Sequence[Array], near: Array) -> Array:
+        channel = np.nonzero(near)[-1] * self.per_channel()
+        tuples = np.stack([channel, *(np.broadcast_to(c, near.shape)[near].astype(np.int64) for c in codes)])
         unique, inverse = np.unique(tuples, axis=1, return_inverse=True)
         values = [self.exact(*map(int, each)) for each in unique.T.tolist()]
         return np.asarray(values, np.float64)[inverse.ravel()]
@@ -364,7 +364,7 @@ class StepFunction:
 def _real(grid: Grid, codes: Array) -> tuple[Array, Doubt]:
     """What codes mean in float64, and what rounding has done to it."""
     scale, offset = grid.floats()
-    inexact = product_is_inexact(codes, scale) | sum_is_inexact(codes * scale, offset) | grid.is_rounded
+    inexact = product_is_inexact(codes, scale) | sum_is_inexact(codes * scale, offset) | grid.is_rounded | (np.abs(codes) >= LARGEST_WHOLE)
     return grid.real(codes), Doubt(np.zeros(inexact.shape, bool), inexact, most(codes * scale) + most(offset) + grid.reach)
 
 

@@ -231,13 +231,11 @@ def _gives_back(real: Array, codes: Array, step: float) -> bool:
     return all((a <= p <= b) if ends else (a < p < b) for p, a, b, ends in rows)
 
 
-def recover_weight_steps(model: Graph, decline: Decline = in_silence, unproved: bool = False) -> tuple[Graph, dict[str, str]]:
+def recover_weight_steps(model: Graph, decline: Decline = in_silence) -> tuple[Graph, dict[str, str]]:
     """real weights w --> dequantize(n, step, 0), where w = float32(n * step); and for each layer a sentence for `explain`.
 
     Weights on an exact grid of small integers, those of narrow formats, and those whose step may be a coincidence are left to be taken as
     they are.
-
-    unproved: take the latter too, where what is stored needs sums too wide to build; the sentence says so
     """
     nodes: list[Node] = []
     constants, tensors, notes = dict(model.constants), dict(model.tensors), {}
@@ -246,13 +244,9 @@ def recover_weight_steps(model: Graph, decline: Decline = in_silence, unproved: 
         if place is not None and place[0] in constants and _is_rounded(constants[place[0]], place[1]):
             name, axis = place
             found = find_steps(constants[name], axis)
-            if found is not None and (found.is_proved or unproved):
+            if found is not None and found.is_proved:
                 nodes.append(_dequantized(name, found, constants, tensors))
                 notes[node.name] = _proof(found)
-                if not found.is_proved:
-                    notes[node.name] += (
-                        "; NOT PROVED: the levels as stored need sums that are too wide, these are within their float32 rounding"
-                    )
             elif (few := levels_of(constants[name]))[1]:
                 notes[node.name] = f"stored real weights have up to {few[0]} levels, taken exactly as they are: {_doubt(found)}"
             else:

@@ -109,13 +109,14 @@ def test_scales_that_differ_within_a_kernel(tmp_path: Path) -> None:
     streamlined(conv(weights, *nodes, gains=gains), tmp_path)
 
 
-def test_levels_whose_sums_would_be_too_wide_are_told(tmp_path: Path) -> None:
-    """Inputs of 27 bits: what is stored would need sums of more than 53; the integers of a step that may be a coincidence do not."""
+def test_levels_are_taken_as_stored_whatever_their_sums_need(tmp_path: Path) -> None:
+    """Inputs of 27 bits times levels of 25: sums of more than 53 bits, and no step that may be a coincidence in their place."""
     weights = np.random.default_rng(1).choice(np.float32([-0.3713562, 0, 0.5298131]), (5, 4, 3, 3))
     layers = [quant("x", "q", bits="fine"), helper.make_node("Conv", ["q", "w"], ["y"]), quant("y", "out")]
-    proto = model(layers, {"x": (1, 4, 6, 6)}, ["out"], constants(w=weights, fine=np.float32(27)))
-    made = streamline(graph_of(proto, tmp_path), {})
-    assert sum("NOT PROVED" in text for text in made.fates.values()) == 1
+    made = streamlined(model(layers, {"x": (1, 4, 6, 6)}, ["out"], constants(w=weights, fine=np.float32(27))), tmp_path)
+    sums = next(n for n in made.graph.nodes if n.op.kind == "int_conv")
+    assert made.graph.tensors[sums.outputs[0]].codes.bits > 53
+    assert sum("taken exactly as they are" in text for text in made.fates.values()) == 1
 
 
 def test_levels_too_far_apart(tmp_path: Path) -> None:

@@ -182,5 +182,5 @@ def test_too_many_levels() -> None:
 
 def test_sums_beyond_what_is_exact() -> None:
     b = Builder()
-    x = b.input((1, 1, 2), 0, 2**27)
+    x = b.input((1, 1, 2), 0, 2**31)
     assert refused(b.graph(b.op(IntMul(), x, x))).startswith("too-wide: the sums of 'int_mul'")
