@@ -75,7 +75,7 @@ module dfc_threshold_core #(
     localparam int unsigned Larger     = (AccBits + 1 > FactorBits) ? AccBits + 1 : FactorBits;
     localparam int unsigned Smaller    = (AccBits + 1 > FactorBits) ? FactorBits : AccBits + 1;
     localparam int unsigned Split      = (Style <= 6) ? 0 : ((Larger > Wide) ? 1 : 0) + ((Smaller > 18) ? 1 : 0);
-    localparam int unsigned Most       = (Style == 6) ? (FactorBits + 3) / 4 : 2 + Split;  // stages that a product can use
+    localparam int unsigned Most       = (Style == 6) ? 1 + $clog2((FactorBits + 1) / 2) : 2 + Split;  // stages that a product can use
     localparam int unsigned OffsetAt   = (Most < OutBits - 2) ? Most : OutBits - 2;
     if (OutBits < 3 || FactorBits < 1 || FactorBits >= ThreshBits) begin : gen_check
       $fatal(1, "dfc_threshold_core: a product takes three stages, a multiplier and an offset");

@@ -1,7 +1,7 @@
 // One lane of thresholds by a product: code = clip((factor * acc + offset) >> Shift), after OutBits cycles, one a cycle.
 // Three stages are a product, a sum and a clip. Codes of more bits leave more to the product: its operands are registered, and what
 // is made of pieces (multipliers of 18, 25 or 27 by 18 bits: styles 7, 8 and 9; 5: the tool's) is registered piece by piece and joined in two
-// steps. Shifts and adds (style 6) take the factor's bits in as many groups as there are stages, of four bits or more.
+// steps. Shifts and adds (style 6) are a tree with as many registers as there are stages (dfc_product_digits).
 // The offset is looked for OffsetAt cycles after the accumulator has come.
 module dfc_threshold_scale #(
   parameter int unsigned AccBits    = 8,
@@ -35,30 +35,9 @@ module dfc_threshold_scale #(
   assign factor = factor_i;
 
   if (Style == 6) begin : gen_shift_add
-    // Bit by bit of the multiplier, its sign bit subtracted: no tool sees a product to put into a DSP slice.
-    localparam int unsigned Size = (FactorBits + OffsetAt - 1) / OffsetAt;
-    for (genvar g = 0; g < int'(OffsetAt); g++) begin : gen_group
-      logic signed [ABits-1:0]       acc_d;
-      logic [FactorBits-1:0]         factor_d;
-      logic signed [ProductBits-1:0] so_far, sum, sum_q;
-      if (g == 0) begin : gen_first
-        assign {acc_d, factor_d} = {acc, factor};
-        assign so_far = '0;
-      end else begin : gen_next
-        always_ff @(posedge clk_i) {acc_d, factor_d} <= {gen_group[g-1].acc_d, gen_group[g-1].factor_d};
-        assign so_far = gen_group[g-1].sum_q;
-      end
-      always_comb begin
-        sum = so_far;
-        for (int unsigned j = g * Size; j < (g + 1) * Size && j < FactorBits; j++) begin
-          if (factor_d[j]) sum = (j == FactorBits - 1) ? sum - (ProductBits'(acc_d) <<< j) : sum + (ProductBits'(acc_d) <<< j);
-        end
-      end
-      always_ff @(posedge clk_i) sum_q <= sum;
-    end
-    assign product = gen_group[OffsetAt-1].sum_q;
-    logic unused;
-    assign unused = ^gen_group[OffsetAt-1].factor_d;
+    dfc_product_digits #(.ABits(ABits), .FBits(FactorBits), .Stages(OffsetAt)) u_product (
+      .clk_i, .a_i(acc), .f_i(factor), .product_o(product)
+    );
   end else begin : gen_multiply
     localparam int unsigned Wide   = (Style == 9) ? 27 : (Style == 8) ? 25 : (Style == 7) ? 18 : 2 * ProductBits;
     localparam int unsigned Narrow = (Style == 5) ? 2 * ProductBits : 18;

@@ -68,8 +68,9 @@ class Requantization:
 
     @property
     def digits(self) -> float:
-        """Mean number of signed digits of a multiplier that are not 0: terms of its product by shifts and adds."""
-        return sum((int(m) ^ 3 * int(m)).bit_count() for m in np.abs(self.multiplier)) / len(self.multiplier)
+        """Mean number of digits of two bits of a multiplier that are not 0: terms of its product by shifts and adds."""
+        places = range(0, self.factor_bits, 2)
+        return sum((int(m) >> p) & 3 > 0 for m in self.multiplier for p in places) / len(self.multiplier)
 
     @property
     def shared(self) -> bool:

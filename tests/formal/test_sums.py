@@ -1,4 +1,4 @@
-"""Proofs that dot products on carry chains are the plain expression, for every operand and every pattern of steps."""
+"""Proofs that dot products on carry chains, and products by digits, are the plain expressions, for every operand and pattern of steps."""
 
 from __future__ import annotations
 
@@ -61,3 +61,40 @@ def test_a_fault_is_found(old: str, new: str, tmp_path: Path) -> None:
     changed = mutated(tmp_path, "dfc_dot_carry", old, new)
     case = parameters("u1", "x", 7, 1, "carry8") if "top" in old else parameters("s2", "s2", 2, 2, "carry4")
     assert prove("sums_bench", case, tmp_path, [changed]).falls
+
+
+PRODUCTS = [
+    (1, 1, 1),
+    (3, 2, 1),
+    (2, 3, 1),
+    (2, 3, 2),
+    (3, 4, 2),
+    (3, 5, 2),
+    (2, 6, 3),
+    (2, 7, 3),
+    (2, 9, 2),
+    (2, 9, 4),
+    (2, 10, 3),
+    (4, 4, 1),
+]
+
+
+@pytest.mark.parametrize(("a", "f", "stages"), PRODUCTS)
+def test_products_by_digits_are_products(a: int, f: int, stages: int, tmp_path: Path) -> None:
+    """With every number of stages and of levels, a lone node and one of half a digit."""
+    assert prove("product_bench", {"ABits": a, "FBits": f, "Stages": stages}, tmp_path) == Verdict()
+
+
+DIGITS = [
+    ("Top ? Width'(less_d)", "Top ? Width'(thrice_d)"),  # the sign of the factor
+    ("Top ? Width'(less_d <<< 1)", "!Top ? Width'(less_d <<< 1)"),
+    ("signed'(low[ABits+Half-1:Half])", "low[ABits+Half-1:Half]"),
+    ("(l > 0 && stage_of(l + 1) > stage_of(l))", "(stage_of(l + 1) > stage_of(l))"),  # a register too many
+]
+
+
+@pytest.mark.parametrize(("old", "new"), DIGITS)
+def test_a_wrong_digit_is_found(old: str, new: str, tmp_path: Path) -> None:
+    assert prove(
+        "product_bench", {"ABits": 2, "FBits": 6, "Stages": 3}, tmp_path, [mutated(tmp_path, "dfc_product_digits", old, new)]
+    ).falls

@@ -132,6 +132,20 @@ def test_products_of_pieces(name: str) -> None:
     check_exact(scaled(unit, style, shared=False, flipped=True), frames=2, stalls=(0.4,))
 
 
+DIGITS = {  # bits of codes decide how many registers the tree has
+    "a stage": thresholds(IntType(14, signed=True), UINT3, 5, 2),
+    "two stages": thresholds(IntType(12, signed=True), UINT4, 4, 4),
+    "three stages": thresholds(IntType(17), IntType(5), 3, 1),
+    "four stages": thresholds(IntType(22, signed=True), IntType(6, signed=True), 3, 2),
+    "codes that wait": thresholds(IntType(20, signed=True), UINT8, 4, 2),
+}
+
+
+@pytest.mark.parametrize("name", DIGITS)
+def test_products_of_digits(name: str) -> None:
+    check_exact(scaled(DIGITS[name], "shift_add", shared=False, flipped=True), frames=2, stalls=(0.4,))
+
+
 @pytest.mark.parametrize("style", ["multiply", pytest.param("shift_add", marks=pytest.mark.full)])
 def test_one_row_for_all_channels(style: str) -> None:
     check_exact(scaled(thresholds(INT8, INT8, 6, 3), style, shared=True, flipped=False), frames=2, stalls=(0.4,))

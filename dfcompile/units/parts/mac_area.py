@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING
 from dfcompile.device.area import KEPT, compare, counter, distinct, index_bits, ram, rom, rom_style, stream_out, total
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
+from dfcompile.units.parts import digits
 from dfcompile.units.parts.carry import CARRY, carry_area
 from dfcompile.units.parts.thresholding import LATE, MULTIPLIERS, SCALED, ScaleStages, ScalingSize, ThresholdSize
 
 if TYPE_CHECKING:
     from dfcompile.units.parts.arithmetic import MacForm, Products
+
+_CONSTANT = 1.5  # LUTs of a bit of a constant's digit that is added
 
 
 def clog2(n: int) -> int:
@@ -189,15 +192,15 @@ def scaled(scaling: ScalingSize, acc: int, out: int, folds: int, lanes: int, sty
             lane = lane + adder + Resources(ff=product)
     elif style in MULTIPLIERS and rows > 1:
         lane = lane + adder + Resources(lut=acc * factor * own.multiply, ff=product + stages.operands * product)
-    else:
-        gates = 1.25 if rows > 4 else 0.9  # bits of few multipliers are often alike
-        terms = (scaling.digits - 1 if rows == 1 else gates * factor) * own.digits
+    elif style in MULTIPLIERS:  # a constant: the tool adds its digits, of which a third are not 0 once they have signs
         size = ceil(factor / stages.product)
-        share = (1 + (acc + size) / product) / 2  # of the product's bits a group adds to its own and to those above
-        terms *= share ** (1.25 if rows == 1 else 0.5)
-        kept = [min(acc + (size if FAMILIES[family].shifts else size * (g + 1)), product) for g in range(stages.product)]
-        left = sum(max(0, factor - size * g) for g in range(1, stages.product)) if rows > 1 else 0
-        lane = lane + adder + Resources(lut=product * terms * cost.adder, ff=sum(kept) + (stages.product - 1) * acc + left)
+        share = ((1 + (acc + size) / product) / 2) ** 1.25  # of the product's bits a digit adds to its own and to those above
+        terms = _CONSTANT * (scaling.digits * 8 / 9 - 1) * share
+        kept = stages.product * min(acc + size, product) + (stages.product - 1) * acc
+        lane = lane + adder + Resources(lut=product * terms * cost.adder, ff=kept)
+    else:
+        made = digits.area(acc, factor, stages.product, scaling.digits if rows == 1 else 0.0, scaling.falls, family)
+        lane = lane + adder + made
     return total(lane * lanes, memory, counter(rows, family), Resources(ff=out))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dfcompile.device.delay import Path, lut_levels, rom_levels
 from dfcompile.device.family import FAMILIES
+from dfcompile.units.parts import digits
 from dfcompile.units.parts.carry import CARRY
 from dfcompile.units.parts.thresholding import LATE, MULTIPLIERS, SCALED, ScaleStages, ThresholdSize
 
@@ -84,8 +85,7 @@ def _scaled(counting: ThresholdSize, style: str, family: str) -> Iterator[Path]:
     stages = ScaleStages.of(style, acc, factor, counting.out)
     whole = acc + factor
     if style == "shift_add":
-        rows = -(-factor // stages.product)
-        yield Path("shifts and adds of a requantization", levels=rows, carries=(whole,) + (2,) * (rows - 1), fanout=whole)
+        yield from digits.paths(acc, factor, stages.product, family)
     else:
         joined = () if stages.parts else (whole,) * sum(n > 1 for n in stages.pieces)
         if dsp and stages.pieces == (1, 1) and max(acc, factor) > dsp.columns:

@@ -19,6 +19,7 @@ from dfcompile.ir.types import IntType, signed_dtype
 from dfcompile.jit import compiled
 from dfcompile.units.base import Memory, pack_words
 from dfcompile.units.parts.carrier import widened
+from dfcompile.units.parts.digits import digit_steps
 
 Array = NDArray[Any]
 MULTIPLIERS = {"multiply": 0, "multiply18": 18, "multiply25": 25, "multiply27": 27}
@@ -29,7 +30,6 @@ SCALED_BITS = 3  # least bits of a code for them
 LATE = 128
 """Entries of a stage's memory in LUTs from which the bit that was found last chooses between two words, which are registered."""
 _NARROW = 18  # bits of a multiplier's narrower operand
-_GROUP = 4  # least bits of the factor that are added in one stage
 _SCAN_LIMIT = 15  # thresholds a channel up to which comparing with all of them beats the binary search
 
 
@@ -83,7 +83,7 @@ class ScaleStages:
     def of(cls, style: str, acc: int, factor: int, out: int) -> ScaleStages:
         """Of an accumulator and a factor of so many bits, both signed, for codes of `out` bits."""
         if style == "shift_add":
-            return cls((1, 1), (acc, factor), False, False, False, min(-(-factor // _GROUP), out - 2))
+            return cls((1, 1), (acc, factor), False, False, False, min(digit_steps(factor), out - 2))
         width = MULTIPLIERS[style]
         bits = (acc, factor)
         limits = (acc, factor) if not width else (width, _NARROW) if acc >= factor else (_NARROW, width)
@@ -114,13 +114,17 @@ def check_steps(thresholds: Array | None, flip: Array | None, scaling: Requantiz
 
 @dataclass(frozen=True)
 class ScalingSize:
-    """What the area of a requantization depends on; digits: mean number of signed digits of a multiplier."""
+    """What the area of a requantization depends on; digits: mean number of a multiplier's digits of two bits that are not 0.
+
+    falls: whether any multiplier is negative
+    """
 
     factor_bits: int
     offset_bits: int
     shift: int
     shared: bool
     digits: float
+    falls: bool
 
 
 @dataclass(frozen=True)
@@ -191,7 +195,7 @@ class Thresholding:
     def size(self) -> ThresholdSize:
         """What the area depends on."""
         s = self.scaling
-        scaling = ScalingSize(s.factor_bits, s.offset_bits, s.shift, s.shared, s.digits) if s else None
+        scaling = ScalingSize(s.factor_bits, s.offset_bits, s.shift, s.shared, s.digits, bool(np.any(s.multiplier < 0))) if s else None
         return ThresholdSize(self.acc.bits, self.out.bits, self.dtype.bits, self.shared, self.flips, scaling)
 
     def parameters(self, style: str) -> dict[str, int]:
