@@ -31,6 +31,17 @@ def found_in(numbers: Ints | Shorts, wanted: Ints | Shorts) -> Ints:
 
 
 @jit
+def max_occupancy(writes: Ints | Shorts, reads: Ints | Shorts) -> int:
+    """Most beats a FIFO holds: a beat counts from the cycle after its write to the cycle of its read."""
+    most = taken = 0
+    for i in range(len(writes)):
+        while taken < len(reads) and reads[taken] < writes[i]:
+            taken += 1
+        most = max(most, i + 1 - taken)
+    return most
+
+
+@jit
 def merged(a: Ints, b: Ints) -> Ints:
     """All numbers of both."""
     found = np.empty(len(a) + len(b), dtype=np.int64)

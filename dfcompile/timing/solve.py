@@ -5,7 +5,7 @@ docs/timing.md has the mathematics; `net` the model, `run` its execution, `inter
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -16,7 +16,7 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.timing.interval import least_interval, slowest_loop
 from dfcompile.timing.net import Ints, Link, Net, Port, Rates, Shorts, System
 from dfcompile.timing.reduce import Reduction
-from dfcompile.timing.rising import found_in
+from dfcompile.timing.rising import max_occupancy
 from dfcompile.timing.run import Share, run
 from dfcompile.timing.system import build
 
@@ -59,6 +59,24 @@ class Timing:
         held = np.cumsum(np.repeat([1, -1], [len(writes), len(reads)])[order])
         last = np.flatnonzero(np.diff(cycles[order], append=np.iinfo(np.int64).max))
         return cycles[order][last], held[last]
+
+
+class _FifoTimes(Mapping[str, tuple[Ints | Shorts, Ints | Shorts]]):
+    """`Timing.fifo_times`, each picked from the times of all events when it is asked for: together they are as much once more."""
+
+    def __init__(self, net: Net, times: Ints | Shorts, ports: Mapping[str, tuple[Port, Port]]) -> None:
+        self._net = net._replace(gaps=net.gaps[:0].copy())
+        self._times, self._ports = times, ports
+
+    def __getitem__(self, tensor: str) -> tuple[Ints | Shorts, Ints | Shorts]:
+        write, read = self._ports[tensor]
+        return _at(self._net, self._times, write).ravel(), _at(self._net, self._times, read).ravel()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ports)
+
+    def __len__(self) -> int:
+        return len(self._ports)
 
 
 def solve(
@@ -150,13 +168,10 @@ def _is_steady(system: System, net: Net, times: Ints | Shorts, interval: Fractio
 
 def _timing(system: System, net: Net, times: Ints | Shorts, depths: Mapping[str, int], interval: Fraction, loop: tuple[str, ...]) -> Timing:
     design = system.design
-    fifos: dict[str, tuple[Ints | Shorts, Ints | Shorts]] = {}
     takes = [_at(net, times, e.write or e.consumer)[0, 0] for e in system.edges if e.tensor in design.graph.inputs]
     start = int(min(takes, default=0))
     times -= start
-    for e in system.edges:
-        if e.write is not None and e.tensor in depths:
-            fifos[e.tensor] = (_at(net, times, e.write).ravel(), _at(net, times, e.consumer).ravel())
+    fifos = _FifoTimes(net, times, {e.tensor: (e.write, e.consumer) for e in system.edges if e.write is not None and e.tensor in depths})
     outputs = _done(system, net, times)
     owned: dict[str, list[int]] = {}
     for q, owner in enumerate(system.owners):
@@ -171,15 +186,10 @@ def _timing(system: System, net: Net, times: Ints | Shorts, depths: Mapping[str,
         done,
         outputs,
         {n.name: _unit_frames(net, times, owned[n.name]) for n in design.nodes},
-        {t: int(max_occupancy(w, r)) for t, (w, r) in fifos.items()},
+        {t: int(max_occupancy(*fifos[t])) for t in fifos},
         fifos,
         loop,
     )
-
-
-def max_occupancy(writes: Ints | Shorts, reads: Ints | Shorts) -> int:
-    """Most beats a FIFO holds: a beat counts from the cycle after its write to the cycle of its read."""
-    return int((np.arange(1, len(writes) + 1) - found_in(reads, writes)).max(initial=0))
 
 
 def _unit_frames(net: Net, times: Ints | Shorts, own: list[int]) -> Ints:
