@@ -60,6 +60,9 @@ def narrow_levels(graph: Graph, decline: Decline = in_silence, tell: Tell = in_s
     for node in graph.nodes:
         if not isinstance(node.op, IntConv) or len(after := readers[node.outputs[0]]) != 1 or node.outputs[0] in graph.outputs:
             continue
+        weights = graph.constants[node.inputs[1]]
+        if max(abs(int(weights.min(initial=0))), int(weights.max(initial=0))).bit_length() <= NARROW_BITS:
+            continue
         held = [node.inputs[1], *after[0].inputs[1:2]]
         if isinstance(after[0].op, ThresholdCode) and all(len(readers[t]) == 1 for t in held):
             found = _narrowed(graph, node, after[0])
