@@ -54,7 +54,7 @@ class IntMul(Elementwise):
         return streams[0].shape == streams[1].shape
 
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
-        a, b = exactly(_products(*inputs), *inputs)
+        a, b = (x.astype(exact_dtype(max(1 << 24, math.ceil(_products(*inputs)))), copy=False) for x in inputs)
         return (a * b,)
 
     def bounds(self, operands: tuple[Range, ...], constants: tuple[Array, ...]) -> Range:

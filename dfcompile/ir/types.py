@@ -88,17 +88,19 @@ BIPOLAR = IntType(1, signed=True, bipolar=True)
 
 
 def exact_dtype(bound: int) -> np.dtype[Any]:
-    """The fastest numpy dtype in which sums of integers are exact while every partial sum stays within +-bound."""
+    """The fastest numpy dtype in which sums of integers are exact while every partial sum stays within +-bound.
+
+    int64 where that is more than it holds: what fits it in the end is right, whatever wraps around on the way.
+    """
     if bound < 1 << 24:
         return np.dtype(np.float32)
-    if bound < 1 << 53:
-        return np.dtype(np.float64)
-    return np.dtype(np.int64 if bound < 1 << 63 else object)
+    return np.dtype(np.float64 if bound < 1 << 53 else np.int64)
 
 
 def exactly(bound: float, *values: NDArray[Any]) -> list[NDArray[Any]]:
     """Integers in float64 or, where that would round partial sums up to about +-bound (itself rounded), in a dtype that does not."""
-    dtype = exact_dtype(max(1 << 24, math.ceil(bound * (1 + 2.0**-20))))
+    most = math.ceil(bound * (1 + 2.0**-20))
+    dtype = exact_dtype(max(1 << 24, most)) if most < 1 << 63 else np.dtype(object)
     return [v.astype(dtype, copy=False) for v in values]
 
 

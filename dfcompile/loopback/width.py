@@ -10,15 +10,19 @@ import numpy as np
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.intop import IntAdd, IntStandardize, ThresholdCode
 from dfcompile.ir.requantization import Requantization, requantize
+from dfcompile.loopback.coding import LEVELS
 from dfcompile.loopback.config import LEAST_ROOT_BITS, MOST_ROOT_BITS, MOST_SCALE_BITS, EngineConfig
 from dfcompile.loopback.listing import STEP_BITS
 from dfcompile.loopback.root import inverse_root
 from dfcompile.loopback.storage import Ints
+from dfcompile.loopback.tile import digit_of
 
 SCALED_CODES = range(5, 17)
 """Bits of the codes that are worth requantizing: fewer have their thresholds in levels that a requantization takes anyway."""
 LEAST_ZEROS = 1 / 16
 """Share of words of zeros from which on an engine gets lists of the others."""
+LEAST_LESS = 1 / 16
+"""Share of the bits of all weights that becomes less where levels are loaded, from which on an engine reads them."""
 Scalings = dict[str, Requantization]
 
 
@@ -63,14 +67,32 @@ def weight_bits(graphs: Sequence[Graph]) -> int:
     return next((b for b in (2, 4, 8) if b >= worst), 8)
 
 
-def code_bits(graphs: Sequence[Graph]) -> int:
-    """Bits of the widest number of a level, of convolutions whose weights have few levels for their bits; 0 where there are none."""
-    found = [0]
-    for w in (g.constants[n.inputs[1]] for g in graphs for n in g.nodes if n.op.kind == "int_conv"):
-        plain = next((b for b in (2, 4) if b >= _bits(w)), 8) if not np.all(np.abs(w) == 1) else 1
-        levels = len(np.unique(w))
-        found += [b for b in (1, 2, 4) if levels <= 1 << b and b < plain][:1]
-    return max(found)
+def code_bits(graphs: Sequence[Graph], pe: int) -> int:
+    """Bits of the widest number of a level, by what becomes less of the weights of convolutions; 0 where all together hardly become less.
+
+    pe: rows of the array: each `pe` output channels are a tile, which has levels of its own
+    """
+    given = widest = less = 0
+    for weights in (g.constants[n.inputs[1]] for g in graphs for n in g.nodes if n.op.kind == "int_conv"):
+        for first in range(0, len(weights), pe):
+            plain, bits, count = _coding(weights[first : first + pe])
+            given, saved = given + plain * count, (plain - bits) * count - 8 * LEVELS
+            if bits and saved > 0:
+                widest, less = max(widest, bits), less + saved
+    return widest if less >= LEAST_LESS * given else 0
+
+
+def _coding(weights: Ints) -> tuple[int, int, int]:
+    """(bits of a weight as it is, of the number of a level where that is less, else 0, how many weights) of a tile; wide ones in digits."""
+    if np.all(np.abs(weights) == 1):
+        return 1, 0, weights.size
+    plain = next((b for b in (2, 4) if b >= _bits(weights)), 8)
+    rest, digits, levels = weights.astype(np.int64), 0, np.zeros(256, bool)
+    while digits == 0 or rest.any():
+        levels[digit_of(rest, 0) + 128] = True
+        rest, digits = (rest + 128) >> 8, digits + 1
+    bits = next((b for b in (1, 2, 4) if np.count_nonzero(levels) <= 1 << b and b < plain), 0)
+    return plain, bits, weights.size * digits
 
 
 def zero_words(graphs: Sequence[Graph], pe: int, simd: int) -> float:

@@ -13,14 +13,16 @@ from dfcompile.device.boards import Board, find_board
 from dfcompile.errors import CompileError
 from dfcompile.exploration import explore_loopback
 from dfcompile.ir.graph import Graph
-from dfcompile.ir.intop import Window
+from dfcompile.ir.intop import IntConv, ThresholdCode, Window
 from dfcompile.loopback.area import resources
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import Target
+from dfcompile.loopback.engine import run_program
 from dfcompile.loopback.predict import load_bytes, predict
 from dfcompile.loopback.search.sweep import bus_bits, candidates, sweep, widths
 from dfcompile.loopback.traffic import layer_traffic
+from dfcompile.loopback.width import code_bits
 from dfcompile.mode import serialize
 from dfcompile.mode.loopback import LoopbackAccelerator, from_parts
 from dfcompile.mode.loopback_build import build_loopback, loopback_roofline, make_report
@@ -75,6 +77,45 @@ def test_the_bus_is_no_wider_than_a_memory_port(board: str, clock: float, bits: 
     assert bus_bits(find_board(board), clock) == bits
     needed = {"weight_bits": 4, "scale_bits": 0, "acc_bits": 32, "tree_levels": 4}
     assert max(c.bus_bits for c in candidates(find_board(board), clock, needed)) == bits
+
+
+def coded_layer(rng: np.random.Generator, outputs: int, block: int, levels: int, bits: int = 8) -> Graph:
+    """A dense layer of 64 inputs and thresholds; each `block` outputs have so many levels of `bits` bits of their own."""
+    limit = 1 << (bits - 1)
+    books = [rng.choice(np.arange(1 - limit, limit), levels, replace=False) for _ in range(outputs // block)]
+    weights = np.concatenate([rng.choice(book, (block, 64)) for book in books])[:, None, None]
+    net = Net(3, x=((1, 1, 64), 0, 15))
+    sums = net.node(IntConv(), "x", w=weights)
+    steps = np.sort(rng.integers(-(limit << 6), limit << 6, (outputs, 15)), axis=1)
+    return net.graph(net.node(ThresholdCode(4, 0), sums, t=steps, f=np.zeros(outputs, bool)))
+
+
+@pytest.mark.parametrize(("bits", "levels", "wanted"), [(8, 2, 1), (8, 4, 2), (8, 16, 4), (8, 17, 0), (4, 4, 2), (4, 16, 0), (24, 4, 4)])
+def test_levels_of_each_part_of_a_layer(bits: int, levels: int, wanted: int) -> None:
+    """Rows that are a tile share a codebook, tiles do not; digits of wide weights are in one tile, and have more levels together."""
+    rng = np.random.default_rng(7)
+    graph = coded_layer(rng, 64, 8, min(levels, 2**bits - 1), bits)
+    assert code_bits([graph], 8) == code_bits([graph], 4) == wanted
+    if levels == 16 and bits == 8:
+        assert code_bits([graph], 16) == 0, "tiles of 16 rows have 32 levels"
+    config = dataclasses.replace(SHAPES["square"], pe=8, simd=8, weight_bits=8, code_bits=0, acc_bits=64)
+    plain, coded = (compile_program(graph, dataclasses.replace(config, code_bits=b)) for b in (0, code_bits([graph], 8)))
+    codes = {"x": rng.integers(0, 16, (1, 1, 1, 64))}
+    for program in (plain, coded):
+        (found,), (expected,) = run_program(program, codes).values(), graph.execute(codes).values()
+        np.testing.assert_array_equal(found, expected)
+    loaded = [load_bytes(p, Target.WEIGHT) for p in (plain, coded)]
+    assert loaded[1] < loaded[0] if wanted else loaded[1] == loaded[0]
+
+
+def test_levels_of_hardly_any_weights() -> None:
+    """Nine weights of a channel are fewer bytes than a table; a few of many weights are no reason for an engine that reads levels."""
+    net = Net(4, x=((6, 6, 4), 0, 15))
+    taps = net.rng.integers(-127, 128, (4, 3, 3, 1))
+    assert code_bits([net.graph(net.node(IntConv(Window((3, 3)), groups=4), "x", w=taps))], 1) == 0
+    rng = np.random.default_rng(8)
+    few, many = coded_layer(rng, 8, 8, 4), coded_layer(rng, 256, 8, 60)
+    assert code_bits([few], 8) == 2 and code_bits([many], 8) == 0 and code_bits([few, many], 8) == 0
 
 
 def test_why_no_engine_is_left(tmp_path: Path) -> None:

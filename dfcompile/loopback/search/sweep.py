@@ -90,7 +90,7 @@ def widths(graphs: Sequence[Graph]) -> dict[str, int]:
     """
     scale = scale_bits(graphs)
     found = {"weight_bits": weight_bits(graphs), "scale_bits": scale, "root_bits": root_bits(graphs), "acc_bits": 64 if scale > 32 else 32}
-    found["code_bits"] = code_bits(graphs)
+    found["code_bits"] = code_bits(graphs, EngineConfig().pe)
     refused = [g for g in graphs if lower(g, EngineConfig(**found)).problems]
     if any(lower(g, EngineConfig(**found | {"acc_bits": 64})).problems != lower(g, EngineConfig(**found)).problems for g in refused):
         found["acc_bits"] = 64
@@ -108,6 +108,7 @@ def candidates(board: Board, clock: float, needed: Mapping[str, int], graphs: Se
     """
     wanted, acc, bits = bus_bits(board, clock), needed["acc_bits"], needed["weight_bits"]
     for pe in SIDES:
+        needed = dict(needed) | ({"code_bits": code_bits(graphs, pe)} if graphs else {})
         for simd in SIDES:
             bus = max([b for b in BUS_BITS if b <= min(max(wanted, acc), 8 * simd, acc * pe, pe * simd * bits)] or [32])
             zeros = zero_words(graphs, pe, simd)

@@ -246,4 +246,4 @@ GRAPH = "graph"
 def sum_bound(rows: Array, x: IntType) -> int:
     """Largest magnitude of any partial sum of x times the rows' weights, and of x."""
     most = max(-x.lo, x.hi)
-    return max(most, int(np.abs(rows).sum(axis=-1).max()) * most)
+    return max(most, int(np.abs(rows).sum(axis=-1, dtype=np.float64).max()) * most)
