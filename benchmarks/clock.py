@@ -41,10 +41,13 @@ from dfcompile.units.argmax import Argmax
 from dfcompile.units.base import Unit
 from dfcompile.units.below_max import BelowMax
 from dfcompile.units.concat import Concat
+from dfcompile.units.delay import Delay
 from dfcompile.units.fifo import Fifo
+from dfcompile.units.fork import Fork
 from dfcompile.units.multiply import Multiply
 from dfcompile.units.pool import Pool
 from dfcompile.units.repack import Repack
+from dfcompile.units.split import Split
 from dfcompile.units.upsample import Upsample
 from dfcompile.units.width_converter import WidthConverter
 
@@ -67,6 +70,7 @@ def units() -> dict[str, Unit]:
         "8-bit matrix 16x72, 2x9": mvtu("u8", "s8", "u8", 16, 72, 2, 9, weight_style="bram"),
         "8-bit sums 16x72, 4x4": mvtu("u8", "s8", "", 16, 72, 4, 4, weight_style="bram"),
         "8-bit matrix in LUTs 8x64, 2x4": mvtu("u8", "s8", "u4", 8, 64, 2, 4, arithmetic="lut", weight_style="bram"),
+        "binary matrix of adders 32x64": mvtu("b", "b", "b", 32, 64, 32, 64, arithmetic="graph"),
         "2-bit sparse matrix 32x144, 4x8": sparse("u2", "s2", "u2", 32, 144, 4, 8, "skip"),
         "4-bit 2:4 matrix 32x144, 4x16": sparse("u4", "s4", "u4", 32, 144, 4, 16, "2:4"),
         "4-bit depthwise 16x9, 4": vvtu("u4", "s4", "u4", 16, 9, 4),
@@ -100,6 +104,9 @@ def units() -> dict[str, Unit]:
         "8-bit matrix of streams, 4x4": matmul("u8", "s8", "s8", 32, 32, 16, 4, 4, False),
         "below the row's maximum": BelowMax((1, 64, 64), s8, 255, 1),
         "shares of a row": shares("u24", (1, 64, 64), 16, 1, 15, 1),
+        "a stream to two readers": Fork((4, 4, 32), u4, 8),
+        "channels to two readers": Split((4, 4, 48), (16, 32), u4, 8),
+        "a pixel later": Delay((1, 16, 16), u4, 3, 8, keep=True),
         "row over its root": standardize("s4", (1, 64, 64), True, 26, 12, 1),
     }
 

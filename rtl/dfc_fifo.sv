@@ -56,13 +56,15 @@ module dfc_fifo #(
     always_ff @(posedge clk_i) if (push) beat_q <= in_data_i;
     assign out_data_o = beat_q;
   end else if (Synchronous) begin : gen_block
-    // The next beat is read in advance; one that comes while nothing else is left goes around the memory.
+    // The next beat is read in advance; one that comes while nothing else is left, since there was none or the only one goes, goes around
+    // the memory. (Places are not compared: a chain and the beat's enables behind it would be the slowest path.)
     logic [Width-1:0] read, bypass_q;
-    logic around, around_q;
-    assign around = push && wr_q == rd_d;
+    logic around, around_q, one_q;
+    assign around = push && (!valid_q || (one_q && out_ready_i));
     always_ff @(posedge clk_i) begin
+      one_q    <= rst_ni && count_d == count_t'(1);
       around_q <= around;
-      if (around) bypass_q <= in_data_i;
+      bypass_q <= in_data_i;
     end
     dfc_ram #(.Width(Width), .Depth(Depth), .Style(Style)) u_ram (
       .clk_i, .wr_en_i(push), .wr_addr_i(wr_q), .wr_data_i(in_data_i), .rd_en_i(1'b1), .rd_addr_i(rd_d), .rd_data_o(read)

@@ -134,10 +134,11 @@ module dfc_normalize #(
         over[b+1] <= (b == 0) ? rest[0] >= (by[0] << Bits) : over[b];
       end
     end
-    // A rest of 0 is a tie, or with Rounding 4 a whole number.
-    logic down, beyond;
+    // A rest of 0 is a tie, or with Rounding 4 a whole number; whether the last stage leaves it is found beside its subtraction.
+    logic down, beyond, nothing_q;
     logic [Bits-1:0] found, limited;
-    assign down    = rest[Bits] == '0 && (Rounding == 3 || Rounding == 4 || (Rounding == 1 && (code[Bits][0] ^ Zero[0])));
+    always_ff @(posedge clk_i) nothing_q <= rest[Bits-1] == '0 || rest[Bits-1] == by[Bits-1];
+    assign down    = nothing_q && (Rounding == 3 || Rounding == 4 || (Rounding == 1 && (code[Bits][0] ^ Zero[0])));
     assign found   = code[Bits] - Bits'(down);
     if (Most + 1 < 2 ** Bits) begin : gen_most
       assign beyond = over[Bits] || found > Bits'(Most);

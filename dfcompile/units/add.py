@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dfcompile.device import area
+from dfcompile.device.delay import Path
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit, quotients
+from dfcompile.units.parts import stream_paths
 from dfcompile.units.parts.carrier import widened
 from dfcompile.units.parts.schedule import Schedule, one_to_one
 
@@ -99,6 +101,14 @@ class Add(Unit):
     def foldings(self) -> Iterator[dict[str, int]]:
         for lanes in quotients(self.shape[2]):
             yield {"lanes": lanes}
+
+    def paths(self, family: str) -> Iterator[Path]:
+        bits, terms = self.sums.bits, 2 + (self.offset != 0)
+        signs = max((abs(f) ^ 3 * abs(f)).bit_count() for f in self.factors)  # signed digits that are not 0
+        if self.latency > 1:
+            yield from stream_paths.constant_sum("a product with a constant", signs, bits)
+        yield Path("a sum", levels=terms - 2, carries=(bits,) * (terms - 1))
+        yield from stream_paths.given(self.outputs[0].width, self.latency + 1, 3, family)
 
     def resources(self, family: str) -> Resources:
         bits = self.sums.bits

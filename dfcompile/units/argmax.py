@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from dfcompile.device import area
+from dfcompile.device.delay import Path
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit, divisors
+from dfcompile.units.parts import stream_paths
 from dfcompile.units.parts.schedule import Give, Process, Schedule
 
 
@@ -82,6 +84,11 @@ class Argmax(Unit):
     def foldings(self) -> Iterator[dict[str, int]]:
         for pe in divisors(self.shape[2]):
             yield {"pe": pe}
+
+    def paths(self, family: str) -> Iterator[Path]:
+        ways = 1 + area.index_bits(self.pe) * (self.pe > 1)
+        yield from stream_paths.chosen("the best of some channels", self.dtype.bits, ways=ways)
+        yield from stream_paths.given(self.index.bits, self.slots, 2 + area.index_bits(self.shape[2] // self.pe), family)
 
     def resources(self, family: str) -> Resources:
         bits = area.index_bits(self.shape[2])

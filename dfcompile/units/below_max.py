@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from dfcompile.device import area
+from dfcompile.device.delay import Path
 from dfcompile.device.resources import Resources
 from dfcompile.ir.intop import IntBelowMax
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array
+from dfcompile.units.parts import stream_paths
 from dfcompile.units.parts.arithmetic import clog2
 from dfcompile.units.parts.rows import RowUnit
 
@@ -58,6 +61,12 @@ class BelowMax(RowUnit):
             "OutBits": self.made.bits,
             **self.buffer_parameters(),
         }
+
+    def paths(self, family: str) -> Iterator[Path]:
+        wide = self.dtype.bits + 1
+        yield from stream_paths.chosen("the largest so far", wide)
+        yield Path("how far one is below it", levels=1, carries=(wide, wide), memory=self.in_block, fanout=self.made.bits)
+        yield from self.buffer_paths(family)
 
     def resources(self, family: str) -> Resources:
         wide = self.dtype.bits + 1

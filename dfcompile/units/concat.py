@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from dfcompile.device import area
+from dfcompile.device.delay import Path, lut_levels
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit, divisors
+from dfcompile.units.parts import stream_paths
 from dfcompile.units.parts.schedule import Give, Process, Schedule
 
 
@@ -97,6 +100,12 @@ class Concat(Unit):
     def foldings(self) -> Iterator[dict[str, int]]:
         for lanes in divisors(math.gcd(*(s[2] for s in self.shapes))):
             yield {"lanes": lanes}
+
+    def paths(self, family: str) -> Iterator[Path]:
+        bits, size = area.index_bits(max(self.folds)), FAMILIES[family].lut_inputs
+        yield Path("whose turn it is", levels=1 + lut_levels(bits + 3, size), fanout=bits)
+        yield Path("a beat of either", levels=1, fanout=self.outputs[0].width)
+        yield from stream_paths.given(self.outputs[0].width, 2, 4, family)
 
     def resources(self, family: str) -> Resources:
         width = self.outputs[0].width

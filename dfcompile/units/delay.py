@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from dfcompile.device import area
+from dfcompile.device.delay import Path, lut_levels
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit
+from dfcompile.units.parts import stream_paths
 from dfcompile.units.parts.schedule import Give, Process, Schedule
 
 
@@ -91,6 +94,14 @@ class Delay(Unit):
             "First": int(code),
             "Keep": int(self.keep),
         }
+
+    def paths(self, family: str) -> Iterator[Path]:
+        width, size = self.inputs[0].width, FAMILIES[family].lut_inputs
+        pixel, counts = area.index_bits(self.pixels + 1), area.index_bits(self.pixels + 1) + area.index_bits(self.folds)
+        yield Path("the step", levels=1 + lut_levels(5, size), stores=True, fanout=max(counts, width * self.keep))
+        yield Path("the count of pixels", levels=1 + lut_levels(counts, size), carries=(pixel,))
+        yield Path("the first pixel", levels=1 + self.keep, fanout=width)
+        yield from stream_paths.given(width, self._slots, 5, family)
 
     def resources(self, family: str) -> Resources:
         width = self.inputs[0].width

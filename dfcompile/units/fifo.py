@@ -66,12 +66,9 @@ class Fifo(Unit):
         yield Path("its count of beats", levels=2, carries=(bits,))
         if block:
             yield Path("the beat that is read", levels=1, memory=True)
-            size, around = FAMILIES[family].lut_inputs, "whether a beat goes around the memory"
-            if size > 4:  # behind a chain, as netlists have it
-                width = self.inputs[0].width
-                yield Path(around, levels=1 + lut_levels(2 * bits, size), carries=(bits,), stores=True, fanout=width)
-            else:
-                yield Path(around, levels=2 + lut_levels(2 * bits, size))
+            size = FAMILIES[family].lut_inputs
+            yield Path("the next address", levels=1, carries=(bits,), stores=True, fanout=bits)
+            yield Path("the address behind the last", levels=1 + lut_levels(bits, size), stores=True, fanout=bits)
         else:
             levels = rom_levels(max(2, self.depth // 16), FAMILIES[family].lut_inputs)
             yield Path("the beat that is read", levels=levels, fanout=self.inputs[0].width)
@@ -83,5 +80,5 @@ class Fifo(Unit):
         else:
             memory = area.distributed(self.depth, width, family)
         pointers = area.counter(self.depth, family) * 2 + Resources(ff=area.index_bits(self.depth))
-        bypass = Resources(lut=width + bits, ff=width + 1) if self._style in ("bram", "uram") else Resources()
+        bypass = Resources(lut=width + 2, ff=width + 2) if self._style in ("bram", "uram") else Resources()
         return area.total(memory, pointers, bypass, Resources(lut=3 * bits + 3, ff=bits + 2))

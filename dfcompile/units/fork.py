@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dfcompile.device import area
+from dfcompile.device.delay import Path, lut_levels
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit
@@ -52,6 +55,10 @@ class Fork(Unit):
 
     def parameters(self) -> dict[str, int]:
         return {"Beats": self.inputs[0].beats, "Width": self.inputs[0].width}
+
+    def paths(self, family: str) -> Iterator[Path]:
+        yield Path("beats that a reader has to take", levels=lut_levels(10, FAMILIES[family].lut_inputs))
+        yield Path("a beat that comes", levels=1, stores=True, fanout=self.inputs[0].width)
 
     def resources(self, family: str) -> Resources:
         width = self.inputs[0].width

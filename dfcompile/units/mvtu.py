@@ -367,6 +367,7 @@ class Mvtu(MacUnit):
 
     def paths(self, family: str) -> Iterator[Path]:
         if self.graph:
+            yield from self.graph.paths(self.threshold_style, family)
             return
         memory = self._weight_style in ("bram", "uram")
         styles = (self.threshold_style, self.arithmetic)

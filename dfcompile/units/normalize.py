@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
 from dfcompile.device import area
+from dfcompile.device.delay import Path, lut_levels
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.intop_row import ROUNDINGS, IntNormalize
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array
-from dfcompile.units.parts import mac_area
+from dfcompile.units.parts import mac_area, stream_paths
 from dfcompile.units.parts.arithmetic import clog2
 from dfcompile.units.parts.rows import RowUnit
 
@@ -88,6 +90,19 @@ class Normalize(RowUnit):
             "OutBits": self.out_dtype.bits,
             **self.buffer_parameters(),
         }
+
+    def paths(self, family: str) -> Iterator[Path]:
+        given, size = self.parameters(), FAMILIES[family].lut_inputs
+        total = self.dtype.bits + clog2(self.shape[2])
+        below = total + given["Divisor"].bit_length() + given["DivisorShift"]
+        above = self.dtype.bits + given["Factor"].bit_length() + given["FactorShift"]
+        wide = max(max(above, below) + 2, below + 1 + self._bits)
+        yield from stream_paths.constant_sum("what is divided", given["Factor"].bit_count() + 1, wide, self.in_block)
+        yield from stream_paths.constant_sum("what divides", given["Divisor"].bit_count(), below)
+        yield Path("a stage of the division", levels=1, carries=(wide + 1,), fanout=wide)
+        yield Path("whether nothing is left", levels=1 + lut_levels(2 * wide, size), fanout=2)
+        yield Path("a share that is rounded", levels=2, carries=(self._bits,) * 2)
+        yield from self.buffer_paths(family)
 
     def resources(self, family: str) -> Resources:
         given = self.parameters()

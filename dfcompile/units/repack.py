@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from dfcompile.device import area
+from dfcompile.device.delay import Path, lut_levels
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit
+from dfcompile.units.parts import stream_paths
 from dfcompile.units.parts.loop import Loop
 from dfcompile.units.parts.schedule import After, Give, Process, Schedule
 
@@ -117,6 +120,13 @@ class Repack(Unit):
             "OutRun": self.out_run or self.out_lanes,
             "Hold": self.hold,
         }
+
+    def paths(self, family: str) -> Iterator[Path]:
+        level, size = (self.hold // self._step).bit_length(), FAMILIES[family].lut_inputs
+        shifter = -(-level // 2) if size > 4 else level  # a LUT of six inputs shifts by two bits of the level
+        yield Path("elements that wait", levels=shifter + 2, fanout=self.hold * self.dtype.bits)
+        yield Path("its level", levels=2 + lut_levels(2 * level, size), carries=(level,) * (level > size - 2))
+        yield from stream_paths.given(self.outputs[0].width, 2, level + 1, family)
 
     def resources(self, family: str) -> Resources:
         step, hold = self._step, self.hold

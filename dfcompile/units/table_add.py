@@ -9,10 +9,12 @@ from typing import ClassVar
 import numpy as np
 
 from dfcompile.device import area
+from dfcompile.device.delay import Path, lut_levels, rom_levels
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Memory, Stream, Unit, check_codes, pack_words, quotients
+from dfcompile.units.parts import stream_paths
 from dfcompile.units.parts.carrier import carrier
 from dfcompile.units.parts.schedule import Schedule, one_to_one
 
@@ -127,6 +129,15 @@ class TableAdd(Unit):
     def foldings(self) -> Iterator[dict[str, int]]:
         for lanes in quotients(self.shape[2]):
             yield {"lanes": lanes}
+
+    def paths(self, family: str) -> Iterator[Path]:
+        first, second, whole = self._widths
+        size = FAMILIES[family].lut_inputs
+        yield Path("the first table", levels=rom_levels(SIZES[0], size), fanout=first)
+        yield Path("a table that is taken off", levels=rom_levels(SIZES[1], size), carries=(max(second, whole),), fanout=whole)
+        above = max(1, whole - self.shift - self.out_dtype.bits)
+        yield Path("the clip", levels=lut_levels(above + 2, size), stores=True, fanout=self.out_dtype.bits)
+        yield from stream_paths.given(self.outputs[0].width, self._latency + 1, 3, family)
 
     def resources(self, family: str) -> Resources:
         first, second, whole = self._widths

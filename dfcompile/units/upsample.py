@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfcompile.device import area
+from dfcompile.device.delay import Path, lut_levels
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit, quotients
@@ -125,6 +127,13 @@ class Upsample(Unit):
     def foldings(self) -> Iterator[dict[str, int]]:
         for lanes in quotients(self.shape[2]):
             yield {"lanes": lanes}
+
+    def paths(self, family: str) -> Iterator[Path]:
+        address, size = area.index_bits(self.words + 1), FAMILIES[family].lut_inputs
+        counts = sum(area.index_bits(n) for n in (self.fold, *self.factors, self.shape[1]) if n > 1)
+        ends = lut_levels(max(1, counts), size)  # whether counters are at their ends
+        yield Path("the word that is read", levels=1 + ends, carries=(address, address))
+        yield Path("the step", levels=2, carries=(address,), stores=True, fanout=2 * address + counts + self.inputs[0].width)
 
     def resources(self, family: str) -> Resources:
         address = area.index_bits(self.words + 1)

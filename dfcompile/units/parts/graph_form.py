@@ -5,20 +5,22 @@ Bipolar inputs before thresholds are added as bits b: x.w = 2 * sum(b * w) - sum
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from dfcompile.device.area import shallow, stream_out, total
+from dfcompile.device.delay import Path
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array
-from dfcompile.units.parts import mac_area
+from dfcompile.units.parts import mac_area, mac_paths, stream_paths
 from dfcompile.units.parts.adder_graph import NOTHING, AdderPipeline, Sums
 from dfcompile.units.parts.adder_matrix import adder_graph
-from dfcompile.units.parts.adder_pipeline import pipeline
+from dfcompile.units.parts.adder_pipeline import LEVELS, pipeline
 from dfcompile.units.parts.schedule import Schedule, one_to_one
 from dfcompile.units.parts.thresholding import Thresholding
 
@@ -82,6 +84,19 @@ class GraphForm:
         if self.thresholding:
             parts.append(mac_area.thresholds(self.thresholding.size, 1, self.outputs, threshold_style, family))
         return total(*parts)
+
+    def paths(self, threshold_style: str, family: str) -> Iterator[Path]:
+        """Logic between registers: as many adders as a stage may have, its enables, and what compares or gives the sums."""
+        pipe = self.sums.pipeline
+        graph = pipe.graph
+        width, readers = int(graph.bits.max()), int(np.bincount(graph.reads[0]).max(initial=1))
+        yield Path("adders of constant weights", carries=(width,) + (2,) * (LEVELS - 1), fanout=readers)
+        if self.waiting:
+            yield Path("the step of a stage", levels=2, stores=True, fanout=-(-pipe.register_bits // pipe.stages))
+        else:
+            yield from stream_paths.given(self.outputs * self.out.bits, self.slots, 2, family)
+        if self.thresholding:
+            yield from mac_paths.thresholds(self.thresholding.size, 1, threshold_style, family)
 
 
 def adders(pipe: AdderPipeline, family: str) -> Resources:

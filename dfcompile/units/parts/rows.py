@@ -10,9 +10,12 @@ from typing import ClassVar
 import numpy as np
 
 from dfcompile.device import area
+from dfcompile.device.delay import Path, lut_levels
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Stream, Unit, quotients
+from dfcompile.units.parts import stream_paths
 from dfcompile.units.parts.loop import Loop
 from dfcompile.units.parts.schedule import After, Give, Process, Schedule
 
@@ -120,6 +123,18 @@ class RowUnit(Unit):
     def foldings(self) -> Iterator[dict[str, int]]:
         for lanes in quotients(self.shape[2]):
             yield {"lanes": lanes}
+
+    @property
+    def in_block(self) -> bool:
+        """Whether rows are in block RAM."""
+        return self.style in ("bram", "uram")
+
+    def buffer_paths(self, family: str) -> Iterator[Path]:
+        """Logic of rows and of the output buffer."""
+        words, size = area.index_bits(self.rows.pages * self.rows.beats), FAMILIES[family].lut_inputs
+        yield Path("the next word of a row", levels=lut_levels(words, size) + 1, carries=(words,) * (words > size - 2))
+        yield Path("rows that are known", levels=1 + lut_levels(2 * area.index_bits(self.rows.pages + 1) + 4, size))
+        yield from stream_paths.given(self.outputs[0].width, self.latency + 1, 3, family)
 
     def buffers(self, result: int, family: str) -> Resources:
         """Area of rows with results of `result` bits, and of the output buffer."""
