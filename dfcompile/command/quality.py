@@ -9,7 +9,7 @@ import click
 
 from dfcompile.command.console import progress, show_json, show_table
 from dfcompile.command.parameter import inputs_option, json_option, model_argument, out_argument, quiet_option
-from dfcompile.store.files import new_files, writing
+from dfcompile.store.files import new_files, note, writing
 from dfcompile.text import one_line
 
 ENGINES = ("python", "hls", "rtl")
@@ -45,6 +45,8 @@ def evaluate(out: Path, inputs: tuple[Path, ...], labels: Path, engine: str, mod
     with progress(quiet) as report:
         made = load(out)
         found = made.evaluate(name_frames(frames, tuple(made.host.input_shapes)), wanted, engine, model, report)
+    if model and found["agreement"] is None:
+        note(f"the frames of {one_line(made.name)} go on from one another (--streaming), {model}'s do not: no agreement is told")
     if as_json:
         show_json(found)
     elif not quiet:

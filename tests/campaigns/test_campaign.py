@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,17 @@ def test_a_build_takes_its_files_along(tmp_path: Path) -> None:
     (tmp_path / "there" / "f.json").write_text("{ }")
     again = BuildInput.of(Case(tmp_path / "there" / "m.onnx", Options(folding=tmp_path / "there" / "f.json", mode="dataflow")))
     assert again.options == given[0].options and again.key != given[0].key
+
+
+def test_every_option_is_in_the_key() -> None:
+    """Each is another build."""
+    model, common = ROOT / "examples" / MLP, {"mode": "dataflow", "board": "pynq-z2"}
+    other: dict[str, Any] = {"mode": "loopback", "board": "zcu104", "fps": 10.0, "interval": 64, "clock": 90.0, "folding": {"a": {"pe": 1}}}
+    other |= {"input_type": ("uint8:1/8",), "from_": ("a",), "to": ("b",), "argmax": True, "streaming": True, "verify": False}
+    other |= {"max_port_bits": 64, "watts": 2.5}
+    assert set(other) == {f.name for f in fields(Options)}
+    keys = [BuildInput.of(Case(model, Options(**{**common, **o}))).key for o in ({}, *({k: v} for k, v in other.items()))]
+    assert len({*keys}) == len(keys)
 
 
 @pytest.mark.slow

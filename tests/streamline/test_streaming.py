@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import dfcompile as dfc
+from dfcompile.command.cli import main
 from dfcompile.emit.golden import golden, random_inputs
 from dfcompile.errors import CompileError, SettingError
 from dfcompile.front import check
@@ -162,6 +164,22 @@ def test_too_high_a_rate_gets_no_hardware_for_each_step(tmp_path: Path) -> None:
     assert not delays(built(network, tmp_path, interval=12).design)
     with pytest.raises(CompileError):
         built(network, tmp_path, interval=12, streaming=True)
+
+
+def test_evaluation_goes_through_the_frames_in_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Labels are what the long sequence gives; the model's own frames begin anew, and are not compared with."""
+    network, frames = Network("elman", 3, 4, 5, outputs=("h",)), 40
+    path = written(network.proto(), tmp_path)
+    built(network, tmp_path, streaming=True).save(tmp_path / "out")
+    x = network.inputs(frames)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "labels.npy", long_sequence(network, x)["h"].argmax(1))
+    files = ["--inputs", str(tmp_path / "x.npy"), "--labels", str(tmp_path / "labels.npy"), "--model", str(path), "--json"]
+    assert main(["evaluate", str(tmp_path / "out"), *files]) == 0
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert (found["top1"], found["agreement"], found["images"]) == (1.0, None, frames)
+    assert "no agreement is told" in said.err
 
 
 def test_the_engine_of_the_other_mode_is_refused() -> None:
