@@ -57,7 +57,8 @@ def near_jump(u: Array, rounding: str, error: Any, ends: Sequence[Any] | None = 
     """
     shift = 0.0 if rounding in ("CEIL", "FLOOR", "UP", "DOWN") else 0.5
     v = u - shift
-    near = np.abs(v - np.rint(v)) <= error
-    if ends is not None:
-        near &= (u + error >= ends[0] - 1) & (u - error <= ends[1] + 1)
+    with np.errstate(invalid="ignore"):  # an infinity is near no jump
+        near = np.abs(v - np.rint(v)) <= error
+        if ends is not None:
+            near &= (u + error >= ends[0] - 1) & (u - error <= ends[1] + 1)
     return np.asarray(near)

@@ -26,6 +26,7 @@ from dfcompile.streamline.value import Value
 
 WIDEST_SEARCHED = 2**12  # values of the narrower of two addends
 WIDEST_ORDER = 2**31 - 1  # that a code is multiplied by
+MOST_TRIED = 2**22  # codes of all channels, of a function that neither rises nor falls
 
 
 def rectified(value: Value) -> Value | None:
@@ -263,20 +264,29 @@ def _bounds(enc: Encoder, stream: str, made: dict[str, Node], known: dict[str, R
         lo, hi = tensor.range
         known[stream] = np.broadcast_to(lo, (tensor.channels,)), np.broadcast_to(hi, (tensor.channels,))
         return known[stream]
-    for t in node.inputs:
-        if t not in enc.constants and _bounds(enc, t, made, known) is None:
+    inside = [_bounds(enc, t, made, known) for t in node.inputs if t not in enc.constants]
+    ends = tuple(e for e in inside if e is not None)
+    found = None
+    if isinstance(node.op, StepFunction):
+        found = _of_function(node.op, ends if len(ends) == len(inside) else None, tensor.channels)
+    elif isinstance(node.op, IntOp) and len(ends) == len(inside):
+        found = node.op.bounds(ends, tuple(enc.constants[t] for t in node.inputs[len(ends) :]))
+    if found is not None:
+        known[stream] = found
+    return found
+
+
+def _of_function(function: StepFunction, ends: tuple[Range, ...] | None, channels: int) -> Range | None:
+    """What the codes of a function lie between; ends: the same of its operands, where it is known."""
+    if ends is None or function.direction() is None:
+        quantized = _of_quantizer(function, channels)
+        if quantized is not None or ends is None:
+            return quantized
+        if len(ends) > 1 or np.any(ends[0][1] - ends[0][0] >= MOST_TRIED // channels):
             return None
-    ends = tuple(known[t] for t in node.inputs if t in known)
-    if isinstance(node.op, IntOp):
-        known[stream] = node.op.bounds(ends, tuple(enc.constants[t] for t in node.inputs[len(ends) :]))
-        return known[stream]
-    if not isinstance(node.op, StepFunction):
-        return None
-    if node.op.direction() is None:
-        quantized = _of_quantizer(node.op, tensor.channels)
-        if quantized is not None:
-            known[stream] = quantized
-        return quantized
-    corners = np.stack([node.op.execute(*(e[i >> k & 1] for k, e in enumerate(ends)))[0] for i in range(1 << len(ends))])
-    known[stream] = corners.min(axis=0), corners.max(axis=0)
-    return known[stream]
+        lo, hi = (np.broadcast_to(e, (channels,)) for e in ends[0])
+        codes = np.arange(lo.min(), hi.max() + 1)[:, None]
+        tried = function.execute(np.clip(codes, lo, hi))[0]
+    else:
+        tried = np.stack([function.execute(*(e[i >> k & 1] for k, e in enumerate(ends)))[0] for i in range(1 << len(ends))])
+    return tried.min(axis=0), tried.max(axis=0)

@@ -4,7 +4,8 @@ Behind a concatenation of channels there may be max pooling, too.
 
 Exporters that place quantizers only in front of layers (TensorRT, modelopt) join real numbers. What is one function of each
 element may as well come before the tensors are joined, where each operand has a step function of its own, and a constant has codes.
-So it does where codes of several scales are joined along another axis than that of the channels (detection heads): there a stream has one.
+So it does where codes of several scales are joined along another axis than that of the channels (detection heads, tokens): there a stream
+has one scale. And where one of them is a constant, which has codes of any scale then (a class token, coordinates as channels).
 |a - b| of two scales is the larger of a - b and b - a.
 """
 
@@ -69,7 +70,16 @@ def _gains(model: Graph, node: Node) -> bool:
         return False
     if not all(_is_quantized(model, t) for t in node.inputs):
         return True
-    return node.op.axis != 1 and len({_quantizer(model, _moved(model, t)) for t in node.inputs}) > 1
+    channels = node.op.axis == 1 and len(model.tensors[node.outputs[0]].shape) != 3  # of three axes it may as well be that of tokens
+    if channels and not any(_is_constant(model, t) for t in node.inputs):
+        return False
+    return len({_quantizer(model, _moved(model, t)) for t in node.inputs}) > 1
+
+
+def _is_constant(model: Graph, name: str) -> bool:
+    """Whether a tensor is the codes of a constant, perhaps in another order."""
+    made = model.producers().get(_moved(model, name))
+    return made is not None and isinstance(made.op, Dequantize) and made.inputs[0] in model.constants
 
 
 def _moved(model: Graph, name: str) -> str:

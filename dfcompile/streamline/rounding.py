@@ -1,4 +1,4 @@
-"""Which float64 results are exact: error-free transformations (Dekker 1971, Knuth TAOCP 4.2.2)."""
+"""Which float64 results are exact: error-free transformations (Dekker 1971, Knuth TAOCP 4.2.2). What infinities come to is inexact."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dfcompile.ir.graph import Array
 _SPLIT = 134217729.0  # 2**27 + 1
 
 
+@np.errstate(all="ignore")
 def sum_is_inexact(a: Any, b: Any) -> Array:
     """Where a + b is rounded."""
     s = a + b
@@ -18,11 +19,13 @@ def sum_is_inexact(a: Any, b: Any) -> Array:
     return np.asarray((a - (s - part)) + (b - part) != 0)
 
 
+@np.errstate(all="ignore")
 def product_is_inexact(a: Any, b: Any) -> Array:
     """Where a * b is rounded."""
     return np.asarray(_product_error(a, b) != 0)
 
 
+@np.errstate(all="ignore")
 def quotient_is_inexact(a: Any, b: Any) -> Array:
     """Where a / b is rounded."""
     q = a / b

@@ -152,3 +152,25 @@ def test_magnitudes_left_alone(tmp_path: Path) -> None:
     layers = [quant("r", "e"), quant("q", "f"), node("Sub", "e", "f", out="g"), node("Abs", "g", out="j"), quant("j", "m", "t")]
     graph = graph_of(net(*layers, channels=3), tmp_path)
     assert str(push_quantizers(graph)) == str(graph)
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_a_constant_of_another_scale(axis: int, tmp_path: Path) -> None:
+    """Coordinates as channels, and rows of a constant: they have codes of the quantizer behind the join."""
+    shape = (2, 4, 5) if axis == 1 else (3, 2, 5)
+    layers = [node("DequantizeLinear", "k", "ks", "kz", out="kq"), node("Concat", "kq", "q", out="j", axis=axis), quant("j", "m", "t")]
+    k = np.random.default_rng(3).integers(-8, 8, (1, *shape), dtype=np.int8)
+    made = streamlined(net(*layers, channels=5 if axis == 1 else 3, k=k, kz=np.int8(3), ks=np.float32(0.17)), tmp_path)
+    assert "int_concat" in ops(made) and made.fates["concat_0"] == "streams joined"
+
+
+@pytest.mark.parametrize("tokens", ["a constant", "a stream"])
+def test_tokens_of_another_scale(tokens: str, tmp_path: Path) -> None:
+    """A class token beside those of an image; two kinds of tokens: the axis of three that is no feature's."""
+    first = [quant("x", "q"), quant("w", "wq"), node("MatMul", "q", "wq", out="p"), quant("p", "pq", "t")]
+    second = [node("MatMul", "q", "wq", out="o"), quant("o", "kq", "s")]
+    first += [node("DequantizeLinear", "k", "s", "kz", out="kq")] if tokens == "a constant" else second
+    layers = [node("Concat", "kq", "pq", out="j", axis=1), quant("j", "m", "u"), node("MatMul", "m", "wq", out="y")]
+    held = constants(w=random(4, 4), k=np.int8([[[7, -3, 0, 5]]]), kz=np.int8(3), t=np.float32(0.3), s=np.float32(0.17), u=np.float32(0.25))
+    made = streamlined(model([*first, *layers], {"x": (1, 5, 4)}, ("y",), held), tmp_path)
+    assert "int_concat" in ops(made) and made.fates["concat_0"] == "streams joined"

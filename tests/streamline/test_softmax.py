@@ -39,7 +39,7 @@ def check(made: Streamlined, x: Array, scores: Any, out: dict[str, Any], hidden:
     """Codes of the probabilities: scores of frames (n, tokens, scores) as rationals from the input; `out` of the second quantizer."""
     graph = made.graph
     (share,) = (n for n in graph.nodes if isinstance(n.op, IntNormalize))
-    (table,) = (n for n in graph.nodes if isinstance(n.op, LookupCode))
+    *_, table = (n for n in graph.nodes if isinstance(n.op, LookupCode))
     inner = graph.replace(outputs=(share.outputs[0], table.outputs[0])).without_dead()
     found, e = (codes.reshape(len(x), TOKENS, SCORES) for codes in inner.execute(made.host.encode({"x": x})).values())
     hides = np.zeros((TOKENS, SCORES), bool) if hidden is None else hidden
@@ -102,6 +102,21 @@ def test_causal_masks(low: float, how: str, tmp_path: Path) -> None:
         nodes = [node("Where", order, "m")]
     made = net(tmp_path, *nodes, node("Softmax", "m", "p", axis=-1), **held)
     check(made, frames(1), EXACT, {"scale": float(np.float32(1 / 15)), "zero": 0, "hi": 15}, hidden)
+
+
+@pytest.mark.parametrize("quantized", [False, True])
+def test_scores_behind_sums_of_squares(quantized: bool, tmp_path: Path) -> None:
+    """A square neither rises nor falls: what the scores lie between is known from all its codes, or from a quantizer behind it."""
+    squares = [node("Mul", "q,q", "r"), *([quant("r", "rq", "two", bits="six")] if quantized else [])]
+    nodes = [*squares, quant("eye", "eyeq"), node("MatMul", "rq,eyeq" if quantized else "r,eyeq", "d"), quant("d", "e", "two", bits="six")]
+    eye = np.eye(SCORES, dtype=np.float32)
+    made = net(tmp_path, *nodes, node("Softmax", "e", "p", axis=-1), two=np.float32(2.0), eye=eye)
+    check(
+        made,
+        frames(2),
+        lambda v: Fraction(2 * min(round(Fraction(float(v)) ** 2 / 2), 31)),
+        {"scale": float(np.float32(1 / 15)), "zero": 0, "hi": 15},
+    )
 
 
 def test_scaled_scores_and_a_factor_behind(tmp_path: Path) -> None:
