@@ -115,11 +115,13 @@ class Normalize(RowUnit):
         products = Resources(
             lut=adder * (self.lanes * above * (given["Factor"].bit_count() - 1) + below * (given["Divisor"].bit_count() - 1))
         )
-        lane = area.total(*[stage] * self._bits, area.adder(wide, family), Resources(lut=2 * self._bits, ff=wide))
+        lane = area.total(
+            *[stage] * self._bits, area.adder(wide, family), Resources(lut=2 * self._bits)
+        )  # what the last stage leaves is not kept
         sums = area.total(
             mac_area.adder_tree(self.lanes, self.dtype.bits, total, family), area.adder(total, family), Resources(ff=total + below)
         )
-        return area.total(*[lane] * self.lanes, products, sums, self.buffers(below, family), Resources(ff=(self._bits + 1) * below))
+        return area.total(*[lane] * self.lanes, products, sums, self.buffers(below, family), Resources(ff=self._bits * below))
 
 
 def _odd(number: int) -> tuple[int, int]:
