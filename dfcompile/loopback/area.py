@@ -3,7 +3,7 @@
 The constants are set by one synthesis (`dfcompile synth` on xc7, pe=8, simd=8, weight_bits=4, act_words=4096, weight_words=512,
 acc_words=512): 15,981 LUT, 8,366 FF, 16 BRAM36, 8 DSP. The same with weight_bits=8: 13,895 LUT, 6,959 FF, 20 BRAM36, 72 DSP; with
 tree_levels=5 as well 10,333 LUT, 5,931 FF, and with scale_bits=25 beside these 12,995 LUT, 7,567 FF, 88 DSP. Other shapes are extrapolated,
-and what lists of steps and levels of weights add is counted from their SystemVerilog, not measured.
+and what lists of steps and levels of weights add is measured by itself (`python -m benchmarks.loopback_area`, docs/loopback.md).
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from dfcompile.loopback.config import EngineConfig
 # Program reader, three queues, AXI masters, registers, address generator.
 CONTROL_LUT, CONTROL_FF = 4550.0, 3170.0
 QUEUE = 16
+LEVEL_LUT = {1: -0.87, 2: 0.95, 4: 0.24}  # of a bit of 2, 4 or 16 levels, beside the choice of the kind of number
+KIND_LUT, LIST_LUT = 1.65, 45.0
 MULTIPLIER_LUT_PER_BIT = 1.25  # of the product of the two widths
 
 
@@ -47,18 +49,32 @@ def resources(config: EngineConfig, family: str) -> Resources:
     whole = Resources(lut, ff, blocks * FAMILIES[family].block, 0, dsp) + tree * config.pe + queues
     if config.root_bits:  # a subtraction, an addition and a choice; the rest, the step and the number, with their descriptor's fields
         whole += Resources(lut=4.0 * config.root_bits, ff=3.0 * config.root_bits + 60)
-    if config.list_words:  # a memory; a step's address and position, chosen before those of the loops
-        lists = block_count(config.list_words, config.bus_bits, family)
-        whole += Resources(lut=110, ff=2, bram36=lists * FAMILIES[family].block)
-    whole += levels(config)
+    whole += lists(config, family) + levels(config)
     return whole + scaling(config) if config.scale_bits else whole
 
 
+def lists(config: EngineConfig, family: str) -> Resources:
+    """What lists of steps add: a memory; a step's address and position, chosen before those of the loops, and the step in a bus word."""
+    if not config.list_words:
+        return Resources()
+    return Resources(
+        lut=LIST_LUT + 32.0 * (config.bus_bits > 32),
+        ff=2,
+        bram36=block_count(config.list_words, config.bus_bits, family) * FAMILIES[family].block,
+    )
+
+
 def levels(config: EngineConfig) -> Resources:
-    """What levels of weights add: 16 bytes, a choice of one for each number of a bus word, and a choice for each bit of the buffer."""
-    bits = [b for b in (1, 2, 4) if b <= config.code_bits]
-    chosen = sum(config.bus_bits // b * config.weight_bits * max(1, 2**b // 4) for b in bits)
-    return Resources(lut=chosen + config.lanes * config.weight_bits, ff=128) if bits else Resources()
+    """What levels of weights add: for each bit that a bus word of numbers becomes a choice between the kinds of numbers, and of a level.
+
+    Numbers that do not fill a bus word of the buffer's are not read. The choice of two levels goes into that of the kind.
+    """
+    kinds = [b for b in (1, 2, 4) if b <= config.code_bits and b * config.lanes >= config.bus_bits]
+    if not kinds:
+        return Resources()
+    bits = {b: config.bus_bits // b * config.weight_bits for b in kinds}
+    lut = KIND_LUT * len(kinds) * bits[kinds[0]] + sum(LEVEL_LUT[b] * n for b, n in bits.items())
+    return Resources(lut=lut, ff=min(128.0, (config.weight_bits << kinds[-1]) * 128 / config.bus_bits))
 
 
 def scaling(config: EngineConfig) -> Resources:
