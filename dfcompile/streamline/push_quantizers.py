@@ -1,6 +1,7 @@
 """concat(a, b) --> f --> quantize becomes concat(quantize(f(a)), quantize(f(b))); so does max or min of two tensors, where f rises.
 
-Behind a concatenation of channels there may be max pooling, too.
+Behind a concatenation of channels there may be max pooling, too, and behind any one constants by place, of which each operand meets its
+part (rotary embeddings), or elements that move, as they may behind the quantizer (windows of a rolled image).
 
 Exporters that place quantizers only in front of layers (TensorRT, modelopt) join real numbers. What is one function of each
 element may as well come before the tensors are joined, where each operand has a step function of its own, and a constant has codes.
@@ -15,7 +16,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from dfcompile.ir.graph import Graph, Node
+from dfcompile.ir.graph import Array, Graph, Node
 from dfcompile.ir.modelop import Binary, Bipolar, Concat, Dequantize, IndexOp, MaxPool, Pad, Quantize, Unary
 from dfcompile.streamline.decline import Decline, in_silence
 from dfcompile.streamline.step import ELEMENTWISE, Step
@@ -77,9 +78,12 @@ def _gains(model: Graph, node: Node) -> bool:
 
 
 def _is_constant(model: Graph, name: str) -> bool:
-    """Whether a tensor is the codes of a constant, perhaps in another order."""
-    made = model.producers().get(_moved(model, name))
-    return made is not None and isinstance(made.op, Dequantize) and made.inputs[0] in model.constants
+    """Whether a tensor is a constant behind a quantizer, or its codes."""
+    made = model.producers().get(name)
+    while made is not None and isinstance(made.op, Dequantize | Quantize | IndexOp):
+        name = made.inputs[0]
+        made = model.producers().get(name)
+    return name in model.constants
 
 
 def _moved(model: Graph, name: str) -> str:
@@ -137,29 +141,34 @@ def _chains(model: Graph, join: Node) -> list[list[Node]] | str:
         while not isinstance(chain[-1].op, _ROUNDS):
             last = chain[-1]
             after = readers[last.outputs[0]]
-            if not isinstance(last.op, Unary | Binary) and not _passes(join, last):
+            if not isinstance(last.op, Unary | Binary) and not _passes(join, last, chain[:-1]):
                 return f"before a quantizer behind it there is {last.name}, which is no function of single numbers"
             if last.outputs[0] in model.outputs or not after:
                 return f"{last.name} behind it ends in no quantizer"
             if len(after) > 1:
                 return f"{last.name} behind it has several readers"
             chain.append(after[0])
-        falling = next((n for n in chain if _is_extreme(join) and not _passes(join, n) and not _rises(model, n)), None)
+        falling = next((n for n in chain if _is_extreme(join) and not isinstance(n.op, MaxPool | IndexOp) and not _rises(model, n)), None)
         if falling:
             return f"{falling.name} behind it is not known to rise"
-        uneven = next((n for n in chain if not _is_even(model, n)), None)
+        first_moved = next((i for i, n in enumerate(chain) if isinstance(n.op, MaxPool | IndexOp)), len(chain))
+        uneven = next(
+            (n for i, n in enumerate(chain) if not (_is_even(model, n) or (i < first_moved and _is_parted(model, join, n)))), None
+        )
         if uneven:
             return f"{uneven.name} does not do the same to each of its numbers"
         chains.append(chain)
     return chains
 
 
-def _passes(join: Node, node: Node) -> bool:
-    """Whether an operator behind a join that is no function of single numbers does to what is joined what it does to each operand:
-    windows of channels side by side, windows of the larger ones of two, and elements of these in another order."""
-    if isinstance(join.op, Concat):
-        return join.op.axis == 1 and isinstance(node.op, MaxPool)
-    return isinstance(node.op, IndexOp) or (isinstance(node.op, MaxPool) and isinstance(join.op, Binary) and join.op.fn == "max")
+def _passes(join: Node, node: Node, before: list[Node]) -> bool:
+    """Whether an operator behind a join that is no function of single numbers does to what is joined what it does to each operand (windows
+    of channels side by side, windows of the larger ones of two), or gives elements in another order, which a quantizer does not mind."""
+    if isinstance(node.op, IndexOp):
+        return True
+    if not isinstance(node.op, MaxPool) or any(isinstance(n.op, IndexOp) for n in before):
+        return False
+    return join.op.axis == 1 if isinstance(join.op, Concat) else isinstance(join.op, Binary) and join.op.fn == "max"
 
 
 def _rises(model: Graph, node: Node) -> bool:
@@ -176,20 +185,50 @@ def _is_even(model: Graph, node: Node) -> bool:
     return len(others) == len(node.inputs) - 1 and all(model.constants[t].size == 1 for t in others)
 
 
+def _is_parted(model: Graph, join: Node, node: Node) -> bool:
+    """Whether an operator's constant has a part for each tensor that is joined: it does not make what is joined larger."""
+    others = [model.constants[t].shape for t in node.inputs if t in model.constants]
+    if not (isinstance(join.op, Concat) and isinstance(node.op, Binary) and len(others) == len(node.inputs) - 1):
+        return False
+    shape = model.tensors[join.outputs[0]].shape
+    return all(len(o) <= len(shape) and np.broadcast_shapes(shape, o) == shape for o in others)
+
+
+def _parts(model: Graph, join: Node, constant: Array) -> list[Array]:
+    """Of a constant of an operator behind a join: what each tensor that is joined meets."""
+    if not isinstance(join.op, Concat):
+        return [constant] * len(join.inputs)
+    axis = join.op.axis - len(model.tensors[join.outputs[0]].shape) + constant.ndim
+    if axis < 0 or constant.shape[axis] == 1:
+        return [constant] * len(join.inputs)
+    return np.split(constant, np.cumsum([model.tensors[t].shape[join.op.axis] for t in join.inputs])[:-1], axis)
+
+
 def _pushed(model: Graph, join: Node, chains: list[list[Node]]) -> Graph:
-    tensors, made = dict(model.tensors), dict[str, list[Node]]()
+    """Each chain on each operand, then the join, then what a chain moves elsewhere of what was joined."""
+    tensors, constants, made = dict(model.tensors), dict(model.constants), dict[str, list[Node]]()
     for chain in chains:
+        moves = [n for n in chain if isinstance(n.op, IndexOp) and isinstance(join.op, Concat)]
         parts, new = list(join.inputs), []
-        for node in chain:
+        for node in (n for n in chain if n not in moves):
+            held = {t: _parts(model, join, model.constants[t]) for t in node.inputs if t in model.constants}
             for i, t in enumerate(parts):
                 name = f"{node.outputs[0]}.part{i}"
                 tensors[name] = node.op.infer(tensors[t])[0] if isinstance(node.op, MaxPool | IndexOp) else tensors[t]
-                inputs = tuple(t if u not in model.constants else u for u in node.inputs)
+                met = {u: u if each[i] is model.constants[u] else f"{u}.{node.name}.part{i}" for u, each in held.items()}
+                constants |= {met[u]: each[i] for u, each in held.items()}
+                inputs = tuple(met.get(u, t) for u in node.inputs)
                 new.append(Node(f"{node.name}_part{i}" if i else node.name, node.op, inputs, (name,), node.source))
                 parts[i] = name
         last = chain[-1]
         name = join.name if chain is chains[0] else f"{join.name}_{last.name}"
-        made[last.name] = [*new, Node(name, join.op, tuple(parts), last.outputs, join.source)]
+        outs = [*(f"{last.outputs[0]}.moved{i}" for i in range(len(moves))), last.outputs[0]]
+        tensors |= {t: tensors[join.outputs[0]] for t in outs[:1] if moves}
+        new.append(Node(name, join.op, tuple(parts), (outs[0],), join.source))
+        for n, a, b in zip(moves, outs[:-1], outs[1:], strict=True):
+            tensors[b] = n.op.infer(tensors[a])[0]
+            new.append(Node(n.name, n.op, (a,), (b,), n.source))
+        made[last.name] = new
     gone = {n.name for chain in chains for n in chain} | {join.name}
     nodes = [m for n in model.nodes for m in made.get(n.name, [] if n.name in gone else [n])]
-    return model.replace(nodes=tuple(nodes), tensors=tensors)
+    return model.replace(nodes=tuple(nodes), tensors=tensors, constants=constants)

@@ -174,3 +174,33 @@ def test_tokens_of_another_scale(tokens: str, tmp_path: Path) -> None:
     held = constants(w=random(4, 4), k=np.int8([[[7, -3, 0, 5]]]), kz=np.int8(3), t=np.float32(0.3), s=np.float32(0.17), u=np.float32(0.25))
     made = streamlined(model([*first, *layers], {"x": (1, 5, 4)}, ("y",), held), tmp_path)
     assert "int_concat" in ops(made) and made.fates["concat_0"] == "streams joined"
+
+
+@pytest.mark.parametrize("axis", [2, 3])
+def test_constants_of_each_place_behind_a_join(axis: int, tmp_path: Path) -> None:
+    """Halves that are turned, joined and multiplied by a number for each place (rotary embeddings): each operand meets its part of them."""
+    places = (1, 8, 5) if axis == 2 else (10,)
+    layers = [node("Neg", "r", out="n"), node("Concat", "n", "q", out="j", axis=axis), node("Mul", "j", "p", out="k")]
+    layers += [node("Add", "k", "o", out="l"), quant("l", "m", "t")]
+    made = streamlined(net(*layers, channels=3, p=random(*places), o=random(3, 1, 1)), tmp_path)
+    assert "int_concat" in ops(made) and made.fates["concat_0"] == "streams joined"
+
+
+@pytest.mark.parametrize("between", ["transpose", "reshape", "both"])
+def test_a_join_of_which_elements_move_before_the_quantizer(between: str, tmp_path: Path) -> None:
+    """Windows of an image rolled along its rows, as Swin cuts them: a quantizer gives the same of elements in another order."""
+    layers = [quant("r", "rq", "t"), node("Concat", "rq", "q", out="j", axis=2), node("Abs", "j", out="a")]
+    order = {"transpose": [("Transpose", {"perm": [0, 1, 3, 2]})], "reshape": [("Reshape", {})]}
+    order["both"] = [*order["reshape"], *order["transpose"]]
+    at = "a"
+    for i, (op, attributes) in enumerate(order[between]):
+        layers.append(node(op, at, *(["shape"] if op == "Reshape" else []), out=f"a{i}", **attributes))
+        at = f"a{i}"
+    layers += [node("Relu", at, out="u"), quant("u", "m", "u0")]
+    made = streamlined(net(*layers, channels=3, shape=np.int64([1, 3, 10, 4]), u0=np.float32(0.2)), tmp_path)
+    assert "int_concat" in ops(made) and made.fates["concat_0"] == "streams joined"
+
+
+def test_a_constant_behind_a_quantizer_of_its_own(tmp_path: Path) -> None:
+    layers = [quant("k", "kq", "ks"), node("Concat", "kq", "q", out="j", axis=1), quant("j", "m", "t")]
+    streamlined(net(*layers, channels=5, k=random(1, 2, 4, 5), ks=np.float32(0.17)), tmp_path)
