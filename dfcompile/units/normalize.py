@@ -110,7 +110,7 @@ class Normalize(RowUnit):
         below = total + given["Divisor"].bit_length() + given["DivisorShift"]
         above = self.dtype.bits + given["Factor"].bit_length() + given["FactorShift"]
         wide = max(max(above, below) + 2, below + 1 + self._bits)
-        stage = area.adder(wide, family) + area.mux(wide, 2, family) + Resources(ff=wide + self._bits)
+        stage = area.adder(wide, family) + Resources(lut=FAMILIES[family].units.restore * wide, ff=wide + self._bits)
         adder = FAMILIES[family].costs.adder
         products = Resources(
             lut=adder * (self.lanes * above * (given["Factor"].bit_count() - 1) + below * (given["Divisor"].bit_count() - 1))
