@@ -1,16 +1,24 @@
-"""pad(x) --> conv becomes conv(x) with wider pads, where real 0 is padded: a convolution needs no code for what it pads with."""
+"""pad(x) --> conv becomes conv(x) with wider pads, where real 0 is padded: a convolution needs no code for what it pads with.
+
+pad(x) --> quantize --> dequantize becomes quantize(x) --> dequantize --> pad, as a quantizer with a zero-point among its codes leaves 0 as
+it is: so sums of real numbers are padded that have no code for 0 (causal convolutions with a quantizer of their own).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from dfcompile.ir.graph import Graph, Node
-from dfcompile.ir.modelop import Conv, Pad
+from dfcompile.ir.modelop import Conv, Dequantize, Pad, Quantize
 from dfcompile.streamline.decline import Decline, in_silence
 
 
 def fold_pads(model: Graph, decline: Decline = in_silence) -> Graph:
-    """Every Pad of rows and columns by 0 taken into the convolutions that read it."""
+    """Every Pad of rows and columns by 0 taken into the convolutions that read it, through quantizers between them."""
+    model = _behind_quantizers(model)
     made = model.producers()
     nodes = []
     for node in model.nodes:
@@ -35,3 +43,40 @@ def _wider(node: Node, conv: Conv, before: Node, pad: Pad) -> Node | str:
     around = (*pad.pads[2:axes], *pad.pads[axes + 2 :])
     op = replace(conv, pads=tuple(a + b for a, b in zip(conv.pads, around, strict=True)))
     return replace(node, op=op, inputs=(before.inputs[0], *node.inputs[1:]), source=(*before.source, *node.source))
+
+
+def _behind_quantizers(model: Graph) -> Graph:
+    """Pads of real numbers by 0 moved behind the quantizers that read them."""
+    made, readers, tensors = model.producers(), model.consumers(), dict(model.tensors)
+    nodes: list[Node] = []
+    for node in model.nodes:
+        first = made.get(node.inputs[0]) if node.inputs else None
+        pad = made.get(first.inputs[0]) if first is not None and isinstance(node.op, Dequantize) else first
+        if pad is None or not isinstance(pad.op, Pad) or not _keeps_zero(model, pad, node if pad is first else first, readers):
+            nodes.append(node)
+        elif isinstance(node.op, Quantize):
+            tensors[node.outputs[0]] = tensors[pad.inputs[0]]
+            nodes.append(replace(node, inputs=(pad.inputs[0], *node.inputs[1:])))
+        else:
+            inner = f"{node.outputs[0]}.inner"
+            tensors[inner] = tensors[pad.inputs[0]]
+            nodes += [replace(node, outputs=(inner,)), Node(f"{pad.name}_{node.name}", pad.op, (inner,), node.outputs, pad.source)]
+    if len(nodes) == len(model.nodes):
+        return model
+    return model.replace(nodes=tuple(nodes), tensors=tensors).without_dead()
+
+
+def _keeps_zero(model: Graph, pad: Node, quantize: Node | None, readers: Mapping[str, Sequence[Node]]) -> bool:
+    """Whether a quantizer reads a pad of real numbers by 0, has a code for 0, and only dequantizers with the same read its codes."""
+    if quantize is None or not isinstance(quantize.op, Quantize) or not isinstance(pad.op, Pad) or pad.op.value:
+        return False
+    axes = len(pad.op.pads) // 2
+    source = model.producers().get(pad.inputs[0])
+    if pad.op.pads[1] or pad.op.pads[axes + 1] or (source is not None and isinstance(source.op, Dequantize)):
+        return False
+    if quantize.outputs[0] in model.outputs or any(t not in model.constants for t in quantize.inputs[1:]):
+        return False
+    zero = np.asarray(model.constants[quantize.inputs[2]])
+    behind = readers[quantize.outputs[0]]
+    alike = all(isinstance(n.op, Dequantize) and n.inputs[2] == quantize.inputs[2] for n in behind)
+    return alike and bool(np.all((zero == np.rint(zero)) & (zero >= quantize.op.lo) & (zero <= quantize.op.hi)))
