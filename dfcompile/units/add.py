@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dfcompile.device import area
 from dfcompile.device.delay import Path
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Stream, Unit, quotients
@@ -107,7 +108,10 @@ class Add(Unit):
         signs = max((abs(f) ^ 3 * abs(f)).bit_count() for f in self.factors)  # signed digits that are not 0
         if self.latency > 1:
             yield from stream_paths.constant_sum("a product with a constant", signs, bits)
-        yield Path("a sum", levels=terms - 2, carries=(bits,) * (terms - 1))
+        if FAMILIES[family].lut_inputs > 4:
+            yield Path("a sum", levels=terms - 2, carries=(bits,) * (terms - 1))
+        else:  # three numbers become two in front of one chain
+            yield Path("a sum", levels=2 * (terms - 2), carries=(bits,))
         yield from stream_paths.given(self.outputs[0].width, self.latency + 1, 3, family)
 
     def resources(self, family: str) -> Resources:

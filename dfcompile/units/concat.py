@@ -103,7 +103,7 @@ class Concat(Unit):
 
     def paths(self, family: str) -> Iterator[Path]:
         bits, size = area.index_bits(max(self.folds)), FAMILIES[family].lut_inputs
-        yield Path("whose turn it is", levels=1 + lut_levels(bits + 3, size), fanout=bits)
+        yield Path("whose turn it is", levels=lut_levels(bits + 4, size), fanout=bits)
         yield Path("a beat of either", levels=1, fanout=self.outputs[0].width)
         yield from stream_paths.given(self.outputs[0].width, 2, 4, family)
 

@@ -98,10 +98,10 @@ class Delay(Unit):
     def paths(self, family: str) -> Iterator[Path]:
         width, size = self.inputs[0].width, FAMILIES[family].lut_inputs
         pixel, counts = area.index_bits(self.pixels + 1), area.index_bits(self.pixels + 1) + area.index_bits(self.folds)
-        yield Path("the step", levels=1 + lut_levels(5, size), stores=True, fanout=max(counts, width * self.keep))
-        yield Path("the count of pixels", levels=1 + lut_levels(counts, size), carries=(pixel,))
+        yield Path("the step", levels=lut_levels(4, size), stores=True, fanout=max(counts, width * self.keep))
+        yield Path("the count of pixels", levels=lut_levels(area.index_bits(self.folds) + 1, size), carries=(pixel,))
         yield Path("the first pixel", levels=1 + self.keep, fanout=width)
-        yield from stream_paths.given(width, self._slots, 5, family)
+        yield from stream_paths.given(width, self._slots, 4, family)
 
     def resources(self, family: str) -> Resources:
         width = self.inputs[0].width

@@ -125,7 +125,7 @@ class Repack(Unit):
         level, size = (self.hold // self._step).bit_length(), FAMILIES[family].lut_inputs
         shifter = -(-level // 2) if size > 4 or FAMILIES[family].joined > 1 else level  # LUTs of six inputs, or joined, shift by two bits
         yield Path("elements that wait", levels=shifter + 2, fanout=self.hold * self.dtype.bits)
-        yield Path("its level", levels=2 + lut_levels(2 * level, size), carries=(level,) * (level > size - 2))
+        yield Path("its level", levels=1 + lut_levels(2 * level, size), carries=(level,) * (level > size - 2))
         yield from stream_paths.given(self.outputs[0].width, 2, level + 1, family)
 
     def resources(self, family: str) -> Resources:

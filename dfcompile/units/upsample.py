@@ -132,8 +132,9 @@ class Upsample(Unit):
         address, size = area.index_bits(self.words + 1), FAMILIES[family].lut_inputs
         counts = sum(area.index_bits(n) for n in (self.fold, *self.factors, self.shape[1]) if n > 1)
         ends = lut_levels(max(1, counts), size)  # whether counters are at their ends
-        yield Path("the word that is read", levels=1 + ends, carries=(address, address))
-        yield Path("the step", levels=2, carries=(address,), stores=True, fanout=2 * address + counts + self.inputs[0].width)
+        beyond = self.words & (self.words - 1) > 0  # whether the place is compared with the depth, too
+        yield Path("the word that is read", levels=ends, carries=(address,) + (2,) * beyond)
+        yield Path("the step", levels=1, carries=(address,), stores=True, fanout=2 * address + counts + self.inputs[0].width)
 
     def resources(self, family: str) -> Resources:
         address = area.index_bits(self.words + 1)

@@ -17,7 +17,7 @@ def given(width: int, slots: int, inputs: int, family: str) -> Iterator[Path]:
     if bits >= _COUNTED:
         yield Path("places in its output buffer", levels=2 + lut_levels(inputs, size), carries=(bits,))
     else:
-        yield Path("places in its output buffer", levels=1 + lut_levels(bits + _HANDSHAKE + inputs, size))
+        yield Path("places in its output buffer", levels=lut_levels(bits + _HANDSHAKE + inputs, size))
     memory = FAMILIES[family].lutram if slots * width > FAMILIES[family].registers else ()
     written = -(-width // memory[0][1]) if memory else width  # blocks of distributed RAM, or registers
     yield Path("a beat that is given", levels=lut_levels(inputs, size), stores=True, fanout=written)
@@ -30,4 +30,4 @@ def constant_sum(what: str, terms: int, bits: int, memory: bool = False) -> Iter
 
 def chosen(what: str, bits: int, memory: bool = False, ways: int = 1) -> Iterator[Path]:
     """The larger of two numbers of so many bits, or of more by comparisons one behind the other."""
-    yield Path(what, levels=1 + ways, carries=(bits,) * ways, memory=memory, fanout=bits)
+    yield Path(what, levels=ways, carries=(bits,) * ways, memory=memory, fanout=bits)
