@@ -1,10 +1,13 @@
-"""Weights of two sizes, read by thresholds: sizes of few bits in place of long numbers.
+"""Weights of few sizes, read by thresholds: sizes of few bits in place of long numbers.
 
 A row of weights of the sizes v1 and v2 gives v1 * S1 + v2 * S2, S_k the inputs at size k, added and subtracted. No weight is of both
 sizes, so S1 and S2 take, as far as is proven of the inputs, any two values of two ranges, and what thresholds make of the sum is a step
 function of two streams: `joint` finds the cheapest sizes n1 and n2 with n1 * S1 + n2 * S2 >= T_k exactly where v1 * S1 + v2 * S2
 reaches the k-th threshold, at every point of the box. Trained sizes, which as rationals have the 24 bits of a float32 each, become as
 narrow as what their sums are rounded to.
+
+Of three to six sizes those are taken that gaps between sums and thresholds leave room for (`gaps`): sums of more sizes take so many values
+that this needs few inputs at each, where layers of two sizes may be of any width.
 """
 
 from __future__ import annotations
@@ -18,9 +21,11 @@ from dfcompile.ir.graph import Array, Graph, Node, Tensor, op_of
 from dfcompile.ir.intop import IntConv, ThresholdCode
 from dfcompile.ir.types import IntType, narrowed
 from dfcompile.streamline.decline import Decline, Tell, in_silence
+from dfcompile.streamline.gaps import Row, shorter
 from dfcompile.streamline.joint import LARGEST_SEARCH, WIDEST, Cost, Lines, cheapest, cost_of_bits, cost_of_signs, parted
 
 NARROW_BITS = 4  # sizes of so many bits are left alone
+MOST_SIZES = 6  # of a channel
 NARROW = ".levels"
 
 Range = tuple[Array, Array]
@@ -66,12 +71,13 @@ def narrow_levels(graph: Graph, decline: Decline = in_silence, tell: Tell = in_s
         held = [node.inputs[1], *after[0].inputs[1:2]]
         if isinstance(after[0].op, ThresholdCode) and all(len(readers[t]) == 1 for t in held):
             found = _narrowed(graph, node, after[0])
+            found = found if found is not graph else _by_gaps(graph, node, after[0])
             if isinstance(found, str):
                 decline(node, found)
             elif found is not graph:
                 before, now = (g.constants[node.inputs[1]] for g in (graph, found))
                 bits = [IntType.holding(int(w.min()), int(w.max())).bits for w in (before, now)]
-                tell(node, f"weights of two sizes take {bits[1]} bits in place of {bits[0]}, every code behind the same")
+                tell(node, f"weights of few sizes take {bits[1]} bits in place of {bits[0]}, every code behind the same")
                 graph = found
     return graph
 
@@ -105,6 +111,28 @@ def _narrowed(graph: Graph, conv: Node, steps: Node) -> Graph | str:
             thresholds[part.channels if len(thresholds) > 1 else slice(None)] = found[1]
     if np.abs(weights).max() == before:
         return "no shorter sizes keep every code"
+    return _replaced(graph, conv, steps, narrowed(weights), thresholds)
+
+
+def _by_gaps(graph: Graph, conv: Node, steps: Node) -> Graph:
+    """The graph with narrower sizes in every channel where some have three or more, else the same graph."""
+    weights, thresholds = (np.asarray(graph.constants[n.inputs[1]], np.int64).copy() for n in (conv, steps))
+    sizes = [np.unique(np.abs(row[row != 0])) for row in weights]
+    most = max(map(len, sizes))
+    if not 3 <= most <= MOST_SIZES or int(np.abs(weights).max()).bit_length() <= NARROW_BITS:
+        return graph
+    table = np.array([np.pad(s, (0, most - len(s)), constant_values=-1) for s in sizes])
+    numbers = (np.abs(weights)[..., None] == table[:, None, None, None]).argmax(axis=-1)  # of each weight's size, where it is not 0
+    planes = [_bounds(graph, conv, np.where(numbers == k, np.sign(weights), 0)) for k in range(most)]
+    rows = [Row(tuple(s.tolist()), tuple((int(lo[c]), int(hi[c])) for lo, hi in planes[: len(s)])) for c, s in enumerate(sizes)]
+    thresholds = np.repeat(thresholds, len(weights) // len(thresholds), axis=0)
+    for c, row in enumerate(rows):
+        if row.sizes:
+            found = shorter(row, thresholds[c].tolist(), LARGEST_SEARCH // len(rows))
+            if found is None:
+                return graph
+            weights[c] = np.sign(weights[c]) * np.array(found[0])[numbers[c]]
+            thresholds[c] = found[1]
     return _replaced(graph, conv, steps, narrowed(weights), thresholds)
 
 

@@ -87,6 +87,30 @@ def test_one_pair_for_channels_whose_ratio_is_almost_the_same() -> None:
     assert len({tuple(s) for s in made}) == 1 and made[0][1] < 16
 
 
+@examples(60)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(3, 6), st.booleans())
+def test_every_code_stays_of_many_sizes(seed: int, channels: int, count: int, each: bool) -> None:
+    """Three to six sizes of up to 26 bits a channel, in front of thresholds beside, on, between and far from the sums."""
+    rng = np.random.default_rng(seed)
+    lo, hi = sorted(rng.integers(-2, 3, 2).tolist())
+    books = rng.integers(1, 2 ** rng.integers(6, 27), (channels, count))
+    weights = np.stack([rng.permutation([*book, 0])[:5] * rng.choice([-1, 1], min(5, count + 1)) for book in books])[:, None, None]
+    reach = int(np.abs(weights).sum(axis=(1, 2, 3)).max()) * max(1, abs(lo), abs(hi))
+    thresholds = rng.integers(-reach - 3, reach + 4, (channels if each else 1, 7))
+    if rng.random() < 0.5:
+        x = rng.integers(lo, hi + 1, (*thresholds.shape, weights.shape[3]))
+        thresholds = (x * weights[np.arange(len(thresholds))][:, 0]).sum(axis=2) + rng.integers(0, 2, thresholds.shape)
+    same(net(weights, np.sort(thresholds, axis=1), lo, hi), lo, hi)
+
+
+def test_three_trained_sizes_become_short() -> None:
+    """Sums of three float32 numbers and steps that round them: as integers 25 bits, of which far fewer keep every code."""
+    row = np.rint(np.float32([0.3713562, 0.5298131, 0.8310417, 0.3713562, 0.5298131]).astype(np.float64) * 2.0**24).astype(np.int64)
+    weights = np.stack([row, -row[::-1]])[:, None, None]
+    made = sizes(same(net(weights, np.arange(-3, 4)[None] * 2**23 + 12345, -2, 2), -2, 2))
+    assert [len(s) for s in made] == [3, 3] and max(map(max, made)) < 2**13
+
+
 def keeps(row: Array, thresholds: Array, pair: tuple[int, ...]) -> bool:
     """Whether these sizes keep the order of all sums across each threshold."""
     x = np.array(list(itertools.product(range(-2, 3), repeat=len(row))))
