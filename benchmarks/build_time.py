@@ -65,6 +65,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--no-verify", dest="verify", action="store_false", help="do not compare the units with the model's numbers")
     given = parser.parse_args()
+    unknown = [m for m in given.models if m not in KNOWN and m.partition(":")[0] not in GROWING and not Path(m).is_file()]
+    if unknown:
+        parser.error(f"no such model: {', '.join(unknown)}; there are {', '.join([*KNOWN, *(f'{g}:N' for g in GROWING)])}, and ONNX files")
     rows: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in given.models:
