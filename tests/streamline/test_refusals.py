@@ -92,8 +92,8 @@ def pad_value_without_a_code() -> onnx.ModelProto:
 
 @refused
 def padded_volumes() -> onnx.ModelProto:
-    layers = [node("Reshape", ["q", "to"], ["v"]), node("Pad", ["v", "pads"], ["p"]), quant("p", "y")]
-    return net(*layers, to=np.array([1, 4, 6, 3, 2]), pads=np.array([0, 0, 1, 0, 0, 0, 0, 0, 1, 0]))
+    layers = [node("Reshape", ["q", "to"], ["v"]), node("Pad", ["v", "pads", "by"], ["p"]), quant("p", "y")]
+    return net(*layers, to=np.array([1, 4, 6, 3, 2]), by=np.float32(0.25), pads=np.array([0, 0, 1, 0, 0, 0, 0, 0, 1, 0]))
 
 
 @refused
