@@ -68,7 +68,7 @@ def representatives(most: float) -> set[str]:
 
 def how_often(name: str) -> list[pytest.MarkDecorator]:
     """Marks: always those that are compiled in seconds."""
-    if name in representatives(most=1e5):
+    if name in representatives(most=5e4):
         return []
     return [pytest.mark.further if name in representatives(most=1e6) else pytest.mark.full]
 

@@ -102,7 +102,7 @@ def same(a: RtlRun, b: RtlRun) -> bool:
 
 
 @pytest.mark.parametrize(("driver", "stalls", "every"), [
-    ("cpp", 0.0, 9), ("cpp", 0.4, 9), pytest.param("cocotb", 0.4, 150, marks=pytest.mark.slow),
+    ("cpp", 0.0, 9), ("cpp", 0.4, 9), pytest.param("cocotb", 0.4, 150, marks=pytest.mark.further),
 ])  # fmt: skip
 def test_reset_in_mid_run(driver: str, stalls: float, every: int, tmp_path: Path) -> None:
     """After it the run is that of a design which was just switched on, to the cycle."""

@@ -16,6 +16,7 @@ from dfcompile.emit.driver import emit_driver
 from dfcompile.mode.dataflow import DataflowAccelerator
 from tests.backend.test_driver import load
 from tests.backend.test_driver_board import SETUP, Setting, on_board, two_by_two
+from tests.examples import some
 from tests.frontend.make import model
 from tests.frontend.small import constants, quant, random
 from tests.test_traps import Model
@@ -159,7 +160,7 @@ def check_decoding(library: Library) -> None:
     np.testing.assert_array_equal(reals, next(iter(driver.decode([codes]).values())).reshape(10, -1))
 
 
-@pytest.mark.parametrize("name", ["digits_cnn_w2a2", "digits_cnn_w2a2_qcdq", "digits_mlp_w1a1"])
+@pytest.mark.parametrize("name", some(["digits_cnn_w2a2", "digits_cnn_w2a2_qcdq", "digits_mlp_w1a1"], always=["digits_mlp_w1a1"]))
 def test_the_numbers_of_the_python_driver(name: str, examples: Path, tmp_path: Path) -> None:
     made = dfc.build(examples / f"{name}.onnx", mode="dataflow", verify=False)
     assert isinstance(made, DataflowAccelerator)

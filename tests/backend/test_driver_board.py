@@ -254,7 +254,7 @@ def test_over_the_simulator(two: Setting) -> None:
     driver.close()
 
 
-@pytest.mark.slow
+@pytest.mark.further
 def test_the_makefile_builds_the_simulator(examples: Path, tmp_path: Path) -> None:
     made = dfc.build(examples / "digits_mlp_w1a1.onnx", mode="dataflow")
     made.save(tmp_path / "out")

@@ -232,7 +232,7 @@ def test_cells_do_what_the_rtl_does_that_they_stand_for(family: str, tmp_path: P
     assert differs(parts, made, width, netlist, tmp_path) == ""
 
 
-@pytest.mark.slow
+@pytest.mark.further
 def test_a_sum_of_products_keeps_all_of_them_on_ice40(tmp_path: Path) -> None:
     """Yosys would pack the register of one into the slice that adds it, and into its own."""
     made, width = sources([Dot()])

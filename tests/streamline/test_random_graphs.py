@@ -99,14 +99,14 @@ def check_model(model: onnx.ModelProto, seed: int, folder: Path, mode: str = "da
 
 
 @pytest.mark.parametrize("maker", MAKERS)
-@examples(100, suppress_health_check=list(HealthCheck))
+@examples(60, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10**9), size=st.integers(1, 7))
 def test_random_networks_are_exact(seed: int, size: int, maker: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     assume(check(seed, size, tmp_path_factory.mktemp("random"), maker))
 
 
 @pytest.mark.parametrize("maker", MAKERS)
-@examples(40, 1000, suppress_health_check=list(HealthCheck))
+@examples(25, 1000, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10**9), size=st.integers(1, 7))
 def test_random_networks_are_exact_on_the_engine(seed: int, size: int, maker: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     assume(check(seed, size, tmp_path_factory.mktemp("random"), maker, "loopback"))

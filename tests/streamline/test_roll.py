@@ -62,7 +62,15 @@ def test_rolled_networks_are_exact(name: str, tmp_path: Path) -> None:
             assert np.array_equal(np.reshape(found[out], wanted[out].shape), wanted[out]), out
 
 
-@pytest.mark.parametrize("name", ["gru", pytest.param("two layers", marks=pytest.mark.full), pytest.param("lstm", marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "elman",
+        pytest.param("gru", marks=pytest.mark.further),
+        pytest.param("two layers", marks=pytest.mark.full),
+        pytest.param("lstm", marks=pytest.mark.full),
+    ],
+)
 def test_engines_are_exact_and_the_cycles_predicted(name: str, tmp_path: Path) -> None:
     """With streams of the depths of hardware in the C++, and with and without stalls in the SystemVerilog."""
     network = NETWORKS[name]
