@@ -43,7 +43,7 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_wheel_carries_the_libraries(wheel: Path, root: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    wanted = [p for folder in ("templates", "hls", "rtl") for p in (root / folder).rglob("*") if p.is_file()]
+    wanted = [p for folder in ("templates", "hls", "rtl") for p in (root / folder).rglob("*") if p.is_file() and p.suffix != ".pyc"]
     assert wanted
     assert {f"dfcompile/_data/{p.relative_to(root)}" for p in wanted} - names == set()
     assert {f"dfcompile/{p.relative_to(root / 'dfcompile')}" for p in (root / "dfcompile").rglob("*.py")} - names == set()
