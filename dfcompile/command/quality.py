@@ -46,7 +46,8 @@ def evaluate(out: Path, inputs: tuple[Path, ...], labels: Path, engine: str, mod
         made = load(out)
         found = made.evaluate(name_frames(frames, tuple(made.host.input_shapes)), wanted, engine, model, report)
     if model and found["agreement"] is None:
-        note(f"the frames of {one_line(made.name)} go on from one another (--streaming), {model}'s do not: no agreement is told")
+        name, file = one_line(made.name), one_line(str(model))
+        note(f"the frames of {name} go on from one another (--streaming), those of {file} do not: no agreement is told")
     if as_json:
         show_json(found)
     elif not quiet:

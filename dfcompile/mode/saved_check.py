@@ -186,7 +186,7 @@ def _check_tensor(tensor: Tensor, where: str) -> None:
         or np.any(lo > hi)
         or any(largest(v) > (WIDEST_REAL if v.dtype.kind == "f" else WIDEST_SUM) for v in (lo, hi))
     ):
-        raise SchemaError(f"{where}: its range is none of integers of 62 bits")
+        raise SchemaError(f"{where}: its range is none of integers of 63 bits")
     if tensor.dtype is not None and (lo.min() < tensor.dtype.lo or hi.max() > tensor.dtype.hi):
         raise SchemaError(f"{where}: {tensor.dtype} does not hold its range [{lo.min()}, {hi.max()}]")
 

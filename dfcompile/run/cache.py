@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -74,7 +75,8 @@ def cached(kind: str, key: str, build: Callable[[Path], None]) -> Path:
     finally:
         _empty(work)
         release(work, lock)
-    _added[0] += _size(place)
+    with contextlib.suppress(OSError):  # another process deletes it
+        _added[0] += _size(place)
     if _added[0] * PART >= KEPT_BYTES:
         trim(place.parent.parent, keep=place)
         _added[0] = 0

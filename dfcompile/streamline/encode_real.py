@@ -282,11 +282,11 @@ def _of_function(function: StepFunction, ends: tuple[Range, ...] | None, channel
         quantized = _of_quantizer(function, channels)
         if quantized is not None or ends is None:
             return quantized
-        if len(ends) > 1 or np.any(ends[0][1] - ends[0][0] >= MOST_TRIED // channels):
-            return None
         lo, hi = (np.broadcast_to(e, (channels,)) for e in ends[0])
-        codes = np.arange(lo.min(), hi.max() + 1)[:, None]
-        tried = function.execute(np.clip(codes, lo, hi))[0]
+        widest = int((hi - lo).max())
+        if len(ends) > 1 or widest >= MOST_TRIED // channels:
+            return None
+        tried = function.execute(np.minimum(lo + np.arange(widest + 1)[:, None], hi))[0]  # those of each channel from its own least on
     else:
         tried = np.stack([function.execute(*(e[i >> k & 1] for k, e in enumerate(ends)))[0] for i in range(1 << len(ends))])
     return tried.min(axis=0), tried.max(axis=0)

@@ -6,6 +6,7 @@ it is: so sums of real numbers are padded that have no code for 0 (causal convol
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -67,7 +68,8 @@ def _behind_quantizers(model: Graph) -> Graph:
 
 
 def _keeps_zero(model: Graph, pad: Node, quantize: Node | None, readers: Mapping[str, Sequence[Node]]) -> bool:
-    """Whether a quantizer reads a pad of real numbers by 0, has a code for 0, and only dequantizers with the same read its codes."""
+    """Whether a quantizer reads a pad of real numbers by 0, has a code for 0, and only dequantizers with the same read its codes; and the
+    scales and zero-points of neither go by place, which the pad moves."""
     if quantize is None or not isinstance(quantize.op, Quantize) or not isinstance(pad.op, Pad) or pad.op.value:
         return False
     axes = len(pad.op.pads) // 2
@@ -79,4 +81,7 @@ def _keeps_zero(model: Graph, pad: Node, quantize: Node | None, readers: Mapping
     zero = np.asarray(model.constants[quantize.inputs[2]])
     behind = readers[quantize.outputs[0]]
     alike = all(isinstance(n.op, Dequantize) and n.inputs[2] == quantize.inputs[2] for n in behind)
+    held = [model.constants.get(t) for n in (quantize, *behind) for t in n.inputs[1:]]
+    if any(v is None or math.prod(v.shape[2 - axes :]) > 1 for v in held):
+        return False
     return alike and bool(np.all((zero == np.rint(zero)) & (zero >= quantize.op.lo) & (zero <= quantize.op.hi)))

@@ -17,6 +17,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from dfcompile.ir.blocks import largest
 from dfcompile.ir.graph import Array, Graph, Node, Tensor, op_of
 from dfcompile.ir.intop import IntConv, ThresholdCode
 from dfcompile.ir.types import IntType, narrowed
@@ -65,8 +66,7 @@ def narrow_levels(graph: Graph, decline: Decline = in_silence, tell: Tell = in_s
     for node in graph.nodes:
         if not isinstance(node.op, IntConv) or len(after := readers[node.outputs[0]]) != 1 or node.outputs[0] in graph.outputs:
             continue
-        weights = graph.constants[node.inputs[1]]
-        if max(abs(int(weights.min(initial=0))), int(weights.max(initial=0))).bit_length() <= NARROW_BITS:
+        if largest(graph.constants[node.inputs[1]]).bit_length() <= NARROW_BITS:
             continue
         held = [node.inputs[1], *after[0].inputs[1:2]]
         if isinstance(after[0].op, ThresholdCode) and all(len(readers[t]) == 1 for t in held):
@@ -119,7 +119,7 @@ def _by_gaps(graph: Graph, conv: Node, steps: Node) -> Graph:
     weights, thresholds = (np.asarray(graph.constants[n.inputs[1]], np.int64).copy() for n in (conv, steps))
     sizes = [np.unique(np.abs(row[row != 0])) for row in weights]
     most = max(map(len, sizes))
-    if not 3 <= most <= MOST_SIZES or int(np.abs(weights).max()).bit_length() <= NARROW_BITS:
+    if not 3 <= most <= MOST_SIZES:
         return graph
     table = np.array([np.pad(s, (0, most - len(s)), constant_values=-1) for s in sizes])
     numbers = (np.abs(weights)[..., None] == table[:, None, None, None]).argmax(axis=-1)  # of each weight's size, where it is not 0

@@ -223,7 +223,8 @@ def _pushed(model: Graph, join: Node, chains: list[list[Node]]) -> Graph:
         last = chain[-1]
         name = join.name if chain is chains[0] else f"{join.name}_{last.name}"
         outs = [*(f"{last.outputs[0]}.moved{i}" for i in range(len(moves))), last.outputs[0]]
-        tensors |= {t: tensors[join.outputs[0]] for t in outs[:1] if moves}
+        if moves:
+            tensors[outs[0]] = join.op.infer(*(tensors[t] for t in parts))[0]
         new.append(Node(name, join.op, tuple(parts), (outs[0],), join.source))
         for n, a, b in zip(moves, outs[:-1], outs[1:], strict=True):
             tensors[b] = n.op.infer(tensors[a])[0]

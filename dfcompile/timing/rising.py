@@ -32,7 +32,7 @@ def found_in(numbers: Ints | Shorts, wanted: Ints | Shorts) -> Ints:
 
 @jit
 def max_occupancy(writes: Ints | Shorts, reads: Ints | Shorts) -> int:
-    """Most beats a FIFO holds: a beat counts from the cycle after its write to the cycle of its read."""
+    """Most beats a FIFO holds: a beat counts from the cycle after its write to the cycle of its read; cycles of each, (beats,), rising."""
     most = taken = 0
     for i in range(len(writes)):
         while taken < len(reads) and reads[taken] < writes[i]:

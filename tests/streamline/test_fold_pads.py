@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from dfcompile.ir.modelop import Conv, Pad
 from dfcompile.streamline.fold_pads import fold_pads
@@ -59,9 +59,11 @@ def test_positions_and_features_exchanged_between_two_products(tmp_path: Path) -
 
 def quantized(pads: list[int], zero: float = 0.0, **attributes: Any) -> Any:
     """A sum without a code for 0, padded, in front of a quantizer of the layer's own; the sum goes on beside it."""
-    layers = [quant("x", "q"), node("Add", "q,shift", "a"), node("Pad", "a,pads,value", "p"), quant("p", "pq", "t", "zero", **attributes)]
+    layers = [quant("x", "q"), node("Add", "q,shift", "a"), node("Pad", "a,pads,value", "p"), quant("p", "pq", "ps", "zero", **attributes)]
     layers += [quant("w", "wq"), node("Conv", "pq,wq", "c"), node("Add", "c,a", "u"), quant("u", "y", "t")]
-    held = constants(w=random(3, 3 + pads[1], 3, 1), pads=np.array(pads), value=0.0, t=np.float32(0.4), shift=0.11, zero=zero)
+    held = constants(
+        w=random(3, 3 + pads[1], 3, 1), pads=np.array(pads), value=0.0, t=np.float32(0.4), ps=np.float32(0.4), shift=0.11, zero=zero
+    )
     return model(layers, {"x": (1, 3, 4, 5)}, ("y",), held)
 
 
@@ -71,7 +73,12 @@ def test_a_pad_in_front_of_a_quantizer(zero: float, tmp_path: Path) -> None:
 
 
 def test_a_quantizer_that_moves_zero_is_left_behind_the_pad(tmp_path: Path) -> None:
-    """A zero-point beyond the codes or between two; and pads beside the channels."""
+    """A zero-point beyond the codes or between two; pads beside the channels; and scales by place."""
+    proto = quantized([0, 0, 2, 0, 0, 0, 0, 0])
+    (scale,) = (t for t in proto.graph.initializer if t.name == "ps")
+    scale.CopyFrom(numpy_helper.from_array(np.linspace(0.2, 0.7, 6, dtype=np.float32).reshape(6, 1), "ps"))
+    graph = graph_of(proto, tmp_path)
+    assert fold_pads(graph) is graph
     for pads, zero, signed in (([0, 0, 2, 0, 0, 0, 0, 0], -1.0, 0), ([0, 0, 2, 0, 0, 0, 0, 0], 0.5, 1), ([0, 1, 2, 0, 0, 0, 0, 0], 0.0, 1)):
         graph = graph_of(quantized(pads, zero, signed=signed), tmp_path)
         assert fold_pads(graph) is graph

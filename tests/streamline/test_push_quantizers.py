@@ -201,6 +201,14 @@ def test_a_join_of_which_elements_move_before_the_quantizer(between: str, tmp_pa
     assert "int_concat" in ops(made) and made.fates["concat_0"] == "streams joined"
 
 
+def test_a_pooled_join_of_which_elements_move(tmp_path: Path) -> None:
+    """Each operand is pooled, the join has the shape of that, and its elements move last."""
+    pool = node("MaxPool", "j", out="k", kernel_shape=[2, 1], strides=[2, 1])
+    layers = [node("Concat", "r", "c", out="j", axis=1), pool, node("Transpose", "k", out="l", perm=[0, 1, 3, 2]), quant("l", "m", "t")]
+    made = streamlined(net(*layers), tmp_path)
+    assert ops(made).count("int_pool") == 2 and "int_concat" in ops(made)
+
+
 def test_a_constant_behind_a_quantizer_of_its_own(tmp_path: Path) -> None:
     layers = [quant("k", "kq", "ks"), node("Concat", "kq", "q", out="j", axis=1), quant("j", "m", "t")]
     streamlined(net(*layers, channels=5, k=random(1, 2, 4, 5), ks=np.float32(0.17)), tmp_path)

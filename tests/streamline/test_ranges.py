@@ -10,6 +10,10 @@ import pytest
 
 from dfcompile.ir.graph import Array, Graph
 from dfcompile.ir.intop import ArgMaxCode, IntAdd, IntConcat, IntConv, IntMul, IntOp, IntPad, IntPool, IntSlice, IntUpsample, View, Window
+from dfcompile.ir.modelop import Unary
+from dfcompile.streamline.encode_real import _of_function
+from dfcompile.streamline.grid import Grid
+from dfcompile.streamline.step import Step, StepFunction
 from tests.streamline.graphs import Builder
 
 RNG = np.random.default_rng(2)
@@ -90,3 +94,12 @@ def test_a_view_across_channels_takes_the_widest() -> None:
 
 def test_arg_max() -> None:
     np.testing.assert_array_equal(ranged(one(ArgMaxCode())), [[0], [2]])
+
+
+def test_a_function_that_neither_rises_nor_falls_is_tried_on_the_codes_of_each_channel() -> None:
+    """Codes of two channels may lie far apart: what is between them is not looked at."""
+    far = 2**40
+    function = StepFunction(Grid.of(1, 0), (Step(Unary("abs"), 0, ()),), Grid.of(1, 0))
+    lo, hi = _of_function(function, ((np.array([-3, far, -far - 4]), np.array([2, far + 5, -far])),), 3)
+    assert (lo.tolist(), hi.tolist()) == ([0, far, far], [3, far + 5, far + 4])
+    assert _of_function(function, ((np.array([-far]), np.array([far])),), 1) is None
