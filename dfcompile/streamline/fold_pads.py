@@ -76,12 +76,12 @@ def _keeps_zero(model: Graph, pad: Node, quantize: Node | None, readers: Mapping
     source = model.producers().get(pad.inputs[0])
     if pad.op.pads[1] or pad.op.pads[axes + 1] or (source is not None and isinstance(source.op, Dequantize)):
         return False
-    if quantize.outputs[0] in model.outputs or any(t not in model.constants for t in quantize.inputs[1:]):
+    if quantize.outputs[0] in model.outputs:
         return False
-    zero = np.asarray(model.constants[quantize.inputs[2]])
     behind = readers[quantize.outputs[0]]
-    alike = all(isinstance(n.op, Dequantize) and n.inputs[2] == quantize.inputs[2] for n in behind)
     held = [model.constants.get(t) for n in (quantize, *behind) for t in n.inputs[1:]]
-    if any(v is None or math.prod(v.shape[2 - axes :]) > 1 for v in held):
+    if any(v is None or math.prod(v.shape[2 - axes :]) > 1 for v in held) or not all(isinstance(n.op, Dequantize) for n in behind):
         return False
+    zero, *others = (np.asarray(model.constants[n.inputs[2]]) for n in (quantize, *behind))
+    alike = all(np.array_equal(zero, other) for other in others)
     return alike and bool(np.all((zero == np.rint(zero)) & (zero >= quantize.op.lo) & (zero <= quantize.op.hi)))

@@ -82,3 +82,18 @@ def test_a_quantizer_that_moves_zero_is_left_behind_the_pad(tmp_path: Path) -> N
     for pads, zero, signed in (([0, 0, 2, 0, 0, 0, 0, 0], -1.0, 0), ([0, 0, 2, 0, 0, 0, 0, 0], 0.5, 1), ([0, 1, 2, 0, 0, 0, 0, 0], 0.0, 1)):
         graph = graph_of(quantized(pads, zero, signed=signed), tmp_path)
         assert fold_pads(graph) is graph
+
+
+@pytest.mark.parametrize(("back", "moves"), [(3, True), (4, False)])
+def test_a_quantizer_and_what_reads_its_codes_have_one_zero_point(back: int, moves: bool, tmp_path: Path) -> None:
+    """By number, not by name: exporters write one for each. With another, 0 does not come back as 0."""
+    layers = [quant("x", "q"), node("Add", "q,shift", "a"), node("Pad", "a,pads,value", "p"), node("QuantizeLinear", "p,ps,z0", "pc")]
+    layers += [node("DequantizeLinear", "pc,ps,z1", "pq"), quant("w", "wq"), node("Conv", "pq,wq", "c"), quant("c", "y", "t")]
+    held = constants(w=random(3, 3, 3, 1), pads=np.array([0, 0, 2, 0, 0, 0, 0, 0]), value=0.0, shift=0.11, ps=np.float32(0.4))
+    proto = model(
+        layers, {"x": (1, 3, 4, 5)}, ("y",), {**held, "t": np.float32(0.4), "z0": np.array(3, np.int8), "z1": np.array(back, np.int8)}
+    )
+    graph = graph_of(proto, tmp_path)
+    assert (fold_pads(graph) is not graph) == moves
+    if moves:
+        assert "int_pad" not in ops(streamlined(proto, tmp_path))
