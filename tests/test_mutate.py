@@ -68,10 +68,31 @@ def test_an_explained_survivor_must_survive(small: Path) -> None:
     assert [v.is_as_wanted for v in found] == [True, False]
 
 
-def test_tests_that_fail_without_the_fault_are_an_error(small: Path) -> None:
+def test_a_test_that_fails_without_the_fault_notices_nothing(small: Path) -> None:
     (small / "test_sums.py").write_text("def test_add():\n    assert False\n")
-    with pytest.raises(RuntimeError, match="do not pass without it"):
-        list(mutate.run([fault("a + b", "a * b")], small, ()))
+    (found,) = mutate.run([fault("a + b", "a * b")], small, ())
+    assert (found.word, found.is_as_wanted) == ("red", False)
+
+
+def test_a_test_that_hangs_without_the_fault_notices_nothing(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mutate.Tree, "run", lambda *_: (None, ""))
+    (found,) = mutate.run([fault("a + b", "a * b")], small, ())
+    assert (found.word, found.is_as_wanted) == ("red", False)
+
+
+@pytest.mark.parametrize(
+    ("line", "test"),
+    [
+        ("FAILED tests/test_a.py::test_b - assert 1 == 2", "tests/test_a.py::test_b"),
+        ("FAILED tests/test_a.py::test_b[one of 2-x] - E - x", "tests/test_a.py::test_b[one of 2-x]"),
+        ("FAILED tests/test_a.py::TestA::test_b[x - 1] - E", "tests/test_a.py::TestA::test_b[x - 1]"),
+        ("ERROR tests/test_a.py::test_b[no folding]", "tests/test_a.py::test_b[no folding]"),
+        ("ERROR tests/test_a.py - ImportError", "tests/test_a.py"),
+    ],
+)
+def test_the_test_that_failed_is_read_from_what_pytest_says(line: str, test: str) -> None:
+    found = mutate.FAILURE.search(f"..F\n{line}\n1 failed in 1 s\n")
+    assert found and found[1] == test
 
 
 @pytest.mark.parametrize("old", ["a", "nowhere"])
