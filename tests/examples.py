@@ -19,10 +19,14 @@ def examples(count: int, full: int = FULL, **options: Any) -> settings:
     return settings(max_examples=full if is_full else count, **options)
 
 
-def simulated(count: int) -> settings:
+def simulated(count: int, full: int = SIMULATED) -> settings:
     """`examples` of a property that compiles something for each: `count` where a fault is planted, half of them in `make test`."""
-    is_planted = settings.get_current_profile_name() == "planted"
-    return examples(count if is_planted else (count + 1) // 2, SIMULATED)
+    return examples(fewer(count), full)
+
+
+def fewer(count: int) -> int:
+    """`count` where a fault is planted, half of it in `make test`: of properties whose examples take long."""
+    return count if settings.get_current_profile_name() == "planted" else (count + 1) // 2
 
 
 def some(cases: Iterable[Any], always: Collection[Any]) -> list[Any]:

@@ -46,7 +46,9 @@ def test_units_give_the_tensors_of_the_model(mode: str, images: np.ndarray, tmp_
         assert list(found) == [n.name for n in made.design.nodes]
 
 
-@pytest.mark.parametrize(("mode", "engine"), [("dataflow", "rtl"), ("dataflow", "hls"), ("loopback", "rtl")])
+@pytest.mark.parametrize(
+    ("mode", "engine"), [("dataflow", "rtl"), ("dataflow", "hls"), pytest.param("loopback", "rtl", marks=pytest.mark.further)]
+)
 def test_every_engine_gives_the_same_trace(mode: str, engine: str) -> None:
     made, x = dfc.build(MLP, mode=mode, verify=False), np.load(MLP.with_suffix(".npz"))["images"][:3]
     wanted, found = made.trace(x), made.trace(x, engine)

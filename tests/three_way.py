@@ -14,15 +14,28 @@ from dfcompile.run.hls import run_hls
 from dfcompile.run.rtl import RtlRun, run_rtl
 from dfcompile.units.base import Array, Stream, Unit
 
+TOGETHER = 6
+"""Units that are compiled into one C++ program: each takes half as long as alone, and no more than this share what fails."""
+
+
+def side_by_side(units: Sequence[Unit], name: str) -> Design:
+    """A design of units that have nothing to do with each other: inputs x0, x1, ..., outputs y0, y1, ... in the units' order."""
+    tensors: dict[str, Tensor] = {}
+    nodes: list[Node] = []
+    for unit in units:
+        ports: dict[str, tuple[str, ...]] = {}
+        for letter, streams in (("x", unit.inputs), ("y", unit.outputs)):
+            start = sum(t.startswith(letter) for t in tensors)
+            ports[letter] = tuple(f"{letter}{start + i}" for i in range(len(streams)))
+            tensors |= {t: Tensor(s.shape, s.dtype) for t, s in zip(ports[letter], streams, strict=True)}
+        nodes.append(Node(f"unit{len(nodes) or ''}", unit, ports["x"], ports["y"]))
+    inputs, outputs = (tuple(t for t in tensors if t.startswith(letter)) for letter in "xy")
+    return Design(Graph(name, tuple(nodes), tensors, {}, inputs, outputs))
+
 
 def one_unit(unit: Unit, name: str = "") -> Design:
     """A design of one unit: inputs x0, x1, ..., outputs y0, y1, ..."""
-    inputs = tuple(f"x{i}" for i in range(len(unit.inputs)))
-    outputs = tuple(f"y{i}" for i in range(len(unit.outputs)))
-    streams = zip((*inputs, *outputs), (*unit.inputs, *unit.outputs), strict=True)
-    tensors = {n: Tensor(s.shape, s.dtype) for n, s in streams}
-    node = Node("unit", unit, inputs, outputs)
-    return Design(Graph(name or f"{unit.kind}_test", (node,), tensors, {}, inputs, outputs))
+    return side_by_side([unit], name or f"{unit.kind}_test")
 
 
 def random_codes(stream: Stream, frames: int, rng: np.random.Generator) -> Array:
@@ -39,6 +52,18 @@ def assert_same(what: str, stream: Stream, got: Array, wanted: Array) -> None:
         frame, beat = wrong[0]
         lanes = [stream.arrange(x)[frame, beat].astype(int).tolist() for x in (got, wanted)]
         raise AssertionError(f"{what}: {len(wrong)} beats differ, first in frame {frame}, beat {beat}: {lanes[0]}, wanted {lanes[1]}")
+
+
+def check_cpp(units: Sequence[Unit], *, frames: int = 4, seed: int = 0) -> None:
+    """Run random codes through the C++ of several units, of some in one program, and assert that it gives what Python does."""
+    for start in range(0, len(units), TOGETHER):
+        some = units[start : start + TOGETHER]
+        rng = np.random.default_rng(seed)
+        codes = [[random_codes(s, frames, rng) for s in unit.inputs] for unit in some]
+        wanted = [(unit, s, y) for unit, x in zip(some, codes, strict=True) for s, y in zip(unit.outputs, unit.compute(*x), strict=True)]
+        found = run_hls(side_by_side(some, "units_test"), [x for of_unit in codes for x in of_unit])
+        for (unit, stream, want), got in zip(wanted, found, strict=True):
+            assert_same(f"HLS {unit}", stream, got, want)
 
 
 def check_timing(design: Design, run: RtlRun) -> None:

@@ -29,8 +29,10 @@ NETLIST = "netlist.v"
 """In a folder whose design is a netlist."""
 FAST_CYCLES = 5_000_000
 """Of a run for which a longer compilation pays that makes a faster simulator."""
-BRIEF_CYCLES = 200_000
+NETLIST_CYCLES = 200_000
 """Below so many none pays for a netlist: one of 9,000 LUTs takes 32 processor seconds then, not 77, and runs 8,000 cycles/s, not 29,000."""
+BRIEF_CYCLES = 2_000
+"""Below so many none pays for any design."""
 RTL_SUFFIXES = (".sv", ".svh", ".v", ".f")
 TRANSLATE = "--cc --assert -Wall -O3 --x-assign unique --x-initial unique --prefix Vdut".split()
 
@@ -133,7 +135,7 @@ def _level(rtl: Path, cycles: int) -> str:
     """How hard to optimise for a run of so many cycles. A netlist is so much code that a short run never makes up for it."""
     if cycles > FAST_CYCLES:
         return "-O2"
-    return "-O0" if (rtl / NETLIST).exists() and cycles < BRIEF_CYCLES else "-O1"
+    return "-O0" if cycles < (NETLIST_CYCLES if (rtl / NETLIST).exists() else BRIEF_CYCLES) else "-O1"
 
 
 def build_harness(rtl: Path, top: str, ports: str, cycles: int) -> Path:

@@ -28,6 +28,8 @@ SUFFIXES = (".cpp", ".hpp", ".h", ".inc")
 SETTINGS = re.compile(r"^#define AP_INT_MAX_W .*$", re.MULTILINE)
 HEADERS = ("ap_int.h", "cstdint", "cstdio", "cstdlib", "deque", "functional", "random", "string", "vector")
 FAST_CYCLES = 20_000
+BRIEF_CYCLES = 1_000
+"""Below so many, optimising takes longer than it saves: half a second in two."""
 # The ap_int headers set these off where g++ follows a branch that is never taken; dfc_common.hpp silences them by pragma, which
 # precompiled headers do not keep.
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-uninitialized", "-Wno-maybe-uninitialized", "-Wno-aggressive-loop-optimizations")
@@ -43,9 +45,12 @@ def _headers(hls: Path, level: str) -> Path:
     return precompiled("ap_int", text, [HLS_STANDARD, level, "-isystem", str(require_tool("ap_int").path)], ["ap_int"])
 
 
-def build_testbench(hls: Path, fast: bool) -> Path:
-    """The compiled test bench of an emitted HLS project; g++ warnings are errors."""
-    level = "-O2" if fast else "-O1"
+def build_testbench(hls: Path, cycles: int) -> Path:
+    """The compiled test bench of an emitted HLS project; g++ warnings are errors.
+
+    cycles: of the run, estimated
+    """
+    level = "-O2" if cycles > FAST_CYCLES else "-O1" if cycles > BRIEF_CYCLES else "-O0"
     gxx = require_tool("g++")
     hls = hls.resolve()  # compilers run in other folders than ours
 
@@ -88,7 +93,7 @@ def run_hls(design: Design, inputs: Sequence[Array], hls: Path | None = None, se
         if hls is None:
             hls = folder / "hls"
             emit_hls(design, hls)
-        testbench = build_testbench(hls, frames * frame_cycles(design) > FAST_CYCLES)
+        testbench = build_testbench(hls, frames * frame_cycles(design))
         for port, codes in zip(interface.inputs, inputs, strict=True):
             write_beats(folder / f"{port.axis}.hex", port.stream, codes)
         files = [folder / f"{p.axis}.hex" for p in (*interface.inputs, *interface.outputs)]

@@ -214,7 +214,7 @@ def compiler(project: Path, version: str) -> None:
 
 
 BUILDS: dict[str, Callable[[Path], object]] = {
-    "hls": lambda p: run_hls.build_testbench(p / "hls", fast=False),
+    "hls": lambda p: run_hls.build_testbench(p / "hls", cycles=2000),
     "rtl": lambda p: compile.build_harness(p / "rtl", "residual_1", "ports", cycles=0),
     "cocotb": lambda p: compile.build_cocotb(p / "sim", p / "rtl", "residual_1"),
     "loopback_rtl": lambda p: run_loopback.build_rtl_engine(ENGINE, p / "engine_rtl"),
@@ -289,8 +289,10 @@ def test_a_key_holds_the_flags(name: str, project: Path, monkeypatch: pytest.Mon
 
 
 def test_a_key_holds_the_level_of_optimisation(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = {key_of(project, lambda p, fast=fast: run_hls.build_testbench(p / "hls", fast), monkeypatch) for fast in (True, False)}  # type: ignore[misc]
-    assert len(keys) == 2
+    def key(cycles: int) -> str:
+        return key_of(project, lambda p: run_hls.build_testbench(p / "hls", cycles), monkeypatch)
+
+    assert len({key(cycles) for cycles in (100, 2_000, 30_000)}) == 3
 
 
 def test_the_key_of_a_synthesis_holds_the_command_that_reads(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

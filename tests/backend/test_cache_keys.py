@@ -38,7 +38,7 @@ def keys_of(module: Any, build: Callable[[], object], monkeypatch: pytest.Monkey
 @pytest.fixture
 def hls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Key]:
     emit_hls(dense(), tmp_path)
-    return tmp_path, keys_of(run_hls, lambda: run_hls.build_testbench(tmp_path, False), monkeypatch)
+    return tmp_path, keys_of(run_hls, lambda: run_hls.build_testbench(tmp_path, 2000), monkeypatch)
 
 
 @pytest.fixture

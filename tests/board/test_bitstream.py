@@ -43,7 +43,7 @@ def test_a_bitstream_in_one_command(model: Path, tmp_path: Path, capsys: pytest.
     assert (out / "board" / "tiny_board.bit").read_bytes() == first, "the same seed gives the same bytes"
 
 
-@pytest.mark.slow
+@pytest.mark.further
 def test_a_missed_clock(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert main(["build", str(model), "-o", str(out), "--board", "ulx3s-25f", "--clock", "400", "--quiet"]) == 0

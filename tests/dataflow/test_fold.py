@@ -25,7 +25,7 @@ from dfcompile.folding.fold import Folded, cheapest, fastest, front, lanes, read
 from dfcompile.folding.option import OWN
 from dfcompile.ir.graph import Graph
 from dfcompile.units.base import Unit
-from tests.examples import examples
+from tests.examples import examples, fewer
 from tests.shared import MODELS, needs_models
 
 PUBLISHED = ((16, 3), (32, 32), (16, 32), (16, 32), (4, 32), (1, 32), (1, 4), (1, 8), (5, 1))
@@ -130,7 +130,7 @@ graphs = st.one_of(
 )
 
 
-@examples(10)
+@examples(fewer(10))
 @given(graph=graphs, slack=st.sampled_from((1.0, 1.5, 4.0)), family=st.sampled_from(("xc7", "ecp5")))
 def test_the_cheapest_folding_is_that_of_brute_force(graph: Graph, slack: float, family: str) -> None:
     interval = int(slack * max(min(unit.folded(**f).cycles for f in unit.foldings()) for _, unit in units_of(graph)))
@@ -149,7 +149,7 @@ two_layers = st.one_of(
 )
 
 
-@examples(2, full=200)
+@examples(fewer(2), full=200)
 @given(graph=two_layers, data=st.data(), family=st.sampled_from(("xc7", "ecp5")))
 def test_no_lanes_at_all_make_a_cheaper_design(graph: Graph, data: st.DataObject, family: str) -> None:
     """The options that the optimiser looks at lose nothing against all lanes of all units, at any interval, with and without a budget."""
@@ -161,7 +161,7 @@ def test_no_lanes_at_all_make_a_cheaper_design(graph: Graph, data: st.DataObject
     assert float(area_of(graph, found.choices, family) @ rates(family)) == pytest.approx(found.value, rel=1e-9)
 
 
-@examples(2, full=500)
+@examples(fewer(2), full=500)
 @given(graph=graphs, share=st.floats(0.5, 1.2))
 def test_within_a_budget_the_optimum_is_that_of_brute_force(graph: Graph, share: float) -> None:
     interval = 4 * max(min(unit.folded(**f).cycles for f in unit.foldings()) for _, unit in units_of(graph))
@@ -176,7 +176,7 @@ def test_within_a_budget_the_optimum_is_that_of_brute_force(graph: Graph, share:
         assert cheapest(graph, interval, board=board).value == pytest.approx(expected, rel=1e-9)
 
 
-@examples(10)
+@examples(fewer(10))
 @given(graph=graphs)
 def test_the_fastest_folding_is_the_first_interval_that_fits(graph: Graph) -> None:
     slow = cheapest(graph, 1 << 30, board=find_board("pynq-z2"))
@@ -190,7 +190,7 @@ def test_the_fastest_folding_is_the_first_interval_that_fits(graph: Graph) -> No
             assert brute_force(graph, interval, board, "xc7") is None
 
 
-@examples(10)
+@examples(fewer(10))
 @given(graph=graphs, bandwidth=st.sampled_from([0.005, 0.05, 0.5]), baud=st.sampled_from([0, 10**6, 10**8]))
 def test_no_folding_is_faster_than_the_board_brings_frames(graph: Graph, bandwidth: float, baud: int) -> None:
     """Where memory or line end the rate, frames come no later than with the fastest design, and as soon for less."""

@@ -21,7 +21,6 @@ from dfcompile.options import Options
 from dfcompile.run.hls import run_hls
 from dfcompile.timing.fifo_sizing import best_interval
 from dfcompile.units.delay import Delay
-from tests.examples import some
 from tests.recurrent import Network
 from tests.streamline.test_roll import built, written
 
@@ -68,7 +67,8 @@ def test_an_interval_that_no_loop_keeps_gets_the_fastest_one(tmp_path: Path) -> 
 TIGHT = {"gru": 500, "lstm": 500}  # where lanes that do not divide a state of 32 channels are cheaper
 
 
-@pytest.mark.parametrize("cell", some(TIGHT, always=["gru"]))
+@pytest.mark.further
+@pytest.mark.parametrize("cell", TIGHT)
 def test_no_unit_of_a_loop_takes_from_the_next_step_before_it_has_given_one(cell: str, tmp_path: Path) -> None:
     network = Network(cell, 3, 32, 3, outputs=("h",))
     made = built(network, tmp_path, interval=TIGHT[cell])

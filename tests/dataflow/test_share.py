@@ -25,6 +25,7 @@ from dfcompile.synthesis.unit import shared_synthesis
 from dfcompile.units.base import Memory
 from tests.backend.designs import joined
 from tests.conftest import ROOT
+from tests.examples import some
 
 
 def memory(depth: int, width: int, style: str = "bram", seed: int = 0) -> Memory:
@@ -102,8 +103,11 @@ def test_values_and_cycles_stay(tmp_path: Path) -> None:
     lint(tmp_path, Interface.of(design).names.top)
 
 
+SHAPES = [((300, 18), (300, 18)), ((300, 10), (600, 18)), ((3000, 4), (900, 3)), ((200, 36), (250, 40))]
+
+
 @pytest.mark.parametrize("family", ["xc7", "xcup", "ecp5"])
-@pytest.mark.parametrize("shapes", [((300, 18), (300, 18)), ((300, 10), (600, 18)), ((3000, 4), (900, 3)), ((200, 36), (250, 40))])
+@pytest.mark.parametrize("shapes", some(SHAPES, always=SHAPES[:2]))
 def test_yosys_takes_the_blocks_of_the_estimate(family: str, shapes: tuple[tuple[int, int], tuple[int, int]]) -> None:
     pair = SharedMemory(("a", "b"), memory(*shapes[0], seed=1), memory(*shapes[1], seed=2))
     assert shared_synthesis(pair, family).run().bram36 == pair.resources(family).bram36

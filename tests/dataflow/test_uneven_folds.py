@@ -76,7 +76,8 @@ def hold(made: DataflowAccelerator, stalls: float = 0.3) -> None:
     assert (runs[0].frame_done - runs[0].first_take).tolist() == predicted.tolist()
 
 
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.further)])
+@pytest.mark.further
+@pytest.mark.parametrize("seed", [0, 1])
 def test_a_given_folding_of_odd_lanes(seed: int, tmp_path: Path) -> None:
     path, rng = model(tmp_path), np.random.default_rng(seed)
     plain = dfc.build(path)

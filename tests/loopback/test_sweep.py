@@ -211,7 +211,7 @@ def test_area_of_the_synthesised_engine() -> None:
     ("blocks", "bottleneck", "board"),
     [
         pytest.param((2, 2, 2, 2), False, "pynq-z2", id="resnet18-pynq-z2", marks=pytest.mark.full),
-        pytest.param((2, 2, 2, 2), False, "kv260", id="resnet18-kv260"),
+        pytest.param((2, 2, 2, 2), False, "kv260", id="resnet18-kv260", marks=pytest.mark.further),
         pytest.param((3, 4, 6, 3), True, "pynq-z2", id="resnet50-pynq-z2", marks=pytest.mark.full),
         pytest.param((3, 4, 6, 3), True, "kv260", id="resnet50-kv260", marks=pytest.mark.full),
     ],

@@ -26,7 +26,7 @@ from dfcompile.loopback.engine import run_program
 from dfcompile.loopback.search.sweep import widths
 from dfcompile.streamline.pipeline import Streamlined, streamline
 from tests import exact_oracle
-from tests.examples import examples
+from tests.examples import examples, fewer
 from tests.random_blocks import random_blocks
 from tests.random_graph import random_model
 from tests.random_int8 import random_int8_model
@@ -99,14 +99,14 @@ def check_model(model: onnx.ModelProto, seed: int, folder: Path, mode: str = "da
 
 
 @pytest.mark.parametrize("maker", MAKERS)
-@examples(60, suppress_health_check=list(HealthCheck))
+@examples(fewer(60), suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10**9), size=st.integers(1, 7))
 def test_random_networks_are_exact(seed: int, size: int, maker: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     assume(check(seed, size, tmp_path_factory.mktemp("random"), maker))
 
 
 @pytest.mark.parametrize("maker", MAKERS)
-@examples(25, 1000, suppress_health_check=list(HealthCheck))
+@examples(fewer(25), 1000, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10**9), size=st.integers(1, 7))
 def test_random_networks_are_exact_on_the_engine(seed: int, size: int, maker: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     assume(check(seed, size, tmp_path_factory.mktemp("random"), maker, "loopback"))

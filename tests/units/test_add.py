@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.add import Add
 from tests.examples import simulated
-from tests.three_way import check, random_codes
+from tests.three_way import TOGETHER, check_cpp, random_codes
 from tests.units.exact import check_exact
 
 TYPES = st.one_of(st.just(BIPOLAR), st.builds(IntType, st.integers(1, 8), st.booleans()))
@@ -38,10 +38,10 @@ def test_add_three_ways(unit: Add) -> None:
     check_exact(unit, hls=False)
 
 
-@simulated(6)
-@given(adds())
-def test_hls(unit: Add) -> None:
-    check(unit, rtl=False)
+@simulated(1, full=40)
+@given(st.lists(adds(), min_size=TOGETHER, max_size=TOGETHER))
+def test_hls(units: list[Add]) -> None:
+    check_cpp(units)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.argmax import Argmax
 from dfcompile.units.base import divisors
 from tests.examples import simulated
-from tests.three_way import check, random_codes
+from tests.three_way import TOGETHER, check_cpp, random_codes
 from tests.units.exact import check_exact
 
 
@@ -42,10 +42,10 @@ def test_argmax_three_ways(unit: Argmax) -> None:
     check_exact(unit, hls=False)
 
 
-@simulated(6)
-@given(argmaxes())
-def test_hls(unit: Argmax) -> None:
-    check(unit, rtl=False)
+@simulated(1, full=40)
+@given(st.lists(argmaxes(), min_size=TOGETHER, max_size=TOGETHER))
+def test_hls(units: list[Argmax]) -> None:
+    check_cpp(units)
 
 
 def test_a_wide_logit() -> None:

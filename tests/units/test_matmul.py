@@ -15,7 +15,7 @@ from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.base import Array, divisors
 from dfcompile.units.matmul import Matmul
 from tests.examples import examples, simulated
-from tests.three_way import check, random_codes
+from tests.three_way import TOGETHER, check, check_cpp, random_codes
 from tests.units.arithmetic_cases import count, lint, steps
 from tests.units.exact import check_exact
 
@@ -72,10 +72,10 @@ def test_values(unit: Matmul, dtype: type) -> None:
     assert np.array_equal(unit.compute(*(x.astype(dtype) for x in codes))[0], oracle(unit, *codes))
 
 
-@simulated(10)
-@given(matmuls())
-def test_hls(unit: Matmul) -> None:
-    check(unit, frames=3, rtl=False)
+@simulated(2, full=40)
+@given(st.lists(matmuls(), min_size=TOGETHER, max_size=TOGETHER))
+def test_hls(units: list[Matmul]) -> None:
+    check_cpp(units, frames=3)
 
 
 @simulated(10)
@@ -99,8 +99,12 @@ CORNERS: dict[str, Matmul] = {
 
 
 @pytest.mark.parametrize("name", CORNERS)
-def test_corners_three_ways(name: str) -> None:
-    check_exact(CORNERS[name])
+def test_corners(name: str) -> None:
+    check_exact(CORNERS[name], hls=False)
+
+
+def test_corners_in_cpp() -> None:
+    check_cpp(list(CORNERS.values()))
 
 
 def test_lint(tmp_path: Path) -> None:

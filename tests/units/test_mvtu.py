@@ -16,7 +16,7 @@ from dfcompile.units.base import Array, Stream, divisors
 from dfcompile.units.mvtu import Mvtu
 from dfcompile.units.parts.products import Products
 from tests.examples import examples, simulated
-from tests.three_way import check, random_codes
+from tests.three_way import TOGETHER, check, check_cpp, random_codes
 from tests.units.arithmetic_cases import Operands, count, lint, mvtu, operands
 from tests.units.exact import check_exact
 
@@ -88,10 +88,10 @@ def test_input_may_be_a_strided_view() -> None:
     assert np.array_equal(unit.compute(view)[0], oracle(unit, view))
 
 
-@simulated(25)
-@given(mvtus())
-def test_hls(unit: Mvtu) -> None:
-    check(unit, frames=2, rtl=False)
+@simulated(5, full=40)
+@given(st.lists(mvtus(), min_size=TOGETHER, max_size=TOGETHER))
+def test_hls(units: list[Mvtu]) -> None:
+    check_cpp(units, frames=2)
 
 
 @simulated(14)
@@ -126,9 +126,13 @@ CORNERS: dict[str, tuple[Operands, tuple[Any, ...], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", CORNERS)
-def test_corners_three_ways(name: str) -> None:
+def test_corners(name: str) -> None:
     types, sizes, fields = CORNERS[name]
-    check_exact(mvtu(np.random.default_rng(7), types, *sizes, **fields), frames=2, stalls=(0.4,))
+    check_exact(mvtu(np.random.default_rng(7), types, *sizes, **fields), frames=2, stalls=(0.4,), hls=False)
+
+
+def test_corners_in_cpp() -> None:
+    check_cpp([mvtu(np.random.default_rng(7), types, *sizes, **fields) for types, sizes, fields in CORNERS.values()], frames=2)
 
 
 @pytest.mark.parametrize(

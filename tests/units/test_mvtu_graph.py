@@ -21,7 +21,7 @@ from dfcompile.run.hls import run_hls
 from dfcompile.synthesis.unit import unit_synthesis
 from dfcompile.units.mvtu import Mvtu
 from tests.examples import simulated
-from tests.three_way import check, one_unit, random_codes
+from tests.three_way import TOGETHER, check_cpp, one_unit, random_codes
 from tests.units.arithmetic_cases import Operands, lint, mvtu, operands
 from tests.units.exact import check_exact
 
@@ -44,10 +44,10 @@ def graph_units(draw: st.DrawFn) -> Mvtu:
     return graph_unit(rng, draw(operands()), shape, mh, mw, draw(st.sampled_from([1.0, 0.5, 0.1, 0.0])), **styles)
 
 
-@simulated(10)
-@given(graph_units())
-def test_hls(unit: Mvtu) -> None:
-    check(unit, frames=2, rtl=False)
+@simulated(2, full=40)
+@given(st.lists(graph_units(), min_size=TOGETHER, max_size=TOGETHER))
+def test_hls(units: list[Mvtu]) -> None:
+    check_cpp(units, frames=2)
 
 
 @simulated(8)
@@ -68,11 +68,19 @@ CORNERS: dict[str, tuple[Operands, tuple[Any, ...], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", CORNERS)
-def test_corners_three_ways(name: str, tmp_path: Path) -> None:
+def corner(name: str) -> Mvtu:
     types, sizes, fields = CORNERS[name]
-    unit = graph_unit(np.random.default_rng(7), types, *sizes, **fields)
-    check_exact(unit, frames=2, stalls=(0.4,))
+    return graph_unit(np.random.default_rng(7), types, *sizes, **fields)
+
+
+def test_corners_in_cpp() -> None:
+    check_cpp([corner(name) for name in CORNERS], frames=2)
+
+
+@pytest.mark.parametrize("name", CORNERS)
+def test_corners(name: str, tmp_path: Path) -> None:
+    unit = corner(name)
+    check_exact(unit, frames=2, stalls=(0.4,), hls=False)
     lint(unit, tmp_path)
 
 

@@ -16,7 +16,7 @@ from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.base import Array
 from dfcompile.units.mvtu import MOST_USED, Mvtu
 from tests.examples import examples, simulated
-from tests.three_way import check, one_unit
+from tests.three_way import TOGETHER, check, check_cpp, one_unit
 from tests.units.arithmetic_cases import Operands, lint, mvtu, types
 from tests.units.exact import check_exact
 
@@ -56,10 +56,10 @@ def sparse_units(draw: st.DrawFn) -> Mvtu:
     return sparse_unit(rng, o, (draw(st.sampled_from([(1, 1), (1, 3), (2, 2)])), mh, m * groups), mask, **fields)
 
 
-@simulated(4)
-@given(sparse_units())
-def test_hls(unit: Mvtu) -> None:
-    check(unit, frames=3, rtl=False)
+@simulated(1, full=40)
+@given(st.lists(sparse_units(), min_size=TOGETHER, max_size=TOGETHER))
+def test_hls(units: list[Mvtu]) -> None:
+    check_cpp(units, frames=3)
 
 
 def test_elements_across_the_limbs_of_a_word_in_hls() -> None:
@@ -103,10 +103,14 @@ ALWAYS = ("half of the blocks", "nothing but zeros", "dummy rows and runs", "one
 
 
 @pytest.mark.parametrize("name", [n if n in ALWAYS else pytest.param(n, marks=pytest.mark.full) for n in CORNERS])
-def test_corners_three_ways(name: str, tmp_path: Path) -> None:
+def test_corners(name: str, tmp_path: Path) -> None:
     unit = corner(name)
-    check_exact(unit, frames=3, stalls=(0.4,))
+    check_exact(unit, frames=3, stalls=(0.4,), hls=False)
     lint(unit, tmp_path)
+
+
+def test_corners_in_cpp() -> None:
+    check_cpp([corner(name) for name in CORNERS], frames=3)
 
 
 def words(unit: Mvtu) -> int:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from dfcompile.ir.requantization import requantize
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.threshold import Threshold
-from tests.examples import examples
+from tests.examples import examples, some
+from tests.three_way import check_cpp
 from tests.units.arithmetic_cases import Array, Operands, count, lint, mvtu, vvtu
 from tests.units.exact import check_exact
 
@@ -106,13 +107,24 @@ UNITS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", UNITS)
-def test_three_ways(name: str) -> None:
-    check_exact(scaled(UNITS[name], "multiply", shared=False, flipped=True), frames=2, stalls=(0.4,))
+def test_by_a_product(name: str) -> None:
+    check_exact(scaled(UNITS[name], "multiply", shared=False, flipped=True), frames=2, stalls=(0.4,), hls=False)
 
 
-@pytest.mark.parametrize("name", ["dummy channels", "all channels at once", "matrix", pytest.param("depthwise", marks=pytest.mark.full)])
+BY_SHIFTS_AND_ADDS = ("dummy channels", "all channels at once", "matrix", "depthwise")
+
+
+@pytest.mark.parametrize("name", some(BY_SHIFTS_AND_ADDS, always=BY_SHIFTS_AND_ADDS[:3]))
 def test_by_shifts_and_adds(name: str) -> None:
-    check_exact(scaled(UNITS[name], "shift_add", shared=False, flipped=True), frames=2, stalls=(0.4,))
+    check_exact(scaled(UNITS[name], "shift_add", shared=False, flipped=True), frames=2, stalls=(0.4,), hls=False)
+
+
+def test_in_cpp() -> None:
+    units = [scaled(u, "multiply", shared=False, flipped=True) for u in UNITS.values()]
+    units += [scaled(UNITS[name], "shift_add", shared=False, flipped=True) for name in BY_SHIFTS_AND_ADDS]
+    units += [scaled(u, style, shared=False, flipped=True) for u, style in PIECES.values()]
+    units += [scaled(u, "shift_add", shared=False, flipped=True) for u in DIGITS.values()]
+    check_cpp(units, frames=2)
 
 
 PIECES = {  # bits of codes decide how many registers there are, those of sums how many pieces
@@ -129,7 +141,7 @@ PIECES = {  # bits of codes decide how many registers there are, those of sums h
 @pytest.mark.parametrize("name", PIECES)
 def test_products_of_pieces(name: str) -> None:
     unit, style = PIECES[name]
-    check_exact(scaled(unit, style, shared=False, flipped=True), frames=2, stalls=(0.4,))
+    check_exact(scaled(unit, style, shared=False, flipped=True), frames=2, stalls=(0.4,), hls=False)
 
 
 DIGITS = {  # bits of codes decide how many registers the tree has
@@ -143,7 +155,7 @@ DIGITS = {  # bits of codes decide how many registers the tree has
 
 @pytest.mark.parametrize("name", DIGITS)
 def test_products_of_digits(name: str) -> None:
-    check_exact(scaled(DIGITS[name], "shift_add", shared=False, flipped=True), frames=2, stalls=(0.4,))
+    check_exact(scaled(DIGITS[name], "shift_add", shared=False, flipped=True), frames=2, stalls=(0.4,), hls=False)
 
 
 @pytest.mark.parametrize("style", ["multiply", pytest.param("shift_add", marks=pytest.mark.full)])

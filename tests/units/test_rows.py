@@ -18,7 +18,7 @@ from dfcompile.units.base import Array
 from dfcompile.units.below_max import BelowMax
 from dfcompile.units.normalize import Normalize
 from tests.examples import examples, simulated
-from tests.three_way import random_codes
+from tests.three_way import check_cpp, random_codes
 from tests.units.arithmetic_cases import lint
 from tests.units.exact import check_exact
 
@@ -103,8 +103,12 @@ CORNERS: dict[str, Normalize | BelowMax] = {
 
 
 @pytest.mark.parametrize("name", CORNERS)
-def test_corners_three_ways(name: str) -> None:
-    check_exact(CORNERS[name])
+def test_corners(name: str) -> None:
+    check_exact(CORNERS[name], hls=False)
+
+
+def test_corners_in_cpp() -> None:
+    check_cpp(list(CORNERS.values()))
 
 
 @simulated(6)

@@ -15,7 +15,7 @@ from dfcompile.units.parts import linebuffer
 from dfcompile.units.parts.schedule import Process
 from dfcompile.units.sliding_window import SlidingWindow
 from tests.examples import examples, simulated
-from tests.three_way import check, random_codes
+from tests.three_way import TOGETHER, check, check_cpp, random_codes
 from tests.units.exact import check_exact
 from tests.units.windows import INT4, oracle, windows
 
@@ -86,43 +86,34 @@ def test_sliding_window_three_ways(unit: SlidingWindow) -> None:
     check_exact(unit, hls=False)
 
 
-@simulated(8)
-@given(windows())
-def test_hls(unit: SlidingWindow) -> None:
-    check(unit, rtl=False, frames=2)
+@simulated(2, full=40)
+@given(st.lists(windows(), min_size=TOGETHER, max_size=TOGETHER))
+def test_hls(units: list[SlidingWindow]) -> None:
+    check_cpp(units, frames=2)
 
 
-@pytest.mark.parametrize(
-    "unit",
-    [
-        window((6, 7, 4), 3, pad=1, simd=2),
-        window((6, 6, 4), 2, stride=2, simd=2, channels_outer=True),
-        window((5, 6, 2), 3, pad=1, dtype=BIPOLAR, out_dtype=IntType(2, True), simd=2),
-        window((5, 6, 5), 3, pad=1, simd=3),
-        window((5, 6, 7), 3, pad=1, simd=3, channels_outer=True),
-        window((4, 4, 6), 3, groups=2, simd=2),
-        window((4, 4, 2), 3, pad=2, stuff=(2, 2), simd=1),
-        window((6, 6, 4), 1, stride=2, simd=1),
-        window((6, 6, 4), 1, pad=-1, simd=4),
-        window((1, 1, 3), 1, simd=3),
-        dataclasses.replace(window((6, 7, 4), 3, pad=1, simd=2), depth=60, style="bram"),
-    ],
-    ids=[
-        "padded",
-        "pool",
-        "bipolar",
-        "dummies",
-        "dummies, pool",
-        "dummies, groups",
-        "transposed",
-        "subsampled",
-        "cropped",
-        "pixel",
-        "deep",
-    ],
-)
-def test_kinds_of_use(unit: SlidingWindow) -> None:
-    check_exact(unit)
+KINDS = {
+    "padded": window((6, 7, 4), 3, pad=1, simd=2),
+    "pool": window((6, 6, 4), 2, stride=2, simd=2, channels_outer=True),
+    "bipolar": window((5, 6, 2), 3, pad=1, dtype=BIPOLAR, out_dtype=IntType(2, True), simd=2),
+    "dummies": window((5, 6, 5), 3, pad=1, simd=3),
+    "dummies, pool": window((5, 6, 7), 3, pad=1, simd=3, channels_outer=True),
+    "dummies, groups": window((4, 4, 6), 3, groups=2, simd=2),
+    "transposed": window((4, 4, 2), 3, pad=2, stuff=(2, 2), simd=1),
+    "subsampled": window((6, 6, 4), 1, stride=2, simd=1),
+    "cropped": window((6, 6, 4), 1, pad=-1, simd=4),
+    "pixel": window((1, 1, 3), 1, simd=3),
+    "deep": dataclasses.replace(window((6, 7, 4), 3, pad=1, simd=2), depth=60, style="bram"),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_kinds_of_use(name: str) -> None:
+    check_exact(KINDS[name], hls=False)
+
+
+def test_kinds_of_use_in_cpp() -> None:
+    check_cpp(list(KINDS.values()))
 
 
 def test_sequences_of_one_row() -> None:

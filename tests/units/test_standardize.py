@@ -15,7 +15,7 @@ from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.base import Array
 from dfcompile.units.standardize import Standardize
 from tests.examples import examples, simulated
-from tests.three_way import random_codes
+from tests.three_way import check_cpp, random_codes
 from tests.units.arithmetic_cases import lint
 from tests.units.exact import check_exact
 
@@ -91,8 +91,12 @@ CORNERS: dict[str, Standardize] = {
 
 
 @pytest.mark.parametrize("name", CORNERS)
-def test_corners_three_ways(name: str) -> None:
-    check_exact(CORNERS[name])
+def test_corners(name: str) -> None:
+    check_exact(CORNERS[name], hls=False)
+
+
+def test_corners_in_cpp() -> None:
+    check_cpp(list(CORNERS.values()))
 
 
 @simulated(6)

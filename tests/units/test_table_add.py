@@ -15,7 +15,7 @@ from dfcompile.ir.graph import Array
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.table_add import SIZES, TableAdd
 from tests.examples import simulated
-from tests.three_way import check, random_codes
+from tests.three_way import TOGETHER, check_cpp, random_codes
 from tests.units.exact import check_exact
 
 TYPES = st.one_of(st.just(BIPOLAR), st.builds(IntType, st.integers(1, 8), st.booleans()))
@@ -55,10 +55,10 @@ def test_three_ways(unit: TableAdd) -> None:
     check_exact(unit, hls=False)
 
 
-@simulated(6)
-@given(table_adds())
-def test_hls(unit: TableAdd) -> None:
-    check(unit, rtl=False)
+@simulated(1, full=40)
+@given(st.lists(table_adds(), min_size=TOGETHER, max_size=TOGETHER))
+def test_hls(units: list[TableAdd]) -> None:
+    check_cpp(units)
 
 
 def rounded(first: Fraction, second: Fraction, zero: int, out: IntType) -> Sum:

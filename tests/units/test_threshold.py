@@ -15,7 +15,7 @@ from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.parts.thresholding import heap_order
 from dfcompile.units.threshold import Threshold
 from tests.examples import examples, simulated
-from tests.three_way import check, random_codes
+from tests.three_way import TOGETHER, check, check_cpp, random_codes
 from tests.units.arithmetic_cases import Operands, count, lint, threshold, types
 from tests.units.exact import check_exact
 
@@ -49,10 +49,10 @@ def test_values(unit: Threshold, dtype: type) -> None:
     assert np.array_equal(unit.compute(x.astype(dtype))[0], wanted)
 
 
-@simulated(15)
-@given(thresholds(9))
-def test_hls(unit: Threshold) -> None:
-    check(unit, frames=2, rtl=False)
+@simulated(3, full=40)
+@given(st.lists(thresholds(9), min_size=TOGETHER, max_size=TOGETHER))
+def test_hls(units: list[Threshold]) -> None:
+    check_cpp(units, frames=2)
 
 
 @simulated(12)
@@ -72,20 +72,38 @@ CORNERS: dict[str, tuple[IntType, IntType, tuple[int, int, int], dict[str, Any]]
 }
 
 
+def corner(name: str, shared: bool) -> Threshold:
+    x, out, shape, fields = CORNERS[name]
+    return threshold(np.random.default_rng(3), Operands(x, BIPOLAR, out, flip=not shared, shared=shared), shape, **fields)
+
+
 @pytest.mark.parametrize("shared", [False, True], ids=["rows", "one row"])
 @pytest.mark.parametrize("name", CORNERS)
-def test_corners_three_ways(name: str, shared: bool) -> None:
-    x, out, shape, fields = CORNERS[name]
-    unit = threshold(np.random.default_rng(3), Operands(x, BIPOLAR, out, flip=not shared, shared=shared), shape, **fields)
-    check_exact(unit, frames=2, stalls=(0.4,))
+def test_corners(name: str, shared: bool) -> None:
+    check_exact(corner(name, shared), frames=2, stalls=(0.4,), hls=False)
 
 
-@pytest.mark.parametrize("pe", [1, 2, 3, 6, 12, 8, 24])
-def test_pixels_side_by_side_three_ways(pe: int) -> None:
+def test_corners_in_cpp() -> None:
+    check_cpp([corner(name, shared) for name in CORNERS for shared in (False, True)], frames=2)
+
+
+SIDE_BY_SIDE = (1, 2, 3, 6, 12, 8, 24)
+
+
+def pixels_side_by_side(pe: int) -> Threshold:
     """Vectors of eight pixels of three channels: whole pixels in a beat keep one word, parts of one keep a word each."""
     unit = threshold(np.random.default_rng(5), Operands(INT8, BIPOLAR, IntType(2), flip=True), (1, 2, 3))
-    unit = replace(unit, shape=(1, 2, 24), pe=pe)
-    check_exact(unit, frames=2, stalls=(0.4,))
+    return replace(unit, shape=(1, 2, 24), pe=pe)
+
+
+def test_pixels_side_by_side_in_cpp() -> None:
+    check_cpp([pixels_side_by_side(pe) for pe in SIDE_BY_SIDE], frames=2)
+
+
+@pytest.mark.parametrize("pe", SIDE_BY_SIDE)
+def test_pixels_side_by_side(pe: int) -> None:
+    unit = pixels_side_by_side(pe)
+    check_exact(unit, frames=2, stalls=(0.4,), hls=False)
     words = {1: 4, 2: 4, 3: 1, 6: 1, 12: 1, 8: 4, 24: 1}[pe]  # of the first level, a power of two
     assert unit.memories()[0].banks[0] == words
 

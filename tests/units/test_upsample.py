@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dfcompile.ir.types import IntType
 from dfcompile.units.upsample import Upsample
 from tests.examples import simulated
-from tests.three_way import check, random_codes
+from tests.three_way import TOGETHER, check_cpp, random_codes
 from tests.units.exact import check_exact
 
 
@@ -36,10 +36,10 @@ def test_upsample_three_ways(unit: Upsample) -> None:
     check_exact(unit, hls=False)
 
 
-@simulated(6)
-@given(upsamples())
-def test_hls(unit: Upsample) -> None:
-    check(unit, rtl=False)
+@simulated(1, full=40)
+@given(st.lists(upsamples(), min_size=TOGETHER, max_size=TOGETHER))
+def test_hls(units: list[Upsample]) -> None:
+    check_cpp(units)
 
 
 def test_block_ram() -> None:

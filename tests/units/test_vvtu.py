@@ -14,7 +14,7 @@ from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.base import Array
 from dfcompile.units.vvtu import Vvtu
 from tests.examples import examples, simulated
-from tests.three_way import check, random_codes
+from tests.three_way import TOGETHER, check_cpp, random_codes
 from tests.units.arithmetic_cases import Operands, count, lint, operands, vvtu
 from tests.units.exact import check_exact
 
@@ -49,10 +49,10 @@ def test_values(unit: Vvtu, dtype: type) -> None:
     assert np.array_equal(unit.compute(x.astype(dtype))[0], oracle(unit, x))
 
 
-@simulated(15)
-@given(vvtus())
-def test_hls(unit: Vvtu) -> None:
-    check(unit, frames=2, rtl=False)
+@simulated(3, full=40)
+@given(st.lists(vvtus(), min_size=TOGETHER, max_size=TOGETHER))
+def test_hls(units: list[Vvtu]) -> None:
+    check_cpp(units, frames=2)
 
 
 @simulated(12)
@@ -75,9 +75,13 @@ CORNERS: dict[str, tuple[Operands, tuple[Any, ...], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", CORNERS)
-def test_corners_three_ways(name: str) -> None:
+def test_corners(name: str) -> None:
     types, sizes, fields = CORNERS[name]
-    check_exact(vvtu(np.random.default_rng(7), types, *sizes, **fields), frames=2, stalls=(0.4,))
+    check_exact(vvtu(np.random.default_rng(7), types, *sizes, **fields), frames=2, stalls=(0.4,), hls=False)
+
+
+def test_corners_in_cpp() -> None:
+    check_cpp([vvtu(np.random.default_rng(7), types, *sizes, **fields) for types, sizes, fields in CORNERS.values()], frames=2)
 
 
 @pytest.mark.parametrize("name", ["one of everything", "one tap", "bipolar", "bipolar inputs, without thresholds", "dummy channels"])
