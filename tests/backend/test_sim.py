@@ -52,6 +52,7 @@ def test_make_with_stalls(sim: Path) -> None:
     assert run["frame_done"][-1] > 1.5 * solve(two_ports(), frames=FRAMES).frame_done[-1]
 
 
+@pytest.mark.further
 def test_make_fast(sim: Path) -> None:
     done = make(sim, "fast", "STALLS=0.2")
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]

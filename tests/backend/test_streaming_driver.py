@@ -157,10 +157,12 @@ def test_calls_of_the_cpp(setting: Setting, tmp_path: Path) -> None:
     interface = Interface.of(setting.made.design)
     (given,), (made,) = interface.inputs, interface.outputs
     sizes = {"in_bytes": given.bytes, "out_bytes": made.bytes, "in_beats": given.beats, "out_beats": made.beats}
-    (tmp_path / "calls.cc").write_text(CALLS.format(top=interface.names.top, **sizes))
     sources = [p.name for p in sorted(tmp_path.glob("*.cpp")) if p.name != "testbench.cpp"]
-    flags = [STANDARD, "-O1", "-w", "-I.", "-Isimulation", "-isystem", str(require_tool("ap_int").path)]
-    subprocess.run([str(require_tool("g++").path), *flags, "calls.cc", *sources, "-o", "calls"], cwd=tmp_path, check=True)
+    # As one file: the headers alone take seconds.
+    text = "".join(f'#include "{name}"\n' for name in sources)
+    (tmp_path / "calls.cc").write_text(CALLS.format(top=interface.names.top, **sizes) + text)
+    flags = [STANDARD, "-O0", "-w", "-I.", "-Isimulation", "-isystem", str(require_tool("ap_int").path)]
+    subprocess.run([str(require_tool("g++").path), *flags, "calls.cc", "-o", "calls"], cwd=tmp_path, check=True)
     driver, reset, text = setting.module.Driver(setting.folder), True, ""
     parts = list[int]()
 

@@ -218,8 +218,7 @@ def differs(parts: list[Part], made: Sources, width: int, netlist: Path, folder:
 @pytest.mark.parametrize(
     "family",
     [
-        "ecp5",
-        pytest.param("xc7", marks=pytest.mark.further),
+        *(pytest.param(f, marks=pytest.mark.further) for f in ("ecp5", "xc7")),
         *(pytest.param(f, marks=pytest.mark.full) for f in CASES if f not in ("ecp5", "xc7")),
     ],
 )

@@ -27,7 +27,7 @@ def test_a_netlist_equals_the_rtl_beat_for_beat_and_cycle_for_cycle(model: Path,
         assert engines["netlist"][f"{what}_cycles"] == engines["netlist"][f"predicted_{what}_cycles"]
 
 
-@pytest.mark.slow
+@pytest.mark.further
 def test_a_netlist_that_differs_is_found(tmp_path: Path) -> None:
     """Weights changed behind the golden outputs: the netlist has the others, its unit alone is right."""
     design = dense()

@@ -149,7 +149,7 @@ two_layers = st.one_of(
 )
 
 
-@examples(fewer(2), full=200)
+@examples(2, full=200)
 @given(graph=two_layers, data=st.data(), family=st.sampled_from(("xc7", "ecp5")))
 def test_no_lanes_at_all_make_a_cheaper_design(graph: Graph, data: st.DataObject, family: str) -> None:
     """The options that the optimiser looks at lose nothing against all lanes of all units, at any interval, with and without a budget."""
@@ -161,7 +161,7 @@ def test_no_lanes_at_all_make_a_cheaper_design(graph: Graph, data: st.DataObject
     assert float(area_of(graph, found.choices, family) @ rates(family)) == pytest.approx(found.value, rel=1e-9)
 
 
-@examples(fewer(2), full=500)
+@examples(2, full=500)
 @given(graph=graphs, share=st.floats(0.5, 1.2))
 def test_within_a_budget_the_optimum_is_that_of_brute_force(graph: Graph, share: float) -> None:
     interval = 4 * max(min(unit.folded(**f).cycles for f in unit.foldings()) for _, unit in units_of(graph))

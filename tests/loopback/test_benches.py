@@ -81,7 +81,7 @@ def test_harness_notices(name: str, engine: Path) -> None:
     assert any(found == code and text in said and (code or not same or said.split()[1] == "8") for found, said, same in runs), runs
 
 
-@pytest.mark.slow
+@pytest.mark.further
 @needs_cocotb
 def test_cocotb_bench_notices(engine: Path) -> None:
     sim = engine / "sim"

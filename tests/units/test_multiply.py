@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.multiply import Multiply
-from tests.examples import simulated
-from tests.three_way import TOGETHER, check_cpp, random_codes
+from tests.examples import drawn, simulated
+from tests.three_way import check_cpp, random_codes
 from tests.units.exact import check_exact
 
 TYPES = st.one_of(st.just(BIPOLAR), st.builds(IntType, st.integers(1, 8), st.booleans()))
@@ -34,10 +34,8 @@ def test_multiply_three_ways(unit: Multiply) -> None:
     check_exact(unit, hls=False)
 
 
-@simulated(1, full=40)
-@given(st.lists(multiplies(), min_size=TOGETHER, max_size=TOGETHER))
-def test_hls(units: list[Multiply]) -> None:
-    check_cpp(units)
+def test_hls() -> None:
+    check_cpp(drawn(multiplies(), 6))
 
 
 def test_wide_operands() -> None:

@@ -15,8 +15,8 @@ from dfcompile.folding.fold import cheapest, read_folding
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.base import Array
 from dfcompile.units.mvtu import MOST_USED, Mvtu
-from tests.examples import examples, simulated
-from tests.three_way import TOGETHER, check, check_cpp, one_unit
+from tests.examples import drawn, examples, simulated
+from tests.three_way import check, check_cpp, one_unit
 from tests.units.arithmetic_cases import Operands, lint, mvtu, types
 from tests.units.exact import check_exact
 
@@ -56,10 +56,8 @@ def sparse_units(draw: st.DrawFn) -> Mvtu:
     return sparse_unit(rng, o, (draw(st.sampled_from([(1, 1), (1, 3), (2, 2)])), mh, m * groups), mask, **fields)
 
 
-@simulated(1, full=40)
-@given(st.lists(sparse_units(), min_size=TOGETHER, max_size=TOGETHER))
-def test_hls(units: list[Mvtu]) -> None:
-    check_cpp(units, frames=3)
+def test_hls() -> None:
+    check_cpp(drawn(sparse_units(), 4), frames=3)
 
 
 def test_elements_across_the_limbs_of_a_word_in_hls() -> None:

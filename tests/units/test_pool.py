@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.base import Array
 from dfcompile.units.pool import Pool
-from tests.examples import simulated
-from tests.three_way import TOGETHER, check_cpp, random_codes
+from tests.examples import drawn, simulated
+from tests.three_way import check_cpp, random_codes
 from tests.units.exact import check_exact
 
 REDUCE: dict[str, Callable[[Iterator[int]], int]] = {"max": max, "min": min, "sum": sum}
@@ -60,10 +60,8 @@ def test_pool_three_ways(unit: Pool) -> None:
     check_exact(unit, hls=False)
 
 
-@simulated(2, full=40)
-@given(st.lists(pools(), min_size=TOGETHER, max_size=TOGETHER))
-def test_hls(units: list[Pool]) -> None:
-    check_cpp(units)
+def test_hls() -> None:
+    check_cpp(drawn(pools(), 8))
 
 
 def test_global_sum_reads_a_frame_as_it_comes() -> None:

@@ -14,8 +14,8 @@ from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.parts import linebuffer
 from dfcompile.units.parts.schedule import Process
 from dfcompile.units.sliding_window import SlidingWindow
-from tests.examples import examples, simulated
-from tests.three_way import TOGETHER, check, check_cpp, random_codes
+from tests.examples import drawn, examples, simulated
+from tests.three_way import check, check_cpp, random_codes
 from tests.units.exact import check_exact
 from tests.units.windows import INT4, oracle, windows
 
@@ -86,10 +86,8 @@ def test_sliding_window_three_ways(unit: SlidingWindow) -> None:
     check_exact(unit, hls=False)
 
 
-@simulated(2, full=40)
-@given(st.lists(windows(), min_size=TOGETHER, max_size=TOGETHER))
-def test_hls(units: list[SlidingWindow]) -> None:
-    check_cpp(units, frames=2)
+def test_hls() -> None:
+    check_cpp(drawn(windows(), 8), frames=2)
 
 
 KINDS = {

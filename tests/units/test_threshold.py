@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.parts.thresholding import heap_order
 from dfcompile.units.threshold import Threshold
-from tests.examples import examples, simulated
-from tests.three_way import TOGETHER, check, check_cpp, random_codes
+from tests.examples import drawn, examples, simulated
+from tests.three_way import check, check_cpp, random_codes
 from tests.units.arithmetic_cases import Operands, count, lint, threshold, types
 from tests.units.exact import check_exact
 
@@ -49,10 +49,8 @@ def test_values(unit: Threshold, dtype: type) -> None:
     assert np.array_equal(unit.compute(x.astype(dtype))[0], wanted)
 
 
-@simulated(3, full=40)
-@given(st.lists(thresholds(9), min_size=TOGETHER, max_size=TOGETHER))
-def test_hls(units: list[Threshold]) -> None:
-    check_cpp(units, frames=2)
+def test_hls() -> None:
+    check_cpp(drawn(thresholds(9), 15), frames=2)
 
 
 @simulated(12)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from dfcompile.ir.types import IntType
 from dfcompile.units.upsample import Upsample
-from tests.examples import simulated
-from tests.three_way import TOGETHER, check_cpp, random_codes
+from tests.examples import drawn, simulated
+from tests.three_way import check_cpp, random_codes
 from tests.units.exact import check_exact
 
 
@@ -36,10 +36,8 @@ def test_upsample_three_ways(unit: Upsample) -> None:
     check_exact(unit, hls=False)
 
 
-@simulated(1, full=40)
-@given(st.lists(upsamples(), min_size=TOGETHER, max_size=TOGETHER))
-def test_hls(units: list[Upsample]) -> None:
-    check_cpp(units)
+def test_hls() -> None:
+    check_cpp(drawn(upsamples(), 6))
 
 
 def test_block_ram() -> None:
