@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from dfcompile.device.cost import rates, vector
+from dfcompile.device.cost import rates, vectors
 from dfcompile.device.family import DEFAULT
 from dfcompile.ir.graph import Array
 from dfcompile.ir.types import BIPOLAR, IntType
@@ -160,4 +160,4 @@ def _least(unit: Unit, most: int) -> float:
 def _cost(unit: Unit) -> float:
     """Least LUT equivalents of a folded unit over its styles."""
     styles = [*unit.styles(DEFAULT), *unit.own_styles()]
-    return min(float(vector(area, unit.mac_lanes) @ rates(DEFAULT)) for area in unit.areas(styles, DEFAULT))
+    return float((vectors(unit.areas(styles, DEFAULT), unit.mac_lanes) @ rates(DEFAULT)).min())

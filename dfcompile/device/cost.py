@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dfcompile.device.boards import Board
 from dfcompile.device.family import FAMILIES
-from dfcompile.device.resources import Resources
+from dfcompile.device.resources import Areas, Resources
 
 RESOURCES = ("lut", "ff", "bram36", "uram", "dsp")
 MEASURES = (*RESOURCES, "lanes")
@@ -29,6 +29,11 @@ LANE_RATE = 2.0
 def vector(area: Resources, lanes: int = 0) -> Vector:
     """Area and lanes as an array in the order of `MEASURES`."""
     return np.array([area.lut, area.ff, area.bram36, area.uram, area.dsp, lanes], dtype=np.float64)
+
+
+def vectors(areas: Areas, lanes: int) -> Vector:
+    """`vector` of each of several areas with equally many lanes, a row each."""
+    return np.hstack([areas, np.full((len(areas), 1), lanes, np.float64)])
 
 
 def rates(family: str, board: Board | None = None) -> Vector:

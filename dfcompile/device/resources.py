@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+Areas = NDArray[np.float64]
+"""A row for each of several pieces of hardware, in the order of `Resources`."""
+
 
 class Resources(NamedTuple):
     """Area: LUT, flip-flops, 36-kbit block RAMs (halves are 18-kbit ones), UltraRAMs, DSP slices.

@@ -18,7 +18,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dfcompile.device.cost import Vector, vector
+from dfcompile.device.cost import Vector, vector, vectors
 from dfcompile.device.delay import slowest
 from dfcompile.device.family import DELAYS
 from dfcompile.units.base import Layout, Unit
@@ -174,7 +174,7 @@ def folds(unit: Unit) -> list[Fold]:
 
 def _styled(fold: Fold, folded: Unit, styles: Iterable[dict[str, str]], family: str) -> list[Option]:
     chosen, ports = list(styles), layouts(folded)
-    areas = [vector(area, folded.mac_lanes) for area in folded.areas(chosen, family)]
+    areas = vectors(folded.areas(chosen, family), folded.mac_lanes)
     return [Option({**fold.choice, **s}, fold.cycles, ports, area) for s, area in zip(chosen, areas, strict=True)]
 
 

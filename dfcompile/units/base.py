@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from dfcompile.device.area import STYLES
 from dfcompile.device.delay import Path
-from dfcompile.device.resources import Resources
+from dfcompile.device.resources import Areas, Resources
 from dfcompile.ir.graph import Node, Tensor
 from dfcompile.ir.packing import pack, unpack
 from dfcompile.ir.types import IntType
@@ -292,9 +292,9 @@ class Unit(ABC):
             check()
         return made
 
-    def areas(self, styles: Iterable[Mapping[str, str]], family: str) -> list[Resources]:
-        """`resources` of the unit in each of several styles, under the present folding."""
-        return [(self.folded(**style) if style else self).resources(family) for style in styles]
+    def areas(self, styles: Iterable[Mapping[str, str]], family: str) -> Areas:
+        """`resources` of the unit in each of several styles, under the present folding, a row each."""
+        return np.array([(self.folded(**style) if style else self).resources(family) for style in styles], np.float64)
 
     def ports(self, field: str) -> tuple[Stream, ...]:
         """Streams whose lanes a folding field sets."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from dfcompile.device.area import STYLE_CODES, rom_style
 from dfcompile.device.delay import Path
-from dfcompile.device.resources import Resources
+from dfcompile.device.resources import Areas, Resources
 from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.base import Array, Memory, Stream, check_codes, divisors, pack_words, quotients
@@ -363,7 +363,7 @@ class Mvtu(MacUnit):
     def resources(self, family: str) -> Resources:
         if self.graph:
             return self.graph.resources(self.threshold_style, family)
-        return self._areas([(self.weight_style, self.threshold_style, self.arithmetic)], family)[0]
+        return Resources(*self._areas([(self.weight_style, self.threshold_style, self.arithmetic)], family)[0].tolist())
 
     def paths(self, family: str) -> Iterator[Path]:
         if self.graph:
@@ -378,18 +378,21 @@ class Mvtu(MacUnit):
             yield from mac_paths.next_word(self._depth, self.pe, family)
         yield from mac_paths.mac(self.form, self.pe, self._lanes, groups * nf, memory, styles, family)
 
-    def areas(self, styles: Iterable[Mapping[str, str]], family: str) -> list[Resources]:
+    def areas(self, styles: Iterable[Mapping[str, str]], family: str) -> Areas:
         chosen = list(styles)
         if any(style["arithmetic"] == GRAPH for style in chosen):
             return super().areas(chosen, family)
         return self._areas(style_fields(chosen), family)
 
-    def _areas(self, styles: Iterable[tuple[str, str, str]], family: str) -> list[Resources]:
+    def _areas(self, styles: Iterable[tuple[str, str, str]], family: str) -> Areas:
         groups, nf, sf = self._folds
         out, given = self.out_dtype.bits, self.in_dtype.bits
         if self.sparse:
-            return [self.sparse.resources(self.form, nf, self._latency_of(chosen[2]), out, given, chosen, family) for chosen in styles]
+            made = [self.sparse.resources(self.form, nf, self._latency_of(chosen[2]), out, given, chosen, family) for chosen in styles]
+            return np.array(made, np.float64)
         masked = mac_area.mask(self.form.products, self.simd, self._col_run, sf, family)
         inputs = mac_area.inputs(self.simd * given, nf, sf, family)
-        made = mac_area.arrays(self.form, self.pe, self.simd, sf, groups * nf, self._slots, out, styles, family)
-        return [array + inputs + masked for array in made]
+        areas = mac_area.arrays(self.form, self.pe, self.simd, sf, groups * nf, self._slots, out, styles, family)
+        areas += inputs
+        areas += masked
+        return areas

@@ -11,7 +11,7 @@ import numpy as np
 
 from dfcompile.device.area import STYLE_CODES, rom_style
 from dfcompile.device.delay import Path
-from dfcompile.device.resources import Resources
+from dfcompile.device.resources import Areas, Resources
 from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import BIPOLAR, IntType, exact_dtype
 from dfcompile.units.base import Array, Memory, Stream, check_codes, pack_words, quotients
@@ -180,7 +180,7 @@ class Vvtu(MacUnit):
             yield {"pe": pe, "simd": 1}
 
     def resources(self, family: str) -> Resources:
-        return self._areas([(self.weight_style, self.threshold_style, self.arithmetic)], family)[0]
+        return Resources(*self._areas([(self.weight_style, self.threshold_style, self.arithmetic)], family)[0].tolist())
 
     def paths(self, family: str) -> Iterator[Path]:
         memory = self._weight_style in ("bram", "uram")
@@ -189,14 +189,15 @@ class Vvtu(MacUnit):
         yield from mac_paths.step(width, groups * k, family)
         yield from mac_paths.mac(self.form, 1, 1, groups, memory, (self.threshold_style, self.arithmetic), family)
 
-    def areas(self, styles: Iterable[Mapping[str, str]], family: str) -> list[Resources]:
+    def areas(self, styles: Iterable[Mapping[str, str]], family: str) -> Areas:
         return self._areas(style_fields(styles), family)
 
-    def _areas(self, styles: Iterable[tuple[str, str, str]], family: str) -> list[Resources]:
+    def _areas(self, styles: Iterable[tuple[str, str, str]], family: str) -> Areas:
         groups, k = self._folds
         given = mac_area.inputs(self.pe * self.in_dtype.bits, 1, k, family)
-        made = mac_area.arrays(self.form, self.pe, 1, k, groups, self._slots, self.out_dtype.bits, styles, family, own=True)
-        return [array + given for array in made]
+        areas = mac_area.arrays(self.form, self.pe, 1, k, groups, self._slots, self.out_dtype.bits, styles, family, own=True)
+        areas += given
+        return areas
 
 
 def _sums(x: Array, weights: Array) -> Array:

@@ -13,9 +13,12 @@ from functools import lru_cache
 from math import ceil
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dfcompile.device.area import KEPT, compare, counter, distinct, index_bits, ram, rom, rom_style, stream_out, total
 from dfcompile.device.family import FAMILIES
-from dfcompile.device.resources import Resources
+from dfcompile.device.resources import Areas, Resources
 from dfcompile.units.parts import digits
 from dfcompile.units.parts.carry import CARRY, carry_area
 from dfcompile.units.parts.thresholding import LATE, MULTIPLIERS, SCALED, ScaleStages, ScalingSize, ThresholdSize
@@ -246,6 +249,16 @@ def mask(products: Products, simd: int, run: int, steps: int, family: str) -> Re
     return Resources(lut=(simd - tail) * products.x.bits, ff=1) + (counter(beats, family) if beats != steps else Resources())
 
 
+@lru_cache(maxsize=KEPT)
+def _places(styles: tuple[tuple[str, str, str], ...]) -> tuple[tuple[tuple[str, ...], NDArray[np.int64]], ...]:
+    """Of weights, thresholds and arithmetic: the different styles, and which of them each style has."""
+    found = []
+    for of_part in zip(*styles, strict=True):
+        different = tuple(dict.fromkeys(of_part))
+        found.append((different, np.array([different.index(s) for s in of_part])))
+    return tuple(found)
+
+
 def arrays(
     form: MacForm,
     lanes: int,
@@ -257,25 +270,25 @@ def arrays(
     styles: Iterable[tuple[str, str, str]],
     family: str,
     own: bool = False,
-) -> list[Resources]:
-    """`dfc_mac` and the memory of its weights, in each of several styles: of weights, thresholds, arithmetic.
+) -> Areas:
+    """`dfc_mac` and the memory of its weights, a row for each of several styles: of weights, thresholds, arithmetic.
 
     steps: of a sum; folds: results of a lane in turn; slots: of the output buffer, by arithmetic; output: bits of a result
     own: whether each lane has inputs of its own
     """
     words, width = folds * steps, lanes * simd * form.products.w.bits
-    dsp, fixed, control = FAMILIES[family].dsp, lanes if words == 1 else 0, counter(words, family)
-    macs: dict[tuple[str, str], Resources] = {}
-    found = []
-    for weight_style, threshold_style, arithmetic in styles:
-        weights = rom(words, width, rom_style(words, width, weight_style), family)
-        if dsp and dsp.registered and form.products.in_dsp(arithmetic, family) and words > 1:  # the slices' own operand registers
-            weights = weights._replace(ff=-simd * form.products.x.bits)
-        inner = threshold_style, arithmetic
-        if inner not in macs:
-            macs[inner] = mac(form, lanes, simd, steps, folds, slots(arithmetic), output, inner, family, fixed, own)
-        found.append(total(macs[inner], weights, control))
-    return found
+    dsp, fixed = FAMILIES[family].dsp, lanes if words == 1 else 0
+    (memories, memory), (ends, end), (arithmetics, arithmetic) = _places(tuple(styles))
+    sums = [_sums(form, lanes, simd, steps, slots(a), output, a, family, fixed, own) for a in arithmetics]
+    weights = [rom(words, width, rom_style(words, width, style), family) for style in memories]
+    if dsp and dsp.registered and words > 1:  # the slices' own operand registers
+        weights += [w._replace(ff=-simd * form.products.x.bits) for w in weights]
+        memory = memory + len(memories) * np.array([form.products.in_dsp(a, family) for a in arithmetics])[arithmetic]
+    areas: Areas = np.array(sums)[arithmetic]
+    areas += np.array([_end(form, lanes, folds, output, style, family) for style in ends])[end]
+    areas += np.array(weights)[memory]
+    areas += counter(words, family)
+    return areas
 
 
 def mac(
@@ -293,6 +306,14 @@ def mac(
 ) -> Resources:
     """`dfc_mac`, as `arrays` has it; styles: of thresholds, arithmetic; fixed: lanes whose weights are constants, or 0."""
     threshold_style, arithmetic = styles
+    sums = _sums(form, lanes, simd, steps, slots, output, arithmetic, family, fixed, own)
+    return total(sums, _end(form, lanes, folds, output, threshold_style, family))
+
+
+def _sums(
+    form: MacForm, lanes: int, simd: int, steps: int, slots: int, output: int, arithmetic: str, family: str, fixed: int, own: bool
+) -> Resources:
+    """Products, their sums and the output buffer."""
     if arithmetic == "packed":
         lane = packed(form.products, lanes, simd, family) + accumulator(form.products.acc.bits, family) * int(steps > 1)
     elif arithmetic in CARRY:
@@ -304,9 +325,11 @@ def mac(
     waiting = Resources(lut=4, ff=1 + 2 * form.products.dot_latency(simd, arithmetic))
     if form.products.registers(arithmetic):
         waiting = waiting + Resources(ff=simd * form.products.factors[0] * (lanes if own else 1))
-    parts = [lane * lanes, stream_out(lanes * output, slots, family), waiting]
+    return total(lane * lanes, stream_out(lanes * output, slots, family), waiting)
+
+
+def _end(form: MacForm, lanes: int, folds: int, output: int, threshold_style: str, family: str) -> Resources:
+    """What sums go through on their way out."""
     if form.thresholding:
-        parts.append(thresholds(form.thresholding.size, folds, lanes, threshold_style, family))
-    elif form.double:
-        parts.append(Resources(lut=0.3 * lanes * output))
-    return total(*parts)
+        return thresholds(form.thresholding.size, folds, lanes, threshold_style, family)
+    return Resources(lut=0.3 * lanes * output) if form.double else Resources()
