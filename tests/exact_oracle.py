@@ -58,6 +58,8 @@ UNARY = {
     "HardSigmoid": lambda x, a: each(lambda v: min(max(v * Fraction(a.get("alpha", 0.2)) + Fraction(a.get("beta", 0.5)), 0), 1), x),
     "Sigmoid": lambda x, a: by_float(lambda v: 1 / (1 + math.exp(-v)) if v > -700 else 0.0)(x),
     "Tanh": lambda x, a: by_float(math.tanh)(x),
+    "Erf": lambda x, a: by_float(math.erf)(x),
+    "HardSwish": lambda x, a: each(lambda v: v * min(max(v / 6 + Fraction(1, 2), Fraction(0)), Fraction(1)), x),
     "Abs": lambda x, a: each(abs, x),
     "Neg": lambda x, a: -x,
     "Identity": lambda x, a: x,

@@ -42,13 +42,23 @@ class Blocks(Maker):
         kind = self.pick("operator", "centred", "plain", "reciprocal")
         if kind == "operator":
             y = self.op("LayerNormalization", x, self.const(gamma), self.const(beta), axis=-1, epsilon=float(self.pick(1e-5, 0.25)))
-            return self.quantized(str(y))
+            return self.quantized(self.activated(str(y)))
         d = str(self.op("Sub", x, self.op("ReduceMean", x, axes=[-1]))) if kind == "centred" or self.chance(0.5) else x
         root = self.root(str(self.op("ReduceMean", self.op("Mul", d, d), axes=[-1])))
         y = self.op("Div", d, root) if kind != "reciprocal" else self.op("Mul", self.op("Reciprocal", root), d)
         y = self.op("Mul", y, self.const(gamma)) if self.chance(0.7) else y
         y = self.op("Add", y, self.const(beta)) if self.chance(0.5) else y
-        return self.quantized(str(self.op("Relu", y) if self.chance(0.2) else y))
+        return self.quantized(self.activated(str(y)))
+
+    def activated(self, x: str) -> str:
+        """Perhaps a function of a norm's results, some of which rise and fall."""
+        kind = self.pick("none", "none", "none", "Relu", "HardSwish", "silu", "gelu")
+        if kind in ("none", "Relu", "HardSwish"):
+            return x if kind == "none" else str(self.op(kind, x))
+        if kind == "gelu":
+            share = self.op("Add", self.op("Erf", self.op("Div", x, self.const(1.41421356))), self.const(1.0))
+            return str(self.op("Mul", self.op("Mul", x, share), self.const(0.5)))
+        return str(self.op("Mul", x, self.op("Sigmoid", x)))
 
     def heads_of(self, x: str, order: list[int]) -> str:
         shape = self.const([1, self.tokens, self.heads, self.width // self.heads], np.int64)

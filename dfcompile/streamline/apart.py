@@ -91,11 +91,9 @@ def gaps(row: Row, squares: Sequence[Fraction], inclusive: Sequence[bool], blur:
         return None
     below, above = np.zeros(len(squares)), np.full(len(squares), np.inf)
     doubts = np.empty((_DOUBTS, 2), np.int64)
-    firsts = np.array([row.from_square(d) for d in range(1, row.reach + 1)], np.int64)
-    firsts = firsts[: np.searchsorted(firsts, row.most, "right")]
     inverse = np.array([float(1 / s) for s in squares])
     sizes = (row.most, row.step, float(row.epsilon), blur)
-    count = _look(firsts, *sizes, inverse, np.array(inclusive, bool), below, above, doubts)
+    count = _look(_firsts(row), *sizes, inverse, np.array(inclusive, bool), below, above, doubts)
     if count > _DOUBTS:
         return None
     below, above = np.sqrt(below), np.sqrt(above)
@@ -109,6 +107,36 @@ def gaps(row: Row, squares: Sequence[Fraction], inclusive: Sequence[bool], blur:
                 else:
                     below[k] = max(below[k], d / root * (1 + off))
     return below, above
+
+
+def within(row: Row, spans: Sequence[tuple[Fraction, Fraction]]) -> list[list[Fraction]] | None:
+    """For each pair 0 < low <= high, closer than 2**-52 of it: all d**2 / (V + epsilon) between them, d > 0, rising.
+
+    None where there is too much to look at.
+    """
+    if len(spans) * row.reach > LARGEST_CHECK:
+        return None
+    doubts = np.empty((_DOUBTS, 2), np.int64)
+    inverse = np.array([float(2 / (low + high)) for low, high in spans])
+    unused = np.zeros(len(spans)), np.full(len(spans), np.inf)
+    sizes = (row.most, row.step, float(row.epsilon), 0.0)
+    count = _look(_firsts(row), *sizes, inverse, np.ones(len(spans), bool), *unused, doubts)
+    if count > _DOUBTS:
+        return None
+    found: list[set[Fraction]] = [set() for _ in spans]
+    for k, d in doubts[:count].tolist():  # what lies between is too near for float64 to tell
+        low, high = spans[k]
+        first = row.from_square(d)
+        least = first + max(0, -((first + row.epsilon - d * d / high) // row.step)) * row.step
+        for v in range(least, min(row.most, math.floor(d * d / low - row.epsilon)) + 1, row.step):
+            found[k].add(d * d / (v + row.epsilon))
+    return [sorted(f) for f in found]
+
+
+def _firsts(row: Row) -> NDArray[np.int64]:
+    """For d = 1, 2, ... the smallest V, those of them that rows reach."""
+    firsts = np.array([row.from_square(d) for d in range(1, row.reach + 1)], np.int64)
+    return firsts[: np.searchsorted(firsts, row.most, "right")]
 
 
 @compiled

@@ -3,38 +3,36 @@
 y >= b, for y = gain * d / sqrt(V + epsilon) and integers d and V of a row (`apart.Row`), is a comparison of squares of rationals. Hardware
 makes d / sqrt(V + epsilon) with G binary places; G, and each threshold, are chosen so that no row whatever is decided otherwise than by
 that comparison (`apart.gaps` has looked at all of them). Where there are too many to look at, G is chosen as for a Softmax: only what lies
-within 2**-TIE of a step of a rounding tie may get the other code.
+within 2**-TIE of a step of a rounding tie may get the other code. A function between that rises and falls (`norm_pieces`) has thresholds
+where its code changes; what they count is the place of the code in a table.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
 
 import numpy as np
 
 from dfcompile.ir.graph import Array, Node, op_of
-from dfcompile.ir.intop import IntStandardize, ThresholdCode, View
-from dfcompile.ir.modelop import BatchNorm, Binary, Bipolar, Dequantize, IndexOp, Quantize, Standardize, Unary
+from dfcompile.ir.intop import IntStandardize, LookupCode, ThresholdCode, View
+from dfcompile.ir.modelop import Binary, Bipolar, IndexOp, Quantize, Standardize, Unary
 from dfcompile.ir.types import BIPOLAR, IntType
-from dfcompile.streamline import exact
-from dfcompile.streamline.apart import NOISE, Row, gaps
+from dfcompile.streamline.apart import Row
+from dfcompile.streamline.bound import Bound, codes_from, ends_of
 from dfcompile.streamline.encode_layout import permuted
 from dfcompile.streamline.encode_matmul import own_channels, plain, rows_of
 from dfcompile.streamline.encode_pointwise import with_step
 from dfcompile.streamline.encode_real import ranges_of
-from dfcompile.streamline.encode_softmax import TIE
 from dfcompile.streamline.encoder import Encoder, refuse
+from dfcompile.streamline.forms import affine_of, has_form, joins
 from dfcompile.streamline.grid import Grid
-from dfcompile.streamline.step import Step
+from dfcompile.streamline.norm_pieces import Coded, NormPieces
+from dfcompile.streamline.places import WIDEST, Places, Wanted
+from dfcompile.streamline.step import Join, Step
 from dfcompile.streamline.value import Const, Standardized, Value, describe
-
-WIDEST = 46  # bits of the numbers that are compared with thresholds
-_ROOM = 8  # units of the last place between numbers on either side of a threshold: three are lost, and the threshold lies in the middle
-_FINEST = 60  # binary places of epsilon
-_EPSILON_STEP = 4
 
 
 def encode_standardize(enc: Encoder, node: Node) -> None:
@@ -82,13 +80,13 @@ def encode_standardized(enc: Encoder, node: Node) -> None:
     """What reads a norm: another order, an affine or a limit, the quantizer."""
     given = next(k for k in (enc.known[t] for t in node.inputs) if isinstance(k, Standardized))
     others = [enc.known[t] for t in node.inputs if not isinstance(enc.known[t], Standardized)]
+    slot = next(i for i, t in enumerate(node.inputs) if isinstance(enc.known[t], Standardized))
     if isinstance(node.op, IndexOp):
         values = tuple((replace(v, index=np.ascontiguousarray(node.op.execute(v.index[None])[0][0])), back) for v, back in given.values)
         enc.known[node.outputs[0]] = replace(given, values=values)
         enc.note(node, "re-indexed: no hardware")
         return
-    if len(others) == len(node.inputs) - 1 and all(isinstance(k, Const) for k in others) and _may_follow(node):
-        slot = next(i for i, t in enumerate(node.inputs) if isinstance(enc.known[t], Standardized))
+    if len(others) == len(node.inputs) - 1 and all(isinstance(k, Const) for k in others) and _may_follow(enc, node, slot):
         made = [(with_step(enc, node, v, slot), back, enc.shape(v.stream)) for v, back in given.values]
         by_channel = tuple((v, back) for v, back, before in made if enc.shape(v.stream) == before)
         given = replace(given, values=by_channel or (made[0][:2],))
@@ -98,76 +96,117 @@ def encode_standardized(enc: Encoder, node: Node) -> None:
             enc.known[node.outputs[0]] = given
             enc.note(node, "part of a step function or an affine")
         return
+    both = [k for k in (enc.known[t] for t in node.inputs) if isinstance(k, Standardized)]
+    if len(both) == 2 and isinstance(node.op, Binary) and joins(node.op) and (joined := _joined(node.op, *both)):
+        enc.known[node.outputs[0]] = joined
+        enc.note(node, "part of a step function of one stream")
+        return
     end = enc.before(given.node)
     refuse(
-        "not-quantized", f"'{node.op.kind}' reads a norm whose results are not quantized", node,
+        "not-quantized", f"'{getattr(node.op, 'fn', node.op.kind)}' reads a norm whose results are not quantized", node,
         f"what {describe(given.node)} gives are real numbers, and only a quantizer makes codes of them",
         (f"build with {end}, or " if end else "") + "put a quantizer (Quant, or QuantizeLinear/DequantizeLinear) right behind the norm",
     )  # fmt: skip
 
 
-def _may_follow(node: Node) -> bool:
-    op = node.op
-    if isinstance(op, Binary):
-        return op.fn in ("add", "sub", "mul", "div")
-    return isinstance(op, Quantize | Bipolar | Dequantize | BatchNorm) or (isinstance(op, Unary) and op.fn in ("neg", "relu", "clip"))
+def _may_follow(enc: Encoder, node: Node, slot: int) -> bool:
+    if isinstance(node.op, Quantize | Bipolar):
+        return slot == 0
+    others = [k.real for k in (enc.known[t] for t in node.inputs) if isinstance(k, Const)]
+    return has_form(node.op, slot, others[0] if others else None)
 
 
-@dataclass(frozen=True)
-class Bound:
-    """y >= number (inclusive) or y > number; where y `falls` in what it is made of, <= or <."""
-
-    number: Fraction
-    inclusive: bool
-    falls: bool = False
-
-    def before(self, step: Step, c: int) -> Bound | bool:
-        """What the step's argument must be for its result to be so; whether it always or never is, if that does not matter."""
-        op = step.op
-        if isinstance(op, Unary) and op.fn in ("relu", "clip"):
-            low = 0.0 if op.fn == "relu" else op.alpha
-            high = math.inf if op.fn == "relu" else op.beta
-            never = self.number > high or (self.number == high and not self.inclusive)
-            always = self.number < low or (self.number == low and self.inclusive)
-            return always != self.falls if always or never else self
-        shift = step.exact(Fraction(0), c)
-        gain = step.exact(Fraction(1), c) - shift
-        if not gain:
-            return self.holds(shift)
-        return Bound((self.number - shift) / gain, self.inclusive, self.falls != (gain < 0))
-
-    def holds(self, y: Fraction) -> bool:
-        """Whether it is met."""
-        if y == self.number:
-            return self.inclusive
-        return (y < self.number) if self.falls else y > self.number
-
-
-Wanted = tuple[Fraction, bool]
-"""A number d / sqrt(V + epsilon) reaches a threshold, the root of a square with that square's sign, and whether one equal to it does."""
+def _joined(op: Binary, a: Standardized, b: Standardized) -> Standardized | None:
+    """Two functions of one norm's results as one; None where they are not of one norm, or their elements are in different places."""
+    if a.node is not b.node:
+        return None
+    made = []
+    for (x, back), (y, other) in itertools.product(a.values, b.values):
+        if back == other and x.stream == y.stream and np.array_equal(x.index, y.index):
+            same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] is pair[1], zip(x.chain, y.chain, strict=False)))
+            join = Join(op, x.chain[same:], y.chain[same:])
+            made.append((replace(x, chain=(*x.chain[:same], join), grid=None), back))
+    return replace(a, values=tuple(made)) if made else None
 
 
 def _quantized(enc: Encoder, node: Node, given: Standardized) -> None:
-    """Thresholds for what a quantizer makes of a norm."""
+    """Thresholds for what a quantizer makes of a norm, and a table behind them where codes neither rise nor fall."""
     value, _ = given.values[0]
     *before, last = value.chain
-    steps = [s for s in before if isinstance(s, Step)]
-    assert isinstance(last, Step) and len(steps) == len(before), "chains of a norm have one variable"
+    steps = [s for s in before if isinstance(s, Step) and _goes_back(s)]
+    assert isinstance(last, Step), "the last step is the quantizer"
+    if len(steps) < len(before):
+        _of_function(enc, node, given)
+        return
     bipolar = isinstance(last.op, Bipolar)
-    dtype = BIPOLAR if bipolar else IntType.holding(*_ends(last))
+    dtype = BIPOLAR if bipolar else IntType.holding(*ends_of(last))
     rows = _of_channels(enc, given, steps, last, dtype)
-    places = _Places.of(given.row, [[w for w in row if not isinstance(w, bool)] for row, _ in rows])
+    places = Places.of(given.row, [[w for w in row if not isinstance(w, bool)] for row, _ in rows])
     stream, limit = _standardized(enc, given, places)
-    ends = {False: limit + 1, True: -limit - 1}
-    thresholds = np.array([[ends[w] if isinstance(w, bool) else places.thresholds[w] for w in row] for row, _ in rows], np.int64)
-    flip = np.array([falls for _, falls in rows])
+    thresholds, flip = _lines(places, limit, rows)
     if not bipolar:
         dtype, thresholds = _reached(dtype, thresholds, flip, limit)
-    code = ThresholdCode(dtype.bits, dtype.lo, 2 if bipolar else 1)
-    stream = enc.emit(code, (stream,), node.source, f"steps_{node.name}", thresholds=thresholds, flip=flip)
+    _counted(enc, node, value, stream, dtype, thresholds, flip)
+    enc.note(node, f"thresholds on a norm's results of {places.after} binary places: {places.meaning}")
+
+
+def _goes_back(step: Step) -> bool:
+    """Whether a bound on its result is one on its argument (`Bound.before`)."""
+    return affine_of(step.of_channel(0)) is not None or (isinstance(step.op, Unary) and step.op.fn in ("relu", "clip"))
+
+
+def _lines(places: Places, limit: int, rows: list[tuple[list[Wanted | bool], bool]]) -> tuple[Array, Array]:
+    """Thresholds and flips of all channels; a bool is one that always or never is reached."""
+    ends = {False: limit + 1, True: -limit - 1}
+    thresholds = np.array([[ends[w] if isinstance(w, bool) else places.thresholds[w] for w in row] for row, _ in rows], np.int64)
+    return thresholds, np.array([falls for _, falls in rows])
+
+
+def _counted(
+    enc: Encoder, node: Node, value: Value, stream: str, dtype: IntType, thresholds: Array, flip: Array, table: Array | None = None
+) -> None:
+    """Thresholds on a norm's results, perhaps a table of codes for their counts, as what the node gives."""
+    code = ThresholdCode(dtype.bits, dtype.lo, 2 if dtype.bipolar else 1)
+    name = f"steps_{node.name}"
+    stream = enc.emit(code, (stream,), node.source, name, thresholds=thresholds, flip=flip)
+    if table is not None:
+        stream = enc.emit(LookupCode(0), (stream,), node.source, f"codes_{node.name}", table=table)
     grid = Grid.of(1, 0)
     enc.known[node.outputs[0]] = Value(stream, value.index, grid, (), grid, node.outputs[0])
-    enc.note(node, f"thresholds on a norm's results of {places.after} binary places: {places.meaning}")
+
+
+def _of_function(enc: Encoder, node: Node, given: Standardized) -> None:
+    """The same where any function of one number is between: its pieces, numbered where codes neither rise nor fall."""
+    value, _ = given.values[0]
+    found = NormPieces(node, given, value.chain, enc.shape(value.stream)[2])
+    channels = found.channels
+    places = Places.of(given.row, [list(ch.edges) for ch in channels], found.apart, found.all)
+    stream, limit = _standardized(enc, given, places)
+    codes = [c for ch in channels for c in ch.codes]
+    lo, hi = min(codes), max(codes)
+    if all(ch.rises or ch.falls for ch in channels) and lo < hi:
+        bipolar = isinstance(value.chain[-1].op, Bipolar)
+        dtype = BIPOLAR if bipolar else IntType.holding(lo, hi)
+        rows = [_rising(ch, [1] if bipolar else list(range(dtype.lo + 1, dtype.hi + 1))) for ch in channels]
+        _counted(enc, node, value, stream, dtype, *_lines(places, limit, rows))
+    else:
+        dtype = IntType.holding(0, max(1, *(len(ch.edges) for ch in channels)))
+        never: list[Wanted | bool] = [False] * dtype.hi
+        lines = _lines(places, limit, [([*ch.edges, *never][: dtype.hi], False) for ch in channels])
+        table = np.array([[*ch.codes, *[ch.codes[-1]] * dtype.hi][: dtype.hi + 1] for ch in channels], np.int64)
+        _counted(enc, node, value, stream, dtype, *lines, table)
+    enc.note(node, f"pieces of a function of a norm's results of {places.after} binary places: {places.meaning}")
+
+
+def _rising(channel: Coded, codes: list[int]) -> tuple[list[Wanted | bool], bool]:
+    """For each code what reaches it, as thresholds that rise, and whether the channel's codes fall."""
+    falls = not channel.rises
+    wanted: list[Wanted | bool] = []
+    for code in reversed(codes) if falls else codes:
+        there = [c < code if falls else c >= code for c in channel.codes]
+        first = there.index(True) if True in there else -1
+        wanted.append(False if first < 0 else True if first == 0 else channel.edges[first - 1])
+    return wanted, falls
 
 
 def _reached(dtype: IntType, thresholds: Array, flip: Array, limit: int) -> tuple[IntType, Array]:
@@ -189,33 +228,8 @@ def _of_channels(
     for c in range(enc.shape(given.values[0][0].stream)[2]):
         key = tuple(float(np.ravel(p)[0]) for step in (*before, last) for p in step.of_channel(c).params)
         if key not in known:
-            known[key] = _wanted(given, before, _codes_from(last, c, dtype), c)
+            known[key] = _wanted(given, before, codes_from(last, c, dtype), c)
         found.append(known[key])
-    return found
-
-
-def _ends(quantizer: Step) -> tuple[int, int]:
-    op = quantizer.op
-    assert isinstance(op, Quantize), "only quantizers make codes of real numbers"
-    return op.lo, op.hi
-
-
-def _codes_from(quantizer: Step, c: int, dtype: IntType) -> list[Bound | bool]:
-    """For each code of the type but the least, what the argument of a channel's quantizer must be for a code as large."""
-    op = quantizer.op
-    if isinstance(op, Bipolar):
-        return [Bound(Fraction(0), True)]
-    assert isinstance(op, Quantize), "only quantizers make codes of real numbers"
-    scale, zero = (Fraction(float(np.ravel(p)[0])) for p in quantizer.of_channel(c).params)
-    found: list[Bound | bool] = []
-    for code in range(dtype.lo + 1, dtype.hi + 1):
-        if code <= op.lo or code > op.hi:
-            found.append(code <= op.lo)
-            continue
-        near = [(code - part - zero) * scale for part in (Fraction(0), Fraction(1, 2), Fraction(1))]
-        away = scale / 8
-        at = next(x for x in near if exact.quantize(op, x - away, scale, zero) < code <= exact.quantize(op, x + away, scale, zero))
-        found.append(Bound(at, exact.quantize(op, at, scale, zero) >= code))
     return found
 
 
@@ -239,98 +253,7 @@ def _wanted(given: Standardized, before: list[Step], bounds: list[Bound | bool],
     return wanted, falls
 
 
-@dataclass(frozen=True)
-class _Places:
-    """How finely rows are known, and the thresholds there.
-
-    after:    binary places of d / sqrt(V + epsilon)
-    finest:   binary places of epsilon
-    exact:    whether each row's codes are those of exact arithmetic
-    """
-
-    row: Row
-    after: int
-    finest: int
-    exact: bool
-    thresholds: dict[Wanted, int]
-
-    @property
-    def meaning(self) -> str:
-        """How exact it is, for people."""
-        return (
-            "every code as exact real numbers" if self.exact else f"as exact real numbers but within 2^-{TIE} of a step of a rounding tie"
-        )
-
-    @staticmethod
-    def of(row: Row, wanted: list[list[Wanted]]) -> _Places:
-        """As few places as change no code; where that is unknown, or too many, as change none but next to ties. wanted: of each channel"""
-        unlike = sorted({w for channel in wanted for w in channel})
-        exactly = _exactly(row, unlike)
-        if exactly:
-            return exactly
-        roots = ([math.copysign(math.sqrt(abs(square)), square) for square, _ in channel] for channel in wanted)
-        return _nearly(row, unlike, min((b - a for r in roots for a, b in pairwise(r) if b > a), default=1.0))
-
-
-def _exactly(row: Row, wanted: list[Wanted]) -> _Places | None:
-    """As few places as change no code, and then as few of epsilon; None where that is too much work, or too many."""
-    found = _intervals(row, wanted, 0.0)
-    after = WIDEST if found is None else _places(*found)
-    if found is None or after + math.isqrt(row.n).bit_length() > WIDEST:
-        return None
-    finest = 0
-    if row.epsilon.denominator > 1:
-        finest = max(0, after - row.most.bit_length() + _EPSILON_STEP - 1)
-        while (found := _intervals(row, wanted, 2.0**-finest)) is None or _places(*found) > after:
-            finest += _EPSILON_STEP
-            if finest > _FINEST:
-                return None
-    below, above = found
-    limit = float(2 ** (WIDEST + 2))
-    middle = np.clip((below + above) / 2 * 2.0**after, -limit, limit)
-    return _Places(row, after, finest, True, dict(zip(wanted, np.floor(middle).astype(np.int64).tolist(), strict=True)))
-
-
-def _places(below: Array, above: Array) -> int:
-    """Binary places at which all intervals have room for a threshold; more than WIDEST where float64 cannot tell."""
-    ends = np.maximum(np.abs(below), np.abs(above))
-    bounded = np.isfinite(ends)
-    if not bounded.any():
-        return 0
-    width = (above - below)[bounded] - NOISE * ends[bounded]
-    return WIDEST + 1 if width.min() <= 0 else max(0, math.ceil(math.log2(_ROOM / width.min())))
-
-
-def _intervals(row: Row, wanted: list[Wanted], blur: float) -> tuple[Array, Array] | None:
-    """For each threshold the largest number below it and the smallest that reaches it, or infinities; None where that is too much work."""
-    mirrored = [(abs(square), inclusive == (square > 0)) for square, inclusive in wanted if square]
-    found = gaps(row, [s for s, _ in mirrored], [i for _, i in mirrored], blur)
-    if found is None:
-        return None
-    ends = iter(zip(*found, strict=True))
-    least = 1 / math.sqrt(row.most + row.epsilon + 1) if row.most else math.inf  # above 0
-    pairs = []
-    for square, inclusive in wanted:
-        if square:
-            low, high = next(ends)
-            pairs.append((low, high) if square > 0 else (-high, -low))
-        else:
-            pairs.append((-least, 0.0) if inclusive else (0.0, least))
-    below, above = np.array(pairs, np.float64).reshape(-1, 2).T
-    return below, above
-
-
-def _nearly(row: Row, wanted: list[Wanted], apart: float) -> _Places:
-    """Places at which only numbers within 2**-TIE of `apart`, a step, may be on the wrong side of a threshold."""
-    after = max(0, TIE + math.ceil(math.log2(_ROOM / 2 / apart)))
-    finest = max(0, after + math.isqrt(row.n).bit_length() - math.floor(math.log2(row.moments.least + row.epsilon)))
-    limit = 2 ** (WIDEST + 2)
-    at = [(math.copysign(math.sqrt(abs(square)), square) * 2**after, inclusive) for square, inclusive in wanted]
-    thresholds = [max(-limit, min(limit, math.ceil(r) if inclusive else math.floor(r) + 1)) for r, inclusive in at]
-    return _Places(row, after, finest, False, dict(zip(wanted, thresholds, strict=True)))
-
-
-def _standardized(enc: Encoder, given: Standardized, places: _Places) -> tuple[str, int]:
+def _standardized(enc: Encoder, given: Standardized, places: Places) -> tuple[str, int]:
     """The stream of a norm's results, where the first value of it is to lie, and the largest of them."""
     row, node, (value, back) = given.row, given.node, given.values[0]
     drop = row.reach.bit_length()

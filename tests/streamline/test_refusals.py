@@ -109,7 +109,7 @@ def softmax_inside() -> onnx.ModelProto:
 
 @refused
 def norm_without_a_quantizer() -> onnx.ModelProto:
-    norm = node("LayerNormalization", ["q", "g", "h"], ["n"], axis=-1), node("Sigmoid", ["n"], ["t"])
+    norm = node("LayerNormalization", ["q", "g", "h"], ["n"], axis=-1), node("Sin", ["n"], ["t"])
     layers = (*norm, quant("t", "nq"), quant("w", "wq"), node("MatMul", ["nq", "wq"], ["y"]))
     return model([quant("x", "q"), *layers], {"x": (1, 8)}, ["y"], constants(g=random(8), h=random(8), w=random(8, 3)), opset=17)
 
