@@ -102,7 +102,7 @@ def _negative(a: Span) -> Span:
 @cache
 def _pi(digits: int) -> Decimal:
     """Machin's 16 atan(1/5) - 4 atan(1/239), to more than `digits` digits."""
-    unit = 10 ** (digits + _SPARE)
+    unit = int(10 ** (digits + _SPARE))
 
     def atan(n: int) -> int:
         total = term = unit // n

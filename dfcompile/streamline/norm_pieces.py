@@ -110,8 +110,8 @@ class NormPieces:
         if low == high:
             return Pieces([0], [])
         width = Fraction(math.sqrt(self._least) * _NARROW) * min(gains)
-        size = max(abs(low), abs(high), 1) / width
-        digits = 2 * len(str(size.__ceil__())) + _SPARE_DIGITS
+        size = max(abs(low), abs(high), Fraction(1)) / width
+        digits = 2 * len(str(math.ceil(size))) + _SPARE_DIGITS
         found = self._curves[key].pieces(low, high, width, digits)
         if found is None:
             self._refuse("it would be halved more often than is of use")
