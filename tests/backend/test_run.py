@@ -15,11 +15,15 @@ from dfcompile.emit.golden import Golden, golden, random_inputs
 from dfcompile.emit.identity import design_hash, version_word
 from dfcompile.emit.rtl import emit_rtl
 from dfcompile.errors import CompileError
+from dfcompile.ir.requantization import Requantization
+from dfcompile.ir.types import IntType
 from dfcompile.run.hls import run_hls
 from dfcompile.run.rtl import RtlRun, run_harness, run_rtl
 from dfcompile.timing.solve import solve
 from dfcompile.units.mvtu import Mvtu
+from dfcompile.units.threshold import Threshold
 from tests.backend.designs import dense, residual, two_ports
+from tests.three_way import one_unit
 
 FRAMES = 5
 
@@ -136,6 +140,19 @@ def test_the_hash_reads_the_weights() -> None:
     before = design_hash(design)
     unit.weights[0, 0, 0] ^= 1
     assert design_hash(design) != before
+
+
+def test_the_hash_reads_numbers_inside_of_parts_as_numbers() -> None:
+    """Not as text, which leaves out the middle of long arrays and looks as the user has set it."""
+    channels = np.arange(1200)
+    scaling = Requantization(channels + 3, channels, channels, 8)
+    thresholds = np.zeros((1200, 1), np.int64)
+    unit = Threshold(IntType(8), IntType(1), thresholds, None, (1, 1, 1200), pe=1, scaling=scaling)
+    before = design_hash(one_unit(unit))
+    with np.printoptions(threshold=4, linewidth=20):
+        assert design_hash(one_unit(unit)) == before
+    scaling.multiplier[600] += 1
+    assert design_hash(one_unit(unit)) != before
 
 
 def test_wrong_codes_are_given_back_not_hidden(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
     while (frames < Batch && in_file.feed(s_axis, 36)) ++frames;
     if (frames == 0) break;
     residual_1(s_axis, m_axis, frames, version, hash_low, hash_high);
-    if (version != 0x00010000u || hash_low != 0xd38b3f30u || hash_high != 0x264e3574u)
+    if (version != 0x00010000u || hash_low != 0xc242cbeau || hash_high != 0x840c27b7u)
       dfc::give_up("the registers are those of another design");
     if (golden) wrong += out_file.compare(m_axis, 36, frame, frames);
     else out_file.drain(m_axis, 36, frame, frames);

@@ -55,7 +55,7 @@ module residual_1 (
 
   dfc_axi_batch #(
     .Version(32'h00010000),
-    .Hash(64'h264e3574d38b3f30),
+    .Hash(64'h840c27b7c242cbea),
     .Outputs(1)
   ) u_batch (
     .clk_i(aclk),
