@@ -250,7 +250,9 @@ def _scaled() -> Iterator[Unit]:
     yield scaled("s26", "s16", 8, 1, "multiply")
 
 
-def matmul(a: str, b: str, out: str, rows: int, terms: int, columns: int, pe: int, simd: int, transposed: bool, heads: int = 1) -> Matmul:
+def matmul(
+    a: str, b: str, out: str, rows: int, terms: int, columns: int, pe: int, simd: int, transposed: bool, heads: int = 1, **fields: Any
+) -> Matmul:
     """A product of two streams of so many rows, with shared thresholds; `out` "" for none."""
     x, y = dtype(a), dtype(b)
     ends = [terms * p * q for p in (x.lo, x.hi) for q in (y.lo, y.hi)]
@@ -259,7 +261,7 @@ def matmul(a: str, b: str, out: str, rows: int, terms: int, columns: int, pe: in
     steps = _thresholds(np.random.default_rng(terms * columns), acc.lo, acc.hi, 1, code) if out else None
     outer, inner = (columns, terms) if transposed else (terms, columns)
     shapes = (rows, heads, terms), (outer, heads, inner), (terms, columns)
-    return Matmul(*shapes, heads, (1, 1), transposed, x, y, code, acc, steps, pe=pe, simd=simd)
+    return Matmul(*shapes, heads, (1, 1), transposed, x, y, code, acc, steps, pe=pe, simd=simd, **fields)
 
 
 def _products() -> Iterator[Unit]:
@@ -365,8 +367,29 @@ def _kept() -> Iterator[Unit]:
     yield Delay((1, 49, 48), dtype("s6"), 3, 8, keep=True)
 
 
+def _planes() -> Iterator[Unit]:
+    """Bit planes behind registers."""
+    yield mvtu("u2", "s2", "u2", 16, 144, 8, 16, arithmetic="lut", weight_style="bram")
+
+
 def sweep() -> dict[str, Unit]:
     """Name -> unit; the names tell what varies."""
-    parts = (_mvtus, _others, _movers, _more, _padded, _scaled, _products, _rows, _tables, _sparse, _norms, _chains, _states, _kept)
+    parts = (
+        _mvtus,
+        _others,
+        _movers,
+        _more,
+        _padded,
+        _scaled,
+        _products,
+        _rows,
+        _tables,
+        _sparse,
+        _norms,
+        _chains,
+        _states,
+        _kept,
+        _planes,
+    )
     units = [u for part in parts for u in part()]
     return {f"{u.kind}{i:02d}": u for i, u in enumerate(units)}

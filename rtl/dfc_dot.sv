@@ -38,9 +38,18 @@ module dfc_dot #(
   end
 
   if (XBits * WeightBits <= PlaneLimit) begin : gen_planes
+    // Operands wait a cycle in registers where LUTs are asked for: a block RAM that is read then has it for itself.
+    localparam bit Gated = Xnor != 0 || (XBits == 1 && !XSigned) || (WeightBits == 1 && !WSigned);
+    logic [Simd-1:0][XBits-1:0]      a;
+    logic [Simd-1:0][WeightBits-1:0] b;
+    if (Arithmetic == 1 && !Gated) begin : gen_operands
+      always_ff @(posedge clk_i) {a, b} <= {x, w};
+    end else begin : gen_operands
+      assign {a, b} = {x, w};
+    end
     dfc_dot_planes #(
       .Simd(Simd), .XBits(XBits), .XSigned(32'(XSigned)), .WBits(WeightBits), .WSigned(32'(WSigned)), .Xnor(Xnor), .SumBits(SumBits)
-    ) u_planes (.clk_i, .x_i(x), .w_i(w), .sum_o);
+    ) u_planes (.clk_i, .x_i(a), .w_i(b), .sum_o);
   end else begin : gen_products
     dfc_dot_products #(
       .Simd(Simd), .XBits(XBits), .XSigned(32'(XSigned)), .WBits(WeightBits), .WSigned(32'(WSigned)), .Xnor(Xnor),

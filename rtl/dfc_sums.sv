@@ -51,7 +51,8 @@ module dfc_sums #(
   endfunction
   // Cycles more than one that a product takes.
   localparam int unsigned Operands    = ((Arithmetic != 0 || XBits + WeightBits > 8) ? 1 : 0) + ((Arithmetic == 1 && WeightBits > 4) ? 1 : 0);
-  localparam int unsigned DotLatency  = Carry ? 1 + carry_levels() : Planar ? PopLatency + $clog2(XBits * WeightBits)
+  localparam int unsigned DotLatency  = Carry ? 1 + carry_levels()
+                                      : Planar ? ((Arithmetic == 1 && !Gated) ? 1 : 0) + PopLatency + $clog2(XBits * WeightBits)
                                       : !Gated ? Operands + 1 + TreeLatency : (Simd > 1) ? TreeLatency : 1;
   localparam bit Accumulate           = Carry || Terms != Simd;
 

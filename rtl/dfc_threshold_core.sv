@@ -126,6 +126,18 @@ module dfc_threshold_core #(
           dfc_rom_late #(
             .File(File), .FileDepth(FileDepth), .Width(ThreshBits), .Base(Base + Depth), .Depth(Depth), .LateBit((Rows > 1) ? FoldBits : 0)
           ) u_thresholds (.clk_i, .addr_i(addr), .late_i(gen_stage[j-1].found[0]), .data_o(threshold));
+        end else if (j > 1 && Kind == 3 && Depth >= 1024) begin : gen_early  // nor for a block RAM on either side of it
+          logic [AddrBits-1:0] early;
+          if (Rows > 1) begin : gen_fold
+            assign early = {gen_stage[j-2].found, 1'b0, fold[j-2]};
+          end else begin : gen_no_fold
+            assign early = {gen_stage[j-2].found, 1'b0};
+          end
+          dfc_rom_early #(
+            .File(File), .FileDepth(FileDepth), .Width(ThreshBits), .Base(Base + Depth), .Depth(Depth), .LateBit((Rows > 1) ? FoldBits : 0)
+          ) u_thresholds (.clk_i, .addr_i(early), .late_i(gen_stage[j-1].found[0]), .data_o(threshold));
+          logic unused_addr;
+          assign unused_addr = ^addr;
         end else begin : gen_memory
           dfc_rom #(.File(File), .FileDepth(FileDepth), .Width(ThreshBits), .Base(Base + Depth), .Depth(Depth), .Style(Kind)) u_thresholds (
             .clk_i, .en_i(j > 0 || read_ahead), .addr_i(addr), .data_o(threshold)

@@ -37,18 +37,19 @@ def block_count(depth: int, width: int, family: str) -> int:
 def bram(depth: int, width: int, family: str, two_ports: bool = False) -> tuple[float, int]:
     """Size of a memory in blocks of 36 kbit, and banks of blocks that follow one another in depth, whose outputs are chosen from.
 
-    two_ports: two read ports of free addresses
+    two_ports: two read ports of free addresses, those of two memories where a block has one
     """
     f = FAMILIES[family]
-    shapes = f.shared if two_ports else f.blocks
+    copies = 2 if two_ports and not f.shared else 1
+    shapes = f.shared if two_ports and f.shared else f.blocks
     blocks, banks = min((ceil(depth / d) * ceil(width / w), ceil(depth / d / f.halves)) for d, w in shapes)
-    return blocks * f.block, banks
+    return copies * blocks * f.block, banks
 
 
-def _bram(depth: int, width: int, family: str) -> Resources:
-    """Block RAMs of a memory, and the choice between their outputs."""
-    size, banks = bram(depth, width, family)
-    return mux(width, banks, family) * (banks > 1) + Resources(bram36=size)
+def blocks(depth: int, width: int, family: str, two_ports: bool = False) -> Resources:
+    """Block RAMs of a memory, and the choice between their outputs, as `bram` counts them."""
+    size, banks = bram(depth, width, family, two_ports)
+    return mux(width, banks, family) * (1 + two_ports) * (banks > 1) + Resources(bram36=size)
 
 
 @lru_cache(maxsize=KEPT)
@@ -87,7 +88,7 @@ def ram(depth: int, width: int, style: str, family: str) -> Resources:
     uram = FAMILIES[family].uram
     if style == "uram" and uram:
         return Resources(uram=ceil(depth / uram[0]) * ceil(width / uram[1]))
-    return _bram(depth, width, family)
+    return blocks(depth, width, family)
 
 
 def _in_registers(depth: int, width: int, family: str) -> bool:
@@ -144,7 +145,7 @@ def rom(depth: int, width: int, style: str, family: str, late: bool = False) -> 
     if rom_style(depth, width, style) in ("lut", "lutram"):
         columns = distinct(width, depth)
         return Resources(lut=columns * rom_bit(depth, family) * (FAMILIES[family].rates.late if late and depth > 16 else 1), ff=columns)
-    return _bram(depth, width, family)
+    return blocks(depth, width, family)
 
 
 @lru_cache(maxsize=KEPT)
@@ -171,7 +172,7 @@ def distributed(depth: int, width: int, family: str) -> Resources:
         return Resources(lut=lutram_luts(depth, width, family))
     if _in_registers(depth, width, family):
         return registers(depth, width)
-    return _bram(depth, width, family) + Resources(lut=width + index_bits(depth), ff=width + 1)
+    return blocks(depth, width, family) + Resources(lut=width + index_bits(depth), ff=width + 1)
 
 
 @lru_cache(maxsize=KEPT)

@@ -82,5 +82,6 @@ def lut_levels(inputs: int, size: int) -> int:
 
 
 def rom_levels(depth: int, size: int) -> int:
-    """The same for a read-only memory in LUTs, whose words are chosen four by four behind the first of them."""
-    return 1 + max(0, ceil(((depth - 1).bit_length() - size) / 2))
+    """The same for a read-only memory in LUTs, words chosen by fours behind the first; two LUT4 are joined without a net."""
+    joined = size + 1 if size == 4 else size
+    return 1 + max(0, ceil(((depth - 1).bit_length() - joined) / 2))

@@ -129,10 +129,10 @@ class Pool(Unit):
             yield {"pe": pe}
 
     def paths(self, family: str) -> Iterator[Path]:
-        bits = self.out_dtype.bits
-        levels = 2 if self.mode == "sum" else 3  # a comparison chooses, and a window's first value is taken as it is
-        yield Path("a value of a window", levels=levels, carries=(bits,), fanout=bits)
-        yield Path("the step", levels=2, stores=True, fanout=self.outputs[0].width)
+        bits, width, kept = self.out_dtype.bits, self.outputs[0].width, int(self.folds > 1)  # those that wait are in a memory
+        yield Path("a value of a window", levels=1 + kept, carries=(bits,), fanout=bits)
+        yield Path("whether a window begins", levels=2, stores=kept > 0, fanout=width)
+        yield Path("the step", levels=2, stores=True, fanout=width)
 
     def resources(self, family: str) -> Resources:
         width = self.outputs[0].width

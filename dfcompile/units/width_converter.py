@@ -72,11 +72,14 @@ class WidthConverter(Unit):
 
     def paths(self, family: str) -> Iterator[Path]:
         few, many = sorted((self.in_lanes, self.out_lanes))
-        level = area.index_bits(few + many + 1)
-        places = 1 if many % few == 0 else self.in_lanes // math.gcd(few, many) + 1
-        size = FAMILIES[family].lut_inputs
-        yield Path("elements that wait", levels=2 + lut_levels(places + level, size), fanout=many * self.dtype.bits)
-        yield Path("its level", levels=2, carries=(level, level) if level > size - 2 else ())
+        common = math.gcd(few, many)
+        level = max(1, area.index_bits(few + many + 1) - (common & -common).bit_length() + 1)  # bits of it that change
+        size, kept = FAMILIES[family].lut_inputs, (many - few) * self.dtype.bits
+        if many % few:
+            yield Path("elements that wait", levels=1 + lut_levels(level, size), stores=True, fanout=many * self.dtype.bits)
+        else:
+            yield Path("whether elements wait", levels=1 + lut_levels(level, size), stores=True, fanout=kept or 1)
+        yield Path("its level", levels=lut_levels(level, size), carries=(level,) * (1 + (self.out_lanes > self.in_lanes)))
 
     def resources(self, family: str) -> Resources:
         few, many = sorted((self.in_lanes, self.out_lanes))

@@ -22,8 +22,10 @@ from dfcompile.mode.summary import clock_line, lines_of
 from dfcompile.synthesis.yosys import share_dir
 from dfcompile.units import all_units
 from dfcompile.units.parts import digits
+from dfcompile.units.parts.arithmetic import GRAPH
 
-WORST = 0.15
+TOO_FAST, TOO_SLOW = 0.15, 0.3
+"""Largest errors: nets of the smallest units are shorter than those that delays are fitted on."""
 UNITS, MEASURED = units(), read_table()
 
 
@@ -31,7 +33,16 @@ UNITS, MEASURED = units(), read_table()
 def test_estimates_are_near_what_place_and_route_finds(name: str) -> None:
     found = slowest(UNITS[name].paths("ecp5"), DELAYS["ecp5"])
     assert found is not None
-    assert found[0] == pytest.approx(min(MEASURED[name]["mhz"].values()), rel=WORST), found[1]
+    measured = min(MEASURED[name]["mhz"].values())
+    assert (1 - TOO_SLOW) * measured <= found[0] <= (1 + TOO_FAST) * measured, found[1]
+
+
+@pytest.mark.parametrize("family", sorted(DELAYS))
+@pytest.mark.parametrize("name", sorted(n for n, u in UNITS.items() if getattr(u, "arithmetic", GRAPH) != GRAPH))
+def test_what_is_placed_multiplies_as_the_optimiser_has_it(name: str, family: str) -> None:
+    """No clock is stated of products that no design of a family gets unless they are asked for by name."""
+    unit = units(family)[name]
+    assert getattr(unit, "arithmetic", "") in {s["arithmetic"] for s in unit.styles(family)}
 
 
 def test_a_path_by_hand() -> None:
@@ -44,7 +55,7 @@ def test_a_path_by_hand() -> None:
 
 def test_levels_of_functions() -> None:
     assert [lut_levels(n, 4) for n in (1, 4, 5, 16, 17)] == [1, 1, 2, 2, 3]
-    assert [rom_levels(n, 4) for n in (2, 16, 17, 64, 65)] == [1, 1, 2, 2, 3] and rom_levels(64, 6) == 1
+    assert [rom_levels(n, 4) for n in (2, 32, 33, 128, 129)] == [1, 1, 2, 2, 3] and rom_levels(64, 6) == 1
 
 
 def test_stages_of_a_product_by_digits() -> None:
@@ -150,7 +161,7 @@ LEVELS = read_levels()
 def test_estimates_are_near_mapped_netlists(name: str) -> None:
     """AMD's families, as Yosys maps units: between 30 % too fast and 45 % too slow; each netlist reaches what the family is to reach."""
     family, unit = name.split(" ", 1)
-    row, made = LEVELS[name], slowest(UNITS[unit].paths(family), DELAYS[family])
+    row, made = LEVELS[name], slowest(units(family)[unit].paths(family), DELAYS[family])
     assert 1e3 / row["ns"] >= WANTED[family]
     assert made is None or 0.55 <= made[0] * row["ns"] / 1e3 <= 1.3, made
 
@@ -158,7 +169,7 @@ def test_estimates_are_near_mapped_netlists(name: str) -> None:
 def test_the_table_of_netlists_is_what_yosys_maps() -> None:
     """One of the quick ones anew."""
     name = "product of two streams"
-    assert LEVELS[f"xcup {name}"]["ns"] == pytest.approx(longest(netlist(UNITS[name], "xcup"), "xcup")[0], abs=1e-3)
+    assert LEVELS[f"xcup {name}"]["ns"] == pytest.approx(longest(netlist(units("xcup")[name], "xcup"), "xcup")[0], abs=1e-3)
 
 
 SLOW = {"xc7": {"4-bit matrix 32x288, 4x8"}, "xcup": set()}
@@ -168,9 +179,9 @@ SLOW = {"xc7": {"4-bit matrix 32x288, 4x8"}, "xcup": set()}
 @pytest.mark.parametrize("family", sorted(WANTED))
 def test_units_reach_their_clock_by_the_model(family: str) -> None:
     """Every unit whose paths are known, but those that docs/cost.md names with the path that stands in the way."""
-    made = {n: slowest(u.paths(family), DELAYS[family]) for n, u in UNITS.items()}
+    made = {n: slowest(u.paths(family), DELAYS[family]) for n, u in units(family).items()}
     below = {n for n, found in made.items() if found and found[0] < WANTED[family]}
-    for unit in (UNITS[n] for n in below):
+    for unit in (units(family)[n] for n in below):
         styles = [slowest(replace(unit, **s).paths(family), DELAYS[family]) for s in unit.styles(family)]
         assert max(s[0] for s in styles if s) >= WANTED[family]
     assert below == SLOW[family] and all(n in (Path(__file__).parents[2] / "docs/cost.md").read_text() for n in below)

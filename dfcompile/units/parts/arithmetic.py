@@ -83,12 +83,14 @@ class Products:
 
         A block RAM whose word comes late then has a cycle for itself, and so has a multiplier.
         """
+        if self.planar:
+            return not self.gated and arithmetic == "lut"
         wide = arithmetic == "auto" and sum(self.factors) > NARROW_PRODUCT
-        return not self.planar and not self.gated and (wide or arithmetic in ("lut", "dsp", PACKED))
+        return not self.gated and (wide or arithmetic in ("lut", "dsp", PACKED))
 
     def joins(self, arithmetic: str) -> bool:
         """Whether products in LUTs are joined of parts, which have registers: each of four bits of the weight."""
-        return arithmetic == "lut" and self.registers(arithmetic) and self.w.bits > _GROUP
+        return arithmetic == "lut" and not self.planar and self.registers(arithmetic) and self.w.bits > _GROUP
 
     def in_dsp(self, arithmetic: str, family: str) -> bool:
         """Whether products go into DSP slices: synthesis puts none of few bits there."""
@@ -103,7 +105,7 @@ class Products:
             return 1 + carry_levels(simd * self.w.bits)
         if self.planar:
             x, w = self.factors
-            return popcount_latency(simd) + clog2(x * w)
+            return self.registers(arithmetic) + popcount_latency(simd) + clog2(x * w)
         return max(1, clog2(simd)) if self.gated else self.registers(arithmetic) + self.joins(arithmetic) + 1 + clog2(simd)
 
 
@@ -201,6 +203,8 @@ def mac_styles(form: MacForm, words: int, folds: int, family: str, chains: tuple
         weights, thresholds, arithmetics(form.products, family, chains if words > 1 else (), together)
     ):
         yield {"weight_style": weight, "threshold_style": threshold, "arithmetic": arithmetic}
+        if weight == "bram" and arithmetic == "auto" and form.products.registers("lut"):  # bit planes behind registers: the word comes late
+            yield {"weight_style": weight, "threshold_style": threshold, "arithmetic": "lut"}
 
 
 def arithmetics(products: Products, family: str, chains: tuple[str, ...], together: int) -> tuple[str, ...]:

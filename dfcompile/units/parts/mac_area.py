@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dfcompile.device.area import KEPT, compare, counter, distinct, index_bits, ram, rom, rom_style, stream_out, total
+from dfcompile.device.area import KEPT, blocks, compare, counter, distinct, index_bits, ram, rom, rom_style, stream_out, total
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Areas, Resources
 from dfcompile.units.parts import digits
 from dfcompile.units.parts.carry import CARRY, carry_area
-from dfcompile.units.parts.thresholding import LATE, MULTIPLIERS, SCALED, ScaleStages, ScalingSize, ThresholdSize
+from dfcompile.units.parts.thresholding import MULTIPLIERS, SCALED, ScaleStages, ScalingSize, StageMemory, ThresholdSize
 
 if TYPE_CHECKING:
     from dfcompile.units.parts.arithmetic import MacForm, Products
@@ -102,7 +102,8 @@ def dot(products: Products, simd: int, arithmetic: str, fixed: int, family: str)
     if products.planar:
         ones = simd if products.xnor or not fixed else ceil(simd / 2)  # an AND with 0 leaves nothing to count
         own = distinct(fixed, 3) / fixed if fixed and products.xnor else 1.0
-        return total(*[popcount(ones, family, fixed > 0, own)] * (x * w), _planes(x, w, clog2(simd + 1), limit, family))
+        waiting = Resources(ff=simd * w if products.registers(arithmetic) and not fixed else 0)
+        return total(*[popcount(ones, family, fixed > 0, own)] * (x * w), _planes(x, w, clog2(simd + 1), limit, family), waiting)
     if products.gated:
         bits = max(x, w)
         if simd == 1:
@@ -158,14 +159,17 @@ def thresholds(counting: ThresholdSize, folds: int, lanes: int, style: str, fami
     lane = Resources(ff=(out - 1) * acc + out * (out + 1) / 2)
     memories = []
     for stage in range(out):
-        depth = rows << stage
-        kind = ("bram" if depth >= 1024 else "lut") if style == "auto" else style
+        depth, stored = rows << stage, StageMemory.of(stage, rows, style)
+        padded = 1 << (depth - 1).bit_length()
         lane = lane + compare(max(acc, bits), depth == 1, family)
-        if kind == "bram":
-            memories.append(rom(depth, bits, kind, family) * lanes)
+        if stored == StageMemory.EARLY_WORD:
+            lane = lane + Resources(bits, bits)
+            memories.append(blocks(padded, bits, family, two_ports=True) * lanes)
+        elif stored == StageMemory.BLOCK:
+            memories.append(rom(padded, bits, "uram" if style == "uram" else "bram", family) * lanes)
         else:  # equal columns of all lanes are stored once
-            chosen = kind == "lut" and stage > 0 and depth >= LATE
-            words = rom(depth, bits * lanes, kind, family, late=stage > 0 and not chosen)
+            chosen = stored == StageMemory.LATE_WORD
+            words = rom(depth, bits * lanes, "lutram" if style == "lutram" else "lut", family, late=stage > 0 and not chosen)
             memories.append(words + Resources(bits * lanes, bits * lanes) * chosen)
     if counting.flips:
         memories.append(rom(rows, lanes, "lut", family) + Resources(lut=out * lanes))

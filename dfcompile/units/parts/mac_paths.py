@@ -9,12 +9,11 @@ from dfcompile.device.delay import Path, lut_levels, rom_levels
 from dfcompile.device.family import FAMILIES
 from dfcompile.units.parts import digits
 from dfcompile.units.parts.carry import CARRY
-from dfcompile.units.parts.thresholding import LATE, MULTIPLIERS, SCALED, ScaleStages, ThresholdSize
+from dfcompile.units.parts.thresholding import MULTIPLIERS, SCALED, ScaleStages, StageMemory, ThresholdSize
 
 if TYPE_CHECKING:
     from dfcompile.units.parts.arithmetic import MacForm, Products
 
-_DEEP = 1024  # entries of one from which it is in block RAM
 _THREE = 6  # inputs of a count of three products of bits
 
 
@@ -25,6 +24,9 @@ def sums(products: Products, simd: int, lanes: int, memory: bool, arithmetic: st
     if arithmetic in CARRY:
         yield Path("weights through a carry chain", carries=(x + w,), memory=memory, fanout=lanes)
     elif products.planar:
+        if products.registers(arithmetic):
+            yield Path("weights to the registers of products", memory=memory, stores=True)
+            memory = False
         levels = lut_levels(min(simd, 3) * 2, size)
         yield Path("weights to counts of ones", levels=levels, memory=memory, fanout=lanes * w)
         yield Path("counts of ones", levels=lut_levels(_THREE, size))
@@ -63,18 +65,23 @@ def thresholds(counting: ThresholdSize, folds: int, style: str, family: str) -> 
     if counting.scaling and style in SCALED:
         yield from _scaled(counting, style, family)
         return
-    rows, before, late = (1 if counting.shared else folds), False, False  # whether a stage's threshold comes out of a block RAM, is chosen
-    rows = 1 << (rows - 1).bit_length()
-    for stage in range(counting.out):
-        depth = rows << (stage + 1) if stage + 1 < counting.out else 0  # of the next stage's memory
-        block = depth >= _DEEP if style == "auto" else style in ("bram", "uram")
-        chosen = not block and depth >= LATE  # of the next stage's memory two words are registered
-        levels = 0 if block or chosen or depth <= 1 else rom_levels(depth, size)
-        compared = (max(counting.acc, counting.bits),)
-        fanout = counting.bits if levels or late else 1
+    rows = 1 if counting.shared else folds
+    free = StageMemory.CONSTANT
+    memories = [*(StageMemory.of(stage, rows, style) for stage in range(counting.out)), free, free]
+    for stage, memory in enumerate(memories[: counting.out]):
+        after, then = memories[stage + 1 : stage + 3]
         what = f"threshold stage {stage + 1} of {counting.out}"
-        yield Path(what, levels + late, compared, memory=before, stores=block and depth > 1, fanout=fanout)
-        before, late = block and depth > 1, chosen
+        if memory == StageMemory.EARLY_WORD:
+            yield Path(f"the threshold of stage {stage + 1} of {counting.out}", levels=1, memory=True)
+        late = int(memory == StageMemory.LATE_WORD)
+        behind = (
+            rom_levels(1 << (rows - 1).bit_length() + stage + 1, size) if after == StageMemory.LUTS else after == StageMemory.EARLY_WORD
+        )
+        fanout = counting.bits if behind or late else 1
+        block, compared = memory == StageMemory.BLOCK, (max(counting.acc, counting.bits),)
+        yield Path(what, late + behind, compared, memory=block, stores=after == StageMemory.BLOCK, fanout=fanout)
+        if then == StageMemory.EARLY_WORD:
+            yield Path(what, late, compared, memory=block, stores=True, fanout=counting.bits if late else 1)
 
 
 def _scaled(counting: ThresholdSize, style: str, family: str) -> Iterator[Path]:

@@ -15,7 +15,7 @@ def given(width: int, slots: int, inputs: int, family: str) -> Iterator[Path]:
     """`dfc_stream_out` of beats of `width` bits behind a step that is a function of so many inputs."""
     bits, size = slots.bit_length(), FAMILIES[family].lut_inputs
     if bits >= _COUNTED:
-        yield Path("places in its output buffer", levels=2 + lut_levels(inputs, size), carries=(bits,))
+        yield Path("places in its output buffer", levels=1 + lut_levels(inputs, size), carries=(bits,))
     else:
         yield Path("places in its output buffer", levels=lut_levels(bits + _HANDSHAKE + inputs, size))
     memory = FAMILIES[family].lutram if slots * width > FAMILIES[family].registers else ()

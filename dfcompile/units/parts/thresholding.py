@@ -8,6 +8,7 @@ rising, so the hardware is a binary search: one stage for each output bit, with 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +30,8 @@ SCALED = (*MULTIPLIERS, "shift_add")
 SCALED_BITS = 3  # least bits of a code for them
 LATE = 128
 """Entries of a stage's memory in LUTs from which the bit that was found last chooses between two words, which are registered."""
+DEEP = 1024
+"""Entries of a stage's memory from which it is in block RAM; behind the second stage two words are read early, and one is registered."""
 _NARROW = 18  # bits of a multiplier's narrower operand
 _SCAN_LIMIT = 15  # thresholds a channel up to which comparing with all of them beats the binary search
 
@@ -61,6 +64,27 @@ def _search(acc: Array, steps: Array, base: Array, slope: Array, out: Array) -> 
                     count += width
                 width //= 2
             out[m, c] = base[c] + slope[c] * count
+
+
+class StageMemory(Enum):
+    """What a stage's thresholds come out of: one is a constant; LATE_WORD, EARLY_WORD: of two words one is chosen."""
+
+    CONSTANT = "constant"
+    LUTS = "lut"
+    LATE_WORD = "late"
+    BLOCK = "block"
+    EARLY_WORD = "early"
+
+    @classmethod
+    def of(cls, stage: int, folds: int, style: str) -> StageMemory:
+        """Of a stage, counted from 0, in `dfc_threshold_core`."""
+        depth = 1 << (folds - 1).bit_length() + stage
+        if depth == 1:
+            return cls.CONSTANT
+        kind = style if style != "auto" else "bram" if depth >= DEEP else "lut"
+        if kind in ("bram", "uram"):
+            return cls.EARLY_WORD if stage > 1 and kind == "bram" and depth >= DEEP else cls.BLOCK
+        return cls.LATE_WORD if stage > 0 and kind == "lut" and depth >= LATE else cls.LUTS
 
 
 @dataclass(frozen=True)
