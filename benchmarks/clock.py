@@ -62,20 +62,21 @@ TARGET = Target("ecp5", "85k", "CABGA381", "6", "LFE5U-85F-6BG381C", "pins.lpf",
 
 def units(family: str = TARGET.family) -> dict[str, Unit]:
     """What is measured, by what it is: each in a form that the optimiser chooses from on a family (`Unit.styles`)."""
-    narrow = "dsp" if family == TARGET.family else "auto"  # AMD's devices have products of 4 bits in LUTs
+    few, many = ("dsp", "lut") if family == TARGET.family else ("auto", "auto")  # 32 slices miss the clock; AMD's have 4 bits in LUTs
     u4, u8, s8 = (dtype(t) for t in ("u4", "u8", "s8"))
     return {
         "binary matrix 64x64, 16x32": mvtu("b", "b", "b", 64, 64, 16, 32),
         "binary matrix 64x576, 4x64": mvtu("b", "b", "b", 64, 576, 4, 64, weight_style="bram"),
         "2-bit matrix 16x144, 8x16": mvtu("u2", "s2", "u2", 16, 144, 8, 16, arithmetic="lut", weight_style="bram"),
-        "4-bit matrix 32x288, 4x8": mvtu("u4", "s4", "u4", 32, 288, 4, 8, arithmetic=narrow, weight_style="bram"),
+        "4-bit matrix 32x288, 4x8": mvtu("u4", "s4", "u4", 32, 288, 4, 8, arithmetic=many, weight_style="bram"),
+        "4-bit matrix in slices 32x288, 4x8": mvtu("u4", "s4", "u4", 32, 288, 4, 8, arithmetic=few, weight_style="bram"),
         "8-bit matrix 16x72, 2x9": mvtu("u8", "s8", "u8", 16, 72, 2, 9, arithmetic="dsp", weight_style="bram"),
         "8-bit sums 16x72, 4x4": mvtu("u8", "s8", "", 16, 72, 4, 4, arithmetic="dsp", weight_style="bram"),
         "8-bit matrix in LUTs 8x64, 2x4": mvtu("u8", "s8", "u4", 8, 64, 2, 4, arithmetic="lut", weight_style="bram"),
         "binary matrix of adders 32x64": mvtu("b", "b", "b", 32, 64, 32, 64, arithmetic="graph"),
         "2-bit sparse matrix 32x144, 4x8": sparse("u2", "s2", "u2", 32, 144, 4, 8, "skip"),
-        "4-bit 2:4 matrix 32x144, 4x16": sparse("u4", "s4", "u4", 32, 144, 4, 16, "2:4", arithmetic=narrow),
-        "4-bit depthwise 16x9, 4": vvtu("u4", "s4", "u4", 16, 9, 4, arithmetic=narrow),
+        "4-bit 2:4 matrix 32x144, 4x16": sparse("u4", "s4", "u4", 32, 144, 4, 16, "2:4", arithmetic=many),
+        "4-bit depthwise 16x9, 4": vvtu("u4", "s4", "u4", 16, 9, 4, arithmetic=few),
         "8-bit depthwise 32x9, 2": vvtu("u8", "s8", "u8", 32, 9, 2, arithmetic="dsp"),
         "3 thresholds of 12 bits, 4": threshold("s12", "u2", 64, 4),
         "15 thresholds of 16 bits, 8": threshold("s16", "u4", 32, 8),
@@ -102,7 +103,7 @@ def units(family: str = TARGET.family) -> dict[str, Unit]:
         "concatenation": Concat(((4, 4, 16), (4, 4, 32)), u4, lanes=8),
         "upsampling": Upsample((8, 8, 16), (2, 2), u4, lanes=4),
         "largest of 10": Argmax((1, 1, 10), dtype("s12")),
-        "4-bit matrix of streams, 4x8": matmul("s4", "s4", "s4", 64, 32, 64, 4, 8, True, arithmetic=narrow),
+        "4-bit matrix of streams, 4x8": matmul("s4", "s4", "s4", 64, 32, 64, 4, 8, True, arithmetic=many),
         "8-bit matrix of streams, 4x4": matmul("u8", "s8", "s8", 32, 32, 16, 4, 4, False, arithmetic="dsp"),
         "below the row's maximum": BelowMax((1, 64, 64), s8, 255, 1),
         "shares of a row": shares("u24", (1, 64, 64), 16, 1, 15, 1),

@@ -13,6 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, log2
 
+SPREAD = 32
+"""Multipliers of a unit up to which it was seen that each makes nets longer."""
+
 
 @dataclass(frozen=True)
 class Path:
@@ -25,6 +28,7 @@ class Path:
     memory:   whether it begins in a block RAM, whose output has no register
     stores:   whether it ends in one, or in a clock enable, and not in a register behind the last cell
     fanout:   inputs that its widest net drives
+    slices:   multipliers of the same kind beside it: they stand in few columns, far from what feeds the last of them
     """
 
     what: str
@@ -34,6 +38,7 @@ class Path:
     memory: bool = False
     stores: bool = False
     fanout: int = 1
+    slices: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class Delays:
     carry, bit: through a carry chain, and of each of its bits
     product:    through a multiplier, whose nets are longer than others
     net, fan:   of a net with one input, and more for each doubling of its inputs
+    spread:     what nets to multipliers take more for each of those, up to SPREAD
     store:      what a path ends before the clock that ends in a block RAM or a clock enable
     placed:     whether nets are fitted on what was placed and routed here
     """
@@ -58,6 +64,7 @@ class Delays:
     product: float
     net: float
     fan: float
+    spread: float = 0.0
     store: float = 0.0
     placed: bool = True
 
@@ -67,6 +74,7 @@ class Delays:
         last = (not path.levels and not path.carries) or path.stores  # a LUT or a carry has its register beside it
         nets = path.levels + len(path.carries) + path.products + last
         ends = (self.memory if path.memory else self.register) + path.stores * self.store
+        cells += min(path.slices, SPREAD) * self.spread
         return ends + cells + nets * self.net + log2(max(1, path.fanout)) * self.fan
 
 

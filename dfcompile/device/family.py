@@ -232,7 +232,7 @@ PLACERS: Mapping[str, str] = {"ecp5": "nextpnr-ecp5", "ice40": "nextpnr-ice40", 
 """The place-and-route tool of families that have an open one."""
 
 DELAYS: Mapping[str, Delays] = {
-    "ecp5": Delays(register=0.52, memory=5.73, lut=0.24, carry=0.89, bit=0.035, product=4.33, net=1.15, fan=0.2),
+    "ecp5": Delays(register=0.52, memory=5.73, lut=0.24, carry=0.89, bit=0.035, product=4.33, net=1.15, fan=0.2, spread=0.055),
     "xc7": Delays(
         register=0.49, memory=2.454, lut=0.42, carry=1.03, bit=0.0285, product=2.823, net=0.7, fan=0.2, store=0.566, placed=False
     ),

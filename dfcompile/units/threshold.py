@@ -140,7 +140,7 @@ class Threshold(Unit):
 
     def paths(self, family: str) -> Iterator[Path]:
         yield from mac_paths.step(self.inputs[0].width, self._folds, family)
-        yield from mac_paths.thresholds(self._stored.size, self._folds, self.threshold_style, family)
+        yield from mac_paths.thresholds(self._stored.size, self._folds, self.pe, self.threshold_style, family)
 
     def resources(self, family: str) -> Resources:
         return total(

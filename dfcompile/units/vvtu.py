@@ -187,7 +187,7 @@ class Vvtu(MacUnit):
         groups, k = self._folds
         width = self.pe * (self.in_dtype.bits + (0 if memory else self.form.products.w.bits))
         yield from mac_paths.step(width, groups * k, family)
-        yield from mac_paths.mac(self.form, 1, 1, groups, memory, (self.threshold_style, self.arithmetic), family)
+        yield from mac_paths.mac(self.form, 1, 1, groups, memory, (self.threshold_style, self.arithmetic), family, self.pe)
 
     def areas(self, styles: Iterable[Mapping[str, str]], family: str) -> Areas:
         return self._areas(style_fields(styles), family)

@@ -96,7 +96,7 @@ class GraphForm:
         else:
             yield from stream_paths.given(self.outputs * self.out.bits, self.slots, 2, family)
         if self.thresholding:
-            yield from mac_paths.thresholds(self.thresholding.size, 1, threshold_style, family)
+            yield from mac_paths.thresholds(self.thresholding.size, 1, self.outputs, threshold_style, family)
 
 
 def adders(pipe: AdderPipeline, family: str) -> Resources:

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 _THREE = 6  # inputs of a count of three products of bits
 
 
-def sums(products: Products, simd: int, lanes: int, memory: bool, arithmetic: str, family: str) -> Iterator[Path]:
-    """`dfc_sums`: from the weights to the accumulator; memory: whether weights come out of a block RAM; lanes: of the same inputs."""
+def sums(products: Products, simd: int, lanes: int, memory: bool, arithmetic: str, family: str, own: int = 1) -> Iterator[Path]:
+    """`dfc_sums`: from the weights to the accumulator; memory: whether weights come out of a block RAM; lanes: of the same inputs.
+
+    own: groups of such lanes, each with inputs of its own
+    """
     size, (x, w) = FAMILIES[family].lut_inputs, products.factors
     acc = products.acc.bits
     if arithmetic in CARRY:
@@ -33,17 +36,18 @@ def sums(products: Products, simd: int, lanes: int, memory: bool, arithmetic: st
     elif products.gated:
         yield Path("weights to a sum of two inputs", levels=1, carries=(max(x, w),), memory=memory, fanout=lanes)
     else:
-        yield from _products(products, lanes, memory, arithmetic, family)
+        slices = own * simd * -(-lanes // (products.pack if arithmetic == "packed" else 1))
+        yield from _products(products, lanes, slices, memory, arithmetic, family)
     yield Path("the accumulator", levels=1, carries=(acc,))
 
 
-def _products(products: Products, lanes: int, memory: bool, arithmetic: str, family: str) -> Iterator[Path]:
+def _products(products: Products, lanes: int, slices: int, memory: bool, arithmetic: str, family: str) -> Iterator[Path]:
     x, w = products.factors
     if products.registers(arithmetic):
         yield Path("weights to the registers of products", memory=memory, stores=True)
         memory = False
     if products.in_dsp(arithmetic, family):
-        yield Path("a product", products=1, memory=memory, fanout=lanes)
+        yield Path("a product", products=1, memory=memory, fanout=lanes, slices=slices)
         return
     rows = min(w, 4) if arithmetic == "lut" else w
     yield Path("a product in LUTs", levels=1 + lut_levels(rows, 3), carries=(x + rows,), memory=memory, fanout=lanes)
@@ -59,11 +63,11 @@ def product(a: int, b: int, family: str) -> Iterator[Path]:
         yield Path("a product in LUTs", levels=1 + lut_levels(min(a, b), 3), carries=(a + b,))
 
 
-def thresholds(counting: ThresholdSize, folds: int, style: str, family: str) -> Iterator[Path]:
-    """`dfc_threshold_core`."""
+def thresholds(counting: ThresholdSize, folds: int, lanes: int, style: str, family: str) -> Iterator[Path]:
+    """`dfc_threshold_core`; folds: results of a lane in turn."""
     size = FAMILIES[family].lut_inputs
     if counting.scaling and style in SCALED:
-        yield from _scaled(counting, style, family)
+        yield from _scaled(counting, lanes, style, family)
         return
     rows = 1 if counting.shared else folds
     free = StageMemory.CONSTANT
@@ -84,7 +88,7 @@ def thresholds(counting: ThresholdSize, folds: int, style: str, family: str) -> 
             yield Path(what, late, compared, memory=block, stores=True, fanout=counting.bits if late else 1)
 
 
-def _scaled(counting: ThresholdSize, style: str, family: str) -> Iterator[Path]:
+def _scaled(counting: ThresholdSize, lanes: int, style: str, family: str) -> Iterator[Path]:
     """`dfc_threshold_scale`."""
     scaling = counting.scaling
     assert scaling is not None, "asked for where there is a scaling"
@@ -98,7 +102,8 @@ def _scaled(counting: ThresholdSize, style: str, family: str) -> Iterator[Path]:
         if dsp and stages.pieces == (1, 1) and max(acc, factor) > dsp.columns:
             joined = (whole,) * (1 + (min(acc, factor) > dsp.rows))  # what the tool joins of parts of its own
         if dsp and style in MULTIPLIERS:
-            yield Path("the product of a requantization", products=1, carries=joined)
+            slices = lanes * stages.pieces[0] * stages.pieces[1]
+            yield Path("the product of a requantization", products=1, carries=joined, slices=slices)
         if stages.parts:
             yield Path("pieces of a product that are joined", carries=(whole,) * (1 if stages.rows or 1 in stages.pieces else 2))
     yield Path("the sum of a requantization", carries=(max(whole, scaling.offset_bits),))
@@ -106,12 +111,14 @@ def _scaled(counting: ThresholdSize, style: str, family: str) -> Iterator[Path]:
     yield Path("the clip of a requantization", levels=2 + lut_levels(above, FAMILIES[family].lut_inputs))
 
 
-def mac(form: MacForm, lanes: int, simd: int, folds: int, memory: bool, styles: tuple[str, str], family: str) -> Iterator[Path]:
-    """`dfc_mac`; styles: of thresholds, arithmetic; folds: results of a lane in turn."""
+def mac(
+    form: MacForm, lanes: int, simd: int, folds: int, memory: bool, styles: tuple[str, str], family: str, own: int = 1
+) -> Iterator[Path]:
+    """`dfc_mac`; styles: of thresholds, arithmetic; folds: results of a lane in turn; own: as `sums`."""
     threshold_style, arithmetic = styles
-    yield from sums(form.products, simd, lanes, memory, arithmetic, family)
+    yield from sums(form.products, simd, lanes, memory, arithmetic, family, own)
     if form.thresholding:
-        yield from thresholds(form.thresholding.size, folds, threshold_style, family)
+        yield from thresholds(form.thresholding.size, folds, own * lanes, threshold_style, family)
 
 
 def step(width: int, words: int, family: str) -> Iterator[Path]:
