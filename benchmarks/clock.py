@@ -62,14 +62,15 @@ TARGET = Target("ecp5", "85k", "CABGA381", "6", "LFE5U-85F-6BG381C", "pins.lpf",
 
 def units(family: str = TARGET.family) -> dict[str, Unit]:
     """What is measured, by what it is: each in a form that the optimiser chooses from on a family (`Unit.styles`)."""
-    few, many = ("dsp", "lut") if family == TARGET.family else ("auto", "auto")  # 32 slices miss the clock; AMD's have 4 bits in LUTs
+    # 32 slices miss the clock; AMD's devices have 4 bits in LUTs, or several products in a slice.
+    few, many, slices = ("dsp", "lut", "dsp") if family == TARGET.family else ("auto", "auto", "packed")
     u4, u8, s8 = (dtype(t) for t in ("u4", "u8", "s8"))
     return {
         "binary matrix 64x64, 16x32": mvtu("b", "b", "b", 64, 64, 16, 32),
         "binary matrix 64x576, 4x64": mvtu("b", "b", "b", 64, 576, 4, 64, weight_style="bram"),
         "2-bit matrix 16x144, 8x16": mvtu("u2", "s2", "u2", 16, 144, 8, 16, arithmetic="lut", weight_style="bram"),
         "4-bit matrix 32x288, 4x8": mvtu("u4", "s4", "u4", 32, 288, 4, 8, arithmetic=many, weight_style="bram"),
-        "4-bit matrix in slices 32x288, 4x8": mvtu("u4", "s4", "u4", 32, 288, 4, 8, arithmetic=few, weight_style="bram"),
+        "4-bit matrix in slices 32x288, 4x8": mvtu("u4", "s4", "u4", 32, 288, 4, 8, arithmetic=slices, weight_style="bram"),
         "8-bit matrix 16x72, 2x9": mvtu("u8", "s8", "u8", 16, 72, 2, 9, arithmetic="dsp", weight_style="bram"),
         "8-bit sums 16x72, 4x4": mvtu("u8", "s8", "", 16, 72, 4, 4, arithmetic="dsp", weight_style="bram"),
         "8-bit matrix in LUTs 8x64, 2x4": mvtu("u8", "s8", "u4", 8, 64, 2, 4, arithmetic="lut", weight_style="bram"),
