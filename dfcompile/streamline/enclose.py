@@ -125,9 +125,8 @@ def _erf(x: Decimal, digits: int) -> tuple[Decimal, Decimal]:
         return _ONE.copy_sign(x), last
     total = term = c.abs(x)
     twice, n = c.multiply(square, _TWO), 1
-    while (
-        term > c.multiply(last, total).scaleb(-1, c) or c.multiply(twice, _TWO) > n
-    ):  # from there on each is at most half of the one before
+    rest = last.scaleb(-1, c)  # of the total; the last terms are each at most half of the one before
+    while term > c.multiply(rest, total) or c.multiply(twice, _TWO) > n:
         n += 2
         term = c.divide(c.multiply(term, twice), Decimal(n))
         total = c.add(total, term)
