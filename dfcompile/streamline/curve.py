@@ -73,7 +73,7 @@ class Curve:
         self._inclusive = [b.inclusive for b in steps]
 
     def pieces(self, low: Fraction, high: Fraction, width: Fraction, digits: int) -> Pieces | None:
-        """What its codes are from low to high; regions wider than `width` only where they meet. None where that is too much work."""
+        """What its codes are from low to high; regions wider than `width` only where they meet. None at a pole, or too much work."""
         field = Field(digits)
         ends = field.of(low)[0], field.of(high)[1]
         parts = list[_Part]()
@@ -86,11 +86,11 @@ class Curve:
                 parts.append(_Part(a, b, counts[0]))
             elif f.slope[0] > 0 or f.slope[1] < 0:
                 parts += self._crossed(field, a, b, f.slope[0] > 0, narrow)
-            elif field.down.subtract(b, a) <= narrow:
+            elif field.down.subtract(b, a) <= narrow and f.value[0].is_finite():
                 parts.append(_Part(a, b, None))
             else:
                 halved += 1
-                if halved > _MOST_HALVED:
+                if halved > _MOST_HALVED or b - a <= narrow:
                     return None
                 middle = field.down.multiply(field.down.add(a, b), _HALF)
                 stack += [(middle, b), (a, middle)]

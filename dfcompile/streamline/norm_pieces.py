@@ -114,7 +114,7 @@ class NormPieces:
         digits = 2 * len(str(math.ceil(size))) + _SPARE_DIGITS
         found = self._curves[key].pieces(low, high, width, digits)
         if found is None:
-            self._refuse("it would be halved more often than is of use")
+            self._refuse("it has a pole, or the numbers that it is of would be halved more often than is of use")
         return found
 
     def _placed(self, ch: _Channel) -> tuple[list[tuple[Region, Region]], list[int]]:

@@ -176,6 +176,11 @@ def test_halving_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
         net(tmp_path, NORM, *FUNCTIONS["silu"][0], **HELD)
 
 
+def test_poles_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CompileError, match="it has a pole"):
+        net(tmp_path, NORM, node("Reciprocal", "u", "n"), **HELD)
+
+
 def test_functions_of_different_norms_are_not_one(tmp_path: Path) -> None:
     other = node("LayerNormalization", "q,gamma", "v", axis=-1, epsilon=0.5)
     with pytest.raises(CompileError, match="not quantized"):
