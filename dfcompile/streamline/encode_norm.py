@@ -159,6 +159,7 @@ def _lines(places: Places, limit: int, rows: list[tuple[list[Wanted | bool], boo
     """Thresholds and flips of all channels; a bool is one that always or never is reached."""
     ends = {False: limit + 1, True: -limit - 1}
     thresholds = np.array([[ends[w] if isinstance(w, bool) else places.thresholds[w] for w in row] for row, _ in rows], np.int64)
+    thresholds = np.clip(thresholds, ends[True], ends[False])  # one between rows that there are and none may lie anywhere beyond
     return thresholds, np.array([falls for _, falls in rows])
 
 
