@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import dataclass
 
 from dfcompile.errors import CompileError, Problem
@@ -79,46 +79,27 @@ def strip_words(layer: Layer, storage: Storage, rows: int, images: int, is_dst: 
     return images * most * storage.row
 
 
-class _Space:
-    """First fit in address and time."""
+Words = tuple[int, int]
 
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.taken: list[tuple[int, int, Span]] = []
 
-    def find(self, words: int, span: Span, top: bool) -> int | None:
-        busy = sorted((a, b) for a, b, s in self.taken if s[0] <= span[1] and span[0] <= s[1])
-        gaps = []
-        at = 0
-        for a, b in [*busy, (self.size, self.size)]:
-            if a - at >= words:
-                gaps.append((at, a))
-            at = max(at, b)
-        if not gaps:
-            return None
-        start = gaps[-1][1] - words if top else gaps[0][0]
-        self.taken.append((start, start + words, span))
-        return start
-
-    def largest(self, span: Span) -> int:
-        """Longest free stretch."""
-        busy = sorted((a, b) for a, b, s in self.taken if s[0] <= span[1] and span[0] <= s[1])
-        at = best = 0
-        for a, b in [*busy, (self.size, self.size)]:
-            best = max(best, a - at)
-            at = max(at, b)
-        return best
+def _fit(busy: list[Words], size: int, words: int, top: bool) -> int | None:
+    """First word of a free stretch between busy ones, the first that is long enough or at the end of the last."""
+    found, at = None, 0
+    for a, b in [*sorted(busy), (size, size)]:
+        if a - at >= words:
+            if not top:
+                return at
+            found = a - words
+        at = max(at, b)
+    return found
 
 
 def allocate(low: Lowered, config: EngineConfig, batch: int) -> Placement:
     """Everything on chip that fits; the largest buffers go outside first. CompileError when a layer cannot run at all."""
-    outside = set(low.outside)
-    spans = lifetimes(low)
-    for _ in range(len(spans) + 1):
-        found = _attempt(low, config, batch, spans, outside)
-        if isinstance(found, Placement):
-            return found
-        candidates = [b for b in spans if b not in outside and spans[b][0] <= found <= spans[b][1] and _may_leave(low, b)]
+    tries = _Tries(low, config, batch)
+    start = 0
+    while (found := tries.go_on(start)) is not None:
+        candidates = [b for b, (first, last) in tries.spans.items() if first <= found <= last and tries.may_leave(b)]
         if not candidates:
             layer = low.layers[found]
             raise CompileError(
@@ -131,49 +112,84 @@ def allocate(low: Lowered, config: EngineConfig, batch: int) -> Placement:
                     help="give the engine more act_words, or a smaller batch",
                 )
             )
-        outside.add(max(candidates, key=lambda b: (low.buffers[b], b)))
-        if batch > 1:
-            _together(low, outside)
-    raise AssertionError("every round sends one buffer outside")
+        start = tries.send_outside(max(candidates, key=lambda b: (low.buffers[b], b)))
+    return Placement(tries.local, tries.strips, frozenset(tries.outside))
 
 
-def _together(low: Lowered, outside: set[str]) -> None:
-    """The array walks all operands of a layer with one image stride: they are all on chip or all outside."""
-    for layer in low.layers:
-        buffers = {low.storage[o.tensor].buffer for o in layer.operands}
-        if buffers & outside:
-            outside |= {b for b in buffers if _may_leave(low, b)}
+class _Tries:
+    """Tries to place buffers, each with one more outside than the last: what comes before that one's first layer stays as it was."""
 
+    def __init__(self, low: Lowered, config: EngineConfig, batch: int) -> None:
+        self.low, self.config, self.batch = low, config, batch
+        self.outside = set(low.outside)
+        self.spans = lifetimes(low)
+        self.starting: list[list[str]] = [[] for _ in low.layers]
+        for name in sorted(self.spans):
+            self.starting[self.spans[name][0]].append(name)
+        self.local: dict[str, int] = {}
+        self.strips: dict[str, Strips] = {}
+        self._writers = Counter(low.storage[layer.dst].buffer for layer in low.layers)
 
-def _may_leave(low: Lowered, buffer: str) -> bool:
-    """Strips hold whole rows, so a buffer that several layers fill piece by piece stays."""
-    writers = [layer for layer in low.layers if low.storage[layer.dst].buffer == buffer]
-    return len(writers) <= 1
+    def may_leave(self, buffer: str) -> bool:
+        """Strips hold whole rows, so a buffer that several layers fill piece by piece stays."""
+        return buffer not in self.outside and self._writers[buffer] <= 1
 
+    def send_outside(self, buffer: str) -> int:
+        """Let a buffer be outside, and with several images what the array walks along with it; the first layer that has one of them."""
+        before = set(self.outside)
+        self.outside.add(buffer)
+        if self.batch > 1:
+            self._together()
+        return min(self.spans[b][0] for b in self.outside - before)
 
-def _attempt(low: Lowered, config: EngineConfig, batch: int, spans: Mapping[str, Span], outside: set[str]) -> Placement | int:
-    """A placement, or the index of the layer that does not fit."""
-    space = _Space(config.act_words)
-    local: dict[str, int] = {}
-    strips: dict[str, Strips] = {}
-    order = sorted(spans, key=lambda b: (spans[b][0], b))
-    for index, layer in enumerate(low.layers):
-        source = local.get(low.storage[layer.operands[0].tensor].buffer, 0)
-        for name in (b for b in order if spans[b][0] == index and b not in outside):
-            top = name == low.storage[layer.dst].buffer and source < config.act_words // 2
-            at = space.find(batch * low.buffers[name], spans[name], top)
-            if at is None:
+    def _together(self) -> None:
+        # The array walks all operands of a layer with one image stride: they are all on chip or all outside.
+        for layer in self.low.layers:
+            buffers = {self.low.storage[o.tensor].buffer for o in layer.operands}
+            if buffers & self.outside:
+                self.outside |= {b for b in buffers if self.may_leave(b)}
+
+    def _words(self, buffer: str) -> Words:
+        at = self.local[buffer]
+        return at, at + self.batch * self.low.buffers[buffer]
+
+    def go_on(self, start: int) -> int | None:
+        """Place what layers from this one on are the first to use; the index of a layer that does not fit, or None."""
+        low, layers = self.low, self.low.layers
+        self.local = {b: at for b, at in self.local.items() if self.spans[b][0] < start}
+        self.strips = {layer.name: self.strips[layer.name] for layer in layers[:start] if layer.name in self.strips}
+        alive = [b for b in self.local if self.spans[b][1] >= start]
+        for index in range(start, len(layers)):
+            alive = [b for b in alive if self.spans[b][1] >= index]
+            source = self.local.get(low.storage[layers[index].operands[0].tensor].buffer, 0)
+            for name in self.starting[index]:
+                if name in self.outside:
+                    continue
+                top = name == low.storage[layers[index].dst].buffer and source < self.config.act_words // 2
+                at = _fit([self._words(b) for b in alive], self.config.act_words, self.batch * low.buffers[name], top)
+                if at is None:
+                    return index
+                self.local[name] = at
+                alive.append(name)
+        return self._place_strips(len(self.strips))
+
+    def _place_strips(self, start: int) -> int | None:
+        low = self.low
+        alive: list[str] = []
+        for index, layer in enumerate(low.layers):
+            alive = [b for b in alive if self.spans[b][1] >= index]
+            alive += [b for b in self.starting[index] if b in self.local]
+            if index < start:
+                continue
+            busy = [self._words(b) for b in alive]
+            found = _strips(low, layer, busy, self.batch, self.outside, self.config)
+            if found is None:
                 return index
-            local[name] = at
-    for index, layer in enumerate(low.layers):
-        found = _strips(low, layer, index, space, batch, outside, config)
-        if found is None:
-            return index
-        strips[layer.name] = found
-    return Placement(local, strips, frozenset(outside))
+            self.strips[layer.name] = found
+        return None
 
 
-def _strips(low: Lowered, layer: Layer, index: int, space: _Space, batch: int, outside: set[str], config: EngineConfig) -> Strips | None:
+def _strips(low: Lowered, layer: Layer, busy: list[Words], batch: int, outside: set[str], config: EngineConfig) -> Strips | None:
     """The highest strips whose two copies fit into what the resident buffers leave free."""
     used = {o.tensor: False for o in layer.operands} | {layer.dst: True}
     away = {t: is_dst for t, is_dst in used.items() if low.storage[t].buffer in outside}
@@ -184,16 +200,19 @@ def _strips(low: Lowered, layer: Layer, index: int, space: _Space, batch: int, o
     # Two places for each strip, so that loads and stores run beside the array; one where two do not fit.
     for count, copies in [(1, 1), *((n, 2) for n in counts[1:]), *((n, 1) for n in counts[1:])]:
         rows = -(-height // count)
-        trial = _Space(space.size)
-        trial.taken = list(space.taken)
+        taken = list(busy)
         places: dict[str, tuple[int, ...]] = {}
         for t, is_dst in away.items():
             words = strip_words(layer, low.storage[t], rows, batch * strip_planes(low, layer, t, batch), is_dst)
-            found = [trial.find(words, (index, index), is_dst) for _ in range(copies)]
-            if None in found:
+            found = []
+            for _ in range(copies):
+                at = _fit(taken, config.act_words, words, is_dst)
+                if at is not None:
+                    found.append(at)
+                    taken.append((at, at + words))
+            if len(found) < copies:
                 break
-            places[low.storage[t].buffer] = tuple(a for a in found if a is not None)
+            places[low.storage[t].buffer] = tuple(found)
         else:
-            space.taken = trial.taken
             return Strips(rows, places)
     return None
