@@ -29,11 +29,10 @@ class Kernel:
         """(output channels, input channels) of a group."""
         return self.weights.shape[0] // self.groups, self.weights.shape[3]
 
-    def inputs(self, outs: Ints) -> Ints:
-        """Input channels that output channels read."""
+    def inputs(self, outs: Ints) -> tuple[int, int]:
+        """The first and the last input channel that output channels read."""
         of, per = self.span
-        groups = np.unique(outs // of)
-        return np.asarray((groups[:, None] * per + np.arange(per)).reshape(-1))
+        return int(outs.min()) // of * per, int(outs.max()) // of * per + per - 1
 
     def block(self, outs: Ints, ins: Ints) -> Ints:
         """Weights (len(outs), kh, kw, len(ins)) between slots; zero where unconnected or a gap."""

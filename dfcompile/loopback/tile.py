@@ -123,8 +123,8 @@ def tile_outs(slots: Ints, layer: Layer, config: EngineConfig) -> list[tuple[int
 
 def word_range(operand: Operand, slots: Ints, outs: Ints, simd: int) -> tuple[int, int]:
     """(first, end) of the channel words that output channels read."""
-    needed = operand.kernel.inputs(outs[outs >= 0])
-    at = np.flatnonzero((slots >= needed.min()) & (slots <= needed.max()))
+    first, last = operand.kernel.inputs(outs[outs >= 0])
+    at = np.flatnonzero((slots >= first) & (slots <= last))
     return int(at[0]) // simd, int(at[-1]) // simd + 1
 
 
