@@ -28,6 +28,8 @@ WEIGHT_WORDS = (128, 256, 512, 1024, 2048, 4096)
 ACT_WORDS = tuple(1 << k for k in range(9, 18))
 EXACT = 24
 """Programs that a sweep compiles and replays at most."""
+LONG = 500_000
+"""Descriptors of the programs replayed after which no other is."""
 
 # pJ in 45 nm (Horowitz, ISSCC 2014): int8 multiply and add, 64 bits of a large SRAM.
 PJ_MAC, PJ_SRAM = 0.23, 20.0
@@ -153,7 +155,7 @@ class _Looks:
             try:
                 self.works[shape] = _works(self.graphs, config)
             except CompileError as e:
-                self.works[shape] = e
+                self.works[shape] = e.with_traceback(None)  # which would keep all that was lowered
         works = self.works[shape]
         if isinstance(works, CompileError):
             self.refused.append((config, works))
@@ -192,21 +194,21 @@ def _bounded(works: Sequence[Work], config: EngineConfig, board: Board) -> Point
 def exact(point: Point, graphs: Sequence[Graph]) -> Point | None:
     """The same point with the cycles of the replay; None where a network does not fit its memories."""
     try:
-        return replayed(point, graphs)
+        return replayed(point, graphs)[0]
     except CompileError:
         return None
 
 
-def replayed(point: Point, graphs: Sequence[Graph]) -> Point:
-    """The same point with the cycles of the replay. CompileError where a network does not fit its memories."""
-    cycles = outside = 0
+def replayed(point: Point, graphs: Sequence[Graph]) -> tuple[Point, int]:
+    """The same point with the cycles of the replay, and the descriptors of it. CompileError where a network does not fit its memories."""
+    cycles = outside = steps = 0
     for g in graphs:
-        program = compile_program(g, point.config)
+        program = compile_program(g, point.config, proved=False)
         found = predict(program)
-        cycles += found.cycles
+        cycles, steps = cycles + found.cycles, steps + len(program.steps)
         outside += sum(x.constant_bytes + x.act_bytes for x in layer_traffic(program, found))
     energy = point.energy_uj + (outside - point.ext_bytes) * 8 * PJ_DRAM * 1e-6
-    return dataclasses.replace(point, cycles=cycles, ext_bytes=outside, energy_uj=energy)
+    return dataclasses.replace(point, cycles=cycles, ext_bytes=outside, energy_uj=energy), steps
 
 
 def sweep(
@@ -227,18 +229,19 @@ def sweep(
     open_.sort(key=lambda p: (p.bound, -p.config.act_words * p.config.simd, p.config.weight_words, p.lut))
     best: Point | None = None
     seen: dict[EngineConfig, Point] = {}
-    tried = 0
+    tried = steps = 0
     replays = _replays(open_, graphs, pool or inline())
     for p in open_:
         if best is not None and best.cycles is not None and p.bound >= best.cycles:
             break
-        if tried == most:
+        if tried == most or steps >= LONG:
             break
-        found = next(replays)
-        if isinstance(found, CompileError):
-            looks.refused.append((p.config, found))
+        result = next(replays)
+        if isinstance(result, CompileError):
+            looks.refused.append((p.config, result))
             continue
-        tried += 1
+        found, length = result
+        tried, steps = tried + 1, steps + length
         if progress:
             progress(f"sweep: {tried} engines replayed")
         seen[p.config] = found
@@ -247,22 +250,22 @@ def sweep(
     if best is None or best.cycles is None:
         raise looks.nothing(len(engines))
     left = [p.bound for p in open_ if p.config not in seen and p.bound < best.cycles]
-    gap = (best.cycles - min(left)) / best.cycles if left and tried == most else 0.0
+    gap = (best.cycles - min(left)) / best.cycles if left and (tried == most or steps >= LONG) else 0.0
     return Sweep(_heat(open_, seen), best, gap, tuple(open_))
 
 
-def _replays(points: Sequence[Point], graphs: Sequence[Graph], pool: Pool) -> Iterator[Point | CompileError]:
+def _replays(points: Sequence[Point], graphs: Sequence[Graph], pool: Pool) -> Iterator[tuple[Point, int] | CompileError]:
     """What the replay of each point comes to, in order; looked ahead by as many as the pool takes."""
     rest = iter(enumerate(points))
     while ahead := list(islice(rest, pool.size())):
         yield from gather([Task(str(i), _replay, (p, graphs)) for i, p in ahead], pool)
 
 
-def _replay(point: Point, graphs: Sequence[Graph]) -> Point | CompileError:
+def _replay(point: Point, graphs: Sequence[Graph]) -> tuple[Point, int] | CompileError:
     try:
         return replayed(point, graphs)
     except CompileError as e:
-        return e
+        return e.with_traceback(None)  # which would keep the whole program
 
 
 def nearest(graphs: Sequence[Graph], board: Board, clock: float, shapes: int = 3) -> Point:
