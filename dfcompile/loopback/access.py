@@ -7,13 +7,13 @@ each other. Words are those of the on-chip memories; of the external memory they
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from dfcompile.loopback.coding import word_beats
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.loopback.descriptor import Compute, Descriptor, Opcode, Target, Transfer
+from dfcompile.loopback.descriptor import Compute, Descriptor, Opcode, Target, Transfer, changed
 from dfcompile.loopback.engine import result_words, walk, weight_steps
 from dfcompile.loopback.listing import Lists
 from dfcompile.loopback.storage import Ints
@@ -96,7 +96,7 @@ _OTHERS = dict(
 
 def _walks(d: Compute) -> Compute:
     """The descriptor without what does not change where it reads."""
-    return replace(d, **_OTHERS)
+    return changed(d, **_OTHERS)
 
 
 def _few(words: Ints) -> Ints | slice:

@@ -9,7 +9,7 @@ import numpy as np
 from dfcompile.errors import CompileError, Problem
 from dfcompile.loopback.allocate import Placement, source_rows, strip_planes
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.loopback.descriptor import AccOp, Compute, Opcode, Target, Transfer, WeightReset, pack
+from dfcompile.loopback.descriptor import AccOp, Compute, Opcode, Target, Transfer, WeightReset, changed, pack
 from dfcompile.loopback.form import best_form
 from dfcompile.loopback.layer import Layer, Stored
 from dfcompile.loopback.lowered import Lowered
@@ -259,14 +259,14 @@ class Emitter:
         if missing:
             beats = len(form.block) // config.bus_bytes
             self.transfer(Opcode.LOAD, Target.WEIGHT, address, at, form.words, beats, form.coded)
-        d, reads = replace(d, weight=at, width=form.width), [("weight", at, at + form.words)]
+        d, reads = changed(d, weight=at, width=form.width), [("weight", at, at + form.words)]
         if form.steps is not None:
             listing = form.listing(config)
             address, words = self.constants.add(listing), len(listing) // config.bus_bytes
             at, missing = self.lists.find((address,), words)
             if missing:
                 self.transfer(Opcode.LOAD, Target.LIST, address, at, words, words)
-            d = replace(d, listed=1, reset=WeightReset.VECTOR, words=form.taps, tap_h=at)
+            d = changed(d, listed=1, reset=WeightReset.VECTOR, words=form.taps, tap_h=at)
             reads.append(("list", at, at + words))
         return d, reads
 
@@ -286,18 +286,18 @@ class Emitter:
         for address, count in places if missing else ():
             self.transfer(Opcode.LOAD, Target.WEIGHT, address, at, count, count * self.config.weight_beats)
             at += count
-        return replace(d, weight=start), [("weight", start, start + words)]
+        return changed(d, weight=start), [("weight", start, start + words)]
 
     def _compute(
         self, layer: Layer, passes: list[Pass], sources: list[Local], dst: Local, slot: int, tile: Tile,
         flags: dict[str, int], first: int, rows: int, image: int | None,
     ) -> None:  # fmt: skip
         """A tile over all images, or over one."""
-        d = replace(self._window(layer, passes, sources, tile, first, rows), **flags)
+        d = changed(self._window(layer, passes, sources, tile, first, rows), **flags)
         d, constants = self._load_constants(tile, d) if image is None else self._load_stored(tile, d, image)
-        d = replace(d, **self._result(layer, dst, slot, tile.outs, first, d))
+        d = changed(d, **self._result(layer, dst, slot, tile.outs, first, d))
         if image is not None:
-            d = replace(d, batch=1, src=d.src + image * sources[0].image, dst=d.dst + image * dst.image)
+            d = changed(d, batch=1, src=d.src + image * sources[0].image, dst=d.dst + image * dst.image)
         reads: list[Interval] = [s.span if s.storage.planes == 1 and self.batch == 1 else self._whole(s) for s in sources]
         bank = d.bank << self.config.tree_levels
         reads += [*constants, ("tree", bank, bank + (1 << self.config.tree_levels))]
@@ -332,7 +332,7 @@ class Emitter:
             x_first=-win.pads[1], x_step=win.stride[1], x_tap=win.dilation[1], x_size=s.width, **offsets, **shifts, **starts,
         )  # fmt: skip
         if tile.loads:
-            return replace(d, **around(layer, passes, self.low.storage))
+            return changed(d, **around(layer, passes, self.low.storage))
         return _over_channels(d, s, self.config) if layer.op.picks else d
 
     def _base(self, layer: Layer, x: Local, word: int, plane: int, first: int) -> int:
@@ -353,7 +353,7 @@ class Emitter:
             codes = {"twice": int(layer.steps.step == 2)}
         if layer.root is not None and not d.acc_store:
             codes |= {"root": 1, "start_1": layer.root[0], "start_2": layer.root[1]}
-        late = replace(d, **codes).late
+        late = changed(d, **codes).late
         return codes | {
             "planes": s.planes - 1, "dst": at, "dst_n": dst.image, "dst_h": layer.place[2] * s.row, "dst_w": layer.place[3] * s.col,
             "dst_p": s.plane if s.planes > 1 else 0, "writes": writes, "lane": slot % config.simd if config.pe < config.simd else 0,
@@ -380,7 +380,7 @@ def _starts(layer: Layer, storage: dict[str, Storage]) -> dict[str, int]:
 
 def _over_channels(d: Compute, s: Storage, config: EngineConfig) -> Compute:
     """The taps of a pixel are its channels, x is their number: beyond the last channel lies nothing."""
-    return replace(
+    return changed(
         d, kernel_h=s.words(config.simd), kernel_w=config.simd, tap_h=1, tap_w=0, y_first=0, y_step=0, y_tap=0, y_size=1,
         x_first=0, x_step=0, x_tap=1, x_size=s.channels,
     )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.loopback.descriptor import Compute, Unit
+from dfcompile.loopback.descriptor import Compute, Unit, changed
 from dfcompile.loopback.program import Interval, Step
 
 Marks = dict[str, NDArray[np.int64]]
@@ -79,8 +79,8 @@ def add_tokens(steps: Sequence[Step], config: EngineConfig, size: int) -> list[S
         drain[i] = 1
     result = []
     for s, w, g, d in zip(steps, wait, signal, drain, strict=True):
-        changed = replace(s.descriptor, waits=w, signals=g)
-        result.append(replace(s, descriptor=replace(changed, drain=d) if isinstance(changed, Compute) else changed))
+        told = {"drain": d} if isinstance(s.descriptor, Compute) else {}
+        result.append(replace(s, descriptor=changed(s.descriptor, waits=w, signals=g, **told)))
     return result
 
 
