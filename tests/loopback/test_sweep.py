@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dfcompile.device.boards import Board, find_board
-from dfcompile.errors import CompileError
+from dfcompile.errors import CompileError, Problem
 from dfcompile.exploration import explore_loopback
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.intop import IntConv, ThresholdCode, Window
@@ -20,6 +20,7 @@ from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import Target
 from dfcompile.loopback.engine import run_program
 from dfcompile.loopback.predict import load_bytes, predict
+from dfcompile.loopback.search import sweep as sweeping
 from dfcompile.loopback.search.sweep import bus_bits, candidates, sweep, widths
 from dfcompile.loopback.traffic import layer_traffic
 from dfcompile.loopback.width import code_bits
@@ -44,6 +45,35 @@ def test_best_of_all_candidates() -> None:
     assert found.best.cycles == min(every)
     for p in found.points:
         assert p.cycles is None or p.bound <= p.cycles
+
+
+def test_a_sweep_ends_after_so_many_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = CASES["convolutions"]()
+    graph = net.graph(*outputs(net))
+    monkeypatch.setattr(sweeping, "LONG", 1)
+    found = sweep([graph], BOARD, 100.0, most=1000)
+    (replayed,) = (p for p in found.points if p.cycles is not None)
+    assert replayed == found.best and found.best.cycles is not None
+    lowest = min(p.bound for p in found.every if p.config != found.best.config)
+    assert found.gap == max(0, found.best.cycles - lowest) / found.best.cycles > 0
+
+
+def test_a_sweep_holds_nothing_of_what_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception that is kept with its frames keeps all layers of a network, for each engine."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise CompileError(Problem("not-loopback", "no", "node a", "because", "try another"))
+
+    net = CASES["convolutions"]()
+    graph = net.graph(*outputs(net))
+    point = sweep([graph], BOARD, 100.0, most=1).best
+    monkeypatch.setattr(sweeping, "lower", refuse)
+    monkeypatch.setattr(sweeping, "compile_program", refuse)
+    looks = sweeping._Looks([graph], BOARD)
+    assert looks.point(point.config) is None
+    refused = sweeping._replay(point, [graph])
+    assert isinstance(refused, CompileError)
+    assert [e.__traceback__ for e in (looks.refused[0][1], refused)] == [None, None]
 
 
 def test_explore_writes_numbers_and_picture(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ WEIGHT_WORDS = (128, 256, 512, 1024, 2048, 4096)
 ACT_WORDS = tuple(1 << k for k in range(9, 18))
 EXACT = 24
 """Programs that a sweep compiles and replays at most."""
-LONG = 500_000
+LONG = 250_000
 """Descriptors of the programs replayed after which no other is."""
 
 # pJ in 45 nm (Horowitz, ISSCC 2014): int8 multiply and add, 64 bits of a large SRAM.
