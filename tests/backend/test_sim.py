@@ -59,6 +59,7 @@ def test_make_fast(sim: Path) -> None:
     assert "fast: all beats equal" in done.stdout
 
 
+@pytest.mark.further
 def test_wrong_vectors_fail_in_both(sim: Path) -> None:
     path = sim / "vectors" / "m_axis1.hex"
     good = path.read_text()

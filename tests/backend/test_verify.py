@@ -67,7 +67,8 @@ def test_a_deadlock_is_a_failure_that_names_the_ports() -> None:
         verify(design, engines=["rtl"], frames=2)
 
 
-@pytest.mark.parametrize("whole", [pytest.param(10, marks=pytest.mark.further), 1])  # compiled as one file, and unit by unit
+@pytest.mark.further
+@pytest.mark.parametrize("whole", [10, 1])  # compiled as one file, and unit by unit
 def test_a_relative_path(whole: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(emitted_hls, "GROUP", whole)
     # A name of its own: nothing else has compiled these files, and the cache holds none.

@@ -229,8 +229,8 @@ def test_any_function_of_any_norm(seed: int) -> None:
     check(made, x, CENTRED | parameters | {"after": in_digits(f)})
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["silu", pytest.param("gelu", marks=pytest.mark.further)])
+@pytest.mark.further
+@pytest.mark.parametrize("name", ["silu", "gelu"])
 def test_every_engine(name: str, tmp_path: Path) -> None:
     """HLS C++ and RTL of both modes give the codes of the integer graph; cycles are the predicted ones."""
     made = net(tmp_path, NORM, *FUNCTIONS[name][0], **HELD, ns=np.float32(0.11))
