@@ -363,7 +363,13 @@ class Mvtu(MacUnit):
     def resources(self, family: str) -> Resources:
         if self.graph:
             return self.graph.resources(self.threshold_style, family)
-        return Resources(*self._areas([(self.weight_style, self.threshold_style, self.arithmetic)], family)[0].tolist())
+        groups, nf, sf = self._folds
+        styles, out, given = (self.weight_style, self.threshold_style, self.arithmetic), self.out_dtype.bits, self.in_dtype.bits
+        if self.sparse:
+            return self.sparse.resources(self.form, nf, self._latency, out, given, styles, family)
+        array = mac_area.array(self.form, self.pe, self.simd, sf, groups * nf, self._slots(self.arithmetic), out, styles, family)
+        inputs = mac_area.inputs(self.simd * given, nf, sf, family)
+        return array + inputs + mac_area.mask(self.form.products, self.simd, self._col_run, sf, family)
 
     def paths(self, family: str) -> Iterator[Path]:
         if self.graph:
@@ -380,19 +386,11 @@ class Mvtu(MacUnit):
 
     def areas(self, styles: Iterable[Mapping[str, str]], family: str) -> Areas:
         chosen = list(styles)
-        if any(style["arithmetic"] == GRAPH for style in chosen):
+        if self.sparse or any(style["arithmetic"] == GRAPH for style in chosen):
             return super().areas(chosen, family)
-        return self._areas(style_fields(chosen), family)
-
-    def _areas(self, styles: Iterable[tuple[str, str, str]], family: str) -> Areas:
         groups, nf, sf = self._folds
-        out, given = self.out_dtype.bits, self.in_dtype.bits
-        if self.sparse:
-            made = [self.sparse.resources(self.form, nf, self._latency_of(chosen[2]), out, given, chosen, family) for chosen in styles]
-            return np.array(made, np.float64)
-        masked = mac_area.mask(self.form.products, self.simd, self._col_run, sf, family)
-        inputs = mac_area.inputs(self.simd * given, nf, sf, family)
-        areas = mac_area.arrays(self.form, self.pe, self.simd, sf, groups * nf, self._slots, out, styles, family)
-        areas += inputs
-        areas += masked
+        fields, out = style_fields(chosen), self.out_dtype.bits
+        areas = mac_area.arrays(self.form, self.pe, self.simd, sf, groups * nf, self._slots, out, fields, family)
+        areas += mac_area.inputs(self.simd * self.in_dtype.bits, nf, sf, family)
+        areas += mac_area.mask(self.form.products, self.simd, self._col_run, sf, family)
         return areas

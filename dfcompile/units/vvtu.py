@@ -180,7 +180,10 @@ class Vvtu(MacUnit):
             yield {"pe": pe, "simd": 1}
 
     def resources(self, family: str) -> Resources:
-        return Resources(*self._areas([(self.weight_style, self.threshold_style, self.arithmetic)], family)[0].tolist())
+        groups, k = self._folds
+        styles, slots = (self.weight_style, self.threshold_style, self.arithmetic), self._slots(self.arithmetic)
+        array = mac_area.array(self.form, self.pe, 1, k, groups, slots, self.out_dtype.bits, styles, family, own=True)
+        return array + mac_area.inputs(self.pe * self.in_dtype.bits, 1, k, family)
 
     def paths(self, family: str) -> Iterator[Path]:
         memory = self._weight_style in ("bram", "uram")
@@ -190,13 +193,10 @@ class Vvtu(MacUnit):
         yield from mac_paths.mac(self.form, 1, 1, groups, memory, (self.threshold_style, self.arithmetic), family, self.pe)
 
     def areas(self, styles: Iterable[Mapping[str, str]], family: str) -> Areas:
-        return self._areas(style_fields(styles), family)
-
-    def _areas(self, styles: Iterable[tuple[str, str, str]], family: str) -> Areas:
         groups, k = self._folds
-        given = mac_area.inputs(self.pe * self.in_dtype.bits, 1, k, family)
-        areas = mac_area.arrays(self.form, self.pe, 1, k, groups, self._slots, self.out_dtype.bits, styles, family, own=True)
-        areas += given
+        fields, out = style_fields(styles), self.out_dtype.bits
+        areas = mac_area.arrays(self.form, self.pe, 1, k, groups, self._slots, out, fields, family, own=True)
+        areas += mac_area.inputs(self.pe * self.in_dtype.bits, 1, k, family)
         return areas
 
 

@@ -295,6 +295,28 @@ def arrays(
     return areas
 
 
+def array(
+    form: MacForm,
+    lanes: int,
+    simd: int,
+    steps: int,
+    folds: int,
+    slots: int,
+    output: int,
+    styles: tuple[str, str, str],
+    family: str,
+    own: bool = False,
+) -> Resources:
+    """`arrays` in one style, number for number."""
+    words, width, (weight_style, threshold_style, arithmetic) = folds * steps, lanes * simd * form.products.w.bits, styles
+    weights, dsp = rom(words, width, rom_style(words, width, weight_style), family), FAMILIES[family].dsp
+    if dsp and dsp.registered and words > 1 and form.products.in_dsp(arithmetic, family):
+        weights = weights._replace(ff=-simd * form.products.x.bits)
+    fixed = lanes if words == 1 else 0
+    inner = mac(form, lanes, simd, steps, folds, slots, output, (threshold_style, arithmetic), family, fixed, own)
+    return total(inner, weights, counter(words, family))
+
+
 def mac(
     form: MacForm,
     lanes: int,
