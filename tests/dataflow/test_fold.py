@@ -170,6 +170,7 @@ def test_no_lanes_at_all_make_a_cheaper_design(graph: Graph, data: st.DataObject
     assert float(area_of(graph, found.choices, family) @ rates(family)) == pytest.approx(found.value, rel=1e-9)
 
 
+@pytest.mark.further
 @examples(2, full=500)
 @given(graph=graphs, share=st.floats(0.5, 1.2))
 def test_within_a_budget_the_optimum_is_that_of_brute_force(graph: Graph, share: float) -> None:

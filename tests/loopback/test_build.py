@@ -180,7 +180,10 @@ def make(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("part", "target"), [("hls", "run"), pytest.param("sim", "cocotb", marks=pytest.mark.further), ("sim", "fast")])
+@pytest.mark.parametrize(
+    ("part", "target"),
+    [("hls", "run"), pytest.param("sim", "cocotb", marks=pytest.mark.further), pytest.param("sim", "fast", marks=pytest.mark.further)],
+)
 def test_generated_makefiles(part: str, target: str, built: Path, tmp_path: Path) -> None:
     """`make` in hls/ and in sim/ runs the saved program; it fails when a byte of the result is wrong."""
     shutil.copytree(built, tmp_path / "out")

@@ -19,7 +19,6 @@ from dfcompile.loopback.predict import predict
 from dfcompile.loopback.program import Program
 from dfcompile.loopback.validate import ErrorCode, Fault
 from dfcompile.run.loopback import build_hls_engine, build_rtl_engine, run_image, run_loopback
-from tests.examples import some
 from tests.loopback.cases import CASES, outputs, sixteen_bits, very_wide, wide_stored
 from tests.loopback.resnet import resnet
 from tests.loopback.test_program import REFUSED, UNREADABLE, corrupted, miscoded
@@ -55,7 +54,8 @@ def test_one_engine_runs_all(engine: str) -> None:
 
 
 @needs_gxx
-@pytest.mark.parametrize("engine", some(["hls", "rtl"], always=["rtl"]))
+@pytest.mark.further
+@pytest.mark.parametrize("engine", ["hls", "rtl"])
 def test_sums_of_64_bits(engine: str) -> None:
     """Codes of 16 bits from sums of 34, by multipliers of over 32 bits; weights of five bytes."""
     config = replace(SQUARE, acc_bits=64, scale_bits=48, tree_levels=5)

@@ -18,6 +18,7 @@ from dfcompile.mode.verify_dataflow import _netlist_alone, netlist_of, verify_rt
 from dfcompile.run import compile
 from dfcompile.units.base import Unit
 from dfcompile.units.parts.carry import carry_area
+from tests.examples import some
 from tests.three_way import check, one_unit
 from tests.units.arithmetic_cases import Operands, lint, mvtu, vvtu
 from tests.units.test_matmul import matmul
@@ -52,7 +53,7 @@ def corner(name: str, arithmetic: str) -> Unit:
 
 
 @pytest.mark.usefixtures("cells")
-@pytest.mark.parametrize("name", CORNERS)
+@pytest.mark.parametrize("name", some(CORNERS, always=list(CORNERS)[::2] + ["signed by signed, dummies"]))
 def test_corners(name: str) -> None:
     """Of both cells in turn; the C++ knows nothing of them."""
     check(corner(name, ("carry4", "carry8")[list(CORNERS).index(name) % 2]), frames=3, stalls=0.4, hls=False)
