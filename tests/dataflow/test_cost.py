@@ -42,6 +42,16 @@ def test_estimates_meet_the_sweep(family: str, resource: str) -> None:
     assert max(errors.values()) <= WORST, {n: round(e, 2) for n, e in errors.items() if e > WORST}
 
 
+@pytest.mark.parametrize("family", ["xc7", "ecp5"])
+def test_areas_of_all_styles_are_those_of_each(family: str) -> None:
+    """Number for number: the search for a folding takes the ones, the report the others."""
+    styled = {name: (unit, list(unit.styles(family))) for name, unit in sweep().items()}
+    assert sum(len(styles) > 1 for _, styles in styled.values()) > 20
+    for name, (unit, styles) in styled.items():
+        each = [tuple(map(float, (unit.folded(**s) if s else unit).resources(family))) for s in styles]
+        assert list(map(tuple, unit.areas(styles, family).tolist())) == each, name
+
+
 def test_the_sweep_covers_every_kind_of_unit() -> None:
     from dfcompile.units import all_units
 
