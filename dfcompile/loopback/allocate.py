@@ -19,7 +19,7 @@ class Placement:
     """Where buffers lie.
 
     local:  buffer -> first word in the activation memory, for all images of the batch
-    strips: layer -> (output rows of a strip, {buffer: word of its strip, two of them where there are several strips})
+    strips: layer -> (output rows of a strip, {tensor outside: word of its strip, two of them where there are several strips})
     outside: buffers in external memory; inputs and outputs of the network are there too
     """
 
@@ -30,7 +30,7 @@ class Placement:
 
 @dataclass(frozen=True, eq=False)
 class Strips:
-    """Rows of a strip, and the word of each outside buffer's strip (alternating places)."""
+    """Rows of a strip, and the word of the strip of each tensor outside (alternating places): two may lie in one buffer."""
 
     rows: int
     places: dict[str, tuple[int, ...]]
@@ -212,7 +212,7 @@ def _strips(low: Lowered, layer: Layer, busy: list[Words], batch: int, outside: 
                     taken.append((at, at + words))
             if len(found) < copies:
                 break
-            places[low.storage[t].buffer] = tuple(found)
+            places[t] = tuple(found)
         else:
             return Strips(rows, places)
     return None

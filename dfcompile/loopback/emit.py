@@ -146,7 +146,8 @@ class Emitter:
         word = 8 * self.config.simd // 8
         for n in range(self.batch):
             for p in range(s.planes):
-                there = n * self.low.buffers[s.buffer] + p * s.plane + rows[0] * s.row
+                # Whole rows, from those on that a tensor begins with: it may be the upper bytes of its buffer.
+                there = n * self.low.buffers[s.buffer] + s.start - s.start % s.row + p * s.plane + rows[0] * s.row
                 here = at + (n * planes + p) * count
                 address = self.external[s.buffer] + there * word
                 self.transfer(opcode, Target.ACT, address, here, count, count * self.config.word_beats)
@@ -157,7 +158,7 @@ class Emitter:
         if s.buffer in self.placement.local:
             moved = replace(s, start=self.placement.local[s.buffer] + s.start)
             return Local(moved, self.low.buffers[s.buffer], 0)
-        places = self.placement.strips[layer.name].places[s.buffer]
+        places = self.placement.strips[layer.name].places[tensor]
         at = places[strip % len(places)]
         if load:
             self.block(tensor, Opcode.LOAD, rows, at, layer)
@@ -237,7 +238,7 @@ class Emitter:
                     flags = {"acc_load": int(k > 0), "acc_store": int(k < len(shares) - 1), "bank": bank}
                     self._compute(layer, passes, sources, dst, slot, tile, flags, first, rows, image)
         if self.low.storage[layer.dst].buffer in self.placement.outside:
-            places = self.placement.strips[layer.name].places[self.low.storage[layer.dst].buffer]
+            places = self.placement.strips[layer.name].places[layer.dst]
             self.block(layer.dst, Opcode.STORE, dst_rows, places[strip % len(places)], layer)
 
     def _load_tree(self, tree: Bank) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,6 +48,27 @@ def test_norms_are_exact(seed: int, is_fused: bool) -> None:
         (wanted,) = node.op.execute(wanted.astype(np.float64), *(n.constants[t] for t in node.inputs[1:]))
     found = run_program(compile_program(n.graph(out), ENGINE, 2), codes)[out]
     np.testing.assert_array_equal(found.reshape(wanted.shape), wanted)
+
+
+@pytest.mark.parametrize("is_fused", [True, False])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_bytes_of_numbers_outside(batch: int, is_fused: bool) -> None:
+    """Layers read the upper bytes of numbers by themselves: where these are in external memory, of the strip that has them."""
+    ran = 0
+    for seed in range(6):
+        n = Net(seed, x=((3, 2, 20 + seed), -128, 127))
+        norm = n.node(IntStandardize(bool(seed % 2), 30 + 2 * seed, 8, 900, 3), "x")
+        out = n.steps(norm, 4) if is_fused else norm
+        graph, codes = n.graph(out), n.codes(2)
+        for words in (64, 128, 256):
+            try:
+                program = compile_program(graph, replace(ENGINE, act_words=words), batch)
+            except CompileError as e:
+                assert {p.code for p in e.problems} == {"does-not-fit"}
+                continue
+            ran += any("bytes" in name or "whole" in name or "distance" in name for name in program.spilled)
+            np.testing.assert_array_equal(run_program(program, codes)[out], graph.execute(codes)[out])
+    assert ran >= 6
 
 
 @pytest.mark.parametrize(("bits", "engine", "why"), [(20, EngineConfig(), "root_bits="), (55, ENGINE, "wider than 64 bits")])
