@@ -363,13 +363,10 @@ class Mvtu(MacUnit):
     def resources(self, family: str) -> Resources:
         if self.graph:
             return self.graph.resources(self.threshold_style, family)
-        groups, nf, sf = self._folds
-        styles, out, given = (self.weight_style, self.threshold_style, self.arithmetic), self.out_dtype.bits, self.in_dtype.bits
         if self.sparse:
-            return self.sparse.resources(self.form, nf, self._latency, out, given, styles, family)
-        array = mac_area.array(self.form, self.pe, self.simd, sf, groups * nf, self._slots(self.arithmetic), out, styles, family)
-        inputs = mac_area.inputs(self.simd * given, nf, sf, family)
-        return array + inputs + mac_area.mask(self.form.products, self.simd, self._col_run, sf, family)
+            bits, styles = (self.out_dtype.bits, self.in_dtype.bits), (self.weight_style, self.threshold_style, self.arithmetic)
+            return self.sparse.resources(self.form, self._folds[1], self._latency, *bits, styles, family)
+        return Resources(*self.areas([mac_area.style_of(self)], family)[0].tolist())
 
     def paths(self, family: str) -> Iterator[Path]:
         if self.graph:

@@ -180,10 +180,7 @@ class Vvtu(MacUnit):
             yield {"pe": pe, "simd": 1}
 
     def resources(self, family: str) -> Resources:
-        groups, k = self._folds
-        styles, slots = (self.weight_style, self.threshold_style, self.arithmetic), self._slots(self.arithmetic)
-        array = mac_area.array(self.form, self.pe, 1, k, groups, slots, self.out_dtype.bits, styles, family, own=True)
-        return array + mac_area.inputs(self.pe * self.in_dtype.bits, 1, k, family)
+        return Resources(*self.areas([mac_area.style_of(self)], family)[0].tolist())
 
     def paths(self, family: str) -> Iterator[Path]:
         memory = self._weight_style in ("bram", "uram")

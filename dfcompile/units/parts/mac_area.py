@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -263,6 +263,11 @@ def _places(styles: tuple[tuple[str, str, str], ...]) -> tuple[tuple[tuple[str, 
     return tuple(found)
 
 
+def style_of(unit: Any) -> dict[str, str]:
+    """The one of `mac_styles` that a unit has."""
+    return {"weight_style": unit.weight_style, "threshold_style": unit.threshold_style, "arithmetic": unit.arithmetic}
+
+
 def arrays(
     form: MacForm,
     lanes: int,
@@ -293,28 +298,6 @@ def arrays(
     areas += np.array(weights)[memory]
     areas += counter(words, family)
     return areas
-
-
-def array(
-    form: MacForm,
-    lanes: int,
-    simd: int,
-    steps: int,
-    folds: int,
-    slots: int,
-    output: int,
-    styles: tuple[str, str, str],
-    family: str,
-    own: bool = False,
-) -> Resources:
-    """`arrays` in one style, number for number."""
-    words, width, (weight_style, threshold_style, arithmetic) = folds * steps, lanes * simd * form.products.w.bits, styles
-    weights, dsp = rom(words, width, rom_style(words, width, weight_style), family), FAMILIES[family].dsp
-    if dsp and dsp.registered and words > 1 and form.products.in_dsp(arithmetic, family):
-        weights = weights._replace(ff=-simd * form.products.x.bits)
-    fixed = lanes if words == 1 else 0
-    inner = mac(form, lanes, simd, steps, folds, slots, output, (threshold_style, arithmetic), family, fixed, own)
-    return total(inner, weights, counter(words, family))
 
 
 def mac(
