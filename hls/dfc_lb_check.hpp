@@ -27,11 +27,12 @@ inline bool lb_codes_fit(const LbTransfer& d) {
 }
 
 // Whether a block of external memory may be moved: whole words, inside its memory, aligned.
-template <int Pe, int Simd, int ActWords, int WeightWords, int TreeWords, int WeightBits, int AccBits, int ListWords, int CodeBits, int BusBits>
+template <int Pe, int Simd, int ActWords, int WeightWords, int TreeWords, int WeightBits, int AccBits, int ListWords, int CodeBits, int ActBits,
+          int BusBits>
 inline bool lb_block_fits(const LbTransfer& d) {
   if (d.beats == 0 || d.address % (BusBits / 8) != 0) return false;
   if (d.coded != 0) return d.target == target_weight && lb_codes_fit<Pe * Simd, WeightWords, CodeBits, BusBits>(d);
-  if (d.target == target_act) return lb_words_fit<ActWords, 8 * Simd / BusBits>(d, d.beats);
+  if (d.target == target_act) return lb_words_fit<ActWords, ActBits * Simd / BusBits>(d, d.beats);
   if (d.target == target_weight) return lb_words_fit<WeightWords, Pe * Simd * WeightBits / BusBits>(d, d.beats);
   if (d.target == target_list) return lb_words_fit<ListWords, 1>(d, d.beats);
   return lb_words_fit<TreeWords, Pe * AccBits / BusBits>(d, d.beats);
@@ -68,7 +69,7 @@ inline bool lb_can_root(const LbCompute& d) {
 
 // The checks of a compute descriptor, in the order in which the engine reports them.
 template <int Pe, int Simd, int WeightWords, int TreeLevels, int TreeBanks, int WeightBits, int AccBits, int ScaleBits,
-          int RootBits, int ListWords>
+          int RootBits, int ListWords, int ActBits>
 inline int lb_check(const LbCompute& d) {
   constexpr int Lanes = Pe < Simd ? Pe : Simd;
   constexpr int Words = Pe > Simd ? Pe / Simd : 1;
@@ -77,7 +78,7 @@ inline int lb_check(const LbCompute& d) {
   if ((1 << d.width) > WeightBits || d.weight >= WeightWords) return error_code_weight;
   if (d.listed == 1 && (d.op != acc_op_add || d.tap_h >= ListWords)) return error_code_weight;
   if (d.root == 1 && !lb_can_root<AccBits, RootBits>(d)) return error_code_result;
-  if (!lb_can_join(d) || d.planes >= AccBits / 8 || d.writes == 0 || d.writes > Words || d.lane % Lanes != 0 || d.lane >= Simd) return error_code_result;
+  if (!lb_can_join(d) || d.planes >= AccBits / ActBits || d.writes == 0 || d.writes > Words || d.lane % Lanes != 0 || d.lane >= Simd) return error_code_result;
   return error_code_none;
 }
 

@@ -11,24 +11,25 @@ namespace dfc {
 constexpr int LbTimeout = 65536;  // steps in which nothing moves
 
 template <int Pe, int Simd, int ActWords, int WeightWords, int AccWords, int TreeLevels, int TreeBanks, int WeightBits, int AccBits,
-          int ScaleBits, int RootBits, int ListWords, int CodeBits, int BusBits>
+          int ScaleBits, int RootBits, int ListWords, int CodeBits, int ActBits, int BusBits>
 struct LbCore {
   static_assert(Pe % Simd == 0 || Simd % Pe == 0, "dfc::loopback: one of Pe and Simd must divide the other");
   static_assert(ScaleBits == 0 || TreeLevels > 2, "dfc::loopback: the words of a requantization lie among three levels of thresholds");
   static_assert(ScaleBits <= AccBits, "dfc::loopback: a multiplier must fit into a word of the thresholds");
-  static_assert(8 * Simd % BusBits == 0 && Pe * AccBits % BusBits == 0, "dfc::loopback: memory words must be whole bus words");
+  static_assert(ActBits * Simd % BusBits == 0 && Pe * AccBits % BusBits == 0, "dfc::loopback: memory words must be whole bus words");
   static const int Half = ActWords / 2;
-  static const int ActBeats = 8 * Simd / BusBits;
+  static const int ActBeats = ActBits * Simd / BusBits;
   static const int WeightBeats = Pe * Simd * WeightBits / BusBits;
   static const int Each = BusBits / 32;  // steps in a word of the lists
-  static const int BusCodes = BusBits / 8;
+  static const int BusCodes = BusBits / ActBits;
   static const int Lanes = Pe < Simd ? Pe : Simd;
   static const int WeightLog = clog2(WeightBits);
   // A word of a memory that is loaded.
   using Place = ap_uint<index_bits(max_of(max_of(ActWords, WeightWords), max_of(ListWords, TreeBanks << TreeLevels)))>;
 
   // The memories, named and sized as in the SystemVerilog engine; the activations in two halves.
-  using Act = ap_int<8>[2][Half][Simd];
+  using Code = ap_int<ActBits>;  // a digit of one
+  using Act = Code[2][Half][Simd];
   using Weights = ap_uint<BusBits>[WeightWords][WeightBeats];
   using Kept = ap_int<AccBits>[AccWords][Pe];
   using Lists = ap_uint<BusBits>[max_of(ListWords, 1)];
@@ -44,7 +45,7 @@ struct LbCore {
 
   // Loads.
   LbHead<LbTransfer> load_head;
-  LbLoads<Pe, Simd, TreeLevels, WeightBits, AccBits, CodeBits, BusBits, Place> arrivals;
+  LbLoads<Pe, Simd, TreeLevels, WeightBits, AccBits, CodeBits, ActBits, BusBits, Place> arrivals;
 
   // The tile that is walked; sums, and what the values of taps give so far.
   LbHead<LbCompute> compute_head;
@@ -128,7 +129,7 @@ struct LbCore {
 
     // One read of each bank: the array's, else the store's.
     const int bank = half_of(address), store_bank = half_of(store_word);
-    ap_int<8> codes[2][Simd];
+    Code codes[2][Simd];
     DFC_PARTITION(codes)
     for (int b = 0; b < 2; b++) {
       DFC_UNROLL
@@ -244,7 +245,7 @@ struct LbCore {
   }
 
   // One step of the array; whether an output is complete.
-  bool compute(const ap_int<8> (&codes)[Simd], bool inside, const Weights& weights, Kept& kept) {
+  bool compute(const Code (&codes)[Simd], bool inside, const Weights& weights, Kept& kept) {
     DFC_INLINE
     const unsigned at = (d.weight + (walk.weight >> WeightLog)).to_uint() % WeightWords, own = walk.acc_word.to_uint() % AccWords;
     const bool last = walk.last(d);
@@ -260,11 +261,11 @@ struct LbCore {
       ap_int<AccBits> dot = 0;
       for (int k = 0; k < Simd; k++) {
         DFC_UNROLL
-        const ap_int<8> x = inside ? codes[k] : walk.pad(d);
+        const Code x = inside ? codes[k] : Code(walk.pad(d));
         dot += x * lb_weight<WeightBits>(part, row * Simd + k, d.width.to_int());
       }
       ap_int<AccBits> so_far = acc[row];
-      if (walk.shift(d)) so_far = (so_far << 8) + (d.op == acc_op_mul ? 128 : 0);
+      if (walk.shift(d)) so_far = (so_far << ActBits) + (d.op == acc_op_mul ? 1 << (ActBits - 1) : 0);
       if (walk.fresh(d)) so_far = lb_start<AccBits>(d, walk, kept[own][row]);
       acc[row] = so_far + dot;
       joined[row] = lb_join<AccBits>(d, walk, acc[row], best[row], place[row]);
@@ -304,12 +305,12 @@ struct LbCore {
   // store, of what the choice in front of it lets through.
   void put_codes(Act& act, bool result, const ap_uint<24>& to, bool load, const Place& at, const ap_uint<BusBits>& data) {
     DFC_INLINE
-    ap_int<8> made[Lanes];
+    Code made[Lanes];
     DFC_PARTITION(made)
     for (int k = 0; k < Lanes; k++) {
       DFC_UNROLL
-      const ap_uint<8> bits = ap_uint<8>(values[word.to_int() * Lanes + k] >> (8 * plane.to_int()));
-      made[k] = ap_int<8>(plane != planes ? ap_uint<8>(bits ^ 128) : bits);
+      const ap_uint<ActBits> bits = ap_uint<ActBits>(values[word.to_int() * Lanes + k] >> (ActBits * plane.to_int()));
+      made[k] = Code(plane != planes ? ap_uint<ActBits>(bits ^ (1 << (ActBits - 1))) : bits);
     }
     for (int half = 0; half < 2; half++) {
       DFC_UNROLL
@@ -318,7 +319,7 @@ struct LbCore {
       for (int k = 0; k < Simd; k++) {
         DFC_UNROLL
         const bool own = results ? k / Lanes == lane.to_int() / Lanes : arrivals.beat == k / BusCodes;
-        const ap_int<8> loaded = ap_int<8>(element<8>(data, k % BusCodes));
+        const Code loaded = Code(element<ActBits>(data, k % BusCodes));
         if ((results || loads) && own) act[half][row][k] = results ? made[k % Lanes] : loaded;
       }
     }
@@ -337,11 +338,11 @@ struct LbCore {
   }
 
   // A bus word of the block that is stored.
-  void send(LbWords<BusBits>& stored, const ap_int<8> (&codes)[Simd]) {
+  void send(LbWords<BusBits>& stored, const Code (&codes)[Simd]) {
     ap_uint<BusBits> data = 0;
     for (int k = 0; k < BusCodes; k++) {
       DFC_UNROLL
-      set_element<8>(data, k, ap_uint<8>(codes[store_beat.to_int() * BusCodes + k]));
+      set_element<ActBits>(data, k, ap_uint<ActBits>(codes[store_beat.to_int() * BusCodes + k]));
     }
     stored.write(data);
     if (store_beat == ActBeats - 1) store_word++;

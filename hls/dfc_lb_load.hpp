@@ -22,12 +22,12 @@ inline ap_uint<BusBits> lb_levels(const ap_uint<8> (&levels)[16], const ap_uint<
   return found;
 }
 
-template <int Pe, int Simd, int TreeLevels, int WeightBits, int AccBits, int CodeBits, int BusBits, class Place>
+template <int Pe, int Simd, int TreeLevels, int WeightBits, int AccBits, int CodeBits, int ActBits, int BusBits, class Place>
 struct LbLoads {
-  static const int ActBeats = 8 * Simd / BusBits;
+  static const int ActBeats = ActBits * Simd / BusBits;
   static const int WeightBeats = Pe * Simd * WeightBits / BusBits;
   static const int TreeBeats = Pe * AccBits / BusBits;
-  static const int BusCodes = BusBits / 8;
+  static const int BusBytes = BusBits / 8;
   using Beat = ap_uint<index_bits(max_of(max_of(ActBeats, WeightBeats), TreeBeats))>;
 
   LbTransfer records[LbRecords];
@@ -67,7 +67,7 @@ struct LbLoads {
     const bool is_levels = brings_levels();
     for (int k = 0; k < 16; k++) {
       DFC_UNROLL
-      if (is_levels && done == k / BusCodes) levels[k] = element<8>(data, k % BusCodes);
+      if (is_levels && done == k / BusBytes) levels[k] = element<8>(data, k % BusBytes);
     }
     for (int slice = 0; slice < WeightBeats; slice++) {
       DFC_UNROLL

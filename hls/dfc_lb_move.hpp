@@ -67,7 +67,7 @@ struct LbStatus {
 
 // Reads the program, checks descriptors, sends them to their queues.
 template <int Pe, int Simd, int ActWords, int WeightWords, int TreeLevels, int TreeBanks, int WeightBits, int AccBits, int ScaleBits,
-          int RootBits, int ListWords, int CodeBits, int BusBits>
+          int RootBits, int ListWords, int CodeBits, int ActBits, int BusBits>
 struct LbFetch {
   lb_place_t at, end;
   lb_count_t index, sent_loads, sent_stores;
@@ -109,10 +109,11 @@ struct LbFetch {
   }
 
   static int lb_error(const LbTransfer& transfer, const LbCompute& compute) {
-    const bool fits = lb_block_fits<Pe, Simd, ActWords, WeightWords, (TreeBanks << TreeLevels), WeightBits, AccBits, ListWords, CodeBits, BusBits>(transfer);
+    constexpr int TreeWords = TreeBanks << TreeLevels;
+    const bool fits = lb_block_fits<Pe, Simd, ActWords, WeightWords, TreeWords, WeightBits, AccBits, ListWords, CodeBits, ActBits, BusBits>(transfer);
     if (transfer.opcode == opcode_finish) return error_code_none;
     if (transfer.opcode == opcode_compute) {
-      return lb_check<Pe, Simd, WeightWords, TreeLevels, TreeBanks, WeightBits, AccBits, ScaleBits, RootBits, ListWords>(compute);
+      return lb_check<Pe, Simd, WeightWords, TreeLevels, TreeBanks, WeightBits, AccBits, ScaleBits, RootBits, ListWords, ActBits>(compute);
     }
     if (transfer.opcode == opcode_load) return fits ? error_code_none : error_code_transfer;
     if (transfer.opcode == opcode_store) return fits && transfer.target == target_act ? error_code_none : error_code_transfer;

@@ -1,10 +1,12 @@
-// Activation memory of the loopback engine: two banks, each with one read and one write a cycle, written by the byte.
+// Activation memory of the loopback engine: two banks, each with one read and one write a cycle, written by the digit.
 // The array reads and writes at once; loads and stores take the cycles that it leaves free in their bank. Read latency 1.
 module dfc_lb_act #(
   parameter int unsigned Simd     = 16,
+  parameter int unsigned ActBits  = 8,
+  parameter int unsigned Together = 1,  // digits that the array writes at the least: a byte, where there are so many
   parameter int unsigned ActWords = 1024,
   parameter int unsigned BusBits  = 64,
-  localparam int unsigned Width   = 8 * Simd,
+  localparam int unsigned Width   = ActBits * Simd,
   localparam int unsigned Beats   = Width / BusBits,
   localparam int unsigned BeatBits = Beats > 1 ? $clog2(Beats) : 1
 ) (
@@ -35,25 +37,29 @@ module dfc_lb_act #(
   localparam int unsigned Bits = Half > 1 ? $clog2(Half) : 1;
   localparam int unsigned Bank = $clog2(Half);
 
-  if (ActWords < 4 || (ActWords & (ActWords - 1)) != 0 || Width % BusBits != 0) begin : gen_check
+  if (ActWords < 4 || (ActWords & (ActWords - 1)) != 0 || Width % BusBits != 0 || Slices % Beats != 0) begin : gen_check
     $fatal(1, "dfc_lb_act: ActWords must be a power of two, and a word whole bus words");
   end
 
   logic [1:0]            read_here, write_here, load_here, store_here;
   logic [1:0][Width-1:0] data;
   logic                  read_bank_q, store_bank_q;
-  logic [Simd-1:0]       load_bytes;
+  localparam int unsigned Slices = Simd / Together;
+  logic [Slices-1:0]     load_slices, write_slices;
+  for (genvar s = 0; s < int'(Slices); s++) begin : gen_slice
+    assign write_slices[s] = write_i[s*Together];
+  end
   for (genvar b = 0; b < int'(Beats); b++) begin : gen_beat
-    assign load_bytes[b*(BusBits/8) +: BusBits/8] = {(BusBits/8){load_beat_i == BeatBits'(b)}};
+    assign load_slices[b*(Slices/Beats) +: Slices/Beats] = {(Slices/Beats){load_beat_i == BeatBits'(b)}};
   end
   for (genvar k = 0; k < 2; k++) begin : gen_bank
     assign read_here[k]  = read_i && read_addr_i[Bank] == 1'(k);
     assign write_here[k] = write_i != '0 && write_addr_i[Bank] == 1'(k);
     assign load_here[k]  = load_i && load_addr_i[Bank] == 1'(k) && !write_here[k];
     assign store_here[k] = store_i && store_addr_i[Bank] == 1'(k) && !read_here[k];
-    dfc_lb_ram #(.Slices(Simd), .SliceBits(8), .Depth(Half)) u_ram (
+    dfc_lb_ram #(.Slices(Slices), .SliceBits(Together * ActBits), .Depth(Half)) u_ram (
       .clk_i,
-      .wr_en_i(write_here[k] ? write_i : (load_here[k] ? load_bytes : '0)),
+      .wr_en_i(write_here[k] ? write_slices : (load_here[k] ? load_slices : '0)),
       .wr_addr_i(write_here[k] ? write_addr_i[Bits-1:0] : load_addr_i[Bits-1:0]),
       .wr_data_i(write_here[k] ? write_data_i : {Beats{load_data_i}}),
       .rd_en_i(read_here[k] || store_here[k]),

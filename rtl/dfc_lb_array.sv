@@ -7,6 +7,7 @@ module dfc_lb_array #(
   parameter int unsigned Pe         = 4,
   parameter int unsigned Simd       = 16,
   parameter int unsigned WeightBits = 8,
+  parameter int unsigned ActBits    = 8,
   parameter int unsigned AccWords   = 16,
   parameter int unsigned AccBits    = 32,
   localparam int unsigned Lanes     = Pe * Simd
@@ -15,29 +16,29 @@ module dfc_lb_array #(
   input  logic                        rst_ni,
   input  logic                        step_i,     // in the cycle of the memories' data
   input  dfc_lb_step_t                info_i,
-  input  logic [8*Simd-1:0]           codes_i,
+  input  logic [ActBits*Simd-1:0]     codes_i,
   input  logic [Lanes*WeightBits-1:0] weights_i,  // one cycle later
   output logic                        valid_o,
   output logic [Pe*AccBits-1:0]       sums_o
 );
   localparam int unsigned Levels   = $clog2(Simd);
-  localparam int unsigned Product  = 8 + WeightBits;
+  localparam int unsigned Product  = ActBits + WeightBits;
   localparam int unsigned SumBits  = Product + Levels;
   localparam int unsigned AddrBits = AccWords > 1 ? $clog2(AccWords) : 1;
   localparam int unsigned FactorBits = 18;  // of a product: one DSP slice
   localparam int unsigned ColumnBits = 14;
 
   // Stage 1: codes with the pad code where the window leaves the picture. Stage 2: products. Then the adder trees.
-  logic [8*Simd-1:0] codes_q;
-  always_ff @(posedge clk_i) codes_q <= info_i.present ? codes_i : {Simd{info_i.pad}};
+  logic [ActBits*Simd-1:0] codes_q;
+  always_ff @(posedge clk_i) codes_q <= info_i.present ? codes_i : {Simd{info_i.pad[ActBits-1:0]}};
 
   logic [Lanes-1:0][Product-1:0] products_q;
   logic [Pe-1:0][SumBits-1:0]    dots;
   for (genvar p = 0; p < int'(Pe); p++) begin : gen_row
     for (genvar s = 0; s < int'(Simd); s++) begin : gen_lane
-      logic signed [7:0]            x;
+      logic signed [ActBits-1:0]    x;
       logic signed [WeightBits-1:0] w;
-      assign x = codes_q[8*s +: 8];
+      assign x = codes_q[ActBits*s +: ActBits];
       assign w = weights_i[(p*Simd+s)*WeightBits +: WeightBits];
       if (WeightBits == 8) begin : gen_dsp
         always_ff @(posedge clk_i) products_q[p*Simd+s] <= Product'(x) * Product'(w);
@@ -98,7 +99,7 @@ module dfc_lb_array #(
     assign own    = passed_q ? kept_q[p*AccBits +: AccBits] : stored[p*AccBits +: AccBits];
     assign start  = info.acc_load ? own : (is_product ? AccBits'(signed'(info.number)) : '0);
     assign sum    = acc_q[p*AccBits +: AccBits];
-    assign so_far = info.fresh ? start : (info.shift ? {sum[AccBits-9:0], is_product, 7'b0} : sum);
+    assign so_far = info.fresh ? start : (info.shift ? {sum[AccBits-ActBits-1:0], is_product, (ActBits - 1)'(0)} : sum);
     assign acc_d[p*AccBits +: AccBits] = so_far + dot;
   end
   always_ff @(posedge clk_i) if (step) acc_q <= acc_d;
@@ -145,5 +146,5 @@ module dfc_lb_array #(
     end
   end
   logic unused_info;
-  assign unused_info = ^{info.width, info.part, info_q[Levels], value};
+  assign unused_info = ^{info.width, info.part, info.pad, info_q[Levels], value};
 endmodule

@@ -13,6 +13,7 @@ module dfc_lb_check #(
   parameter int unsigned RootBits    = 0,
   parameter int unsigned ListWords   = 0,
   parameter int unsigned CodeBits    = 0,
+  parameter int unsigned ActBits     = 8,
   parameter int unsigned BusBits     = 64
 ) (
   input  dfc_lb_compute_t  compute_i,
@@ -22,7 +23,7 @@ module dfc_lb_check #(
   localparam int unsigned BusBytes   = BusBits / 8;
   localparam int unsigned Words      = Pe > Simd ? Pe / Simd : 1;
   localparam int unsigned Lanes      = Pe < Simd ? Pe : Simd;
-  localparam int unsigned ActLog     = $clog2(8 * Simd / BusBits);
+  localparam int unsigned ActLog     = $clog2(ActBits * Simd / BusBits);
   localparam int unsigned WeightLog  = $clog2(Pe * Simd * WeightBits / BusBits);
   localparam int unsigned CodeLog    = Pe * Simd > BusBits ? $clog2(Pe * Simd / BusBits) : 0;  // bus words of a word in numbers of a bit
   localparam int unsigned TableBeats = 128 / BusBits;
@@ -79,7 +80,7 @@ module dfc_lb_check #(
   // The root of a sum that is written.
   assign root_bad   = compute_i.root && (compute_i.op != 3'(`DFC_LB_ACC_OP_ADD) || compute_i.levels != '0 || compute_i.scale || compute_i.lookup
       || compute_i.acc_store || compute_i.start_1 == '0 || 32'(compute_i.start_1) >= AccBits || 32'(compute_i.start_2) + 32'd1 > RootBits);
-  assign result_bad = join_bad || root_bad || 32'(compute_i.planes) >= AccBits / 8 || compute_i.writes == '0 || 32'(compute_i.writes) > Words
+  assign result_bad = join_bad || root_bad || 32'(compute_i.planes) >= AccBits / ActBits || compute_i.writes == '0 || 32'(compute_i.writes) > Words
       || (32'(compute_i.lane) & (Lanes - 1)) != 0 || 32'(compute_i.lane) >= Simd;
 
   always_comb begin

@@ -15,6 +15,7 @@ module dfc_lb_compute #(
   parameter int unsigned RootBits    = 0,
   parameter int unsigned ListWords   = 0,
   parameter int unsigned CodeBits    = 0,
+  parameter int unsigned ActBits     = 8,
   parameter int unsigned BusBits     = 64,
   localparam int unsigned WeightBeats = Pe * Simd * WeightBits / BusBits,
   localparam int unsigned WeightBeatBits = WeightBeats > 1 ? $clog2(WeightBeats) : 1,
@@ -36,10 +37,10 @@ module dfc_lb_compute #(
   // activation memory
   output logic                      read_o,
   output logic [23:0]               read_addr_o,
-  input  logic [8*Simd-1:0]         read_data_i,
+  input  logic [ActBits*Simd-1:0]   read_data_i,
   output logic [Simd-1:0]           write_o,
   output logic [23:0]               write_addr_o,
-  output logic [8*Simd-1:0]         write_data_o,
+  output logic [ActBits*Simd-1:0]   write_data_o,
   // loads of weights and thresholds
   input  logic                      weight_load_i,
   input  logic                      tree_load_i,
@@ -115,7 +116,7 @@ module dfc_lb_compute #(
 
   logic                  sums_valid;
   logic [Pe*AccBits-1:0] sums;
-  dfc_lb_array #(.Pe(Pe), .Simd(Simd), .WeightBits(WeightBits), .AccWords(AccWords), .AccBits(AccBits)) u_array (
+  dfc_lb_array #(.Pe(Pe), .Simd(Simd), .WeightBits(WeightBits), .ActBits(ActBits), .AccWords(AccWords), .AccBits(AccBits)) u_array (
     .clk_i, .rst_ni, .step_i(step_q), .info_i(info_q), .codes_i(read_data_i), .weights_i(weights),
     .valid_o(sums_valid), .sums_o(sums)
   );
@@ -162,7 +163,7 @@ module dfc_lb_compute #(
   end
   assign overrun_o = overruns || collides;
 
-  dfc_lb_write #(.Pe(Pe), .Simd(Simd), .AccBits(AccBits)) u_write (
+  dfc_lb_write #(.Pe(Pe), .Simd(Simd), .ActBits(ActBits), .AccBits(AccBits)) u_write (
     .clk_i, .rst_ni, .clear_i, .valid_i(found), .values_i(written), .result_i(written_info),
     .write_o, .addr_o(write_addr_o), .data_o(write_data_o), .finished_o(finished), .done_o, .signals_o, .overrun_o(overruns)
   );

@@ -15,6 +15,7 @@ module dfc_lb_engine #(
   parameter int unsigned RootBits    = 0,
   parameter int unsigned ListWords   = 0,
   parameter int unsigned CodeBits    = 0,
+  parameter int unsigned ActBits     = 8,
   parameter int unsigned BusBits     = 64,
   parameter int unsigned Timeout     = 65536
 ) (
@@ -59,7 +60,7 @@ module dfc_lb_engine #(
   localparam int unsigned Load = `DFC_LB_UNIT_LOAD, Compute = `DFC_LB_UNIT_COMPUTE, Store = `DFC_LB_UNIT_STORE;
   localparam int unsigned Shift = $clog2(BusBits / 8);
   localparam int unsigned BeatBits = 12;
-  localparam int unsigned ActBeatBits = 8 * Simd > BusBits ? $clog2(8 * Simd / BusBits) : 1;
+  localparam int unsigned ActBeatBits = ActBits * Simd > BusBits ? $clog2(ActBits * Simd / BusBits) : 1;
   localparam int unsigned WeightBeatBits = Pe * Simd * WeightBits > BusBits ? $clog2(Pe * Simd * WeightBits / BusBits) : 1;
   localparam int unsigned TreeBeatBits = Pe * AccBits > BusBits ? $clog2(Pe * AccBits / BusBits) : 1;
   localparam int unsigned Depth = 16;  // descriptors of a queue
@@ -84,7 +85,7 @@ module dfc_lb_engine #(
   dfc_lb_check #(
     .Pe(Pe), .Simd(Simd), .ActWords(ActWords), .WeightWords(WeightWords), .TreeLevels(TreeLevels), .TreeBanks(TreeBanks),
     .WeightBits(WeightBits), .AccBits(AccBits), .ScaleBits(ScaleBits), .RootBits(RootBits), .ListWords(ListWords), .CodeBits(CodeBits),
-    .BusBits(BusBits)
+    .ActBits(ActBits), .BusBits(BusBits)
   ) u_check (.compute_i(compute), .transfer_i(transfer), .error_o(check));
 
   dfc_lb_transfer_t load_head, store_head;
@@ -116,7 +117,7 @@ module dfc_lb_engine #(
   logic [BeatBits-1:0] load_beat;
   logic [BusBits-1:0]  load_data;
   dfc_lb_load #(
-    .Pe(Pe), .Simd(Simd), .WeightBits(WeightBits), .AccBits(AccBits), .CodeBits(CodeBits), .BusBits(BusBits)
+    .Pe(Pe), .Simd(Simd), .WeightBits(WeightBits), .AccBits(AccBits), .CodeBits(CodeBits), .ActBits(ActBits), .BusBits(BusBits)
   ) u_load (
     .clk_i, .rst_ni, .clear_i(clear), .valid_i(go[Load]), .descriptor_i(load_head), .take_o(take[Load]),
     .done_o(done[Load]), .signals_o(signals[Load]), .idle_o(load_idle), .fault_o(load_fault),
@@ -128,12 +129,12 @@ module dfc_lb_engine #(
 
   logic              compute_idle, step, overrun, read;
   logic [23:0]       read_addr, write_addr;
-  logic [8*Simd-1:0] read_data, write_data;
+  logic [ActBits*Simd-1:0] read_data, write_data;
   logic [Simd-1:0]   write;
   dfc_lb_compute #(
     .Pe(Pe), .Simd(Simd), .WeightWords(WeightWords), .AccWords(AccWords), .TreeLevels(TreeLevels), .TreeBanks(TreeBanks),
     .WeightBits(WeightBits), .AccBits(AccBits), .ScaleBits(ScaleBits), .RootBits(RootBits), .ListWords(ListWords), .CodeBits(CodeBits),
-    .BusBits(BusBits)
+    .ActBits(ActBits), .BusBits(BusBits)
   ) u_compute (
     .clk_i, .rst_ni, .clear_i(clear), .valid_i(go[Compute]), .descriptor_i(compute_head), .take_o(take[Compute]),
     .done_o(done[Compute]), .signals_o(signals[Compute]), .idle_o(compute_idle), .step_o(step), .overrun_o(overrun),
@@ -146,15 +147,15 @@ module dfc_lb_engine #(
 
   logic              store_idle, store_fault, store_read, store_ready, range;
   logic [23:0]       store_addr;
-  logic [8*Simd-1:0] store_data;
-  dfc_lb_store #(.Simd(Simd), .BusBits(BusBits)) u_store (
+  logic [ActBits*Simd-1:0] store_data;
+  dfc_lb_store #(.Simd(Simd), .ActBits(ActBits), .BusBits(BusBits)) u_store (
     .clk_i, .rst_ni, .clear_i(clear), .valid_i(go[Store]), .descriptor_i(store_head), .take_o(take[Store]),
     .done_o(done[Store]), .signals_o(signals[Store]), .idle_o(store_idle), .fault_o(store_fault),
     .read_o(store_read), .read_ready_i(store_ready), .read_addr_o(store_addr), .read_data_i(store_data),
     .aw_valid_o, .aw_ready_i, .aw_addr_o, .aw_len_o, .w_valid_o, .w_ready_i, .w_data_o, .w_last_o, .b_valid_i, .b_ready_o, .b_resp_i
   );
 
-  dfc_lb_act #(.Simd(Simd), .ActWords(ActWords), .BusBits(BusBits)) u_act (
+  dfc_lb_act #(.Simd(Simd), .ActBits(ActBits), .Together(Pe < 8 / ActBits ? Pe : 8 / ActBits), .ActWords(ActWords), .BusBits(BusBits)) u_act (
     .clk_i, .rst_ni, .clear_i(clear), .read_i(read), .read_addr_i(read_addr), .read_data_o(read_data),
     .write_i(write), .write_addr_i(write_addr), .write_data_i(write_data), .range_o(range),
     .load_i(load_act), .load_ready_o(load_act_ready), .load_addr_i(load_addr), .load_beat_i(load_beat[ActBeatBits-1:0]),

@@ -7,9 +7,10 @@ module dfc_lb_load #(
   parameter int unsigned WeightBits = 8,
   parameter int unsigned AccBits    = 32,
   parameter int unsigned CodeBits   = 0,
+  parameter int unsigned ActBits    = 8,
   parameter int unsigned BusBits    = 64,
   localparam int unsigned MostBeats = Pe * Simd * WeightBits / BusBits,
-  localparam int unsigned ActBeats  = 8 * Simd / BusBits,
+  localparam int unsigned ActBeats  = ActBits * Simd / BusBits,
   localparam int unsigned TreeBeats = Pe * AccBits / BusBits,
   localparam int unsigned TableBeats = 128 / BusBits,
   localparam int unsigned BeatBits  = 12

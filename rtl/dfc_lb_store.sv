@@ -3,8 +3,9 @@
 `include "dfc_lb_descriptor.svh"
 module dfc_lb_store #(
   parameter int unsigned Simd    = 16,
+  parameter int unsigned ActBits = 8,
   parameter int unsigned BusBits = 64,
-  localparam int unsigned Width  = 8 * Simd
+  localparam int unsigned Width  = ActBits * Simd
 ) (
   input  logic               clk_i,
   input  logic               rst_ni,

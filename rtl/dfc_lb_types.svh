@@ -7,7 +7,7 @@ typedef struct packed {
   logic        ends;        // last step of a value
   logic        initial_tap; // a step of the first tap of an output
   logic        last;        // last step of an output
-  logic        shift;       // multiply the value by 256 before this step
+  logic        shift;       // multiply the value by 2**ActBits before this step
   logic        present;     // the input word is inside the picture
   logic [7:0]  pad;
   logic [2:0]  op;

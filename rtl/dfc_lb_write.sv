@@ -4,6 +4,7 @@
 module dfc_lb_write #(
   parameter int unsigned Pe      = 4,
   parameter int unsigned Simd    = 16,
+  parameter int unsigned ActBits = 8,
   parameter int unsigned AccBits = 32
 ) (
   input  logic                  clk_i,
@@ -14,7 +15,7 @@ module dfc_lb_write #(
   input  dfc_lb_result_t        result_i,
   output logic [Simd-1:0]       write_o,
   output logic [23:0]           addr_o,
-  output logic [8*Simd-1:0]     data_o,
+  output logic [ActBits*Simd-1:0] data_o,
   output logic                  finished_o,  // the last word of a result
   output logic                  done_o,      // ... of a descriptor
   output logic [2:0]            signals_o,
@@ -23,7 +24,7 @@ module dfc_lb_write #(
   localparam int unsigned Words  = Pe > Simd ? Pe / Simd : 1;
   localparam int unsigned Groups = Simd > Pe ? Simd / Pe : 1;
   localparam int unsigned Lanes  = Pe < Simd ? Pe : Simd;
-  localparam int unsigned DigitBits = $clog2(AccBits / 8);
+  localparam int unsigned DigitBits = $clog2(AccBits / ActBits);
   localparam int unsigned WordBits = Words > 1 ? $clog2(Words) : 1;
 
   if (Pe % Lanes != 0 || Simd % Lanes != 0) begin : gen_check
@@ -44,17 +45,17 @@ module dfc_lb_write #(
   assign signals_o  = info_q.signals;
   assign overrun_o  = valid_i && active_q && !last;
 
-  logic [Words-1:0][8*Lanes-1:0] bytes;
-  for (genvar p = 0; p < int'(Pe); p++) begin : gen_byte
-    logic [AccBits/8-1:0][7:0] digits;
+  logic [Words-1:0][ActBits*Lanes-1:0] parts;
+  for (genvar p = 0; p < int'(Pe); p++) begin : gen_digit
+    logic [AccBits/ActBits-1:0][ActBits-1:0] digits;
     assign digits = values_q[p*AccBits +: AccBits];
-    assign bytes[p/Lanes][8*(p%Lanes) +: 8] = digits[DigitBits'(plane_q)] ^ {plane_q != info_q.planes, 7'b0};
+    assign parts[p/Lanes][ActBits*(p%Lanes) +: ActBits] = digits[DigitBits'(plane_q)] ^ {plane_q != info_q.planes, (ActBits - 1)'(0)};
   end
-  logic [8*Lanes-1:0] word;
+  logic [ActBits*Lanes-1:0] word;
   if (Words > 1) begin : gen_words
-    assign word = bytes[word_q[WordBits-1:0]];
+    assign word = parts[word_q[WordBits-1:0]];
   end else begin : gen_word
-    assign word = bytes[0];
+    assign word = parts[0];
   end
   assign data_o = {Groups{word}};
   assign addr_o = plane_addr_q + 24'(word_q);

@@ -15,6 +15,7 @@ module dfc_loopback #(
   parameter int unsigned RootBits    = 0,
   parameter int unsigned ListWords   = 0,
   parameter int unsigned CodeBits    = 0,
+  parameter int unsigned ActBits     = 8,
   parameter int unsigned BusBits     = 64,
   parameter int unsigned Timeout     = 65536
 ) (
@@ -91,7 +92,7 @@ module dfc_loopback #(
   dfc_lb_registers #(
     .Pe(Pe), .Simd(Simd), .ActWords(ActWords), .WeightWords(WeightWords), .AccWords(AccWords), .TreeLevels(TreeLevels),
     .TreeBanks(TreeBanks), .WeightBits(WeightBits), .BusBits(BusBits), .ScaleBits(ScaleBits), .RootBits(RootBits), .ListWords(ListWords),
-    .CodeBits(CodeBits)
+    .CodeBits(CodeBits), .ActBits(ActBits)
   ) u_registers (
     .clk_i, .rst_ni,
     .aw_addr_i(s_axi_control_awaddr), .aw_valid_i(s_axi_control_awvalid), .aw_ready_o(s_axi_control_awready),
@@ -105,7 +106,7 @@ module dfc_loopback #(
   dfc_lb_engine #(
     .Pe(Pe), .Simd(Simd), .ActWords(ActWords), .WeightWords(WeightWords), .AccWords(AccWords), .TreeLevels(TreeLevels),
     .TreeBanks(TreeBanks), .WeightBits(WeightBits), .AccBits(AccBits), .ScaleBits(ScaleBits), .RootBits(RootBits), .ListWords(ListWords),
-    .CodeBits(CodeBits), .BusBits(BusBits), .Timeout(Timeout)
+    .CodeBits(CodeBits), .ActBits(ActBits), .BusBits(BusBits), .Timeout(Timeout)
   ) u_engine (
     .clk_i, .rst_ni, .start_i(start), .address_i(address), .bytes_i(bytes), .busy_o(busy), .done_o(done), .error_o(error),
     .index_o(index), .cycles_o(cycles),

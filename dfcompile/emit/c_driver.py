@@ -87,8 +87,8 @@ def _image(data: Mapping[str, Any], arrays: Mapping[str, Array], tables: _Tables
     """How a tensor's codes lie in the engine's memory."""
     place, columns, slots = data["storage"], data["columns"], arrays[data["storage"]["slots"]]
     elements, picture = math.prod(data["shape"]), data["shape"][1]
-    layout = {k: place[k] for k in ("height", "width", "planes", "start", "row", "col", "plane", "shift")}
-    layout |= {"address": data["address"], "bytes": data["image_bytes"], "word": place["word_bytes"]}
+    layout = {k: place[k] for k in ("height", "width", "planes", "start", "row", "col", "plane", "shift", "base", "bits", "lanes")}
+    layout |= {"address": data["address"], "bytes": data["image_bytes"]}
     if columns:
         span = picture + columns["left"] + columns["right"] - (columns["kernel"] - 1) * columns["dilation"]
         made = -(-span // columns["stride"])

@@ -54,7 +54,7 @@ def emit_hls_scripts(program: Program, target: Target, name: str, folder: Path) 
 
 def _image(port: Port, arrays: Arrays) -> dict[str, Any]:
     """Where a tensor lies in memory."""
-    storage = {k: getattr(port.storage, k) for k in ("height", "width", "start", "row", "col", "plane", "planes", "shift")}
+    storage = {k: getattr(port.storage, k) for k in ("height", "width", "start", "row", "col", "plane", "planes", "shift", "base", "bits")}
     columns = dataclasses.asdict(port.columns) if port.columns else None
     slots = {"slots": arrays.add(port.storage.slots)}
     return {"address": port.address, "image_bytes": port.image_bytes, "storage": storage | slots, "columns": columns}
@@ -65,7 +65,7 @@ def driver_data(program: Program, host: HostSide, streams: Streams, name: str) -
     arrays = Arrays()
     images = {p.name: _image(p, arrays) for p in (*program.inputs, *program.outputs)}
     for image in images.values():
-        image["storage"]["word_bytes"] = program.config.simd
+        image["storage"]["lanes"] = program.config.simd
     sizes = {int(o): (Compute if o == Opcode.COMPUTE else Transfer).BITS // 8 for o in Opcode}
     (at,) = (bit for field, bit, _ in layout(Transfer) if field == "address")
     data = {

@@ -7,6 +7,7 @@ from typing import Any
 
 from dfcompile.emit.interface import Interface, PortView
 from dfcompile.ir.types import IntType
+from dfcompile.loopback.config import BYTE, EngineConfig
 from dfcompile.loopback.program import Port, Program
 from dfcompile.streamline.layout import Shape3
 from dfcompile.units.base import Stream
@@ -51,21 +52,22 @@ def memory_ports(program: Program, streams: Mapping[str, tuple[Shape3, IntType]]
     streams: shape and type of each. Keys as in `stream_ports`, and `address`, a byte's, of the first frame
     """
     sides = (("in", program.inputs), ("out", program.outputs))
-    return [_memory_row(p, direction, *streams[p.name], program.config.simd) for direction, ports in sides for p in ports]
+    return [_memory_row(p, direction, *streams[p.name], program.config) for direction, ports in sides for p in ports]
 
 
-def _memory_row(port: Port, direction: str, shape: Shape3, dtype: IntType, simd: int) -> Row:
+def _memory_row(port: Port, direction: str, shape: Shape3, dtype: IntType, config: EngineConfig) -> Row:
     return {
         "name": port.name, "direction": direction, "tensor": port.name, "shape": list(shape), "dtype": str(dtype),
-        "lanes": simd, "element_bits": 8, "bits": 8 * simd, "padding": 0, "bytes": simd,
-        "beats": port.image_bytes // simd, "layout": _memory_layout(port), "address": port.address,
+        "lanes": config.simd, "element_bits": config.act_bits, "bits": config.act_bits * config.simd, "padding": 0,
+        "bytes": config.word_bytes, "beats": port.image_bytes // config.word_bytes, "layout": _memory_layout(port), "address": port.address,
     }  # fmt: skip
 
 
 def _memory_layout(port: Port) -> str:
     s = port.storage
-    order = "row, column, channel; a signed byte a lane, lowest first"
+    digit = "byte" if s.bits == BYTE else f"digit of {s.bits} bits"
+    order = f"row, column, channel; a signed {digit} a lane, lowest first"
     stored = f" of the code less {s.shift}" if s.shift else ""
-    planes = f"; {s.planes} planes, byte k{stored} in plane k, planes in steps of {s.plane} words" if s.planes > 1 else f"{stored}"
+    planes = f"; {s.planes} planes, {digit} k{stored} in plane k, planes in steps of {s.plane} words" if s.planes > 1 else f"{stored}"
     columns = f"; the {port.columns.kernel} columns of a window side by side" if port.columns else ""
     return f"{order}{planes}; words of a pixel from word {s.start} on, rows in steps of {s.row} and pixels in steps of {s.col}{columns}"

@@ -56,7 +56,7 @@ def compile_program(graph: Graph, config: EngineConfig, batch: int = 1, proved: 
     at = 0
     for name in sorted((placement.outside | ends) - low.fixed.keys()):
         external[name] = at
-        at += _up(batch * low.buffers[name] * config.simd)
+        at += _up(batch * low.buffers[name] * config.word_bytes)
     emitter = Emitter(low, placement, external, config, batch, at)
     external.update((name, emitter.constants.add(batch * data)) for name, data in low.fixed.items())
     emitter.run()
@@ -67,7 +67,7 @@ def compile_program(graph: Graph, config: EngineConfig, batch: int = 1, proved: 
 
     def port(name: str) -> Port:
         s = low.storage[name]
-        return Port(name, s, external[s.buffer], low.buffers[s.buffer] * config.simd, low.packs.get(name))
+        return Port(name, s, external[s.buffer], low.buffers[s.buffer] * config.word_bytes, low.packs.get(name))
 
     return Program(
         config, batch, tuple(steps), tuple(low.layers), bytes(emitter.constants.data), at, program_address,

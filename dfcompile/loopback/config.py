@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+BYTE = 8
 ADDRESS_BITS = 24
 """Bits of an address in an on-chip memory; address arithmetic wraps around."""
 
@@ -25,7 +26,7 @@ class EngineConfig:
     """One engine.
 
     pe, simd:     rows and columns of the array, powers of two: pe output channels by simd input channels a cycle
-    act_words:    activation memory, words of `simd` codes of 8 bits, in two banks
+    act_words:    activation memory, words of `simd` digits of `act_bits`, in two banks
     weight_words: weight buffer, words of pe * simd weights of `weight_bits`; narrower weights lie denser
     acc_words:    partial-sum memory, words of `pe` sums
     tree_levels:  most levels of thresholds: 2**tree_levels - 1 thresholds a channel
@@ -36,6 +37,7 @@ class EngineConfig:
     root_bits:    width in which inverse roots are found, 0 without them
     list_words:   bus words of lists of the steps that have weights, 0: every step of a tile is walked
     code_bits:    widest number of a level, of weights that are loaded as such (1, 2 or 4), 0 without
+    act_bits:     digits of codes (2, 4 or 8), on chip, outside and in the multipliers; wider codes take several
     bus_bits:     data width of the AXI4 masters (32, 64 or 128)
     """
 
@@ -52,6 +54,7 @@ class EngineConfig:
     root_bits: int = 0
     list_words: int = 0
     code_bits: int = 0
+    act_bits: int = 8
     bus_bits: int = 64
 
     def __post_init__(self) -> None:
@@ -68,6 +71,8 @@ class EngineConfig:
             return "tree_levels is 1 at least"
         if self.weight_bits not in (2, 4, 8) or self.bus_bits not in BUS_BITS or self.acc_bits not in (32, 64):
             return "weight_bits is 2, 4 or 8, bus_bits 32, 64 or 128, and acc_bits 32 or 64"
+        if self.act_bits not in (2, 4, 8):
+            return f"act_bits={self.act_bits} must be 2, 4 or 8"
         if not 0 <= self.scale_bits <= min(MOST_SCALE_BITS, self.acc_bits):
             return f"scale_bits={self.scale_bits} must be from 0 to {min(MOST_SCALE_BITS, self.acc_bits)}"
         if self.scale_bits and self.tree_levels < LEAST_SCALE_LEVELS:
@@ -80,8 +85,9 @@ class EngineConfig:
             return f"code_bits={self.code_bits} must be 0, 1, 2 or 4, and fewer than weight_bits"
         if self.acc_bits > self.bus_bits:
             return f"a sum of {self.acc_bits} bits must fit into a bus word of {self.bus_bits}"
-        if self.bus_bits > min(8 * self.simd, self.acc_bits * self.pe, self.pe * self.simd * self.weight_bits):
-            return f"a bus word of {self.bus_bits} bits must fit into a word of every memory (simd={self.simd}, pe={self.pe})"
+        if self.bus_bits > min(self.act_bits * self.simd, self.acc_bits * self.pe, self.pe * self.simd * self.weight_bits):
+            digits = f", act_bits={self.act_bits}" if self.act_bits < BYTE else ""
+            return f"a bus word of {self.bus_bits} bits must fit into a word of every memory (simd={self.simd}, pe={self.pe}{digits})"
         if max(self.act_words, self.weight_words) >= 1 << (ADDRESS_BITS - 4) or self.tree_levels > MOST_LEVELS or self.tree_banks > 4:
             return "the memories or the thresholds are larger than descriptors can address"
         return ""
@@ -107,7 +113,17 @@ class EngineConfig:
     @property
     def word_beats(self) -> int:
         """Bus words of an activation word."""
-        return 8 * self.simd // self.bus_bits
+        return self.act_bits * self.simd // self.bus_bits
+
+    @property
+    def word_bytes(self) -> int:
+        """Bytes of an activation word."""
+        return self.act_bits * self.simd // 8
+
+    @property
+    def digit_bits(self) -> int:
+        """Bits of a digit of weights that are wider than the engine's: whole digits of codes, so that both have the same powers."""
+        return max(self.act_bits, self.weight_bits)
 
     @property
     def weight_beats(self) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from dfcompile.errors import CompileError, Problem
 from dfcompile.loopback.allocate import Placement, source_rows, strip_planes
-from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.config import BYTE, EngineConfig
 from dfcompile.loopback.descriptor import AccOp, Compute, Opcode, Target, Transfer, WeightReset, changed, pack
 from dfcompile.loopback.form import best_form
 from dfcompile.loopback.layer import Layer, Stored
@@ -143,7 +143,7 @@ class Emitter:
         s = self.low.storage[tensor]
         count = (rows[1] - rows[0]) * s.row
         planes = strip_planes(self.low, layer, tensor, self.batch)
-        word = 8 * self.config.simd // 8
+        word = self.config.word_bytes
         for n in range(self.batch):
             for p in range(s.planes):
                 # Whole rows, from those on that a tensor begins with: it may be the upper bytes of its buffer.
@@ -169,15 +169,15 @@ class Emitter:
     def emit_layer(self, layer: Layer) -> None:
         storage = self.low.storage
         dst = storage[layer.dst]
-        passes = passes_of(layer, storage)
+        passes = passes_of(layer, storage, self.config)
         if layer.steps is not None:
             steps = flipped(layer.steps)
             layer = replace(layer, steps=steps)
         tiles = [(slot, outs, self._shares(layer, passes, outs)) for slot, outs in tile_outs(dst.slots, layer, self.config)]
         bias = correction(layer, storage, dst.channels)
-        if layer.steps is None and dst.planes == 1 and layer.root is None:
-            bias = bias - dst.shift
-        trees = [tree_words(layer.steps, bias, outs, dst.shift if dst.planes == 1 else 0, self.config) for _, outs, _ in tiles]
+        if layer.steps is None and layer.root is None:
+            bias = bias - dst.base
+        trees = [tree_words(layer.steps, bias, outs, dst.base, self.config) for _, outs, _ in tiles]
         rows = self._rows(layer, any(len(shares) > 1 for *_, shares in tiles))
         for strip, first in enumerate(range(0, layer.size[0], rows)):
             self._strip(layer, [(slot, shares) for slot, _, shares in tiles], trees, first, min(rows, layer.size[0] - first), strip)
@@ -280,7 +280,7 @@ class Emitter:
                 places.append((self.constants.add(piece), len(piece) // size))
             else:
                 name, word = piece
-                places.append((self.external[name] + (image * self.low.buffers[name] + word) * self.config.simd, 1))
+                places.append((self.external[name] + (image * self.low.buffers[name] + word) * self.config.word_bytes, 1))
         words = sum(count for _, count in places)
         start, missing = self.weights.find(tuple(address for address, _ in places), words)
         at = start
@@ -333,7 +333,7 @@ class Emitter:
             x_first=-win.pads[1], x_step=win.stride[1], x_tap=win.dilation[1], x_size=s.width, **offsets, **shifts, **starts,
         )  # fmt: skip
         if tile.loads:
-            return changed(d, **around(layer, passes, self.low.storage))
+            return changed(d, **around(layer, passes, self.low.storage, self.config))
         return _over_channels(d, s, self.config) if layer.op.picks else d
 
     def _base(self, layer: Layer, x: Local, word: int, plane: int, first: int) -> int:
@@ -363,20 +363,21 @@ class Emitter:
 
 
 def _pads(layer: Layer, passes: list[Pass], storage: dict[str, Storage]) -> dict[str, int]:
-    """What each pass reads outside the picture: the digits of the pad code."""
+    """What each pass reads outside the picture: the digits of the pad code. ValueError where it has more than its tensor's codes."""
     found = {}
     for i, p in enumerate(passes):
         s = storage[layer.operands[p.operand].tensor]
-        if s.planes == 1 and not -128 <= layer.pad - s.shift <= 127:
-            raise ValueError(f"the pad code {layer.pad} is outside the codes' byte")
-        found[f"pad_{i}" if i else "pad"] = int(digits(np.array(layer.pad), s.planes, s.shift)[p.plane])
+        top = 1 << s.bits * s.planes - 1
+        if not -top <= layer.pad - s.base < top:
+            raise ValueError(f"the pad code {layer.pad} is outside the codes' {'byte' if s.bits * s.planes == BYTE else 'digits'}")
+        found[f"pad_{i}" if i else "pad"] = int(digits(np.array(layer.pad), s.planes, s.shift, s.bits)[p.plane])
     return found
 
 
 def _starts(layer: Layer, storage: dict[str, Storage]) -> dict[str, int]:
     """Storage shifts of factors, of the highest plane; what makes up that of the planes below is added as their digits come."""
     factors = [storage[o.tensor] for o in layer.operands]
-    return {f"start_{i}": s.shift >> 8 * (s.planes - 1) for i, s in enumerate(factors, 1)}
+    return {f"start_{i}": s.shift >> s.bits * (s.planes - 1) for i, s in enumerate(factors, 1)}
 
 
 def _over_channels(d: Compute, s: Storage, config: EngineConfig) -> Compute:

@@ -14,7 +14,7 @@ from dfcompile.loopback.config import ADDRESS_BITS, SCALED_SUM_BITS, EngineConfi
 from dfcompile.loopback.descriptor import FACTOR_BITS, AccOp, Compute, Opcode, Target, Transfer, unpack_all
 from dfcompile.loopback.listing import Lists, Steps
 from dfcompile.loopback.program import Program
-from dfcompile.loopback.storage import Ints
+from dfcompile.loopback.storage import Ints, from_memory, signed, to_memory
 from dfcompile.loopback.tile import unpack_weights
 from dfcompile.loopback.validate import Fault, check
 
@@ -55,15 +55,17 @@ class Engine:
             return
         if d.coded:
             data = decode(data, d.coded, self.config)
-        inside: NDArray[np.uint8] = (self.act, self.weights, self.tree)[d.target].view(np.uint8).reshape(-1)
-        word = (self.config.simd, self.config.lanes * self.config.weight_bits // 8, self.config.pe * self.config.acc_bits // 8)[d.target]
-        part = inside[d.inner * word : d.inner * word + len(data)]
-        if d.opcode == Opcode.LOAD:
-            part[:] = data
-        else:
-            data[:] = part
-        if d.target == Target.ACT and d.opcode == Opcode.LOAD:
-            self._forget(d.inner, d.inner + d.beats // self.config.word_beats)
+        if d.target == Target.ACT:
+            words = self.act[d.inner : d.inner + d.beats // self.config.word_beats]
+            if d.opcode == Opcode.STORE:
+                data[:] = to_memory(words, self.config.act_bits).reshape(-1)
+                return
+            words[:] = from_memory(data, self.config.act_bits).reshape(words.shape)
+            self._forget(d.inner, d.inner + len(words))
+            return
+        inside: NDArray[np.uint8] = (self.weights if d.target == Target.WEIGHT else self.tree).view(np.uint8).reshape(-1)
+        word = (self.config.lanes * self.config.weight_bits if d.target == Target.WEIGHT else self.config.pe * self.config.acc_bits) // 8
+        inside[d.inner * word : d.inner * word + len(data)] = data
 
     def compute(self, d: Compute, index: int) -> None:
         if d.outputs > 1 and not d.acc_store and d.taps + d.idle < d.late + (d.planes + 1) * d.writes:
@@ -92,7 +94,7 @@ class Engine:
                 raise Fault("ACT_RANGE", index, "a tap lies outside the activation memory")
             data = self.act[np.where(inside, address, 0)]
             if not inside.all():
-                pads = np.array([d.pad, d.pad_1, d.pad_2, d.pad_3], np.uint8).view(np.int8)
+                pads = signed(np.array([d.pad, d.pad_1, d.pad_2, d.pad_3]), self.config.act_bits).astype(np.int8)
                 data = np.where(inside[..., None], data, pads[pass_of_step(d, steps)][:, None])
             self._walk.clear()
             self._walk[key] = data
@@ -112,7 +114,7 @@ class Engine:
         """(outputs, pe) sums, maxima, positions or products."""
         weights = self._weights(d)
         if d.op != AccOp.ADD:
-            return _joined(d, _values(d, x, weights, self.config.acc_bits))
+            return _joined(d, _values(d, x, weights, self.config))
         total = self.acc[: d.outputs] if d.acc_load else np.zeros((len(x), self.config.pe), np.int64)
         shifts = (0, d.shift_1, d.shift_2, d.shift_3)
         numbers = pass_of_step(d, steps)
@@ -120,7 +122,7 @@ class Engine:
         before = 0
         for at, end in zip(starts, [*starts[1:], d.taps], strict=True):
             p = int(numbers[at])
-            total = total * (256 if p != before and shifts[p] else 1) + _product(x[:, at:end], weights[at:end])
+            total = (total << (self.config.act_bits if p != before and shifts[p] else 0)) + _product(x[:, at:end], weights[at:end])
             before = p
         return total
 
@@ -146,8 +148,8 @@ class Engine:
         place = result_words(d).reshape(len(results), d.planes + 1, d.writes)
         lanes = min(config.pe, config.simd)
         for plane in range(d.planes + 1):
-            stored = (results >> 8 * plane & 255) ^ (128 if plane < d.planes else 0)
-            words = stored.astype(np.uint8).view(np.int8).reshape(len(results), -1, lanes)
+            flip = 1 << (config.act_bits - 1) if plane < d.planes else 0
+            words = signed((results >> config.act_bits * plane) ^ flip, config.act_bits).astype(np.int8).reshape(len(results), -1, lanes)
             for k in range(d.writes):
                 at = place[:, plane, k]
                 if np.any(at >= config.act_words):
@@ -207,7 +209,7 @@ def _roots(d: Compute, results: Ints) -> Ints:
     return roots
 
 
-def _values(d: Compute, x: Array, weights: Ints, bits: int) -> list[Ints]:
+def _values(d: Compute, x: Array, weights: Ints, config: EngineConfig) -> list[Ints]:
     """Values (outputs, taps, pe) of the taps; with MUL one for each factor."""
     taps, passes = d.kernel_h * d.kernel_w, d.passes + 1
     codes = x.reshape(len(x), taps, passes, -1).transpose(1, 2, 0, 3).astype(np.float64)
@@ -217,10 +219,10 @@ def _values(d: Compute, x: Array, weights: Ints, bits: int) -> list[Ints]:
     found: list[Ints] = [starts[0] + dots[0]]
     for dot, shift in zip(dots[1:], (d.shift_1, d.shift_2, d.shift_3), strict=False):
         if shift:
-            found[-1] = found[-1] * 256 + (128 if d.op == AccOp.MUL else 0) + dot
+            found[-1] = (found[-1] << config.act_bits) + (1 << (config.act_bits - 1) if d.op == AccOp.MUL else 0) + dot
         else:
             found.append(starts[1] + dot)
-    return [_wrapped(v, bits) for v in found]
+    return [_wrapped(v, config.acc_bits) for v in found]
 
 
 def _joined(d: Compute, values: list[Ints]) -> Ints:

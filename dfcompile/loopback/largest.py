@@ -54,7 +54,7 @@ def _largest(placing: Placing, node: Node, x: str, channels: int) -> Iterator[La
         _declare(placing, picture, (h * w, words, simd), lo, hi)
         storage[picture] = replace(s, slots=slots_of(simd, simd), height=h * w, width=words, row=words, col=1)
         _declare(placing, lanes, (h * w, 1, simd), lo, hi)
-        storage[lanes] = Storage(lanes, slots_of(simd, simd), h * w, 1, 0, 1, 1, h * w, s.planes, s.shift)
+        storage[lanes] = Storage(lanes, slots_of(simd, simd), h * w, 1, 0, 1, 1, h * w, s.planes, s.shift, s.bits)
         placing.result.buffers[lanes] = s.planes * h * w
         operand = Operand(picture, identity(simd, 1, (1, words)))
         yield Layer(lanes, lanes, (operand,), Window((1, words)), rows, AccOp.MAX, source=(node.name,))

@@ -44,11 +44,11 @@ class Kernel:
         picked = np.take_along_axis(rows, np.clip(index, 0, per - 1)[:, None, None, :], axis=3)
         return np.asarray(np.where(linked[:, None, None, :], picked, 0))
 
-    @property
-    def digits(self) -> int:
-        """Digits of base 256 of a weight, each in -128..127."""
-        lo, hi = int(self.weights.min(initial=0)), int(self.weights.max(initial=0))
-        return next(d for d in range(1, 9) if -128 * ((1 << 8 * d) // 255) <= lo and hi <= 127 * ((1 << 8 * d) // 255))
+    def digits(self, bits: int = 8) -> int:
+        """Digits of a weight, signed and of so many bits each."""
+        lo, hi, half = int(self.weights.min(initial=0)), int(self.weights.max(initial=0)), 1 << (bits - 1)
+        ones = [(1 << bits * d) // (2 * half - 1) for d in range(1, 64 // bits + 1)]  # of every digit
+        return next(d for d, one in enumerate(ones, 1) if -half * one <= lo and hi <= (half - 1) * one)
 
     def sums(self) -> Ints:
         """Sum of each output channel's weights."""
@@ -78,8 +78,7 @@ class Stored(Kernel):
     shift: int
     lifted: bool = True
 
-    @property
-    def digits(self) -> int:
+    def digits(self, bits: int = 8) -> int:
         return self.planes
 
     def sums(self) -> Ints:

@@ -28,7 +28,7 @@ from dfcompile.ir.intop import (
     View,
     Window,
 )
-from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.config import BYTE, EngineConfig
 from dfcompile.loopback.cut import cut
 from dfcompile.loopback.descriptor import FACTOR_BITS, AccOp
 from dfcompile.loopback.expand import expanded
@@ -56,7 +56,7 @@ def lower(graph: Graph, config: EngineConfig) -> Lowered:
     graph, packs = pack_columns(expanded(graph), config)
     walk = _Lowering(graph, config, scaled)
     for name in graph.inputs:
-        walk.place(name)
+        walk.place_input(name)
     for node in graph.nodes:
         walk.visit(node)
     result = walk.result
@@ -117,7 +117,7 @@ class _Lowering(Placing):
         layouts = {(s.slots.tobytes(), s.row, s.col) for s in (self.result.storage[o.tensor] for o in layer.operands)}
         if len(layouts) > 1:  # one walk reads all operands
             layer = replace(layer, operands=tuple(replace(o, tensor=self._plain(o.tensor, layer.source)) for o in layer.operands))
-        passes_of(layer, self.result.storage)
+        passes_of(layer, self.result.storage, self.config)
         self.place(layer.dst)
         self.result.layers.append(layer)
 
@@ -244,8 +244,11 @@ class _Lowering(Placing):
 
     def _int_matmul(self, node: Node, op: IntMatMul) -> None:
         """A layer for each head, which like phases have one step function behind them."""
-        if self.config.weight_bits < 8:
-            raise ValueError(f"its second operand comes as weights of 8 bits, and the engine has weight_bits={self.config.weight_bits}")
+        config = self.config
+        if config.weight_bits != config.act_bits:
+            raise ValueError(
+                f"its second operand comes as weights of {config.act_bits} bits, the engine has weight_bits={config.weight_bits}"
+            )
         product = Product(self, node, op, self.add)
         layer, readers = product.whole, self.readers[node.outputs[0]]
         if len(readers) == 1 and layer.dst not in self.graph.outputs:
@@ -281,6 +284,8 @@ class _Lowering(Placing):
 
     def _standardize(self, node: Node, op: IntStandardize) -> None:
         """A norm, with the thresholds that alone read it."""
+        if self.config.act_bits < BYTE:
+            raise ValueError(f"its numbers and roots are multiplied by bytes, and the engine has act_bits={self.config.act_bits}")
         norm = Norm(self, node, op, self._plain(node.inputs[0], (node.name,)), self.add)
         readers = self.readers[node.outputs[0]]
         if len(readers) == 1 and node.outputs[0] not in self.graph.outputs and isinstance(readers[0].op, ThresholdCode):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dfcompile.errors import Problem
 from dfcompile.ir.graph import Graph, Node, Tensor
 from dfcompile.ir.intop import IntConcat, IntConv, IntPad, IntPool, IntSlice, View
 from dfcompile.loopback.config import EngineConfig
@@ -53,11 +54,19 @@ class Placing:
         if joined:
             self.place_parts(joined)
             return
-        planes, shift = planes_for(*self.held(name), self.config.acc_bits)
+        planes, shift = planes_for(*self.held(name), self.config.acc_bits, self.config.act_bits)
         slots = slots_of(c, simd)
         words = len(slots) // simd
-        self.result.storage[name] = Storage(name, slots, h, w, 0, w * words, words, h * w * words, planes, shift)
+        self.result.storage[name] = Storage(name, slots, h, w, 0, w * words, words, h * w * words, planes, shift, self.config.act_bits)
         self.result.buffers[name] = planes * h * w * words
+
+    def place_input(self, name: str) -> None:
+        """Give an input its storage, or say why it has none."""
+        try:
+            self.place(name)
+        except ValueError as e:
+            what, help_ = f"input '{name}' does not run on the loopback engine", "give it other parameters, or build with --mode dataflow"
+            self.result.problems.append(Problem("not-loopback", what, "", str(e), help_))
 
     def _joined(self, name: str) -> Node | None:
         """The concatenation that may hold the tensor as one of its parts."""
@@ -76,16 +85,17 @@ class Placing:
         name = node.outputs[0]
         simd = self.config.simd
         h, w, _ = self.tensor(name).shape
-        held = [self.held(t) for t in (name, *node.inputs)]
-        planes, shift = planes_for(min(lo for lo, _ in held), max(hi for _, hi in held), self.config.acc_bits)
+        held, bits = [self.held(t) for t in (name, *node.inputs)], self.config.act_bits
+        planes, shift = planes_for(min(lo for lo, _ in held), max(hi for _, hi in held), self.config.acc_bits, bits)
         parts = [slots_of(self.tensor(t).channels, simd) for t in node.inputs]
         words = sum(map(len, parts)) // simd
         first = channel = 0
         slots = []
         for t, part in zip(node.inputs, parts, strict=True):
-            self.result.storage[t] = Storage(name, part, h, w, first, w * words, words, h * w * words, planes, shift)
+            self.result.storage[t] = Storage(name, part, h, w, first, w * words, words, h * w * words, planes, shift, bits)
             slots.append(np.where(part >= 0, part + channel, part))
             first += len(part) // simd
             channel += self.tensor(t).channels
-        self.result.storage[name] = Storage(name, np.concatenate(slots), h, w, 0, w * words, words, h * w * words, planes, shift)
+        whole = np.concatenate(slots)
+        self.result.storage[name] = Storage(name, whole, h, w, 0, w * words, words, h * w * words, planes, shift, bits)
         self.result.buffers[name] = planes * h * w * words

@@ -16,7 +16,7 @@ from dfcompile.ir.graph import Node, Tensor
 from dfcompile.ir.intop import IntMatMul, Window
 from dfcompile.loopback.layer import Kernel, Layer, Operand, Stored, identity
 from dfcompile.loopback.placing import Placing
-from dfcompile.loopback.storage import Ints, Storage, planes_for, slots_of
+from dfcompile.loopback.storage import Ints, Storage, planes_for, slots_of, to_memory
 
 
 class Product:
@@ -57,26 +57,31 @@ class Product:
         return name
 
     def _factor(self, x: str) -> str:
-        """The tensor, copied where its channels do not fill words from the first lane on, or storage takes anything but 128 from a byte."""
+        """The tensor, copied where its channels do not fill words from the first lane on, or storage takes anything but half of their range
+        from its digits."""
         s, (h, w, c) = self.storage[x], self.placing.tensor(x).shape
-        if np.array_equal(s.slots, slots_of(c, self.config.simd)) and s.row == w * s.col and (s.planes > 1 or s.shift in (0, 128)):
+        plain = s.base == 0 or (s.planes == 1 and s.base == 1 << (s.bits - 1))
+        if np.array_equal(s.slots, slots_of(c, self.config.simd)) and s.row == w * s.col and plain:
             return x
         name = f"{self.node.name}.rows"
         planes, shift = self._planes(x)
         words = len(slots_of(c, self.config.simd)) // self.config.simd
         self.placing.declare(name, self.placing.tensor(x))
-        self.storage[name] = Storage(name, slots_of(c, self.config.simd), h, w, 0, w * words, words, h * w * words, planes, shift)
+        self.storage[name] = Storage(
+            name, slots_of(c, self.config.simd), h, w, 0, w * words, words, h * w * words, planes, shift, self.config.act_bits
+        )
         self.placing.result.buffers[name] = planes * h * w * words
         self.add(Layer(name, name, (Operand(x, identity(c)),), Window(), (h, w), source=(self.node.name,)))
         return name
 
     def _planes(self, x: str) -> tuple[int, int]:
-        """(planes, shift) of codes of which storage takes nothing, or 128 of each byte but the highest."""
-        lo, hi = self.placing.bounds(x)
-        if lo >= -128 and hi <= 127:
+        """(planes, shift) of codes of which storage takes nothing, or half the range of each digit but the highest."""
+        (lo, hi), bits = self.placing.bounds(x), self.config.act_bits
+        half, size = 1 << (bits - 1), 1 << bits
+        if lo >= -half and hi < half:
             return 1, 0
-        low, high = (0, 255) if lo >= 0 and hi <= 255 else (lo, max(hi, lo + 256))
-        return planes_for(low, high, self.config.acc_bits)
+        low, high = (0, size - 1) if lo >= 0 and hi < size else (lo, max(hi, lo + size))
+        return planes_for(low, high, self.config.acc_bits, bits, based=False)
 
     def _matrix(self, head: int) -> Stored:
         """Columns of the head's matrix as rows of terms."""
@@ -132,7 +137,7 @@ class Product:
         """A buffer in external memory for a word of each row."""
         simd, pitch = self.config.simd, self._pitch(size[0] * size[1])
         self.placing.declare(name, Tensor((*size, simd)))
-        self.storage[name] = Storage(name, np.arange(simd), *size, 0, size[1], 1, pitch, planes, shift)
+        self.storage[name] = Storage(name, np.arange(simd), *size, 0, size[1], 1, pitch, planes, shift, self.config.act_bits)
         self.placing.result.buffers[name] = planes * pitch
         self.placing.result.outside.add(name)
 
@@ -142,10 +147,10 @@ class Product:
         if name not in self.storage:
             words = -(-size // simd)
             self.placing.declare(name, Tensor((size, 1, size), None, np.zeros(size), np.ones(size)))
-            self.storage[name] = Storage(name, slots_of(size, simd), size, 1, 0, words, words, size * words, 1, 0)
+            self.storage[name] = Storage(name, slots_of(size, simd), size, 1, 0, words, words, size * words, 1, 0, self.config.act_bits)
             low.buffers[name] = size * words
             low.outside.add(name)
-            low.fixed[name] = np.eye(size, words * simd, dtype=np.int8).tobytes()
+            low.fixed[name] = to_memory(np.eye(size, words * simd, dtype=np.int8), self.config.act_bits).tobytes()
         return name
 
 

@@ -13,7 +13,7 @@ from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import Compute, Descriptor, Opcode, Unit, pack
 from dfcompile.loopback.layer import Layer
 from dfcompile.loopback.pack import Columns
-from dfcompile.loopback.storage import Storage, digits, undigits
+from dfcompile.loopback.storage import Storage, digits, from_memory, to_memory, undigits
 
 Interval = tuple[str, int, int]
 
@@ -108,15 +108,15 @@ def to_bytes(port: Port, codes: Array, simd: int) -> NDArray[np.uint8]:
     frame = np.zeros((s.planes, n, s.height, s.width, len(s.slots)), np.int8)
     filled = np.flatnonzero(s.slots >= 0)
     flat = np.asarray(codes).reshape(n, s.height, s.width, -1)
-    frame[..., filled] = digits(flat[..., s.slots[filled]], s.planes, s.shift)
-    images = np.ascontiguousarray(frame.transpose(1, 0, 2, 3, 4)).view(np.uint8).reshape(n, -1)
+    frame[..., filled] = digits(flat[..., s.slots[filled]], s.planes, s.shift, s.bits)
+    images = to_memory(np.ascontiguousarray(frame.transpose(1, 0, 2, 3, 4)), s.bits).reshape(n, -1)
     return np.pad(images, ((0, 0), (0, port.image_bytes - images.shape[1]))).reshape(-1)
 
 
 def from_bytes(port: Port, memory: NDArray[np.uint8], count: int, simd: int) -> Array:
     """The inverse of `to_bytes`, as float64; the storage may be a view into a larger buffer."""
     s = port.storage
-    data = memory[port.address : port.address + count * port.image_bytes].view(np.int8).reshape(count, -1, simd)
+    data = from_memory(memory[port.address : port.address + count * port.image_bytes], s.bits).reshape(count, -1, simd)
     shape = (s.planes, s.height, s.width, s.words(simd))
     grid = sum(
         (np.arange(k) * step).reshape([-1 if i == a else 1 for i in range(4)])
@@ -124,7 +124,7 @@ def from_bytes(port: Port, memory: NDArray[np.uint8], count: int, simd: int) -> 
     )
     words = data[:, np.asarray(grid) + s.start]
     planes = words.reshape(count, s.planes, s.height, s.width, -1).transpose(1, 0, 2, 3, 4)
-    codes = undigits(planes, s.shift)
+    codes = undigits(planes, s.shift, s.bits)
     result = np.empty((count, s.height, s.width, s.channels))
     filled = np.flatnonzero(s.slots >= 0)
     result[..., s.slots[filled]] = codes[..., filled]

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfcompile.ir.requantization import Requantization
-from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.config import BYTE, EngineConfig
 from dfcompile.loopback.descriptor import AccOp, WeightReset
 from dfcompile.loopback.layer import Layer, Operand, Steps
 from dfcompile.loopback.storage import GAP, Ints, Storage
 
 MOST_PASSES = 4
 """Passes of a descriptor."""
-NO_DIGIT = 8
+NO_DIGIT = 64
 """A digit that is 0 in every weight."""
 NEVER = 1 << 62
 """A threshold that no sum reaches; its negative is one that every sum passes."""
@@ -23,8 +23,8 @@ NEVER = 1 << 62
 
 @dataclass(frozen=True)
 class Pass:
-    """One sweep over the taps: plane `plane` of operand `operand` by digit `digit` of its weights; the sum is multiplied by 256 before
-    it where `shift`.
+    """One sweep over the taps: plane `plane` of operand `operand` by digit `digit` of its weights; the sum is multiplied by the base of
+    the digits of codes before it where `shift`.
     """
 
     operand: int
@@ -57,26 +57,38 @@ class Tile:
     loads: tuple[tuple[bytes | tuple[str, int], ...], ...] = ()
 
 
-def passes_of(layer: Layer, storage: dict[str, Storage]) -> list[Pass]:
-    """Operand planes and weight digits from the highest product down. ValueError where what is no sum has more than a
-    descriptor."""
+def passes_of(layer: Layer, storage: dict[str, Storage], config: EngineConfig) -> list[Pass]:
+    """Operand planes and weight digits from the highest product down, by powers of the base of the digits of codes; a power that no product
+    has gets a pass of zeros. ValueError where what is no sum has more than a descriptor."""
     found: list[Pass] = []
     if layer.op == AccOp.MUL:
         planes = [(i, p) for i, o in enumerate(layer.operands) for p in range(storage[o.tensor].planes - 1, -1, -1)]
         found = [Pass(i, p, p + 1 < storage[layer.operands[i].tensor].planes) for i, p in planes]
-        return _walked(found, "factors are")
-    sizes = [(storage[o.tensor].planes, o.kernel.digits) for o in layer.operands]
-    for power in range(max(p + d for p, d in sizes) - 2, -1, -1):
-        here = [(i, k) for i, (planes, digits) in enumerate(sizes) for k in range(planes) if 0 <= power - k < digits]
-        found += [Pass(i, k, bool(found) and first == 0, power - k) for first, (i, k) in enumerate(here)]
-    return found if layer.op == AccOp.ADD else _walked(found, "codes are")
+        return _walked(found, "factors are", config)
+    each = config.digit_bits // config.act_bits  # powers from a digit of weights to the next
+    sizes = [(storage[o.tensor].planes, o.kernel.digits(config.digit_bits)) for o in layer.operands]
+    for power in range(max(p + (d - 1) * each for p, d in sizes) - 1, -1, -1):
+        found += _of_power(power, sizes, each, bool(found))
+    return found if layer.op == AccOp.ADD else _walked(found, "codes are", config)
 
 
-def _walked(passes: list[Pass], what: str) -> list[Pass]:
+def _of_power(power: int, sizes: list[tuple[int, int]], each: int, shift: bool) -> list[Pass]:
+    """The passes of one power. sizes: (planes, weight digits) of each operand; each: powers from a weight digit to the next."""
+    places = [(i, k, (power - k) // each) for i, (planes, _) in enumerate(sizes) for k in range(planes) if (power - k) % each == 0]
+    here = [(i, k, d) for i, k, d in places if 0 <= d < sizes[i][1]] or [(0, 0, NO_DIGIT)]
+    return [Pass(i, k, shift and first == 0, d) for first, (i, k, d) in enumerate(here)]
+
+
+def _walked(passes: list[Pass], what: str, config: EngineConfig) -> list[Pass]:
     """ValueError where a descriptor does not walk so many: only sums go on with partial ones."""
     if len(passes) > MOST_PASSES:
-        raise ValueError(f"its {what} of {len(passes)} bytes, the engine walks {MOST_PASSES}")
+        raise ValueError(f"its {what} of {len(passes)} {digits_of(config)}, the engine walks {MOST_PASSES}")
     return passes
+
+
+def digits_of(config: EngineConfig) -> str:
+    """How messages call the digits of codes."""
+    return "bytes" if config.act_bits == BYTE else f"digits of {config.act_bits} bits"
 
 
 def runs_of(layer: Layer, passes: list[Pass]) -> list[list[Pass]]:
@@ -147,7 +159,7 @@ def make_tile(layer: Layer, passes: list[Pass], storage: dict[str, Storage], out
         kh, kw = block.shape[1:3]
         blocks.append(block.reshape(config.pe, kh * kw, words, simd).transpose(1, 2, 0, 3))
         first.append(begin)
-    stack = np.stack([digit_of(blocks[p.operand], p.digit) for p in passes])
+    stack = np.stack([digit_of(blocks[p.operand], p.digit, config.digit_bits) for p in passes])
     if layer.op != AccOp.ADD:  # the passes of a tap follow one another
         stack = stack.swapaxes(0, 1).reshape(1, -1, *stack.shape[2:])
     return _packed(stack, outs, tuple(first), words, config)
@@ -174,11 +186,12 @@ def _packed(stack: Ints, outs: Ints, first: tuple[int, ...], words: int, config:
     return Tile(outs, first, words, weights, reset, width, pack_weights(weights, width, config))
 
 
-def digit_of(weights: Ints, digit: int) -> Ints:
-    """Digit of base 256 in -128..127 of each weight; the last digit of a weight is the weight itself where it has one only."""
-    for _ in range(digit):
-        weights = (weights + 128) >> 8
-    return np.asarray(((weights + 128) & 255) - 128)
+def digit_of(weights: Ints, digit: int, bits: int = 8) -> Ints:
+    """A signed digit of so many bits of each weight; the last digit of a weight is the weight itself where it has one only."""
+    half = 1 << (bits - 1)
+    for _ in range(min(digit, 64 // bits)):
+        weights = (weights + half) >> bits
+    return np.asarray(((weights + half) & (2 * half - 1)) - half)
 
 
 def width_of(weights: Ints, config: EngineConfig) -> int:

@@ -62,7 +62,7 @@ def check(d: Descriptor, config: EngineConfig, index: int) -> None:
     lanes = min(config.pe, config.simd)
     if (
         not 1 <= d.writes <= config.word_writes
-        or 8 * d.planes >= config.acc_bits
+        or config.act_bits * d.planes >= config.acc_bits
         or d.lane % lanes
         or d.lane >= config.simd
         or not _can_join(d)

@@ -23,6 +23,7 @@ from dfcompile.ir.graph import Array, Graph, Node
 from dfcompile.ir.intop import IntConv
 from dfcompile.ir.types import IntType
 from dfcompile.loopback.program import Program
+from dfcompile.loopback.storage import signed
 from dfcompile.loopback.traffic import LayerTraffic
 from dfcompile.units.base import Stream, Unit, unit_of
 from dfcompile.units.parts.mac_unit import MacUnit
@@ -102,15 +103,15 @@ def dataflow_parts(design: Design, family: str, activity: Mapping[str, float]) -
 
 
 def loopback_part(program: Program, graph: Graph, codes: Mapping[str, Array], area: Resources, layers: Sequence[LayerTraffic]) -> Part:
-    """The engine, with the activity of the words of `simd` bytes that its layers read, a step each."""
+    """The engine, with the activity of the words of `simd` digits that its layers read, a step each."""
     read = {o.tensor for layer in program.layers for o in layer.operands} & set(graph.tensors)
-    values = graph.execute(codes, keep=read)
+    values, bits = graph.execute(codes, keep=read), program.config.act_bits
     counts = []
     for t in sorted(read):
         channels = values[t].shape[-1]
         padded = np.pad(values[t].astype(np.int64), ((0, 0),) * 3 + ((0, -channels % program.config.simd),))
-        low = (padded + 128) % 256 - 128  # wider codes lie in planes of a byte each: the lowest switches most
-        counts.append(toggles(Stream(padded.shape[1:], IntType(8), program.config.simd), low)[:2])
+        low = signed(padded, bits)  # wider codes lie in planes of a digit each: the lowest switches most
+        counts.append(toggles(Stream(padded.shape[1:], IntType(bits), program.config.simd), low)[:2])
     changed, most = sum(c for c, _ in counts), sum(m for _, m in counts)
     return Part("engine", area, changed / most if most else 0.0, sum(x.steps for x in layers) / program.batch)
 

@@ -31,6 +31,7 @@ ENGINE = {
     "root_bits": "width in which inverse roots are found, 0 without",
     "list_words": "bus words of lists of the steps with weights, 0: all steps are walked",
     "code_bits": "widest number of a level, of weights that are loaded as such, 0 without",
+    "act_bits": "digits of codes",
     "bus_bits": "width of the memory bus",
     "batch": "frames of a run",
 }

@@ -24,18 +24,16 @@ int dfc_pack(const dfc_port *p, const dfc_code *codes, uint8_t *images, size_t f
     if (codes[i] < p->lo || codes[i] > p->hi) return DFC_RANGE;
   }
   for (size_t f = 0; f < frames; ++f, codes += p->elements, images += l->bytes) {
-    uint8_t *byte = images;
+    size_t at = 0; /* digit of the frame */
     for (size_t plane = 0; plane < l->planes; ++plane) {
       for (size_t pixel = 0; pixel < l->height * l->width; ++pixel) {
-        for (size_t s = 0; s < l->slot_count; ++s, ++byte) {
-          int64_t code;
+        for (size_t s = 0; s < l->slot_count; ++s, ++at) {
+          uint64_t digit;
           if (l->slots[s] < 0) continue;
-          code = placed(p, codes, pixel * l->channels + (size_t)l->slots[s]);
-          if (l->planes == 1) {
-            *byte = (uint8_t)((uint64_t)(code - l->shift) & 255);
-          } else { /* every byte but the highest has its top bit inverted */
-            *byte = (uint8_t)(((uint64_t)code >> 8 * plane & 255) ^ (plane + 1 < l->planes ? 128u : 0u));
-          }
+          digit = (uint64_t)(placed(p, codes, pixel * l->channels + (size_t)l->slots[s]) - l->base) >> l->bits * plane;
+          if (plane + 1 < l->planes) digit ^= UINT64_C(1) << (l->bits - 1); /* every digit but the highest has its top bit inverted */
+          digit &= (UINT64_C(1) << l->bits) - 1;
+          images[at * l->bits / 8] |= (uint8_t)(digit << at * l->bits % 8);
         }
       }
     }
@@ -49,12 +47,13 @@ int dfc_unpack(const dfc_port *p, const uint8_t *images, dfc_code *codes, size_t
     for (size_t y = 0; y < l->height; ++y) {
       for (size_t x = 0; x < l->width; ++x) {
         for (size_t s = 0; s < l->slot_count; ++s) {
-          const size_t word = l->start + y * l->row + x * l->col + s / l->word;
+          const size_t word = l->start + y * l->row + x * l->col + s / l->lanes;
           int64_t code = l->shift;
           if (l->slots[s] < 0) continue;
           for (size_t plane = 0; plane < l->planes; ++plane) {
-            const int64_t byte = images[(word + plane * l->plane) * l->word + s % l->word];
-            code += (byte < 128 ? byte : byte - 256) * ((int64_t)1 << 8 * plane);
+            const size_t at = (word + plane * l->plane) * l->lanes + s % l->lanes;
+            const int64_t half = (int64_t)1 << (l->bits - 1), digit = images[at * l->bits / 8] >> at * l->bits % 8 & (2 * half - 1);
+            code += (digit < half ? digit : digit - 2 * half) * ((int64_t)1 << l->bits * plane);
           }
           codes[(y * l->width + x) * l->channels + (size_t)l->slots[s]] = (dfc_code)code;
         }

@@ -13,11 +13,11 @@
 
 #include "dfc_host.h"
 
-/* A tensor in the engine's memory: frames of `bytes` from `address` on, codes as signed bytes, wide ones in planes of bytes. Slots of a word
- * (`word` bytes) are its lanes; a slot holds a channel or, at -1, nothing. start, row, col and plane are in words. */
+/* A tensor in the engine's memory: frames of `bytes` from `address` on, codes as signed digits of `bits` (2, 4 or 8), wide ones in
+ * planes of digits. Slots of a word are its `lanes`; a slot holds a channel or, at -1, nothing. start, row, col and plane are in words. */
 struct dfc_layout {
-  size_t address, bytes, height, width, channels, planes, word, start, row, col, plane, slot_count;
-  int64_t shift;        /* what is taken from a code */
+  size_t address, bytes, height, width, channels, planes, bits, lanes, start, row, col, plane, slot_count;
+  int64_t shift, base;  /* a code less the sum of its signed digits; what is taken from it before its bits are cut */
   const int32_t *slots;
   /* inputs whose windows the engine wants side by side: columns of a kernel; 0: as they are */
   size_t kernel, stride, dilation, left, picture, columns; /* picture: columns of the frame; columns: of what is made of it */

@@ -111,6 +111,16 @@ def test_wide_codes_in_planes(bits: int, tmp_path: Path) -> None:
     check_bytes(made, driver, tmp_path)
 
 
+@needs_models
+@pytest.mark.parametrize(
+    ("name", "act_bits", "simd"), [("b_residual_signed", 4, 16), ("bnnpynq_cnv_1w1a", 4, 16), ("bnnpynq_cnv_1w1a", 2, 32)]
+)
+def test_digits_of_a_byte(name: str, act_bits: int, simd: int, tmp_path: Path) -> None:
+    """Two or four digits in a byte."""
+    made, driver = built(MODELS / f"{name}.onnx", tmp_path, act_bits=act_bits, simd=simd, weight_bits=8 if act_bits == 4 else 2)
+    check_bytes(made, driver, tmp_path)
+
+
 @pytest.fixture(scope="module")
 def cnn(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[LoopbackAccelerator, Library]:
     folder = tmp_path_factory.mktemp("cnn")

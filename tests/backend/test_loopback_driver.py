@@ -85,10 +85,11 @@ def test_real_numbers_in_and_out(engine: str, base: int, examples: Path, tmp_pat
 
 
 @needs_models
+@pytest.mark.parametrize("engine", [{}, {"act_bits": 4, "simd": 16}], ids=["bytes", "digits"])
 @pytest.mark.parametrize("name", ["b_residual_signed", "digits_mlp_1w1a", "f_gap", "bnnpynq_cnv_1w1a", "bnnpynq_tfc_2w2a_qcdq"])
-def test_packing(name: str, tmp_path: Path) -> None:
+def test_packing(name: str, engine: dict[str, int], tmp_path: Path) -> None:
     """Bytes of the inputs and codes of the outputs as the compiler has them, for layouts with planes, gaps, columns and shifts."""
-    made, driver = built(MODELS / f"{name}.onnx", tmp_path)
+    made, driver = built(MODELS / f"{name}.onnx", tmp_path, **engine)
     program = made.program
     x = inputs_of(made, 3)
     codes = made.host.encode(x)

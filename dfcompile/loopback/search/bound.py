@@ -41,7 +41,7 @@ def work(low: Lowered, config: EngineConfig) -> Work:
     read: dict[str, int] = {}
     inputs = {low.storage[t].buffer for t in low.inputs}
     for layer in low.layers:
-        sweeps = len(passes_of(layer, low.storage))
+        sweeps = len(passes_of(layer, low.storage, config))
         words = [0] * len(layer.operands)
         for _, outs in tile_outs(low.storage[layer.dst].slots, layer, config):
             spans = [word_range(o, low.storage[o.tensor].slots, outs, config.simd) for o in layer.operands]
@@ -56,8 +56,9 @@ def work(low: Lowered, config: EngineConfig) -> Work:
     written: dict[str, int] = {}
     for s in (low.storage[t] for t in low.outputs):
         written[s.buffer] = max(written.get(s.buffer, 0), s.height * s.width * s.planes * s.words(config.simd))
-    loads = sum(read.values()) * config.simd + constant_bytes([o for layer in low.layers for o in layer.operands], config.code_bits > 0)
-    return Work(steps, sum(layer.macs for layer in low.layers), loads, sum(written.values()) * config.simd)
+    constants = constant_bytes([o for layer in low.layers for o in layer.operands], config.code_bits > 0)
+    loads = sum(read.values()) * config.word_bytes + constants
+    return Work(steps, sum(layer.macs for layer in low.layers), loads, sum(written.values()) * config.word_bytes)
 
 
 def _lists(layer: Layer, config: EngineConfig) -> bool:
@@ -68,9 +69,9 @@ def _lists(layer: Layer, config: EngineConfig) -> bool:
 def _used(layer: Layer, low: Lowered, outs: Ints, config: EngineConfig) -> int:
     """Words of a tile with a weight other than 0."""
     found = 0
-    for p in passes_of(layer, low.storage):
+    for p in passes_of(layer, low.storage, config):
         kernel, slots = layer.operands[p.operand].kernel, low.storage[layer.operands[p.operand].tensor].slots
-        block = digit_of(kernel.block(outs, slots), p.digit)
+        block = digit_of(kernel.block(outs, slots), p.digit, config.digit_bits)
         found += int(np.count_nonzero(block.reshape(*block.shape[:3], -1, config.simd).any(axis=(0, 4))))
     return max(1, found)
 
