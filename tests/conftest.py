@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from hypothesis import Phase, settings
 pytest.register_assert_rewrite("tests.golden", "tests.three_way", "tests.frontend.make", "tests.streamline.exactly")
 
 from dfcompile.command.ending import collect_seldom  # noqa: E402
+from dfcompile.run import compile  # noqa: E402
 from tests.golden import check_golden  # noqa: E402  the rewrite must be registered first
 
 # The same examples in every run, and no limit on seconds: a loaded machine must not make a test fail.
@@ -60,6 +62,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_configure(config: pytest.Config) -> None:
     collect_seldom()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        compile.JOBS = 1  # the workers fill the cores, and what is compiled in one piece takes less of them
     if config.getoption("--full"):
         settings.load_profile("nightly")
 

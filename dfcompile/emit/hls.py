@@ -37,9 +37,9 @@ class Target:
     period: float = 5.0
 
 
-def compiled_together(sources: Sequence[str]) -> list[Sequence[str]]:
-    """Sources in groups, each compiled as one file; two at least where there are more than a few, for processes beside one another."""
-    count = max(-(-len(sources) // GROUP), 1 if len(sources) <= _FEW else 2)
+def compiled_together(sources: Sequence[str], jobs: int = 2) -> list[Sequence[str]]:
+    """Sources in groups, each compiled as one file by one of so many processes; more than a few are work for two at least."""
+    count = max(-(-len(sources) // (GROUP if jobs > 1 else 2 * GROUP)), 1 if jobs == 1 or len(sources) <= _FEW else 2)
     return [sources[i::count] for i in range(count)]
 
 

@@ -83,6 +83,11 @@ def cached(kind: str, key: str, build: Callable[[Path], None]) -> Path:
     return place
 
 
+def held(kind: str, key: str) -> bool:
+    """Whether `cached` would build nothing."""
+    return any(_is_whole(Path(root) / kind / key) for root in (cache_dir(), _temporary().name))
+
+
 def _is_whole(place: Path) -> bool:
     """Whether a build is there as it was made; each is looked at once in a process."""
     if place not in _checked:

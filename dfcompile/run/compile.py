@@ -21,7 +21,7 @@ JOBS = 2
 MODEL = "-DVERILATOR=1 -DVM_COVERAGE=0 -DVM_SC=0 -DVM_TIMING=0 -DVM_TRACE=0 -DVM_TRACE_FST=0 -DVM_TRACE_VCD=0 -DVM_TRACE_SAIF=0".split()
 STANDARD = "-std=c++17"
 HLS_STANDARD = "-std=c++14"
-# Verilated sources up to this size are one compilation unit; larger ones are split and compiled in parallel.
+# Verilated sources up to this size are one compilation unit; larger ones are split and compiled in parallel. A file takes half a second.
 UNITY_BYTES = 400_000
 SPLIT = 10_000  # operations, as Verilator counts them, in one file
 VERILATED = '#include "verilated.h"\n#include "verilated_types.h"\n'
@@ -31,7 +31,7 @@ FAST_CYCLES = 5_000_000
 """Of a run for which a longer compilation pays that makes a faster simulator."""
 NETLIST_CYCLES = 200_000
 """Below so many none pays for a netlist: one of 9,000 LUTs takes 32 processor seconds then, not 77, and runs 8,000 cycles/s, not 29,000."""
-BRIEF_CYCLES = 2_000
+BRIEF_CYCLES = 10_000
 """Below so many none pays for any design."""
 RTL_SUFFIXES = (".sv", ".svh", ".v", ".f")
 TRANSLATE = "--cc --assert -Wall -O3 --x-assign unique --x-initial unique --prefix Vdut".split()
@@ -179,12 +179,25 @@ def compile_model(obj: Path, level: str) -> None:
     """Compile what Verilator wrote in `obj`, objects beside it. Files named Slow hold code that runs once: not worth optimising."""
     common = [*_verilator_flags(), "-I.", f"-I{resource_dir('templates') / 'sim'}"]
     sources = sorted(obj.glob("*.cpp"), key=lambda s: -s.stat().st_size)
-    if sum(s.stat().st_size for s in sources) <= UNITY_BYTES:
-        (obj / "all.cc").write_text("".join(f'#include "{s.name}"\n' for s in sources))
-        sources = [obj / "all.cc"]
+    whole = sum(s.stat().st_size for s in sources) <= UNITY_BYTES
     commands: list[Command] = []
-    for source in sources:
-        flags = [*common, "-O0" if "Slow" in source.name else level]
+    for slow in (False, True):
+        flags = [*common, "-O0" if slow else level]
         header = precompiled("verilated", VERILATED, [f for f in flags if f != "-I."], ["verilator"])
-        commands.append([_gxx(), *flags, "-include", header, "-c", source.name, "-o", f"{source.stem}.o"])
+        for i, unit in enumerate(_in_units([s for s in sources if ("Slow" in s.name and not whole) == slow])):
+            (obj / f"unit_{slow:d}_{i}.cc").write_text("".join(f'#include "{s.name}"\n' for s in unit))
+            commands.append([_gxx(), *flags, "-include", header, "-c", f"unit_{slow:d}_{i}.cc", "-o", f"unit_{slow:d}_{i}.o"])
     parallel(commands, obj, "compiling the verilated design")
+
+
+def _in_units(sources: Sequence[Path]) -> list[list[Path]]:
+    """Sources, larger ones first, in compilation units of at most `UNITY_BYTES` where they hold several."""
+    units: list[tuple[list[Path], list[int]]] = []
+    for source in sources:
+        size = source.stat().st_size
+        unit = next((u for u in units if sum(u[1]) + size <= UNITY_BYTES), None)
+        if unit is None:
+            units.append(unit := ([], []))
+        unit[0].append(source)
+        unit[1].append(size)
+    return [u for u, _ in units]

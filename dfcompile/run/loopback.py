@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +19,9 @@ from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.predict import predict
 from dfcompile.loopback.program import Program
 from dfcompile.loopback.validate import MEANS, ErrorCode
-from dfcompile.run.cache import cached, content_key, folder_key
+from dfcompile.run.cache import cached, content_key, folder_key, held
 from dfcompile.run.compile import (
-    HLS_STANDARD,
+    FAST_CYCLES,
     MODEL,
     STANDARD,
     Command,
@@ -32,9 +32,13 @@ from dfcompile.run.compile import (
     verilate,
     verilated_runtime,
 )
+from dfcompile.run.hls import HEADERS, ap_headers, compile_flags
 from dfcompile.toolchain import require_tool, verilator_root
 
-LEVEL = "-O2"
+LEVELS = ("-O2", "-O1", "-O0")
+BRIEF_CYCLES = {"rtl": 100_000, "hls": 20_000}
+"""Below so many a simulator is not optimised: of a 16 x 16 engine that takes 24 processor seconds in Verilator, 4 in C++, and not
+to do so 8 more for 100,000 cycles, 2 for 20,000 steps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +51,19 @@ class LoopbackRun:
     index: int
 
 
-def build_rtl_engine(config: EngineConfig, emitted: Path | None = None) -> Path:
-    """The compiled Verilator harness of an engine; any program runs on it. emitted: its SystemVerilog, by default written anew."""
+def _levelled(kind: str, engine: str, cycles: int, key: Callable[[str], str], build: Callable[[Path, str], None]) -> Path:
+    """Of the simulators that pay for a run of so many cycles, the fastest one that the cache holds, or the one that is built soonest."""
+    soonest = 2 if cycles < BRIEF_CYCLES[engine] else 1 if cycles < FAST_CYCLES else 0
+    level = next((level for level in LEVELS[:soonest] if held(kind, key(level))), LEVELS[soonest])
+    return cached(kind, key(level), lambda folder: build(folder, level))
+
+
+def build_rtl_engine(config: EngineConfig, emitted: Path | None = None, cycles: int = 0) -> Path:
+    """The compiled Verilator harness of an engine; any program runs on it.
+
+    emitted: its SystemVerilog, by default written anew
+    cycles: of the run, estimated
+    """
     harness = resource_dir("templates") / "loopback" / "harness.cpp"
     with tempfile.TemporaryDirectory() as temporary:
         rtl = emitted.resolve() if emitted else Path(temporary)
@@ -56,45 +71,41 @@ def build_rtl_engine(config: EngineConfig, emitted: Path | None = None) -> Path:
             emit_rtl_engine(config, rtl)
 
         include, split = verilator_root() / "include", ["--output-split", "0"]
-        flags = [STANDARD, *MODEL, f"-I{include}", f"-I{include / 'vltstd'}", f"-DBUS_BITS={config.bus_bits}", LEVEL]
+        flags = [STANDARD, *MODEL, f"-I{include}", f"-I{include / 'vltstd'}", f"-DBUS_BITS={config.bus_bits}"]
+        parts = [*simulator_key(rtl), *split, *flags, harness.read_text()]
 
-        def build(folder: Path) -> None:
+        def build(folder: Path, level: str) -> None:
             obj = folder / "obj"
             verilate(rtl, TOP, obj, split)
-            compile_model(obj, LEVEL)
+            compile_model(obj, level)
             sources = [*sorted(obj.glob("*.o")), *verilated_runtime(), harness]
-            command: Command = [require_tool("g++").path, *flags, f"-I{obj}", *sources, "-pthread", "-o", folder / "harness"]
+            command: Command = [require_tool("g++").path, *flags, level, f"-I{obj}", *sources, "-pthread", "-o", folder / "harness"]
             run_tool(command, folder, "compiling the loopback engine")
             shutil.rmtree(obj)
 
-        return cached("loopback_rtl", content_key([*simulator_key(rtl), *split, *flags, harness.read_text()]), build) / "harness"
+        return _levelled("loopback_rtl", "rtl", cycles, lambda level: content_key([*parts, level]), build) / "harness"
 
 
-def build_hls_engine(config: EngineConfig, emitted: Path | None = None) -> Path:
-    """The compiled HLS test bench of an engine. emitted: its C++, by default written anew."""
+def build_hls_engine(config: EngineConfig, emitted: Path | None = None, cycles: int = 0) -> Path:
+    """The compiled HLS test bench of an engine.
+
+    emitted: its C++, by default written anew
+    cycles: of the run, estimated
+    """
     with tempfile.TemporaryDirectory() as temporary:
         hls = emitted.resolve() if emitted else Path(temporary)
         if emitted is None:
             emit_hls_engine(config, hls)
 
-        flags = [HLS_STANDARD, "-Wall", "-Wextra", "-Werror", "-O2", "-isystem", str(require_tool("ap_int").path)]
-        simulation = hls / "simulation"
+        def build(folder: Path, level: str) -> None:
+            (folder / "all.cc").write_text('#include "top.cpp"\n#include "testbench.cpp"\n')
+            command: list[str | Path] = [require_tool("g++").path, *compile_flags(level, hls), "-include", ap_headers(hls, level)]
+            run_tool([*command, "all.cc", "-o", "testbench"], folder, "compiling the loopback engine")
+            (folder / "all.cc").unlink()
 
-        def build(folder: Path) -> None:
-            command: Command = [
-                require_tool("g++").path,
-                *flags,
-                f"-I{hls}",
-                f"-I{simulation}",
-                hls / "top.cpp",
-                hls / "testbench.cpp",
-                "-o",
-                folder / "testbench",
-            ]
-            run_tool(command, folder, "compiling the loopback engine")
-
-        key = content_key([tool_key("g++", "ap_int"), *flags, folder_key(hls, (".cpp", ".hpp"))])
-        return cached("loopback_hls", key, build) / "testbench"
+        parts = [tool_key("g++", "ap_int"), *HEADERS, folder_key(hls, (".cpp", ".hpp"))]
+        made = _levelled("loopback_hls", "hls", cycles, lambda level: content_key([*parts, *compile_flags(level, Path())]), build)
+        return made / "testbench"
 
 
 def run_loopback(
@@ -112,9 +123,10 @@ def run_loopback(
     emitted: folder with the engine's C++ or SystemVerilog, by default written anew
     Raises CompileError when the engine stops with an error or not at all.
     """
-    tool = build_rtl_engine(program.config, emitted) if engine == "rtl" else build_hls_engine(program.config, emitted)
-    limit = int(20 * (predict(program, latency).cycles + 200_000) / (1 - stalls) ** 2)
-    count = len(next(iter(codes.values())))
+    predicted, count = predict(program, latency).cycles, len(next(iter(codes.values())))
+    cycles_of_all = -(-count // program.batch) * predicted
+    tool = (build_rtl_engine if engine == "rtl" else build_hls_engine)(program.config, emitted, cycles_of_all)
+    limit = int(20 * (predicted + 200_000) / (1 - stalls) ** 2)
     parts, cycles = [], []
     for first in range(0, count, program.batch):
         part = {k: v[first : first + program.batch] for k, v in codes.items()}

@@ -219,7 +219,7 @@ BUILDS: dict[str, Callable[[Path], object]] = {
     "cocotb": lambda p: compile.build_cocotb(p / "sim", p / "rtl", "residual_1"),
     "loopback_rtl": lambda p: run_loopback.build_rtl_engine(ENGINE, p / "engine_rtl"),
     "loopback_hls": lambda p: run_loopback.build_hls_engine(ENGINE, p / "engine_hls"),
-    "ap_headers": lambda p: run_hls._headers(p / "hls", "-O1"),
+    "ap_headers": lambda p: run_hls.ap_headers(p / "hls", "-O1"),
     "verilator_headers": lambda p: compile.precompiled("verilated", compile.VERILATED, ["-O1"], ["verilator"]),
     "runtime": lambda p: compile.verilated_runtime(),
 }
@@ -273,7 +273,7 @@ FLAGS: dict[str, list[tuple[object, str, object]]] = {
     "rtl": [(compile, "TRANSLATE", ["--cc"]), (compile, "STANDARD", "-std=c++20"), (compile, "MODEL", [])],
     "cocotb": [(compile, "TRANSLATE", ["--cc"]), (compile, "STANDARD", "-std=c++20")],
     "loopback_rtl": [(compile, "TRANSLATE", ["--cc"]), (run_loopback, "STANDARD", "-std=c++20"), (run_loopback, "MODEL", [])],
-    "loopback_hls": [(run_loopback, "HLS_STANDARD", "-std=c++20")],
+    "loopback_hls": [(run_hls, "HLS_STANDARD", "-std=c++20"), (run_hls, "WARNINGS", ("-Wall",))],
     "ap_headers": [(run_hls, "HLS_STANDARD", "-std=c++20")],
     "runtime": [(compile, "MODEL", [])],
 }
@@ -292,7 +292,22 @@ def test_a_key_holds_the_level_of_optimisation(project: Path, monkeypatch: pytes
     def key(cycles: int) -> str:
         return key_of(project, lambda p: run_hls.build_testbench(p / "hls", cycles), monkeypatch)
 
-    assert len({key(cycles) for cycles in (100, 2_000, 30_000)}) == 3
+    assert len({key(cycles) for cycles in (100, 15_000, 30_000)}) == 3
+
+
+@pytest.mark.parametrize("kind", ["hls", "rtl"])
+def test_an_engine_compiled_for_long_runs_serves_brief_ones(kind: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one for brief runs no long one; the fastest there is runs."""
+    config, emitted = ENGINE, project / f"engine_{kind}"
+    build = {"hls": run_loopback.build_hls_engine, "rtl": run_loopback.build_rtl_engine}[kind]
+    long, brief = run_loopback.BRIEF_CYCLES[kind], run_loopback.BRIEF_CYCLES[kind] - 1
+    keys = {c: key_of(project, lambda _, c=c: build(config, emitted, c), monkeypatch) for c in (0, brief, long, compile.FAST_CYCLES)}  # type: ignore[misc]
+    assert keys[0] == keys[brief] and len(set(keys.values())) == 3
+    for there in (long, compile.FAST_CYCLES):
+        monkeypatch.setattr(run_loopback, "held", lambda kind, key, there=there: f"{kind}/{key}" == keys[there])
+        assert key_of(project, lambda _: build(config, emitted, 0), monkeypatch) == keys[there]
+    monkeypatch.setattr(run_loopback, "held", lambda kind, key: f"{kind}/{key}" == keys[0])
+    assert key_of(project, lambda _: build(config, emitted, long), monkeypatch) == keys[long]
 
 
 def test_the_key_of_a_synthesis_holds_the_command_that_reads(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,6 +106,8 @@ def test_levels_that_are_none_end_with_an_error(change: dict[str, int]) -> None:
 
 FUZZED = """op reset scale scale_shift lookup levels bank twice passes shift_1 shift_2 shift_3 acc_load pad pad_1 pad_2 pad_3
     start_1 start_2 x_tap"""
+MANY = 1_000_000
+"""Cycles of all runs of random programs, some of which end when nothing has moved for long."""
 ELSEWHERE = {"bank", "passes", "reset"}
 """Fields that make a tile read what its tokens do not cover: words that a load may be writing at that time."""
 
@@ -126,8 +128,8 @@ def test_random_programs_end_alike(case: str) -> None:
         steps[i] = replace(steps[i], descriptor=replace(steps[i].descriptor, **changes))
         broken = replace(program, steps=tuple(steps))
         image = broken.image(net.codes(1))
-        after, (error, _) = run_image(build_hls_engine(SQUARE), broken, image, [])
-        _, numbers = run_image(build_rtl_engine(SQUARE), broken, image, ["20", "0", "1", "400000"])
+        after, (error, _) = run_image(build_hls_engine(SQUARE, cycles=MANY), broken, image, [])
+        _, numbers = run_image(build_rtl_engine(SQUARE, cycles=MANY), broken, image, ["20", "0", "1", "400000"])
         assert numbers[1] == error, changes
         try:
             Engine(SQUARE, image).run(broken.program_address, len(broken.code))
