@@ -6,18 +6,19 @@ import functools
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dfcompile.emit.resource import resource_dir
 from dfcompile.errors import CompileError, Problem
-from dfcompile.run.cache import cached, content_key, folder_key
+from dfcompile.run.cache import cached, content_key, folder_key, held
 from dfcompile.store.marker import MARKER
 from dfcompile.toolchain import require_tool, verilator_root
 
 Command = Sequence[str | Path]
 JOBS = 2
+LEVELS = ("-O2", "-O1", "-O0")
 MODEL = "-DVERILATOR=1 -DVM_COVERAGE=0 -DVM_SC=0 -DVM_TIMING=0 -DVM_TRACE=0 -DVM_TRACE_FST=0 -DVM_TRACE_VCD=0 -DVM_TRACE_SAIF=0".split()
 STANDARD = "-std=c++17"
 HLS_STANDARD = "-std=c++14"
@@ -77,6 +78,15 @@ def tool_key(*names: str) -> str:
         headers = {"ap_int": tool.path, "verilator": tool.path.parent.parent / "include"}.get(tool.name)
         parts += [tool.name, tool.version, str(tool.path), folder_key(headers) if headers else ""]
     return content_key(parts)
+
+
+def levelled(kind: str, soonest: str, key: Callable[[str], str], build: Callable[[Path, str], None]) -> Path:
+    """A simulator from the cache, of a faster level if there is one, or built at the level `soonest`, at which it pays for a run.
+
+    key, build: as `cached` takes them, of a level
+    """
+    level = next((level for level in LEVELS[: LEVELS.index(soonest)] if held(kind, key(level))), soonest)
+    return cached(kind, key(level), lambda folder: build(folder, level))
 
 
 def precompiled(name: str, text: str, flags: Sequence[str], tools: Sequence[str]) -> Path:
@@ -144,10 +154,9 @@ def build_harness(rtl: Path, top: str, ports: str, cycles: int) -> Path:
     ports:  text of ports.cpp
     cycles: of the run, estimated
     """
-    level = _level(rtl, cycles)
     sources = [resource_dir("templates") / "sim" / f"{name}.cpp" for name in ("harness", "server")]
 
-    def build(folder: Path) -> None:
+    def build(folder: Path, level: str) -> None:
         verilate(rtl, top, folder / "obj", ["--output-split", str(SPLIT)])
         (folder / "obj" / "ports.cpp").write_text(ports)
         compile_model(folder / "obj", level)
@@ -157,7 +166,8 @@ def build_harness(rtl: Path, top: str, ports: str, cycles: int) -> Path:
         run_tool(["rm", "-r", "obj"], folder, "cleaning up")
 
     bench = [p.read_text() for p in (*sources, sources[0].with_suffix(".hpp"))]
-    return cached("rtl", content_key([*simulator_key(rtl), str(SPLIT), str(UNITY_BYTES), top, ports, level, *bench]), build) / "harness"
+    parts = [*simulator_key(rtl), str(SPLIT), str(UNITY_BYTES), top, ports, *bench]
+    return levelled("rtl", _level(rtl, cycles), lambda level: content_key([*parts, level]), build) / "harness"
 
 
 def build_cocotb(sim: Path, rtl: Path, top: str) -> Path:

@@ -18,8 +18,8 @@ from dfcompile.emit.memory import read_beats, write_beats
 from dfcompile.emit.sim import frame_cycles
 from dfcompile.errors import CompileError, Problem
 from dfcompile.run import compile
-from dfcompile.run.cache import cached, content_key, folder_key
-from dfcompile.run.compile import HLS_STANDARD, Command, parallel, precompiled, run_tool, tool_key
+from dfcompile.run.cache import content_key, folder_key
+from dfcompile.run.compile import HLS_STANDARD, Command, levelled, parallel, precompiled, run_tool, tool_key
 from dfcompile.run.rtl import check_inputs
 from dfcompile.toolchain import require_tool
 from dfcompile.units.base import Array
@@ -53,13 +53,11 @@ def build_testbench(hls: Path, cycles: int) -> Path:
 
     cycles: of the run, estimated
     """
-    level = "-O2" if cycles > FAST_CYCLES else "-O1" if cycles > BRIEF_CYCLES else "-O0"
     gxx = require_tool("g++")
     hls = hls.resolve()  # compilers run in other folders than ours
 
-    def build(folder: Path) -> None:
-        flags = compile_flags(level, hls)
-        header = ap_headers(hls, level)
+    def build(folder: Path, level: str) -> None:
+        flags, header = compile_flags(level, hls), ap_headers(hls, level)
         commands: list[Command] = []
         for i, group in enumerate(compiled_together(sorted(p.name for p in hls.glob("*.cpp")), compile.JOBS)):
             source = folder / f"group_{i}.cc"
@@ -71,8 +69,12 @@ def build_testbench(hls: Path, cycles: int) -> Path:
         for file in objects:
             file.unlink()
 
-    key = content_key([tool_key("g++", "ap_int"), *compile_flags(level, Path()), *HEADERS, str(GROUP), folder_key(hls, SUFFIXES)])
-    return cached("hls", key, build) / "testbench"
+    def key(level: str) -> str:
+        return content_key([tool_key("g++", "ap_int"), *compile_flags(level, Path()), *HEADERS, str(GROUP), sources])
+
+    sources = folder_key(hls, SUFFIXES)
+    soonest = "-O2" if cycles > FAST_CYCLES else "-O1" if cycles > BRIEF_CYCLES else "-O0"
+    return levelled("hls", soonest, key, build) / "testbench"
 
 
 def _failure(design: Design, why: str) -> Problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +19,14 @@ from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.predict import predict
 from dfcompile.loopback.program import Program
 from dfcompile.loopback.validate import MEANS, ErrorCode
-from dfcompile.run.cache import cached, content_key, folder_key, held
+from dfcompile.run.cache import content_key, folder_key
 from dfcompile.run.compile import (
     FAST_CYCLES,
     MODEL,
     STANDARD,
     Command,
     compile_model,
+    levelled,
     run_tool,
     simulator_key,
     tool_key,
@@ -35,7 +36,6 @@ from dfcompile.run.compile import (
 from dfcompile.run.hls import HEADERS, ap_headers, compile_flags
 from dfcompile.toolchain import require_tool, verilator_root
 
-LEVELS = ("-O2", "-O1", "-O0")
 BRIEF_CYCLES = {"rtl": 100_000, "hls": 20_000}
 """Below so many a simulator is not optimised: of a 16 x 16 engine that takes 24 processor seconds in Verilator, 4 in C++, and not
 to do so 8 more for 100,000 cycles, 2 for 20,000 steps."""
@@ -51,11 +51,8 @@ class LoopbackRun:
     index: int
 
 
-def _levelled(kind: str, engine: str, cycles: int, key: Callable[[str], str], build: Callable[[Path, str], None]) -> Path:
-    """Of the simulators that pay for a run of so many cycles, the fastest one that the cache holds, or the one that is built soonest."""
-    soonest = 2 if cycles < BRIEF_CYCLES[engine] else 1 if cycles < FAST_CYCLES else 0
-    level = next((level for level in LEVELS[:soonest] if held(kind, key(level))), LEVELS[soonest])
-    return cached(kind, key(level), lambda folder: build(folder, level))
+def _level(engine: str, cycles: int) -> str:
+    return "-O2" if cycles >= FAST_CYCLES else "-O0" if cycles < BRIEF_CYCLES[engine] else "-O1"
 
 
 def build_rtl_engine(config: EngineConfig, emitted: Path | None = None, cycles: int = 0) -> Path:
@@ -83,7 +80,7 @@ def build_rtl_engine(config: EngineConfig, emitted: Path | None = None, cycles: 
             run_tool(command, folder, "compiling the loopback engine")
             shutil.rmtree(obj)
 
-        return _levelled("loopback_rtl", "rtl", cycles, lambda level: content_key([*parts, level]), build) / "harness"
+        return levelled("loopback_rtl", _level("rtl", cycles), lambda level: content_key([*parts, level]), build) / "harness"
 
 
 def build_hls_engine(config: EngineConfig, emitted: Path | None = None, cycles: int = 0) -> Path:
@@ -104,7 +101,7 @@ def build_hls_engine(config: EngineConfig, emitted: Path | None = None, cycles: 
             (folder / "all.cc").unlink()
 
         parts = [tool_key("g++", "ap_int"), *HEADERS, folder_key(hls, (".cpp", ".hpp"))]
-        made = _levelled("loopback_hls", "hls", cycles, lambda level: content_key([*parts, *compile_flags(level, Path())]), build)
+        made = levelled("loopback_hls", _level("hls", cycles), lambda level: content_key([*parts, *compile_flags(level, Path())]), build)
         return made / "testbench"
 
 

@@ -213,12 +213,15 @@ def compiler(project: Path, version: str) -> None:
     (project / "g++").chmod(0o755)
 
 
+LONG: dict[str, Callable[[Path, int], object]] = {
+    "hls": lambda p, cycles: run_hls.build_testbench(p / "hls", cycles),
+    "rtl": lambda p, cycles: compile.build_harness(p / "rtl", "residual_1", "ports", cycles),
+    "loopback_rtl": lambda p, cycles: run_loopback.build_rtl_engine(ENGINE, p / "engine_rtl", cycles),
+    "loopback_hls": lambda p, cycles: run_loopback.build_hls_engine(ENGINE, p / "engine_hls", cycles),
+}
 BUILDS: dict[str, Callable[[Path], object]] = {
-    "hls": lambda p: run_hls.build_testbench(p / "hls", cycles=2000),
-    "rtl": lambda p: compile.build_harness(p / "rtl", "residual_1", "ports", cycles=0),
+    **{name: lambda p, build=build: build(p, 2000) for name, build in LONG.items()},  # type: ignore[misc]
     "cocotb": lambda p: compile.build_cocotb(p / "sim", p / "rtl", "residual_1"),
-    "loopback_rtl": lambda p: run_loopback.build_rtl_engine(ENGINE, p / "engine_rtl"),
-    "loopback_hls": lambda p: run_loopback.build_hls_engine(ENGINE, p / "engine_hls"),
     "ap_headers": lambda p: run_hls.ap_headers(p / "hls", "-O1"),
     "verilator_headers": lambda p: compile.precompiled("verilated", compile.VERILATED, ["-O1"], ["verilator"]),
     "runtime": lambda p: compile.verilated_runtime(),
@@ -243,7 +246,7 @@ def key_of(project: Path, build: Callable[[Path], object], monkeypatch: pytest.M
         found.append(f"{kind}/{key}")
         return project
 
-    for module in (compile, run_hls, run_loopback, synthesis):
+    for module in (compile, synthesis):
         monkeypatch.setattr(module, "cached", look)
     for memory in (compile.tool_key, compile._gxx, compile._verilator_flags):
         memory.cache_clear()
@@ -295,19 +298,26 @@ def test_a_key_holds_the_level_of_optimisation(project: Path, monkeypatch: pytes
     assert len({key(cycles) for cycles in (100, 15_000, 30_000)}) == 3
 
 
-@pytest.mark.parametrize("kind", ["hls", "rtl"])
-def test_an_engine_compiled_for_long_runs_serves_brief_ones(kind: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And one for brief runs no long one; the fastest there is runs."""
-    config, emitted = ENGINE, project / f"engine_{kind}"
-    build = {"hls": run_loopback.build_hls_engine, "rtl": run_loopback.build_rtl_engine}[kind]
-    long, brief = run_loopback.BRIEF_CYCLES[kind], run_loopback.BRIEF_CYCLES[kind] - 1
-    keys = {c: key_of(project, lambda _, c=c: build(config, emitted, c), monkeypatch) for c in (0, brief, long, compile.FAST_CYCLES)}  # type: ignore[misc]
-    assert keys[0] == keys[brief] and len(set(keys.values())) == 3
-    for there in (long, compile.FAST_CYCLES):
-        monkeypatch.setattr(run_loopback, "held", lambda kind, key, there=there: f"{kind}/{key}" == keys[there])
-        assert key_of(project, lambda _: build(config, emitted, 0), monkeypatch) == keys[there]
-    monkeypatch.setattr(run_loopback, "held", lambda kind, key: f"{kind}/{key}" == keys[0])
-    assert key_of(project, lambda _: build(config, emitted, long), monkeypatch) == keys[long]
+CYCLES: dict[str, tuple[int, ...]] = {
+    "hls": (0, run_hls.BRIEF_CYCLES + 1, run_hls.FAST_CYCLES + 1),
+    "rtl": (0, compile.BRIEF_CYCLES, compile.FAST_CYCLES + 1),
+    "loopback_hls": (0, run_loopback.BRIEF_CYCLES["hls"], compile.FAST_CYCLES),
+    "loopback_rtl": (0, run_loopback.BRIEF_CYCLES["rtl"], compile.FAST_CYCLES),
+}
+
+
+@pytest.mark.parametrize("kind", CYCLES)
+def test_a_simulator_compiled_for_long_runs_serves_brief_ones(kind: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one for brief runs no long one."""
+
+    def key(cycles: int, there: str = "") -> str:
+        monkeypatch.setattr(compile, "held", lambda kind, key: f"{kind}/{key}" == there)
+        return key_of(project, lambda p: LONG[kind](p, cycles), monkeypatch)
+
+    brief, long, longest = map(key, CYCLES[kind])
+    assert len({brief, long, longest}) == 3
+    assert [key(0, there) for there in (long, longest)] == [long, longest]
+    assert [key(c, brief) for c in CYCLES[kind][1:]] == [long, longest]
 
 
 def test_the_key_of_a_synthesis_holds_the_command_that_reads(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
