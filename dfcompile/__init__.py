@@ -61,6 +61,7 @@ def build(
     verify: bool = True,
     max_port_bits: int | None = None,
     watts: float | None = None,
+    stream_weights: str = "auto",
     dump_ir: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Accelerator:
@@ -79,6 +80,8 @@ def build(
     verify:     hold each stage against the model
     max_port_bits: widest port of the accelerator, of a stream or of a loopback engine's buses; default what the board's DMA takes, if any
     watts:      most power of board and design together, by the energy model (docs/energy.md); the rate goes down until it is kept
+    stream_weights: which dense layers take their weights from external memory in each frame: "auto", as many as a design needs to fit
+        the board; "never"; "all" that can (docs/folding.md)
     dump_ir:    folder for the graph after each pass, as far as the build comes; one of an earlier build is replaced
     progress:   called with the name of each stage
     """
@@ -100,6 +103,7 @@ def build(
         verify=verify,
         max_port_bits=max_port_bits,
         watts=watts,
+        stream_weights=stream_weights,
     )
     return compile_model(Path(model), options, dump_ir, progress)
 

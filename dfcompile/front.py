@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from dfcompile.dataflow.lower import lower
+from dfcompile.dataflow.stream_weights import stream_weights, streamable, why_kept
 from dfcompile.errors import CompileError, Problem
 from dfcompile.frontend.importer import ImportResult, import_model
 from dfcompile.frontend.part import Part
 from dfcompile.ir.graph import Graph
+from dfcompile.ir.intop import IntConv
 from dfcompile.ir.state import NotRolledError, State
 from dfcompile.ir.types import IntType
 from dfcompile.ir.work import DEFAULT_LANES, macs
@@ -41,6 +43,7 @@ class Job:
 
     dumps:   folder for the graph after each pass, where --dump-ir asks for it; shown: its name for messages
     rolled:  whether bodies of loops are hardware once, where they can be
+    streamed: layers whose weights come through a port, by their nodes in the integer graph
     seconds: stage -> how long it took; declined: what passes left as it was, and why
     """
 
@@ -50,6 +53,7 @@ class Job:
     dumps: Path | None = None
     shown: str = ""
     rolled: bool = True
+    streamed: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     declined: list[Declined] = field(default_factory=list)
 
@@ -216,10 +220,25 @@ BOARD_LANES = 4096
 
 def _lower(job: Job, integer: Integer) -> Lowered:
     """Where no rate is asked for, layers that are small at the cost of speed are taken as far as such a design has the time."""
-    lanes = BOARD_LANES if job.options.target else DEFAULT_LANES
-    units, _ = lower(integer.graph, job.progress, job.options.wanted_interval or macs(integer.graph) // lanes)
+    lanes, work = BOARD_LANES if job.options.target else DEFAULT_LANES, macs(integer.graph)
+    integer = _with_streams(job, integer)
+    units, _ = lower(integer.graph, job.progress, job.options.wanted_interval or work // lanes)
     job.dump("lower", units)
     return Lowered(integer, units)
+
+
+def _with_streams(job: Job, integer: Integer) -> Integer:
+    """The integer graph with a port for the weights of each layer that the job says, or that can have one where all are asked for."""
+    graph, names = integer.graph, job.streamed
+    if job.options.stream_weights == "all":
+        names = tuple(streamable(graph))
+        layers = [n for n in graph.nodes if isinstance(n.op, IntConv) and n.name not in names]
+        job.declined.extend(Declined("stream_weights", n.name, n.source, why_kept(graph, n)) for n in layers)
+    if not names:
+        return integer
+    graph = stream_weights(graph, names)
+    job.dump("stream_weights", graph)
+    return replace(integer, streamlined=replace(integer.streamlined, graph=graph))
 
 
 def _program(job: Job, integer: Integer) -> Program:
@@ -302,7 +321,8 @@ def explain(path: Path, options: Options) -> Explanation:
     in_units: dict[str, list[str]] = {}
     for node in lowered.units.nodes if lowered else ():
         for s in node.source:
-            in_units.setdefault(s, []).append(f"{node.name} ({node.op.kind})")
+            streamed = ", weights from external memory" if lowered and lowered.units.fixed.keys() & set(node.inputs) else ""
+            in_units.setdefault(s, []).append(f"{node.name} ({node.op.kind}{streamed})")
     rows = []
     for name, fate in found.fates.items():
         kind, _, text = fate.partition(": ")

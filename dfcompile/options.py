@@ -15,6 +15,7 @@ from dfcompile.errors import Problem, SettingError, did_you_mean
 from dfcompile.store.setting import NUMBERS, read_toml, shown, wrong_file, wrong_number
 
 MODES = ("auto", "dataflow", "loopback")
+STREAM_WEIGHTS = ("auto", "never", "all")
 CLOCK = 100.0
 """MHz, where neither a clock nor a board is given."""
 Names = str | Iterable[str] | None
@@ -33,6 +34,8 @@ class Options:
     folding:    the folding of each unit, or the engine of a loopback build: path of a JSON file, or its content
     input_type: what raw input streams carry: ``TYPE[:scale[:offset]]`` for all, ``INPUT=TYPE[:scale[:offset]]`` for one
     from_, to:  tensors between which the part of the model lies that is compiled (in the file: ``from``)
+    stream_weights: which dense layers take their weights from external memory in each frame: "auto", the largest of a network that does
+                not fit the board otherwise, as few as it needs; "never"; "all" that can
     watts:      most power of board and design together, by the energy model; the rate goes down until it is kept
     argmax:     append a hardware ArgMax to the outputs
     max_port_bits: widest port of the accelerator: of a stream's beats, or of a loopback engine's buses; None: what the board can feed
@@ -54,6 +57,7 @@ class Options:
     verify: bool = True
     max_port_bits: int | None = None
     watts: float | None = None
+    stream_weights: str = "auto"
 
     def __post_init__(self) -> None:
         problems = list(self._problems())
@@ -75,6 +79,9 @@ class Options:
         if self.mode not in MODES:
             help_ = did_you_mean(self.mode, MODES) if isinstance(self.mode, str) else f"modes: {', '.join(MODES)}"
             yield Problem("bad-option", f"mode = {shown(self.mode)} is not known", help=help_)
+        if self.stream_weights not in STREAM_WEIGHTS:
+            help_ = did_you_mean(self.stream_weights, STREAM_WEIGHTS) if isinstance(self.stream_weights, str) else ", ".join(STREAM_WEIGHTS)
+            yield Problem("bad-option", f"stream_weights = {shown(self.stream_weights)} is not known", help=help_)
         if self.fps is not None and self.interval is not None:
             yield Problem("bad-option", "fps and interval both set the speed", help="give one of them: fps = clock / interval")
         for name in NUMBERS:
@@ -216,7 +223,7 @@ def read_config(path: Path) -> dict[str, Any]:
 _KINDS: dict[str, tuple[type, ...]] = {
     "mode": (str,), "board": (str,), "fps": (int, float), "interval": (int,), "clock": (int, float), "folding": (str,),
     "input_type": (str, list), "from": (str, list), "to": (str, list), "argmax": (bool,), "streaming": (bool,), "verify": (bool,),
-    "max_port_bits": (int,), "watts": (int, float),
+    "max_port_bits": (int,), "watts": (int, float), "stream_weights": (str,),
 }  # fmt: skip
 
 

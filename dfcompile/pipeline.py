@@ -17,6 +17,7 @@ from typing import Any
 from dfcompile.dataflow.connect import apply_folding, connect
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.share import share_memories
+from dfcompile.dataflow.stream_weights import streamable, streamed_layers
 from dfcompile.device.area import sum_of
 from dfcompile.device.cost import Vector, budget, vector
 from dfcompile.errors import CompileError, Problem
@@ -191,7 +192,49 @@ LOOPBACK = IMPORT >> INTEGER >> stage("program", _program)
 
 def _dataflow(job: Job, path: Path) -> DataflowAccelerator:
     integer = (IMPORT >> INTEGER)(job, path)
-    return _designed(job, path, integer, UNITS(job, integer))
+    try:
+        return _designed(job, path, integer, UNITS(job, integer))
+    except CompileError as e:
+        found = _with_room(job, integer) if {p.code for p in e.problems} == {"does-not-fit"} else None
+        if not found:
+            raise
+        return found[1]
+
+
+_ATTEMPTS = 16  # layers whose weights are taken out, at most
+
+
+def _with_room(job: Job, integer: Integer) -> tuple[Lowered, DataflowAccelerator] | None:
+    """The design of a network too large for the board with the weights of its largest layers in external memory: of as few as it fits with,
+    or of more where no rate is asked for and each one makes it faster. None where it fits with none, or they cannot come from there."""
+    options, board = job.options, job.options.target
+    if (
+        not board
+        or not board.streams_weights
+        or options.stream_weights != "auto"
+        or options.folding is not None
+        or integer.streamlined.loops
+    ):
+        return None
+    best: tuple[Lowered, DataflowAccelerator] | None = None
+    names = streamable(integer.graph)[:_ATTEMPTS]
+    for count in range(1, len(names) + 1):
+        tried = replace(job, streamed=tuple(names[:count]))
+        try:
+            lowered = UNITS(tried, integer)
+            made = DESIGN(tried, lowered)
+        except CompileError as e:
+            if not {p.code for p in e.problems} <= FITTING:
+                raise
+            continue
+        if over_budget(made, board):
+            continue
+        if best and made.report["timing"]["fps"] <= best[1].report["timing"]["fps"]:
+            break
+        best = lowered, made
+        if options.wanted_interval:
+            break
+    return best
 
 
 def _designed(job: Job, path: Path, integer: Integer, lowered: Lowered) -> DataflowAccelerator:
@@ -239,6 +282,9 @@ def _auto(job: Job, path: Path) -> Accelerator:
         if not {p.code for p in e.problems} <= FITTING:
             raise
         sides.misfit = e.problems[0]
+    found = _with_room(job, integer) if sides.misfit and sides.misfit.code == "does-not-fit" else None
+    if found:
+        (sides.lowered, sides.made), sides.misfit = found, None
     return stage("compare modes", _compare_modes)(job, sides)
 
 
@@ -303,8 +349,9 @@ def _slower(job: Job, path: Path, made: Accelerator, limit: float) -> Accelerato
 
     Which ones are looked at does not depend on the limit: with more watts a build is never slower.
     """
-    options, units = job.options, FRONT(job, path)
-    interval = float(made.timing.interval_cycles)
+    options, interval = job.options, float(made.timing.interval_cycles)
+    job = replace(job, streamed=streamed_layers(made.graph))
+    units = FRONT(job, path)
     while made.report["energy"]["watts"] > limit:
         if options.wanted_interval or interval >= max(unit_of(n).cycles for n in units.units.nodes):  # all do one thing at a time
             raise CompileError(too_many_watts(made, limit))

@@ -37,6 +37,7 @@ from dfcompile.command.parameter import (
     quiet_option,
     scheduler_option,
     seeds_option,
+    stream_weights_option,
     streaming_option,
     timing_option,
     to_option,
@@ -100,6 +101,7 @@ def cli(debug: bool) -> None:
 @argmax_option
 @streaming_option
 @port_option
+@stream_weights_option
 @watts_option
 @click.option(
     "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.toml", help="The same options, from a file."

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from dfcompile.device.boards import boards
-from dfcompile.options import MODES
+from dfcompile.options import MODES, STREAM_WEIGHTS
 
 model_argument = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 out_argument = click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
@@ -52,6 +52,11 @@ scheduler_option = click.option(
 )
 port_option = click.option(
     "--max-port-bits", type=int, metavar="N", help="Widest port of the accelerator. Default: what the board's DMA takes, if it has one."
+)
+stream_weights_option = click.option(
+    "--stream-weights",
+    type=click.Choice(STREAM_WEIGHTS),
+    help="Dense layers whose weights come from external memory in each frame. Default: auto, as few as a design needs to fit the board.",
 )
 seeds_option = click.option(
     "--seeds", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N", help="Places tried until one reaches the clock."

@@ -136,6 +136,6 @@ def connect(graph: Graph, port_bits: int = 0, loops: Sequence[Loop] = ()) -> Des
     for loop, end in zip(loops, graph.outputs[len(outputs) :], strict=True):
         state.close(loop, end)
     inputs = tuple(t for t in graph.inputs if not any(x.input == t for x in loops))
-    design = Design(Graph(graph.name, tuple(state.nodes), state.tensors, {}, inputs, outputs).sorted())
+    design = Design(Graph(graph.name, tuple(state.nodes), state.tensors, graph.fixed, inputs, outputs).sorted())
     design.check()
     return design

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from dfcompile.ir.graph import Graph, Node
+import numpy as np
+
+from dfcompile.ir.graph import Array, Graph, Node
 from dfcompile.units.base import Stream, Unit, unit_of
 from dfcompile.units.fifo import Fifo
 
@@ -56,6 +58,12 @@ class Design:
             for process in unit_of(n).hls_schedule():
                 found.update((n.outputs[k], give.slots) for k, give in process.gives.items())
         return found
+
+    def frames(self, codes: Mapping[str, Array]) -> list[Array]:
+        """What comes at each input, (n, h, w, c): the codes, and of an input that is alike in all frames its constant for each of them."""
+        count = len(next(iter(codes.values())))
+        fixed = {t: np.broadcast_to(x, (count, *x.shape[1:])) for t, x in self.graph.fixed.items()}
+        return [np.asarray({**fixed, **codes}[t]) for t in self.graph.inputs]
 
     def fifos(self) -> dict[str, Fifo]:
         """Tensor name -> the FIFO on that stream, as a unit."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from dfcompile.dataflow.levels import by_levels
 from dfcompile.dataflow.sum_tables import Sum, Tables, sum_tables
-from dfcompile.dataflow.vectors import flat_nodes, is_direct
+from dfcompile.dataflow.vectors import flat_nodes, is_direct, weight_type
 from dfcompile.device.family import DEFAULT
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Array, Graph, Node, Tensor
@@ -123,7 +123,7 @@ class _Lowering:
             raise CompileError(problems)
         outputs = tuple(self._driven(self._stream(t)) for t in self.graph.outputs)
         renamed = {t: o for t, o in zip(self.graph.outputs, outputs, strict=True) if t != o}
-        return Graph(self.graph.name, tuple(self.nodes), self.tensors, {}, self.graph.inputs, outputs), renamed
+        return Graph(self.graph.name, tuple(self.nodes), self.tensors, self.graph.fixed, self.graph.inputs, outputs), renamed
 
     def _driven(self, name: str) -> str:
         """An output that is an input goes through a buffer, so that every output has a unit that drives it."""
@@ -273,7 +273,7 @@ class _Lowering:
             run = cg
         out = fused.dtype if fused else acc
         values, flip, scaling = (fused.values, fused.flip, fused.scaling) if fused else (None, None, None)
-        kind = _weight_type(weights)
+        kind = weight_type(weights)
         unit: Unit
         if depthwise:
             unit = Vvtu(weights.reshape(oc, kh * kw), dtype, kind, out, acc, values, flip, out_shape, scaling=scaling)
@@ -380,12 +380,6 @@ def _window(shape: Shape3, window: Window, dtype: IntType, pad: int, groups: int
 
 def _holds(dtype: IntType, value: int) -> bool:
     return abs(value) == 1 if dtype.bipolar else dtype.lo <= value <= dtype.hi
-
-
-def _weight_type(weights: Array) -> IntType:
-    if np.all(np.abs(weights) == 1):
-        return BIPOLAR
-    return IntType.holding(int(weights.min()), int(weights.max()))
 
 
 def _common(kinds: list[IntType]) -> IntType:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from dfcompile.ir.graph import Graph, Node
+import numpy as np
+
+from dfcompile.ir.graph import Array, Graph, Node
 from dfcompile.ir.intop import IntAdd, IntConv, IntMul, LookupCode, ThresholdCode, View, Window
+from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline.layout import Shape3
 
 
@@ -21,6 +24,13 @@ def is_direct(window: Window, shape: Shape3, out_shape: Shape3, groups: int, dep
         and window == replace(window, pads=(0, 0, 0, 0), dilation=(1, 1), stuff=(1, 1))
         and window.kernel == shape[:2]
     )
+
+
+def weight_type(weights: Array) -> IntType:
+    """The narrowest type that holds all weights of a layer."""
+    if np.all(np.abs(weights) == 1):
+        return BIPOLAR
+    return IntType.holding(int(weights.min()), int(weights.max()))
 
 
 def flat_nodes(graph: Graph, readers: Mapping[str, Sequence[Node]]) -> set[str]:

@@ -90,6 +90,11 @@ class Board:
         return DMA_BITS if self.vivado else 0
 
     @property
+    def streams_weights(self) -> bool:
+        """Whether DMAs bring a design constants from an external memory in each frame."""
+        return self.wiring is None and (self.vivado is None or self.vivado.kind != "jtag")
+
+    @property
     def usable(self) -> dict[str, float]:
         """The part of the budget that a design may fill."""
         return {k: n * self.shares[k] - self._link.get(k, 0) for k, n in self._device.items()}

@@ -59,7 +59,8 @@ def random_inputs(design: Design, frames: int, seed: int = 0) -> tuple[Array, ..
     """`random_frames` of each input port."""
     rng = np.random.default_rng(seed)
     streams, tensors = design.streams(), design.graph.tensors
-    return tuple(random_frames(tensors.get(t), streams[t].dtype, streams[t].shape, frames, rng) for t in design.graph.inputs)
+    made = {t: random_frames(tensors.get(t), streams[t].dtype, streams[t].shape, frames, rng) for t in design.graph.fed}
+    return tuple(design.frames(made))
 
 
 def golden(

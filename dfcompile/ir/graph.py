@@ -128,7 +128,8 @@ def counted(step: str, nodes: int, progress: Callable[[str], None]) -> Callable[
 class Graph:
     """Nodes in topological order over named tensors; a `Delay` may stand before the node that makes what it reads.
 
-    `constants` are tensors with a value. `inputs` and `outputs` are tensor names in the model's order.
+    `constants` are tensors with a value; an input among them takes that in each frame, unless it is fed another. `inputs` and `outputs`
+    are tensor names in the model's order.
     """
 
     name: str
@@ -216,6 +217,16 @@ class Graph:
         )
 
     @property
+    def fixed(self) -> Mapping[str, Array]:
+        """What comes at inputs in each frame alike, (1, h, w, c): those that are constants too."""
+        return {t: self.constants[t] for t in self.inputs if t in self.constants}
+
+    @property
+    def fed(self) -> tuple[str, ...]:
+        """Inputs that each frame brings something of its own for."""
+        return tuple(t for t in self.inputs if t not in self.constants)
+
+    @property
     def streaming(self) -> bool:
         """Whether a frame begins in the states that the one before it left."""
         return any(isinstance(n.op, Delay) and n.op.keep for n in self.nodes)
@@ -229,7 +240,7 @@ class Graph:
     ) -> dict[str, Array]:
         """Run the graph on a batch.
 
-        feeds: one array for each graph input, batch axis first
+        feeds: one array for each graph input that is not `fixed`, batch axis first
         keep:  names of the tensors to return (default: the outputs)
         watch: called with each node and its results
         states: of a streaming graph, what an earlier batch left (empty: none was), which this one goes on from and changes; None: none

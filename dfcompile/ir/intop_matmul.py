@@ -49,7 +49,7 @@ class IntMatMul(IntOp):
     def execute(self, *inputs: Array) -> tuple[Array, ...]:
         most = inputs[0].shape[3] * largest(inputs[0]) * largest(inputs[1])
         a, b = (x.astype(exact_dtype(most), copy=False) for x in inputs)
-        n, h, w, _ = a.shape
+        n, (h, w) = max(len(a), len(b)), a.shape[1:3]  # one of them may be the same in all frames
         rows, matrices = (self._by_head(x, run) for x, run in zip((a, b), self.runs, strict=True))
         found = rows @ (matrices.swapaxes(2, 3) if self.transposed else matrices)
         blocks = found.reshape(n, self.heads, -1, self.runs[0], found.shape[3])

@@ -132,7 +132,7 @@ class Accelerator(ABC):
     def run_codes(self, codes: Mapping[str, Array], engine: str = "python") -> dict[str, Array]:
         """Integer codes in and out, by stream: (n, h, w, c). CompileError for codes that are none of the stream's."""
         check_engines([engine], ENGINES)
-        return self._run(checked_codes({t: self.codes[t] for t in self.graph.inputs}, codes), engine)
+        return self._run(checked_codes({t: self.codes[t] for t in self.graph.fed}, codes), engine)
 
     def _decoded(self, feeds: Mapping[str, Array], engine: str) -> Mapping[str, Array]:
         """Real outputs of checked real inputs."""

@@ -93,8 +93,7 @@ class DataflowAccelerator(Accelerator):
             return self._in_chunks(codes, self._executed)
         from dfcompile.run.engine import run_engine
 
-        inputs = [np.asarray(codes[t]) for t in self.graph.inputs]
-        return dict(zip(self.host_outputs, run_engine(self.design, inputs, engine), strict=True))
+        return dict(zip(self.host_outputs, run_engine(self.design, self.design.frames(codes), engine), strict=True))
 
     @property
     def host_outputs(self) -> tuple[str, ...]:
@@ -133,7 +132,7 @@ class DataflowAccelerator(Accelerator):
             from dfcompile.run.engine import run_engine
 
             design, shown = tapped(self.design)
-            values = dict(zip(shown, run_engine(design, [np.asarray(codes[t]) for t in graph.inputs], engine), strict=True))
+            values = dict(zip(shown, run_engine(design, self.design.frames(codes), engine), strict=True))
             early = ahead(graph)
             for n in (n for n in graph.nodes if n.name in early):
                 values.update(zip(n.outputs, n.op.execute(*(values[t] for t in n.inputs)), strict=True))
@@ -147,7 +146,7 @@ class DataflowAccelerator(Accelerator):
 
     def energy_of(self, board: Board | None, codes: Mapping[str, Array] | None = None) -> dict[str, Any]:
         design = self.design
-        rates = self._begun[2] if codes is None else stream_activity(design, [np.asarray(codes[t]) for t in self.graph.inputs])
+        rates = self._begun[2] if codes is None else stream_activity(design, design.frames(codes))
         parts = dataflow_parts(design, self.family, rates)
         found = energy_report(parts, self.family, board, self.frame_cycles(board), float(self.options["clock"]), 0, frames_of(codes))
         return {**found, "bit_operations": bit_operations(map(unit_of, design.nodes))}

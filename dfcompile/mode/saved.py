@@ -72,4 +72,4 @@ def _loopback(parts: dict[str, Any], report: dict[str, Any]) -> LoopbackAccelera
 def _check_host(made: Accelerator) -> None:
     codes, graph = made.codes, made.graph
     check_meanings(made.meanings, {t: tensor.shape for t, tensor in graph.tensors.items()})
-    check_host(made.host, {t: codes[t] for t in graph.inputs}, [codes[t] for t in graph.outputs])
+    check_host(made.host, {t: codes[t] for t in graph.fed}, [codes[t] for t in graph.outputs])

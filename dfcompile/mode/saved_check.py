@@ -29,10 +29,12 @@ def check_design(design: Design) -> None:
     """A dataflow design: its units are joined as they say, its FIFOs and pairs are of its own streams and units."""
     graph = design.graph
     _check_graph(graph, (Unit,), "design.graph")
-    if graph.constants or not graph.nodes:
-        raise SchemaError("design.graph: constants, or no units")
+    if set(graph.constants) - set(graph.inputs) or not graph.nodes:
+        raise SchemaError("design.graph: constants that are no inputs, or no units")
     design.check()
     streams, ends = design.streams(), (*graph.inputs, *graph.outputs)
+    for name, values in graph.fixed.items():
+        _check_fixed(values, streams[name], f"design.graph.constants[{name!r}]")
     odd = [t for t in (*ends, *design.fifo_depths, *design.hls_depths) if t not in streams]
     if odd or not graph.inputs or not graph.outputs or len(set(ends)) < len(ends):
         raise SchemaError(f"design: no such streams: {', '.join(odd) or 'a port is missing, or stands twice'}")
@@ -46,6 +48,15 @@ def check_design(design: Design) -> None:
     if wrong:
         raise SchemaError(f"design.hls_depths: {', '.join(wrong)} not from 1 to {DEEPEST_FIFO}")
     _check_pairs(design)
+
+
+def _check_fixed(values: Array, stream: Stream, where: str) -> None:
+    """What comes at an input in each frame: codes of its stream."""
+    if values.shape != (1, *stream.shape) or values.dtype.kind not in "iu" or not values.size:
+        raise SchemaError(f"{where}: it is no frame of whole numbers of shape {stream.shape}")
+    dtype = stream.dtype
+    if values.min() < dtype.lo or values.max() > dtype.hi or (dtype.bipolar and not values.all()):
+        raise SchemaError(f"{where}: it holds numbers that are no codes of {dtype}")
 
 
 def _check_pairs(design: Design) -> None:
