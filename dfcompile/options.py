@@ -91,6 +91,8 @@ class Options:
         for name in ("argmax", "streaming", "verify"):
             if not isinstance(getattr(self, name), bool):
                 yield Problem("bad-option", f"{name} = {shown(getattr(self, name))} is neither true nor false", help="give true or false")
+        if self.stream_weights == "all" and isinstance(self.board, str):
+            yield from _no_memory(self.board)
         if self.folding is not None and not isinstance(self.folding, str | Path | Mapping):
             help_ = "give the path of a JSON file, or a dict as report.json has it"
             yield Problem("bad-option", f"folding = {shown(self.folding)} is neither a file nor a dict", help=help_)
@@ -172,6 +174,17 @@ class Options:
         files: names of board and folding files where the text will lie, in place of their paths
         """
         return "".join(_line(key, files.get(name, getattr(self, name))) for key, name in _FIELDS.items())
+
+
+def _no_memory(name: str) -> Iterator[Problem]:
+    """That a board has nothing that brings weights to a design in each frame."""
+    try:
+        board = find_board(name)
+    except SettingError:
+        return  # told elsewhere
+    if not board.streams_weights:
+        why = "its frames come over a serial line" if board.wiring else "its memory is block RAM"
+        yield Problem("bad-option", f"stream_weights = 'all' is not for {board.name}", why=why, help="leave it out, or take another board")
 
 
 _FIELDS = {f.name.rstrip("_"): f.name for f in fields(Options)}

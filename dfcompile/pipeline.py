@@ -208,13 +208,8 @@ def _with_room(job: Job, integer: Integer) -> tuple[Lowered, DataflowAccelerator
     """The design of a network too large for the board with the weights of its largest layers in external memory: of as few as it fits with,
     or of more where no rate is asked for and each one makes it faster. None where it fits with none, or they cannot come from there."""
     options, board = job.options, job.options.target
-    if (
-        not board
-        or not board.streams_weights
-        or options.stream_weights != "auto"
-        or options.folding is not None
-        or integer.streamlined.loops
-    ):
+    asked = options.stream_weights == "auto" and options.folding is None
+    if not board or not board.streams_weights or not asked or integer.streamlined.loops:
         return None
     best: tuple[Lowered, DataflowAccelerator] | None = None
     names = streamable(integer.graph)[:_ATTEMPTS]

@@ -62,7 +62,7 @@ class Design:
     def frames(self, codes: Mapping[str, Array]) -> list[Array]:
         """What comes at each input, (n, h, w, c): the codes, and of an input that is alike in all frames its constant for each of them."""
         count = len(next(iter(codes.values())))
-        fixed = {t: np.broadcast_to(x, (count, *x.shape[1:])) for t, x in self.graph.fixed.items()}
+        fixed = {t: np.broadcast_to(x, (count, *x.shape)) for t, x in self.graph.fixed.items()}
         return [np.asarray({**fixed, **codes}[t]) for t in self.graph.inputs]
 
     def fifos(self) -> dict[str, Fifo]:

@@ -80,9 +80,9 @@ class _Streamed:
         x, out, source = self.graph.tensors[node.inputs[0]], node.outputs[0], node.source
         weights = self.graph.constants[node.inputs[1]]
         rows, terms = len(weights), int(np.prod(weights.shape[1:]))
-        matrix = weights.reshape(1, rows, 1, terms)
+        matrix = weights.reshape(rows, 1, terms)
         port, vector, sums = f"{node.name}{_PORT}", f"{node.name}_vector", f"{node.name}_sums"
-        given = Tensor((rows, 1, terms), weight_type(weights), matrix.min(axis=(0, 1, 2)), matrix.max(axis=(0, 1, 2)))
+        given = Tensor((rows, 1, terms), weight_type(weights), matrix.min(axis=(0, 1)), matrix.max(axis=(0, 1)))
         product = IntMatMul((terms, 1), transposed=True)
         codes = _along(x)
         lo, hi = product.bounds((given.range, codes), ())

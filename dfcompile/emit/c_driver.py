@@ -164,6 +164,9 @@ def _emit(
     inputs, outputs = [], []
     for d in data["inputs"]:
         port = _port(d) | layout(d)
+        if "fixed" in d:
+            inputs.append(port | {"fixed": _text(d["fixed"])})
+            continue
         index = arrays[d["index"]]
         inputs.append(port | _quantizer(d, arrays) | {"model_items": index.size, "index": tables.index(index, port["elements"])})
     for d in data["outputs"]:

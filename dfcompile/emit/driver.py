@@ -94,6 +94,14 @@ def _beats(stream: Stream) -> dict[str, int]:
     return {"lanes": stream.lanes, "bytes": port_bytes(stream.width), "run": stream.run, "taps": stream.taps}
 
 
+def packed(codes: Array, stream: Stream) -> Array:
+    """Codes of frames (n, h, w, c) as the beats of a port, (n * beats, bytes)."""
+    rows = packing.pack(codes.reshape(-1, stream.lanes), stream.dtype.bits, stream.dtype.bipolar)
+    beats = np.zeros((len(rows), port_bytes(stream.width)), np.uint8)
+    beats[:, : rows.shape[1]] = rows
+    return beats
+
+
 def driver_data(design: Design, host: HostSide) -> tuple[dict[str, Any], dict[str, Array]]:
     """What driver.json and driver.npz hold: ports in the design's order, preprocessing, affines, what is left to compute."""
     arrays = Arrays()
@@ -102,11 +110,15 @@ def driver_data(design: Design, host: HostSide) -> tuple[dict[str, Any], dict[st
     inputs = []
     for tensor in design.graph.inputs:
         s = streams[tensor]
+        if tensor in design.graph.constants:
+            inputs.append({**_port(tensor, s.shape, s.dtype), **_beats(s), "fixed": f"input_{len(inputs)}.bin"})
+            continue
         inputs.append({**input_data(sources[tensor], s.shape, s.dtype, arrays), "name": tensor, **_beats(s)})
     outputs = []
     for ports, tensor in zip(by_stream(host.outputs).values(), design.graph.outputs, strict=True):
         s = streams[tensor]
-        outputs.append({**output_data(ports, s.shape, s.dtype, arrays), **_beats(s)})
+        shape = host.streams[ports[0].stream][0]  # of one view of the stream the design may give another
+        outputs.append({**output_data(ports, shape, s.dtype, arrays), **_beats(s)})
     data = {
         "name": design.name,
         "hash": f"{design_hash(design):016x}",
@@ -125,6 +137,10 @@ def emit_driver(design: Design, host: HostSide, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     data, arrays = driver_data(design, host)
     write_driver("driver", data, arrays, folder)
+    for port in data["inputs"]:
+        if "fixed" in port:
+            stream = design.streams()[port["name"]]
+            (folder / port["fixed"]).write_bytes(packed(design.graph.constants[port["name"]], stream).tobytes())
     emit_c_driver(data, arrays, folder)
 
 

@@ -218,7 +218,7 @@ class Graph:
 
     @property
     def fixed(self) -> Mapping[str, Array]:
-        """What comes at inputs in each frame alike, (1, h, w, c): those that are constants too."""
+        """What comes at inputs in each frame alike, (h, w, c): those that are constants too."""
         return {t: self.constants[t] for t in self.inputs if t in self.constants}
 
     @property
@@ -246,7 +246,7 @@ class Graph:
         states: of a streaming graph, what an earlier batch left (empty: none was), which this one goes on from and changes; None: none
         """
         wanted = tuple(self.outputs if keep is None else keep)
-        values: dict[str, Array] = {**self.constants, **feeds}
+        values: dict[str, Array] = {**self.constants, **{t: x[None] for t, x in self.fixed.items()}, **feeds}
         uses: dict[str, int] = {}
         for n in self.nodes:
             for t in n.inputs:

@@ -52,7 +52,7 @@ def check_design(design: Design) -> None:
 
 def _check_fixed(values: Array, stream: Stream, where: str) -> None:
     """What comes at an input in each frame: codes of its stream."""
-    if values.shape != (1, *stream.shape) or values.dtype.kind not in "iu" or not values.size:
+    if values.shape != stream.shape or values.dtype.kind not in "iu" or not values.size:
         raise SchemaError(f"{where}: it is no frame of whole numbers of shape {stream.shape}")
     dtype = stream.dtype
     if values.min() < dtype.lo or values.max() > dtype.hi or (dtype.bipolar and not values.all()):

@@ -63,7 +63,9 @@ int dfc_unpack(const dfc_port *p, const uint8_t *beats, dfc_code *codes, size_t 
 
 int dfc_run(const dfc_io *io, const dfc_code *const *in, dfc_code *const *out, uint8_t *const *sent, uint8_t *const *received, size_t frames) {
   int error = DFC_OK;
-  for (size_t i = 0; i < DFC_INPUTS && !error; ++i) error = dfc_pack(&dfc_inputs[i], in[i], sent[i], frames);
+  for (size_t i = 0; i < DFC_INPUTS && !error; ++i) {
+    if (!dfc_inputs[i].fixed) error = dfc_pack(&dfc_inputs[i], in[i], sent[i], frames);
+  }
   if (!error) error = io->transfer(io->context, sent, received, frames);
   for (size_t i = 0; i < DFC_OUTPUTS && !error; ++i) error = dfc_unpack(&dfc_outputs[i], received[i], out[i], frames);
   return error;
@@ -114,7 +116,30 @@ static int finish(const dfc_axi *a, uint64_t base) {
   return DFC_TIMEOUT;
 }
 
-static size_t size_of(const dfc_port *p, size_t frames) { return frames * p->layout->beats * p->layout->bytes; }
+static size_t size_of(const dfc_port *p, size_t frames) { return (p->fixed ? 1 : frames) * p->layout->beats * p->layout->bytes; }
+
+/* Sends what is alike in each frame again, once it is done, until all frames had it; `polls` looks without a start are too many. */
+static int repeat(const dfc_axi *a, uint8_t *const *sent, size_t frames) {
+  size_t done[DFC_INPUTS], left = 0;
+  for (size_t i = 0; i < DFC_INPUTS; ++i) {
+    done[i] = dfc_inputs[i].fixed ? 1 : frames;
+    left += frames - done[i];
+  }
+  for (uint32_t looks = 0; left; ++looks) {
+    if (looks == a->polls) return DFC_TIMEOUT;
+    for (size_t i = 0; i < DFC_INPUTS; ++i) {
+      const uint32_t status = done[i] < frames ? get(a, a->send[i] + SEND + DMASR) : 0;
+      if (status & ERRORS) return DFC_DMA;
+      if (status & IDLE) {
+        start(a, a->send[i] + SEND, sent[i], size_of(&dfc_inputs[i], 1));
+        ++done[i];
+        --left;
+        looks = 0;
+      }
+    }
+  }
+  return DFC_OK;
+}
 
 int dfc_axi_transfer(void *context, uint8_t *const *sent, uint8_t *const *received, size_t frames) {
   const dfc_axi *a = context;
@@ -125,6 +150,7 @@ int dfc_axi_transfer(void *context, uint8_t *const *sent, uint8_t *const *receiv
   }
   put(a, a->core + CONTROL, 1); /* what an HLS design waits for */
   for (size_t i = 0; i < DFC_INPUTS; ++i) start(a, a->send[i] + SEND, sent[i], size_of(&dfc_inputs[i], frames));
+  error = repeat(a, sent, frames);
   for (size_t i = 0; i < DFC_INPUTS && !error; ++i) error = finish(a, a->send[i] + SEND);
   for (size_t i = 0; i < DFC_OUTPUTS && !error; ++i) {
     error = finish(a, a->receive[i] + RECEIVE);

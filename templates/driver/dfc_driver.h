@@ -26,7 +26,8 @@ typedef struct {
 /* Codes to beats: frames * beats * bytes of them. */
 int dfc_pack(const dfc_port *port, const dfc_code *codes, uint8_t *beats, size_t frames);
 int dfc_unpack(const dfc_port *port, const uint8_t *beats, dfc_code *codes, size_t frames);
-/* Codes of every input to codes of every output; sent and received are memory for the beats. */
+/* Codes of every input to codes of every output; sent and received are memory for the beats. Of an input that is `fixed`, in has no codes
+ * (NULL), and sent the beats of one frame, which the caller has read from its file before the first run. */
 int dfc_run(const dfc_io *io, const dfc_code *const *in, dfc_code *const *out, uint8_t *const *sent, uint8_t *const *received, size_t frames);
 
 /* The design behind AXI DMAs in simple mode (one for each stream, as in the projects of vivado/), by their registers. The addresses are
@@ -44,7 +45,7 @@ typedef struct {
 int dfc_axi_open(const dfc_axi *axi);
 /* The next transfer begins with the first states, as the first one does: for designs whose frames go on from those that the one before left. */
 void dfc_axi_reset(const dfc_axi *axi);
-/* A dfc_io transfer; context is a dfc_axi. */
+/* A dfc_io transfer; context is a dfc_axi. The channel of an input that is `fixed` is started again for each frame. */
 int dfc_axi_transfer(void *axi, uint8_t *const *sent, uint8_t *const *received, size_t frames);
 
 #endif

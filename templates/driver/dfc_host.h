@@ -56,6 +56,7 @@ typedef struct {
   const dfc_tensor *tensors;
   size_t tensor_count;
   const struct dfc_layout *layout; /* how its codes lie outside: dfc_driver.h or dfc_loopback.h */
+  const char *fixed; /* NULL; of an input that takes the same beats in each frame, as weights: the file that holds those of one */
 } dfc_port;
 
 extern const dfc_port dfc_inputs[DFC_INPUTS], dfc_outputs[DFC_OUTPUTS];

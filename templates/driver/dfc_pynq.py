@@ -38,13 +38,60 @@ class Stream:
         """Transfer so many frames from or to the buffer whose turn it is."""
         self.channel.transfer(self.buffers[turn % 2], nbytes=frames * self.frame_bytes)
 
-    def wait(self, seconds: float) -> None:
-        """Until the channel is idle. RuntimeError on an error of the DMA, or when it is not after so many seconds."""
+    def wait(self, seconds: float, meanwhile: Any = ()) -> None:
+        """Until the channel is idle. RuntimeError on an error of the DMA, or when it is not after so many seconds.
+
+        meanwhile: streams that are kept going
+        """
         end = time.monotonic() + seconds
         while not (self.channel.idle or self.channel.error):
+            for stream in meanwhile:
+                stream.feed()
             if time.monotonic() > end:
                 raise RuntimeError(f"{self.name}: the transfer is not done after {seconds:g} s: does the design's clock run? open it again")
         self.channel.wait()  # tells an error, and lets the processor see what was received
+
+
+class Fixed:
+    """A channel of a DMA that sends the same beats in each frame: they lie in memory once, and the channel is started again and again."""
+
+    def __init__(self, channel: Any, name: str, port: Any, longest: int) -> None:
+        from pynq import allocate
+
+        self.channel, self.name = channel, name
+        data = np.ascontiguousarray(port.fixed).reshape(-1)
+        pieces = [data[at : at + longest] for at in range(0, len(data), longest)]  # of a frame; what TLAST says on inputs is ignored
+        if len(pieces) == 1:  # several frames a transfer: each start takes the host's time
+            pieces = [np.tile(data, max(1, min(BUFFER, longest) // len(data)))]
+        self.frames = len(pieces[0]) // len(data)  # of a transfer; 0: a part of one
+        self.frame_bytes, self.buffers, self.next, self.left = len(data), [], 0, 0
+        for piece in pieces:
+            buffer = allocate(shape=(len(piece),), dtype=np.uint8)
+            buffer[:] = piece
+            self.buffers.append(buffer)
+        self.started = False
+
+    def free(self) -> None:
+        for buffer in self.buffers:
+            buffer.freebuffer()
+        self.buffers = []
+
+    def want(self, frames: int) -> None:
+        """So many frames more are to be sent."""
+        self.left += frames
+        self.feed()
+
+    def feed(self) -> None:
+        """Start the channel again where it is idle and something is left to send. RuntimeError on an error of the DMA."""
+        if not self.left or (self.started and not self.channel.idle):
+            if self.started and self.channel.error:
+                raise RuntimeError(f"{self.name}: the DMA tells an error: open the board again")
+            return
+        buffer = self.buffers[self.next]
+        frames = min(self.left, self.frames)
+        self.channel.transfer(buffer, nbytes=frames * self.frame_bytes or len(buffer))
+        self.started, self.next = True, (self.next + 1) % len(self.buffers)
+        self.left -= frames or int(self.next == 0)
 
 
 class Pynq:
@@ -69,7 +116,10 @@ class Pynq:
         if len(names) != len(sides):
             raise ValueError(f"{len(sides)} streams need as many names of DMAs, given: {', '.join(names)}")
         count = len(driver.inputs)
-        self.senders = [self._stream(overlay, n, "sendchannel", p) for n, p in zip(names[:count], driver.inputs)]
+        given = list(zip(names[:count], driver.inputs))
+        self.senders = [self._stream(overlay, n, "sendchannel", p) for n, p in given if p.fixed is None]
+        self.fixed = [self._stream(overlay, n, "sendchannel", p, Fixed) for n, p in given if p.fixed is not None]
+        self.fed = [i for i, (_, p) in enumerate(given) if p.fixed is None]
         self.receivers = [self._stream(overlay, n, "recvchannel", p) for n, p in zip(names[count:], driver.outputs)]
         self.seconds = seconds
         self.limit = frames or max(1, min(min(BUFFER, s.longest) // s.frame_bytes for s in self._streams()))
@@ -78,9 +128,9 @@ class Pynq:
         self.failed = ""
 
     @staticmethod
-    def _stream(overlay: Any, name: str, channel: str, port: Any) -> Stream:
+    def _stream(overlay: Any, name: str, channel: str, port: Any, kind: Any = Stream) -> Any:
         dma = getattr(overlay, name)
-        return Stream(getattr(dma, channel), name, port, getattr(dma, "buffer_max_size", BUFFER))
+        return kind(getattr(dma, channel), name, port, getattr(dma, "buffer_max_size", BUFFER))
 
     def _streams(self) -> list[Stream]:
         return [*self.senders, *self.receivers]
@@ -93,7 +143,7 @@ class Pynq:
         return {"cycles": int(self.core.read(CYCLES)), "counted_frames": int(self.core.read(DONE))}
 
     def close(self) -> None:
-        for s in self._streams():
+        for s in [*self._streams(), *self.fixed]:
             s.free()
         self.room = 0
 
@@ -108,6 +158,7 @@ class Pynq:
         """
         if self.failed:
             raise RuntimeError(f"an earlier transfer failed ({self.failed}): open the board again")
+        beats = [beats[i] for i in self.fed]
         total = beats[0].size // self.senders[0].frame_bytes
         if not total:
             return [np.empty((0, s.bytes), np.uint8) for s in self.receivers]
@@ -138,6 +189,8 @@ class Pynq:
             self.frames = frames
         end = time.monotonic() + self.seconds
         while self.core.read(CONTROL) & 1:  # not yet begun with the part before
+            for f in self.fixed:
+                f.feed()
             if time.monotonic() > end:
                 raise RuntimeError(f"the design has not begun after {self.seconds:g} s: does its clock run? open it again")
         self.core.write(CONTROL, 1)
@@ -155,9 +208,11 @@ class Pynq:
                 for r in self.receivers:
                     r.start(turn, frames)
             self._begin(frames)
+            for f in self.fixed:
+                f.want(frames)
             for s in self.senders:
                 if turn:
-                    s.wait(self.seconds)
+                    s.wait(self.seconds, self.fixed)
                 s.start(turn, frames)
             if flying:
                 self._finish(*flying, received)
@@ -165,13 +220,13 @@ class Pynq:
                     r.start(turn, frames)
             flying = (turn, first, frames)
         for s in self.senders:
-            s.wait(self.seconds)
+            s.wait(self.seconds, self.fixed)
         self._finish(*flying, received)
 
     def _finish(self, turn: int, first: int, frames: int, received: list[np.ndarray]) -> None:
         """Take the results of a part."""
         for r, out in zip(self.receivers, received):
-            r.wait(self.seconds)
+            r.wait(self.seconds, self.fixed)
             size = frames * r.frame_bytes
             got = int(r.channel.transferred)
             if got != size:

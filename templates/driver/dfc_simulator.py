@@ -126,8 +126,8 @@ class Simulator:
         self.device.write(FRAMES, frames)
         for i, p in enumerate(outputs):
             self.device.receive(i, frames * p.beats * p.bytes)
-        for i, data in enumerate(beats):
-            self.device.send(i, data)
+        for i, (p, data) in enumerate(zip(inputs, beats)):
+            self.device.send(i, data if p.fixed is None else np.tile(data, (frames, 1)))
         found = []
         for i, p in enumerate(outputs):
             state = self.device.advance(True, i, self.limit)
