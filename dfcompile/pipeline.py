@@ -17,7 +17,7 @@ from typing import Any
 from dfcompile.dataflow.connect import apply_folding, connect
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.share import share_memories
-from dfcompile.dataflow.stream_weights import streamable, streamed_layers
+from dfcompile.dataflow.stream_weights import streamed_layers
 from dfcompile.device.area import sum_of
 from dfcompile.device.cost import Vector, budget, vector
 from dfcompile.errors import CompileError, Problem
@@ -36,6 +36,7 @@ from dfcompile.mode.report_data import make_report
 from dfcompile.mode.roofline import Roofline
 from dfcompile.mode.watts import check_watts, engine_within, too_many_watts
 from dfcompile.options import Options
+from dfcompile.spill import spilled
 from dfcompile.store.output import new_folder
 from dfcompile.store.waiting import shown_by
 from dfcompile.streamline.check import check_units
@@ -201,35 +202,9 @@ def _dataflow(job: Job, path: Path) -> DataflowAccelerator:
         return found[1]
 
 
-_ATTEMPTS = 16  # layers whose weights are taken out, at most
-
-
 def _with_room(job: Job, integer: Integer) -> tuple[Lowered, DataflowAccelerator] | None:
-    """The design of a network too large for the board with the weights of its largest layers in external memory: of as few as it fits with,
-    or of more where no rate is asked for and each one makes it faster. None where it fits with none, or they cannot come from there."""
-    options, board = job.options, job.options.target
-    asked = options.stream_weights == "auto" and options.folding is None
-    if not board or not board.streams_weights or not asked or integer.streamlined.loops:
-        return None
-    best: tuple[Lowered, DataflowAccelerator] | None = None
-    names = streamable(integer.graph)[:_ATTEMPTS]
-    for count in range(1, len(names) + 1):
-        tried = replace(job, streamed=tuple(names[:count]))
-        try:
-            lowered = UNITS(tried, integer)
-            made = DESIGN(tried, lowered)
-        except CompileError as e:
-            if not {p.code for p in e.problems} <= FITTING:
-                raise
-            continue
-        if over_budget(made, board):
-            continue
-        if best and made.report["timing"]["fps"] <= best[1].report["timing"]["fps"]:
-            break
-        best = lowered, made
-        if options.wanted_interval:
-            break
-    return best
+    """The design of a network too large for the board with weights in external memory, or None."""
+    return spilled(job, integer, _optimum, DESIGN)
 
 
 def _designed(job: Job, path: Path, integer: Integer, lowered: Lowered) -> DataflowAccelerator:

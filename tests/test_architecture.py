@@ -36,6 +36,7 @@ LAYERS = (
     {"report"},
     {"mode"},
     {"front"},
+    {"spill"},
     {"propose"},
     {"pipeline"},
     {"written"},

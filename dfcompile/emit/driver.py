@@ -107,7 +107,7 @@ def driver_data(design: Design, host: HostSide) -> tuple[dict[str, Any], dict[st
     arrays = Arrays()
     streams = design.streams()
     sources = {p.stream: p for p in host.inputs}
-    inputs = []
+    inputs: list[dict[str, Any]] = []
     for tensor in design.graph.inputs:
         s = streams[tensor]
         if tensor in design.graph.constants:

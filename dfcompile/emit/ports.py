@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from dfcompile.emit.interface import Interface, PortView
@@ -15,13 +15,15 @@ from dfcompile.units.base import Stream
 Row = dict[str, Any]
 
 
-def stream_ports(interface: Interface) -> list[Row]:
+def stream_ports(interface: Interface, fixed: Collection[str] = ()) -> list[Row]:
     """A row for each AXI4-Stream port of a dataflow design.
 
+    fixed: tensors of inputs that take the same in each frame, as weights from memory; their rows say so
     bits: of a beat, and padding above them up to bytes; element_bits: of one of the `lanes` elements; beats: of a frame
     """
     sides = (("in", interface.inputs), ("out", interface.outputs))
-    return [_stream_row(p, direction) for direction, ports in sides for p in ports]
+    rows = [_stream_row(p, direction) for direction, ports in sides for p in ports]
+    return [row | {"fixed": True} if row["tensor"] in fixed else row for row in rows]
 
 
 def _stream_row(port: PortView, direction: str) -> Row:

@@ -71,7 +71,7 @@ def make_report(
         },
         "units": units,
         "fifos": fifos,
-        "ports": stream_ports(Interface.of(design)),
+        "ports": stream_ports(Interface.of(design), design.graph.fixed),
         "fifo_sizing": _sizing(sizing),
         "hls_streams": _hls_streams(design, acc.family),
         "shared_memories": shared,

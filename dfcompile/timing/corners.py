@@ -16,6 +16,9 @@ from dfcompile.timing.kernel import jit
 from dfcompile.timing.net import Bools, Ints, Port, Shorts, System
 from dfcompile.timing.rising import found_in
 
+_VISITS = 2000
+"""Times that events of a sequence are added: where one calls for the next, and that for the one after it, all are kept at last."""
+
 
 def kept_events(system: System) -> list[Ints]:
     """Sequence -> its events that are kept, rising; the first and the last always are."""
@@ -35,10 +38,12 @@ def kept_events(system: System) -> list[Ints]:
             if key not in known:
                 known[key] = system.events(p)[_corners(system.events(p), system.positions(q))].astype(np.int64)
             new[q].append(known[key])
+    visits: dict[int, int] = {}
     while new:
         for q in sorted(new):
-            fresh = []
-            for part in new.pop(q):
+            fresh, visits[q] = [], visits.get(q, 0) + 1
+            parts = new.pop(q)
+            for part in (np.flatnonzero(~found[q]),) if visits[q] == _VISITS else parts:
                 fresh.append(part[~found[q][part]])
                 found[q][fresh[-1]] = True
             events = np.sort(np.concatenate(fresh))
