@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 import time
 from collections.abc import Sequence
@@ -50,15 +51,15 @@ def model(convolutions: Sequence[int], dense: Sequence[int], path: Path) -> Path
         nodes.append(helper.make_node("Quant", [f"{name}_r", f"{name}_scale", "zero", "bits"], [f"{name}_q"], signed=0, **how))
         return f"{name}_q"
 
-    for i, (a, b) in enumerate(zip(convolutions, convolutions[1:], strict=False)):
+    for i, (a, b) in enumerate(itertools.pairwise(convolutions)):
         last = quantized(layer("Conv", rng.integers(-7, 8, (b, a, 3, 3)), pads=[1, 1, 1, 1]), 0.5 * np.sqrt(9 * a))
-        if i < len(convolutions) - 2 or convolutions[-1] * 16 == dense[0]:
+        if i < len(convolutions) - 2:
             nodes.append(helper.make_node("MaxPool", [last], [f"{last}_p"], kernel_shape=[2, 2], strides=[2, 2]))
             last = f"{last}_p"
     if convolutions:
         nodes.append(helper.make_node("Flatten", [last], ["flat"]))
         last = "flat"
-    for i, (a, b) in enumerate(zip(dense, dense[1:], strict=False)):
+    for i, (a, b) in enumerate(itertools.pairwise(dense)):
         last = layer("MatMul", rng.integers(-7, 8, (a, b)))
         last = quantized(last, 0.5 * np.sqrt(a)) if i < len(dense) - 2 else last
     ends = [[helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)], [helper.make_tensor_value_info(last, TensorProto.FLOAT, None)]]

@@ -71,8 +71,7 @@ def build(
     board:      a name of `dfcompile boards`, or a .toml file of one's own
     fps or interval: the speed to fold for (frames a second at `clock` MHz, or cycles a frame)
     clock:      MHz; default the board's, else 100
-    folding:    JSON file or dict, unit -> {pe, simd, ...}; units not named keep their automatic folding. In loopback mode
-        {"engine": {pe, simd, ..., batch}}, as report.json names them
+    folding:    JSON file or dict, unit -> {pe, simd, ...}, others keep their own; in loopback mode {"engine": {pe, ..., batch}}
     input_type: "[input=]TYPE[:scale[:offset]]", what a raw input stream carries
     from_, to:  tensors between which the part lies that is compiled; none: the model's inputs, its outputs
     argmax:     find the largest output in hardware
@@ -80,8 +79,7 @@ def build(
     verify:     hold each stage against the model
     max_port_bits: widest port of the accelerator, of a stream or of a loopback engine's buses; default what the board's DMA takes, if any
     watts:      most power of board and design together, by the energy model (docs/energy.md); the rate goes down until it is kept
-    stream_weights: which dense layers take their weights from external memory in each frame: "auto", as many as a design needs to fit
-        the board; "never"; "all" that can (docs/folding.md)
+    stream_weights: dense layers with weights in external memory: "auto", as few as let a design fit the board; "never"; "all"
     dump_ir:    folder for the graph after each pass, as far as the build comes; one of an earlier build is replaced
     progress:   called with the name of each stage
     """

@@ -22,8 +22,9 @@ _ATTEMPTS = 16
 def spilled(
     job: Job, integer: Integer, fold: Callable[[Job, Lowered], Folded], design: Callable[[Job, Lowered], DataflowAccelerator]
 ) -> tuple[Lowered, DataflowAccelerator] | None:
-    """The design with the weights of as few layers in external memory as it fits the board with, those with the most bits first; or where no
-    rate is asked for of as many as make it fastest. None where it fits with none, or they cannot come from there.
+    """The design with the weights of as few layers in external memory as it fits the board with, those with the most bits first.
+
+    Where no rate is asked for, of as many as make it fastest. None where it fits with none, or they cannot come from there.
 
     fold, design: the stages behind the lowering; CompileError where the board holds none
     """

@@ -61,6 +61,7 @@ def test_paths_are_taken_from_the_folder_of_the_file(tmp_path: Path) -> None:
         "argmax": False,
         "streaming": False,
         "verify": True,
+        "stream_weights": "auto",
     }
 
 

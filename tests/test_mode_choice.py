@@ -76,11 +76,21 @@ def test_a_rate_that_no_mode_reaches(examples: Path, tmp_path: Path, capsys: pyt
 @needs_models
 @pytest.mark.parametrize("fps", [None, pytest.param(100, marks=pytest.mark.further)])
 def test_loopback_where_dataflow_does_not_fit(fps: float | None, small_board: str) -> None:
-    made = dfc.build(CNV, board=small_board, fps=fps)
+    made = dfc.build(CNV, board=small_board, fps=fps, stream_weights="never")
     choice = consistent(made)
     assert isinstance(made, LoopbackAccelerator) and not choice["dataflow"]["runs"]
     assert "bram36 of 57" in choice["dataflow"]["why"] and choice["why"].startswith("no dataflow design fits small: ")
     assert made.resources.bram36 <= 57 and made.resources.lut <= 0.8 * SMALL["lut"]
+
+
+@needs_models
+def test_a_pipeline_with_weights_from_memory(small_board: str) -> None:
+    """The same network and board: the engine is slower than a pipeline that leaves weights of dense layers in memory."""
+    made = dfc.build(CNV, board=small_board, verify=False)
+    choice = consistent(made)
+    assert isinstance(made, DataflowAccelerator) and made.graph.fixed
+    assert choice["dataflow"]["fps"] > choice["loopback"]["fps"]
+    assert made.resources.bram36 <= 57 and made.resources.lut <= SMALL["lut"]
 
 
 @needs_models

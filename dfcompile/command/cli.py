@@ -180,6 +180,7 @@ def check(model: Path, as_json: bool, **given: Any) -> int:
 @from_option
 @to_option
 @argmax_option
+@stream_weights_option
 @json_option
 def explain(model: Path, as_json: bool, **given: Any) -> None:
     """What became of each ONNX node, by which pass, and why a pass declined."""

@@ -59,7 +59,7 @@ class Fixed:
         from pynq import allocate
 
         self.channel, self.name = channel, name
-        data = np.ascontiguousarray(port.fixed).reshape(-1)
+        data, longest = np.ascontiguousarray(port.fixed).reshape(-1), longest - longest % port.bytes  # whole beats
         pieces = [data[at : at + longest] for at in range(0, len(data), longest)]  # of a frame; what TLAST says on inputs is ignored
         if len(pieces) == 1:  # several frames a transfer: each start takes the host's time
             pieces = [np.tile(data, max(1, min(BUFFER, longest) // len(data)))]
