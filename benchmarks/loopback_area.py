@@ -48,6 +48,18 @@ def _set(text: str, name: str, value: int) -> str:
     return f"{head}parameter int unsigned {name} = {value}{rest[rest.index(',' if rest.index(',') < rest.index(chr(10)) else chr(10)) :]}"
 
 
+def dot(simd: int, act_bits: int, weight_bits: int, pairs: int, block: int, family: str) -> Resources:
+    """A row's dot product by itself: with `pairs` in DSP slices, on carry chains of so many places a cell, or else by lanes."""
+    folder, bits = resource_dir("rtl"), act_bits + weight_bits + simd.bit_length() - 1
+    texts = [(f, (folder / f).read_text()) for f in library_files(folder, ["dfc_lb_dot.sv", "dfc_dot_carry.sv"])]
+    values = {"Simd": simd, "ActBits": act_bits, "WeightBits": weight_bits, "Pairs": pairs, "Block": block}
+    sizes = {"codes_i": simd * act_bits, "weights_i": simd * weight_bits, "offset_i": bits}
+    ports = ["input logic clk_i", *(f"input logic [{n - 1}:0] {name}" for name, n in sizes.items()), f"output logic [{bits - 1}:0] sum_o"]
+    given = ", ".join(f".{k}({v})" for k, v in values.items())
+    top = f"module {TOP} ({', '.join(ports)});\n  dfc_lb_dot #({given}) u_dot (.*);\nendmodule\n"
+    return Synthesis((*texts, (f"{TOP}.sv", top)), (), TOP, family).run()
+
+
 def added(module: str, config: EngineConfig, family: str) -> Resources:
     """What the synthesised module has more than without lists and levels."""
     plain = replace(config, list_words=0, code_bits=0)

@@ -5,6 +5,7 @@ module dfc_lb_act #(
   parameter int unsigned ActBits  = 8,
   parameter int unsigned Together = 1,  // digits that the array writes at the least: a byte, where there are so many
   parameter int unsigned ActWords = 1024,
+  parameter int unsigned Style    = 0,  // of dfc_lb_ram
   parameter int unsigned BusBits  = 64,
   localparam int unsigned Width   = ActBits * Simd,
   localparam int unsigned Beats   = Width / BusBits,
@@ -57,7 +58,7 @@ module dfc_lb_act #(
     assign write_here[k] = write_i != '0 && write_addr_i[Bank] == 1'(k);
     assign load_here[k]  = load_i && load_addr_i[Bank] == 1'(k) && !write_here[k];
     assign store_here[k] = store_i && store_addr_i[Bank] == 1'(k) && !read_here[k];
-    dfc_lb_ram #(.Slices(Slices), .SliceBits(Together * ActBits), .Depth(Half)) u_ram (
+    dfc_lb_ram #(.Slices(Slices), .SliceBits(Together * ActBits), .Depth(Half), .Style(Style)) u_ram (
       .clk_i,
       .wr_en_i(write_here[k] ? write_slices : (load_here[k] ? load_slices : '0)),
       .wr_addr_i(write_here[k] ? write_addr_i[Bits-1:0] : load_addr_i[Bits-1:0]),

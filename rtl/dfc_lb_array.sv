@@ -10,6 +10,8 @@ module dfc_lb_array #(
   parameter int unsigned ActBits    = 8,
   parameter int unsigned AccWords   = 16,
   parameter int unsigned AccBits    = 32,
+  parameter int unsigned DspRows    = 0,  // rows whose products are made in slices, two in one
+  parameter int unsigned Block      = 0,  // places of a carry cell that others are made on, 0: none
   localparam int unsigned Lanes     = Pe * Simd
 ) (
   input  logic                        clk_i,
@@ -22,42 +24,34 @@ module dfc_lb_array #(
   output logic [Pe*AccBits-1:0]       sums_o
 );
   localparam int unsigned Levels   = $clog2(Simd);
-  localparam int unsigned Product  = ActBits + WeightBits;
-  localparam int unsigned SumBits  = Product + Levels;
+  localparam int unsigned SumBits  = ActBits + WeightBits + Levels;
   localparam int unsigned AddrBits = AccWords > 1 ? $clog2(AccWords) : 1;
   localparam int unsigned FactorBits = 18;  // of a product: one DSP slice
   localparam int unsigned ColumnBits = 14;
 
-  // Stage 1: codes with the pad code where the window leaves the picture. Stage 2: products. Then the adder trees.
+  // Stage 1: codes with the pad code where the window leaves the picture. Stage 2: products. Then their sums.
   logic [ActBits*Simd-1:0] codes_q;
   always_ff @(posedge clk_i) codes_q <= info_i.present ? codes_i : {Simd{info_i.pad[ActBits-1:0]}};
 
-  logic [Lanes-1:0][Product-1:0] products_q;
-  logic [Pe-1:0][SumBits-1:0]    dots;
-  for (genvar p = 0; p < int'(Pe); p++) begin : gen_row
-    for (genvar s = 0; s < int'(Simd); s++) begin : gen_lane
-      logic signed [ActBits-1:0]    x;
-      logic signed [WeightBits-1:0] w;
-      assign x = codes_q[ActBits*s +: ActBits];
-      assign w = weights_i[(p*Simd+s)*WeightBits +: WeightBits];
-      if (WeightBits == 8) begin : gen_dsp
-        always_ff @(posedge clk_i) products_q[p*Simd+s] <= Product'(x) * Product'(w);
-      end else begin : gen_lut
-        // Weight bit by weight bit, the sign bit subtracted: no tool sees a product to put into a DSP slice.
-        logic signed [WeightBits-1:0][Product-1:0] part;
-        logic signed [Product-1:0] sum;
-        for (genvar b = 0; b < int'(WeightBits); b++) begin : gen_bit
-          assign part[b] = w[b] ? Product'(x) << b : '0;
-        end
-        always_comb begin
-          sum = -part[WeightBits-1];
-          for (int unsigned b = 0; b < WeightBits - 1; b++) sum = sum + part[b];
-        end
-        always_ff @(posedge clk_i) products_q[p*Simd+s] <= sum;
-      end
+  logic [SumBits-1:0] offset;
+  if (DspRows != 0) begin : gen_offset
+    // What the lower weights of pairs have too much, of all rows at once.
+    logic [Simd/2-1:0][ActBits-1:0]  odd;
+    logic [ActBits+Levels-2:0]       excess;
+    logic [SumBits-1:0]              offset_q;
+    for (genvar k = 0; k < int'(Simd / 2); k++) begin : gen_odd
+      assign odd[k] = codes_q[(2*k+1)*ActBits +: ActBits];
     end
-    dfc_adder_tree #(.Terms(Simd), .Bits(Product), .Signed(1), .SumBits(SumBits)) u_tree (
-      .clk_i, .terms_i(products_q[p*Simd +: Simd]), .sum_o(dots[p])
+    dfc_adder_tree #(.Terms(Simd / 2), .Bits(ActBits), .Signed(1), .SumBits(ActBits + Levels - 1)) u_tree (.clk_i, .terms_i(odd), .sum_o(excess));
+    always_ff @(posedge clk_i) offset_q <= -(SumBits'(signed'(excess)) << (WeightBits - 1));
+    assign offset = offset_q;
+  end else begin : gen_no_offset
+    assign offset = '0;
+  end
+  logic [Pe-1:0][SumBits-1:0] dots;
+  for (genvar p = 0; p < int'(Pe); p++) begin : gen_row
+    dfc_lb_dot #(.Simd(Simd), .ActBits(ActBits), .WeightBits(WeightBits), .Pairs(32'(p < int'(DspRows))), .Block(Block)) u_dot (
+      .clk_i, .codes_i(codes_q), .weights_i(weights_i[p*Simd*WeightBits +: Simd*WeightBits]), .offset_i(offset), .sum_o(dots[p])
     );
   end
 
@@ -83,7 +77,7 @@ module dfc_lb_array #(
   assign is_product = info.op == 3'(`DFC_LB_ACC_OP_MUL);
   assign store = step && info.last && info.acc_store;
   assign ahead = AddrBits'(info_q[Levels].acc_word);
-  dfc_ram #(.Width(Pe * AccBits), .Depth(AccWords)) u_acc (
+  dfc_ram #(.Width(Pe * AccBits), .Depth(AccWords), .Style(AccWords > 64 ? 0 : 2)) u_acc (
     .clk_i, .wr_en_i(store), .wr_addr_i(AddrBits'(info.acc_word)), .wr_data_i(acc_d),
     .rd_en_i(1'b1), .rd_addr_i(ahead), .rd_data_o(stored)
   );

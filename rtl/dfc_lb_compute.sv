@@ -16,6 +16,8 @@ module dfc_lb_compute #(
   parameter int unsigned ListWords   = 0,
   parameter int unsigned CodeBits    = 0,
   parameter int unsigned ActBits     = 8,
+  parameter int unsigned DspRows     = 0,
+  parameter int unsigned Block       = 0,
   parameter int unsigned BusBits     = 64,
   localparam int unsigned WeightBeats = Pe * Simd * WeightBits / BusBits,
   localparam int unsigned WeightBeatBits = WeightBeats > 1 ? $clog2(WeightBeats) : 1,
@@ -116,7 +118,7 @@ module dfc_lb_compute #(
 
   logic                  sums_valid;
   logic [Pe*AccBits-1:0] sums;
-  dfc_lb_array #(.Pe(Pe), .Simd(Simd), .WeightBits(WeightBits), .ActBits(ActBits), .AccWords(AccWords), .AccBits(AccBits)) u_array (
+  dfc_lb_array #(.Pe(Pe), .Simd(Simd), .WeightBits(WeightBits), .ActBits(ActBits), .AccWords(AccWords), .AccBits(AccBits), .DspRows(DspRows), .Block(Block)) u_array (
     .clk_i, .rst_ni, .step_i(step_q), .info_i(info_q), .codes_i(read_data_i), .weights_i(weights),
     .valid_o(sums_valid), .sums_o(sums)
   );

@@ -16,6 +16,9 @@ module dfc_loopback #(
   parameter int unsigned ListWords   = 0,
   parameter int unsigned CodeBits    = 0,
   parameter int unsigned ActBits     = 8,
+  parameter int unsigned DspRows     = 0,
+  parameter int unsigned Block       = 0,
+  parameter int unsigned ActStyle    = 0,
   parameter int unsigned BusBits     = 64,
   parameter int unsigned Timeout     = 65536
 ) (
@@ -106,7 +109,7 @@ module dfc_loopback #(
   dfc_lb_engine #(
     .Pe(Pe), .Simd(Simd), .ActWords(ActWords), .WeightWords(WeightWords), .AccWords(AccWords), .TreeLevels(TreeLevels),
     .TreeBanks(TreeBanks), .WeightBits(WeightBits), .AccBits(AccBits), .ScaleBits(ScaleBits), .RootBits(RootBits), .ListWords(ListWords),
-    .CodeBits(CodeBits), .ActBits(ActBits), .BusBits(BusBits), .Timeout(Timeout)
+    .CodeBits(CodeBits), .ActBits(ActBits), .DspRows(DspRows), .Block(Block), .ActStyle(ActStyle), .BusBits(BusBits), .Timeout(Timeout)
   ) u_engine (
     .clk_i, .rst_ni, .start_i(start), .address_i(address), .bytes_i(bytes), .busy_o(busy), .done_o(done), .error_o(error),
     .index_o(index), .cycles_o(cycles),

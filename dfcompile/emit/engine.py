@@ -22,13 +22,17 @@ CLOCKING = {"clk_i": "aclk", "rst_ni": "aresetn"}
 PORT = re.compile(r"^  ((?:input|output)\s+logic.*?\w+),?$", re.MULTILINE)
 
 
-def emit_rtl_engine(config: EngineConfig, folder: Path) -> None:
-    """Write the SystemVerilog of one engine: library, ``loopback_top.sv`` with its parameters, ``files.f``."""
-    files = copy_library("rtl", ["dfc_loopback.sv"], folder)
+def emit_rtl_engine(config: EngineConfig, folder: Path, carry: str = "") -> None:
+    """Write the SystemVerilog of one engine: library, ``loopback_top.sv`` with its parameters, ``files.f``.
+
+    carry: of a device family whose arithmetic on carry chains it may have, `Family.carry`
+    """
+    parameters = config.rtl_parameters(carry)
+    files = copy_library("rtl", ["dfc_loopback.sv", *(["dfc_dot_carry.sv"] if parameters["Block"] else [])], folder)
     text = (folder / "dfc_loopback.sv").read_text().partition(") (")[2]
     ports = [p.replace("BusBits", str(config.bus_bits)) for p in PORT.findall(text)]
     ports = [re.sub(r"\b(clk_i|rst_ni)$", lambda m: CLOCKING[m[1]], p) for p in ports]
-    (folder / f"{TOP}.sv").write_text(render("loopback/top.sv.j2", name=TOP, ports=ports, parameters=config.parameters()))
+    (folder / f"{TOP}.sv").write_text(render("loopback/top.sv.j2", name=TOP, ports=ports, parameters=parameters))
     listed = [f for f in files if f.endswith(".sv")]
     (folder / "files.f").write_text("".join(f"{name}\n" for name in ["+incdir+.", *listed, f"{TOP}.sv"]))
 

@@ -24,14 +24,22 @@ Streams = Mapping[str, tuple[Shape3, IntType]]
 
 
 def write_loopback_project(
-    program: Program, host: HostSide, streams: Streams, frames: Mapping[str, Array], target: Target, name: str, folder: Path
+    program: Program,
+    host: HostSide,
+    streams: Streams,
+    frames: Mapping[str, Array],
+    target: Target,
+    name: str,
+    folder: Path,
+    carry: str = "",
 ) -> None:
     """Write all generated folders of a build.
 
     streams: shape and type of each input and output of the network
     frames:  codes (n, h, w, c) of each input, n at most the batch, for the simulations
+    carry:   of the device family, see `emit_rtl_engine`
     """
-    emit_rtl_engine(program.config, folder / "rtl")
+    emit_rtl_engine(program.config, folder / "rtl", carry)
     emit_hls_engine(program.config, folder / "hls", len(program.image()))
     emit_hls_scripts(program, target, name, folder / "hls")
     emit_sim(program, frames, folder / "sim")

@@ -13,7 +13,8 @@ from math import ceil
 from dfcompile.device.area import block_count, distributed, sum_of
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
-from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.config import BYTE, EngineConfig
+from dfcompile.units.parts.carry import carry_area, carry_levels
 
 # Program reader, three queues, AXI masters, registers, address generator.
 CONTROL_LUT, CONTROL_FF = 4550.0, 3170.0
@@ -21,6 +22,8 @@ QUEUE = 16
 LEVEL_LUT = {1: -0.87, 2: 0.95, 4: 0.24}  # of a bit of 2, 4 or 16 levels, beside the choice of the kind of number
 KIND_LUT, LIST_LUT = 1.65, 45.0
 MULTIPLIER_LUT_PER_BIT = 1.25  # of the product of the two widths
+DISTRIBUTED = 64  # partial sums of an output up to which they lie in distributed RAM
+DIGIT_LUT_PER_BIT = 1.87  # the same where codes are digits narrower than a byte
 
 
 def resources(config: EngineConfig, family: str) -> Resources:
@@ -28,29 +31,55 @@ def resources(config: EngineConfig, family: str) -> Resources:
 
     Each row has a DSP more, for products of two streams.
     """
-    lanes = config.lanes
-    dsp = config.pe + (lanes if config.weight_bits == 8 else 0)
-    multipliers = 0.0 if config.weight_bits == 8 else lanes * 8 * config.weight_bits * MULTIPLIER_LUT_PER_BIT
-    product = 8 + config.weight_bits
-    adders = config.pe * (config.simd - 1) * (product + 1)
+    lanes, dots = config.lanes, products(config, family)
     sums = config.pe * config.acc_bits * 6.5  # with the best value, its place, and the choice of a result
     tree = sum_of(distributed(config.tree_banks << k, config.acc_bits, family) + Resources(lut=18) for k in range(config.tree_levels))
     expand = lanes * config.weight_bits * 0.75
     queues = distributed(QUEUE, 640 + 2 * 128, family)
-    writer = 8.0 * config.pe * 2 + 8 * config.simd
+    half, width, ultra = max(2, config.act_words // 2), config.act_bits * config.simd, FAMILIES[family].uram if config.act_uram else None
+    writer = 8.0 * config.pe * 2 + width
     blocks = (
-        2 * block_count(max(2, config.act_words // 2), 8 * config.simd, family)
+        (0 if ultra else 2 * block_count(half, width, family))
         + block_count(config.weight_words, lanes * config.weight_bits, family)
-        + block_count(config.acc_words, config.pe * config.acc_bits, family)
+        + (0 if config.acc_words <= DISTRIBUTED else block_count(config.acc_words, config.pe * config.acc_bits, family))
     )
-    products = 0 if config.weight_bits == 8 else lanes * product  # a DSP slice has its own registers
-    ff = CONTROL_FF + lanes * 8 + products + adders + config.pe * (config.acc_bits * (4 + config.tree_levels) + 14)
-    lut = CONTROL_LUT + multipliers + adders + sums + expand + writer
-    whole = Resources(lut, ff, blocks * FAMILIES[family].block, 0, dsp) + tree * config.pe + queues
+    ff = CONTROL_FF + lanes * 8 + config.pe * (config.acc_bits * (4 + config.tree_levels) + 14)
+    lut = CONTROL_LUT + sums + expand + writer
+    uram = 2 * ceil(half / ultra[0]) * ceil(width / ultra[1]) if ultra else 0
+    whole = Resources(lut, ff, blocks * FAMILIES[family].block, uram, config.pe) + dots + tree * config.pe + queues
+    if config.acc_words <= DISTRIBUTED:
+        whole += distributed(config.acc_words, config.pe * config.acc_bits, family)
     if config.root_bits:  # a subtraction, an addition and a choice; the rest, the step and the number, with their descriptor's fields
         whole += Resources(lut=4.0 * config.root_bits, ff=3.0 * config.root_bits + 60)
     whole += lists(config, family) + levels(config)
     return whole + scaling(config) if config.scale_bits else whole
+
+
+def products(config: EngineConfig, family: str) -> Resources:
+    """The dot products of all rows (`dfc_lb_dot`): on carry chains, in pairs in DSP slices, or by lanes."""
+    a, w, simd = config.act_bits, config.weight_bits, config.simd
+    levels, rows = simd.bit_length() - 1, config.pe - config.dsp_rows
+    paired = _pairs(config) if config.dsp_rows else Resources()
+    block = config.rtl_parameters(FAMILIES[family].carry)["Block"]
+    if block and not (a == w == BYTE) and 1 + carry_levels(simd * w) <= levels:
+        row = Resources(*carry_area(simd, a, w, a + w + levels))
+        waits = (levels - 1 - carry_levels(simd * w)) * (a + w + levels)
+        return (row + Resources(ff=waits)) * rows + paired
+    adders = Resources(lut=(simd - 1) * (a + w + 1), ff=(simd - 1) * (a + w + 1))
+    if w == BYTE:  # a DSP slice has its own registers
+        return (adders + Resources(dsp=simd)) * rows + paired
+    lane = Resources(lut=a * w * (MULTIPLIER_LUT_PER_BIT if a == BYTE else DIGIT_LUT_PER_BIT), ff=a + w)
+    return (adders + lane * simd) * rows + paired
+
+
+def _pairs(config: EngineConfig) -> Resources:
+    """Rows of two products and their sum in a slice; the operand of two codes, and what lower weights have too much, are for all rows."""
+    a, w, half = config.act_bits, config.weight_bits, config.simd // 2
+    field, levels = a + w + 1, config.simd.bit_length() - 1
+    sums = sum((half >> level) * (field + level) for level in range(1, levels)) + field + levels
+    shared = half * (a + 1) + max(0, half - 1) * (a + 2) + field + levels
+    row = Resources(lut=sums, ff=sums + half * (field + 1), dsp=half)
+    return row * config.dsp_rows + Resources(lut=shared, ff=shared - half * (a + 1))
 
 
 def lists(config: EngineConfig, family: str) -> Resources:
@@ -87,4 +116,4 @@ def scaling(config: EngineConfig) -> Resources:
 def fits(config: EngineConfig, family: str, budget: dict[str, float]) -> bool:
     """Whether an engine is within a board's budget."""
     used = resources(config, family)
-    return all(getattr(used, key) <= limit for key, limit in budget.items() if key != "uram")
+    return all(getattr(used, key) <= limit for key, limit in budget.items())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from dfcompile.device.area import STYLE_CODES
+
 BYTE = 8
 ADDRESS_BITS = 24
 """Bits of an address in an on-chip memory; address arithmetic wraps around."""
@@ -17,6 +19,10 @@ LEAST_SCALE_LEVELS = 5
 """A requantization takes as many stages as so many levels of thresholds, and its words lie among their nodes."""
 
 
+MADE_OF = ("dsp_rows", "act_uram")
+"""Parameters that say what an engine is made of, not what it does."""
+CARRY_PLACES = {"carry4": 4, "carry8": 8}
+"""Places of a carry cell."""
 BUS_BITS = (32, 64, 128)
 """Widths that the AXI4 masters come in."""
 
@@ -38,6 +44,8 @@ class EngineConfig:
     list_words:   bus words of lists of the steps that have weights, 0: every step of a tile is walked
     code_bits:    widest number of a level, of weights that are loaded as such (1, 2 or 4), 0 without
     act_bits:     digits of codes (2, 4 or 8), on chip, outside and in the multipliers; wider codes take several
+    dsp_rows:     rows whose products are made in DSP slices, two and their sum in one; of the SystemVerilog alone, in the same cycles
+    act_uram:     whether the activation memory is of UltraRAM; of the SystemVerilog alone
     bus_bits:     data width of the AXI4 masters (32, 64 or 128)
     """
 
@@ -55,6 +63,8 @@ class EngineConfig:
     list_words: int = 0
     code_bits: int = 0
     act_bits: int = 8
+    dsp_rows: int = 0
+    act_uram: int = 0
     bus_bits: int = 64
 
     def __post_init__(self) -> None:
@@ -73,6 +83,10 @@ class EngineConfig:
             return "weight_bits is 2, 4 or 8, bus_bits 32, 64 or 128, and acc_bits 32 or 64"
         if self.act_bits not in (2, 4, 8):
             return f"act_bits={self.act_bits} must be 2, 4 or 8"
+        if not 0 <= self.dsp_rows <= self.pe or (self.dsp_rows and (self.simd < 2 or self.act_bits + self.weight_bits > 12)):
+            return f"dsp_rows={self.dsp_rows} must be from 0 to pe, and 0 where digits and weights have over 12 bits together"
+        if self.act_uram not in (0, 1):
+            return f"act_uram={self.act_uram} must be 0 or 1"
         if not 0 <= self.scale_bits <= min(MOST_SCALE_BITS, self.acc_bits):
             return f"scale_bits={self.scale_bits} must be from 0 to {min(MOST_SCALE_BITS, self.acc_bits)}"
         if self.scale_bits and self.tree_levels < LEAST_SCALE_LEVELS:
@@ -94,7 +108,13 @@ class EngineConfig:
 
     def parameters(self) -> dict[str, int]:
         """Parameters of the C++ template and the SystemVerilog module, UpperCamelCase."""
-        return {"".join(part.capitalize() for part in f.name.split("_")): getattr(self, f.name) for f in fields(self)}
+        shared = [f.name for f in fields(self) if f.name not in MADE_OF]
+        return {"".join(part.capitalize() for part in name.split("_")): getattr(self, name) for name in shared}
+
+    def rtl_parameters(self, carry: str = "") -> dict[str, int]:
+        """Parameters of the SystemVerilog. carry: of the family's own arithmetic on carry chains, `Family.carry`"""
+        block = CARRY_PLACES.get(carry, 0) if self.act_bits < BYTE else 0
+        return self.parameters() | {"DspRows": self.dsp_rows, "Block": block, "ActStyle": STYLE_CODES["uram" if self.act_uram else "auto"]}
 
     @property
     def bus_bytes(self) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from dfcompile.device.boards import Board
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.feed import engine_cycles
 from dfcompile.device.resources import Resources
 from dfcompile.emit.engine import LATENCY, TOP
@@ -176,7 +177,8 @@ class LoopbackAccelerator(Accelerator):
         serialize.write(folder, mode=self.mode, **parts, options=self.options, family=self.family)
         (folder / "report.json").write_text(json.dumps(self.report, indent=1) + "\n")
         (folder / "report.html").write_text(self.page(), encoding="utf-8")
-        write_loopback_project(self.program, self.host, self.codes, self.frames(self.batch), target_of(self.options), self.name, folder)
+        carry, target = FAMILIES[self.family].carry, target_of(self.options)
+        write_loopback_project(self.program, self.host, self.codes, self.frames(self.batch), target, self.name, folder, carry)
         if self.options.get("vivado"):
             emit_vivado(TOP, self.options, folder / "rtl", folder / "vivado")
 

@@ -32,6 +32,8 @@ ENGINE = {
     "list_words": "bus words of lists of the steps with weights, 0: all steps are walked",
     "code_bits": "widest number of a level, of weights that are loaded as such, 0 without",
     "act_bits": "digits of codes",
+    "dsp_rows": "rows whose products are made in DSP slices",
+    "act_uram": "activations in UltraRAM",
     "bus_bits": "width of the memory bus",
     "batch": "frames of a run",
 }

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.loopback_area import dot
+from dfcompile.device.boards import find_board
+from dfcompile.device.resources import Resources
+from dfcompile.emit.engine import emit_rtl_engine
 from dfcompile.errors import CompileError
 from dfcompile.ir.intop import IntAdd, IntConv, IntMul, Window
+from dfcompile.loopback.area import products
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import Compute
 from dfcompile.loopback.engine import run_program
 from dfcompile.loopback.predict import predict
 from dfcompile.loopback.program import Program
+from dfcompile.loopback.search.sweep import candidates, narrower, points, sweep, widths
 from dfcompile.loopback.storage import digits, from_memory, planes_for, to_memory, undigits
 from dfcompile.run.loopback import run_loopback
 from tests.examples import examples
 from tests.loopback.cases import CASES, Net, outputs
+from tests.loopback.resnet import resnet
 from tests.loopback.test_program import assert_exact
 
 NIBBLES = EngineConfig(
@@ -124,6 +133,75 @@ def test_other_engines_compiled(shape: str, engine: str) -> None:
             np.testing.assert_array_equal(run.outputs[t], wanted[t], case)
         if engine == "rtl":
             assert run.cycles[0] == predict(program).cycles, case
+
+
+def extremes() -> Net:
+    """All codes and weights of a digit, the least of them among both of a pair."""
+    n = Net(33, x=((6, 5, 40), -8, 7))
+    a = n.steps(n.node(IntConv(Window((3, 3), (1, 1), (1, 1, 1, 1)), 1, -8), "x", w=n.rng.integers(-8, 8, (20, 3, 3, 40))), 4, -8)
+    n.node(IntConv(Window(), 1), a, w=n.rng.choice([-8, 7], (9, 1, 1, 20)))
+    return n
+
+
+@needs_gxx
+@pytest.mark.parametrize(
+    ("rows", "carry", "more"),
+    [(3, "carry8", {"act_uram": 1}), pytest.param(8, "", {"weight_bits": 8, "code_bits": 4}, marks=pytest.mark.further)],
+    ids=["pairs and chains", "pairs of bytes of weights"],
+)
+def test_rows_in_slices_and_on_chains(rows: int, carry: str, more: dict[str, int], tmp_path: Path) -> None:
+    """However a row makes its products, the engine gives the same in the same cycles."""
+    net, config = extremes(), replace(NIBBLES, dsp_rows=rows, **more)
+    graph, codes = net.graph(*outputs(net)), net.codes(2)
+    emit_rtl_engine(config, tmp_path, carry)
+    program = compile_program(graph, config, 2)
+    run, wanted = run_loopback(program, codes, "rtl", emitted=tmp_path), graph.execute(codes)
+    for t in graph.outputs:
+        np.testing.assert_array_equal(run.outputs[t], wanted[t])
+    assert run.cycles[0] == predict(program).cycles
+
+
+def test_the_search_offers_digits() -> None:
+    """Where the codes are as narrow, and the array takes fewer than twice the steps; what it finds beats every engine of bytes."""
+    board, graph = find_board("kv260"), resnet((1, 1), False, size=96, base=64, classes=10)
+    needed = widths([graph])
+    digits = narrower([graph], needed)
+    assert digits == ({"act_bits": 4, "weight_bits": 4, "code_bits": 0},)
+    best, bytes_ = sweep([graph], board, 200.0, 4).best, list(candidates(board, 200.0, needed, [graph]))
+    assert best.config.act_bits == 4
+    assert {c.act_bits for c in bytes_} == {8}
+    looked = sorted(points([graph], bytes_, board), key=lambda p: p.bound)
+    assert best.cycles is not None and best.cycles < looked[0].bound
+    program = compile_program(graph, best.config)
+    codes = {"x": np.random.default_rng(2).integers(0, 256, (1, 96, 96, 3))}
+    found, wanted = run_program(program, codes), graph.execute(codes)
+    np.testing.assert_array_equal(found[graph.outputs[0]], wanted[graph.outputs[0]])
+
+
+def codes_of_bytes() -> Net:
+    """Weights and codes of 8 bits: four products of digits for each."""
+    n = Net(34, x=((4, 3, 9), -128, 127))
+    n.conv(n.steps(n.conv("x", 12, top=127), 8, -128), 5, top=127)
+    return n
+
+
+@pytest.mark.parametrize("make", [CASES["wide"], CASES["norms"], codes_of_bytes])
+def test_the_search_offers_bytes_alone(make: Callable[[], Net]) -> None:
+    """For what engines of digits refuse, or take twice the steps for."""
+    net = make()
+    graph = net.graph(*outputs(net))
+    assert narrower([graph], widths([graph])) == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("pairs", "block"), [(1, 0), (0, 8)], ids=["pairs", "chains"])
+def test_area_of_a_row(pairs: int, block: int) -> None:
+    """What a row of 16 lanes takes by synthesis, beside the operands that it shares with others."""
+    real = dot(16, 4, 4, pairs, block, "xcup")
+    rows = [products(replace(NIBBLES, pe=1, simd=16, bus_bits=32, dsp_rows=n), "xcup") for n in (0, 1)]
+    estimate = rows[pairs] if not pairs else rows[1] + Resources(lut=-(7 * 6 + 9 + 4))  # the offset is the array's
+    assert abs(estimate.lut - real.lut) <= 0.05 * real.lut
+    assert estimate.dsp == real.dsp
 
 
 @needs_gxx

@@ -56,7 +56,7 @@ def work(low: Lowered, config: EngineConfig) -> Work:
     written: dict[str, int] = {}
     for s in (low.storage[t] for t in low.outputs):
         written[s.buffer] = max(written.get(s.buffer, 0), s.height * s.width * s.planes * s.words(config.simd))
-    constants = constant_bytes([o for layer in low.layers for o in layer.operands], config.code_bits > 0)
+    constants = constant_bytes([o for layer in low.layers for o in layer.operands], config.code_bits > 0, config.digit_bits)
     loads = sum(read.values()) * config.word_bytes + constants
     return Work(steps, sum(layer.macs for layer in low.layers), loads, sum(written.values()) * config.word_bytes)
 
@@ -86,12 +86,12 @@ def _pixels(layer: Layer, height: int, width: int) -> int:
     return found
 
 
-def constant_bytes(operands: list[Operand], coded: bool = False) -> int:
+def constant_bytes(operands: list[Operand], coded: bool = False, digit_bits: int = 8) -> int:
     """Bytes of the weights of dense operands that are loaded at least once, each kind of output channel once.
 
     Channels are told apart by how often they have each magnitude, so that no two tiles of equal bits count twice. A channel counts
     the bits that its own weights need, of those that are not 0; channels of a single magnitude do not count. coded: weights may be
-    loaded as numbers of levels: no more bits than these need.
+    loaded as numbers of levels: no more bits than these need. digit_bits: wider weights are stored in digits of so many.
     """
     kinds: dict[int, int] = {}
     for w in (o.kernel.weights for o in operands if o.kernel.groups < len(o.kernel.weights)):
@@ -101,7 +101,7 @@ def constant_bytes(operands: list[Operand], coded: bool = False) -> int:
         with np.errstate(over="ignore"):
             mixed = (size * np.uint64(_MIX[0])) ^ ((size * np.uint64(_MIX[1])) >> np.uint64(29))
             key = np.where(size > 0, mixed * mixed, np.uint64(0)).sum(axis=1, dtype=np.uint64)
-        bits = np.where(most < 256, _bits(most), 1)  # wider weights are stored in digits, of which some may be narrow
+        bits = np.where(most < 1 << digit_bits, _bits(most), 1)  # of the digits of wider ones some may be narrow
         if coded:
             bits = np.minimum(bits, np.floor(np.log2(np.maximum(_levels(w), 2))).astype(np.int64))
         for k, n in zip(key[~single].tolist(), (count * bits)[~single].tolist(), strict=True):

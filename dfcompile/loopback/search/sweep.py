@@ -12,9 +12,9 @@ from dfcompile.device.boards import Board
 from dfcompile.device.energy import PJ_DRAM
 from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Graph
-from dfcompile.loopback.area import fits, resources
+from dfcompile.loopback.area import DISTRIBUTED, fits, resources
 from dfcompile.loopback.compile import NO_LAYER, compile_program
-from dfcompile.loopback.config import BUS_BITS, LEAST_SCALE_LEVELS, MOST_LEVELS, EngineConfig
+from dfcompile.loopback.config import BUS_BITS, BYTE, LEAST_SCALE_LEVELS, MOST_LEVELS, EngineConfig
 from dfcompile.loopback.lower import lower
 from dfcompile.loopback.predict import predict
 from dfcompile.loopback.search.bound import Work, work
@@ -102,25 +102,71 @@ def widths(graphs: Sequence[Graph]) -> dict[str, int]:
     return found | {"tree_levels": levels[sizes.index(sizes[-1])]}
 
 
-def candidates(board: Board, clock: float, needed: Mapping[str, int], graphs: Sequence[Graph] = ()) -> Iterator[EngineConfig]:
+def narrower(graphs: Sequence[Graph], needed: Mapping[str, int]) -> tuple[dict[str, int], ...]:
+    """Digits narrower than a byte that networks may be faster with: `act_bits` and `weight_bits` of engines that run all of them, and where
+    on one array the steps are fewer than twice those of bytes. A lane of 4 bits takes more than half of what one of 8 does.
+    """
+    if not graphs:
+        return ()
+    config = EngineConfig(**needed)
+    found = {"act_bits": 4, "weight_bits": min(4, needed["weight_bits"])}
+    code = needed.get("code_bits", 0)
+    digits = _config(dict(needed) | found | {"code_bits": code if code < found["weight_bits"] else 0})
+    lows = [(lower(g, config), lower(g, digits)) for g in graphs] if digits else []
+    if not digits or any(one.problems for pair in lows for one in pair):
+        return ()
+    steps = [work(low, config).steps for low, _ in lows], [work(low, digits).steps for _, low in lows]
+    return (found | {"code_bits": digits.code_bits},) if sum(steps[1]) < 2 * sum(steps[0]) else ()
+
+
+def candidates(
+    board: Board, clock: float, needed: Mapping[str, int], graphs: Sequence[Graph] = (), digits: Sequence[Mapping[str, int]] = ()
+) -> Iterator[EngineConfig]:
     """Engines within what a design may fill of the board: every shape and weight buffer, each with the largest activation memory left.
 
     needed: what `widths` gives
+    digits: what `narrower` gives
     graphs: networks that run on it, see `list_words`
     """
-    wanted, acc, bits = bus_bits(board, clock), needed["acc_bits"], needed["weight_bits"]
+    wanted = bus_bits(board, clock)
     for pe in SIDES:
-        needed = dict(needed) | ({"code_bits": code_bits(graphs, pe)} if graphs else {})
+        own = {"code_bits": code_bits(graphs, pe)} if graphs else {}
         for simd in SIDES:
-            bus = max([b for b in BUS_BITS if b <= min(max(wanted, acc), 8 * simd, acc * pe, pe * simd * bits)] or [32])
             zeros = zero_words(graphs, pe, simd)
-            for words in WEIGHT_WORDS:
-                sizes = dict(needed) | {"pe": pe, "simd": simd, "weight_words": words, "bus_bits": bus}
-                sizes["list_words"] = list_words(zeros, words, bus)
-                trial = [_config(sizes | {"act_words": act}) for act in ACT_WORDS]
-                fitting = [c for c in trial if c is not None and fits(c, board.family, board.usable)]
-                if fitting:
-                    yield fitting[-1]
+            for kind in ({**needed, **own}, *({**needed, **own, **d} for d in digits)):
+                shapes = [kind | {"pe": pe, "simd": simd, "weight_words": words} for words in WEIGHT_WORDS]
+                found = [c for c in (_largest(board, wanted, zeros, s) for s in shapes) if c]
+                if kind.get("act_bits"):  # of buffers in as many blocks the largest
+                    found = list({(c.act_words, resources(c, board.family)): c for c in found}.values())
+                yield from found
+
+
+def _largest(board: Board, wanted: int, zeros: float, sizes: Mapping[str, int]) -> EngineConfig | None:
+    """The engine with the largest activation memory that fits the board. wanted: bits of the bus; zeros: see `list_words`.
+
+    Engines of digits keep activations in UltraRAM where the board has it, have fewer partial sums where the block RAM is short, and make
+    products in DSP slices where the LUTs are.
+    """
+    acc, act = sizes["acc_bits"], sizes.get("act_bits", BYTE)
+    most = min(max(wanted, acc), act * sizes["simd"], acc * sizes["pe"], sizes["pe"] * sizes["simd"] * sizes["weight_bits"])
+    bus = max([b for b in BUS_BITS if b <= most] or [32])
+    plain = dict(sizes) | {"bus_bits": bus, "list_words": list_words(zeros, sizes["weight_words"], bus)}
+    others = [plain] if act == BYTE else [plain | more for more in _made_of(board, plain)]
+    for kind in others:
+        trial = [_config(kind | {"act_words": words}) for words in ACT_WORDS]
+        fitting = [c for c in trial if c is not None and fits(c, board.family, board.usable)]
+        if fitting:
+            return fitting[-1]
+    return None
+
+
+def _made_of(board: Board, sizes: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """What engines of digits may be made of, what takes least first."""
+    slices = 2 * int(board.usable["dsp"] - sizes["pe"]) // sizes["simd"]
+    for acc_words in (EngineConfig.acc_words, EngineConfig.acc_words // 2, DISTRIBUTED):
+        for rows in (0, min(sizes["pe"], slices)):
+            if rows >= 0:
+                yield {"acc_words": acc_words, "dsp_rows": rows, "act_uram": int(board.usable["uram"] > 0)}
 
 
 def _config(sizes: dict[str, int]) -> EngineConfig | None:
@@ -145,12 +191,12 @@ class _Looks:
 
     graphs: Sequence[Graph]
     board: Board
-    works: dict[tuple[int, int], list[Work] | CompileError] = field(default_factory=dict)
+    works: dict[tuple[int, int, int], list[Work] | CompileError] = field(default_factory=dict)
     refused: list[tuple[EngineConfig, CompileError]] = field(default_factory=list)
 
     def point(self, config: EngineConfig) -> Point | None:
         """A point by its bounds; None where the engine cannot run a network."""
-        shape = (config.pe, config.simd)
+        shape = (config.pe, config.simd, config.act_bits)
         if shape not in self.works:
             try:
                 self.works[shape] = _works(self.graphs, config)
@@ -184,11 +230,17 @@ def _bounded(works: Sequence[Work], config: EngineConfig, board: Board) -> Point
     bound = sum(w.cycles(config) for w in works)
     steps, macs = sum(w.steps for w in works), sum(w.macs for w in works)
     outside = sum(w.loads + w.stores for w in works)
-    act, weight = steps * config.simd, steps * config.lanes * config.weight_bits // 8
+    act, weight = steps * config.word_bytes, steps * config.lanes * config.weight_bits // 8
     energy = (macs * PJ_MAC + (act + weight) / 8 * PJ_SRAM + outside * 8 * PJ_DRAM) * 1e-6
     used = resources(config, board.family)
     shown = (used.lut, used.bram36, used.dsp)
     return Point(config, bound, None, outside, act, weight, macs, macs / (steps * config.lanes), energy, *shown, True)
+
+
+def points(graphs: Sequence[Graph], engines: Sequence[EngineConfig], board: Board) -> list[Point]:
+    """Engines that run the networks, by their bounds."""
+    looks = _Looks(graphs, board)
+    return [p for c in engines if (p := looks.point(c)) is not None]
 
 
 def exact(point: Point, graphs: Sequence[Graph]) -> Point | None:
@@ -224,7 +276,8 @@ def sweep(
     pool: where engines are replayed, as many at a time as it takes; what is found is the same with any
     """
     looks = _Looks(graphs, board)
-    engines = list(candidates(board, clock, widths(graphs), graphs))
+    needed = widths(graphs)
+    engines = list(candidates(board, clock, needed, graphs, narrower(graphs, needed)))
     open_ = [p for c in engines if (p := looks.point(c)) is not None]
     open_.sort(key=lambda p: (p.bound, -p.config.act_words * p.config.simd, p.config.weight_words, p.lut))
     best: Point | None = None
@@ -272,7 +325,8 @@ def nearest(graphs: Sequence[Graph], board: Board, clock: float, shapes: int = 3
     """A quick look without replay: the point with the least bound among the largest array shapes. CompileError when none fits."""
     looks = _Looks(graphs, board)
     found: list[Point] = []
-    engines = sorted(candidates(board, clock, widths(graphs), graphs), key=lambda c: (-c.lanes, c.pe, -c.act_words))
+    needed = widths(graphs)
+    engines = sorted(candidates(board, clock, needed, graphs, narrower(graphs, needed)), key=lambda c: (-c.lanes, c.pe, -c.act_words))
     looked = [c for c in engines if (c.pe, c.simd) in list(dict.fromkeys((c.pe, c.simd) for c in engines))[:shapes]]
     for c in looked:
         point = looks.point(c)
