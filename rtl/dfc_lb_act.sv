@@ -34,6 +34,7 @@ module dfc_lb_act #(
   input  logic [23:0]         store_addr_i,
   output logic [Width-1:0]    store_data_o
 );
+  localparam int unsigned Slices = Simd / Together;
   localparam int unsigned Half = ActWords / 2;
   localparam int unsigned Bits = Half > 1 ? $clog2(Half) : 1;
   localparam int unsigned Bank = $clog2(Half);
@@ -45,7 +46,6 @@ module dfc_lb_act #(
   logic [1:0]            read_here, write_here, load_here, store_here;
   logic [1:0][Width-1:0] data;
   logic                  read_bank_q, store_bank_q;
-  localparam int unsigned Slices = Simd / Together;
   logic [Slices-1:0]     load_slices, write_slices;
   for (genvar s = 0; s < int'(Slices); s++) begin : gen_slice
     assign write_slices[s] = write_i[s*Together];
