@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
@@ -24,7 +24,7 @@ from dfcompile.device.feed import brought_cycles
 from dfcompile.errors import CompileError, Problem
 from dfcompile.folding.bisect import first_true
 from dfcompile.folding.option import Choice, Progress
-from dfcompile.folding.problem import FoldProblem
+from dfcompile.folding.problem import FoldProblem, Options
 from dfcompile.folding.search import Answer, Solution, solve
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.work import DEFAULT_LANES
@@ -109,7 +109,8 @@ def cheapest(
     mhz: the clock for which options count that are estimated to reach it, where others have as many cycles; 0: all do
     caps: of each unit in a loop over time the most cycles that it may take, some folding of it having as few; inf: the interval's
     """
-    problem = FoldProblem(graph, board.family if board else family, progress, port_bits, mhz, caps)
+    family = board.family if board else family
+    problem = FoldProblem(graph, family, progress, port_bits, mhz, caps, rates(family, board))
     if interval is None:
         interval = max(problem.fastest(), -(-macs(graph) // DEFAULT_LANES))
     slow = [_too_slow(n, u, problem.table.fastest(u), interval) for n, u in problem.units.items() if problem.table.fastest(u) > interval]
@@ -117,7 +118,7 @@ def cheapest(
     if slow:
         raise CompileError(slow)
     limit = budget(board, reserved) if board else None
-    found, missing = _cheapest(problem, interval, board, limit)
+    found, missing = _cheapest(problem, interval, limit)
     if found.best is None:
         assert board and limit is not None, "without a limit any folding will do"
         raise CompileError(_too_large(problem, interval, board, limit, found.complete))
@@ -147,7 +148,8 @@ def fastest(
     mhz: as of `cheapest`; what misses it is looked at for the least interval all the same
     caps: as of `cheapest`
     """
-    problem, limit = FoldProblem(graph, board.family, progress, port_bits, mhz, caps), budget(board, reserved)
+    problem = FoldProblem(graph, board.family, progress, port_bits, mhz, caps, rates(board.family, board))
+    limit = budget(board, reserved)
     if not clock:
         return _fastest(problem, board, limit)
     brought = brought_cycles(board, *problem.frame_bytes(), clock)
@@ -175,13 +177,13 @@ def _fastest(problem: FoldProblem, board: Board, limit: Vector, least: int = 1) 
         options = problem.options(candidates[at], every=True)
         if not all(options.values()):
             return False
-        answers[at] = solve(problem, options, rates(problem.family, board), limit, any_feasible=True)
+        answers[at] = solve(problem, options, problem.table.prices, limit, any_feasible=True)
         return True if answers[at].best else (False if answers[at].complete else None)
 
     first, at = first_true(decide, len(candidates))
     if at == len(candidates):
         raise CompileError(_too_large(problem, candidates[-1], board, limit, first == at))
-    cheap, slow = _cheapest(problem, candidates[at], board, limit, every=True)
+    cheap, slow = _cheapest(problem, candidates[at], limit, every=True)
     final = cheap.best or answers[at].best
     assert final, "the interval was found to be possible"
     value = max(final.cycles, least)
@@ -197,7 +199,7 @@ def front(graph: Graph, board: Board, points: int = 12, pool: Pool | None = None
     """
     first = fastest(graph, board, port_bits=port_bits, mhz=mhz)
     yield first
-    problem = FoldProblem(graph, board.family, port_bits=port_bits, clock=mhz)
+    problem = FoldProblem(graph, board.family, port_bits=port_bits, clock=mhz, prices=rates(board.family, board))
     candidates = [c for c in problem.candidates() if c > first.interval]
     ratio = (candidates[-1] / first.interval) ** (1 / max(points - 1, 1)) if candidates else 1.0
     last, cost = first.interval, first.solution.cost
@@ -208,7 +210,7 @@ def front(graph: Graph, board: Board, points: int = 12, pool: Pool | None = None
             continue
         if interval not in answers:
             ahead = list(islice(_spaced(candidates[i:], ratio), pool.size()))
-            tasks = [Task(str(c), _cheapest, (problem, c, board, limit)) for c in ahead]
+            tasks = [Task(str(c), _cheapest, (problem, c, limit)) for c in ahead]
             answers |= dict(zip(ahead, gather(tasks, pool), strict=True))
         found, slow = answers[interval][0].best, answers[interval][1]
         if found and found.cost < cost and found.cycles > last:
@@ -225,9 +227,7 @@ def _spaced(intervals: Sequence[int], ratio: float) -> Iterator[int]:
             yield interval
 
 
-def _cheapest(
-    problem: FoldProblem, interval: int, board: Board | None, limit: Vector | None, every: bool = False, closing: bool = True
-) -> tuple[Answer, int]:
+def _cheapest(problem: FoldProblem, interval: int, limit: Vector | None, every: bool = False, closing: bool = True) -> tuple[Answer, int]:
     """Without regard to the budget first: mostly the cheapest design of all fits. None fits only when no folding at all does.
 
     The second result: options left out since they miss the clock; 0 where the cheapest misses it nowhere or nothing fits without them.
@@ -235,9 +235,9 @@ def _cheapest(
     for within in (None, limit):
         late: set[str] = set()  # units of which a choice would miss the clock: what is best of more options and misses it nowhere is best
         while True:
-            options = problem.options(interval, every, late if closing else ())
-            found, slow = solve(problem, options, rates(problem.family, board), within), problem.slow
-            more = problem.late(options, found.best.chosen) if found.best and closing else set()
+            options = _options(problem, interval, every, late if closing else (), within is None)
+            found, slow = solve(problem, options, problem.table.prices, within), problem.slow
+            more = problem.late(interval, every, found.best.chosen) if found.best and closing else set()
             if more <= late:
                 break
             late |= more
@@ -246,8 +246,20 @@ def _cheapest(
     if found.best:
         return found, slow
     if slow:
-        return _cheapest(problem, interval, board, limit, every, closing=False)
-    return (found, 0) if every else _cheapest(problem, interval, board, limit, every=True, closing=closing)
+        return _cheapest(problem, interval, limit, every, closing=False)
+    return (found, 0) if every else _cheapest(problem, interval, limit, every=True, closing=closing)
+
+
+def _options(problem: FoldProblem, interval: int, every: bool, closing: Collection[str], cheap: bool) -> Options:
+    """cheap: those alone of which the cheapest design of all can be made."""
+    if not cheap:
+        return problem.options(interval, every, closing)
+
+    def cost(options: Options) -> float | None:
+        best = solve(problem, options, problem.table.prices).best
+        return best.cost if best else None
+
+    return problem.economical(interval, every, closing, cost)
 
 
 def _untied(problem: FoldProblem, found: Solution) -> dict[str, Choice]:
@@ -277,7 +289,7 @@ def _too_narrow(name: str, beats: int, port_bits: int, interval: int) -> Problem
 
 
 def _too_large(problem: FoldProblem, interval: int, board: Board, limit: Vector, proven: bool) -> Problem:
-    found = solve(problem, problem.options(interval, every=problem.tight), rates(problem.family, board)).best
+    found = solve(problem, problem.options(interval, every=problem.tight), problem.table.prices).best
     assert found, "without a limit any folding will do"
     over = [f"{found.area[i]:.0f} {r} of {limit[i]:.0f}" for i, r in enumerate(RESOURCES) if found.area[i] > limit[i]]
     return Problem(

@@ -14,16 +14,19 @@ where the interval is at most `OWN` times the cycles of the folding (beyond, few
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dfcompile.device.cost import Vector, vector, vectors
+import numpy as np
+
+from dfcompile.device.cost import Vector, rates, vector, vectors
 from dfcompile.device.delay import slowest
 from dfcompile.device.family import DELAYS
 from dfcompile.units.base import Layout, Unit
 
 Choice = dict[str, Any]
+Costs = Mapping[str, float]
 Progress = Callable[[str], None]
 
 
@@ -71,44 +74,102 @@ class Fold:
     padded: frozenset[tuple[int, int]]
 
 
-class OptionTable:
-    """Options of units, each area worked out once and only when an interval lets it in; units with equal signatures share them."""
+class _Known:
+    """What was worked out of units with equal signatures: their foldings, the options of each, and what none of those costs less than."""
 
-    def __init__(self, family: str, progress: Progress = silent, clock: float = 0.0) -> None:
+    def __init__(self, unit: Unit) -> None:
+        self.folds = folds(unit)
+        self.options: dict[int, list[Option]] = {}
+        self.least: dict[int, float] = {}
+        self.closes: dict[Hashable, bool | None] = {}
+        self.fastest = min(f.cycles for f in self.folds)
+
+
+class OptionTable:
+    """Options of units, each area worked out once and only when it is asked for; units with equal signatures share them."""
+
+    def __init__(self, family: str, progress: Progress = silent, clock: float = 0.0, prices: Vector | None = None) -> None:
+        """prices: LUT equivalents of each of `cost.MEASURES`, by default as without a board"""
         self.family, self.progress, self.clock = family, progress, clock
-        self._folded: dict[Hashable, list[Fold]] = {}
-        self._areas: dict[Hashable, dict[int, list[Option]]] = {}
+        self.prices = rates(family) if prices is None else prices
+        self._known: dict[Hashable, _Known] = {}
         self._own: dict[tuple[Unit, int], list[Option]] = {}
-        self._closes: dict[Hashable, dict[Hashable, bool | None]] = {}
+
+    def _of(self, unit: Unit) -> _Known:
+        known = self._known.get(unit.signature)
+        if known is None:
+            known = self._known[unit.signature] = _Known(unit)
+        return known
 
     def foldings(self, unit: Unit) -> list[Fold]:
         """Every folding worth a thought."""
-        if unit.signature not in self._folded:
-            self._folded[unit.signature] = folds(unit)
-        return self._folded[unit.signature]
+        return self._of(unit).folds
 
     def fastest(self, unit: Unit) -> int:
         """Fewest cycles of any folding."""
-        return min(f.cycles for f in self.foldings(unit))
+        return self._of(unit).fastest
 
-    def within(self, units: Mapping[str, Unit], interval: float, every: bool = False) -> dict[str, list[Option]]:
-        """Options of each unit with at most `interval` cycles; every: all of them, however large the network is."""
-        own, every = every, every or self.few(units, interval)
-        needed = {n: [f.cycles <= interval < f.until for f in self.foldings(u)] for n, u in units.items()}
-        offered: set[tuple[int, int]] = set()
-        for name, unit in units.items():
-            offered.update(*(f.padded for f, kept in zip(self.foldings(unit), needed[name], strict=True) if kept))
+    def within(self, units: Mapping[str, Unit], interval: float, every: bool = False, most: Costs | None = None) -> dict[str, list[Option]]:
+        """Options of each unit with at most `interval` cycles.
+
+        every: all of them, however large the network is
+        most: unit -> what the options may cost that are wanted of it; some that cost more may be there too
+        """
         found: dict[str, list[Option]] = {}
-        for at, (name, unit) in enumerate(units.items()):
+        for at, (name, offered) in enumerate(self.offered(units, interval, every).items()):
             self.progress(f"fold {at}/{len(units)}")
-            found[name] = []
-            known = self._areas.setdefault(unit.signature, {})
-            for i, (f, kept) in enumerate(zip(self.foldings(unit), needed[name], strict=True)):
-                if kept or (f.cycles <= interval and (every or f.padded <= offered)):
-                    found[name] += self._options(known, i, f)
-                    if own or interval <= OWN * f.cycles:
-                        found[name] += self._own_options(unit, i, f)
+            unit, found[name] = units[name], []
+            known = self._of(unit)
+            for i in offered:
+                if most is None or self._least(known, i) <= most[name]:
+                    found[name] += self._options(known, i)
+                if every or interval <= OWN * known.folds[i].cycles:
+                    found[name] += self._own_options(unit, i, known.folds[i])
         return found
+
+    def offered(self, units: Mapping[str, Unit], interval: float, every: bool = False) -> dict[str, list[int]]:
+        """Numbers of each unit's foldings that are options within an interval; every: as of `within`."""
+        every, made = every or self.few(units, interval), {n: self.foldings(u) for n, u in units.items()}
+        needed = {n: [f.cycles <= interval < f.until for f in of_unit] for n, of_unit in made.items()}
+        padded: set[tuple[int, int]] = set()
+        for name, of_unit in made.items():
+            padded.update(*(f.padded for f, kept in zip(of_unit, needed[name], strict=True) if kept))
+        return {
+            name: [
+                i
+                for i, (f, kept) in enumerate(zip(of_unit, needed[name], strict=True))
+                if kept or (f.cycles <= interval and (every or f.padded <= padded))
+            ]
+            for name, of_unit in made.items()
+        }
+
+    def alike(self, unit: Unit, offered: Iterable[int], cycles: int, own: bool) -> list[Option]:
+        """All options of those of some foldings that have so many cycles; own: with their own styles."""
+        known, found = self._of(unit), []
+        for i in offered:
+            fold = known.folds[i]
+            if fold.cycles == cycles:
+                found += [*self._options(known, i), *(self._own_options(unit, i, fold) if own else ())]
+        return found
+
+    def cheapest(self, unit: Unit, offered: Iterable[int]) -> float:
+        """What the cheapest option of some foldings costs, their own styles aside; what cannot be it is not looked at."""
+        known, best = self._of(unit), math.inf
+        for least, i in sorted((self._least(known, i), i) for i in offered):
+            if least > best:
+                break
+            best = min(best, *self.costs(self._options(known, i)))
+        return best
+
+    def costs(self, options: Sequence[Option]) -> list[float]:
+        """Of each, in lookup tables."""
+        return (np.array([o.area for o in options]) @ self.prices).tolist() if options else []
+
+    def _least(self, known: _Known, index: int) -> float:
+        """What no option of a folding costs less than, its own styles aside."""
+        if index not in known.least:
+            known.least[index] = known.folds[index].unit.least_cost(self.family, self.prices)
+        return known.least[index]
 
     def closing(self, unit: Unit, options: list[Option], tied: bool) -> list[Option]:
         """Options without those that miss the clock though others with their cycles do not; all without a clock.
@@ -117,7 +178,7 @@ class OptionTable:
         """
         if not self.clock or self.family not in DELAYS:
             return options
-        known = self._closes.setdefault(unit.signature, {})
+        known = self._of(unit).closes
         for option in options:
             if (key := _named(option)) not in known:
                 known[key] = self._reaches(unit, option)
@@ -135,10 +196,11 @@ class OptionTable:
         """Whether `within` leaves out no folding by itself."""
         return sum(f.cycles <= interval for u in units.values() for f in self.foldings(u)) <= ALL
 
-    def _options(self, known: dict[int, list[Option]], index: int, fold: Fold) -> list[Option]:
-        if index not in known:
-            known[index] = _styled(fold, fold.unit, fold.unit.styles(self.family), self.family)
-        return known[index]
+    def _options(self, known: _Known, index: int) -> list[Option]:
+        if index not in known.options:
+            fold = known.folds[index]
+            known.options[index] = _styled(fold, fold.unit, fold.unit.styles(self.family), self.family)
+        return known.options[index]
 
     def _own_options(self, unit: Unit, index: int, fold: Fold) -> list[Option]:
         if (unit, index) not in self._own:

@@ -7,7 +7,8 @@ is a sum of one-unit and two-unit terms.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from dfcompile.dataflow.connect import converter, tied
 from dfcompile.device.cost import MEASURES, Vector, vector
 from dfcompile.device.feed import port_bytes
-from dfcompile.folding.option import Option, OptionTable, Progress, alternating, layouts, silent
+from dfcompile.folding.option import OWN, Costs, Option, OptionTable, Progress, alternating, layouts, silent
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Layout, Stream, Unit, unit_of
@@ -27,6 +28,7 @@ from dfcompile.units.fork import Fork
 Shape3 = tuple[int, int, int]
 Table = NDArray[np.float64]
 Options = dict[str, list[Option]]
+_SHARE = 1e-6  # of a design's cost: more than its rounding, and than what counts as equal
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class FoldProblem:
     tight:     whether only options count of whose frames the fewest bytes pass the outside
     slow:      options that the last `options` left out since they miss the clock
     caps:      of each unit in a loop the most cycles that it may take, beside the interval
+    prices:    LUT equivalents of each of `cost.MEASURES`; None: as without a board
     """
 
     def __init__(
@@ -85,13 +88,14 @@ class FoldProblem:
         port_bits: int = 0,
         clock: float = 0.0,
         caps: Mapping[str, float] | None = None,
+        prices: Vector | None = None,
     ) -> None:
         self.caps = dict(caps or {})
         self.family = family
         self.port_bits = port_bits
         self.tight, self.slow = False, 0
         self.beats = _port_beats(graph, port_bits)
-        self.table = OptionTable(family, progress, clock)
+        self.table = OptionTable(family, progress, clock, prices)
         self.units = {n.name: unit_of(n) for n in graph.nodes}
         self.edges: list[Edge] = []
         self.copies: list[Copies] = []
@@ -183,13 +187,14 @@ class FoldProblem:
         made.tight = True
         return made
 
-    def options(self, interval: float, every: bool = False, closing: Collection[str] = ()) -> Options:
+    def options(self, interval: float, every: bool = False, closing: Collection[str] = (), most: Costs | None = None) -> Options:
         """Options of each unit with at most `interval` cycles; forks behind a unit and converters to the outside count with it.
 
         every: those too that a large network leaves out (`OptionTable.within`)
         closing: units of which those are left out that miss the clock though others with their cycles do not (`OptionTable.closing`)
+        most: as of `OptionTable.within`; of units in `closing` there are all
         """
-        found = self._within(interval, every)
+        found = self._within(interval, every, most and {n: math.inf if n in closing else most[n] for n in self.units})
         every_option = sum(map(len, found.values()))
         found |= {n: self.table.closing(self.units[n], found[n], n in self._tied) for n in closing}
         self.slow = every_option - sum(map(len, found.values()))
@@ -209,11 +214,38 @@ class FoldProblem:
                 found[a] = [_plus(o, self.converter(edge, o.layouts[i], o.layouts[j])) for o in found[a]]
         return found
 
-    def late(self, options: Options, chosen: Mapping[str, Option]) -> set[str]:
+    def economical(self, interval: float, every: bool, closing: Collection[str], cost: Callable[[Options], float | None]) -> Options:
+        """`options` without most of those that cost too much for any design of the least cost.
+
+        cost: of the cheapest design of some options, None where they make none
+
+        A unit's options cost no less than some least, so one that costs more than its unit's least and all that the cheapest of a few
+        options costs above the sum of the leasts is in no design of the least cost.
+        """
+        offered = self._offered(interval, every)
+        least = {n: self.table.cheapest(u, offered[n]) for n, u in self.units.items()}
+        few = self.options(interval, every, closing, least)
+        known = cost(few)
+        if known is None:
+            return self.options(interval, every, closing)
+        least = {n: min(c, *self.table.costs(few[n])) for n, c in least.items()}
+        room = known * (1 + _SHARE) - sum(least.values())
+        most = {n: c + room for n, c in least.items()}
+        found = self.options(interval, every, closing, most)
+        costs = {n: self.table.costs(options) for n, options in found.items()}
+        return {n: [o for o, c in zip(options, costs[n], strict=True) if c <= most[n]] for n, options in found.items()}
+
+    def late(self, interval: float, every: bool, chosen: Mapping[str, Option]) -> set[str]:
         """Units of which the chosen option is one that `options` would leave out for the clock."""
-        found = set()
+        found: set[str] = set()
+        if not self.table.clock:
+            return found
+        offered = self._offered(interval, every)
         for name, option in chosen.items():
-            alike = [o for o in options[name] if o.cycles == option.cycles and (name not in self._tied or o.layouts == option.layouts)]
+            own = every or min(interval, self.caps.get(name, interval)) <= OWN * option.cycles
+            made = self.table.alike(self.units[name], offered[name], option.cycles, own)
+            made = alternating(self.units[name], made) if name in self.caps else made
+            alike = [o for o in made if name not in self._tied or o.layouts == option.layouts]
             if not any(o.choice == option.choice for o in self.table.closing(self.units[name], alike, name in self._tied)):
                 found.add(name)
         return found
@@ -223,13 +255,22 @@ class FoldProblem:
         """Units of which a neighbour must have equal lanes."""
         return {n for e in self.edges if e.tied for n, _ in e.ends}
 
-    def _within(self, interval: float, every: bool) -> Options:
+    def _within(self, interval: float, every: bool, most: Costs | None = None) -> Options:
         """Of units with caps of their own as of a graph of those with the same cap."""
+        groups = self._alike(interval)
+        found = {n: options for c, units in groups.items() for n, options in self.table.within(units, c, every, most).items()}
+        return {n: alternating(u, found[n]) if n in self.caps else found[n] for n, u in self.units.items()}
+
+    def _offered(self, interval: float, every: bool) -> dict[str, list[int]]:
+        """Numbers of the foldings whose options `_within` gives."""
+        return {n: o for c, units in self._alike(interval).items() for n, o in self.table.offered(units, c, every).items()}
+
+    def _alike(self, interval: float) -> dict[float, dict[str, Unit]]:
+        """Units by the cycles that they may take."""
         groups: dict[float, dict[str, Unit]] = {}
         for name, unit in self.units.items():
             groups.setdefault(min(interval, self.caps.get(name, interval)), {})[name] = unit
-        found = {n: options for most, units in groups.items() for n, options in self.table.within(units, most, every).items()}
-        return {n: alternating(u, found[n]) if n in self.caps else found[n] for n, u in self.units.items()}
+        return groups
 
     def _with_forks(self, option: Option, copies: Copies, layout: Layout) -> Option:
         lanes, run, taps = self._outside(copies.shape, copies.dtype, layout) if copies.outside else layout

@@ -20,8 +20,8 @@ from dfcompile.timing.rising import max_occupancy
 from dfcompile.timing.run import Share, run
 from dfcompile.timing.system import build
 
-_FEWEST_FRAMES, _FRAMES, _MOST_FRAMES = 2, 4, 32
-_MOST_EVENTS = 60_000_000  # held at a time, but for the fewest frames, when their number is ours to choose
+_FRAMES, _MOST_FRAMES = 4, 32
+_MOST_EVENTS = 60_000_000  # held at a time, when the number of frames is ours to choose; one frame is more in a very large design
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ def solve(
 ) -> Timing:
     """Execute the model of a design, from an empty pipeline.
 
-    frames: how many; None: until the steady interval shows at the output (bounded)
+    frames: how many; None: until the steady interval shows at the output, or one where that were too many events
     source_gap, sink_gap: least cycles between two handshakes of each graph input and output
     frame_period: least cycles between the offers of the first beats of two frames
     interval: the steady interval, where it was proved already (`FifoSizing.interval`)
@@ -106,7 +106,7 @@ def solve(
     reduction = Reduction(system, starts=False)
     links = sorted(map(reduction.link, reduction.links(depths).tolist()), key=lambda x: x.dst.sequence)
     net, gone = system.net(links), reduction.left_out(depths)
-    count = frames or max(_FEWEST_FRAMES, min(_FRAMES, _MOST_EVENTS // len(net.gaps)))
+    count = frames or max(1, min(_FRAMES, _MOST_EVENTS // len(net.gaps)))
     times = _execute(net, links, gone, count, progress)
     while frames is None and not _is_steady(system, net, times, interval) and _may_double(count, net):
         count *= 2

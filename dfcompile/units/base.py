@@ -1,11 +1,11 @@
 """What every hardware unit says about itself.
 
-A unit is one Python file here, one header in ``hls/`` and one module in ``rtl/``. No other file of the compiler
-knows a unit by name: lowering makes units, everything after it asks these questions.
+A unit is one Python file here, one header in ``hls/`` and one module in ``rtl/``. No other file of the compiler knows a unit by name:
+lowering makes units, everything after it asks these questions.
 
-Shapes: a frame on a stream is (height, width, channels), sent channels-last in beats of `lanes` elements, lane 0
-in the lowest bits. A batch of frames is an array (n, height, width, channels) of integer values in any dtype
-that holds them exactly (float32 is common: it makes matrix products run at BLAS speed).
+Shapes: a frame on a stream is (height, width, channels), sent channels-last in beats of `lanes` elements, lane 0 in the lowest bits.
+A batch of frames is an array (n, height, width, channels) of integer values in any dtype that holds them exactly (float32 is common: it
+makes matrix products run at BLAS speed).
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from dfcompile.units.parts.adder_graph import Sums
 from dfcompile.units.parts.schedule import Schedule
 
 Array = NDArray[Any]
-
 Layout = tuple[int, int, int]
 """How a stream's elements lie in its beats: (lanes, run, taps) of a `Stream`."""
 
@@ -295,6 +294,10 @@ class Unit(ABC):
     def areas(self, styles: Iterable[Mapping[str, str]], family: str) -> Areas:
         """`resources` of the unit in each of several styles, under the present folding, a row each."""
         return np.array([(self.folded(**style) if style else self).resources(family) for style in styles], np.float64)
+
+    def least_cost(self, family: str, prices: Areas) -> float:
+        """What no one of `styles` costs less than, at so much for each of `cost.MEASURES`; 0 where their areas are as soon known."""
+        return 0.0
 
     def ports(self, field: str) -> tuple[Stream, ...]:
         """Streams whose lanes a folding field sets."""

@@ -308,11 +308,14 @@ class Mvtu(MacUnit):
         made.__dict__["form"] = self.form  # does not depend on folding and styles, and is slow to find
         return made
 
+    @property
+    def _chains(self) -> tuple[tuple[str, ...], int]:
+        """Arithmetic on carry chains that it has; lanes of the same inputs."""
+        return CARRY if not self.sparse or self.sparse.steps else (), 1 if self.sparse or self._depth == 1 else self.pe
+
     def styles(self, family: str) -> Iterator[dict[str, str]]:
         groups, nf, _ = self._folds
-        chains = CARRY if not self.sparse or self.sparse.steps else ()
-        together = 1 if self.sparse or self._depth == 1 else self.pe
-        return mac_styles(self.form, self._depth, groups * nf, family, chains, together)
+        return mac_styles(self.form, self._depth, groups * nf, family, *self._chains)
 
     def own_styles(self) -> Iterator[dict[str, str]]:
         if self.is_whole and self.zeros == KEEP and self.weights.size <= GRAPH_WEIGHTS:
@@ -391,3 +394,7 @@ class Mvtu(MacUnit):
         areas += mac_area.inputs(self.simd * self.in_dtype.bits, nf, sf, family)
         areas += mac_area.mask(self.form.products, self.simd, self._col_run, sf, family)
         return areas
+
+    def least_cost(self, family: str, prices: Areas) -> float:
+        sizes = (self.pe, self.simd, self._folds[2], self._depth)
+        return 0.0 if self.sparse else mac_area.least_cost(self.form, *sizes, *self._chains, family, prices)

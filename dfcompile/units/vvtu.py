@@ -196,6 +196,10 @@ class Vvtu(MacUnit):
         areas += mac_area.inputs(self.pe * self.in_dtype.bits, 1, k, family)
         return areas
 
+    def least_cost(self, family: str, prices: Areas) -> float:
+        groups, k = self._folds
+        return mac_area.least_cost(self.form, self.pe, 1, k, groups * k, CARRY, 1, family, prices)
+
 
 def _sums(x: Array, weights: Array) -> Array:
     """(n, groups, k, lanes) inputs by (groups * lanes, k) weights -> (n, groups * lanes) sums over k, in the weights' dtype."""

@@ -205,6 +205,18 @@ def test_tight_budgets_have_the_optimum_of_brute_force(graph: Graph, family: str
             cheapest(graph, interval, board=board)
 
 
+@examples(30, full=2000)
+@given(graph=networks, family=st.sampled_from(list(FAMILIES)), data=st.data())
+def test_the_cheapest_of_all(graph: Graph, family: str, data: st.DataObject) -> None:
+    """Without a board, at any interval: no design that is left out before its area is known costs less."""
+    found = every(graph, family)
+    interval = data.draw(st.sampled_from(sorted({*found.cycles.tolist()})))
+    inside = (found.cycles <= interval) & (interval <= found.until)
+    made = cheapest(graph, interval, family)
+    assert made.optimal and made.value == pytest.approx((found.areas @ rates(family))[inside].min(), rel=1e-8)
+    assert float(real_area(graph, made.choices, family) @ rates(family)) == pytest.approx(made.value, rel=1e-8)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_enumeration_is_that_of_connected_designs(family: str) -> None:
     """Brute force adds up units, forks and converters by itself; real designs of the same choices have these areas."""

@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.networks import Network
-from dfcompile.device.cost import vector
+from benchmarks.networks import Network, resnet8
+from dfcompile.device.cost import MEASURES, vector
+from dfcompile.device.family import FAMILIES
+from dfcompile.device.resources import Resources
 from dfcompile.folding import option
 from dfcompile.folding.fold import cheapest
+from dfcompile.folding.problem import FoldProblem
 from dfcompile.ir.requantization import requantize
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Unit
@@ -81,6 +84,33 @@ def test_an_option_has_the_area_of_its_unit(kind: str, o: arithmetic_cases.Opera
         made: Unit = replace(unit, **found.choice)  # type: ignore[type-var]
         assert found.area.tolist() == vector(made.resources(family), made.mac_lanes).tolist()
         assert found.cycles == made.cycles
+
+
+@pytest.mark.parametrize("kind", MAKES)
+@examples(30)
+@given(
+    o=arithmetic_cases.operands(4),
+    seed=st.integers(0, 99),
+    family=st.sampled_from(sorted(FAMILIES)),
+    weight=st.lists(st.sampled_from([0.0, 1.0, 40.0, 300.0]), min_size=len(MEASURES), max_size=len(MEASURES)),
+)
+def test_no_style_costs_less_than_the_least(kind: str, o: arithmetic_cases.Operands, seed: int, family: str, weight: list[float]) -> None:
+    """Whatever is dear on a device."""
+    unit, prices = MAKES[kind](np.random.default_rng(seed), o), np.array(weight)
+    for made in (unit.folded(**f) for f in unit.foldings()):
+        least, styles = made.least_cost(family, prices), list(made.styles(family))
+        costs = [vector(Resources(*a), made.mac_lanes) @ prices for a in made.areas(styles, family).tolist()]
+        assert all(least <= c * (1 + 1e-12) for c in costs), made
+
+
+def test_what_costs_too_much_is_not_worked_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of most foldings it is known before that no cheapest design has them."""
+    calls: list[option.Fold] = []
+    styled = option._styled
+    monkeypatch.setattr(option, "_styled", lambda fold, *more: calls.append(fold) or styled(fold, *more))
+    problem = FoldProblem(resnet8(), "xc7")
+    offered = sum(map(len, problem.table.offered(problem.units, 16_384).values()))
+    assert cheapest(resnet8(), 16_384, "xc7").optimal and len(calls) < 0.5 * offered
 
 
 def test_units_alike_are_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:

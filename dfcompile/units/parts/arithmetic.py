@@ -197,14 +197,17 @@ def mac_styles(form: MacForm, words: int, folds: int, family: str, chains: tuple
     chains: arithmetic on carry chains that the unit has. Weights that are constants thin out plain logic, but no chain
     together: lanes of the same inputs
     """
-    weights = ("lut", "bram") if words > 1 else ("auto",)
+    weights, kinds = mac_kinds(form, words, family, chains, together)
     thresholds = threshold_styles(form.thresholding.size, folds, family) if form.thresholding else ("auto",)
-    for weight, threshold, arithmetic in product(
-        weights, thresholds, arithmetics(form.products, family, chains if words > 1 else (), together)
-    ):
+    for weight, threshold, arithmetic in product(weights, thresholds, kinds):
         yield {"weight_style": weight, "threshold_style": threshold, "arithmetic": arithmetic}
         if weight == "bram" and arithmetic == "auto" and form.products.registers("lut"):  # bit planes behind registers: the word comes late
             yield {"weight_style": weight, "threshold_style": threshold, "arithmetic": "lut"}
+
+
+def mac_kinds(form: MacForm, words: int, family: str, chains: tuple[str, ...], together: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Of `mac_styles` those of weights, and those of arithmetic but for plain logic behind registers."""
+    return ("lut", "bram") if words > 1 else ("auto",), arithmetics(form.products, family, chains if words > 1 else (), together)
 
 
 def arithmetics(products: Products, family: str, chains: tuple[str, ...], together: int) -> tuple[str, ...]:

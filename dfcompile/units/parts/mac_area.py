@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,9 @@ from dfcompile.device.area import KEPT, blocks, compare, counter, distinct, inde
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Areas, Resources
 from dfcompile.units.parts import digits
+from dfcompile.units.parts.arithmetic import MacForm, Products, mac_kinds
 from dfcompile.units.parts.carry import CARRY, carry_area
 from dfcompile.units.parts.thresholding import MULTIPLIERS, SCALED, ScaleStages, ScalingSize, StageMemory, ThresholdSize
-
-if TYPE_CHECKING:
-    from dfcompile.units.parts.arithmetic import MacForm, Products
 
 _CONSTANT = 1.5  # LUTs of a bit of a constant's digit that is added
 
@@ -323,18 +321,36 @@ def _sums(
     form: MacForm, lanes: int, simd: int, steps: int, slots: int, output: int, arithmetic: str, family: str, fixed: int, own: bool
 ) -> Resources:
     """Products, their sums and the output buffer."""
-    if arithmetic == "packed":
-        lane = packed(form.products, lanes, simd, family) + accumulator(form.products.acc.bits, family) * int(steps > 1)
-    elif arithmetic in CARRY:
-        lane = Resources(*carry_area(simd, *form.products.factors, form.products.acc.bits))
-    else:
-        lane = dot(form.products, simd, arithmetic, fixed, family)
-        if steps > 1:
-            lane = lane + accumulator(form.products.acc.bits, family)
     waiting = Resources(lut=4, ff=1 + 2 * form.products.dot_latency(simd, arithmetic))
     if form.products.registers(arithmetic):
         waiting = waiting + Resources(ff=simd * form.products.factors[0] * (lanes if own else 1))
+    lane = _lane(form.products, lanes, simd, steps, arithmetic, fixed, family)
     return total(lane * lanes, stream_out(lanes * output, slots, family), waiting)
+
+
+def _lane(products: Products, lanes: int, simd: int, steps: int, arithmetic: str, fixed: int, family: str) -> Resources:
+    """A lane's products and their sum."""
+    if arithmetic == "packed":
+        return packed(products, lanes, simd, family) + accumulator(products.acc.bits, family) * int(steps > 1)
+    if arithmetic in CARRY:
+        return Resources(*carry_area(simd, *products.factors, products.acc.bits))
+    lane = dot(products, simd, arithmetic, fixed, family)
+    return lane + accumulator(products.acc.bits, family) if steps > 1 else lane
+
+
+def least_cost(
+    form: MacForm, lanes: int, simd: int, steps: int, words: int, chains: tuple[str, ...], together: int, family: str, prices: Areas
+) -> float:
+    """What `arrays` costs at least in any of `mac_styles`, by its lanes' lookup tables and slices and its weights' memory.
+
+    chains, together: as `mac_styles` takes them; prices: of each of `cost.MEASURES`
+    """
+    fixed, lut, bram, dsp = lanes if words == 1 else 0, float(prices[0]), float(prices[2]), float(prices[4])
+    memories, kinds = mac_kinds(form, words, family, chains, together)
+    made = [_lane(form.products, lanes, simd, steps, a, fixed, family) for a in kinds]
+    width = lanes * simd * form.products.w.bits
+    kept = [rom(words, width, rom_style(words, width, m), family) for m in memories]
+    return lanes * max(0.0, min(lut * m.lut + dsp * m.dsp for m in made)) + min(lut * m.lut + bram * m.bram36 for m in kept)
 
 
 def _end(form: MacForm, lanes: int, folds: int, output: int, threshold_style: str, family: str) -> Resources:
