@@ -225,7 +225,7 @@ class FoldProblem:
         offered = self._offered(interval, every)
         least = {n: self.table.cheapest(u, offered[n]) for n, u in self.units.items()}
         few = self.options(interval, every, closing, least)
-        known = cost(few)
+        known = cost(few) if all(few.values()) else None  # of a tight problem the cheapest options may be none
         if known is None:
             return self.options(interval, every, closing)
         least = {n: min(c, *self.table.costs(few[n])) for n, c in least.items()}

@@ -23,7 +23,7 @@ from dfcompile.folding import fold, search
 from dfcompile.folding.bisect import first_true
 from dfcompile.folding.elimination import FoldSums
 from dfcompile.folding.fold import cheapest, fastest
-from dfcompile.folding.problem import FoldProblem
+from dfcompile.folding.problem import FoldProblem, Options
 from dfcompile.folding.search import Answer, solve
 from dfcompile.front import FRONT, Job
 from dfcompile.ir.graph import Graph
@@ -68,6 +68,31 @@ def test_a_design_that_presolve_called_impossible_is_found(tmp_path: Path, monke
     assert not brute.within(budget(board), 2).any()
     with pytest.raises(CompileError, match="no folding with 2 cycles a frame fits tiny"):
         cheapest(graph, 2, board=board)
+
+
+@pytest.mark.parametrize("channels", [(12, 10), (24, 10), (27, 4)])
+@pytest.mark.parametrize("tight", [False, True])
+def test_options_that_are_left_out_are_in_no_cheapest_design(channels: tuple[int, int], tight: bool) -> None:
+    """Of all designs, and of those at whose ports a frame has the fewest bytes, for which the cheapest options may all be too wide."""
+    net = Network("layers", (1, 1, channels[0]))
+    net.conv(channels[1])
+    net.conv(4)
+    problem = FoldProblem(net.graph(), "xc7")
+    problem = problem.tightened() if tight else problem
+    left = 0
+    for interval in problem.candidates():
+        every = problem.options(interval)
+        if not all(every.values()):
+            continue
+
+        def cost(options: Options) -> float | None:
+            best = solve(problem, options, problem.table.prices).best
+            return best.cost if best else None
+
+        some = problem.economical(interval, False, (), cost)
+        assert cost(some) == cost(every)
+        left += sum(map(len, every.values())) - sum(map(len, some.values()))
+    assert left > 0
 
 
 def without_presolve(graph: Graph, interval: int, board: Board) -> float | None:
