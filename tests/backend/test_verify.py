@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from dfcompile.emit.rtl import emit_rtl
 from dfcompile.errors import CompileError
 from dfcompile.mode.accelerator import GENERATED, Progress
 from dfcompile.mode.verify_dataflow import verify_dataflow
+from dfcompile.timing import solve as solving
 from dfcompile.timing.solve import solve
 from tests.backend.designs import dense, residual, two_ports, wrong
 
@@ -47,6 +49,17 @@ def test_right_design_passes_with_its_cycles() -> None:
         "predicted_latency_cycles": timing.latency_cycles,
     }
     assert said == ["verify (hls)", "verify (rtl)"]
+
+
+def test_a_very_large_design_is_timed_for_one_frame_and_verified_with_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its interval is proved without the second one."""
+    every = solve(dense())
+    monkeypatch.setattr(solving, "_MOST_EVENTS", 1)
+    timing = solve(dense(), interval=Fraction(every.interval_cycles))
+    assert len(timing.frame_done) == 1 < len(every.frame_done)
+    assert (timing.interval_cycles, timing.latency_cycles) == (every.interval_cycles, every.latency_cycles)
+    rtl = verify(dense(), engines=["rtl"], frames=1)["engines"]["rtl"]
+    assert rtl["pass"] and rtl["interval_cycles"] == rtl["predicted_interval_cycles"] == every.interval_cycles
 
 
 @pytest.mark.parametrize("engine", ["hls", "rtl"])
