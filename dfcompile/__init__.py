@@ -62,25 +62,24 @@ def build(
     max_port_bits: int | None = None,
     watts: float | None = None,
     stream_weights: str = "auto",
+    copies: int | str = 1,
     dump_ir: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Accelerator:
     """Compile a model. CompileError carries every problem found.
 
-    mode:       "dataflow" (a unit for each layer), "loopback" (one engine runs all layers) or "auto"
-    board:      a name of `dfcompile boards`, or a .toml file of one's own
-    fps or interval: the speed to fold for (frames a second at `clock` MHz, or cycles a frame)
-    clock:      MHz; default the board's, else 100
+    mode:       "dataflow" (a unit for each layer), "loopback" (one engine runs all) or "auto"; board: a name, or a .toml file of one's own
+    fps or interval: the speed to fold for (frames a second at `clock` MHz, or cycles a frame); clock: default the board's, else 100
     folding:    JSON file or dict, unit -> {pe, simd, ...}, others keep their own; in loopback mode {"engine": {pe, ..., batch}}
     input_type: "[input=]TYPE[:scale[:offset]]", what a raw input stream carries
     from_, to:  tensors between which the part lies that is compiled; none: the model's inputs, its outputs
-    argmax:     find the largest output in hardware
+    argmax:     find the largest output in hardware; verify: hold each stage against the model
     streaming:  recurrent layers go on from frame to frame (docs/attention.md)
-    verify:     hold each stage against the model
     max_port_bits: widest port of the accelerator, of a stream or of a loopback engine's buses; default what the board's DMA takes, if any
-    watts:      most power of board and design together, by the energy model (docs/energy.md); the rate goes down until it is kept
+    watts:      most power of board and design, by the energy model (docs/energy.md); the rate goes down until it is kept
     stream_weights: dense layers with weights in external memory: "auto", as few as let a design fit the board; "never"; "all"
-    dump_ir:    folder for the graph after each pass, as far as the build comes; one of an earlier build is replaced
+    copies:     of the design on an AMD board, or "auto": as many as bring the highest rate, or the least that bring the asked one
+    dump_ir:    folder for the graph after each pass; one of an earlier build is replaced
     progress:   called with the name of each stage
     """
     from dfcompile.options import Options
@@ -102,6 +101,7 @@ def build(
         max_port_bits=max_port_bits,
         watts=watts,
         stream_weights=stream_weights,
+        copies=copies,
     )
     return compile_model(Path(model), options, dump_ir, progress)
 

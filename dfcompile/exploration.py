@@ -14,6 +14,7 @@ from typing import Any
 
 from dfcompile.dataflow.connect import connect
 from dfcompile.device.boards import Board
+from dfcompile.device.copies import MOST, copies_cycles, held, wired
 from dfcompile.device.cost import RESOURCES
 from dfcompile.device.feed import engine_cycles, fed_cycles
 from dfcompile.errors import CompileError, Problem, SettingError
@@ -107,7 +108,8 @@ def _dataflow(search: _Search) -> dict[str, Any]:
     rows, foldings = [], []
     fed = fed_cycles(search.board, *frame_bytes(lowered.integer.graph), search.options.mhz)
     for found, interval in _designs(search, lowered):
-        rows.append(_row(found, interval, search.board, search.options.mhz * 1e6 / max(interval, fed)))
+        row = _row(found, interval, search.board, search.options.mhz * 1e6 / max(interval, fed))
+        rows.append(row | _together(lowered.integer.graph, interval, row["copies"], search))
         foldings.append(found.choices)
         search.progress(f"explore: {len(rows)} designs")
     result = {"mode": "dataflow", "board": search.board.name, "clock_mhz": search.options.mhz, "points": rows, "foldings": foldings}
@@ -117,6 +119,14 @@ def _dataflow(search: _Search) -> dict[str, Any]:
         title = f"{model.stem} on {search.board.name} at {search.options.mhz:g} MHz"
         _write(search.out, result, draw_front(title, rows, search.board.budget, engine))
     return result
+
+
+def _together(graph: Graph, interval: int, copies: int, search: _Search) -> dict[str, Any]:
+    """How many of so many copies can be wired, and their rate."""
+    ports = frame_bytes(graph)
+    fit = min(copies, wired(search.board, max(map(len, ports))))
+    cycles = copies_cycles(search.board, *ports, search.options.mhz, interval, max(1, fit))
+    return {"copies": fit, "copies_fps": round(search.options.mhz * 1e6 / cycles, 1)}
 
 
 def _designs(search: _Search, lowered: Lowered) -> Iterator[tuple[Folded, int]]:
@@ -157,6 +167,7 @@ def _row(found: Folded, interval: int, board: Board, fps: float) -> dict[str, An
         "interval": interval,
         **{r: round(area[r], 1) for r in RESOURCES},
         "used": f"{used:.1%}",
+        "copies": held(area, board),
         "cost": round(found.solution.cost),
         "gap": found.gap,
     }
@@ -192,7 +203,15 @@ def explore_loopback(
 def _engine_row(p: Point, board: Board, clock: float, networks: int) -> dict[str, Any]:
     """Flat numbers of an engine; frames per second of all networks in turn, where it was replayed."""
     cycles = max(p.cycles or 0, engine_cycles(board, p.ext_bytes, clock))
-    return {**p.row(), "fps": round(clock * 1e6 * networks / cycles, 1) if p.cycles else None}
+    fps = round(clock * 1e6 * networks / cycles, 1) if p.cycles else None
+    return {**p.row(), "fps": fps} | _engines(p, board, clock, networks)
+
+
+def _engines(p: Point, board: Board, clock: float, networks: int) -> dict[str, Any]:
+    """How many such engines the board holds, and what they reach together, each of them running other frames over the one memory."""
+    fit = min(MOST, held({k: getattr(p, k, 0.0) for k in RESOURCES}, board))
+    fps = clock * 1e6 * networks / max(p.cycles / max(fit, 1), engine_cycles(board, p.ext_bytes, clock)) if p.cycles else None
+    return {"copies": fit, "copies_fps": None if fps is None else round(fps, 1)}
 
 
 def _write(out: Path, result: Mapping[str, Any], svg: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dfcompile.device.boards import Board, find_board
+from dfcompile.device.copies import KINDS, MOST, share
 from dfcompile.device.family import DEFAULT
 from dfcompile.errors import Problem, SettingError, did_you_mean
 from dfcompile.store.setting import NUMBERS, read_toml, shown, wrong_file, wrong_number
@@ -36,6 +37,8 @@ class Options:
     from_, to:  tensors between which the part of the model lies that is compiled (in the file: ``from``)
     stream_weights: which dense layers take their weights from external memory in each frame: "auto", the largest of a network that does
                 not fit the board otherwise, as few as it needs; "never"; "all" that can
+    copies:     of a dataflow design on the board, which share its frames, or "auto": as many as bring the highest rate, or the least that
+                bring the asked one. An asked interval is that between frames of all together
     watts:      most power of board and design together, by the energy model; the rate goes down until it is kept
     argmax:     append a hardware ArgMax to the outputs
     max_port_bits: widest port of the accelerator: of a stream's beats, or of a loopback engine's buses; None: what the board can feed
@@ -58,6 +61,7 @@ class Options:
     max_port_bits: int | None = None
     watts: float | None = None
     stream_weights: str = "auto"
+    copies: int | str = 1
 
     def __post_init__(self) -> None:
         problems = list(self._problems())
@@ -91,6 +95,7 @@ class Options:
         for name in ("argmax", "streaming", "verify"):
             if not isinstance(getattr(self, name), bool):
                 yield Problem("bad-option", f"{name} = {shown(getattr(self, name))} is neither true nor false", help="give true or false")
+        yield from self._wrong_copies()
         if self.stream_weights == "all" and isinstance(self.board, str):
             yield from _no_memory(self.board)
         if self.folding is not None and not isinstance(self.folding, str | Path | Mapping):
@@ -112,10 +117,47 @@ class Options:
         except SettingError as e:
             yield from e.problems
 
+    def _wrong_copies(self) -> Iterator[Problem]:
+        """What stands against several copies."""
+        n, what = self.copies, f"copies = {shown(self.copies)}"
+        if n != "auto" and (not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= MOST):
+            yield Problem("bad-option", f"{what} is no number of copies", help=f'give a number from 1 to {MOST}, or "auto"')
+            return
+        if n == 1:
+            return
+        why, help_ = "", "leave it out"
+        if n == "auto" and self.folding is not None:
+            why, help_ = "a folding is given, which says how large a copy is", "say how many copies there are to be"
+        elif self.streaming is True:
+            why = "frames go on from one another, so that all go through one design"
+        elif self.mode == "loopback":
+            why, help_ = "several engines are told of in the report, and built by none", "leave it out, or take mode dataflow"
+        elif isinstance(self.board, str):
+            try:
+                kind = found.vivado.kind if (found := find_board(self.board)).vivado else ""
+            except SettingError:
+                return  # told elsewhere
+            if kind not in KINDS:
+                why, help_ = f"{found.name} has one way in for all frames", "leave it out, or take a board with DMAs"
+        else:
+            why, help_ = "without a board there is nothing to share", "name a board"
+        if why:
+            yield Problem("bad-option", f"{what} cannot be here", why=why, help=help_)
+
     @cached_property
     def target(self) -> Board | None:
         """The board, with its figures."""
         return find_board(self.board) if self.board is not None else None
+
+    @cached_property
+    def share(self) -> Board | None:
+        """What one copy of a design has of the board."""
+        return share(self.target, self.count) if self.target else None
+
+    @property
+    def count(self) -> int:
+        """Copies of a design; 1 as long as their number is to be found."""
+        return self.copies if isinstance(self.copies, int) else 1
 
     @property
     def family(self) -> str:
@@ -142,10 +184,10 @@ class Options:
 
     @property
     def wanted_interval(self) -> int | None:
-        """Cycles per frame that are asked for, None where nothing is."""
+        """Cycles per frame that are asked of a design, None where nothing is: copies have so many times longer."""
         if self.fps is not None:
-            return max(1, int(self.mhz * 1e6 / self.fps))
-        return self.interval
+            return max(1, int(self.count * self.mhz * 1e6 / self.fps))
+        return self.interval * self.count if self.interval is not None else None
 
     def merged(self, given: Mapping[str, Any]) -> Options:
         """These options with the values in `given` that are not None or empty in place of their own.
@@ -236,7 +278,7 @@ def read_config(path: Path) -> dict[str, Any]:
 _KINDS: dict[str, tuple[type, ...]] = {
     "mode": (str,), "board": (str,), "fps": (int, float), "interval": (int,), "clock": (int, float), "folding": (str,),
     "input_type": (str, list), "from": (str, list), "to": (str, list), "argmax": (bool,), "streaming": (bool,), "verify": (bool,),
-    "max_port_bits": (int,), "watts": (int, float), "stream_weights": (str,),
+    "max_port_bits": (int,), "watts": (int, float), "stream_weights": (str,), "copies": (int, str),
 }  # fmt: skip
 
 

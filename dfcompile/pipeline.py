@@ -36,6 +36,7 @@ from dfcompile.mode.report_data import make_report
 from dfcompile.mode.roofline import Roofline
 from dfcompile.mode.watts import check_watts, engine_within, too_many_watts
 from dfcompile.options import Options
+from dfcompile.several import with_copies
 from dfcompile.spill import spilled
 from dfcompile.store.output import new_folder
 from dfcompile.store.waiting import shown_by
@@ -96,7 +97,7 @@ def _fold(job: Job, lowered: Lowered) -> FoldedUnits:
 
 
 def _optimum(job: Job, lowered: Lowered, reserved: Vector | None = None) -> Folded:
-    board, interval, units = job.options.target, job.options.wanted_interval, lowered.units
+    board, interval, units = job.options.share, job.options.wanted_interval, lowered.units
     loops, bits, mhz = lowered.integer.streamlined.loops, job.options.port_bits, job.options.mhz
     if loops:
         joined = partial(_joined, job, lowered)
@@ -116,7 +117,7 @@ def _joined(job: Job, lowered: Lowered, units: Graph) -> Design:
 
 def _size_fifos(job: Job, connected: Connected) -> Sized:
     """FIFOs are known only behind the folding: where they no longer fit the board, the units fold again to leave them room."""
-    lowered, optimum, board = connected.folded.lowered, connected.folded.optimum, job.options.target
+    lowered, optimum, board = connected.folded.lowered, connected.folded.optimum, job.options.share
     design, sizing = size_fifos(connected.design, job.progress)
     for _ in range(_REFOLDS):
         if not (board and optimum):
@@ -139,7 +140,7 @@ def _check(job: Job, sized: Sized) -> Sized:
 
 def _finish(job: Job, sized: Sized) -> DataflowAccelerator:
     options, integer = job.options, sized.integer
-    design = share_memories(sized.design, options.family, options.target)
+    design = share_memories(sized.design, options.family, options.share)
     timing = solve(design, interval=sized.sizing.interval, progress=lambda done, of: job.progress(f"finish {100 * done // of}/100"))
     made = DataflowAccelerator(
         design=design,
@@ -243,7 +244,7 @@ def _auto(job: Job, path: Path) -> Accelerator:
     try:
         sides.lowered = UNITS(job, integer)
         sides.made = _designed(job, path, integer, sides.lowered)
-        over = over_budget(sides.made, board)
+        over = over_budget(sides.made, job.options.share or board)
         if over:
             help_ = "ask for a lower frame rate, or take a larger board"
             why = f"it takes {over} with its FIFOs"
@@ -374,6 +375,8 @@ def compile_model(model: Path, options: Options, dump_ir: str | Path | None = No
     with new_folder(dump_ir, inputs=[model], always=True) if dump_ir else contextlib.nullcontext() as dumps:
         job = replace(job, dumps=dumps)
         with shown_by(job.progress):
+            if options.copies == "auto":
+                job = with_copies(job, model, _optimum)
             made = _within_watts(job, model, MODES[options.mode](job, model))
     made.report["seconds"] = {k: round(v, 3) for k, v in job.seconds.items()}
     return made

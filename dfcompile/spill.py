@@ -28,7 +28,7 @@ def spilled(
 
     fold, design: the stages behind the lowering; CompileError where the board holds none
     """
-    options, board = job.options, job.options.target
+    options, board = job.options, job.options.share
     asked = options.stream_weights == "auto" and options.folding is None
     if not board or not board.streams_weights or not asked or integer.streamlined.loops:
         return None

@@ -36,7 +36,7 @@ LAYERS = (
     {"report"},
     {"mode"},
     {"front"},
-    {"spill"},
+    {"several", "spill"},
     {"propose"},
     {"pipeline"},
     {"written"},

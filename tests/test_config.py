@@ -62,6 +62,7 @@ def test_paths_are_taken_from_the_folder_of_the_file(tmp_path: Path) -> None:
         "streaming": False,
         "verify": True,
         "stream_weights": "auto",
+        "copies": 1,
     }
 
 

@@ -25,6 +25,7 @@ from dfcompile.command.parameter import (
     board_option,
     clock_option,
     complete_board,
+    copies_option,
     from_option,
     input_type_option,
     inputs_option,
@@ -102,6 +103,7 @@ def cli(debug: bool) -> None:
 @streaming_option
 @port_option
 @stream_weights_option
+@copies_option
 @watts_option
 @click.option(
     "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.toml", help="The same options, from a file."

@@ -58,6 +58,19 @@ stream_weights_option = click.option(
     type=click.Choice(STREAM_WEIGHTS),
     help="Dense layers whose weights come from external memory in each frame. Default: auto, as few as a design needs to fit the board.",
 )
+
+
+def copies_of(text: str) -> int | str:
+    """A number of copies, or "auto"."""
+    return int(text) if text.isdecimal() else text
+
+
+copies_option = click.option(
+    "--copies",
+    type=copies_of,
+    metavar="N|auto",
+    help="Copies of a dataflow design on an AMD board, which share the frames; auto: as many as bring the highest rate. Default: 1.",
+)
 seeds_option = click.option(
     "--seeds", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N", help="Places tried until one reaches the clock."
 )

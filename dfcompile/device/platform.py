@@ -15,6 +15,10 @@ JTAG_BITS = 32
 """Of the block RAM that is the memory where the host comes over JTAG: one port, a word a cycle."""
 
 
+OUTLETS = 16
+"""Ports of a SmartConnect (PG247)."""
+
+
 @dataclass(frozen=True)
 class Platform:
     """What the scripts for Vivado need of a board.

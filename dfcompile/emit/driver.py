@@ -132,10 +132,14 @@ def driver_data(design: Design, host: HostSide) -> tuple[dict[str, Any], dict[st
     return data, arrays.found
 
 
-def emit_driver(design: Design, host: HostSide, folder: Path) -> None:
-    """Write driver.py, its transports, what they import, driver.json and driver.npz into `folder`, and the same in C."""
+def emit_driver(design: Design, host: HostSide, folder: Path, copies: int = 1) -> None:
+    """Write driver.py, its transports, what they import, driver.json and driver.npz into `folder`, and the same in C.
+
+    copies: of the design on its board
+    """
     folder.mkdir(parents=True, exist_ok=True)
     data, arrays = driver_data(design, host)
+    data |= {"copies": copies} if copies > 1 else {}
     write_driver("driver", data, arrays, folder)
     for port in data["inputs"]:
         if "fixed" in port:

@@ -48,7 +48,7 @@ def write_project(build: Build, folder: Path, progress: Callable[[str], None] = 
     emit_hls(design, folder / "hls", target_of(build.options))
     write_vectors(folder / "hls" / "vectors", (*interface.inputs, *interface.outputs), (*frozen.inputs, *frozen.outputs))
     emit_sim(design, folder / "sim", frozen.inputs, frozen.outputs, folder / "rtl")
-    emit_driver(design, build.host, folder / "driver")
+    emit_driver(design, build.host, folder / "driver", int(build.options.get("copies") or 1))
     if build.options.get("wiring"):
         emit_board(design, build.options, build.family, folder)
     if build.options.get("vivado"):

@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from dfcompile.device.feed import by_port
-from dfcompile.device.platform import JTAG_BITS
+from dfcompile.device.platform import JTAG_BITS, OUTLETS
 from dfcompile.emit.name import REGISTERS, RESTART
 from dfcompile.emit.resource import render
 
 PORT = re.compile(r"^\s*(input|output)\s+logic\s*(\[[^\]]+\])?\s*(\w+)\s*,?\s*$", re.MULTILINE)
 BUS = re.compile(r"(s_axi_control|m_axi_[a-z]+|[sm]_axis\d*)_(\w+)")
-OUTLETS = 16
-"""Ports of a SmartConnect (PG247)."""
 JTAG_MEMORY = 1 << 16
 """Bytes of the memory in block RAM that a host over JTAG fills and reads."""
 PLACES = {"memory": 0xC000_0000, "accelerator": 0x44A0_0000, "dma": 0x41E0_0000}
@@ -150,8 +148,9 @@ def emit_vivado(name: str, options: Mapping[str, Any], rtl: Path, folder: Path) 
         "kind": board["kind"], "kernel": board["kind"] == "xrt",
     }  # fmt: skip
     scripts = {"top.v": f"{top.ip}.v", "sources.tcl": "", "ooc.xdc": "", "ooc.tcl": "", "package.tcl": ""}
-    if not unwired(top, board):
-        values |= _around(top, board, bool(options.get("streaming"))) | {
+    copies = int(options.get("copies") or 1)
+    if not unwired(top, board, copies):
+        values |= _around(top, board, bool(options.get("streaming")), copies) | {
             "clock_hz": round(clock * 1e6),
             "oscillator_hz": round(board["oscillator"] * 1e6),
         }
@@ -163,7 +162,7 @@ def emit_vivado(name: str, options: Mapping[str, Any], rtl: Path, folder: Path) 
         (folder / (target or template)).write_text(render(f"vivado/{template}.j2", **values))
 
 
-def unwired(top: Top, board: Mapping[str, Any]) -> str:
+def unwired(top: Top, board: Mapping[str, Any], copies: int = 1) -> str:
     """Why no bitstream of the top is made for a board; "" where one is."""
     streams = top.streams(board["port_bits"])
     if not streams and board["kind"] == "xrt":
@@ -172,21 +171,30 @@ def unwired(top: Top, board: Mapping[str, Any]) -> str:
         return "the loopback engine needs an external memory, and the block design of the board has none"
     shared = board["kind"] == "jtag"  # one memory port for all
     count = len(streams) if shared else max(sum(s.send for s in streams), sum(not s.send for s in streams))
-    return f"{count} inputs or outputs are more than a SmartConnect has ports for" if count > OUTLETS - 2 else ""
+    if count > OUTLETS - 2:
+        return f"{count} inputs or outputs are more than a SmartConnect has ports for"
+    if copies > 1 and board["kind"] != "xrt" and copies * (1 + count) > OUTLETS:
+        return f"{copies} copies with {count} DMAs each are more than a SmartConnect has ports for"
+    return ""
 
 
-def _around(top: Top, board: Mapping[str, Any], streaming: bool) -> dict[str, Any]:
+def _around(top: Top, board: Mapping[str, Any], streaming: bool, copies: int = 1) -> dict[str, Any]:
     """What the block design has around the top: DMAs, slaves of the host, masters by memory port."""
     streams = top.streams(board["port_bits"])
     sends, receives = [s for s in streams if s.send], [s for s in streams if not s.send]
+    width, cores = max(len(sends), len(receives)), ["accelerator", *(f"accelerator_{k}" for k in range(1, copies))]
     dmas = [
-        {"name": f"axi_dma_{i}", "send": sends[i] if i < len(sends) else None, "receive": receives[i] if i < len(receives) else None}
-        for i in range(max(len(sends), len(receives)))
-    ]
-    masters = [f"accelerator/{b.name}" for b in top.buses if b.is_master and not b.is_stream]
+        {
+            "name": f"axi_dma_{k * width + i}", "core": core,
+            "send": sends[i] if i < len(sends) else None, "receive": receives[i] if i < len(receives) else None,
+        }
+        for k, core in enumerate(cores)
+        for i in range(width)
+    ]  # fmt: skip
+    masters = [f"{core}/{b.name}" for core in cores for b in top.buses if b.is_master and not b.is_stream]
     for d in dmas:
         masters += [f"{d['name']}/{m}" for m, s in (("M_AXI_MM2S", d["send"]), ("M_AXI_S2MM", d["receive"])) if s]
-    slaves = ["accelerator/s_axi_control", *(f"{d['name']}/S_AXI_LITE" for d in dmas)]
+    slaves = [*(f"{core}/s_axi_control" for core in cores), *(f"{d['name']}/S_AXI_LITE" for d in dmas)]
     outlets, places = len(slaves), []
     if board["kind"] == "jtag":
         masters.append(f"control/M{outlets:02d}_AXI")
@@ -200,7 +208,7 @@ def _around(top: Top, board: Mapping[str, Any], streaming: bool) -> dict[str, An
     shared = zip(ports, by_port(masters, len(ports)), strict=False)
     memories = [{"name": f"memory_bus_{i}", "port": p, "masters": m} for i, (p, m) in enumerate(shared)]
     return {
-        "dmas": dmas, "slaves": slaves, "outlets": outlets, "places": places, "memories": memories, "jtag_bits": JTAG_BITS,
+        "cores": cores, "dmas": dmas, "slaves": slaves, "outlets": outlets, "places": places, "memories": memories, "jtag_bits": JTAG_BITS,
         "streams": streams, "port_bits": board["port_bits"], "registers": list((REGISTERS | (RESTART if streaming else {})).items()),
         **_host(sends, receives),
     }  # fmt: skip

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from dfcompile.device.boards import Board
+from dfcompile.device.copies import copies_cycles
 from dfcompile.device.feed import fed_cycles, line_rate, port_bytes
 from dfcompile.errors import CompileError, Problem
 from dfcompile.folding.fold import fastest, macs
@@ -49,8 +50,12 @@ def dataflow_side(made: DataflowAccelerator, board: Board) -> Roofline:
     """The figures of a design that was built."""
     design, report = made.design, made.report
     width = sum(design.unit(n.name).mac_rate for n in design.nodes)
-    cycles = float(made.timing.interval_cycles)
-    return _dataflow_roofs(width, report["model"]["macs"], made.frame_bytes, cycles, board, report["clock_mhz"], True)
+    interval, n, clock = float(made.timing.interval_cycles), made.copies, report["clock_mhz"]
+    found = _dataflow_roofs(width * n, report["model"]["macs"], made.frame_bytes, interval / n, board, clock, True)
+    if n == 1:
+        return found
+    fed = copies_cycles(board, *made.frame_bytes, clock, 0.0, n)
+    return replace(found, bandwidth_fps=clock * 1e6 / fed, fps=clock * 1e6 / max(interval / n, fed))
 
 
 def best_dataflow(units: Graph, graph: Graph, board: Board, clock: float, port_bits: int = 0) -> Roofline | str:

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,7 +19,7 @@ from dfcompile.dataflow.share import unit_resources
 from dfcompile.dataflow.tap import ahead, tapped
 from dfcompile.device.area import sum_of
 from dfcompile.device.boards import Board
-from dfcompile.device.feed import fed_cycles
+from dfcompile.device.copies import copies_cycles
 from dfcompile.device.resources import Resources
 from dfcompile.emit.golden import Golden, default_frames, golden, random_inputs
 from dfcompile.emit.interface import Interface
@@ -79,9 +79,14 @@ class DataflowAccelerator(Accelerator):
         return [p.frame_bytes for p in interface.inputs], [p.frame_bytes for p in interface.outputs]
 
     def frame_cycles(self, board: Board | None) -> float:
-        """Cycles between frames on a board: the design's own, or what the board's memory takes to move a frame."""
-        fed = fed_cycles(board, *self.frame_bytes, float(self.options["clock"])) if board else 0
-        return max(float(self.timing.interval_cycles), fed)
+        """Cycles between frames on a board: those of all copies together, or what the board's memory takes to move a frame."""
+        interval = float(self.timing.interval_cycles)
+        return copies_cycles(board, *self.frame_bytes, float(self.options["clock"]), interval, self.copies) if board else interval
+
+    @property
+    def copies(self) -> int:
+        """Of the design on its board."""
+        return int(self.options.get("copies") or 1)
 
     def _decoded(self, feeds: Mapping[str, Array], engine: str) -> Mapping[str, Array]:
         if engine != "python":
@@ -148,7 +153,10 @@ class DataflowAccelerator(Accelerator):
         design = self.design
         rates = self._begun[2] if codes is None else stream_activity(design, design.frames(codes))
         parts = dataflow_parts(design, self.family, rates)
-        found = energy_report(parts, self.family, board, self.frame_cycles(board), float(self.options["clock"]), 0, frames_of(codes))
+        if self.copies > 1:  # a frame passes one, and the clock runs in all of them
+            parts = [replace(p, area=p.area._replace(ff=p.area.ff * self.copies)) for p in parts]
+        moved = sum(n for t, n in zip(self.graph.inputs, self.frame_bytes[0], strict=True) if t in self.graph.fixed)
+        found = energy_report(parts, self.family, board, self.frame_cycles(board), float(self.options["clock"]), moved, frames_of(codes))
         return {**found, "bit_operations": bit_operations(map(unit_of, design.nodes))}
 
     @cached_property

@@ -10,6 +10,7 @@ from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.share import saved_by, shared_memories, unit_resources
 from dfcompile.device.area import sum_of
 from dfcompile.device.boards import Board
+from dfcompile.device.copies import copies_cycles, held, wired
 from dfcompile.device.feed import line_rate
 from dfcompile.device.resources import Resources
 from dfcompile.emit.interface import Interface
@@ -63,7 +64,7 @@ def make_report(
             "latency_cycles": timing.latency_cycles,
             "ideal_interval_cycles": slowest["cycles"],
             "fps": clocked["closing_mhz"] * 1e6 / acc.frame_cycles(board),
-            "limit": "memory" if acc.frame_cycles(board) > interval else "design",
+            "limit": "memory" if acc.frame_cycles(board) * acc.copies > interval else "design",
             "line_fps": line_rate(board, *acc.frame_bytes) if board else None,
             "bottleneck": loop_of(timing.loop, units) or slowest["name"],
             "loop": list(timing.loop),
@@ -76,6 +77,7 @@ def make_report(
         "hls_streams": _hls_streams(design, acc.family),
         "shared_memories": shared,
         "resources": acc.resources._asdict(),
+        **({"copies": _copies(acc, board, clocked["closing_mhz"])} if board and not board.wiring else {}),
         "budget": budget_of(board, clock),
         "folding": folded.report if folded else {"optimal": False, "bound": None, "gap": None},
         "verification": {"streamline": "exact", "simulator": "exact" if acc.options.get("verify", True) else "skipped"},
@@ -83,6 +85,14 @@ def make_report(
         "energy": acc.energy_of(board),
         "seconds": {},
     }
+
+
+def _copies(acc: DataflowAccelerator, board: Board, clock: float) -> dict[str, Any]:
+    """count: copies of the design; resources: of all of them; fit: how many the board's shares hold, and the rate that these would have."""
+    fit = min(wired(board, max(map(len, acc.frame_bytes))), held(acc.resources._asdict(), board))
+    cycles = copies_cycles(board, *acc.frame_bytes, float(acc.options["clock"]), float(acc.timing.interval_cycles), max(1, fit))
+    area = {k: n * acc.copies for k, n in acc.resources._asdict().items()}
+    return {"count": acc.copies, "resources": area, "fit": fit, "fit_fps": clock * 1e6 / cycles if fit else 0.0}
 
 
 _SHOWN = 4

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dfcompile.device.boards import platform_of, wiring_of
+from dfcompile.device.copies import MOST
 from dfcompile.device.family import FAMILIES
 from dfcompile.errors import SettingError
 from dfcompile.mode import serialize
@@ -36,6 +37,9 @@ def _check_options(options: dict[str, Any]) -> None:
     clock, part = options.get("clock"), options.get("part", "")
     if isinstance(clock, bool) or not isinstance(clock, int | float) or not 0 < clock < 1e12:
         raise SchemaError(f"options['clock']: {str(clock)[:80]} where a number of MHz belongs")
+    copies = options.get("copies", 1)
+    if isinstance(copies, bool) or not isinstance(copies, int) or not 1 <= copies <= MOST:
+        raise SchemaError(f"options['copies']: {str(copies)[:80]} where a number up to {MOST} belongs")
     if not isinstance(part, str):
         raise SchemaError("options['part']: it is no name")
 

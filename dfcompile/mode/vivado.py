@@ -99,7 +99,7 @@ def implement(out: Path, made: Accelerator, work: Path, progress: Progress) -> t
     """
     folder, board, clock = folder_of(out), made.options["vivado"], float(made.options["clock"])
     name = TOP if not isinstance(made, DataflowAccelerator) else Names.of(made.design).top
-    reason = unwired(Top.read(name, part_of(out, "rtl")), board)
+    reason = unwired(Top.read(name, part_of(out, "rtl")), board, int(made.options.get("copies") or 1))
     if reason:
         help_ = "`dfcompile synth OUT --tool vivado` places and routes the design by itself"
         raise CompileError(Problem("no-bitstream", "no bitstream can be made of this build", why=reason, help=help_))

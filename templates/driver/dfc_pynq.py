@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,7 @@ class Fixed:
 class Pynq:
     """A transport of a Driver.
 
-    bitstream: file; its .hwh lies beside it
+    bitstream: file, whose .hwh lies beside it, or an overlay that is loaded
     dmas:      names of the DMAs of the input streams, then of the output streams
     core:      name of the design in the overlay
     seconds:   after which a transfer is given up
@@ -105,11 +106,11 @@ class Pynq:
     """
 
     def __init__(
-        self, driver: Any, bitstream: str, dmas: Any = None, core: str = "accelerator", seconds: float = 10.0, frames: int = 0
+        self, driver: Any, bitstream: Any, dmas: Any = None, core: str = "accelerator", seconds: float = 10.0, frames: int = 0
     ) -> None:
         from pynq import Overlay
 
-        overlay = Overlay(bitstream)
+        overlay = Overlay(bitstream) if isinstance(bitstream, str) else bitstream
         self.core = getattr(overlay, core)
         sides = [*range(len(driver.inputs)), *range(len(driver.outputs))]
         names = list(dmas) if dmas else [f"axi_dma_{i}" for i in sides]
@@ -232,3 +233,56 @@ class Pynq:
             if got != size:
                 raise RuntimeError(f"{r.name}: {got} bytes came where {frames} frames have {size}: open the board again")
             out[first * r.frame_bytes : first * r.frame_bytes + size] = r.buffers[turn % 2][:size]
+
+
+class Copies:
+    """A transport of a Driver whose design stands on the board several times: the copies work on a part of the frames each.
+
+    The first frames of a call go to the first copy, the next ones to the second, and so on; results are in the order of the frames.
+
+    bitstream, seconds, frames: as of `Pynq`; the copies are `core`, then `core`_1, `core`_2, ...
+    dmas: names for the first copy's streams, then for the second's, ...; by default copy k has those behind the ones of copy k - 1
+    """
+
+    def __init__(self, driver: Any, bitstream: str, dmas: Any = None, core: str = "accelerator", **settings: Any) -> None:
+        from pynq import Overlay
+
+        count, overlay = driver.data["copies"], Overlay(bitstream)
+        inputs, outputs = len(driver.inputs), len(driver.outputs)
+        width, sides = max(inputs, outputs), [*range(inputs), *range(outputs)]
+        names = list(dmas) if dmas else [f"axi_dma_{k * width + i}" for k in range(count) for i in sides]
+        if len(names) != count * len(sides):
+            raise ValueError(f"{count} copies of {len(sides)} streams need as many names of DMAs, given: {', '.join(names)}")
+        self.parts = [
+            Pynq(driver, overlay, names[k * len(sides) : (k + 1) * len(sides)], f"{core}_{k}" if k else core, **settings)
+            for k in range(count)
+        ]
+        self.fed, self.ports = self.parts[0].fed, driver.inputs
+
+    def identity(self) -> int:
+        """The hash of all copies; 0 where one is another design."""
+        found = {p.identity() for p in self.parts}
+        return found.pop() if len(found) == 1 else 0
+
+    def counters(self) -> dict[str, float]:
+        """Cycles of the copy that took most, and frames of all."""
+        found = [p.counters() for p in self.parts]
+        return {"cycles": max(f["cycles"] for f in found), "counted_frames": sum(f["counted_frames"] for f in found)}
+
+    def close(self) -> None:
+        for p in self.parts:
+            p.close()
+
+    def transfer(self, beats: list[np.ndarray]) -> list[np.ndarray]:
+        """All frames, in as many portions as there are copies, all at once. RuntimeError as of `Pynq.transfer`, from any copy."""
+        sizes = {i: self.ports[i].beats for i in self.fed}  # beats of a frame
+        first = self.fed[0]
+        total, count = len(beats[first]) // sizes[first], len(self.parts)
+        ends = [total * k // count for k in range(count + 1)]
+        work = [
+            (p, [b[a * sizes[i] : e * sizes[i]] if i in sizes else b for i, b in enumerate(beats)])
+            for p, a, e in zip(self.parts, ends, ends[1:])
+        ]
+        with ThreadPoolExecutor(count) as pool:
+            found = list(pool.map(lambda w: w[0].transfer(w[1]), work))
+        return [np.concatenate(parts) for parts in zip(*found)]
