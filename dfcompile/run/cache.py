@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -56,25 +57,24 @@ def folder_key(folder: Path, suffixes: tuple[str, ...] = ()) -> str:
 def cached(kind: str, key: str, build: Callable[[Path], None]) -> Path:
     """Folder ``<cache>/<kind>/<key>``, filled by `build` when it is not there yet or damaged.
 
-    `build` fills a temporary folder that takes its place at once, so two processes may build the same thing. Where the cache cannot be
-    written, what is built lasts as long as this process.
+    `build` fills a temporary folder that takes its place at once; where two processes want the same, one waits for the other. Where the
+    cache cannot be written, what is built lasts as long as this process.
     """
     place = cache_dir() / kind / key
     if _is_whole(place):
         return place
     try:
-        work, lock = _begin(place)
+        mine = _claim(place)
     except OSError as e:
         note(f"the cache {cache_dir()} cannot be written ({e.strerror}): what is compiled lasts for this run only")
         place = Path(_temporary().name) / kind / key
-        if _is_whole(place):
-            return place
-        work, lock = _begin(place)
+        mine = _claim(place)
     try:
-        _make(work, place, build)
+        if _is_whole(place):  # what another process built meanwhile
+            return place
+        _build(place, build)
     finally:
-        _empty(work)
-        release(work, lock)
+        release(*mine)
     with contextlib.suppress(OSError):  # another process deletes it
         _added[0] += _size(place)
     if _added[0] * PART >= KEPT_BYTES:
@@ -105,14 +105,27 @@ def _is_whole(place: Path) -> bool:
     return True
 
 
-def _begin(place: Path) -> tuple[Path, int]:
-    """A locked working folder beside a place; what killed processes left there is cleared. OSError where nothing can be written."""
+def _claim(place: Path) -> tuple[Path, int]:
+    """The right to build something, as a folder and its lock; another process that builds the same is waited for. OSError where
+    nothing can be written."""
     place.parent.mkdir(parents=True, exist_ok=True)
+    right = place.parent / f"{NEW}{place.name}"
+    while (lock := claim(right)) is None:
+        time.sleep(0.05)
+    return right, lock
+
+
+def _build(place: Path, build: Callable[[Path], None]) -> None:
+    """Fill a place; in a folder that is nobody else's, since there may be no locks."""
     work = place.parent / f"{NEW}{uuid.uuid4().hex[:12]}"
     lock = claim(work)
     assert lock is not None, "nobody else knows a folder of a random name"
     sweep(place.parent, _empty, f"{NEW}*")
-    return work, lock
+    try:
+        _make(work, place, build)
+    finally:
+        _empty(work)
+        release(work, lock)
 
 
 def _make(work: Path, place: Path, build: Callable[[Path], None]) -> None:

@@ -6,7 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -73,6 +76,28 @@ def test_it_builds_once(place: Path) -> None:
     assert cached("kind", "key", build) == first == place / "kind" / "key" and build.runs == 1
     new_process()
     assert cached("kind", "key", build) == first and build.runs == 1 and names(place / "kind") == ["key"]
+
+
+def test_two_that_want_the_same_build_it_once(place: Path) -> None:
+    """The second waits; where the first fails, it builds."""
+    for fails, runs in ((False, 1), (True, 2)):
+        build, begun = Counted(), threading.Event()
+
+        def slow(folder: Path, build: Counted = build, begun: threading.Event = begun, fails: bool = fails) -> None:
+            build(folder)
+            if build.runs == 1:
+                begun.set()
+                time.sleep(0.3)
+                if fails:
+                    raise RuntimeError("no room")
+
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(cached, "kind", f"key{runs}", slow)
+            begun.wait()
+            second = pool.submit(cached, "kind", f"key{runs}", slow)
+            assert (first.exception() is not None) == fails and second.result() == place / "kind" / f"key{runs}"
+        assert build.runs == runs
+    assert names(place / "kind") == ["key1", "key2"]
 
 
 def flip(path: Path) -> None:

@@ -92,7 +92,7 @@ COMPILED = {
 }
 
 
-@pytest.mark.parametrize("form", COMPILED)
+@pytest.mark.parametrize("form", [pytest.param(f, marks=[pytest.mark.further] if "pragmas" in f else []) for f in COMPILED])
 def test_hls_project_compiles_without_warnings(form: str, tmp_path: Path) -> None:
     """`__SYNTHESIS__` itself is refused by the open ap_int headers: the strict ones are compiled with it."""
     emit_hls(dense(), tmp_path)

@@ -28,7 +28,7 @@ from dfcompile.timing.system import build
 from dfcompile.units.parts.schedule import one_to_one
 from tests.dataflow.networks import resnet
 from tests.dataflow.synthetic import Fake, design, designs, simple, units
-from tests.examples import examples
+from tests.examples import examples, fewer
 
 SETTINGS = examples(150, suppress_health_check=list(HealthCheck))
 
@@ -120,7 +120,7 @@ def cheapest(made: Design, bits: int) -> int:
     return min((size for size, depths in sizes if size < bits and least_interval(system, depths)[0] == interval), default=bits)
 
 
-@examples(60, suppress_health_check=list(HealthCheck))
+@examples(fewer(60), suppress_health_check=list(HealthCheck))
 @given(st.one_of(designs(4), diamonds()))
 def test_what_is_called_optimal_is(made: Design) -> None:
     found = find_depths(made)
