@@ -101,13 +101,13 @@ def test_the_bytes_of_the_python_driver(name: str, tmp_path: Path) -> None:
     check_bytes(made, driver, tmp_path)
 
 
-@pytest.mark.parametrize("bits", [8, 12, 20])
-def test_wide_codes_in_planes(bits: int, tmp_path: Path) -> None:
-    """Inputs of one, two and three bytes, negative ones among them."""
+@pytest.mark.parametrize(("bits", "digit"), [(8, 8), (12, 8), (20, 8), (12, 4)])
+def test_wide_codes_in_planes(bits: int, digit: int, tmp_path: Path) -> None:
+    """Inputs of one, two and three bytes, or of three digits, negative ones among them."""
     m = Model()
     out = m.op("MatMul", m.q("x", 2.0 ** (1 - bits), bits), m.w(np.arange(-6, 6).reshape(4, 3) / 2, 0.5))
-    made, driver = built(m.save(tmp_path / "wide.onnx", out, (1, 4)), tmp_path)
-    assert driver.inputs[0].place["planes"] == -(-bits // 8)
+    made, driver = built(m.save(tmp_path / "wide.onnx", out, (1, 4)), tmp_path, act_bits=digit, simd=64 // digit)
+    assert driver.inputs[0].place["planes"] == -(-bits // digit)
     check_bytes(made, driver, tmp_path)
 
 

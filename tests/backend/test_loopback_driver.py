@@ -84,6 +84,14 @@ def test_real_numbers_in_and_out(engine: str, base: int, examples: Path, tmp_pat
     np.testing.assert_array_equal(np.float32(driver.run(next(iter(x.values()))[:1])), made.run({k: v[:1] for k, v in x.items()}))
 
 
+def test_numbers_in_digits(examples: Path, tmp_path: Path) -> None:
+    """Two digits in a byte of memory, both ways."""
+    made, driver = built(examples / "digits_cnn_w2a2.onnx", tmp_path, act_bits=4, simd=16)
+    x, memory = inputs_of(made, 2), np.zeros(len(driver.image), np.uint8)
+    driver.attach(Registers(made.config, memory, 0), memory)
+    np.testing.assert_array_equal(np.float32(driver.run(x)), made.run(x))
+
+
 @needs_models
 @pytest.mark.parametrize("engine", [{}, {"act_bits": 4, "simd": 16}], ids=["bytes", "digits"])
 @pytest.mark.parametrize("name", ["b_residual_signed", "digits_mlp_1w1a", "f_gap", "bnnpynq_cnv_1w1a", "bnnpynq_tfc_2w2a_qcdq"])
