@@ -166,7 +166,7 @@ def test_every_option_is_in_the_key() -> None:
     model, common = ROOT / "examples" / MLP, {"mode": "dataflow", "board": "pynq-z2"}
     other: dict[str, Any] = {"mode": "loopback", "board": "zcu104", "fps": 10.0, "interval": 64, "clock": 90.0, "folding": {"a": {"pe": 1}}}
     other |= {"input_type": ("uint8:1/8",), "from_": ("a",), "to": ("b",), "argmax": True, "streaming": True, "verify": False}
-    other |= {"max_port_bits": 64, "watts": 2.5}
+    other |= {"max_port_bits": 64, "watts": 2.5, "stream_weights": "all", "copies": 2}
     assert set(other) == {f.name for f in fields(Options)}
     keys = [BuildInput.of(Case(model, Options(**{**common, **o}))).key for o in ({}, *({k: v} for k, v in other.items()))]
     assert len({*keys}) == len(keys)
