@@ -146,7 +146,7 @@ def extremes() -> Net:
 @needs_gxx
 @pytest.mark.parametrize(
     ("rows", "carry", "more"),
-    [(3, "carry8", {"act_uram": 1}), pytest.param(8, "", {"weight_bits": 8, "code_bits": 4}, marks=pytest.mark.further)],
+    [(3, "carry8", {"act_uram": 1, "bus_bits": 32}), pytest.param(8, "", {"weight_bits": 8, "code_bits": 4}, marks=pytest.mark.further)],
     ids=["pairs and chains", "pairs of bytes of weights"],
 )
 def test_rows_in_slices_and_on_chains(rows: int, carry: str, more: dict[str, int], tmp_path: Path) -> None:
