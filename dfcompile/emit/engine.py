@@ -22,13 +22,14 @@ CLOCKING = {"clk_i": "aclk", "rst_ni": "aresetn"}
 PORT = re.compile(r"^  ((?:input|output)\s+logic.*?\w+),?$", re.MULTILINE)
 
 
-def emit_rtl_engine(config: EngineConfig, folder: Path, carry: str = "") -> None:
+def emit_rtl_engine(config: EngineConfig, folder: Path, carry: str = "", whole: bool = False) -> None:
     """Write the SystemVerilog of one engine: library, ``loopback_top.sv`` with its parameters, ``files.f``.
 
     carry: of a device family whose arithmetic on carry chains it may have, `Family.carry`
+    whole: with modules too that stand in branches which the engine does not take, as tools want them that package a design
     """
     parameters = config.rtl_parameters(carry)
-    files = copy_library("rtl", ["dfc_loopback.sv", *(["dfc_dot_carry.sv"] if parameters["Block"] else [])], folder)
+    files = copy_library("rtl", ["dfc_loopback.sv", *(["dfc_dot_carry.sv"] if parameters["Block"] or whole else [])], folder)
     text = (folder / "dfc_loopback.sv").read_text().partition(") (")[2]
     ports = [p.replace("BusBits", str(config.bus_bits)) for p in PORT.findall(text)]
     ports = [re.sub(r"\b(clk_i|rst_ni)$", lambda m: CLOCKING[m[1]], p) for p in ports]

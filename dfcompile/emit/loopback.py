@@ -32,14 +32,15 @@ def write_loopback_project(
     name: str,
     folder: Path,
     carry: str = "",
+    whole: bool = False,
 ) -> None:
     """Write all generated folders of a build.
 
     streams: shape and type of each input and output of the network
     frames:  codes (n, h, w, c) of each input, n at most the batch, for the simulations
-    carry:   of the device family, see `emit_rtl_engine`
+    carry, whole: as `emit_rtl_engine` takes them
     """
-    emit_rtl_engine(program.config, folder / "rtl", carry)
+    emit_rtl_engine(program.config, folder / "rtl", carry, whole)
     emit_hls_engine(program.config, folder / "hls", len(program.image()))
     emit_hls_scripts(program, target, name, folder / "hls")
     emit_sim(program, frames, folder / "sim")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
@@ -24,8 +24,8 @@ from dfcompile.device.feed import brought_cycles
 from dfcompile.errors import CompileError, Problem
 from dfcompile.folding.bisect import first_true
 from dfcompile.folding.option import Choice, Progress
-from dfcompile.folding.problem import FoldProblem, Options
-from dfcompile.folding.search import Answer, Solution, solve
+from dfcompile.folding.problem import FoldProblem
+from dfcompile.folding.search import Answer, Solution, economical, solve
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.work import DEFAULT_LANES
 from dfcompile.tasks.pool import Pool, inline
@@ -148,8 +148,7 @@ def fastest(
     mhz: as of `cheapest`; what misses it is looked at for the least interval all the same
     caps: as of `cheapest`
     """
-    problem = FoldProblem(graph, board.family, progress, port_bits, mhz, caps, rates(board.family, board))
-    limit = budget(board, reserved)
+    problem, limit = FoldProblem(graph, board.family, progress, port_bits, mhz, caps, rates(board.family, board)), budget(board, reserved)
     if not clock:
         return _fastest(problem, board, limit)
     brought = brought_cycles(board, *problem.frame_bytes(), clock)
@@ -235,7 +234,8 @@ def _cheapest(problem: FoldProblem, interval: int, limit: Vector | None, every: 
     for within in (None, limit):
         late: set[str] = set()  # units of which a choice would miss the clock: what is best of more options and misses it nowhere is best
         while True:
-            options = _options(problem, interval, every, late if closing else (), within is None)
+            given = (interval, every, late if closing else ())
+            options = economical(problem, *given) if within is None else problem.options(*given)
             found, slow = solve(problem, options, problem.table.prices, within), problem.slow
             more = problem.late(interval, every, found.best.chosen) if found.best and closing else set()
             if more <= late:
@@ -248,18 +248,6 @@ def _cheapest(problem: FoldProblem, interval: int, limit: Vector | None, every: 
     if slow:
         return _cheapest(problem, interval, limit, every, closing=False)
     return (found, 0) if every else _cheapest(problem, interval, limit, every=True, closing=closing)
-
-
-def _options(problem: FoldProblem, interval: int, every: bool, closing: Collection[str], cheap: bool) -> Options:
-    """cheap: those alone of which the cheapest design of all can be made."""
-    if not cheap:
-        return problem.options(interval, every, closing)
-
-    def cost(options: Options) -> float | None:
-        best = solve(problem, options, problem.table.prices).best
-        return best.cost if best else None
-
-    return problem.economical(interval, every, closing, cost)
 
 
 def _untied(problem: FoldProblem, found: Solution) -> dict[str, Choice]:

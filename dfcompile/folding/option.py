@@ -117,7 +117,8 @@ class OptionTable:
         """
         found: dict[str, list[Option]] = {}
         for at, (name, offered) in enumerate(self.offered(units, interval, every).items()):
-            self.progress(f"fold {at}/{len(units)}")
+            if most is None:
+                self.progress(f"fold {at}/{len(units)}")
             unit, found[name] = units[name], []
             known = self._of(unit)
             for i in offered:

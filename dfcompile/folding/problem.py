@@ -222,8 +222,11 @@ class FoldProblem:
         A unit's options cost no less than some least, so one that costs more than its unit's least and all that the cheapest of a few
         options costs above the sum of the leasts is in no design of the least cost.
         """
-        offered = self._offered(interval, every)
-        least = {n: self.table.cheapest(u, offered[n]) for n, u in self.units.items()}
+        offered, least = self._offered(interval, every), dict[str, float]()
+        for name, unit in self.units.items():
+            if not closing:  # else they were looked at before
+                self.table.progress(f"fold {len(least)}/{len(self.units)}")
+            least[name] = self.table.cheapest(unit, offered[name])
         few = self.options(interval, every, closing, least)
         known = cost(few) if all(few.values()) else None  # of a tight problem the cheapest options may be none
         if known is None:

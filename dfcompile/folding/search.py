@@ -12,6 +12,7 @@ Work is counted in table entries, so that the outcome does not depend on the mac
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -106,6 +107,16 @@ def solve(
     """
     limit = np.full(len(rates), np.inf) if budget is None else budget
     return _Search(FoldSums(problem, options), rates, limit, any_feasible, work).run()
+
+
+def economical(problem: FoldProblem, interval: float, every: bool, closing: Collection[str]) -> Options:
+    """Options of which the cheapest design of all can be made, without most of the others (`FoldProblem.economical`)."""
+
+    def cost(options: Options) -> float | None:
+        best = solve(problem, options, problem.table.prices).best
+        return best.cost if best else None
+
+    return problem.economical(interval, every, closing, cost)
 
 
 class _Search:

@@ -177,9 +177,9 @@ class LoopbackAccelerator(Accelerator):
         serialize.write(folder, mode=self.mode, **parts, options=self.options, family=self.family)
         (folder / "report.json").write_text(json.dumps(self.report, indent=1) + "\n")
         (folder / "report.html").write_text(self.page(), encoding="utf-8")
-        carry, target = FAMILIES[self.family].carry, target_of(self.options)
-        write_loopback_project(self.program, self.host, self.codes, self.frames(self.batch), target, self.name, folder, carry)
-        if self.options.get("vivado"):
+        carry, whole, target = FAMILIES[self.family].carry, bool(self.options.get("vivado")), target_of(self.options)
+        write_loopback_project(self.program, self.host, self.codes, self.frames(self.batch), target, self.name, folder, carry, whole)
+        if whole:
             emit_vivado(TOP, self.options, folder / "rtl", folder / "vivado")
 
 

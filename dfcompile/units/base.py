@@ -4,8 +4,7 @@ A unit is one Python file here, one header in ``hls/`` and one module in ``rtl/`
 lowering makes units, everything after it asks these questions.
 
 Shapes: a frame on a stream is (height, width, channels), sent channels-last in beats of `lanes` elements, lane 0 in the lowest bits.
-A batch of frames is an array (n, height, width, channels) of integer values in any dtype that holds them exactly (float32 is common: it
-makes matrix products run at BLAS speed).
+A batch of frames is an array (n, height, width, channels) of integer values in any dtype that holds them exactly (float32 for BLAS).
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from tests.backend.designs import dense
 Key = Callable[[], str]
 
 
-def keys_of(module: Any, build: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> Key:
+def keys_of(build: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> Key:
     """The key under which `build` would keep its result; nothing is compiled."""
 
     def key() -> str:
@@ -28,7 +28,7 @@ def keys_of(module: Any, build: Callable[[], object], monkeypatch: pytest.Monkey
             return Path("nowhere")
 
         with monkeypatch.context() as patch:
-            patch.setattr(module, "cached", cached)
+            patch.setattr(compiling, "cached", cached)
             build()
         return asked[-1]
 
@@ -38,13 +38,13 @@ def keys_of(module: Any, build: Callable[[], object], monkeypatch: pytest.Monkey
 @pytest.fixture
 def hls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Key]:
     emit_hls(dense(), tmp_path)
-    return tmp_path, keys_of(run_hls, lambda: run_hls.build_testbench(tmp_path, 2000), monkeypatch)
+    return tmp_path, keys_of(lambda: run_hls.build_testbench(tmp_path, 2000), monkeypatch)
 
 
 @pytest.fixture
 def rtl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Key]:
     emit_rtl(dense(), tmp_path)
-    return tmp_path, keys_of(compiling, lambda: compiling.build_harness(tmp_path, "top", "ports", 0), monkeypatch)
+    return tmp_path, keys_of(lambda: compiling.build_harness(tmp_path, "top", "ports", 0), monkeypatch)
 
 
 @pytest.mark.parametrize(("project", "suffixes"), [("hls", {".cpp", ".hpp", ".inc"}), ("rtl", {".sv", ".svh", ".f"})])
@@ -66,5 +66,5 @@ def test_every_file_that_is_compiled(project: str, suffixes: set[str], request: 
 def test_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     emit_rtl(dense(), tmp_path)
     calls = [("top", "ports", 0), ("other", "ports", 0), ("top", "other", 0), ("top", "ports", compiling.FAST_CYCLES + 1)]
-    found = {keys_of(compiling, lambda c=c: compiling.build_harness(tmp_path, *c), monkeypatch)() for c in calls}  # type: ignore[misc]
+    found = {keys_of(lambda c=c: compiling.build_harness(tmp_path, *c), monkeypatch)() for c in calls}  # type: ignore[misc]
     assert len(found) == len(calls)

@@ -10,9 +10,8 @@ import pytest
 
 import dfcompile as dfc
 from dfcompile.device.boards import boards, find_board
-from dfcompile.emit.engine import TOP, emit_rtl_engine
+from dfcompile.emit.engine import TOP
 from dfcompile.emit.vivado import emit_vivado
-from dfcompile.loopback.config import EngineConfig
 from dfcompile.options import Options
 from dfcompile.toolchain import require_tool, verilator_root
 from tests.shared import manifest, needs_models
@@ -31,7 +30,10 @@ def rtl(tmp_path_factory: pytest.TempPathFactory, examples: Path) -> Path:
     """rtl/ of a design and, beside it, of a loopback engine."""
     folder = tmp_path_factory.mktemp("vivado")
     dfc.build(examples / f"{TOP_NAME}.onnx", board="pynq-z2", interval=1024, verify=False).save(folder / "dataflow")
-    emit_rtl_engine(EngineConfig(pe=4, simd=8), folder / "loopback" / "rtl")
+    engine = folder / "engine.json"
+    engine.write_text('{"engine": {"pe": 4, "simd": 8}}')
+    options = {"mode": "loopback", "folding": engine, "board": "pynq-z2", "verify": False}
+    dfc.build(examples / "digits_mlp_w1a1.onnx", **options).save(folder / "loopback")
     return folder
 
 
