@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from dfcompile import explore
 from dfcompile.command import cli
 from dfcompile.device.boards import USABLE, find_board
 from dfcompile.errors import CompileError
+from dfcompile.loopback.config import EngineConfig
 from dfcompile.report.explore import draw_front
 from tests.conftest import ROOT
 from tests.shared import MODELS, needs_models
@@ -77,7 +79,7 @@ def test_several_networks_share_an_engine(tmp_path: Path, capsys: pytest.Capture
     assert found["networks"] == [m.stem for m in models] and found["gap"] == 0
     best = found["best"]
     assert f"best: pe {best['pe']}, simd {best['simd']}, " in said and "no other of the engines compared is faster" in said
-    engine = {k: best[k] for k in ("pe", "simd", "act_words", "weight_words", "weight_bits", "bus_bits")}
+    engine = {f.name: best[f.name] for f in fields(EngineConfig)}
     alone = [dfc.build(m, mode="loopback", folding={"engine": engine}, verify=False).timing.latency_cycles for m in models]
     assert sum(alone) == best["cycles"] and best["fps"] == pytest.approx(2 * 100e6 / best["cycles"], rel=1e-3)
     assert all(p["cycles"] >= best["cycles"] for p in found["points"])
