@@ -67,8 +67,8 @@ def representatives(most: float) -> set[str]:
 
 
 def how_often(name: str) -> list[pytest.MarkDecorator]:
-    """Marks: always the two smallest that have layers of several kinds between them."""
-    if name in ("digits_mlp_4w4a", "c_dwsep_actpc"):
+    """Marks: always the smallest one of convolutions of two kinds with a dense layer behind."""
+    if name == "c_dwsep_actpc":
         return []
     return [pytest.mark.further if name in representatives(most=1e6) else pytest.mark.full]
 
@@ -130,7 +130,7 @@ TWINS = [(m, f"{m['name']}{suffix}") for m in manifest() for suffix in ("_qcdq",
 @pytest.mark.parametrize(
     ("model", "twin"),
     [
-        pytest.param(m, t, id=t, marks=[] if m["macs"] < LARGE_MACS else [pytest.mark.further])
+        pytest.param(m, t, id=t, marks=[] if m["name"] in representatives(LARGE_MACS) else [pytest.mark.further])
         for m, t in TWINS
         if (MODELS / f"{t}.onnx").exists()
     ],

@@ -49,7 +49,7 @@ def test_ranks_by_sorting() -> None:
     np.testing.assert_array_equal(rank(given, given.argmax(1)), 0)
 
 
-@pytest.mark.parametrize(("engine", "images"), [("python", 360), ("rtl", 360), ("hls", 36)])
+@pytest.mark.parametrize(("engine", "images"), [("python", 360), pytest.param("rtl", 360, marks=pytest.mark.further), ("hls", 36)])
 def test_the_digits_in_each_engine(engine: str, images: int, cnn: dfc.Accelerator, digits: dict[str, np.ndarray]) -> None:
     """98.33 % of them: 354 of 360."""
     labels, known = digits["labels"][:images], digits["outputs_f64"][:images]  # of a float64 executor of ONNX

@@ -93,6 +93,7 @@ def test_a_pipeline_with_weights_from_memory(small_board: str) -> None:
     assert made.resources.bram36 <= 57 and made.resources.lut <= SMALL["lut"]
 
 
+@pytest.mark.further
 @needs_models
 def test_both_rates_are_told(small_board: str) -> None:
     with pytest.raises(CompileError, match="neither mode reaches 5,000 frames/s on small") as found:

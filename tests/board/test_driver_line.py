@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 
 import dfcompile as dfc
 from dfcompile.run.board import build_board
@@ -54,6 +55,7 @@ def test_the_driver_runs_a_model_over_the_line(model: Path, tmp_path: Path) -> N
     assert np.array_equal(over_the_line(made, x, tmp_path), made.run(x))
 
 
+@pytest.mark.further
 def test_a_reset_begins_with_the_first_states(tmp_path: Path) -> None:
     """Calls go on from one another until the link is reset, which resets the design."""
     network = Network("elman", 3, 4, 3, outputs=("h",))

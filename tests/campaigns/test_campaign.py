@@ -172,6 +172,7 @@ def test_every_option_is_in_the_key() -> None:
     assert len({*keys}) == len(keys)
 
 
+@pytest.mark.further
 @pytest.mark.slow
 def test_every_step_of_a_real_campaign(tmp_path: Path) -> None:
     """Verified, synthesised, placed and routed, and nothing to do the second time."""

@@ -67,7 +67,7 @@ def frames(made: dfc.Accelerator, count: int = 6) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("bits", "pixels"), [(4, 0), pytest.param(2, 3, marks=pytest.mark.slow), pytest.param(1, 0, marks=pytest.mark.slow)]
+    ("bits", "pixels"), [(2, 3), pytest.param(4, 0, marks=pytest.mark.further), pytest.param(1, 0, marks=pytest.mark.further)]
 )
 def test_every_engine_gives_the_same_numbers(bits: int, pixels: int, tmp_path: Path) -> None:
     """With pauses on every port, in the cycles that the model says; layers of sizes that no lanes divide."""

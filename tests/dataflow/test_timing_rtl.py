@@ -148,6 +148,7 @@ def test_slow_sources_and_sinks_are_predicted_to_the_cycle(make: Callable[[], De
     assert slower, "no rate slowed this design down"
 
 
+@pytest.mark.further
 def test_the_cocotb_bench_keeps_the_same_gaps() -> None:
     design = chain()
     rates = Rates(3, 2, 200)
