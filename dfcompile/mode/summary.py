@@ -19,7 +19,7 @@ def one_line_of(name: str, report: Mapping[str, Any]) -> str:
     timing = report["timing"]
     return (
         f"'{one_line(name)}': {report['mode']}, {_size(report)}, {timing['interval_cycles']:,} cycles a frame, "
-        f"{rate_of(report)}, {report['resources']['lut']:,.0f} LUT"
+        f"{rate_of(report)}, {_resources(report)['lut']:,.0f} LUT"
     )
 
 
@@ -45,9 +45,16 @@ def clock_line(timing: Mapping[str, Any]) -> str:
 
 
 def _size(report: Mapping[str, Any]) -> str:
-    """How many units or layers, and on which array."""
+    """How many units or layers, on which array, in how many copies."""
     array = " on an array of {pe} x {simd}".format(**report["engine"]) if "engine" in report else ""
-    return f"{len(report['units'])} {PARTS[report['mode']]}{array}"
+    count = (report.get("copies") or {}).get("count", 1)
+    return f"{len(report['units'])} {PARTS[report['mode']]}{array}" + (f" in each of {count} copies" if count > 1 else "")
+
+
+def _resources(report: Mapping[str, Any]) -> Mapping[str, float]:
+    """Of all copies."""
+    found: Mapping[str, float] = (report.get("copies") or report)["resources"]
+    return found
 
 
 def lines_of(report: Mapping[str, Any]) -> list[str]:
@@ -94,7 +101,7 @@ def implementation_lines(found: Mapping[str, Any]) -> list[str]:
 def _area(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """(resource, amount, budget) as text; no budget where there is no board."""
     budget = report.get("budget") or {}
-    return [(k.upper(), _amount(k, v), _amount(k, budget[k]) if k in budget else "") for k, v in report["resources"].items()]
+    return [(k.upper(), _amount(k, v), _amount(k, budget[k]) if k in budget else "") for k, v in _resources(report).items()]
 
 
 def _amount(resource: str, value: float) -> str:

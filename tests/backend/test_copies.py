@@ -20,6 +20,7 @@ from dfcompile.device.feed import fed_cycles
 from dfcompile.emit.driver import emit_driver
 from dfcompile.errors import SettingError
 from dfcompile.mode.dataflow import DataflowAccelerator
+from dfcompile.mode.summary import lines_of, one_line_of
 from dfcompile.options import Options
 from tests.backend.pynq_mock import Board, Core
 from tests.backend.test_driver_board import SETUP, Setting, settled
@@ -104,6 +105,15 @@ def test_what_the_report_tells(made: DataflowAccelerator) -> None:
     assert made.frame_cycles(board) == max(made.timing.interval_cycles / 3, fed_cycles(board, *(3 * b for b in made.frame_bytes), 100) / 3)
     assert report["copies"]["fit"] == min(wired(board, 1), held(report["resources"], board)) >= 3
     assert report["copies"]["fit_fps"] >= report["timing"]["fps"] * (1 - 1e-9)
+
+
+def test_what_is_printed_is_of_all_copies(made: DataflowAccelerator) -> None:
+    """The rate is theirs, so the area that stands beside the board's is theirs too."""
+    count, of_all = made.report["copies"]["count"], made.report["copies"]["resources"]["lut"]
+    size, *_, area = [line for line in lines_of(made.report) if "units" in line or ("estimated" in line and "LUT" in line)]
+    assert count > 1 and f"units in each of {count} copies" in size
+    assert f"estimated {of_all:,.0f} of" in area and of_all == count * made.report["resources"]["lut"]
+    assert f"{of_all:,.0f} LUT" in one_line_of("x", made.report) and f"of {count} copies" in one_line_of("x", made.report)
 
 
 def test_it_is_loaded_again(made: DataflowAccelerator, tmp_path: Path) -> None:
