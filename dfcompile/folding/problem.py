@@ -260,15 +260,15 @@ class FoldProblem:
 
     def _within(self, interval: float, every: bool, most: Costs | None = None) -> Options:
         """Of units with caps of their own as of a graph of those with the same cap."""
-        groups = self._alike(interval)
+        groups = self._by_cap(interval)
         found = {n: options for c, units in groups.items() for n, options in self.table.within(units, c, every, most).items()}
         return {n: alternating(u, found[n]) if n in self.caps else found[n] for n, u in self.units.items()}
 
     def _offered(self, interval: float, every: bool) -> dict[str, list[int]]:
         """Numbers of the foldings whose options `_within` gives."""
-        return {n: o for c, units in self._alike(interval).items() for n, o in self.table.offered(units, c, every).items()}
+        return {n: o for c, units in self._by_cap(interval).items() for n, o in self.table.offered(units, c, every).items()}
 
-    def _alike(self, interval: float) -> dict[float, dict[str, Unit]]:
+    def _by_cap(self, interval: float) -> dict[float, dict[str, Unit]]:
         """Units by the cycles that they may take."""
         groups: dict[float, dict[str, Unit]] = {}
         for name, unit in self.units.items():

@@ -85,7 +85,8 @@ def cached(kind: str, key: str, build: Callable[[Path], None]) -> Path:
 
 def held(kind: str, key: str) -> bool:
     """Whether `cached` would build nothing."""
-    return any(_is_whole(Path(root) / kind / key) for root in (cache_dir(), _temporary().name))
+    roots = [cache_dir(), *([Path(_temporary().name)] if _temporary.cache_info().currsize else [])]
+    return any(_is_whole(root / kind / key) for root in roots)
 
 
 def _is_whole(place: Path) -> bool:

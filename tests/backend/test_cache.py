@@ -345,6 +345,12 @@ def test_a_simulator_compiled_for_long_runs_serves_brief_ones(kind: str, project
     assert [key(c, brief) for c in CYCLES[kind][1:]] == [long, longest]
 
 
+def test_looking_makes_no_folder(place: Path) -> None:
+    assert not cache.held("kind", "key") and not cache._temporary.cache_info().currsize and not place.exists()
+    cached("kind", "key", Counted())
+    assert cache.held("kind", "key") and not cache.held("kind", "other")
+
+
 def test_the_key_of_a_synthesis_holds_the_command_that_reads(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def build(_: Path) -> None:
         with pytest.raises(FileNotFoundError):

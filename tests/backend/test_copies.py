@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,11 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dfcompile as dfc
+from dfcompile import several
 from dfcompile.device.boards import find_board
 from dfcompile.device.copies import copies_cycles, held, share, wired
 from dfcompile.device.feed import fed_cycles
 from dfcompile.emit.driver import emit_driver
 from dfcompile.errors import SettingError
+from dfcompile.front import Job
 from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.mode.summary import lines_of, one_line_of
 from dfcompile.options import Options
@@ -81,6 +85,20 @@ def test_as_many_as_are_wired(request: pytest.FixtureRequest) -> None:
     assert many.report["mode_choice"]["dataflow"]["fps"] == pytest.approx(many.report["timing"]["fps"])
     some = dfc.build(path, board="kv260", copies="auto", fps=2.5 * one.report["timing"]["fps"], verify=False)
     assert isinstance(some, DataflowAccelerator) and some.copies == 3
+
+
+def test_no_more_than_the_shares_hold_with_their_fifos(examples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FIFOs are known of a whole design only; what was chosen without them is taken back."""
+    chosen: list[int] = []
+
+    def more(job: Job, *_: Any) -> Job:
+        chosen.append(16)
+        return replace(job, options=replace(job.options, copies=16))
+
+    monkeypatch.setattr(several, "with_copies", more)
+    made = dfc.build(examples / "digits_cnn_w2a2.onnx", board="pynq-z2", mode="dataflow", copies="auto", verify=False)
+    assert isinstance(made, DataflowAccelerator) and chosen == [16]
+    assert 1 <= made.copies <= made.report["copies"]["fit"] and made.copies < 16
 
 
 def test_an_asked_rate_is_that_of_all() -> None:
@@ -160,7 +178,7 @@ class Several:
             setting.devices.append(device)
             self.boards.append(Board(device, [f"axi_dma_{k}"], [f"axi_dma_{k}"]))
         self.loads = 0
-        module: ModuleType = __import__("sys").modules["pynq"]
+        module: ModuleType = sys.modules["pynq"]
         several, cores = self, {f"accelerator_{k}" if k else "accelerator": b for k, b in enumerate(self.boards)}
 
         class Overlay:
@@ -186,7 +204,7 @@ def setting(made: DataflowAccelerator, tmp_path_factory: pytest.TempPathFactory)
 
 
 def test_frames_are_dealt_out_and_come_back_in_order(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Numbers that no copies divide, fewer than there are, none: every copy gets its part, and the bitstream is loaded once."""
+    """Numbers that no copies divide, fewer than there are: every copy gets its part, and the bitstream is loaded once."""
     several = Several(setting, 3, monkeypatch)
     driver = setting.driver()
     for frames in (1, 2, 10, 31):

@@ -30,6 +30,7 @@ from dfcompile.loopback.storage import digits, from_memory, planes_for, to_memor
 from dfcompile.run.loopback import run_loopback
 from tests.examples import examples
 from tests.loopback.cases import CASES, Net, outputs
+from tests.loopback.compiled import check_compiled
 from tests.loopback.resnet import resnet
 from tests.loopback.test_program import assert_exact
 
@@ -113,11 +114,7 @@ def test_one_engine_runs_all(engine: str) -> None:
     """Compiled engines give what Python gives, and the SystemVerilog takes the predicted cycles."""
     for name, (program, net) in all_programs().items():
         codes = net.codes(2)
-        run, wanted = run_loopback(program, codes, engine), net.graph(*outputs(net)).execute(codes)
-        for t in outputs(net):
-            np.testing.assert_array_equal(run.outputs[t], wanted[t], name)
-        if engine == "rtl":
-            assert run.cycles[0] == predict(program).cycles, name
+        check_compiled(program, codes, engine, net.graph(*outputs(net)).execute(codes), name)
 
 
 @needs_gxx
@@ -128,11 +125,7 @@ def test_other_engines_compiled(shape: str, engine: str) -> None:
     for case in ("convolutions", "flattened", "transposed"):
         net = CASES[case]()
         program, codes = compile_program(net.graph(*outputs(net)), ENGINES[shape]), net.codes(1)
-        run, wanted = run_loopback(program, codes, engine), net.graph(*outputs(net)).execute(codes)
-        for t in outputs(net):
-            np.testing.assert_array_equal(run.outputs[t], wanted[t], case)
-        if engine == "rtl":
-            assert run.cycles[0] == predict(program).cycles, case
+        check_compiled(program, codes, engine, net.graph(*outputs(net)).execute(codes), case)
 
 
 def extremes() -> Net:
