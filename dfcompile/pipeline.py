@@ -36,7 +36,7 @@ from dfcompile.mode.report_data import make_report
 from dfcompile.mode.roofline import Roofline
 from dfcompile.mode.watts import check_watts, engine_within, too_many_watts
 from dfcompile.options import Options
-from dfcompile.several import built_in_copies
+from dfcompile.several import with_copies
 from dfcompile.spill import spilled
 from dfcompile.store.output import new_folder
 from dfcompile.store.waiting import shown_by
@@ -372,13 +372,11 @@ def compile_model(model: Path, options: Options, dump_ir: str | Path | None = No
     job = Job(model, options, shown=str(dump_ir))
     if progress:
         job = replace(job, progress=progress)
-
-    def build(job: Job) -> Accelerator:
-        return _within_watts(job, model, MODES[options.mode](job, model))
-
     with new_folder(dump_ir, inputs=[model], always=True) if dump_ir else contextlib.nullcontext() as dumps:
         job = replace(job, dumps=dumps)
         with shown_by(job.progress):
-            made = built_in_copies(job, model, _optimum, build) if options.copies == "auto" else build(job)
+            if options.copies == "auto":
+                job = with_copies(job, model, _optimum)
+            made = _within_watts(job, model, MODES[options.mode](job, model))
     made.report["seconds"] = {k: round(v, 3) for k, v in job.seconds.items()}
     return made

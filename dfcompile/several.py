@@ -10,7 +10,6 @@ from dfcompile.device.copies import copies_cycles, wired
 from dfcompile.errors import CompileError
 from dfcompile.folding.fold import Folded
 from dfcompile.front import FRONT, Job, Lowered
-from dfcompile.mode.accelerator import Accelerator
 from dfcompile.mode.choice import FITTING, frame_bytes
 
 
@@ -39,17 +38,3 @@ def with_copies(job: Job, path: Path, fold: Callable[[Job, Lowered], Folded]) ->
         fps = options.mhz * 1e6 / copies_cycles(board, *frame_bytes(graph), options.mhz, folded.interval, n)
         best = max(best, (fps, n), key=lambda b: (b[0], -b[1]))
     return replace(job, options=replace(options, copies=best[1]))
-
-
-def built_in_copies(job: Job, path: Path, fold: Callable[[Job, Lowered], Folded], build: Callable[[Job], Accelerator]) -> Accelerator:
-    """The build of `with_copies`; where the board's shares hold fewer copies with their FIFOs, of so many, unless a rate is asked for.
-
-    build: of a job whose copies are a number; fold: as of `with_copies`
-    """
-    job = with_copies(job, path, fold)
-    while True:
-        made = build(job)
-        fit = made.report.get("copies", {}).get("fit", job.options.count)
-        if fit >= job.options.count or job.options.count == 1 or job.options.wanted_interval:
-            return made
-        job = replace(job, options=replace(job.options, copies=max(1, fit)))

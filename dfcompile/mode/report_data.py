@@ -88,8 +88,13 @@ def make_report(
 
 
 def _copies(acc: DataflowAccelerator, board: Board, clock: float) -> dict[str, Any]:
-    """count: copies of the design; resources: of all of them; fit: how many the board's shares hold, and the rate that these would have."""
+    """count: copies of the design; resources: of all of them; fit: how many the board holds, and the rate that these would have.
+
+    As many as the shares hold that designs may fill, or as there are: their FIFOs come out of the rest of the board.
+    """
     fit = min(wired(board, max(map(len, acc.frame_bytes))), held(acc.resources._asdict(), board))
+    if all(n * acc.copies <= board.budget[k] for k, n in acc.resources._asdict().items() if k in board.budget):
+        fit = max(fit, acc.copies)
     cycles = copies_cycles(board, *acc.frame_bytes, float(acc.options["clock"]), float(acc.timing.interval_cycles), max(1, fit))
     area = {k: n * acc.copies for k, n in acc.resources._asdict().items()}
     return {"count": acc.copies, "resources": area, "fit": fit, "fit_fps": clock * 1e6 / cycles if fit else 0.0}

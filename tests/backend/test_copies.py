@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dfcompile as dfc
-from dfcompile import several
 from dfcompile.device.boards import find_board
 from dfcompile.device.copies import copies_cycles, held, share, wired
 from dfcompile.device.feed import fed_cycles
+from dfcompile.device.resources import Resources
 from dfcompile.emit.driver import emit_driver
 from dfcompile.errors import SettingError
-from dfcompile.front import Job
+from dfcompile.mode import report_data
 from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.mode.summary import lines_of, one_line_of
 from dfcompile.options import Options
@@ -87,20 +86,6 @@ def test_as_many_as_are_wired(request: pytest.FixtureRequest) -> None:
     assert isinstance(some, DataflowAccelerator) and some.copies == 3
 
 
-def test_no_more_than_the_shares_hold_with_their_fifos(examples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """FIFOs are known of a whole design only; what was chosen without them is taken back."""
-    chosen: list[int] = []
-
-    def more(job: Job, *_: Any) -> Job:
-        chosen.append(16)
-        return replace(job, options=replace(job.options, copies=16))
-
-    monkeypatch.setattr(several, "with_copies", more)
-    made = dfc.build(examples / "digits_cnn_w2a2.onnx", board="pynq-z2", mode="dataflow", copies="auto", verify=False)
-    assert isinstance(made, DataflowAccelerator) and chosen == [16]
-    assert 1 <= made.copies <= made.report["copies"]["fit"] and made.copies < 16
-
-
 def test_an_asked_rate_is_that_of_all() -> None:
     options = Options(board="pynq-z2", copies=3, fps=10_000)
     assert options.wanted_interval == 30_000 and options.target == find_board("pynq-z2")
@@ -132,6 +117,14 @@ def test_what_is_printed_is_of_all_copies(made: DataflowAccelerator) -> None:
     assert count > 1 and f"units in each of {count} copies" in size
     assert f"estimated {of_all:,.0f} of" in area and of_all == count * made.report["resources"]["lut"]
     assert f"{of_all:,.0f} LUT" in one_line_of("x", made.report) and f"of {count} copies" in one_line_of("x", made.report)
+
+
+@pytest.mark.parametrize(("lut", "fit"), [(11_000.0, 8), (12_252.0, 8), (20_000.0, 4)])  # within the shares, the board, neither
+def test_copies_whose_fifos_take_of_the_rest_of_the_board_fit(lut: float, fit: int) -> None:
+    timing = SimpleNamespace(interval_cycles=128)
+    fake: Any = SimpleNamespace(copies=8, resources=Resources(lut=lut), frame_bytes=([32], [8]), options={"clock": 200.0}, timing=timing)
+    found = report_data._copies(fake, find_board("kv260"), 200.0)
+    assert (found["count"], found["fit"]) == (8, fit)
 
 
 def test_it_is_loaded_again(made: DataflowAccelerator, tmp_path: Path) -> None:
