@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -28,7 +29,7 @@ from dfcompile.streamline.decline import Declined
 from dfcompile.streamline.encode import find_problems
 from dfcompile.streamline.encoder import InputType
 from dfcompile.streamline.pipeline import Streamlined, streamline
-from dfcompile.streamline.roll import retyped, rolled, state_types
+from dfcompile.streamline.roll import closed, retyped, rolled, state_types
 from dfcompile.text import one_line
 
 Progress = Callable[[str], None]
@@ -116,6 +117,12 @@ class Integer:
     def graph(self) -> Graph:
         return self.streamlined.graph
 
+    @cached_property
+    def closed(self) -> Graph:
+        """The graph with both ends of each state joined, as the loopback engine runs it."""
+        made = self.streamlined
+        return closed(made.graph, made.loops) if made.loops else made.graph
+
 
 @dataclass(frozen=True, eq=False)
 class Lowered:
@@ -133,7 +140,7 @@ def _read(job: Job, path: Path) -> ImportResult:
     """The model, with the bodies of loops once where that is possible in the wanted mode."""
     part = job.options.from_, job.options.to
     try:
-        found = import_model(path, *part, rolled=job.rolled and job.options.mode != "loopback")
+        found = import_model(path, *part, rolled=job.rolled)
     except NotRolledError as e:
         if job.options.streaming:
             raise CompileError(_not_streaming(e.node, str(e))) from e
@@ -246,7 +253,7 @@ def _program(job: Job, integer: Integer) -> Program:
     from dfcompile.loopback.config import EngineConfig
     from dfcompile.loopback.search.sweep import widths
 
-    return compile_program(integer.graph, EngineConfig(**widths([integer.graph])))
+    return on_engine(job, integer, lambda x: compile_program(x.closed, EngineConfig(**widths([x.closed]))))
 
 
 IMPORT = stage("import", _import)
@@ -257,8 +264,18 @@ FRONT = IMPORT >> INTEGER >> UNITS
 
 
 def repeated(job: Job, path: Path) -> Integer:
-    """The integer graph of a model whose loops are repeated step after step, as the loopback engine runs them."""
+    """The integer graph of a model whose loops are repeated step after step."""
     return (IMPORT >> INTEGER)(replace(job, rolled=False), path)
+
+
+def on_engine(job: Job, integer: Integer, make: Callable[[Integer], A]) -> A:
+    """What is made of a graph for the engine: layers of its loops take turns, or where they cannot, loops are repeated step after step."""
+    try:
+        return make(integer)
+    except CompileError:
+        if not integer.streamlined.loops or job.options.streaming:
+            raise
+    return make(repeated(job, job.path))
 
 
 def front(mode: str) -> Stages[Imported, Lowered] | Stages[Imported, Program]:

@@ -23,7 +23,7 @@ from dfcompile.device.cost import Vector, budget, vector
 from dfcompile.errors import CompileError, Problem
 from dfcompile.folding.fold import Choice, Folded, cheapest, fastest, load_folding, read_folding
 from dfcompile.folding.proportion import check_memories
-from dfcompile.front import FRONT, IMPORT, INTEGER, UNITS, Imported, Integer, Job, Lowered, Progress, repeated, stage
+from dfcompile.front import FRONT, IMPORT, INTEGER, UNITS, Imported, Integer, Job, Lowered, Progress, on_engine, repeated, stage
 from dfcompile.ir.graph import Graph
 from dfcompile.loops import LoopFolding, check_loops
 from dfcompile.mode.accelerator import Accelerator
@@ -167,8 +167,12 @@ def _program(job: Job, integer: Integer) -> LoopbackAccelerator:
 
 
 def _make_loopback(job: Job, integer: Integer) -> LoopbackAccelerator:
+    return on_engine(job, integer, lambda x: _for_engine(job, x))
+
+
+def _for_engine(job: Job, integer: Integer) -> LoopbackAccelerator:
     options, found = job.options, integer.streamlined
-    made = build_loopback(found.graph, found.host, integer.model, options.kept(), options.engine_board, meanings=found.meanings)
+    made = build_loopback(integer.closed, found.host, integer.model, options.kept(), options.engine_board, meanings=found.meanings)
     made.report["part"] = _part(integer)
     if options.verify:
         check_program(made, found.probes.inputs)
@@ -223,7 +227,7 @@ def _designed(job: Job, path: Path, integer: Integer, lowered: Lowered) -> Dataf
 class _Sides:
     """What is known of both modes where they are compared; misfit: why dataflow does not fit the board at the wanted rate.
 
-    integer: as the loopback engine runs it, which repeats the bodies of loops
+    integer: as the loopback engine runs it
     """
 
     integer: Integer
@@ -239,8 +243,6 @@ def _auto(job: Job, path: Path) -> Accelerator:
         return _dataflow(job, path)
     integer = (IMPORT >> INTEGER)(job, path)
     sides = _Sides(integer)
-    if integer.streamlined.loops:
-        sides.integer = repeated(job, path)
     try:
         sides.lowered = UNITS(job, integer)
         sides.made = _designed(job, path, integer, sides.lowered)
@@ -264,7 +266,7 @@ def _compare_modes(job: Job, sides: _Sides) -> Accelerator:
     both fit. The report says why."""
     board, clock, wanted = job.options.target, job.options.mhz, job.options.wanted_interval
     assert board  # nothing is compared without one
-    graph, misfit = sides.integer.graph, sides.misfit
+    graph, misfit = sides.integer.closed, sides.misfit
     dataflow: Roofline | str
     result: Accelerator | None = sides.made
     if sides.made and not misfit:
@@ -291,7 +293,7 @@ def _loopback_side(job: Job, integer: Integer) -> tuple[Accelerator | None, Roof
     except CompileError as e:
         return None, "; ".join(p.why or p.what for p in e.problems)
     roof = loopback_roofline(made)
-    return made, within_line(roof, integer.graph, job.options.target) if job.options.target else roof
+    return made, within_line(roof, integer.closed, job.options.target) if job.options.target else roof
 
 
 def _within_watts(job: Job, path: Path, made: Accelerator) -> Accelerator:
@@ -339,7 +341,7 @@ def _within(job: Job, path: Path, made: LoopbackAccelerator, limit: float) -> Ac
     if config == made.config:
         return made
     given = replace(job, options=replace(job.options, folding={"engine": asdict(config)}))
-    found = _make_loopback(given, repeated(job, path))
+    found = _make_loopback(given, (IMPORT >> INTEGER)(job, path))
     if wanted and found.timing.interval_cycles > wanted:
         raise CompileError(too_slow(found, wanted, board, f" within {limit:g} W"))
     return found

@@ -204,11 +204,14 @@ class Graph:
     def without_dead(self) -> Graph:
         """Drop nodes, constants and tensors from which no output can be reached."""
         needed = set(self.outputs)
-        kept: list[Node] = []
-        for n in reversed(self.nodes):
-            if needed.intersection(n.outputs):
-                kept.append(n)
-                needed.update(n.inputs)
+        while True:  # again where a delay needs what is made behind it
+            count, kept = len(needed), list[Node]()
+            for n in reversed(self.nodes):
+                if needed.intersection(n.outputs):
+                    kept.append(n)
+                    needed.update(n.inputs)
+            if len(needed) == count or not any(isinstance(n.op, Delay) for n in kept):
+                break
         live = needed | set(self.inputs) | {t for n in kept for t in n.outputs}
         return self.replace(
             nodes=tuple(reversed(kept)),
@@ -325,6 +328,10 @@ def run_loop(graph: Graph, nodes: Sequence[Node], values: Mapping[str, Array], s
     steps: dict[str, list[Array]] = {t: [] for t in made}
     before = states if one and states is not None else {}
 
+    def last(t: str, k: int) -> Array:
+        """A tensor's step before step k, be it made in the loop or outside."""
+        return steps[t][k - 1] if t in steps else outer[t].reshape(sequences, length, -1)[:, k - 1]
+
     def laid(x: Array) -> Array:
         return x[whole].reshape(-1, 1, pixels, x.shape[1])
 
@@ -334,11 +341,11 @@ def run_loop(graph: Graph, nodes: Sequence[Node], values: Mapping[str, Array], s
             if isinstance(n.op, Delay):
                 (t,), shape = n.inputs, (sequences, tensors[n.outputs[0]].channels)
                 first = before.get(t, np.full(shape, n.op.first_code, np.float64))
-                results: tuple[Array, ...] = (steps[t][-1] if k else first,)
+                results: tuple[Array, ...] = (last(t, k) if k else first,)
             else:
                 results = n.op.execute(*(laid(now[t]) if t in now else values[t] for t in n.inputs))
             for t, x in zip(n.outputs, results, strict=True):
                 now[t] = x.reshape(len(whole) if not isinstance(n.op, Delay) else sequences, -1)[:sequences]
                 steps[t].append(now[t])
-    before.update((t, steps[t][-1]) for n in delays for t in n.inputs)
+    before.update((t, last(t, length)) for n in delays for t in n.inputs)
     return {t: np.stack(x, axis=1).reshape(frames, 1, pixels, -1) for t, x in steps.items()}

@@ -53,7 +53,19 @@ def lifetimes(low: Lowered) -> dict[str, Span]:
         use(layer.dst, i)
     for t in low.outputs:
         use(t, len(low.layers) - 1)
+    lasting = low.states | {low.storage[t].buffer for t in (*low.inputs, *low.outputs)}
+    for loop in low.loops:  # what lives beyond a turn has its place in all of them
+        for name, (first, last) in spans.items():
+            within = loop.first <= first and last < loop.end and name not in lasting
+            if first < loop.end and last >= loop.first and not within:
+                spans[name] = (min(first, loop.first), max(last, loop.end - 1))
     return spans
+
+
+def _looped(low: Lowered) -> set[str]:
+    """Buffers that loops touch: they are on chip."""
+    layers = [x for loop in low.loops for x in low.layers[loop.first : loop.end]]
+    return {low.storage[t].buffer for x in layers for t in (x.dst, *(o.tensor for o in x.operands))}
 
 
 def source_rows(layer: Layer, storage: Storage, first: int, rows: int) -> Span:
@@ -129,10 +141,11 @@ class _Tries:
         self.local: dict[str, int] = {}
         self.strips: dict[str, Strips] = {}
         self._writers = Counter(low.storage[layer.dst].buffer for layer in low.layers)
+        self._looped = _looped(low)
 
     def may_leave(self, buffer: str) -> bool:
         """Strips hold whole rows, so a buffer that several layers fill piece by piece stays."""
-        return buffer not in self.outside and self._writers[buffer] <= 1
+        return buffer not in self.outside and self._writers[buffer] <= 1 and buffer not in self._looped
 
     def send_outside(self, buffer: str) -> int:
         """Let a buffer be outside, and with several images what the array walks along with it; the first layer that has one of them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from dfcompile.loopback.allocate import Placement, source_rows, strip_planes
 from dfcompile.loopback.config import BYTE, EngineConfig
 from dfcompile.loopback.descriptor import AccOp, Compute, Opcode, Target, Transfer, WeightReset, changed, pack
 from dfcompile.loopback.form import best_form
+from dfcompile.loopback.held import Constants, Ring
 from dfcompile.loopback.layer import Layer, Stored
 from dfcompile.loopback.lowered import Lowered
 from dfcompile.loopback.program import Interval, Step
@@ -20,10 +21,10 @@ from dfcompile.loopback.tile import (
     Pass,
     Tile,
     correction,
+    cut_tile,
     flipped,
     levels_of,
     make_tile,
-    pack_weights,
     passes_of,
     runs_of,
     tile_outs,
@@ -32,41 +33,7 @@ from dfcompile.loopback.tile import (
 
 Bank = list[tuple[int, Ints]]
 Share = tuple[list[Pass], Tile]
-
-
-@dataclass
-class Constants:
-    """Weight and threshold tiles in external memory, equal ones once."""
-
-    address: int
-    data: bytearray = field(default_factory=bytearray)
-    known: dict[bytes, int] = field(default_factory=dict)
-
-    def add(self, tile: bytes) -> int:
-        """External address of the bytes."""
-        if tile not in self.known:
-            self.known[tile] = self.address + len(self.data)
-            self.data += tile + bytes(-len(tile) % 16)
-        return self.known[tile]
-
-
-@dataclass
-class Ring:
-    """A tile memory filled round and round: what lies where, so that a tile still there is not loaded again."""
-
-    size: int
-    at: int = 0
-    held: dict[tuple[int, ...], tuple[int, int]] = field(default_factory=dict)
-
-    def find(self, tile: tuple[int, ...], words: int) -> tuple[int, bool]:
-        """(first word, whether it must be loaded) of a tile, known by its external address and how its parts lie."""
-        if tile in self.held and self.held[tile][1] >= words:
-            return self.held[tile][0], False
-        start = self.at if self.at + words <= self.size else 0
-        self.held = {k: (a, n) for k, (a, n) in self.held.items() if a + n <= start or a >= start + words}
-        self.held[tile] = (start, words)
-        self.at = start + words
-        return start, True
+Parts = tuple[list[tuple[int, list[Share]]], list[Bank]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +49,11 @@ class Local:
         s = self.storage
         return ("act", s.start, s.start + s.height * s.row)
 
+    def pixel(self, number: int) -> Local:
+        """One pixel of the first row as a tensor of its own."""
+        s = self.storage
+        return replace(self, storage=replace(s, start=s.start + number * s.col, width=1, row=s.col or s.row))
+
 
 class Emitter:
     """Writes the steps of a whole network, layer after layer."""
@@ -94,7 +66,9 @@ class Emitter:
         self.trees = Ring(config.tree_banks)
         self.lists = Ring(config.list_words)
         self.steps: list[Step] = []
-        self.layer = -1
+        self.layer, self.turn = -1, -1
+        self.loaded: set[Target] = set()  # by the turn under way
+        self.made: dict[int, Parts] = {}  # of layers of a loop
 
     def run(self) -> None:
         """Descriptors of all layers. CompileError with every layer that this engine cannot run."""
@@ -102,32 +76,55 @@ class Emitter:
         for tensor in self.low.inputs:
             self.resident(tensor, Opcode.LOAD)
         last = {self.low.storage[layer.dst].buffer: i for i, layer in enumerate(self.low.layers)}
-        for i, layer in enumerate(self.low.layers):
-            self.layer = i
-            try:
-                self.emit_layer(layer)
-            except ValueError as e:
-                what = f"layer {layer.name} does not run on this engine"
-                where = f"nodes {', '.join(layer.source)}" if layer.source else ""
-                help_ = "give the engine other parameters, or build with --mode dataflow"
-                problems.append(Problem("not-loopback", what, where, str(e), help_))
-            for tensor in dict.fromkeys(self.low.outputs):
-                if last.get(self.low.storage[tensor].buffer) == i:
-                    self.resident(tensor, Opcode.STORE)
+        at, loops = 0, {x.first: x for x in self.low.loops}
+        while at < len(self.low.layers):
+            loop = loops.get(at)
+            end = loop.end if loop else at + 1
+            for turn in range(loop.count) if loop and not problems else (-1,):
+                self.begin_turn(turn)
+                for self.layer in range(at, end):
+                    problems += self._problems(self.low.layers[self.layer])
+            self.begin_turn(-1)
+            for self.layer in range(at, end):
+                for tensor in dict.fromkeys(self.low.outputs):
+                    if last.get(self.low.storage[tensor].buffer) == self.layer:
+                        self.resident(tensor, Opcode.STORE)
+            at = end
         self.add(Step(Transfer(opcode=Opcode.FINISH)))
         if problems:
             raise CompileError(problems)
 
+    def _problems(self, layer: Layer) -> list[Problem]:
+        """Write a layer; why it does not run on this engine."""
+        try:
+            self.emit_layer(layer)
+        except ValueError as e:
+            where = f"nodes {', '.join(layer.source)}" if layer.source else ""
+            help_ = "give the engine other parameters, or build with --mode dataflow"
+            return [Problem("not-loopback", f"layer {layer.name} does not run on this engine", where, str(e), help_)]
+        return []
+
+    def begin_turn(self, turn: int) -> None:
+        """The next steps are of a loop's turn, -1: of none. From the third turn on each loads the same to the same places, or nothing."""
+        rings = {Target.WEIGHT: self.weights, Target.TREE: self.trees, Target.LIST: self.lists}
+        for target, ring in rings.items():
+            if turn >= 2 and target in self.loaded:
+                ring.clear()
+        if turn < 1:
+            self.made.clear()
+        self.turn, self.loaded = turn, set()
+
     def add(self, step: Step) -> None:
         """Append a step. ValueError where its descriptor has no bits for its numbers."""
         pack(step.descriptor)
-        self.steps.append(replace(step, layer=self.layer))
+        self.steps.append(replace(step, layer=self.layer, turn=self.turn))
 
     def transfer(self, opcode: Opcode, target: Target, address: int, local: int, words: int, beats: int, coded: int = 0) -> None:
         """A block of so many bus words between external and words of on-chip memory."""
         space = ("act", "weight", "tree", "list")[target]
         inside, outside = (space, local, local + words), ("ext", address, address + beats * self.config.bus_bytes)
         reads, writes = ((outside,), (inside,)) if opcode == Opcode.LOAD else ((inside,), (outside,))
+        self.loaded |= {target} if opcode == Opcode.LOAD else set()
         descriptor = Transfer(opcode=opcode, target=target, inner=local, beats=beats, address=address, coded=coded)
         self.add(Step(descriptor, reads, writes))
 
@@ -167,6 +164,17 @@ class Emitter:
         return Local(moved, strip_planes(self.low, layer, tensor, self.batch) * count, rows[0])
 
     def emit_layer(self, layer: Layer) -> None:
+        if self.turn >= 0:
+            layer = replace(layer, size=(1, 1))
+        if self.layer not in self.made:
+            self.made[self.layer] = self._parts(layer)
+        tiles, trees = self.made[self.layer] if self.turn >= 0 else self.made.pop(self.layer)
+        rows = self._rows(layer, any(len(shares) > 1 for _, shares in tiles))
+        for strip, first in enumerate(range(0, layer.size[0], rows)):
+            self._strip(layer, tiles, trees, first, min(rows, layer.size[0] - first), strip)
+
+    def _parts(self, layer: Layer) -> Parts:
+        """Tiles of a layer, each with its place among the channels, and their banks."""
         storage = self.low.storage
         dst = storage[layer.dst]
         passes = passes_of(layer, storage, self.config)
@@ -178,9 +186,7 @@ class Emitter:
         if layer.steps is None and layer.root is None:
             bias = bias - dst.base
         trees = [tree_words(layer.steps, bias, outs, dst.base, self.config) for _, outs, _ in tiles]
-        rows = self._rows(layer, any(len(shares) > 1 for *_, shares in tiles))
-        for strip, first in enumerate(range(0, layer.size[0], rows)):
-            self._strip(layer, [(slot, shares) for slot, _, shares in tiles], trees, first, min(rows, layer.size[0] - first), strip)
+        return [(slot, shares) for slot, _, shares in tiles], trees
 
     def _rows(self, layer: Layer, is_shared: bool) -> int:
         rows = self.placement.strips[layer.name].rows
@@ -206,7 +212,7 @@ class Emitter:
                 if k == 1 and len(run) > 1:  # shifted once
                     run = [replace(one, shift=False)]
                     tile = make(layer, run, self.low.storage, outs, self.config)
-                shares.append((run, _cut(tile, tile.words * k // chunks, tile.words * (k + 1) // chunks, self.config)))
+                shares.append((run, cut_tile(tile, tile.words * k // chunks, tile.words * (k + 1) // chunks, self.config)))
         return shares
 
     def _most_steps(self, tile: Tile) -> int:
@@ -228,9 +234,11 @@ class Emitter:
         sources = []
         for o in layer.operands:
             s = self.low.storage[o.tensor]
-            sources.append(self.local(o.tensor, source_rows(layer, s, first, rows), strip, layer, True))
+            source = self.local(o.tensor, source_rows(layer, s, first, rows), strip, layer, True)
+            sources.append(source if self.turn < 0 else source.pixel(self.turn))
         dst_rows = (first, first + rows) if layer.place[2] == 1 else (0, self.low.storage[layer.dst].height)
         dst = self.local(layer.dst, dst_rows, strip, layer, False)
+        dst = dst if self.turn < 0 else dst.pixel(self.turn)
         for (slot, shares), tree in zip(tiles, trees, strict=True):
             bank = self._load_tree(tree)
             for image in range(self.batch) if shares[0][1].loads else (None,):
@@ -386,14 +394,3 @@ def _over_channels(d: Compute, s: Storage, config: EngineConfig) -> Compute:
         d, kernel_h=s.words(config.simd), kernel_w=config.simd, tap_h=1, tap_w=0, y_first=0, y_step=0, y_tap=0, y_size=1,
         x_first=0, x_step=0, x_tap=1, x_size=s.channels,
     )  # fmt: skip
-
-
-def _cut(tile: Tile, first: int, end: int, config: EngineConfig) -> Tile:
-    """Channel words first..end-1 of a tile."""
-    if end - first == tile.words:
-        return tile
-    walk = tile.weights.reshape(-1, tile.words, config.pe, config.simd)[:, first:end].reshape(-1, config.pe, config.simd)
-    if tile.loads:
-        return replace(tile, weights=walk, words=end - first, first=(tile.first[0] + first,), loads=tuple(s[first:end] for s in tile.loads))
-    bits = pack_weights(walk, tile.width, config)
-    return replace(tile, weights=walk, words=end - first, first=tuple(f + first for f in tile.first), bits=bits)

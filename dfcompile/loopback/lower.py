@@ -15,6 +15,7 @@ from dfcompile.ir.intop import (
     IntBelowMax,
     IntConcat,
     IntConv,
+    IntDelay,
     IntMatMul,
     IntMul,
     IntPad,
@@ -40,6 +41,7 @@ from dfcompile.loopback.pack import pack_columns
 from dfcompile.loopback.phase import period, phase
 from dfcompile.loopback.placing import Placing
 from dfcompile.loopback.product import Product
+from dfcompile.loopback.state import first_state, own_states, place_states, take_turns
 from dfcompile.loopback.step_function import bounds_of, line_of, lookup_parts, threshold_parts
 from dfcompile.loopback.storage import Ints, Storage, slots_of
 from dfcompile.loopback.tile import correction, passes_of
@@ -53,14 +55,16 @@ OPS = {"max": AccOp.MAX, "min": AccOp.MIN, "sum": AccOp.ADD}
 def lower(graph: Graph, config: EngineConfig) -> Lowered:
     """Layers of an integer graph; `problems` lists every node that the engine cannot run."""
     scaled = scalings(graph) if config.scale_bits else {}
-    graph, packs = pack_columns(expanded(graph), config)
+    graph, packs = pack_columns(own_states(expanded(graph)), config)
     walk = _Lowering(graph, config, scaled)
+    place_states(walk)
     for name in graph.inputs:
         walk.place_input(name)
     for node in graph.nodes:
         walk.visit(node)
     result = walk.result
     result.inputs, result.outputs, result.packs = graph.inputs, graph.outputs, packs
+    take_turns(result)
     return result
 
 
@@ -241,6 +245,9 @@ class _Lowering(Placing):
         terms, offset = self.terms.get(t) or ((Operand(t, identity(channels)),), 0)
         scaled = tuple(replace(o, kernel=replace(o.kernel, weights=o.kernel.weights * factor)) for o in terms)
         return scaled, offset * (factor if isinstance(factor, int) else factor.ravel())
+
+    def _int_delay(self, node: Node, op: IntDelay) -> None:
+        self.add(first_state(self, node, op))
 
     def _int_matmul(self, node: Node, op: IntMatMul) -> None:
         """A layer for each head, which like phases have one step function behind them."""

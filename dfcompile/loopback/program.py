@@ -20,12 +20,16 @@ Interval = tuple[str, int, int]
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A descriptor with what it touches: (memory, first, end) in "act", "weight", "tree", "list", "acc" words or "ext" bytes."""
+    """A descriptor with what it touches: (memory, first, end) in "act", "weight", "tree", "list", "acc" words or "ext" bytes.
+
+    layer: number of the layer that it is of, -1 for none; turn: of the loop that the layer is in, -1 for none
+    """
 
     descriptor: Descriptor
     reads: tuple[Interval, ...] = ()
     writes: tuple[Interval, ...] = ()
     layer: int = -1
+    turn: int = -1
 
     @property
     def unit(self) -> Unit:

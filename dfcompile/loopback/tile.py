@@ -298,3 +298,14 @@ def flipped(steps: Steps) -> Steps:
     low = np.where(flip, -NEVER, NEVER) + np.zeros((rows, missing), np.int64)
     table = np.sort(np.concatenate([wide, low], axis=1), axis=1)
     return replace(steps, thresholds=table, flip=np.broadcast_to(steps.flip, (rows,)))
+
+
+def cut_tile(tile: Tile, first: int, end: int, config: EngineConfig) -> Tile:
+    """Channel words first..end-1 of a tile."""
+    if end - first == tile.words:
+        return tile
+    walk = tile.weights.reshape(-1, tile.words, config.pe, config.simd)[:, first:end].reshape(-1, config.pe, config.simd)
+    if tile.loads:
+        return replace(tile, weights=walk, words=end - first, first=(tile.first[0] + first,), loads=tuple(s[first:end] for s in tile.loads))
+    bits = pack_weights(walk, tile.width, config)
+    return replace(tile, weights=walk, words=end - first, first=tuple(f + first for f in tile.first), bits=bits)

@@ -108,9 +108,9 @@ def test_what_is_repeated_says_why(name: str, tmp_path: Path) -> None:
     assert f"roll leaves it: {why}" in rows["Scan_h_ys"]
 
 
-def test_the_engine_repeats_what_it_does(tmp_path: Path) -> None:
+def test_the_engine_takes_the_same_body(tmp_path: Path) -> None:
     path = written(NETWORKS["elman"].proto(), tmp_path)
-    assert not (IMPORT >> INTEGER)(Job(path, Options(mode="loopback")), path).streamlined.loops
+    assert (IMPORT >> INTEGER)(Job(path, Options(mode="loopback")), path).streamlined.loops
 
 
 def test_a_state_that_is_not_quantized_is_repeated(tmp_path: Path) -> None:
