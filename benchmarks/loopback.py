@@ -12,6 +12,8 @@ import time
 import numpy as np
 
 from dfcompile.device.boards import find_board
+from dfcompile.loopback.area import resources
+from dfcompile.loopback.config import BYTE
 from dfcompile.mode.loopback_build import build_loopback, loopback_roofline
 from dfcompile.streamline.host import HostSide
 from tests.loopback.resnet import resnet
@@ -31,17 +33,22 @@ def measure(name: str, board_name: str) -> str:
     codes = {"x": np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3))}
     found, wanted = made.run_codes(codes), graph.execute(codes)
     same = all(np.array_equal(found[t], wanted[t]) for t in graph.outputs)
-    engine = f"{c.pe} x {c.simd}, {c.act_words} act, {c.weight_words} weight words"
+    array = f"{c.pe} x {c.simd}" + (f" x {c.pixels}" if c.pixels > 1 else "")
+    digits = f", digits of {c.act_bits} bits" if c.act_bits < BYTE else ""
+    engine = f"{array}, {c.act_words} act, {c.weight_words} weight words{digits}"
+    used = resources(c, board.family)
+    area = f"{used.lut:,.0f} | {used.dsp:.0f} | {used.bram36:g} | {used.uram:g}"
     rates = f"{roofs.fps:.1f} | {roofs.compute_fps:.1f} | {roofs.bandwidth_fps:.1f}"
     where, cycles = f"{board_name}, {board.clock:g} MHz", f"{made.prediction.cycles:,}"
-    cells = (name, where, engine, cycles, rates, f"{seconds:.0f} s", "equal" if same else "DIFFERS")
+    cells = (name, where, engine, area, cycles, rates, f"{seconds:.0f} s", "equal" if same else "DIFFERS")
     return f"| {' | '.join(cells)} |"
 
 
 def main() -> None:
     """Print the table."""
-    print("| network | board | engine | cycles a frame | frames/s | compute roof | bandwidth roof | build, processor | a frame |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    columns = "network | board | engine | LUT | DSP | BRAM36 | URAM | cycles a frame | frames/s | compute roof | bandwidth roof"
+    print(f"| {columns} | build, processor | a frame |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
     for name in NETWORKS:
         for board in sys.argv[1:] or BOARDS:
             print(measure(name, board), flush=True)

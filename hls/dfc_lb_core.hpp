@@ -11,7 +11,7 @@ namespace dfc {
 constexpr int LbTimeout = 65536;  // steps in which nothing moves
 
 template <int Pe, int Simd, int ActWords, int WeightWords, int AccWords, int TreeLevels, int TreeBanks, int WeightBits, int AccBits,
-          int ScaleBits, int RootBits, int ListWords, int CodeBits, int ActBits, int BusBits>
+          int ScaleBits, int RootBits, int ListWords, int CodeBits, int ActBits, int Pixels, int BusBits>
 struct LbCore {
   static_assert(Pe % Simd == 0 || Simd % Pe == 0, "dfc::loopback: one of Pe and Simd must divide the other");
   static_assert(ScaleBits == 0 || TreeLevels > 2, "dfc::loopback: the words of a requantization lie among three levels of thresholds");
@@ -27,11 +27,11 @@ struct LbCore {
   // A word of a memory that is loaded.
   using Place = ap_uint<index_bits(max_of(max_of(ActWords, WeightWords), max_of(ListWords, TreeBanks << TreeLevels)))>;
 
-  // The memories, named and sized as in the SystemVerilog engine; the activations in two halves.
+  // The memories, named and sized as in the SystemVerilog engine; the activations in two halves, a copy for each pixel.
   using Code = ap_int<ActBits>;  // a digit of one
-  using Act = Code[2][Half][Simd];
+  using Act = Code[Pixels][2][Half][Simd];
   using Weights = ap_uint<BusBits>[WeightWords][WeightBeats];
-  using Kept = ap_int<AccBits>[AccWords][Pe];
+  using Kept = ap_int<AccBits>[Pixels][AccWords][Pe];
   using Lists = ap_uint<BusBits>[max_of(ListWords, 1)];
   using Tree = LbTree<TreeLevels - 1, TreeBanks, Pe, AccBits>;
 
@@ -54,8 +54,8 @@ struct LbCore {
   lb_count_t tile;
   ap_uint<8> wait;
   bool walking;
-  ap_int<AccBits> acc[Pe], best[Pe], joined[Pe];
-  ap_int<14> place[Pe];
+  ap_int<AccBits> acc[Pixels][Pe], best[Pixels][Pe], joined[Pixels][Pe];
+  ap_int<14> place[Pixels][Pe];
 
   // The result that is written.
   ap_int<AccBits> values[Pe];
@@ -67,8 +67,11 @@ struct LbCore {
   lb_count_t result_tile;
   bool writing, result_last;
   LbRoot<AccBits, RootBits> root;
-  ap_uint<24> made_at;  // of the output that the array has just completed
-  bool made_last;
+  ap_uint<24> made_at, result_at;  // of the outputs that the array has just completed; of the next of those that wait
+  ap_uint<3> made_more, behind;
+  bool made_last, late_last;
+  LbCompute late;  // of those that were completed with the one that is written, and wait for it
+  ap_int<AccBits> held[Pixels][Pe];
 
   // Stores: the block under way.
   LbHead<LbTransfer> store_head;
@@ -88,6 +91,7 @@ struct LbCore {
     root.left = 0;
     arrivals.start();
     wait = 0;
+    behind = 0;
   }
 
   LbStatus status() const { return LbStatus{error, index, steps}; }
@@ -110,6 +114,7 @@ struct LbCore {
     lb_registers(joined);
     lb_registers(place);
     lb_registers(values);
+    lb_registers(held);
     bool moved = tokens.step();
     moved |= load_head.fill(loads);
     moved |= compute_head.fill(computes);
@@ -123,27 +128,37 @@ struct LbCore {
       walk.entry = element<32>(listed, number % Each);
     }
     const bool stepping = walking && wait == 0, resting = wait > 0;
-    const bool looks = stepping && walk.present(d);
-    const ap_uint<24> address = walk.address(d);
-    if (looks && address >= ActWords) fault(error_code_act_range, tile);
-
-    // One read of each bank: the array's, else the store's.
-    const int bank = half_of(address), store_bank = half_of(store_word);
-    Code codes[2][Simd];
-    DFC_PARTITION(codes)
-    for (int b = 0; b < 2; b++) {
+    bool looks[Pixels];
+    ap_uint<24> address[Pixels];
+    DFC_PARTITION(looks)
+    DFC_PARTITION(address)
+    for (int pixel = 0; pixel < Pixels; pixel++) {
       DFC_UNROLL
-      const unsigned row = row_of(looks && bank == b ? address : ap_uint<24>(store_word));
-      for (int k = 0; k < Simd; k++) {
+      looks[pixel] = stepping && walk.present(d, pixel);
+      address[pixel] = walk.address(d, pixel);
+      if (looks[pixel] && address[pixel] >= ActWords) fault(error_code_act_range, tile);
+    }
+
+    // One read of each bank of each copy: the array's, else of the first the store's.
+    const int store_bank = half_of(store_word);
+    Code codes[Pixels][2][Simd];
+    DFC_PARTITION(codes)
+    for (int pixel = 0; pixel < Pixels; pixel++) {
+      DFC_UNROLL
+      for (int b = 0; b < 2; b++) {
         DFC_UNROLL
-        codes[b][k] = act[b][row][k];
+        const unsigned row = row_of(pixel > 0 || (looks[pixel] && half_of(address[pixel]) == b) ? address[pixel] : ap_uint<24>(store_word));
+        for (int k = 0; k < Simd; k++) {
+          DFC_UNROLL
+          codes[pixel][b][k] = act[pixel][b][row][k];
+        }
       }
     }
-    if (storing && !(looks && bank == store_bank)) {
-      send(stored, codes[store_bank]);
+    if (storing && !(looks[0] && half_of(address[0]) == store_bank)) {
+      send(stored, codes[0][store_bank]);
       moved = true;
     }
-    const bool made = stepping && compute(codes[bank], looks, weights, kept);
+    const bool made = stepping && compute(codes, address, looks, weights, kept);
     if (resting) wait--;
     const bool roots = root.left > 0;
 
@@ -164,14 +179,14 @@ struct LbCore {
       moved = true;
     }
     if (roots) writing = root.find(values);
-    if (made) finish_output(tree);
+    if (made || (behind > 0 && !writing)) finish_output(tree, made);
     ap_uint<1> pulse = 0;
     if (lb_poll(written, pulse)) {
       tokens.give(unit_store, store.signals);
       closing = false;
       moved = true;
     }
-    if (stepping || puts || roots) quiet = 0;
+    if (stepping || puts || roots || behind > 0) quiet = 0;
     else if (quiet < LbSettle) quiet++;
     if (moved || stepping || resting || puts || roots) still = 0;
     else still++;
@@ -231,7 +246,7 @@ struct LbCore {
     d = next.descriptor;
     tile = next.index;
     tokens.take(unit_compute, d.waits);
-    walk.start(d);
+    walk.start(d, clog2(Pixels));
     walking = true;
     wait = 0;
     return true;
@@ -245,7 +260,8 @@ struct LbCore {
   }
 
   // One step of the array; whether an output is complete.
-  bool compute(const Code (&codes)[Simd], bool inside, const Weights& weights, Kept& kept) {
+  bool compute(const Code (&codes)[Pixels][2][Simd], const ap_uint<24> (&address)[Pixels], const bool (&inside)[Pixels], const Weights& weights,
+               Kept& kept) {
     DFC_INLINE
     const unsigned at = (d.weight + (walk.weight >> WeightLog)).to_uint() % WeightWords, own = walk.acc_word.to_uint() % AccWords;
     const bool last = walk.last(d);
@@ -256,21 +272,26 @@ struct LbCore {
       part[beat] = weights[at][beat];
     }
     lb_part<Pe * Simd, WeightBits>(part, ap_uint<WeightLog>(walk.weight).to_int());
-    for (int row = 0; row < Pe; row++) {
+    for (int pixel = 0; pixel < Pixels; pixel++) {
       DFC_UNROLL
-      ap_int<AccBits> dot = 0;
-      for (int k = 0; k < Simd; k++) {
+      const int bank = half_of(address[pixel]);
+      for (int row = 0; row < Pe; row++) {
         DFC_UNROLL
-        const Code x = inside ? codes[k] : Code(walk.pad(d));
-        dot += x * lb_weight<WeightBits>(part, row * Simd + k, d.width.to_int());
+        ap_int<AccBits> dot = 0;
+        for (int k = 0; k < Simd; k++) {
+          DFC_UNROLL
+          const Code x = inside[pixel] ? codes[pixel][bank][k] : Code(walk.pad(d));
+          dot += x * lb_weight<WeightBits>(part, row * Simd + k, d.width.to_int());
+        }
+        ap_int<AccBits> so_far = acc[pixel][row];
+        if (walk.shift(d)) so_far = (so_far << ActBits) + (d.op == acc_op_mul ? 1 << (ActBits - 1) : 0);
+        if (walk.fresh(d)) so_far = lb_start<AccBits>(d, walk, kept[pixel][own][row]);
+        acc[pixel][row] = so_far + dot;
+        joined[pixel][row] = lb_join<AccBits>(d, walk, acc[pixel][row], best[pixel][row], place[pixel][row]);
+        if (last && d.acc_store == 1) kept[pixel][own][row] = acc[pixel][row];
       }
-      ap_int<AccBits> so_far = acc[row];
-      if (walk.shift(d)) so_far = (so_far << ActBits) + (d.op == acc_op_mul ? 1 << (ActBits - 1) : 0);
-      if (walk.fresh(d)) so_far = lb_start<AccBits>(d, walk, kept[own][row]);
-      acc[row] = so_far + dot;
-      joined[row] = lb_join<AccBits>(d, walk, acc[row], best[row], place[row]);
-      if (last && d.acc_store == 1) kept[own][row] = acc[row];
     }
+    made_more = walk.more(d);
     made_at = walk.dst_j;
     walk.step(d);
     made_last = walk.n == d.batch;
@@ -280,25 +301,31 @@ struct LbCore {
     return last && d.acc_store == 0;
   }
 
-  // The output that the array has just completed goes to the writer.
-  void finish_output(const Tree& tree) {
+  // An output goes to the writer: the first of those that the array has just completed, the others then wait; or one that waits.
+  void finish_output(const Tree& tree, bool made) {
     DFC_INLINE
-    if (writing || root.left > 0) fault(error_code_result, tile);
+    if (made && (writing || root.left > 0 || behind > 0)) fault(error_code_result, tile);
+    behind = made ? made_more : ap_uint<3>(behind - 1);
+    if (made) {
+      late = d;
+      result_tile = tile;
+      late_last = made_last;
+    }
     for (int row = 0; row < Pe; row++) {
       DFC_UNROLL
-      values[row] = lb_result<TreeLevels, ScaleBits>(d, joined[row], tree, row);
+      values[row] = lb_result<TreeLevels, ScaleBits>(late, lb_turn(held, joined, made, row), tree, row);
     }
-    writing = error == error_code_none && !root.start(d, values[0]);
-    result_last = made_last;
-    result_signals = d.signals;
-    result_tile = tile;
+    writing = error == error_code_none && !root.start(late, values[0]);
+    result_last = late_last && behind == 0;
+    result_signals = late.signals;
     plane = 0;
     word = 0;
-    plane_at = made_at;
-    plane_step = d.dst_p;
-    planes = d.planes;
-    words = d.writes;
-    lane = d.lane;
+    plane_at = made ? made_at : result_at;
+    result_at = ap_uint<24>(plane_at + late.dst_w);
+    plane_step = late.dst_p;
+    planes = late.planes;
+    words = late.writes;
+    lane = late.lane;
   }
 
   // A word of a result, a plane of the codes of `Lanes` rows, goes to `to`, or a loaded bus word to `at`: of each half and lane there is one
@@ -320,7 +347,10 @@ struct LbCore {
         DFC_UNROLL
         const bool own = results ? k / Lanes == lane.to_int() / Lanes : arrivals.beat == k / BusCodes;
         const Code loaded = Code(element<ActBits>(data, k % BusCodes));
-        if ((results || loads) && own) act[half][row][k] = results ? made[k % Lanes] : loaded;
+        for (int pixel = 0; pixel < Pixels; pixel++) {
+          DFC_UNROLL
+          if ((results || loads) && own) act[pixel][half][row][k] = results ? made[k % Lanes] : loaded;
+        }
       }
     }
   }
@@ -357,9 +387,12 @@ struct LbCore {
       fault(error_code_timeout, tile);
       still = 0;
     }
-    if (error != error_code_none) walking = writing = root.stop();
+    if (error != error_code_none) {
+      walking = writing = root.stop();
+      behind = 0;
+    }
     const bool waiting = loads_taken != compute_head.queued.loads || stores_taken != compute_head.queued.stores;
-    return ended && !waiting && !walking && !writing && root.left == 0 && arrivals.count == 0 && !closing;
+    return ended && !waiting && !walking && !writing && behind == 0 && root.left == 0 && arrivals.count == 0 && !closing;
   }
 };
 

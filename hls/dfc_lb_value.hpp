@@ -49,13 +49,25 @@ inline ap_int<AccBits> lb_join(const LbCompute& d, const LbWalk& walk, const ap_
   if (!walk.ends(d)) return best;
   const ap_int<18> first = ap_int<18>(best), second = ap_int<18>(now);
   bool better = d.op == acc_op_min ? now < best : d.op == acc_op_argmax_last ? now >= best : now > best;
-  if (LbWalk::picks(d) && !walk.present(d)) better = false;
+  if (LbWalk::picks(d) && !walk.present(d, 0)) better = false;
   if (walk.first_tap() || better) {
     best = now;
     place = walk.x;
   }
   if (d.op == acc_op_mul) return ap_int<AccBits>(first * second);
   return LbWalk::picks(d) ? ap_int<AccBits>(place) : best;
+}
+
+// The value of an output for the writer: that of the first pixel, or of the next one that waits; those behind it move up.
+template <int Pixels, int Pe, int AccBits>
+inline ap_int<AccBits> lb_turn(ap_int<AccBits> (&held)[Pixels][Pe], const ap_int<AccBits> (&joined)[Pixels][Pe], bool made, int row) {
+  DFC_INLINE
+  const ap_int<AccBits> first = made ? joined[0][row] : held[0][row];
+  for (int pixel = 0; pixel + 1 < Pixels; pixel++) {
+    DFC_UNROLL
+    held[pixel][row] = made ? joined[pixel + 1][row] : held[pixel + 1][row];
+  }
+  return first;
 }
 
 // A memory of words of all rows, each row in a bank of its own.

@@ -16,8 +16,11 @@ struct LbWalk {
   ap_uint<32> entry;  // of a list, the step that comes
   ap_uint<24> src_n, src_i, src_j, tap_y, tap_x, tap, dst_n, dst_i, dst_j;  // tap: word 0 of the tap in this pass
   ap_int<14> y_i, y, x_j, x;
+  ap_uint<2> spread;  // log2 of the outputs of a row that are made together, fewer at its end
 
-  void start(const LbCompute& d) {
+  // most: log2 of the engine's pixels
+  void start(const LbCompute& d, int most) {
+    spread = ap_uint<2>((d.op == acc_op_add || d.op == acc_op_max || d.op == acc_op_min) && d.root == 0 ? most : 0);
     n = i = j = p = ky = kx = g = acc_word = weight = 0;
     src_n = src_i = src_j = tap_y = tap_x = tap = d.src;
     dst_n = dst_i = dst_j = d.dst;
@@ -46,12 +49,21 @@ struct LbWalk {
   bool p_last(const LbCompute& d) const { return d.listed == 1 || p == d.passes; }
   bool ends(const LbCompute& d) const { return words_last(d) && (p == d.passes || !shifts(d, p.to_int() + 1)); }
   bool last(const LbCompute& d) const { return words_last(d) && kx_last(d) && ky_last(d) && p_last(d); }
-  bool present(const LbCompute& d) const {
-    const ap_int<14> at_y = d.listed == 1 ? ap_int<14>(y_i + entry_y()) : y, at_x = d.listed == 1 ? ap_int<14>(x_j + entry_x()) : x;
-    return at_y >= 0 && at_y < ap_int<15>(d.y_size) && at_x >= 0 && at_x < ap_int<15>(d.x_size);
+  // Outputs that are made together, beside the first.
+  ap_uint<3> more(const LbCompute& d) const {
+    const ap_uint<12> left = ap_uint<12>(d.width_out - 1 - j);
+    const ap_uint<3> most = ap_uint<3>((1 << spread.to_int()) - 1);
+    return left < most ? ap_uint<3>(left) : most;
   }
-  ap_uint<24> address(const LbCompute& d) const {
-    return d.listed == 1 ? ap_uint<24>(src_j + entry_offset()) : ap_uint<24>(tap + ap_uint<24>(g));
+  // Whether what a pixel reads is inside the picture, of an output that there is.
+  bool present(const LbCompute& d, int pixel) const {
+    const ap_int<14> at_y = d.listed == 1 ? ap_int<14>(y_i + entry_y()) : y;
+    const ap_int<14> at_x = ap_int<14>((d.listed == 1 ? ap_int<14>(x_j + entry_x()) : x) + pixel * d.x_step);
+    return pixel <= more(d) && at_y >= 0 && at_y < ap_int<15>(d.y_size) && at_x >= 0 && at_x < ap_int<15>(d.x_size);
+  }
+  ap_uint<24> address(const LbCompute& d, int pixel) const {
+    const ap_uint<24> first = d.listed == 1 ? ap_uint<24>(src_j + entry_offset()) : ap_uint<24>(tap + ap_uint<24>(g));
+    return ap_uint<24>(first + pixel * d.src_w);
   }
   ap_int<8> pad(const LbCompute& d) const {
     const ap_uint<2> number = pass(d);
@@ -61,10 +73,12 @@ struct LbWalk {
   void next_output(const LbCompute& d) {
     p = 0;
     acc_word++;
-    if (++j < d.width_out) {
-      src_j += d.src_w;
-      dst_j += d.dst_w;
-      x_j += d.x_step;
+    const ap_uint<13> next = ap_uint<13>(j + (1 << spread.to_int()));
+    if (next < d.width_out) {
+      j = ap_uint<12>(next);
+      src_j += ap_uint<24>(d.src_w << spread.to_int());
+      dst_j += ap_uint<24>(d.dst_w << spread.to_int());
+      x_j += ap_uint<14>(ap_uint<14>(d.x_step) << spread.to_int());
     } else {
       j = 0;
       x_j = ap_int<14>(d.x_first);

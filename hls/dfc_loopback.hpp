@@ -35,9 +35,11 @@ void lb_core(LbTransfers& loads, LbComputes& computes, LbTransfers& stores, LbBl
   static typename Core::Tree tree;
   static typename Core::Lists lists;
   DFC_PRAGMA(HLS array_partition variable = act complete dim = 1)
-  DFC_PRAGMA(HLS array_partition variable = act complete dim = 3)
+  DFC_PRAGMA(HLS array_partition variable = act complete dim = 2)
+  DFC_PRAGMA(HLS array_partition variable = act complete dim = 4)
   DFC_PRAGMA(HLS array_partition variable = weights complete dim = 2)
-  DFC_PRAGMA(HLS array_partition variable = kept complete dim = 2)
+  DFC_PRAGMA(HLS array_partition variable = kept complete dim = 1)
+  DFC_PRAGMA(HLS array_partition variable = kept complete dim = 3)
   core.start();
   bool more = true;
   while (more) {
@@ -53,14 +55,14 @@ void lb_core(LbTransfers& loads, LbComputes& computes, LbTransfers& stores, LbBl
 
 // Runs the program of `bytes` bytes at byte address `program`. `code`, `source` and `destination` are the same external memory.
 template <int Pe, int Simd, int ActWords, int WeightWords, int AccWords, int TreeLevels, int TreeBanks, int WeightBits, int AccBits,
-          int ScaleBits, int RootBits, int ListWords, int CodeBits, int ActBits, int BusBits>
+          int ScaleBits, int RootBits, int ListWords, int CodeBits, int ActBits, int Pixels, int BusBits>
 void loopback(const ap_uint<BusBits>* code, const ap_uint<BusBits>* source, ap_uint<BusBits>* destination, unsigned program, unsigned bytes,
               LbStatus& status) {
   DFC_PRAGMA(HLS dataflow)
   using Fetch = LbFetch<Pe, Simd, ActWords, WeightWords, TreeLevels, TreeBanks, WeightBits, AccBits, ScaleBits, RootBits, ListWords, CodeBits, ActBits,
                         BusBits>;
   using Core = LbCore<Pe, Simd, ActWords, WeightWords, AccWords, TreeLevels, TreeBanks, WeightBits, AccBits, ScaleBits, RootBits, ListWords, CodeBits,
-                      ActBits, BusBits>;
+                      ActBits, Pixels, BusBits>;
   LbTransfers loads, stores;
   LbComputes computes;
   LbBlocks reads, writes;

@@ -12,6 +12,7 @@ module dfc_lb_array #(
   parameter int unsigned AccBits    = 32,
   parameter int unsigned DspRows    = 0,  // rows whose products are made in slices, two in one
   parameter int unsigned Block      = 0,  // places of a carry cell that others are made on, 0: none
+  parameter int unsigned Whole      = 1,  // whether it makes products and positions, beside sums and extremes
   localparam int unsigned Lanes     = Pe * Simd
 ) (
   input  logic                        clk_i,
@@ -68,32 +69,29 @@ module dfc_lb_array #(
   assign info = info_q[Levels+1];
   assign step = step_q[Levels+1];
 
-  // Partial sums: read one cycle ahead, with the word that is being written.
-  logic                  store, passed_q;
+  // Partial sums: read one cycle ahead; of the word that is being written the sum goes on as it is.
+  logic                  store, passed_q, begins;
   logic [AddrBits-1:0]   ahead;
-  logic [Pe*AccBits-1:0] stored, kept_q;
+  logic [Pe*AccBits-1:0] stored;
   logic [Pe*AccBits-1:0] acc_d, acc_q;
   logic                  is_product;
-  assign is_product = info.op == 3'(`DFC_LB_ACC_OP_MUL);
+  assign is_product = Whole != 0 && info.op == 3'(`DFC_LB_ACC_OP_MUL);
   assign store = step && info.last && info.acc_store;
   assign ahead = AddrBits'(info_q[Levels].acc_word);
   dfc_ram #(.Width(Pe * AccBits), .Depth(AccWords), .Style(AccWords > 64 ? 0 : 2)) u_acc (
     .clk_i, .wr_en_i(store), .wr_addr_i(AddrBits'(info.acc_word)), .wr_data_i(acc_d),
     .rd_en_i(1'b1), .rd_addr_i(ahead), .rd_data_o(stored)
   );
-  always_ff @(posedge clk_i) begin
-    passed_q <= store && AddrBits'(info.acc_word) == ahead;
-    kept_q   <= acc_d;
-  end
+  always_ff @(posedge clk_i) passed_q <= store && AddrBits'(info.acc_word) == ahead;
+  assign begins = info.fresh && !(info.acc_load && passed_q);
 
   // Values: sums of all taps, or of one.
   for (genvar p = 0; p < int'(Pe); p++) begin : gen_acc
-    logic signed [AccBits-1:0] dot, start, so_far, own, sum;
+    logic signed [AccBits-1:0] dot, start, so_far, sum;
     assign dot    = AccBits'(signed'(dots[p]));
-    assign own    = passed_q ? kept_q[p*AccBits +: AccBits] : stored[p*AccBits +: AccBits];
-    assign start  = info.acc_load ? own : (is_product ? AccBits'(signed'(info.number)) : '0);
+    assign start  = info.acc_load ? stored[p*AccBits +: AccBits] : (is_product ? AccBits'(signed'(info.number)) : '0);
     assign sum    = acc_q[p*AccBits +: AccBits];
-    assign so_far = info.fresh ? start : (info.shift ? {sum[AccBits-ActBits-1:0], is_product, (ActBits - 1)'(0)} : sum);
+    assign so_far = begins ? start : (info.shift && !info.fresh ? {sum[AccBits-ActBits-1:0], is_product, (ActBits - 1)'(0)} : sum);
     assign acc_d[p*AccBits +: AccBits] = so_far + dot;
   end
   always_ff @(posedge clk_i) if (step) acc_q <= acc_d;
@@ -106,37 +104,43 @@ module dfc_lb_array #(
     if (!rst_ni) {value_q, valid_o} <= '0;
     else         {value_q, valid_o} <= {step, value_q && value.last};
   end
+  logic picks, loose;  // a minimum and the last of the largest: of two that are equal the later
+  assign picks = Whole != 0 && (value.op == 3'(`DFC_LB_ACC_OP_ARGMAX) || value.op == 3'(`DFC_LB_ACC_OP_ARGMAX_LAST));
+  assign loose = value.op == 3'(`DFC_LB_ACC_OP_MIN) || value.op == 3'(`DFC_LB_ACC_OP_ARGMAX_LAST);
   for (genvar p = 0; p < int'(Pe); p++) begin : gen_join
-    logic signed [AccBits-1:0]      now, best, best_q;
-    logic signed [FactorBits-1:0]   first, second;
-    logic signed [2*FactorBits-1:0] product;
-    logic [ColumnBits-1:0]          place, place_q;
-    logic                           better;
-    assign now     = acc_q[p*AccBits +: AccBits];
-    assign first   = best_q[FactorBits-1:0];
-    assign second  = now[FactorBits-1:0];
-    assign product = first * second;
-    logic unused_high;
-    assign unused_high = ^product;
+    logic signed [AccBits-1:0] now, best, best_q;
+    logic signed [AccBits:0]   above;  // now - best_q, less 1 where they may not be equal
+    logic                      better;
+    assign now   = acc_q[p*AccBits +: AccBits];
+    assign above = (AccBits + 1)'(now) + ~(AccBits + 1)'(best_q) + signed'((AccBits + 1)'(loose));
     always_comb begin
       unique case (value.op)
-        3'(`DFC_LB_ACC_OP_MIN):         better = now < best_q;
-        3'(`DFC_LB_ACC_OP_ARGMAX):      better = value.present && now > best_q;
-        3'(`DFC_LB_ACC_OP_ARGMAX_LAST): better = value.present && now >= best_q;
-        default:                        better = now > best_q;
+        3'(`DFC_LB_ACC_OP_ADD): better = 1'b1;
+        3'(`DFC_LB_ACC_OP_MIN): better = above[AccBits];
+        default:                better = !above[AccBits] && (!picks || value.present);
       endcase
       if (value.initial_tap) better = 1'b1;
     end
-    assign best  = better ? now : best_q;
-    assign place = better ? value.number[ColumnBits-1:0] : place_q;
-    always_ff @(posedge clk_i) begin
-      if (value_q && value.ends) {best_q, place_q} <= {best, place};
-      unique case (value.op)
-        3'(`DFC_LB_ACC_OP_ADD): sums_o[p*AccBits +: AccBits] <= now;
-        3'(`DFC_LB_ACC_OP_MUL): sums_o[p*AccBits +: AccBits] <= AccBits'(product);
-        3'(`DFC_LB_ACC_OP_ARGMAX), 3'(`DFC_LB_ACC_OP_ARGMAX_LAST): sums_o[p*AccBits +: AccBits] <= AccBits'(signed'(place));
-        default:                sums_o[p*AccBits +: AccBits] <= best;
-      endcase
+    assign best = better ? now : best_q;
+    always_ff @(posedge clk_i) if (value_q && value.ends) best_q <= best;
+    logic unused_above;
+    assign unused_above = ^above;
+    if (Whole != 0) begin : gen_whole
+      logic signed [FactorBits-1:0]   first, second;
+      logic signed [2*FactorBits-1:0] product;
+      logic [ColumnBits-1:0]          place, place_q;
+      assign first   = best_q[FactorBits-1:0];
+      assign second  = now[FactorBits-1:0];
+      assign product = first * second;
+      assign place   = better ? value.number[ColumnBits-1:0] : place_q;
+      always_ff @(posedge clk_i) begin
+        if (value_q && value.ends) place_q <= place;
+        sums_o[p*AccBits +: AccBits] <= value.op == 3'(`DFC_LB_ACC_OP_MUL) ? AccBits'(product) : picks ? AccBits'(signed'(place)) : best;
+      end
+      logic unused_high;
+      assign unused_high = ^product;
+    end else begin : gen_sums
+      always_ff @(posedge clk_i) sums_o[p*AccBits +: AccBits] <= best;
     end
   end
   logic unused_info;

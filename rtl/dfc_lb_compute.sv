@@ -18,6 +18,7 @@ module dfc_lb_compute #(
   parameter int unsigned ActBits     = 8,
   parameter int unsigned DspRows     = 0,
   parameter int unsigned Block       = 0,
+  parameter int unsigned Pixels      = 1,
   parameter int unsigned BusBits     = 64,
   localparam int unsigned WeightBeats = Pe * Simd * WeightBits / BusBits,
   localparam int unsigned WeightBeatBits = WeightBeats > 1 ? $clog2(WeightBeats) : 1,
@@ -37,9 +38,9 @@ module dfc_lb_compute #(
   output logic                      step_o,
   output logic                      overrun_o,
   // activation memory
-  output logic                      read_o,
-  output logic [23:0]               read_addr_o,
-  input  logic [ActBits*Simd-1:0]   read_data_i,
+  output logic [Pixels-1:0]         read_o,
+  output logic [Pixels-1:0][23:0]   read_addr_o,
+  input  logic [Pixels-1:0][ActBits*Simd-1:0] read_data_i,
   output logic [Simd-1:0]           write_o,
   output logic [23:0]               write_addr_o,
   output logic [ActBits*Simd-1:0]   write_data_o,
@@ -58,7 +59,7 @@ module dfc_lb_compute #(
   localparam int unsigned AddrBits = WeightWords > 1 ? $clog2(WeightWords) : 1;
 
   logic           ready, step, finished, empty;
-  logic [7:0]     flight_q;  // outputs whose last step is done and whose last word is not
+  logic [7:0]     flight_q;  // steps that complete outputs whose last word is not written
   logic [19:0]    weight;
   dfc_lb_step_t   info, info_q;
   dfc_lb_result_t result;
@@ -91,16 +92,17 @@ module dfc_lb_compute #(
     logic unused_list;
     assign unused_list = ^{list_load_i, list_read, list_addr};
   end
-  dfc_lb_walk #(.WeightBits(WeightBits), .BusBits(BusBits)) u_walk (
+  logic [Pixels-1:0] present, present_q;
+  dfc_lb_walk #(.WeightBits(WeightBits), .Pixels(Pixels), .BusBits(BusBits)) u_walk (
     .clk_i, .rst_ni, .clear_i, .take_i(take_o), .ready_o(ready), .descriptor_i,
     .list_read_o(list_read), .list_addr_o(list_addr), .entry_i(entry),
-    .step_o(step), .address_o(read_addr_o), .weight_o(weight), .info_o(info), .result_o(result)
+    .step_o(step), .address_o(read_addr_o), .present_o(present), .weight_o(weight), .info_o(info), .result_o(result)
   );
-  assign read_o = step && info.present;
+  assign read_o = {Pixels{step}} & present;
 
   logic step_q;
   always_ff @(posedge clk_i) begin
-    info_q <= info;
+    {info_q, present_q} <= {info, present};
     if (!rst_ni || clear_i) begin
       step_q   <= 1'b0;
       flight_q <= '0;
@@ -116,22 +118,40 @@ module dfc_lb_compute #(
     .read_i(step), .read_addr_i(weight[AddrBits-1:0]), .width_i(info_q.width), .part_i(info_q.part), .weights_o(weights)
   );
 
-  logic                  sums_valid;
-  logic [Pe*AccBits-1:0] sums;
-  dfc_lb_array #(.Pe(Pe), .Simd(Simd), .WeightBits(WeightBits), .ActBits(ActBits), .AccWords(AccWords), .AccBits(AccBits), .DspRows(DspRows), .Block(Block)) u_array (
-    .clk_i, .rst_ni, .step_i(step_q), .info_i(info_q), .codes_i(read_data_i), .weights_i(weights),
-    .valid_o(sums_valid), .sums_o(sums)
-  );
+  logic [Pixels-1:0]                 made;
+  logic [Pixels-1:0][Pe*AccBits-1:0] sums;
+  for (genvar k = 0; k < int'(Pixels); k++) begin : gen_pixel
+    localparam int unsigned Before = k * Pe;  // rows of the pixels before
+    dfc_lb_step_t own;
+    always_comb begin
+      own = info_q;
+      own.present = present_q[k];
+    end
+    dfc_lb_array #(
+      .Pe(Pe), .Simd(Simd), .WeightBits(WeightBits), .ActBits(ActBits), .AccWords(AccWords), .AccBits(AccBits),
+      .DspRows(DspRows <= Before ? 0 : DspRows - Before < Pe ? DspRows - Before : Pe), .Block(Block), .Whole(32'(k == 0))
+    ) u_array (
+      .clk_i, .rst_ni, .step_i(step_q), .info_i(own), .codes_i(read_data_i[k]), .weights_i(weights), .valid_o(made[k]), .sums_o(sums[k])
+    );
+  end
 
   dfc_lb_result_t [Delay-1:0] result_q;
   always_ff @(posedge clk_i) result_q <= {result_q[Delay-2:0], result};
+
+  logic                  one_valid, crowds;
+  logic [Pe*AccBits-1:0] one;
+  dfc_lb_result_t        one_info;
+  dfc_lb_serial #(.Pixels(Pixels), .Pe(Pe), .AccBits(AccBits)) u_serial (
+    .clk_i, .rst_ni, .clear_i, .valid_i(made[0]), .sums_i(sums), .result_i(result_q[Delay-1]),
+    .valid_o(one_valid), .sums_o(one), .result_o(one_info), .overrun_o(crowds)
+  );
 
   logic                  values_valid;
   logic [Pe*AccBits-1:0] values;
   dfc_lb_result_t        values_info;
   dfc_lb_tree #(.Pe(Pe), .TreeLevels(TreeLevels), .TreeBanks(TreeBanks), .AccBits(AccBits), .ScaleBits(ScaleBits), .BusBits(BusBits)) u_tree (
     .clk_i, .rst_ni, .load_i(tree_load_i), .load_addr_i, .load_beat_i(tree_beat_i), .load_data_i,
-    .valid_i(sums_valid), .sums_i(sums), .result_i(result_q[Delay-1]),
+    .valid_i(one_valid), .sums_i(one), .result_i(one_info),
     .valid_o(values_valid), .values_o(values), .result_o(values_info)
   );
 
@@ -163,12 +183,12 @@ module dfc_lb_compute #(
     assign written_info = values_info;
     assign collides     = 1'b0;
   end
-  assign overrun_o = overruns || collides;
+  assign overrun_o = overruns || collides || crowds;
 
   dfc_lb_write #(.Pe(Pe), .Simd(Simd), .ActBits(ActBits), .AccBits(AccBits)) u_write (
     .clk_i, .rst_ni, .clear_i, .valid_i(found), .values_i(written), .result_i(written_info),
     .write_o, .addr_o(write_addr_o), .data_o(write_data_o), .finished_o(finished), .done_o, .signals_o, .overrun_o(overruns)
   );
   logic unused_high;
-  assign unused_high = ^{weight, load_addr_i};
+  assign unused_high = ^{weight, load_addr_i, made};
 endmodule

@@ -19,6 +19,7 @@ module dfc_lb_engine #(
   parameter int unsigned DspRows     = 0,
   parameter int unsigned Block       = 0,
   parameter int unsigned ActStyle    = 0,
+  parameter int unsigned Pixels      = 1,
   parameter int unsigned BusBits     = 64,
   parameter int unsigned Timeout     = 65536
 ) (
@@ -130,14 +131,17 @@ module dfc_lb_engine #(
     .addr_o(load_addr), .beat_o(load_beat), .data_o(load_data)
   );
 
-  logic              compute_idle, step, overrun, read;
-  logic [23:0]       read_addr, write_addr;
-  logic [ActBits*Simd-1:0] read_data, write_data;
+  logic              compute_idle, step, overrun;
+  logic [Pixels-1:0] read;
+  logic [Pixels-1:0][23:0] read_addr;
+  logic [Pixels-1:0][ActBits*Simd-1:0] read_data;
+  logic [23:0]       write_addr;
+  logic [ActBits*Simd-1:0] write_data;
   logic [Simd-1:0]   write;
   dfc_lb_compute #(
     .Pe(Pe), .Simd(Simd), .WeightWords(WeightWords), .AccWords(AccWords), .TreeLevels(TreeLevels), .TreeBanks(TreeBanks),
     .WeightBits(WeightBits), .AccBits(AccBits), .ScaleBits(ScaleBits), .RootBits(RootBits), .ListWords(ListWords), .CodeBits(CodeBits),
-    .ActBits(ActBits), .DspRows(DspRows), .Block(Block), .BusBits(BusBits)
+    .ActBits(ActBits), .DspRows(DspRows), .Block(Block), .Pixels(Pixels), .BusBits(BusBits)
   ) u_compute (
     .clk_i, .rst_ni, .clear_i(clear), .valid_i(go[Compute]), .descriptor_i(compute_head), .take_o(take[Compute]),
     .done_o(done[Compute]), .signals_o(signals[Compute]), .idle_o(compute_idle), .step_o(step), .overrun_o(overrun),
@@ -158,7 +162,7 @@ module dfc_lb_engine #(
     .aw_valid_o, .aw_ready_i, .aw_addr_o, .aw_len_o, .w_valid_o, .w_ready_i, .w_data_o, .w_last_o, .b_valid_i, .b_ready_o, .b_resp_i
   );
 
-  dfc_lb_act #(.Simd(Simd), .ActBits(ActBits), .Together(Pe < 8 / ActBits ? Pe : 8 / ActBits), .ActWords(ActWords), .Style(ActStyle), .BusBits(BusBits)) u_act (
+  dfc_lb_act #(.Simd(Simd), .ActBits(ActBits), .Together(Pe < 8 / ActBits ? Pe : 8 / ActBits), .ActWords(ActWords), .Style(ActStyle), .Pixels(Pixels), .BusBits(BusBits)) u_act (
     .clk_i, .rst_ni, .clear_i(clear), .read_i(read), .read_addr_i(read_addr), .read_data_o(read_data),
     .write_i(write), .write_addr_i(write_addr), .write_data_i(write_data), .range_o(range),
     .load_i(load_act), .load_ready_o(load_act_ready), .load_addr_i(load_addr), .load_beat_i(load_beat[ActBeatBits-1:0]),

@@ -35,7 +35,9 @@ typedef struct packed {
   logic [2:0]  planes;
   logic [5:0]  writes;
   logic [6:0]  lane;
+  logic [2:0]  more;          // results of the same step that follow
   logic [23:0] dst;
+  logic [23:0] dst_w;         // from one of them to the next
   logic [23:0] dst_p;
 } dfc_lb_result_t;
 

@@ -1,11 +1,13 @@
 // Address generator of the loopback array: walks one compute descriptor, a step a cycle, without stalls.
 // A tile with a list walks its steps in place of passes, taps and words.
 // With ADD the taps of a pass follow one another, else the passes of a tap.
+// Sums and extremes of up to Pixels outputs of a row are made together: pixel k reads k * src_w further.
 // A descriptor is taken while idle or in the last cycle of the one before; its first step is the cycle after.
 `include "dfc_lb_descriptor.svh"
 `include "dfc_lb_types.svh"
 module dfc_lb_walk #(
   parameter int unsigned WeightBits = 8,
+  parameter int unsigned Pixels     = 1,
   parameter int unsigned BusBits    = 64
 ) (
   input  logic            clk_i,
@@ -18,9 +20,10 @@ module dfc_lb_walk #(
   output logic [23:0]     list_addr_o,  // of a step of a list; it comes in the next cycle
   input  logic [31:0]     entry_i,
   output logic            step_o,
-  output logic [23:0]     address_o,
+  output logic [Pixels-1:0][23:0] address_o,
+  output logic [Pixels-1:0]       present_o,  // the input word is inside the picture, and there is such an output
   output logic [19:0]     weight_o,
-  output dfc_lb_step_t    info_o,
+  output dfc_lb_step_t    info_o,  // `present` is that of pixel 0
   output dfc_lb_result_t  result_o
 );
   localparam int unsigned WidthLog = $clog2(WeightBits);
@@ -37,16 +40,19 @@ module dfc_lb_walk #(
   logic [13:0]     y_i_q, y_q, x_j_q, x_q;
   logic [19:0]     weight_q;
 
-  logic inner, picks;  // the passes of a tap follow one another; the result is a position
+  localparam int unsigned PixelLog = $clog2(Pixels);
+  logic several, inner, picks;  // pixels of a row are made together; the passes of a tap follow one another; the result is a position
   assign inner = d_q.op != 3'(`DFC_LB_ACC_OP_ADD);
   assign picks = d_q.op == 3'(`DFC_LB_ACC_OP_ARGMAX) || d_q.op == 3'(`DFC_LB_ACC_OP_ARGMAX_LAST);
+
+  assign several = Pixels > 1 && !d_q.root && (!inner || d_q.op == 3'(`DFC_LB_ACC_OP_MAX) || d_q.op == 3'(`DFC_LB_ACC_OP_MIN));
 
   logic g_last, kx_last, ky_last, p_last, j_last, i_last, n_last, tap_last, row_last, taps_last, pass_last, output_last, all_last, over;
   assign g_last      = g_q == d_q.words - 12'd1;
   assign kx_last     = d_q.listed || kx_q == d_q.kernel_w - 8'd1;
   assign ky_last     = d_q.listed || ky_q == d_q.kernel_h - 8'd1;
   assign p_last      = d_q.listed || p_q == d_q.passes;
-  assign j_last      = j_q == d_q.width_out - 12'd1;
+  assign j_last      = several ? 13'(j_q) + 13'(Pixels) >= 13'(d_q.width_out) : j_q == d_q.width_out - 12'd1;
   assign i_last      = i_q == d_q.height - 12'd1;
   assign n_last      = n_q == d_q.batch - 8'd1;
   assign tap_last    = g_last && (!inner || p_last);
@@ -73,7 +79,7 @@ module dfc_lb_walk #(
   logic [13:0] next_y;
   assign next_n    = src_n_q + d_q.src_n;
   assign next_i    = i_last ? next_n : src_i_q + d_q.src_h;
-  assign next_j    = j_last ? next_i : src_j_q + d_q.src_w;
+  assign next_j    = j_last ? next_i : src_j_q + (several ? d_q.src_w << PixelLog : d_q.src_w);
   assign next_y    = !j_last ? y_i_q : (i_last ? d_q.y_first : y_i_q + 14'(d_q.y_step));
   assign next_pass = (inner ? tap_x_q : src_j_q) + ((p_q == 2'd0) ? d_q.offset_1 : (p_q == 2'd1) ? d_q.offset_2 : d_q.offset_3);
   assign next_tap  = tap_x_q + d_q.tap_w;
@@ -83,8 +89,8 @@ module dfc_lb_walk #(
   logic [13:0] next_x;
   assign next_dst_n = dst_n_q + d_q.dst_n;
   assign next_dst_i = i_last ? next_dst_n : dst_i_q + d_q.dst_h;
-  assign next_dst_j = j_last ? next_dst_i : dst_j_q + d_q.dst_w;
-  assign next_x     = j_last ? d_q.x_first : x_j_q + 14'(d_q.x_step);
+  assign next_dst_j = j_last ? next_dst_i : dst_j_q + (several ? d_q.dst_w << PixelLog : d_q.dst_w);
+  assign next_x     = j_last ? d_q.x_first : x_j_q + (14'(d_q.x_step) << (several ? PixelLog : 0));
 
   always_ff @(posedge clk_i) begin
     if (take_i) begin
@@ -120,7 +126,7 @@ module dfc_lb_walk #(
         y_q <= y_i_q;
       end
       if (output_last) begin
-        j_q <= j_last ? '0 : j_q + 12'd1;
+        j_q <= j_last ? '0 : j_q + (several ? 12'(Pixels) : 12'd1);
         if (j_last) i_q <= i_last ? '0 : i_q + 12'd1;
         if (j_last && i_last) begin
           n_q <= n_q + 8'd1;
@@ -157,6 +163,9 @@ module dfc_lb_walk #(
   logic [17:0] number;
   logic [1:0]  number_p;  // the step's pass
   logic [13:0] at_y, at_x;
+  logic [23:0] word;  // of pixel 0
+  logic [11:0] left;  // outputs of the row behind pixel 0 that may be made with it
+  logic [2:0]  more;  // ... that are
   assign shifts    = {d_q.shift_3, d_q.shift_2, d_q.shift_1, 1'b0};
   assign tap_first = kx_q == '0 && ky_q == '0;
   assign number_p  = d_q.listed ? entry_p : p_q;
@@ -166,20 +175,25 @@ module dfc_lb_walk #(
   assign at_x      = d_q.listed ? x_j_q + 14'(entry_x) : x_q;
   assign number    = picks ? 18'(signed'(x_q)) : (p_q == '0) ? d_q.start_1 : d_q.start_2;
   assign below      = 2'(WidthLog) - d_q.width;
-  assign address_o  = d_q.listed ? src_j_q + 24'(signed'(entry_offset)) : word_q + 24'(g_q);
+  assign word       = d_q.listed ? src_j_q + 24'(signed'(entry_offset)) : word_q + 24'(g_q);
   assign weight_o   = d_q.weight + (weight_q >> below);
+  assign left       = several ? d_q.width_out - 12'd1 - j_q : '0;
+  dfc_lb_pixels #(.Pixels(Pixels)) u_pixels (
+    .word_i(word), .src_w_i(d_q.src_w), .y_i(at_y), .y_size_i(d_q.y_size), .x_i(at_x), .x_step_i(d_q.x_step), .x_size_i(d_q.x_size), .left_i(left),
+    .address_o, .present_o, .more_o(more)
+  );
   assign info_o     = '{
     fresh: g_q == '0 && (inner ? !shifts[p_q] : (tap_first && (d_q.listed || p_q == '0))),
     ends: inner && g_last && (p_last || !shifts[p_q + 2'd1]),
     initial_tap: tap_first, last: output_last, shift: shifted,
-    present: !at_y[13] && at_y < 14'(d_q.y_size) && !at_x[13] && at_x < 14'(d_q.x_size),
+    present: present_o[0],
     pad: pad, op: d_q.op, number: number, width: d_q.width, part: weight_q[2:0] & ~(3'b111 << below),
     acc_load: d_q.acc_load, acc_store: d_q.acc_store, acc_word: acc_word_q
   };
   assign result_o   = '{
     final_result: all_last, lookup: d_q.lookup, signals: d_q.signals, hidden: d_q.acc_store, levels: d_q.levels, bank: d_q.bank, twice: d_q.twice,
     scale: d_q.scale, scale_shift: d_q.scale_shift, root: d_q.root, root_steps: d_q.start_1[5:0],
-    root_start: d_q.start_2[6:0], planes: d_q.planes, writes: d_q.writes, lane: d_q.lane, dst: dst_j_q, dst_p: d_q.dst_p
+    root_start: d_q.start_2[6:0], planes: d_q.planes, writes: d_q.writes, lane: d_q.lane, more: more, dst: dst_j_q, dst_w: d_q.dst_w, dst_p: d_q.dst_p
   };
   logic unused_fields;
   assign unused_fields = ^{d_q.unused_bits, d_q.opcode, d_q.waits, d_q.drain, d_q.src, d_q.dst};

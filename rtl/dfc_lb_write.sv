@@ -16,7 +16,7 @@ module dfc_lb_write #(
   output logic [Simd-1:0]       write_o,
   output logic [23:0]           addr_o,
   output logic [ActBits*Simd-1:0] data_o,
-  output logic                  finished_o,  // the last word of a result
+  output logic                  finished_o,  // the last word of the last result of a step
   output logic                  done_o,      // ... of a descriptor
   output logic [2:0]            signals_o,
   output logic                  overrun_o
@@ -40,7 +40,7 @@ module dfc_lb_write #(
   logic                  word_last, last;
   assign word_last  = info_q.hidden || word_q == info_q.writes - 6'd1;
   assign last       = word_last && (info_q.hidden || plane_q == info_q.planes);
-  assign finished_o = active_q && last;
+  assign finished_o = active_q && last && info_q.more == '0;
   assign done_o     = finished_o && info_q.final_result;
   assign signals_o  = info_q.signals;
   assign overrun_o  = valid_i && active_q && !last;
@@ -80,5 +80,5 @@ module dfc_lb_write #(
     else                    active_q <= valid_i || (active_q && !last);
   end
   logic unused_fields;
-  assign unused_fields = ^{info_q.levels, info_q.bank, info_q.twice, info_q.lookup, info_q.scale, info_q.scale_shift, info_q.dst, info_q.root, info_q.root_steps, info_q.root_start};
+  assign unused_fields = ^{info_q.levels, info_q.bank, info_q.twice, info_q.lookup, info_q.scale, info_q.scale_shift, info_q.dst, info_q.dst_w, info_q.root, info_q.root_steps, info_q.root_start};
 endmodule

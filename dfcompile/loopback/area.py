@@ -23,6 +23,8 @@ LEVEL_LUT = {1: -0.87, 2: 0.95, 4: 0.24}  # of a bit of 2, 4 or 16 levels, besid
 KIND_LUT, LIST_LUT = 1.65, 45.0
 MULTIPLIER_LUT_PER_BIT = 1.25  # of the product of the two widths
 DISTRIBUTED = 64  # partial sums of an output up to which they lie in distributed RAM
+PIXEL_LUT_PER_BIT, PIXEL_FF_PER_BIT = 5.0, 5.0  # of a sum of each pixel but the first: no products, no positions, thresholds in turn
+PIXEL_LUT = 360.0  # its address, and its turn
 DIGIT_LUT_PER_BIT = 1.87  # the same where codes are digits narrower than a byte
 
 
@@ -33,22 +35,24 @@ def resources(config: EngineConfig, family: str) -> Resources:
     """
     lanes, dots = config.lanes, products(config, family)
     sums = config.pe * config.acc_bits * 6.5  # with the best value, its place, and the choice of a result
+    others = (config.pixels - 1) * (config.pe * config.acc_bits * PIXEL_LUT_PER_BIT + PIXEL_LUT)
     tree = sum_of(distributed(config.tree_banks << k, config.acc_bits, family) + Resources(lut=18) for k in range(config.tree_levels))
     expand = lanes * config.weight_bits * 0.75
     queues = distributed(QUEUE, 640 + 2 * 128, family)
     half, width, ultra = max(2, config.act_words // 2), config.act_bits * config.simd, FAMILIES[family].uram if config.act_uram else None
     writer = 8.0 * config.pe * 2 + width
     blocks = (
-        (0 if ultra else 2 * block_count(half, width, family))
+        (0 if ultra else 2 * config.pixels * block_count(half, width, family))
         + block_count(config.weight_words, lanes * config.weight_bits, family)
-        + (0 if config.acc_words <= DISTRIBUTED else block_count(config.acc_words, config.pe * config.acc_bits, family))
+        + (0 if config.acc_words <= DISTRIBUTED else config.pixels * block_count(config.acc_words, config.pe * config.acc_bits, family))
     )
     ff = CONTROL_FF + lanes * 8 + config.pe * (config.acc_bits * (4 + config.tree_levels) + 14)
-    lut = CONTROL_LUT + sums + expand + writer
-    uram = 2 * ceil(half / ultra[0]) * ceil(width / ultra[1]) if ultra else 0
+    ff += (config.pixels - 1) * config.pe * config.acc_bits * PIXEL_FF_PER_BIT
+    lut = CONTROL_LUT + sums + others + expand + writer
+    uram = 2 * config.pixels * ceil(half / ultra[0]) * ceil(width / ultra[1]) if ultra else 0
     whole = Resources(lut, ff, blocks * FAMILIES[family].block, uram, config.pe) + dots + tree * config.pe + queues
     if config.acc_words <= DISTRIBUTED:
-        whole += distributed(config.acc_words, config.pe * config.acc_bits, family)
+        whole += distributed(config.acc_words, config.pe * config.acc_bits, family) * config.pixels
     if config.root_bits:  # a subtraction, an addition and a choice; the rest, the step and the number, with their descriptor's fields
         whole += Resources(lut=4.0 * config.root_bits, ff=3.0 * config.root_bits + 60)
     whole += lists(config, family) + levels(config)
@@ -58,7 +62,7 @@ def resources(config: EngineConfig, family: str) -> Resources:
 def products(config: EngineConfig, family: str) -> Resources:
     """The dot products of all rows (`dfc_lb_dot`): on carry chains, in pairs in DSP slices, or by lanes."""
     a, w, simd = config.act_bits, config.weight_bits, config.simd
-    levels, rows = simd.bit_length() - 1, config.pe - config.dsp_rows
+    levels, rows = simd.bit_length() - 1, config.pe * config.pixels - config.dsp_rows
     paired = _pairs(config) if config.dsp_rows else Resources()
     block = config.rtl_parameters(FAMILIES[family].carry)["Block"]
     if block and not (a == w == BYTE) and 1 + carry_levels(simd * w) <= levels:
@@ -79,7 +83,7 @@ def _pairs(config: EngineConfig) -> Resources:
     sums = sum((half >> level) * (field + level) for level in range(1, levels)) + field + levels
     shared = half * (a + 1) + max(0, half - 1) * (a + 2) + field + levels
     row = Resources(lut=sums, ff=sums + half * (field + 1), dsp=half)
-    return row * config.dsp_rows + Resources(lut=shared, ff=shared - half * (a + 1))
+    return row * config.dsp_rows + Resources(lut=shared, ff=shared - half * (a + 1)) * ceil(config.dsp_rows / config.pe)
 
 
 def lists(config: EngineConfig, family: str) -> Resources:

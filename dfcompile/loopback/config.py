@@ -34,7 +34,7 @@ class EngineConfig:
     pe, simd:     rows and columns of the array, powers of two: pe output channels by simd input channels a cycle
     act_words:    activation memory, words of `simd` digits of `act_bits`, in two banks
     weight_words: weight buffer, words of pe * simd weights of `weight_bits`; narrower weights lie denser
-    acc_words:    partial-sum memory, words of `pe` sums
+    acc_words:    partial-sum memory, words of `pe` sums of each pixel
     tree_levels:  most levels of thresholds: 2**tree_levels - 1 thresholds a channel
     tree_banks:   threshold tiles that fit at once
     weight_bits:  widest weight (2, 4 or 8)
@@ -44,8 +44,11 @@ class EngineConfig:
     list_words:   bus words of lists of the steps that have weights, 0: every step of a tile is walked
     code_bits:    widest number of a level, of weights that are loaded as such (1, 2 or 4), 0 without
     act_bits:     digits of codes (2, 4 or 8), on chip, outside and in the multipliers; wider codes take several
-    dsp_rows:     rows whose products are made in DSP slices, two and their sum in one; of the SystemVerilog alone, in the same cycles
+    dsp_rows:     rows of all pixels whose products are made in DSP slices, two and their sum in one, in the same cycles; of the
+                  SystemVerilog alone
     act_uram:     whether the activation memory is of UltraRAM; of the SystemVerilog alone
+    pixels:       outputs of a row that are made at once (1, 2 or 4), each with an array and a copy of the activation memory of its own, all
+                  of the same weights
     bus_bits:     data width of the AXI4 masters (32, 64 or 128)
     """
 
@@ -65,6 +68,7 @@ class EngineConfig:
     act_bits: int = 8
     dsp_rows: int = 0
     act_uram: int = 0
+    pixels: int = 1
     bus_bits: int = 64
 
     def __post_init__(self) -> None:
@@ -83,8 +87,10 @@ class EngineConfig:
             return "weight_bits is 2, 4 or 8, bus_bits 32, 64 or 128, and acc_bits 32 or 64"
         if self.act_bits not in (2, 4, 8):
             return f"act_bits={self.act_bits} must be 2, 4 or 8"
-        if not 0 <= self.dsp_rows <= self.pe or (self.dsp_rows and (self.simd < 2 or self.act_bits + self.weight_bits > 12)):
-            return f"dsp_rows={self.dsp_rows} must be from 0 to pe, and 0 where digits and weights have over 12 bits together"
+        if self.pixels not in (1, 2, 4):
+            return f"pixels={self.pixels} must be 1, 2 or 4"
+        if not 0 <= self.dsp_rows <= self.pe * self.pixels or (self.dsp_rows and (self.simd < 2 or self.act_bits + self.weight_bits > 12)):
+            return f"dsp_rows={self.dsp_rows} must be from 0 to pe times pixels, and 0 where digits and weights have over 12 bits together"
         if self.act_uram not in (0, 1):
             return f"act_uram={self.act_uram} must be 0 or 1"
         if not 0 <= self.scale_bits <= min(MOST_SCALE_BITS, self.acc_bits):
@@ -122,8 +128,13 @@ class EngineConfig:
 
     @property
     def lanes(self) -> int:
-        """Multipliers."""
+        """Multipliers of a pixel, and weights of a word."""
         return self.pe * self.simd
+
+    @property
+    def multipliers(self) -> int:
+        """Multipliers of all pixels."""
+        return self.lanes * self.pixels
 
     @property
     def scaled_bits(self) -> int:

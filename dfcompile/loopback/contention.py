@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import Compute
 from dfcompile.loopback.engine import Words, result_words, walk
+from dfcompile.loopback.group import cycles, groups, together, words
 
 KEPT = 64
 NONE = -1
@@ -20,17 +21,19 @@ WINDOW = 256  # cycles looked at together: a free one is near
 class Tile:
     """A compute descriptor whose first step is in cycle `first`."""
 
-    def __init__(self, first: int, d: Compute, steps: Words | None, latency: int, half: int) -> None:
+    def __init__(self, first: int, d: Compute, steps: Words | None, latency: int, config: EngineConfig) -> None:
         self.steps = steps
-        self.first, self.d, self.latency, self.half = first, d, latency + d.late, half
-        self.last = first + d.cycles
-        self.end = self.last + self.latency + (d.planes + 1) * d.writes + 1
+        self.first, self.d, self.latency, self.half = first, d, latency + d.late, config.act_words // 2
+        self.groups, self.together = groups(d, config), together(d, config)
+        self.last = first + cycles(d, config)
+        self.end = self.last + self.latency + self.together * words(d) + 1
 
     @cached_property
     def reads(self) -> NDArray[np.int8]:
-        """Bank read in each cycle from the first on, NONE for none."""
+        """Bank read in each cycle from the first on, NONE for none: of the copy of the first pixel, which stores read too."""
         address, inside = walk(self.d, self.steps)
         banks = np.where(inside, address // self.half, NONE).astype(np.int8)
+        banks = banks.reshape(-1, self.d.width_out, banks.shape[1])[:, :: self.together].reshape(self.groups, -1)
         return np.pad(banks, ((0, 0), (0, self.d.idle)), constant_values=NONE).reshape(-1)
 
     @cached_property
@@ -39,10 +42,11 @@ class Tile:
         d = self.d
         banks = np.full(self.end - self.first, NONE, np.int8)
         if not d.acc_store:
-            words = result_words(d)
-            done = np.arange(1, d.outputs + 1) * (d.taps + d.idle) - d.idle - 1
-            at = done[:, None] + self.latency + 1 + np.arange(words.shape[1])
-            banks[at] = words // self.half
+            places, n = result_words(d).reshape(-1, d.width_out, words(d)), self.together
+            group = np.arange(d.width_out)
+            done = (np.arange(len(places))[:, None] * (self.groups // len(places)) + group // n + 1) * (d.taps + d.idle) - d.idle - 1
+            at = (done + group % n * words(d))[..., None] + self.latency + 1 + np.arange(words(d))
+            banks[at] = places // self.half
         return banks
 
 
@@ -50,13 +54,13 @@ class Banks:
     """The last tiles of the array, in order."""
 
     def __init__(self, config: EngineConfig, latency: int) -> None:
-        self.half, self.latency = config.act_words // 2, latency
+        self.config, self.half, self.latency = config, config.act_words // 2, latency
         self.tiles: list[Tile] = []
         self.firsts: list[int] = []
 
     def add(self, first: int, d: Compute, steps: Words | None) -> None:
         """steps: of the tile's list, where it has one."""
-        self.tiles.append(Tile(first, d, steps, self.latency, self.half))
+        self.tiles.append(Tile(first, d, steps, self.latency, self.config))
         self.firsts.append(first)
         if len(self.tiles) > 2 * KEPT:
             del self.tiles[:KEPT], self.firsts[:KEPT]

@@ -219,11 +219,6 @@ class Compute(Header):
     def outputs(self) -> int:
         return self.batch * self.height * self.width_out
 
-    @property
-    def cycles(self) -> int:
-        """Issue cycles."""
-        return self.outputs * (self.taps + self.idle)
-
 
 Descriptor = Transfer | Compute
 

@@ -11,6 +11,7 @@ from dfcompile.loopback.allocate import Placement, source_rows, strip_planes
 from dfcompile.loopback.config import BYTE, EngineConfig
 from dfcompile.loopback.descriptor import AccOp, Compute, Opcode, Target, Transfer, WeightReset, changed, pack
 from dfcompile.loopback.form import best_form
+from dfcompile.loopback.group import groups_of, together
 from dfcompile.loopback.held import Constants, Ring
 from dfcompile.loopback.layer import Layer, Stored
 from dfcompile.loopback.lowered import Lowered
@@ -191,10 +192,10 @@ class Emitter:
     def _rows(self, layer: Layer, is_shared: bool) -> int:
         rows = self.placement.strips[layer.name].rows
         if is_shared:
-            rows = min(rows, self.config.acc_words // (self.batch * layer.size[1]))
+            row, each = self.batch * groups_of(layer.size[1], layer.op, self.config), " of each pixel" * (self.config.pixels > 1)
+            rows = min(rows, self.config.acc_words // row)
             if rows < 1:
-                row = self.batch * layer.size[1]
-                raise ValueError(f"its weights need partial sums of {row} outputs, acc_words={self.config.acc_words}")
+                raise ValueError(f"its weights need partial sums of {row} outputs{each}, acc_words={self.config.acc_words}")
         return rows
 
     def _shares(self, layer: Layer, passes: list[Pass], outs: Ints) -> list[Share]:
@@ -362,11 +363,11 @@ class Emitter:
             codes = {"twice": int(layer.steps.step == 2)}
         if layer.root is not None and not d.acc_store:
             codes |= {"root": 1, "start_1": layer.root[0], "start_2": layer.root[1]}
-        late = changed(d, **codes).late
+        late, several = (made := changed(d, **codes)).late, together(made, config)
         return codes | {
             "planes": s.planes - 1, "dst": at, "dst_n": dst.image, "dst_h": layer.place[2] * s.row, "dst_w": layer.place[3] * s.col,
             "dst_p": s.plane if s.planes > 1 else 0, "writes": writes, "lane": slot % config.simd if config.pe < config.simd else 0,
-            "idle": 0 if d.acc_store else max(0, late + s.planes * writes - d.taps),
+            "idle": 0 if d.acc_store else max(0, late + several * s.planes * writes - d.taps),
         }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from dfcompile.ir.graph import Array
 from dfcompile.loopback.coding import decode
 from dfcompile.loopback.config import ADDRESS_BITS, SCALED_SUM_BITS, EngineConfig
 from dfcompile.loopback.descriptor import FACTOR_BITS, AccOp, Compute, Opcode, Target, Transfer, unpack_all
+from dfcompile.loopback.group import groups, together, words
 from dfcompile.loopback.listing import Lists, Steps
 from dfcompile.loopback.program import Program
 from dfcompile.loopback.storage import Ints, from_memory, signed, to_memory
@@ -32,7 +33,7 @@ class Engine:
         self.act = np.zeros((config.act_words, config.simd), np.int8)
         self.weights = np.zeros(config.weight_words * config.lanes * config.weight_bits // 8, np.uint8)
         self.tree = np.zeros((config.tree_banks << config.tree_levels, config.pe), f"<i{config.acc_bits // 8}")
-        self.acc = np.zeros((config.acc_words, config.pe), np.int64)
+        self.acc = np.zeros((config.acc_words * config.pixels, config.pe), np.int64)
         self.lists = Lists(config)
         self._walk: dict[object, Array] = {}
         self._walked = (0, 0)  # words that the kept walk reads
@@ -68,7 +69,7 @@ class Engine:
         inside[d.inner * word : d.inner * word + len(data)] = data
 
     def compute(self, d: Compute, index: int) -> None:
-        if d.outputs > 1 and not d.acc_store and d.taps + d.idle < d.late + (d.planes + 1) * d.writes:
+        if groups(d, self.config) > 1 and not d.acc_store and d.taps + d.idle < d.late + together(d, self.config) * words(d):
             raise Fault("RESULT", index, "a result comes before the one before it is written")
         steps = self.lists.of(d)
         total = self._sums(d, self._inputs(d, steps, index), steps)

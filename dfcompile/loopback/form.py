@@ -10,6 +10,7 @@ import numpy as np
 from dfcompile.loopback.coding import encode
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import AccOp, Compute
+from dfcompile.loopback.group import groups
 from dfcompile.loopback.listing import STEP_BITS, Steps, steps_of
 from dfcompile.loopback.storage import Ints
 from dfcompile.loopback.tile import Tile, pack_weights, width_of
@@ -42,7 +43,7 @@ class Form:
     def cycles(self, d: Compute, config: EngineConfig) -> tuple[int, int]:
         """(the longer one of loading it and walking it, of loading it)."""
         beats = (len(self.block) + len(self.listing(config))) // config.bus_bytes
-        return max(beats, d.outputs * self.taps), beats
+        return max(beats, groups(d, config) * self.taps), beats
 
 
 def best_form(tile: Tile, d: Compute, config: EngineConfig) -> Form:
@@ -64,7 +65,7 @@ def _forms(tile: Tile, d: Compute, config: EngineConfig) -> Iterator[Form]:
     for form, weights in found:
         yield form
         # Levels are looked for only where loading takes longer than walking: in the buffer they lie in their full width.
-        if config.code_bits and form.cycles(d, config)[1] > d.outputs * form.taps and 2 * len(weights) <= config.weight_words:
+        if config.code_bits and form.cycles(d, config)[1] > groups(d, config) * form.taps and 2 * len(weights) <= config.weight_words:
             block = encode(weights, config)
             if block is not None:
                 yield Form(block[1], len(weights), form.taps, config.weight_bits.bit_length() - 1, block[0], form.steps)

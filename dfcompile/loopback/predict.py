@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from dfcompile.loopback.contention import Banks
 from dfcompile.loopback.descriptor import Compute, Opcode, Target, Transfer, Unit
+from dfcompile.loopback.group import cycles, last_words
 from dfcompile.loopback.listing import Lists
 from dfcompile.loopback.move import BURST, Load, Move, Store, bursts
 from dfcompile.loopback.program import Program, Step
@@ -152,10 +153,11 @@ class _Replay:
     def _compute(self, index: int, step: Step, d: Compute, at: int) -> None:
         if d.drain:
             at = max(at, self.written + 1)
-        last = at + d.cycles - d.idle
-        words = 1 if d.acc_store else (d.planes + 1) * d.writes
+        config = self.program.config
+        last = at + cycles(d, config) - d.idle
+        words = 1 if d.acc_store else last_words(d, config)
         self.written = last + self.latency_out + d.late + words
-        self.free = at + d.cycles
+        self.free = at + cycles(d, config)
         self.tiles.append(at)
         self.banks.add(at + 1, d, self.lists.of(d))
         self.runs[index] = Run(Unit.COMPUTE, step.layer, at, at + 1, last, self.written)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import Compute, Unit, changed
+from dfcompile.loopback.group import last_words
 from dfcompile.loopback.program import Interval, Step
 
 Marks = dict[str, NDArray[np.int64]]
@@ -75,7 +76,7 @@ def add_tokens(steps: Sequence[Step], config: EngineConfig, size: int) -> list[S
                 known[unit, own] = at
                 wait[i] |= 1 << unit
                 signal[at] |= 1 << own
-    for i in _overrunning(steps):
+    for i in _overrunning(steps, config):
         drain[i] = 1
     result = []
     for s, w, g, d in zip(steps, wait, signal, drain, strict=True):
@@ -84,7 +85,7 @@ def add_tokens(steps: Sequence[Step], config: EngineConfig, size: int) -> list[S
     return result
 
 
-def _overrunning(steps: Sequence[Step]) -> list[int]:
+def _overrunning(steps: Sequence[Step], config: EngineConfig) -> list[int]:
     """Tiles whose first result would come while the last one of the tile before is still being written, and those around roots."""
     found = []
     before: Compute | None = None
@@ -92,7 +93,7 @@ def _overrunning(steps: Sequence[Step]) -> list[int]:
         d = step.descriptor
         if isinstance(d, Compute):
             if before is not None:
-                overruns = not before.acc_store and d.taps + before.idle < (before.planes + 1) * before.writes
+                overruns = not before.acc_store and d.taps + before.idle < last_words(before, config)
                 if overruns or d.root or before.root:
                     found.append(i)
             before = d

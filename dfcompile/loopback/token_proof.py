@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dfcompile.loopback.access import Access, Accesses
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import Compute, Descriptor, Opcode, Unit
+from dfcompile.loopback.group import cycles, last_words
 
 Reach = dict[Unit, int]
 
@@ -72,7 +73,7 @@ def prove_tokens(descriptors: Sequence[Descriptor], config: EngineConfig, consta
                     raise ValueError(f"descriptor {i} {what} {access.memory}: it may start before {at} of {unit.name} is complete")
         for access in touched:
             last.mark(access, own, i)
-    _prove_results(descriptors)
+    _prove_results(descriptors, config)
 
 
 def _reach(descriptors: Sequence[Descriptor]) -> list[Reach]:
@@ -103,7 +104,7 @@ def _reach(descriptors: Sequence[Descriptor]) -> list[Reach]:
     return found
 
 
-def _prove_results(descriptors: Sequence[Descriptor]) -> None:
+def _prove_results(descriptors: Sequence[Descriptor], config: EngineConfig) -> None:
     """ValueError where a tile's first result comes while words of the last one of the tile before are still being written."""
     busy = 0  # cycle after which the words of the last result are written
     start = rooting = 0
@@ -116,9 +117,9 @@ def _prove_results(descriptors: Sequence[Descriptor]) -> None:
             raise ValueError(f"descriptor {i} may give results while a root is found")
         rooting = d.root
         first = start + d.taps - 1
-        last = start + d.cycles - d.idle - 1
+        last = start + cycles(d, config) - d.idle - 1
         if not d.acc_store:
             if first < busy:
                 raise ValueError(f"descriptor {i} may give a result before the one of the tile before it is written")
-            busy = last + d.late + (d.planes + 1) * d.writes
-        start += d.cycles
+            busy = last + d.late + last_words(d, config)
+        start += cycles(d, config)

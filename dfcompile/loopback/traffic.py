@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dfcompile.loopback.descriptor import Compute, Opcode, Target
+from dfcompile.loopback.group import cycles
 from dfcompile.loopback.predict import Prediction
 from dfcompile.loopback.program import Program
 
@@ -37,13 +38,13 @@ class LayerTraffic:
 
 def layer_traffic(program: Program, prediction: Prediction) -> tuple[LayerTraffic, ...]:
     """Every layer of a program in order; the loads of the network's inputs count for the first."""
-    config, cycles = program.config, prediction.layer_cycles()
+    config, taken = program.config, prediction.layer_cycles()
     count = len(program.layers)
     steps, constant, act = [0] * count, [0] * count, [0] * count
     for s in program.steps:
         layer, d = max(0, s.layer), s.descriptor
         if isinstance(d, Compute):
-            steps[layer] += d.cycles
+            steps[layer] += cycles(d, config)
         elif d.opcode != Opcode.FINISH:
             size = d.beats * config.bus_bytes
             if d.target == Target.ACT:
@@ -53,6 +54,6 @@ def layer_traffic(program: Program, prediction: Prediction) -> tuple[LayerTraffi
     result = []
     for i, layer_ in enumerate(program.layers):
         macs = layer_.macs * program.batch
-        roof = max(macs / config.lanes, (constant[i] + act[i]) / config.bus_bytes)
-        result.append(LayerTraffic(layer_.name, layer_.source, macs, steps[i], cycles.get(i, 0), constant[i], act[i], roof))
+        roof = max(macs / config.multipliers, (constant[i] + act[i]) / config.bus_bytes)
+        result.append(LayerTraffic(layer_.name, layer_.source, macs, steps[i], taken.get(i, 0), constant[i], act[i], roof))
     return tuple(result)

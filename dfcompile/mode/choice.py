@@ -78,9 +78,9 @@ def estimate_loopback(graph: Graph, board: Board, clock: float) -> Roofline | st
     hertz = clock * 1e6
     cycles = point.cycles if point.cycles is not None else point.bound
     memory = board.reachable(clock) * 1e9
-    compute, bandwidth = point.config.lanes * hertz / point.macs, min(point.config.bus_bytes * hertz, memory) / point.ext_bytes
+    compute, bandwidth = point.config.multipliers * hertz / point.macs, min(point.config.bus_bytes * hertz, memory) / point.ext_bytes
     fps = min(hertz / cycles, memory / point.ext_bytes)
-    return within_line(Roofline(compute, bandwidth, fps, point.config.lanes, point.ext_bytes, point.cycles is not None), graph, board)
+    return within_line(Roofline(compute, bandwidth, fps, point.config.multipliers, point.ext_bytes, point.cycles is not None), graph, board)
 
 
 def within_line(found: Roofline, graph: Graph, board: Board) -> Roofline:

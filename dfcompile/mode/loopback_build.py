@@ -56,7 +56,7 @@ def make_report(acc: LoopbackAccelerator, model: Graph, board: Board | None) -> 
         "ports": memory_ports(acc.program, acc.codes),
         "engine": dataclasses.asdict(acc.config) | {"batch": acc.batch},
         "roofline": {
-            "macs_per_cycle": acc.config.lanes,
+            "macs_per_cycle": acc.config.multipliers,
             "bytes_per_cycle": acc.config.bus_bytes,
             "macs": sum(x.macs for x in layers),
             "bytes": sum(x.constant_bytes + x.act_bytes for x in layers),

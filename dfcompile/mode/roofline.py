@@ -50,8 +50,8 @@ def roofline(
     """Rates for a run of `cycles` over `batch` frames at `clock` MHz. memory: bytes a second that the board's gives at most"""
     hertz = clock * 1e6
     macs, size = sum(x.macs for x in layers), sum(x.constant_bytes + x.act_bytes for x in layers)
-    compute, bandwidth = config.lanes * hertz * batch / macs, min(config.bus_bytes * hertz, memory) * batch / size
-    return Roofline(compute, bandwidth, min(hertz * batch / cycles, memory * batch / size), config.lanes, size / batch)
+    compute, bandwidth = config.multipliers * hertz * batch / macs, min(config.bus_bytes * hertz, memory) * batch / size
+    return Roofline(compute, bandwidth, min(hertz * batch / cycles, memory * batch / size), config.multipliers, size / batch)
 
 
 @dataclass(frozen=True)

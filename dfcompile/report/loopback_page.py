@@ -22,7 +22,7 @@ ENGINE = {
     "simd": "columns of the array: input channels at a time",
     "act_words": "words of the activation memory, simd bytes each",
     "weight_words": "words of the weight buffer, pe x simd weights each",
-    "acc_words": "partial sums kept, pe each",
+    "acc_words": "partial sums kept, pe of each pixel",
     "tree_levels": "levels of thresholds: at most 2^levels - 1 a channel",
     "tree_banks": "tiles of thresholds held",
     "weight_bits": "widest weight",
@@ -34,6 +34,7 @@ ENGINE = {
     "act_bits": "digits of codes",
     "dsp_rows": "rows whose products are made in DSP slices",
     "act_uram": "activations in UltraRAM",
+    "pixels": "outputs of a row made at once, each with an array of its own",
     "bus_bits": "width of the memory bus",
     "batch": "frames of a run",
 }

@@ -159,7 +159,7 @@ def test_the_search_offers_digits() -> None:
     board, graph = find_board("kv260"), resnet((1, 1), False, size=96, base=64, classes=10)
     needed = widths([graph])
     digits = narrower([graph], needed)
-    assert digits == ({"act_bits": 4, "weight_bits": 4, "code_bits": 0},)
+    assert digits[0] == {"act_bits": 4, "weight_bits": 4, "code_bits": 0, "tree_levels": 4}
     best, bytes_ = sweep([graph], board, 200.0, 4).best, list(candidates(board, 200.0, needed, [graph]))
     assert best.config.act_bits == 4
     assert {c.act_bits for c in bytes_} == {8}

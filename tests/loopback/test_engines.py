@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dfcompile.ir.graph import Graph
+from dfcompile.loopback import group
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import Compute, Unit, layout
@@ -173,7 +174,7 @@ def test_hls_loads_computes_and_stores_at_once(tmp_path: Path) -> None:
     steps = int(done.stderr.split()[0])
     work = dict.fromkeys(Unit, 0)
     for s in program.steps:
-        work[s.unit] += s.descriptor.cycles if isinstance(s.descriptor, Compute) else s.descriptor.beats
+        work[s.unit] += group.cycles(s.descriptor, SQUARE) if isinstance(s.descriptor, Compute) else s.descriptor.beats
     assert min(work.values()) > 0
     assert max(work.values()) < steps < 0.8 * sum(work.values())
     cycles = predict(program, latency=0).cycles  # of the SystemVerilog, which settles sooner

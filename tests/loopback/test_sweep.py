@@ -21,7 +21,7 @@ from dfcompile.loopback.descriptor import Target
 from dfcompile.loopback.engine import run_program
 from dfcompile.loopback.predict import load_bytes, predict
 from dfcompile.loopback.search import sweep as sweeping
-from dfcompile.loopback.search.sweep import bus_bits, candidates, sweep, widths
+from dfcompile.loopback.search.sweep import bus_bits, candidates, narrower, sweep, widths
 from dfcompile.loopback.traffic import layer_traffic
 from dfcompile.loopback.width import code_bits
 from dfcompile.mode import serialize
@@ -41,7 +41,8 @@ def test_best_of_all_candidates() -> None:
     graph = net.graph(*outputs(net))
     found = sweep([graph], BOARD, 100.0, most=1000)
     assert found.gap == 0
-    every = [predict(compile_program(graph, c)).cycles for c in candidates(BOARD, 100.0, widths([graph]))]
+    needed = widths([graph])
+    every = [predict(compile_program(graph, c)).cycles for c in candidates(BOARD, 100.0, needed, [graph], narrower([graph], needed))]
     assert found.best.cycles == min(every)
     for p in found.points:
         assert p.cycles is None or p.bound <= p.cycles

@@ -52,7 +52,7 @@ def test_nothing_comes_from_outside(text: str) -> None:
 def test_layer_table_holds_the_figures_of_report_json(made: LoopbackAccelerator, text: str) -> None:
     rows = {row[1][0]: [float(v) for _, v in row if v is not None] for row in Page(text).rows if len(row) == 9}
     assert list(rows) == [u["name"] for u in made.report["units"]]
-    lanes = made.config.lanes
+    lanes = made.config.multipliers
     for k, u in enumerate(made.report["units"]):
         array = u["macs"] / (u["steps"] * lanes)
         assert rows[u["name"]] == [k, u["cycles"], u["utilisation"], array, u["macs"], u["constant_bytes"], u["act_bytes"]]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import AccOp
+from dfcompile.loopback.group import groups_of
 from dfcompile.loopback.layer import Layer, Operand, Stored
 from dfcompile.loopback.lowered import Lowered
 from dfcompile.loopback.storage import Ints
@@ -23,21 +24,26 @@ _MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9)
 
 @dataclass(frozen=True)
 class Work:
-    """Array steps, multiplications, and the least bytes loaded and stored for one frame."""
+    """Array steps, multiplications, the least bytes loaded and stored for one frame, and the words of weights of all tiles."""
 
     steps: int
     macs: int
     loads: int
     stores: int
+    words: int
 
     def cycles(self, config: EngineConfig) -> int:
         """No program takes fewer."""
         return max(self.steps, self.loads // config.bus_bytes, self.stores // config.bus_bytes)
 
+    def expected(self, config: EngineConfig) -> int:
+        """What a program is likely to take: weights come in whole words, and where they keep the bus busy the array waits."""
+        return max(self.cycles(config), self.words * config.weight_beats)
+
 
 def work(low: Lowered, config: EngineConfig) -> Work:
     """What one frame takes at least."""
-    steps = 0
+    steps = weights = 0
     read: dict[str, int] = {}
     inputs = {low.storage[t].buffer for t in low.inputs}
     for layer in low.layers:
@@ -47,7 +53,9 @@ def work(low: Lowered, config: EngineConfig) -> Work:
             spans = [word_range(o, low.storage[o.tensor].slots, outs, config.simd) for o in layer.operands]
             words = [max(n, b - a) for n, (a, b) in zip(words, spans, strict=True)]
             every = sweeps * layer.window.kernel[0] * layer.window.kernel[1] * max(b - a for a, b in spans)
-            steps += layer.size[0] * layer.size[1] * (_used(layer, low, outs, config) if _lists(layer, config) else every)
+            weights += every if any(o.kernel.groups < len(o.kernel.weights) for o in layer.operands) else len(spans)
+            used = _used(layer, low, outs, config) if _lists(layer, config) else every
+            steps += layer.size[0] * (1 if layer.root else groups_of(layer.size[1], layer.op, config)) * used
         for operand, count in zip(layer.operands, words, strict=True):
             storage = low.storage[operand.tensor]
             if storage.buffer in inputs and layer.op == AccOp.ADD:
@@ -58,7 +66,7 @@ def work(low: Lowered, config: EngineConfig) -> Work:
         written[s.buffer] = max(written.get(s.buffer, 0), s.height * s.width * s.planes * s.words(config.simd))
     constants = constant_bytes([o for layer in low.layers for o in layer.operands], config.code_bits > 0, config.digit_bits)
     loads = sum(read.values()) * config.word_bytes + constants
-    return Work(steps, sum(layer.macs for layer in low.layers), loads, sum(written.values()) * config.word_bytes)
+    return Work(steps, sum(layer.macs for layer in low.layers), loads, sum(written.values()) * config.word_bytes, weights)
 
 
 def _lists(layer: Layer, config: EngineConfig) -> bool:

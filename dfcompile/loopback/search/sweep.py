@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from dfcompile.device.boards import Board
@@ -23,6 +23,8 @@ from dfcompile.loopback.width import code_bits, list_words, root_bits, scale_bit
 from dfcompile.tasks.pool import Pool, inline
 from dfcompile.tasks.task import Task, gather
 
+PIXELS = (2, 4)
+"""Outputs at once that are looked at beside one."""
 SIDES = (4, 8, 16, 32, 64)
 WEIGHT_WORDS = (128, 256, 512, 1024, 2048, 4096)
 ACT_WORDS = tuple(1 << k for k in range(9, 18))
@@ -71,7 +73,7 @@ class Sweep:
     """Every array shape with its largest memories; of these engines none is faster than `best` when the gap is 0.
 
     gap:   how far below best.cycles the lowest open bound lies, as a share
-    every: all engines that fit, by their bounds, least first
+    every: all engines that fit, by what they are likely to take, least first
     """
 
     points: tuple[Point, ...]
@@ -104,19 +106,37 @@ def widths(graphs: Sequence[Graph]) -> dict[str, int]:
 
 def narrower(graphs: Sequence[Graph], needed: Mapping[str, int]) -> tuple[dict[str, int], ...]:
     """Digits narrower than a byte that networks may be faster with: `act_bits` and `weight_bits` of engines that run all of them, and where
-    on one array the steps are fewer than twice those of bytes. A lane of 4 bits takes more than half of what one of 8 does.
+    on one array the steps are fewer than twice those of bytes. A lane of 4 bits takes more than half of what one of 8 does. Each with one
+    output at a time, and with several where that takes fewer steps; `tree_levels`: as few as take no more layers.
     """
     if not graphs:
         return ()
     config = EngineConfig(**needed)
-    found = {"act_bits": 4, "weight_bits": min(4, needed["weight_bits"])}
-    code = needed.get("code_bits", 0)
-    digits = _config(dict(needed) | found | {"code_bits": code if code < found["weight_bits"] else 0})
+    code, weight = needed.get("code_bits", 0), min(4, needed["weight_bits"])
+    found = {"act_bits": 4, "weight_bits": weight, "code_bits": code if code < weight else 0}
+    digits = _config(dict(needed) | found)
     lows = [(lower(g, config), lower(g, digits)) for g in graphs] if digits else []
     if not digits or any(one.problems for pair in lows for one in pair):
         return ()
     steps = [work(low, config).steps for low, _ in lows], [work(low, digits).steps for _, low in lows]
-    return (found | {"code_bits": digits.code_bits},) if sum(steps[1]) < 2 * sum(steps[0]) else ()
+    if sum(steps[1]) >= 2 * sum(steps[0]):
+        return ()
+    found["tree_levels"] = _levels(graphs, digits)
+    several = [replace(digits, pixels=n) for n in PIXELS]
+    fewer = [c.pixels for c in several if sum(work(low, c).steps for _, low in lows) < sum(steps[1])]
+    return (found, *(found | {"pixels": n} for n in fewer))
+
+
+def _levels(graphs: Sequence[Graph], config: EngineConfig) -> int:
+    """The fewest levels of thresholds that take no more layers than those of an engine."""
+
+    def layers(levels: int) -> list[tuple[int, int]]:
+        lows = [lower(g, replace(config, tree_levels=levels)) for g in graphs]
+        return [(len(low.layers), len(low.problems)) for low in lows]
+
+    most = layers(config.tree_levels)
+    least = LEAST_SCALE_LEVELS if config.scale_bits else 1
+    return next((k for k in range(least, config.tree_levels) if layers(k) == most), config.tree_levels)
 
 
 def candidates(
@@ -162,9 +182,9 @@ def _largest(board: Board, wanted: int, zeros: float, sizes: Mapping[str, int]) 
 
 def _made_of(board: Board, sizes: Mapping[str, int]) -> Iterator[dict[str, int]]:
     """What engines of digits may be made of, what takes least first."""
-    slices = 2 * int(board.usable["dsp"] - sizes["pe"]) // sizes["simd"]
+    slices, most = 2 * int(board.usable["dsp"] - sizes["pe"]) // sizes["simd"], sizes["pe"] * sizes.get("pixels", 1)
     for acc_words in (EngineConfig.acc_words, EngineConfig.acc_words // 2, DISTRIBUTED):
-        for rows in (0, min(sizes["pe"], slices)):
+        for rows in (0, min(most, slices)):
             if rows >= 0:
                 yield {"acc_words": acc_words, "dsp_rows": rows, "act_uram": int(board.usable["uram"] > 0)}
 
@@ -191,12 +211,12 @@ class _Looks:
 
     graphs: Sequence[Graph]
     board: Board
-    works: dict[tuple[int, int, int], list[Work] | CompileError] = field(default_factory=dict)
+    works: dict[tuple[int, int, int, int], list[Work] | CompileError] = field(default_factory=dict)
     refused: list[tuple[EngineConfig, CompileError]] = field(default_factory=list)
 
     def point(self, config: EngineConfig) -> Point | None:
         """A point by its bounds; None where the engine cannot run a network."""
-        shape = (config.pe, config.simd, config.act_bits)
+        shape = (config.pe, config.simd, config.act_bits, config.pixels)
         if shape not in self.works:
             try:
                 self.works[shape] = _works(self.graphs, config)
@@ -207,6 +227,11 @@ class _Looks:
             self.refused.append((config, works))
             return None
         return _bounded(works, config, self.board)
+
+    def expected(self, config: EngineConfig) -> int:
+        """Cycles that the networks are likely to take on an engine that runs them."""
+        works = self.works[config.pe, config.simd, config.act_bits, config.pixels]
+        return 0 if isinstance(works, CompileError) else sum(w.expected(config) for w in works)
 
     def nothing(self, engines: int) -> CompileError:
         """Why no engine is left of those that the board holds: what each was refused for, and the least of the problems."""
@@ -230,11 +255,11 @@ def _bounded(works: Sequence[Work], config: EngineConfig, board: Board) -> Point
     bound = sum(w.cycles(config) for w in works)
     steps, macs = sum(w.steps for w in works), sum(w.macs for w in works)
     outside = sum(w.loads + w.stores for w in works)
-    act, weight = steps * config.word_bytes, steps * config.lanes * config.weight_bits // 8
+    act, weight = steps * config.word_bytes * config.pixels, steps * config.lanes * config.weight_bits // 8
     energy = (macs * PJ_MAC + (act + weight) / 8 * PJ_SRAM + outside * 8 * PJ_DRAM) * 1e-6
     used = resources(config, board.family)
     shown = (used.lut, used.bram36, used.dsp)
-    return Point(config, bound, None, outside, act, weight, macs, macs / (steps * config.lanes), energy, *shown, True)
+    return Point(config, bound, None, outside, act, weight, macs, macs / (steps * config.multipliers), energy, *shown, True)
 
 
 def points(graphs: Sequence[Graph], engines: Sequence[EngineConfig], board: Board) -> list[Point]:
@@ -260,7 +285,7 @@ def replayed(point: Point, graphs: Sequence[Graph]) -> tuple[Point, int]:
         cycles, steps = cycles + found.cycles, steps + len(program.steps)
         outside += sum(x.constant_bytes + x.act_bytes for x in layer_traffic(program, found))
     energy = point.energy_uj + (outside - point.ext_bytes) * 8 * PJ_DRAM * 1e-6
-    return dataclasses.replace(point, cycles=cycles, ext_bytes=outside, energy_uj=energy), steps
+    return replace(point, cycles=cycles, ext_bytes=outside, energy_uj=energy), steps
 
 
 def sweep(
@@ -279,17 +304,17 @@ def sweep(
     needed = widths(graphs)
     engines = list(candidates(board, clock, needed, graphs, narrower(graphs, needed)))
     open_ = [p for c in engines if (p := looks.point(c)) is not None]
-    open_.sort(key=lambda p: (p.bound, -p.config.act_words * p.config.simd, p.config.weight_words, p.lut))
+    open_.sort(key=lambda p: (looks.expected(p.config), p.bound, -p.config.act_words * p.config.simd, p.config.weight_words, p.lut))
     best: Point | None = None
     seen: dict[EngineConfig, Point] = {}
     tried, steps, longest = 0, 0, LONG if most <= EXACT else 20 * LONG
-    replays = _replays(open_, graphs, pool or inline())
-    for p in open_:
-        if best is not None and best.cycles is not None and p.bound >= best.cycles:
-            break
-        if tried == most or steps >= longest:
-            break
-        result = next(replays)
+
+    def may_be_best(p: Point) -> bool:
+        return best is None or best.cycles is None or p.bound < best.cycles
+
+    for p, result in _replays(filter(may_be_best, open_), graphs, pool or inline()):
+        if not may_be_best(p):  # looked ahead
+            continue
         if isinstance(result, CompileError):
             looks.refused.append((p.config, result))
             continue
@@ -300,6 +325,8 @@ def sweep(
         seen[p.config] = found
         if best is None or best.cycles is None or (found.cycles or 0) < best.cycles:
             best = found
+        if tried == most or steps >= longest:
+            break
     if best is None or best.cycles is None:
         raise looks.nothing(len(engines))
     left = [p.bound for p in open_ if p.config not in seen and p.bound < best.cycles]
@@ -307,11 +334,12 @@ def sweep(
     return Sweep(_heat(open_, seen), best, gap, tuple(open_))
 
 
-def _replays(points: Sequence[Point], graphs: Sequence[Graph], pool: Pool) -> Iterator[tuple[Point, int] | CompileError]:
-    """What the replay of each point comes to, in order; looked ahead by as many as the pool takes."""
-    rest = iter(enumerate(points))
+def _replays(points: Iterable[Point], graphs: Sequence[Graph], pool: Pool) -> Iterator[tuple[Point, tuple[Point, int] | CompileError]]:
+    """Each point and what its replay comes to, in order; looked ahead by as many as the pool takes."""
+    rest = enumerate(points)
     while ahead := list(islice(rest, pool.size())):
-        yield from gather([Task(str(i), _replay, (p, graphs)) for i, p in ahead], pool)
+        results = gather([Task(str(i), _replay, (p, graphs)) for i, p in ahead], pool)
+        yield from zip((p for _, p in ahead), results, strict=True)
 
 
 def _replay(point: Point, graphs: Sequence[Graph]) -> tuple[Point, int] | CompileError:
@@ -326,7 +354,7 @@ def nearest(graphs: Sequence[Graph], board: Board, clock: float, shapes: int = 3
     looks = _Looks(graphs, board)
     found: list[Point] = []
     needed = widths(graphs)
-    engines = sorted(candidates(board, clock, needed, graphs, narrower(graphs, needed)), key=lambda c: (-c.lanes, c.pe, -c.act_words))
+    engines = sorted(candidates(board, clock, needed, graphs, narrower(graphs, needed)), key=lambda c: (-c.multipliers, c.pe, -c.act_words))
     looked = [c for c in engines if (c.pe, c.simd) in list(dict.fromkeys((c.pe, c.simd) for c in engines))[:shapes]]
     for c in looked:
         point = looks.point(c)
