@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dfcompile.run.cache import cache_dir
+from dfcompile.store.cache import cache_dir
 
 
 def blocks(root: Path) -> list[str]:

@@ -28,7 +28,7 @@ from dfcompile.emit.memory import Words, parse_hex
 from dfcompile.emit.rtl import emit_rtl, memory_file
 from dfcompile.ir.graph import Delay
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.run.cache import cached, content_key, folder_key
+from dfcompile.store.cache import cached, content_key, folder_key
 from dfcompile.units.base import Memory
 from tools.llvm_ir import Limbs, breaches
 

@@ -15,7 +15,7 @@ from dfcompile.campaigns.results import Results
 from dfcompile.campaigns.step import BuildInput
 from dfcompile.device.resources import Resources
 from dfcompile.errors import CompileError
-from dfcompile.run.cache import content_key
+from dfcompile.store.cache import content_key
 from dfcompile.synthesis.part import Part, table_of_parts
 from dfcompile.synthesis.unit import Synthesis
 from dfcompile.tasks.pool import Pool

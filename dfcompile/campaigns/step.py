@@ -14,7 +14,7 @@ from dfcompile.campaigns.file import Case
 from dfcompile.errors import CompileError, Problem
 from dfcompile.frontend.onnx_file import external_files
 from dfcompile.options import Options
-from dfcompile.run.cache import content_key
+from dfcompile.store.cache import content_key
 from dfcompile.store.marker import MARKER, Marker, digest
 from dfcompile.synthesis.part import Part
 from dfcompile.tasks.version import compiler_key

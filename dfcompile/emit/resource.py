@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import shutil
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from jinja2.bccache import Bucket
 
 import dfcompile
+from dfcompile.store.cache import cached, content_key, held
 from dfcompile.text import comment, word
 
 LIBRARY_FILE = re.compile(r'^\s*[`#]include\s+"(dfc_\w+\.\w+)"|\b(dfc_\w+)\b', re.MULTILINE)
@@ -26,16 +30,51 @@ def resource_dir(name: str) -> Path:
     raise FileNotFoundError(f"the folder {name}/ is missing beside or in {package}: the installation is incomplete")
 
 
-@functools.cache
-def _environment() -> jinja2.Environment:
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resource_dir("templates")),
+class _Compiled(jinja2.BytecodeCache):
+    """Compiled templates in the user's cache: to compile those of one design takes half a second."""
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Take what is there; nothing that was damaged is."""
+        place = held(_KIND, _bytecode_key(bucket))
+        with contextlib.suppress(OSError):  # another process deletes it
+            if place is not None:
+                bucket.bytecode_from_string((place / _CODE).read_bytes())
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what was compiled."""
+        code = bucket.bytecode_to_string()
+        cached(_KIND, _bytecode_key(bucket), lambda folder: _write(folder / _CODE, code))
+
+
+_KIND, _CODE = "templates", "code"
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def _bytecode_key(bucket: Bucket) -> str:
+    """A template's name and file, its text, and what compiles it."""
+    return content_key((bucket.key, bucket.checksum, str(bucket.environment.autoescape), jinja2.__version__, sys.version))
+
+
+def environment(folder: str, autoescape: bool) -> jinja2.Environment:
+    """What fills in the templates of ``templates/<folder>``; an undefined name is an error."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resource_dir("templates") / folder),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,
+        autoescape=autoescape,
+        optimized=False,  # so that no filter of ours stands in compiled code
+        bytecode_cache=_Compiled(),
     )
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    made = environment("", autoescape=False)
     made.filters |= {"comment": comment, "word": word}
     return made
 

@@ -13,7 +13,7 @@ import dfcompile
 from dfcompile.dataflow.design import Design
 from dfcompile.device.boards import USABLE
 from dfcompile.device.cost import RESOURCES
-from dfcompile.emit.resource import resource_dir
+from dfcompile.emit import resource
 from dfcompile.report import svg
 from dfcompile.report.energy import energy_of, energy_tile
 from dfcompile.report.memories import memory_rows
@@ -99,14 +99,7 @@ def _slowest(timing: Mapping[str, Any]) -> frozenset[str]:
 @functools.cache
 def environment() -> jinja2.Environment:
     """Escapes everything: names come from the model."""
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resource_dir("templates") / "report"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=True,
-    )
+    made = resource.environment("report", autoescape=True)
     made.filters |= {"number": svg.number, "short": svg.short_number, "percent": svg.percent}
     return made
 

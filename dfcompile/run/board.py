@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import IO
 
 from dfcompile.emit.resource import resource_dir
-from dfcompile.run.cache import cached, content_key
 from dfcompile.run.compile import MODEL, STANDARD, Command, run_tool, simulator_key, verilate, verilated_runtime
+from dfcompile.store.cache import cached, content_key
 from dfcompile.toolchain import require_tool, verilator_root
 
 

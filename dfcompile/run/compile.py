@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dfcompile.emit.resource import resource_dir
 from dfcompile.errors import CompileError, Problem
-from dfcompile.run.cache import cached, content_key, folder_key, held
+from dfcompile.store.cache import cached, content_key, folder_key, held
 from dfcompile.store.marker import MARKER
 from dfcompile.toolchain import require_tool, verilator_root
 

@@ -18,9 +18,9 @@ from dfcompile.emit.memory import read_beats, write_beats
 from dfcompile.emit.sim import frame_cycles
 from dfcompile.errors import CompileError, Problem
 from dfcompile.run import compile
-from dfcompile.run.cache import content_key, folder_key
 from dfcompile.run.compile import HLS_STANDARD, Command, levelled, parallel, precompiled, run_tool, tool_key
 from dfcompile.run.rtl import check_inputs
+from dfcompile.store.cache import content_key, folder_key
 from dfcompile.toolchain import require_tool
 from dfcompile.units.base import Array
 

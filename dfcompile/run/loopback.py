@@ -19,7 +19,6 @@ from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.predict import predict
 from dfcompile.loopback.program import Program
 from dfcompile.loopback.validate import MEANS, ErrorCode
-from dfcompile.run.cache import content_key, folder_key
 from dfcompile.run.compile import (
     FAST_CYCLES,
     MODEL,
@@ -34,6 +33,7 @@ from dfcompile.run.compile import (
     verilated_runtime,
 )
 from dfcompile.run.hls import HEADERS, ap_headers, compile_flags
+from dfcompile.store.cache import content_key, folder_key
 from dfcompile.toolchain import require_tool, verilator_root
 
 BRIEF_CYCLES = {"rtl": 100_000, "hls": 20_000}

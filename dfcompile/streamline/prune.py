@@ -59,13 +59,19 @@ def drop_identities(graph: Graph, tell: Tell = in_silence) -> Graph:
         node = replace(node, inputs=tuple(renamed.get(t, t) for t in node.inputs))
         if isinstance(node.op, IntConv) and node.op.window.is_trivial and node.outputs[0] not in graph.outputs:
             weights = graph.constants[node.inputs[1]][:, 0, 0]
-            same = np.array_equal(weights, np.eye(len(weights), weights.shape[1])) if node.op.groups == 1 else bool(np.all(weights == 1))
-            if same and weights.shape[0] == graph.tensors[node.inputs[0]].channels:
+            if len(weights) == graph.tensors[node.inputs[0]].channels and _is_identity(weights, node.op.groups):
                 renamed[node.outputs[0]] = node.inputs[0]
                 tell(node, "its matrix is the identity: left out")
                 continue
         nodes.append(node)
     return graph.replace(nodes=tuple(nodes)).without_dead() if renamed else graph
+
+
+def _is_identity(weights: Array, groups: int) -> bool:
+    """Whether a matrix, (outputs, inputs of a group), hands on what it reads."""
+    if groups != 1:
+        return bool(np.all(weights == 1))
+    return weights.shape[0] == weights.shape[1] and bool(np.all(np.diag(weights) == 1)) and np.count_nonzero(weights) == len(weights)
 
 
 def shrink_windows(graph: Graph, tell: Tell = in_silence) -> Graph:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfcompile.device.family import FAMILIES
-from dfcompile.run.cache import cached, content_key
 from dfcompile.run.compile import NETLIST
+from dfcompile.store.cache import cached, content_key
 from dfcompile.synthesis.cells import cell_models
 from dfcompile.synthesis.yosys import read_command, run_yosys, yosys_tool
 

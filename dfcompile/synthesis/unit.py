@@ -15,7 +15,7 @@ from dfcompile.emit.memory import hex_lines
 from dfcompile.emit.name import port_names, sanitise
 from dfcompile.emit.resource import library_files, resource_dir
 from dfcompile.emit.rtl import rtl_parameters
-from dfcompile.run.cache import cached, content_key
+from dfcompile.store.cache import cached, content_key
 from dfcompile.synthesis.flow import commands, count
 from dfcompile.synthesis.yosys import read_command, run_yosys, yosys_tool
 from dfcompile.units.base import Unit

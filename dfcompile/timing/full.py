@@ -65,7 +65,11 @@ class Full:
         y, rose = self.times[q], False
         for x in self._ins[q]:
             self.work += x.src.beats
-            rose |= _ask(self.times[x.src.sequence], *self._ports(x), y, *self._terms(x))
+            given = self.times[x.src.sequence]
+            if len(given) == len(y) == x.src.beats:
+                rose |= _ask_each(given, y, *self._terms(x))
+            else:
+                rose |= _ask(given, *self._ports(x), y, *self._terms(x))
         if rose:
             self.work += len(y)
             _walk(y, self.system.gaps[q], self._scale)
@@ -137,6 +141,19 @@ def _ask(x: Ints, source: Shorts, target: Shorts, y: Ints, back: int, add: int, 
         if t > y[target[k]]:
             y[target[k]] = t
             rose = True
+    return rose
+
+
+@jit
+def _ask_each(x: Ints, y: Ints, back: int, add: int, interval: int) -> bool:
+    """`_ask` where all events of x and of y are beats."""
+    rose = False
+    n = len(y) - back
+    for first, given, wait in ((y[:back], x[n:], add - interval), (y[back:], x[:n], add)):
+        for k in range(len(first)):
+            t = given[k] + wait
+            rose |= t > first[k]
+            first[k] = max(first[k], t)
     return rose
 
 

@@ -15,6 +15,7 @@ from dfcompile.timing.net import Ints, Link, Net, Port, Records, System
 from dfcompile.timing.periodic import SETTLED, START, STUCK, Bools, empty_queue, fresh, settle
 from dfcompile.timing.reduce import Reduction
 from dfcompile.timing.trace import trace
+from dfcompile.units.parts.repeated import count_before
 
 _MOST_LOOPS = 1000
 _RADIUS = 4
@@ -288,12 +289,8 @@ def _mark(net: Net, sequences: Iterable[int]) -> None:
 
 def _least_depth(writes: Ints, reads: Ints, interval: Fraction) -> int:
     """Least D with writes[k] >= reads[k - D] + 1 for all beats k of all frames (times are scaled)."""
-    period, scale = interval.numerator, interval.denominator
-    beats = len(writes)
-    # The reads before beat k of frame 0 is written: whole frames, then those of the frame that is being read.
-    frames = (writes - scale - reads[0]) // period
-    done = frames * beats + np.searchsorted(reads, writes - scale - frames * period, side="right")
-    return int((np.arange(1, beats + 1) - done).max())
+    done = count_before(reads, interval.numerator, writes - interval.denominator + 1)
+    return int((np.arange(1, len(writes) + 1) - done).max())
 
 
 def slowest_loop(system: System, depths: Mapping[str, int], interval: Fraction) -> tuple[str, ...]:

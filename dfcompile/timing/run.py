@@ -13,16 +13,33 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dfcompile.timing.kernel import inline, jit
+from dfcompile.timing.kernel import bare, inline
 from dfcompile.timing.net import LINK, SEQUENCE, Ints, Net, Records, Shorts, record, with_state
 
 # waits: the link it is stopped by; queued: whether it (of twins: the one that gives) is in the queue; frame, step: its next event
+# even: whether all gaps but the first one are one cycle; every: whether all events are beats of the stream between twins
 # till: what links ask of events up to this one is known; base: of the first event of that block
 # twin: the other one, or -1; gives: whether it is the twin that gives; lock: the link from the other one
 # port, beat, event: the stream between twins at its end, the next beat there and that beat's event
 # held: of the twin that gives: whether its last beat was not taken yet; last: when its last beat was given or taken
 _SEQUENCE = record(
-    "waits", "queued", "frame", "step", "till", "base", "twin", "gives", "lock", "port", "beats", "beat", "event", "held", of=SEQUENCE
+    "waits",
+    "queued",
+    "frame",
+    "step",
+    "till",
+    "base",
+    "twin",
+    "gives",
+    "lock",
+    "port",
+    "beats",
+    "beat",
+    "event",
+    "held",
+    "even",
+    "every",
+    of=SEQUENCE,
 )
 # event: the waiting event of the next beat, beyond all where the frame has no more; cursor: that beat's place in the port
 # age, beat: frame and beat that it waits for
@@ -62,6 +79,9 @@ def _filled(net: Net, times: Ints | Shorts, progress: Share) -> Records:
     links["age"], links["beat"] = np.divmod(-links["shift_frames"] * links["beats"] - links["shift_beats"], links["beats"])
     sequences["waits"], sequences["queued"] = -1, 1
     _pair(sequences, net)
+    sequences["every"] = sequences["beats"] == sequences["events"]
+    for q, (first, events) in enumerate(zip(net.first.tolist(), net.events.tolist(), strict=True)):
+        sequences["even"][q] = not events or bool((net.gaps[first + 1 : first + events] == 1).all())
     late, last = np.empty((net.n, _BLOCK), dtype=times.dtype), np.full(net.n, _NEVER, dtype=times.dtype)
     queue, place = np.arange(net.n), np.array([0, net.n])
     while place[1]:
@@ -89,7 +109,7 @@ def _pair(sequences: Records, net: Net) -> None:
         sequences["gives"][a] = 1
 
 
-@jit
+@bare
 def _run(
     sequences: Records,
     links: Records,
@@ -145,7 +165,7 @@ def _is_known(sequences: Records, ports: Shorts, q: int, port: int, frame: int, 
     return known
 
 
-@inline
+@bare
 def _look(sequences: Records, links: Records, ports: Shorts, times: Ints | Shorts, late: Ints | Shorts, q: int) -> None:
     """Make the next block of sequence q: events for which all that they wait for by links is known."""
     now = sequences[q]
@@ -153,37 +173,95 @@ def _look(sequences: Records, links: Records, ports: Shorts, times: Ints | Short
         link = links[now.waits]
         if not _is_known(sequences, ports, link.src, link.src_port, link.age, link.beat):
             return
-    i = now.step
-    j = min(i + _BLOCK, now.events)
+    i, n = now.step, now.events
+    j = min(i + _BLOCK, n)
     now.waits = -1
     for k in range(now.ins, sequences[q + 1].ins):
-        link = links[k]
-        event, cursor, age, beat = link.event, link.cursor, link.age, link.beat
-        while event < j and k != now.lock:
-            if not _is_known(sequences, ports, link.src, link.src_port, age, beat):
-                j = event
+        if links[k].event < j and k != now.lock:
+            until = _known_until(sequences, links, ports, k, j, n)
+            if until < j:
+                j = until
                 now.waits = k
-                break
-            cursor, beat = cursor + 1, beat + 1
-            event = ports[link.dst_port + cursor] if cursor < link.beats else _BEYOND
-            if beat == link.beats:
-                age, beat = age + 1, 0
     now.base, now.till = i, j
     late[: j - i] = _NEVER
     for k in range(now.ins, sequences[q + 1].ins):
-        link = links[k]
-        event, first = link.event, sequences[link.src].first
-        while event < j and k != now.lock:
-            if link.age >= 0:
-                late[event - i] = max(late[event - i], times[link.age, first + ports[link.src_port + link.beat]] + link.delay)
-            link.cursor, link.beat = link.cursor + 1, link.beat + 1
-            event = ports[link.dst_port + link.cursor] if link.cursor < link.beats else _BEYOND
-            if link.beat == link.beats:
-                link.age, link.beat = link.age + 1, 0
-        link.event = event
+        if links[k].event < j and k != now.lock:
+            _ask(sequences, links, ports, times, late, k, i, j, n)
 
 
-@jit
+@inline
+def _known_until(sequences: Records, links: Records, ports: Shorts, k: int, j: int, events: int) -> int:
+    """The first event before j that waits by link k for what has no time yet, or j."""
+    link = links[k]
+    frame, step = sequences[link.src].frame, sequences[link.src].step
+    to, source, beats, cursor, age, beat = link.dst_port, link.src_port, link.beats, link.cursor, link.age, link.beat
+    if beats == events:  # every event takes a beat, so they are counted
+        while cursor < j:
+            end = min(beats, beat + j - cursor)
+            b = end if age < frame else beat
+            if age == frame:
+                b = _before_event(ports, source, beat, end, step)
+            cursor += b - beat
+            if b < end:
+                j = cursor
+            age, beat = age + 1, 0
+    else:
+        event = link.event
+        while event < j:
+            if age > frame or (age == frame and ports[source + beat] >= step):
+                j = event
+            cursor, beat = cursor + 1, beat + 1
+            event = ports[to + cursor] if cursor < beats else _BEYOND
+            if beat == beats:
+                age, beat = age + 1, 0
+    return j
+
+
+@inline
+def _before_event(ports: Shorts, port: int, beat: int, end: int, event: int) -> int:
+    """The first beat from `beat` on that is not before an event, or `end`."""
+    if ports[port + end - 1] < event:
+        beat = end
+    while beat < end and ports[port + beat] < event:
+        beat += 1
+    return beat
+
+
+@inline
+def _ask(
+    sequences: Records, links: Records, ports: Shorts, times: Ints | Shorts, late: Ints | Shorts, k: int, i: int, j: int, events: int
+) -> None:
+    """Add to what links ask of the events from i to before j what link k does, and move it on behind them."""
+    link = links[k]
+    first, delay, to, source, beats = sequences[link.src].first, link.delay, link.dst_port, link.src_port, link.beats
+    cursor, age, beat, every = link.cursor, link.age, link.beat, sequences[link.src].events
+    if beats == events:
+        while cursor < j:
+            size = min(beats - beat, j - cursor)
+            at = cursor - i
+            if age >= 0 and beats == every:
+                for x in range(size):
+                    late[at + x] = max(late[at + x], times[age, first + beat + x] + delay)
+            elif age >= 0:
+                for x in range(size):
+                    late[at + x] = max(late[at + x], times[age, first + ports[source + beat + x]] + delay)
+            cursor, beat = cursor + size, beat + size
+            if beat == beats:
+                age, beat = age + 1, 0
+        event = cursor if cursor < beats else _BEYOND
+    else:
+        event = link.event
+        while event < j:
+            if age >= 0:
+                late[event - i] = max(late[event - i], times[age, first + ports[source + beat]] + delay)
+            cursor, beat = cursor + 1, beat + 1
+            event = ports[to + cursor] if cursor < beats else _BEYOND
+            if beat == beats:
+                age, beat = age + 1, 0
+    link.cursor, link.age, link.beat, link.event = cursor, age, beat, event
+
+
+@bare
 def _advance(sequences: Records, links: Records, ports: Shorts, gaps: Shorts, times: Ints | Shorts, late: Ints | Shorts, q: int) -> None:
     """Compute the events of sequence q until it must wait for an event that has no time yet."""
     now = sequences[q]
@@ -194,8 +272,9 @@ def _advance(sequences: Records, links: Records, ports: Shorts, gaps: Shorts, ti
         if start == end:
             return
         f, t = now.frame, _before(sequences, times, gaps, q)
+        even = now.even
         for i in range(start, end):
-            t = max(t + gaps[first + i], late[i - start])
+            t = max(t + (1 if even and i else gaps[first + i]), late[i - start])
             times[f, first + i] = t
         _go_on(sequences, links, ports, q, end)
 
@@ -212,7 +291,7 @@ def _before(sequences: Records, times: Ints | Shorts, gaps: Shorts, q: int) -> i
     return t
 
 
-@jit
+@bare
 def _advance_twins(
     sequences: Records,
     links: Records,
@@ -227,6 +306,8 @@ def _advance_twins(
     """The same for twins, of which `a` gives: they take turns at the beats between them."""
     give, take = sequences[a], sequences[b]
     room, latency, p, c = links[give.lock].delay, links[take.lock].delay, give.first, take.first
+    # what is known of all events is not looked at in memory
+    even_a, even_b, every_a, every_b = give.even, take.even, give.every, take.every
     while True:
         if give.step == give.till and give.frame < len(times):
             _look(sequences, links, ports, times, late[a], a)
@@ -236,27 +317,33 @@ def _advance_twins(
         s, t = _before(sequences, times, gaps, a), _before(sequences, times, gaps, b)
         f, g, asked, asks, i_base, j_base = give.frame, take.frame, late[a], late[b], give.base, take.base
         held, given, taken, gives, takes = give.held, last[a], last[b], give.event, take.event
-        while True:
-            if i < i_end and not (held and i == gives):
-                s = max(s + gaps[p + i], asked[i - i_base])
-                if i == gives:
-                    s = max(s, taken + room)
-                    given, held = s, 1
-                    give.beat += 1
-                    gives = ports[give.port + give.beat] if give.beat < give.beats else _BEYOND
+        gave, took, given_beats, taken_beats, give_port, take_port = give.beat, take.beat, give.beats, take.beats, give.port, take.port
+        moves = True
+        while moves:
+            moves = False
+            stop = min(i_end, gives)
+            while i < stop:
+                s = max(s + (1 if even_a and i else gaps[p + i]), asked[i - i_base])
                 times[f, p + i] = s
                 i += 1
-            elif j < j_end and (held or j != takes):
-                t = max(t + gaps[c + j], asks[j - j_base])
-                if j == takes:
-                    t = max(t, given + latency)
-                    taken, held = t, 0
-                    take.beat += 1
-                    takes = ports[take.port + take.beat] if take.beat < take.beats else _BEYOND
+            if i < i_end and not held:
+                s = max(max(s + (1 if even_a and i else gaps[p + i]), asked[i - i_base]), taken + room)
+                times[f, p + i] = s
+                i += 1
+                given, held, moves, gave = s, 1, True, gave + 1
+                gives = _BEYOND if gave == given_beats else gave if every_a else ports[give_port + gave]
+            stop = min(j_end, takes)
+            while j < stop:
+                t = max(t + (1 if even_b and j else gaps[c + j]), asks[j - j_base])
                 times[g, c + j] = t
                 j += 1
-            else:
-                break
+            if j < j_end and held:
+                t = max(max(t + (1 if even_b and j else gaps[c + j]), asks[j - j_base]), given + latency)
+                times[g, c + j] = t
+                j += 1
+                taken, held, moves, took = t, 0, True, took + 1
+                takes = _BEYOND if took == taken_beats else took if every_b else ports[take_port + took]
+        give.beat, take.beat = gave, took
         stopped = i == give.step and j == take.step
         give.held, last[a], last[b], give.event, take.event = held, given, taken, gives, takes
         if stopped:

@@ -13,17 +13,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import jinja2
 import pytest
 
 from dfcompile import toolchain
+from dfcompile.emit import resource
 from dfcompile.emit.engine import emit_hls_engine, emit_rtl_engine
 from dfcompile.emit.hls import emit_hls
 from dfcompile.emit.rtl import emit_rtl
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.run import cache, compile
+from dfcompile.run import compile
 from dfcompile.run import hls as run_hls
 from dfcompile.run import loopback as run_loopback
-from dfcompile.run.cache import cached
+from dfcompile.store import cache
+from dfcompile.store.cache import cached
 from dfcompile.store.files import note
 from dfcompile.store.marker import MARKER
 from dfcompile.synthesis import unit as synthesis
@@ -179,7 +182,7 @@ def test_a_cache_that_is_read_only(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from dfcompile.run import cache
+from dfcompile.store import cache
 cache.cache_dir = lambda: Path(sys.argv[1])
 def build(folder):
     (folder / "half").write_text("")
@@ -359,3 +362,31 @@ def test_the_key_of_a_synthesis_holds_the_command_that_reads(project: Path, monk
     first = key_of(project, build, monkeypatch)
     monkeypatch.setattr(synthesis, "read_command", lambda *given, **more: "read_verilog")
     assert key_of(project, build, monkeypatch) != first
+
+
+def test_templates_are_compiled_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = loaded().render(period="5.000")
+    (entry,) = (place / "templates").iterdir()
+    monkeypatch.setattr(jinja2.Environment, "compile", None)
+    assert loaded().render(period="5.000") == expected
+    with pytest.raises(TypeError, match="not callable"):
+        loaded("vivado/sources.tcl.j2")
+    monkeypatch.undo()
+    use(place, monkeypatch)
+    code = entry / "code"
+    code.write_bytes(code.read_bytes()[:-9] + bytes(9))
+    assert loaded().render(period="5.000") == expected
+    new_process()
+    assert b"\0" * 9 not in code.read_bytes()[-9:]
+
+
+def loaded(template: str = "vivado/ooc.xdc.j2") -> jinja2.Template:
+    """A template, as a process finds it that has none yet."""
+    return resource.environment("", autoescape=False).get_template(template)
+
+
+def test_templates_of_pages_are_others(place: Path) -> None:
+    """A template that escapes what it is given is compiled apart from one that does not."""
+    for escapes in (False, True):
+        made = resource.environment("", autoescape=escapes).get_template("vivado/ooc.xdc.j2")
+        assert ("&lt;" in made.render(period="<")) == escapes

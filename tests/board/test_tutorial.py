@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import dfcompile as dfc
-from dfcompile.run.cache import cache_dir
+from dfcompile.store.cache import cache_dir
 
 
 def blocks(root: Path, language: str) -> list[str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dfcompile.units.parts.repeated import count_before
 from dfcompile.units.parts.schedule import After, Give, Process, Schedule
 
 Steps = NDArray[np.int64]
@@ -87,12 +88,9 @@ def deadlock_depth(reads: Steps, lows: Steps) -> int:
 def schedule(reads: Steps, lows: Steps, words: int, depth: int) -> Schedule:
     """Writer and reader; the reader's result is registered once, in the register that the memory's read port has."""
     steps = len(reads)
-    back = depth // words + 2
-    frames = np.arange(-back, 2)
-    every = (lows[None, :] + frames[:, None] * words).reshape(-1)
     index = np.arange(words, dtype=np.int64)
-    freed = np.searchsorted(every, index - depth, side="right") - back * steps
+    freed = count_before(lows, words, index - depth + 1)
     give = Give(np.arange(steps, dtype=np.int64), latency=1, slots=1, credit_delay=0)
-    writer = Process(words, takes={0: index}, after=(After(1, freed.astype(np.int64)),))
+    writer = Process(words, takes={0: index}, after=(After(1, freed),))
     reader = Process(steps, gives={0: give}, after=(After(0, np.maximum(reads, 0) + 1),))
     return writer, reader

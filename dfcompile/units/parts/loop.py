@@ -20,6 +20,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from dfcompile.units.parts.repeated import count_before
 from dfcompile.units.parts.schedule import After, Give, Process, Schedule
 
 Steps = NDArray[np.int64]
@@ -87,7 +88,7 @@ class Loop:
 
     def given_by(self, iterations: Steps) -> Steps:
         """Steps given before each of rising iterations, counted as `gives`; below 0: of frames before."""
-        return _count(self.gives, self.iterations, iterations)
+        return count_before(self.gives, self.iterations, iterations)
 
     def most_held(self, lows: Steps, run: int = 1) -> int:
         """Most words at once, of which each step, before it, needs none below `lows`; each of those holds for `run` steps.
@@ -112,11 +113,3 @@ class Loop:
         loop = Process(self.iterations, {0: self.takes}, after=(After(1, self.given_by(index)),))
         give = Give(np.arange(self.steps, dtype=np.int64), latency, slots=latency + 1)
         return loop, Process(self.steps, gives={0: give}, after=(After(0, self.gives + 1, delay=0),))
-
-
-def _count(events: Steps, period: int, before: Steps) -> Steps:
-    """How many of `events`, which repeat every period, come before each of rising times; those of frame 0 begin with 1."""
-    first = int((before[0] - events[-1]) // period) - 1
-    last = int((before[-1] - events[0]) // period) + 1
-    every = (events[None, :] + np.arange(first, last + 1)[:, None] * period).reshape(-1)
-    return np.searchsorted(every, before).astype(np.int64) + first * len(events)

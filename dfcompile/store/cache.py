@@ -83,10 +83,10 @@ def cached(kind: str, key: str, build: Callable[[Path], None]) -> Path:
     return place
 
 
-def held(kind: str, key: str) -> bool:
-    """Whether `cached` would build nothing."""
+def held(kind: str, key: str) -> Path | None:
+    """The folder where `cached` would build nothing."""
     roots = [cache_dir(), *([Path(_temporary().name)] if _temporary.cache_info().currsize else [])]
-    return any(_is_whole(root / kind / key) for root in roots)
+    return next((root / kind / key for root in roots if _is_whole(root / kind / key)), None)
 
 
 def _is_whole(place: Path) -> bool:
