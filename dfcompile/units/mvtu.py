@@ -23,7 +23,7 @@ from dfcompile.units.parts.graph_form import GraphForm, graph_form
 from dfcompile.units.parts.mac_unit import MacUnit
 from dfcompile.units.parts.products import Products
 from dfcompile.units.parts.schedule import Give, Process, Schedule
-from dfcompile.units.parts.sparse_form import CHOICES, KEEP, PATTERNS, SKIP, SparseForm, busy, counted, sums, walked
+from dfcompile.units.parts.sparse_form import CHOICES, KEEP, PATTERNS, SKIP, Busy, SparseForm, walked
 from dfcompile.units.parts.thresholding import Thresholding, check_steps
 
 GRAPH_WEIGHTS = 4096
@@ -339,11 +339,11 @@ class Mvtu(MacUnit):
         fits = (p for p, (n, m) in PATTERNS.items() if run % m == 0 and used.reshape(-1, m).sum(axis=1).max() <= n)
         return next(fits, SKIP)
 
-    def _sparse_foldings(self, pe: int, simd: int, used_before: Array) -> Iterator[dict[str, Any]]:
+    def _sparse_foldings(self, pe: int, simd: int, busy: Busy) -> Iterator[dict[str, Any]]:
         """Those that leave out a tenth of the words, or have lanes for the weights alone that there are."""
         made = self.folded(pe=pe, simd=simd, zeros=KEEP)
-        words = busy(used_before, made._col_run, simd)
-        if np.count_nonzero(words) <= 0.9 * words.size and self.vectors * int(walked(words).sum()) <= 0.9 * made.cycles:
+        words = busy.words(pe, simd, made._col_run)
+        if words is not None and words.mean() <= 0.9 and self.vectors * int(walked(words).sum()) <= 0.9 * made.cycles:
             yield {"pe": pe, "simd": simd, "zeros": SKIP}
         if self._pattern != SKIP and simd % PATTERNS[self._pattern][1] == 0:
             yield {"pe": pe, "simd": simd, "zeros": self._pattern}
@@ -354,14 +354,13 @@ class Mvtu(MacUnit):
         run = self.run or mw
         rows, columns = divisors(mh), set(divisors(mw))
         simds = sorted({*columns, *quotients(run), *(s for s in quotients(mw) if s > run)})
-        used = sums(self.weights[0] != 0) if self._pattern else None
+        busy = Busy(self.weights[0] != 0) if self._pattern else None
         for pe in divisors(mh // self.taps) if self.taps > 1 else quotients(mh):
-            used_before = None if used is None else counted(used, pe)
             for simd in simds:
                 if pe in rows or simd in columns:
                     yield {"pe": pe, "simd": simd}
-                    if used_before is not None:
-                        yield from self._sparse_foldings(pe, simd, used_before)
+                    if busy is not None:
+                        yield from self._sparse_foldings(pe, simd, busy)
 
     def resources(self, family: str) -> Resources:
         if self.graph:

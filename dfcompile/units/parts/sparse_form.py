@@ -35,22 +35,33 @@ PAGES = 2
 CHOICES = (KEEP, SKIP, *PATTERNS)
 
 
-def sums(used: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """How many of (rows, columns) are used in the rows and columns before each: (rows + 1, columns + 1)."""
-    return np.pad(used.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32), ((1, 0), (1, 0)))
+class Busy:
+    """Which words of any folding are not all 0: to form the words of each takes too long.
 
+    used: which weights are not 0, (rows, columns)
+    """
 
-def counted(used_before: NDArray[np.int32], pe: int) -> NDArray[np.int32]:
-    """From `sums`, in each fold of rows how many are used in the columns before each: (row folds, columns + 1)."""
-    ends = np.minimum(np.arange(0, len(used_before) + pe - 1, pe), len(used_before) - 1)
-    return np.diff(used_before[ends], axis=0)
+    def __init__(self, used: NDArray[np.bool_]) -> None:
+        sums = used.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32)
+        self._before = np.pad(sums, ((1, 0), (1, 0)))  # used in the rows and columns before each
+        self._counted = 0, self._before
+        self._full: list[tuple[int, int, int]] = []
 
-
-def busy(used_before: NDArray[np.int32], run: int, simd: int) -> NDArray[np.bool_]:
-    """Which words are not all 0, (row folds, column folds), from `counted`: to form the words of every folding takes too long."""
-    ends = np.minimum(np.arange(-(-run // simd) + 1) * simd, run)
-    starts = np.arange(0, used_before.shape[1] - 1, run)[:, None]
-    return np.diff(used_before[:, starts + ends]).reshape(len(used_before), -1) > 0
+    def words(self, pe: int, simd: int, run: int) -> NDArray[np.bool_] | None:
+        """(row folds, column folds); None where none is all 0. Columns fall into words anew after each `run`."""
+        if any(pe % p == 0 and simd % s == 0 and run == r for p, s, r in self._full):
+            return None  # each word is several of a folding that has none
+        if self._counted[0] != pe:
+            ends = np.minimum(np.arange(0, len(self._before) + pe - 1, pe), len(self._before) - 1)
+            self._counted = pe, np.diff(self._before[ends], axis=0)
+        before = self._counted[1]
+        ends = np.minimum(np.arange(-(-run // simd) + 1) * simd, run)
+        starts = np.arange(0, before.shape[1] - 1, run)[:, None]
+        found: NDArray[np.bool_] = np.diff(before[:, starts + ends]).reshape(len(before), -1) > 0
+        if found.all():
+            self._full.append((pe, simd, run))
+            return None
+        return found
 
 
 def walked(used: NDArray[np.bool_]) -> NDArray[np.bool_]:
