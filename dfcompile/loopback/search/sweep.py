@@ -205,18 +205,23 @@ def _works(graphs: Sequence[Graph], config: EngineConfig) -> list[Work]:
     return [work(low, config) for low in lows]
 
 
+def _shape(config: EngineConfig) -> tuple[int, ...]:
+    """What of an engine the work of a network depends on."""
+    return config.pe, config.simd, config.act_bits, config.pixels
+
+
 @dataclass
 class _Looks:
     """Points by their bounds, and what each engine was refused for."""
 
     graphs: Sequence[Graph]
     board: Board
-    works: dict[tuple[int, int, int, int], list[Work] | CompileError] = field(default_factory=dict)
+    works: dict[tuple[int, ...], list[Work] | CompileError] = field(default_factory=dict)
     refused: list[tuple[EngineConfig, CompileError]] = field(default_factory=list)
 
     def point(self, config: EngineConfig) -> Point | None:
         """A point by its bounds; None where the engine cannot run a network."""
-        shape = (config.pe, config.simd, config.act_bits, config.pixels)
+        shape = _shape(config)
         if shape not in self.works:
             try:
                 self.works[shape] = _works(self.graphs, config)
@@ -228,10 +233,21 @@ class _Looks:
             return None
         return _bounded(works, config, self.board)
 
-    def expected(self, config: EngineConfig) -> int:
-        """Cycles that the networks are likely to take on an engine that runs them."""
-        works = self.works[config.pe, config.simd, config.act_bits, config.pixels]
-        return 0 if isinstance(works, CompileError) else sum(w.expected(config) for w in works)
+    def ordered(self, found: Sequence[Point]) -> list[Point]:
+        """Points by the cycles that they are likely to take; each further memory of an array as if it took a sixteenth more."""
+
+        def expected(config: EngineConfig) -> int:
+            works = self.works[_shape(config)]
+            return 0 if isinstance(works, CompileError) else sum(w.expected(config) for w in works)
+
+        rest = [(expected(p.config), p.bound, -p.config.act_words * p.config.simd, p.config.weight_words, p.lut, p) for p in found]
+        rest.sort(key=lambda r: r[:-1])
+        before: Counter[tuple[int, ...]] = Counter()
+        ranked = []
+        for i, (cycles, *_, p) in enumerate(rest):
+            ranked.append((cycles * (16 + before[_shape(p.config)]), i, p))
+            before[_shape(p.config)] += 1
+        return [p for *_, p in sorted(ranked, key=lambda r: r[:-1])]
 
     def nothing(self, engines: int) -> CompileError:
         """Why no engine is left of those that the board holds: what each was refused for, and the least of the problems."""
@@ -304,7 +320,7 @@ def sweep(
     needed = widths(graphs)
     engines = list(candidates(board, clock, needed, graphs, narrower(graphs, needed)))
     open_ = [p for c in engines if (p := looks.point(c)) is not None]
-    open_.sort(key=lambda p: (looks.expected(p.config), p.bound, -p.config.act_words * p.config.simd, p.config.weight_words, p.lut))
+    open_ = looks.ordered(open_)
     best: Point | None = None
     seen: dict[EngineConfig, Point] = {}
     tried, steps, longest = 0, 0, LONG if most <= EXACT else 20 * LONG
