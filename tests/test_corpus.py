@@ -54,7 +54,13 @@ def as_close(made: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 OTHER_FORMS = ("_qcdq", "_dyn")  # of a network that is also there as QONNX: much the same design
-MODELS_BY_NAME = pytest.mark.parametrize("model", [pytest.param(m, id=m["name"]) for m in manifest()])
+MODELS_BY_NAME = pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(m, id=m["name"], marks=[pytest.mark.further] if m["macs"] > LARGE_MACS and m["name"].endswith(OTHER_FORMS) else [])
+        for m in manifest()
+    ],
+)
 
 
 def representatives(most: float) -> set[str]:

@@ -165,6 +165,7 @@ def test_more_watts_are_never_slower() -> None:
     assert again.options["interval"] is None
 
 
+@pytest.mark.further
 def test_an_engine_within_watts() -> None:
     """Loopback: each array shape of the board is built by itself; a budget between their powers takes the fastest below it."""
     asked = {"board": "pynq-z2", "mode": "loopback", "verify": False}

@@ -43,6 +43,7 @@ def test_both_formats_give_one_design(name: str, examples: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.further
 def test_demo(root: Path, examples: Path, tmp_path: Path) -> None:
     command = [sys.executable, str(examples / "demo.py"), "-o", str(tmp_path / "out"), "--rtl-frames", "4"]
     environment = os.environ | {"PYTHONPATH": str(root)}

@@ -122,6 +122,6 @@ def test_engines_of_models(model: dict[str, Any], tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("list_words", "code_bits"), [(64, 4), (0, 2), (32, 0)])
+@pytest.mark.parametrize(("list_words", "code_bits"), [(64, 4), *(pytest.param(*c, marks=pytest.mark.further) for c in [(0, 2), (32, 0)])])
 def test_engines_with_lists_and_levels(list_words: int, code_bits: int) -> None:
     assert check_engine(EngineConfig(act_words=64, weight_words=64, acc_words=16, list_words=list_words, code_bits=code_bits)) == []

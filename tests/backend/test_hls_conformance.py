@@ -159,7 +159,10 @@ def test_repack_moves_by_constants() -> None:
 
 @pytest.mark.parametrize(
     "config",
-    [EngineConfig(), EngineConfig(pe=4, simd=8, tree_levels=5, acc_bits=64, scale_bits=48, root_bits=90, list_words=16, code_bits=4)],
+    [
+        pytest.param(EngineConfig(), marks=pytest.mark.further),
+        EngineConfig(pe=4, simd=8, tree_levels=5, acc_bits=64, scale_bits=48, root_bits=90, list_words=16, code_bits=4),
+    ],
     ids=["counts", "scales"],
 )
 def test_the_loopback_engine(config: EngineConfig) -> None:

@@ -94,7 +94,7 @@ CASES = [
     (BOOK, 4, True, 24, ["mvtu", "mvtu"]),
     pytest.param(SIGNS, 1, False, 24, ["mvtu", "mvtu"], marks=pytest.mark.further),
     pytest.param(SIGNS, 1, True, 24, ["mvtu", "mvtu", "threshold"], marks=pytest.mark.further),
-    (SIGNS, 1, False, 6, ["mvtu", "vvtu"]),
+    pytest.param(SIGNS, 1, False, 6, ["mvtu", "vvtu"], marks=pytest.mark.further),
 ]
 
 

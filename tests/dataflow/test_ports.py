@@ -50,7 +50,7 @@ def widths(design: Design) -> dict[str, int]:
     return {t: streams[t].width for t in (*design.graph.inputs, *design.graph.outputs)}
 
 
-@pytest.mark.parametrize("gain", [0.25, per_channel()], ids=["one scale", "a scale a channel"])
+@pytest.mark.parametrize("gain", [pytest.param(0.25, marks=pytest.mark.further), per_channel()], ids=["one scale", "a scale a channel"])
 @pytest.mark.parametrize("interval", some([2, 5, 12, 60], always=[5]))
 def test_frames_faster_than_a_pixel_a_cycle(gain: Any, interval: int, tmp_path: Path) -> None:
     """20 pixels in 2, 5 and 12 cycles: exact, at the interval, C++ and RTL as predicted."""

@@ -66,7 +66,9 @@ def joined() -> Net:
     return n
 
 
-@pytest.mark.parametrize(("case", "broken"), [(CASES["pools"], False), (CASES["pools"], True), (joined, True)])
+@pytest.mark.parametrize(
+    ("case", "broken"), [pytest.param(CASES["pools"], False, marks=pytest.mark.further), (CASES["pools"], True), (joined, True)]
+)
 def test_a_wrong_layer_is_found(case: Callable[[], Net], broken: bool, tmp_path: Path) -> None:
     """An engine whose minimum is a maximum: the first layer that takes one is named, not those before it that are right."""
     net = case()

@@ -17,6 +17,7 @@ from dfcompile.store import files, output
 from dfcompile.store.files import PREFIX, claim, exchange, release
 from dfcompile.store.marker import MARKER, collisions, read_marker
 from tests.conftest import ROOT
+from tests.examples import some
 from tests.output.disk import ordinary, small_files
 from tests.output.killed import ADDED, NEW, OLD, USERS, add, fill, found, litter, save, users_there, whole
 
@@ -66,7 +67,7 @@ def state(folder: Path) -> dict[str, str | None]:
     return {str(p.relative_to(folder)): p.read_text() if p.is_file() else None for p in folder.rglob("*")}
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", some(SCENARIOS, always=["first", "exchange", "aside", "add"]))
 def test_killed_before_every_step(scenario: str) -> None:
     with TemporaryDirectory(dir=MEMORY) as place:
         command = [sys.executable, "-m", "tests.output.killed", scenario, place]
