@@ -5,7 +5,7 @@
 
 namespace dfc {
 
-enum LbEnumOpcode { opcode_load = 1, opcode_compute = 2, opcode_store = 3, opcode_finish = 4 };
+enum LbEnumOpcode { opcode_load = 1, opcode_compute = 2, opcode_store = 3, opcode_finish = 4, opcode_repeat = 5 };
 
 enum LbEnumTarget { target_act = 0, target_weight = 1, target_tree = 2, target_list = 3 };
 

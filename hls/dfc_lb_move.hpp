@@ -67,13 +67,43 @@ struct LbStatus {
 
 // Reads the program, checks descriptors, sends them to their queues.
 template <int Pe, int Simd, int ActWords, int WeightWords, int TreeLevels, int TreeBanks, int WeightBits, int AccBits, int ScaleBits,
-          int RootBits, int ListWords, int CodeBits, int ActBits, int BusBits>
+          int RootBits, int ListWords, int CodeBits, int ActBits, int RepeatBits, int BusBits>
 struct LbFetch {
   lb_place_t at, end;
+  lb_place_t body, body_end;     // of a loop, whose turns are read one after the other
+  ap_uint<24> turns_left, turn;  // turns to read, and the number of this one
   lb_count_t index, sent_loads, sent_stores;
 
   LbFetch(unsigned program, unsigned bytes)
-      : at(program / (BusBits / 8)), end(at + bytes / (BusBits / 8)), index(0), sent_loads(0), sent_stores(0) {}
+      : at(program / (BusBits / 8)), end(at + bytes / (BusBits / 8)), body(0), body_end(0), turns_left(0), turn(0), index(0), sent_loads(0),
+        sent_stores(0) {}
+
+  // The next bus word is the first of another turn where this one is read.
+  void next_turn() {
+    if (turns_left == 0 || at != body_end) return;
+    turns_left--;
+    turn++;
+    if (turns_left == 0) turn = 0;
+    else at = body;
+  }
+
+  // Whether it is a REPEAT of a loop, which is read from now on.
+  bool repeats(const LbTransfer& d) {
+    if (RepeatBits == 0 || d.opcode != opcode_repeat || turns_left != 0) return false;
+    if (d.inner == 0 || d.inner >> RepeatBits != 0 || d.beats == 0 || d.beats > end - at) return false;
+    body = at;
+    body_end = at + d.beats;
+    turns_left = d.inner;
+    turn = 0;
+    return true;
+  }
+
+  // A tile of one output is moved on with the turns.
+  void move(LbCompute& d) const {
+    if (RepeatBits == 0 || d.width_out != 1) return;
+    d.src = ap_uint<24>(d.src + d.src_w * turn);
+    d.dst = ap_uint<24>(d.dst + d.dst_w * turn);
+  }
 
   // One descriptor.
   bool step(const ap_uint<BusBits>* code, hls::stream<LbQueued<LbTransfer>>& loads, hls::stream<LbQueued<LbCompute>>& computes,
@@ -92,7 +122,10 @@ struct LbFetch {
       }
     }
     const LbTransfer transfer = lb_unpack_transfer(ap_uint<LbTransfer::Bits>(bits));
-    const LbCompute compute = lb_unpack_compute(bits);
+    LbCompute compute = lb_unpack_compute(bits);
+    if (whole && repeats(transfer)) return true;
+    move(compute);
+    next_turn();
     const ap_uint<4> error = whole ? lb_error(transfer, compute) : int(error_code_length);
     const bool over = error != error_code_none || transfer.opcode == opcode_finish;
     if (over || transfer.opcode == opcode_compute) {

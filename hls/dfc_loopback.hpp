@@ -55,12 +55,12 @@ void lb_core(LbTransfers& loads, LbComputes& computes, LbTransfers& stores, LbBl
 
 // Runs the program of `bytes` bytes at byte address `program`. `code`, `source` and `destination` are the same external memory.
 template <int Pe, int Simd, int ActWords, int WeightWords, int AccWords, int TreeLevels, int TreeBanks, int WeightBits, int AccBits,
-          int ScaleBits, int RootBits, int ListWords, int CodeBits, int ActBits, int Pixels, int BusBits>
+          int ScaleBits, int RootBits, int ListWords, int CodeBits, int ActBits, int RepeatBits, int Pixels, int BusBits>
 void loopback(const ap_uint<BusBits>* code, const ap_uint<BusBits>* source, ap_uint<BusBits>* destination, unsigned program, unsigned bytes,
               LbStatus& status) {
   DFC_PRAGMA(HLS dataflow)
   using Fetch = LbFetch<Pe, Simd, ActWords, WeightWords, TreeLevels, TreeBanks, WeightBits, AccBits, ScaleBits, RootBits, ListWords, CodeBits, ActBits,
-                        BusBits>;
+                        RepeatBits, BusBits>;
   using Core = LbCore<Pe, Simd, ActWords, WeightWords, AccWords, TreeLevels, TreeBanks, WeightBits, AccBits, ScaleBits, RootBits, ListWords, CodeBits,
                       ActBits, Pixels, BusBits>;
   LbTransfers loads, stores;

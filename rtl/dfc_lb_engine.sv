@@ -16,6 +16,7 @@ module dfc_lb_engine #(
   parameter int unsigned ListWords   = 0,
   parameter int unsigned CodeBits    = 0,
   parameter int unsigned ActBits     = 8,
+  parameter int unsigned RepeatBits  = 0,
   parameter int unsigned DspRows     = 0,
   parameter int unsigned Block       = 0,
   parameter int unsigned ActStyle    = 0,
@@ -80,7 +81,7 @@ module dfc_lb_engine #(
   dfc_lb_compute_t  compute;
   assign transfer = bits[127:0];
   assign compute  = bits;
-  dfc_lb_fetch #(.BusBits(BusBits)) u_fetch (
+  dfc_lb_fetch #(.RepeatBits(RepeatBits), .BusBits(BusBits)) u_fetch (
     .clk_i, .rst_ni, .clear_i(clear), .start_i(clear), .address_i, .beats_i(24'(bytes_i >> Shift)),
     .valid_o(valid), .ready_i(ready), .bits_o(bits), .ended_o(ended), .quiet_o(quiet), .fault_o(program_fault),
     .ar_valid_o(program_ar_valid_o), .ar_ready_i(program_ar_ready_i), .ar_addr_o(program_ar_addr_o), .ar_len_o(program_ar_len_o),

@@ -1,6 +1,6 @@
 // AXI4-Lite registers of the loopback engine (byte address: meaning).
 // 00 control, write 1: start, while it is not busy; read: busy, done, idle  10 program address  18 program bytes  20 error code
-// 28 number of the faulty descriptor  30, 38 cycles, low and high  40, 44.. Pe, Simd, ActWords, WeightWords, AccWords, TreeLevels, TreeBanks, WeightBits, BusBits, ScaleBits, RootBits, ListWords, CodeBits, ActBits, Pixels
+// 28 number of the faulty descriptor  30, 38 cycles, low and high  40, 44.. Pe, Simd, ActWords, WeightWords, AccWords, TreeLevels, TreeBanks, WeightBits, BusBits, ScaleBits, RootBits, ListWords, CodeBits, ActBits, Pixels, RepeatBits
 module dfc_lb_registers #(
   parameter int unsigned Pe          = 4,
   parameter int unsigned Simd        = 16,
@@ -16,7 +16,8 @@ module dfc_lb_registers #(
   parameter int unsigned ListWords   = 0,
   parameter int unsigned CodeBits    = 0,
   parameter int unsigned ActBits     = 8,
-  parameter int unsigned Pixels      = 1
+  parameter int unsigned Pixels      = 1,
+  parameter int unsigned RepeatBits  = 0
 ) (
   input  logic        clk_i,
   input  logic        rst_ni,
@@ -69,6 +70,7 @@ module dfc_lb_registers #(
       6'h1c:   value = 32'(CodeBits);
       6'h1d:   value = 32'(ActBits);
       6'h1e:   value = 32'(Pixels);
+      6'h1f:   value = 32'(RepeatBits);
       default: value = '0;
     endcase
   end

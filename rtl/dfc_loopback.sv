@@ -16,6 +16,7 @@ module dfc_loopback #(
   parameter int unsigned ListWords   = 0,
   parameter int unsigned CodeBits    = 0,
   parameter int unsigned ActBits     = 8,
+  parameter int unsigned RepeatBits  = 0,
   parameter int unsigned DspRows     = 0,
   parameter int unsigned Block       = 0,
   parameter int unsigned ActStyle    = 0,
@@ -96,7 +97,7 @@ module dfc_loopback #(
   dfc_lb_registers #(
     .Pe(Pe), .Simd(Simd), .ActWords(ActWords), .WeightWords(WeightWords), .AccWords(AccWords), .TreeLevels(TreeLevels),
     .TreeBanks(TreeBanks), .WeightBits(WeightBits), .BusBits(BusBits), .ScaleBits(ScaleBits), .RootBits(RootBits), .ListWords(ListWords),
-    .CodeBits(CodeBits), .ActBits(ActBits), .Pixels(Pixels)
+    .CodeBits(CodeBits), .ActBits(ActBits), .RepeatBits(RepeatBits), .Pixels(Pixels)
   ) u_registers (
     .clk_i, .rst_ni,
     .aw_addr_i(s_axi_control_awaddr), .aw_valid_i(s_axi_control_awvalid), .aw_ready_o(s_axi_control_awready),
@@ -110,7 +111,7 @@ module dfc_loopback #(
   dfc_lb_engine #(
     .Pe(Pe), .Simd(Simd), .ActWords(ActWords), .WeightWords(WeightWords), .AccWords(AccWords), .TreeLevels(TreeLevels),
     .TreeBanks(TreeBanks), .WeightBits(WeightBits), .AccBits(AccBits), .ScaleBits(ScaleBits), .RootBits(RootBits), .ListWords(ListWords),
-    .CodeBits(CodeBits), .ActBits(ActBits), .DspRows(DspRows), .Block(Block), .ActStyle(ActStyle), .Pixels(Pixels), .BusBits(BusBits), .Timeout(Timeout)
+    .CodeBits(CodeBits), .ActBits(ActBits), .RepeatBits(RepeatBits), .DspRows(DspRows), .Block(Block), .ActStyle(ActStyle), .Pixels(Pixels), .BusBits(BusBits), .Timeout(Timeout)
   ) u_engine (
     .clk_i, .rst_ni, .start_i(start), .address_i(address), .bytes_i(bytes), .busy_o(busy), .done_o(done), .error_o(error),
     .index_o(index), .cycles_o(cycles),

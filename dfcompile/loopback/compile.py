@@ -6,11 +6,12 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.ir.graph import Graph
 from dfcompile.loopback.allocate import allocate
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.loopback.descriptor import pack, unpack
+from dfcompile.loopback.descriptor import unpack_all
 from dfcompile.loopback.emit import Emitter
 from dfcompile.loopback.lower import lower
 from dfcompile.loopback.lowered import Lowered
 from dfcompile.loopback.program import Port, Program
+from dfcompile.loopback.repeat import unfolded
 from dfcompile.loopback.token import add_tokens
 from dfcompile.loopback.token_proof import prove_tokens
 
@@ -62,14 +63,15 @@ def compile_program(graph: Graph, config: EngineConfig, batch: int = 1, proved: 
     emitter.run()
     program_address = _up(at + len(emitter.constants.data))
     steps = add_tokens(emitter.steps, config, at)
-    if proved:
-        prove_tokens([unpack(pack(s.descriptor)) for s in steps], config, bytes(emitter.constants.data), at)
 
     def port(name: str) -> Port:
         s = low.storage[name]
         return Port(name, s, external[s.buffer], low.buffers[s.buffer] * config.word_bytes, low.packs.get(name))
 
-    return Program(
+    made = Program(
         config, batch, tuple(steps), tuple(low.layers), bytes(emitter.constants.data), at, program_address,
         tuple(port(t) for t in low.inputs), tuple(port(t) for t in dict.fromkeys(low.outputs)), tuple(sorted(placement.outside)),
     )  # fmt: skip
+    if proved:
+        prove_tokens(list(unfolded(unpack_all(made.code), config)), config, made.constants, at)
+    return made

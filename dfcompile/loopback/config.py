@@ -12,6 +12,7 @@ ADDRESS_BITS = 24
 
 MOST_LEVELS = 8
 MOST_SCALE_BITS = 48
+MOST_REPEAT_BITS = 16
 LEAST_ROOT_BITS, MOST_ROOT_BITS = 66, 128
 SCALED_SUM_BITS = 35
 """Lowest bits of a sum that a requantization multiplies."""
@@ -44,6 +45,7 @@ class EngineConfig:
     list_words:   bus words of lists of the steps that have weights, 0: every step of a tile is walked
     code_bits:    widest number of a level, of weights that are loaded as such (1, 2 or 4), 0 without
     act_bits:     digits of codes (2, 4 or 8), on chip, outside and in the multipliers; wider codes take several
+    repeat_bits:  bits of the count of a loop's turns that are written once, 0: each turn is
     dsp_rows:     rows of all pixels whose products are made in DSP slices, two and their sum in one, in the same cycles; of the
                   SystemVerilog alone
     act_uram:     whether the activation memory is of UltraRAM; of the SystemVerilog alone
@@ -66,6 +68,7 @@ class EngineConfig:
     list_words: int = 0
     code_bits: int = 0
     act_bits: int = 8
+    repeat_bits: int = 0
     dsp_rows: int = 0
     act_uram: int = 0
     pixels: int = 1
@@ -91,6 +94,8 @@ class EngineConfig:
             return f"pixels={self.pixels} must be 1, 2 or 4"
         if not 0 <= self.dsp_rows <= self.pe * self.pixels or (self.dsp_rows and (self.simd < 2 or self.act_bits + self.weight_bits > 12)):
             return f"dsp_rows={self.dsp_rows} must be from 0 to pe times pixels, and 0 where digits and weights have over 12 bits together"
+        if not 0 <= self.repeat_bits <= MOST_REPEAT_BITS:
+            return f"repeat_bits={self.repeat_bits} must be from 0 to {MOST_REPEAT_BITS}"
         if self.act_uram not in (0, 1):
             return f"act_uram={self.act_uram} must be 0 or 1"
         if not 0 <= self.scale_bits <= min(MOST_SCALE_BITS, self.acc_bits):

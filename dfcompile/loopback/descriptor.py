@@ -21,6 +21,7 @@ class Opcode(IntEnum):
     COMPUTE = 2
     STORE = 3
     FINISH = 4
+    REPEAT = 5
 
 
 class Target(IntEnum):
@@ -89,11 +90,13 @@ class Header:
 
 @dataclass(frozen=True)
 class Transfer(Header):
-    """LOAD, STORE and FINISH: `beats` bus words between external memory and an on-chip memory, both contiguous.
+    """LOAD, STORE, FINISH and REPEAT: `beats` bus words between external memory and an on-chip memory, both contiguous.
 
     target:  memory that a load fills
     address: external byte address, aligned to the bus word
     inner:   word of the on-chip memory; of the thresholds: bank * 2**tree_levels + node; of lists: a bus word
+             REPEAT: the next `beats` bus words of the program are read `inner` times; in turn k, from 0, src and dst of each tile that is
+             one output wide are k * src_w and k * dst_w further
     coded:   0, or of weights: 16 bytes of levels come first, then numbers of levels, in 2**(coded - 1) bits each, of whole words of weights
              in their full width
     """

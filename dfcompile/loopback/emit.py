@@ -15,7 +15,7 @@ from dfcompile.loopback.group import groups_of, together
 from dfcompile.loopback.held import Constants, Ring
 from dfcompile.loopback.layer import Layer, Stored
 from dfcompile.loopback.lowered import Lowered
-from dfcompile.loopback.program import Interval, Step
+from dfcompile.loopback.step import Interval, Step
 from dfcompile.loopback.storage import Ints, Storage, digits
 from dfcompile.loopback.stored import around, stored_tile
 from dfcompile.loopback.tile import (

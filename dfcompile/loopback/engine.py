@@ -15,6 +15,7 @@ from dfcompile.loopback.descriptor import FACTOR_BITS, AccOp, Compute, Opcode, T
 from dfcompile.loopback.group import groups, together, words
 from dfcompile.loopback.listing import Lists, Steps
 from dfcompile.loopback.program import Program
+from dfcompile.loopback.repeat import unfolded
 from dfcompile.loopback.storage import Ints, from_memory, signed, to_memory
 from dfcompile.loopback.tile import unpack_weights
 from dfcompile.loopback.validate import Fault, check
@@ -40,7 +41,8 @@ class Engine:
 
     def run(self, address: int, size: int) -> None:
         """Execute the program of `size` bytes at an external address."""
-        for index, d in enumerate(unpack_all(self.memory[address : address + size].tobytes())):
+        code = unpack_all(self.memory[address : address + size].tobytes())
+        for index, d in enumerate(unfolded(code, self.config)):
             check(d, self.config, index)
             if isinstance(d, Compute):
                 self.compute(d, index)

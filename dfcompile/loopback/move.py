@@ -9,7 +9,7 @@ from typing import ClassVar
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.contention import Banks, Free
 from dfcompile.loopback.descriptor import Target, Transfer
-from dfcompile.loopback.program import Step
+from dfcompile.loopback.step import Step
 
 BURST = 16
 HELD = 4

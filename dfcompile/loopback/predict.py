@@ -16,7 +16,8 @@ from dfcompile.loopback.descriptor import Compute, Opcode, Target, Transfer, Uni
 from dfcompile.loopback.group import cycles, last_words
 from dfcompile.loopback.listing import Lists
 from dfcompile.loopback.move import BURST, Load, Move, Store, bursts
-from dfcompile.loopback.program import Program, Step
+from dfcompile.loopback.program import Program
+from dfcompile.loopback.step import Step
 
 AHEAD = 64
 QUEUE = 16
@@ -57,9 +58,14 @@ class _Fetch:
     """The program reader: when each descriptor is complete, given when the ones before were accepted."""
 
     def __init__(self, program: Program, latency: int) -> None:
-        self.sizes = deque(bursts(program.program_address, len(program.code) // program.config.bus_bytes, program.config))
+        self.config, self.address = program.config, program.program_address
+        self.end = len(program.code) // program.config.bus_bytes
+        self.sizes = deque(bursts(self.address, self.end, self.config))
         self.latency, self.bus = latency, program.config.bus_bits
         self.request, self.asked, self.popped = -1, 0, 0
+        self.at, self.turning = 0, 0  # bus words of the program behind the last that was taken; those left of a loop's turns
+        self.parts: deque[tuple[int, int]] = deque()  # first and last bus word, of which no burst has been asked for
+        self.asks: deque[tuple[int, int]] = deque(maxlen=AHEAD)  # the cycle of a request, and of its last word
         self.pops: deque[int] = deque()  # cycles of the last AHEAD pops
         self.arrivals: deque[int] = deque()
         self.arrived = -1
@@ -67,17 +73,21 @@ class _Fetch:
 
     def _ask(self) -> None:
         """Request bursts as far ahead as the buffer allows by now."""
-        while self.sizes:
+        while self.sizes or self.parts:
             missing = self.asked - (AHEAD - BURST)
             if missing > self.popped:
                 return
             after = self.pops[missing - 1 - (self.popped - len(self.pops))] + 1 if missing > 0 else 0
-            self.request = max(self.request + 1, after)
+            self.request = max(self.request + (1 if self.sizes else 2), after)
+            if not self.sizes:
+                first, end = self.parts.popleft()
+                self.sizes.extend(bursts(self.address + first * self.config.bus_bytes, end - first, self.config))
             size = self.sizes.popleft()
             self.asked += size
             for i in range(size):
                 self.arrived = max(self.arrived + 1, self.request + self.latency + i)
                 self.arrivals.append(self.arrived)
+            self.asks.append((self.request, self.arrived))
 
     def complete(self, bits: int) -> int:
         """Cycle in which the next descriptor is offered."""
@@ -90,7 +100,24 @@ class _Fetch:
                 self.pops.popleft()
             self.popped += 1
             at += 1
+        self.at += bits // self.bus
+        if self.turning:  # its addresses are moved on first
+            self.turning -= bits // self.bus
+            at += 1
         return at
+
+    def repeat(self, beats: int, times: int) -> None:
+        """Read a REPEAT: what was asked for behind it is dropped, then the turns and the rest are."""
+        seen = self.complete(Transfer.BITS)
+        self._ask()
+        arrived = max((last for asked, last in self.asks if asked <= seen + 1), default=-1)
+        is_asked = not self.sizes and not self.parts and self.request <= seen
+        self.request = max(seen + (1 if is_asked else 2), arrived + 1) - 1
+        self.sizes.clear()
+        self.arrivals.clear()
+        self.asked, self.turning = self.popped, times * beats
+        self.parts = deque([*[(self.at, self.at + beats)] * times, (self.at + beats, self.end)])
+        self.at -= (times - 1) * beats
 
     def accepted(self, cycle: int) -> None:
         self.free = cycle + 1
@@ -115,7 +142,10 @@ class _Replay:
         self.latency_out = config.simd.bit_length() - 1 + config.tree_levels + 6
         self.banks, self.lists = Banks(config, self.latency_out), Lists(config)
         end = 0
+        turns = {r.first: r for r in self.program.repeats}
         for i, step in enumerate(self.program.steps):
+            if i in turns:
+                fetch.repeat(turns[i].beats(config), turns[i].times)
             offered = fetch.complete(step.descriptor.BITS)
             if step.descriptor.opcode == Opcode.FINISH:
                 end = offered + 1

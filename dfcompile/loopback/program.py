@@ -4,38 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfcompile.ir.graph import Array
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.loopback.descriptor import Compute, Descriptor, Opcode, Unit, pack
+from dfcompile.loopback.descriptor import pack
 from dfcompile.loopback.layer import Layer
 from dfcompile.loopback.pack import Columns
+from dfcompile.loopback.repeat import Repeat, folded, repeats
+from dfcompile.loopback.step import Step
 from dfcompile.loopback.storage import Storage, digits, from_memory, to_memory, undigits
-
-Interval = tuple[str, int, int]
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """A descriptor with what it touches: (memory, first, end) in "act", "weight", "tree", "list", "acc" words or "ext" bytes.
-
-    layer: number of the layer that it is of, -1 for none; turn: of the loop that the layer is in, -1 for none
-    """
-
-    descriptor: Descriptor
-    reads: tuple[Interval, ...] = ()
-    writes: tuple[Interval, ...] = ()
-    layer: int = -1
-    turn: int = -1
-
-    @property
-    def unit(self) -> Unit:
-        if isinstance(self.descriptor, Compute):
-            return Unit.COMPUTE
-        return Unit.LOAD if self.descriptor.opcode == Opcode.LOAD else Unit.STORE
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +37,7 @@ class Port:
 class Program:
     """Everything that one network is for the engine.
 
-    steps:   descriptors in program order, FINISH last
+    steps:   descriptors as the engine runs them, FINISH last
     size:    bytes of external memory
     fixed:   (address, bytes) of the constants; program: its address
     batch:   images that one run computes
@@ -74,9 +55,15 @@ class Program:
     spilled: tuple[str, ...] = ()
     notes: Mapping[str, int] = field(default_factory=dict)
 
-    @property
+    @cached_property
+    def repeats(self) -> list[Repeat]:
+        """Turns of loops that are alike, which the program has once."""
+        return repeats(self.steps, self.config)
+
+    @cached_property
     def code(self) -> bytes:
-        return b"".join(pack(s.descriptor) for s in self.steps)
+        """The program as it lies in memory."""
+        return b"".join(pack(d) for d in folded(self.steps, self.repeats, self.config))
 
     @property
     def size(self) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import Compute, Unit, changed
 from dfcompile.loopback.group import last_words
-from dfcompile.loopback.program import Interval, Step
+from dfcompile.loopback.step import Interval, Step
 
 Marks = dict[str, NDArray[np.int64]]
 

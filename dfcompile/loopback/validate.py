@@ -50,6 +50,8 @@ class Fault(Exception):
 def check(d: Descriptor, config: EngineConfig, index: int) -> None:
     """Fault for a descriptor that the engine refuses."""
     if isinstance(d, Transfer):
+        if d.opcode == Opcode.REPEAT:
+            raise Fault("OPCODE", index)
         if d.opcode != Opcode.FINISH and not _transfer_fits(d, config):
             raise Fault("TRANSFER", index)
         return

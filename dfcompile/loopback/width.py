@@ -8,10 +8,10 @@ from functools import lru_cache
 import numpy as np
 
 from dfcompile.ir.graph import Graph
-from dfcompile.ir.intop import IntAdd, IntStandardize, ThresholdCode
+from dfcompile.ir.intop import IntAdd, IntDelay, IntStandardize, ThresholdCode
 from dfcompile.ir.requantization import Requantization, requantize
 from dfcompile.loopback.coding import LEVELS
-from dfcompile.loopback.config import LEAST_ROOT_BITS, MOST_ROOT_BITS, MOST_SCALE_BITS, EngineConfig
+from dfcompile.loopback.config import LEAST_ROOT_BITS, MOST_REPEAT_BITS, MOST_ROOT_BITS, MOST_SCALE_BITS, EngineConfig
 from dfcompile.loopback.listing import STEP_BITS
 from dfcompile.loopback.root import inverse_root
 from dfcompile.loopback.storage import Ints
@@ -114,6 +114,12 @@ def root_bits(graphs: Sequence[Graph]) -> int:
     """Bits in which the inverse roots of norms are found; 0 where there are none, or more than an engine has."""
     found = [inverse_root(n.op, g.tensors[n.inputs[0]]).width for g in graphs for n in g.nodes if isinstance(n.op, IntStandardize)]
     return min(MOST_ROOT_BITS, max(LEAST_ROOT_BITS, *found)) if found else 0
+
+
+def repeat_bits(graphs: Sequence[Graph]) -> int:
+    """Bits of the steps of the longest loop; 0 where there is none."""
+    found = [g.tensors[n.outputs[0]].shape[1].bit_length() for g in graphs for n in g.nodes if isinstance(n.op, IntDelay)]
+    return min(MOST_REPEAT_BITS, max(found, default=0))
 
 
 def scale_bits(graphs: Sequence[Graph]) -> int:

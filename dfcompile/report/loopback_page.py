@@ -32,6 +32,7 @@ ENGINE = {
     "list_words": "bus words of lists of the steps with weights, 0: all steps are walked",
     "code_bits": "widest number of a level, of weights that are loaded as such, 0 without",
     "act_bits": "digits of codes",
+    "repeat_bits": "bits of the count of a loop's turns that the program has once, 0 without",
     "dsp_rows": "rows whose products are made in DSP slices",
     "act_uram": "activations in UltraRAM",
     "pixels": "outputs of a row made at once, each with an array of its own",

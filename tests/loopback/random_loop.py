@@ -12,7 +12,7 @@ from tests.loopback.cases import Net
 def random_loop(seed: int) -> tuple[Net, Graph]:
     """The net, whose inputs besides x are states, and the graph with the states' ends joined."""
     rng = np.random.default_rng(seed)
-    steps, bits = int(rng.integers(2, 7)), int(rng.choice([2, 4, 6, 8]))
+    steps, bits = int(rng.choice([2, 3, 6, 12])), int(rng.choice([2, 4, 6, 8]))
     low = int(rng.choice([0, -(1 << bits - 1)]))
     kinds = [((1, steps, int(rng.integers(1, 20))), low, low + (1 << bits) - 1) for _ in range(rng.integers(1, 4))]
     if len(kinds) > 1 and rng.random() < 0.5:

@@ -18,14 +18,16 @@ from dfcompile.ir.graph import Graph, Node
 from dfcompile.ir.intop import IntConv, IntDelay, IntPad, Window
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
-from dfcompile.loopback.descriptor import Transfer, changed
-from dfcompile.loopback.engine import run_program
+from dfcompile.loopback.descriptor import Opcode, Transfer, changed, pack, unpack, unpack_all
+from dfcompile.loopback.engine import Engine, run_program
 from dfcompile.loopback.lower import lower
 from dfcompile.loopback.predict import predict
+from dfcompile.loopback.repeat import unfolded
+from dfcompile.loopback.validate import ErrorCode, Fault
 from dfcompile.mode.loopback import LoopbackAccelerator
 from dfcompile.options import Options
 from dfcompile.pipeline import compile_model
-from dfcompile.run.loopback import run_loopback
+from dfcompile.run.loopback import build_hls_engine, build_rtl_engine, run_image, run_loopback
 from tests.examples import examples
 from tests.loopback.cases import Net
 from tests.loopback.random_loop import random_loop
@@ -40,7 +42,7 @@ NETWORKS = {
     "wide": Network("elman", 20, 40, 4),
     "two layers": Network("elman", 3, 4, 5, layers=2),
 }
-ROOMY = EngineConfig(pe=8, simd=8, act_words=4096, weight_words=1024, acc_words=64, tree_levels=6, tree_banks=4)
+ROOMY = EngineConfig(pe=8, simd=8, act_words=4096, weight_words=1024, acc_words=64, tree_levels=6, tree_banks=4, repeat_bits=4)
 
 
 def built(network: Network, folder: Path, **options: Any) -> LoopbackAccelerator:
@@ -91,11 +93,61 @@ def test_hardware_is_exact_in_the_predicted_cycles(name: str, engine: str, tmp_p
     graph = closed(NETWORKS[name], tmp_path)
     codes = {t: np.random.default_rng(0).integers(-32, 32, (3, *graph.tensors[t].shape)) for t in graph.inputs}
     program = compile_program(graph, ROOMY)
-    wanted, found = graph.execute(codes), run_loopback(program, codes, engine)
+    assert program.repeats
+    wanted = graph.execute(codes)
+    for latency in (20, 1, 57) if engine == "rtl" else (20,):
+        found = run_loopback(program, codes, engine, latency)
+        for t in graph.outputs:
+            np.testing.assert_array_equal(found.outputs[t], wanted[t])
+        assert engine == "hls" or set(found.cycles) == {predict(program, latency).cycles}
+
+
+@pytest.mark.parametrize("bus", [32, pytest.param(64, marks=pytest.mark.further), pytest.param(128, marks=pytest.mark.further)])
+def test_two_loops_on_every_bus(bus: int, tmp_path: Path) -> None:
+    """Of one the engine counts fewer turns than there are; the turns of both end in bursts of all lengths."""
+    graph = closed(Network("elman", 3, 4, 9, layers=2), tmp_path)
+    codes = {t: np.random.default_rng(0).integers(-32, 32, (2, *graph.tensors[t].shape)) for t in graph.inputs}
+    program = compile_program(graph, replace(ROOMY, pe=16, simd=16, bus_bits=bus, repeat_bits=3))
+    wanted, found = graph.execute(codes), run_loopback(program, codes, "rtl", stalls=0.2)
+    assert [r.times for r in program.repeats] == [7, 7]
     for t in graph.outputs:
         np.testing.assert_array_equal(found.outputs[t], wanted[t])
-    if engine == "rtl":
-        assert set(found.cycles) == {predict(program).cycles}
+    assert set(run_loopback(program, codes, "rtl").cycles) == {predict(program).cycles}
+
+
+@pytest.mark.parametrize("repeat_bits", [0, 2, 4])
+def test_what_is_written_once_is_run_as_often(repeat_bits: int, tmp_path: Path) -> None:
+    """The steps are those of all turns, whatever the engine repeats; the program is shorter."""
+    graph = closed(Network("gru", 9, 20, 12), tmp_path)
+    plain, program = (compile_program(graph, replace(ROOMY, repeat_bits=b)) for b in (0, repeat_bits))
+    assert [s.descriptor for s in plain.steps] == [s.descriptor for s in program.steps]
+    read = list(unfolded(unpack_all(program.code), program.config))
+    assert [d.opcode for d in read] == [s.descriptor.opcode for s in program.steps]
+    times = [r.times for r in program.repeats]
+    assert (times == [] and program.code == plain.code) if not repeat_bits else (times and max(times) < 1 << repeat_bits)
+    assert not repeat_bits or len(program.code) < len(plain.code)
+
+
+BROKEN = {"never": {"inner": 0}, "too often": {"inner": 16}, "nothing": {"beats": 0}, "too much": {"beats": 1 << 20}}
+
+
+@pytest.mark.parametrize("change", BROKEN)
+def test_a_repeat_that_is_none_ends_with_an_error(change: str, tmp_path: Path) -> None:
+    graph = closed(NETWORKS["elman"], tmp_path)
+    program = compile_program(graph, ROOMY)
+    (repeat,) = program.repeats
+    at = program.program_address + sum(s.descriptor.BITS for s in program.steps[: repeat.first]) // 8
+    image = program.image({t: np.zeros((1, *graph.tensors[t].shape)) for t in graph.inputs})
+    d = unpack(image[at : at + 16].tobytes())
+    assert d.opcode == Opcode.REPEAT
+    image[at : at + 16] = np.frombuffer(pack(changed(d, **BROKEN[change])), np.uint8)
+    with pytest.raises(Fault) as e:
+        Engine(ROOMY, image.copy()).run(program.program_address, len(program.code))
+    assert (e.value.code.name, e.value.index) == ("OPCODE", repeat.first)
+    for engine in ("hls", "rtl"):
+        tool = build_rtl_engine(ROOMY) if engine == "rtl" else build_hls_engine(ROOMY)
+        _, numbers = run_image(tool, program, image, ["20", "0", "1", "400000"] if engine == "rtl" else [])
+        assert (ErrorCode(numbers[-2]).name, numbers[-1]) == ("OPCODE", repeat.first), engine
 
 
 def test_random_loops() -> None:
@@ -106,7 +158,7 @@ def test_random_loops() -> None:
     def check(seed: int, shape: str, batch: int) -> None:
         net, graph = random_loop(seed)
         codes = {"x": net.codes(3)["x"]}
-        config = replace(SHAPES[shape], act_words=4096)
+        config = replace(SHAPES[shape], act_words=4096, repeat_bits=seed % 5)
         wanted, found = graph.execute(codes), run_program(compile_program(graph, config, batch), codes)
         for t in graph.outputs:
             np.testing.assert_array_equal(found[t], wanted[t])

@@ -18,7 +18,8 @@ from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import Compute, Descriptor, Opcode, Unit, unpack_all
 from dfcompile.loopback.engine import Engine
-from dfcompile.loopback.program import Program, Step
+from dfcompile.loopback.program import Program
+from dfcompile.loopback.step import Step
 from dfcompile.loopback.token_proof import prove_tokens, unit_of
 from tests.loopback.cases import CASES, outputs
 from tests.loopback.resnet import resnet

@@ -19,7 +19,7 @@ from dfcompile.loopback.lower import lower
 from dfcompile.loopback.predict import predict
 from dfcompile.loopback.search.bound import Work, work
 from dfcompile.loopback.traffic import layer_traffic
-from dfcompile.loopback.width import code_bits, list_words, root_bits, scale_bits, weight_bits, zero_words
+from dfcompile.loopback.width import code_bits, list_words, repeat_bits, root_bits, scale_bits, weight_bits, zero_words
 from dfcompile.tasks.pool import Pool, inline
 from dfcompile.tasks.task import Task, gather
 
@@ -94,7 +94,7 @@ def widths(graphs: Sequence[Graph]) -> dict[str, int]:
     """
     scale = scale_bits(graphs)
     found = {"weight_bits": weight_bits(graphs), "scale_bits": scale, "root_bits": root_bits(graphs), "acc_bits": 64 if scale > 32 else 32}
-    found["code_bits"] = code_bits(graphs, EngineConfig().pe)
+    found |= {"code_bits": code_bits(graphs, EngineConfig().pe), "repeat_bits": repeat_bits(graphs)}
     refused = [g for g in graphs if lower(g, EngineConfig(**found)).problems]
     if any(lower(g, EngineConfig(**found | {"acc_bits": 64})).problems != lower(g, EngineConfig(**found)).problems for g in refused):
         found["acc_bits"] = 64
