@@ -90,7 +90,7 @@ struct LbFetch {
   // Whether it is a REPEAT of a loop, which is read from now on.
   bool repeats(const LbTransfer& d) {
     if (RepeatBits == 0 || d.opcode != opcode_repeat || turns_left != 0) return false;
-    if (d.inner == 0 || d.inner >> RepeatBits != 0 || d.beats == 0 || d.beats > end - at) return false;
+    if (d.inner == 0 || (d.inner >> RepeatBits) != 0 || d.beats == 0 || d.beats > end - at) return false;
     body = at;
     body_end = at + d.beats;
     turns_left = d.inner;

@@ -55,6 +55,8 @@ def resources(config: EngineConfig, family: str) -> Resources:
         whole += distributed(config.acc_words, config.pe * config.acc_bits, family) * config.pixels
     if config.root_bits:  # a subtraction, an addition and a choice; the rest, the step and the number, with their descriptor's fields
         whole += Resources(lut=4.0 * config.root_bits, ff=3.0 * config.root_bits + 60)
+    if config.repeat_bits:  # two products, counters, and where turns and the rest begin
+        whole += Resources(lut=240 + 4.0 * config.repeat_bits, ff=140 + 3.0 * config.repeat_bits, dsp=2)
     whole += lists(config, family) + levels(config)
     return whole + scaling(config) if config.scale_bits else whole
 

@@ -107,7 +107,7 @@ def test_two_loops_on_every_bus(bus: int, tmp_path: Path) -> None:
     """Of one the engine counts fewer turns than there are; the turns of both end in bursts of all lengths."""
     graph = closed(Network("elman", 3, 4, 9, layers=2), tmp_path)
     codes = {t: np.random.default_rng(0).integers(-32, 32, (2, *graph.tensors[t].shape)) for t in graph.inputs}
-    program = compile_program(graph, replace(ROOMY, pe=16, simd=16, bus_bits=bus, repeat_bits=3))
+    program = compile_program(graph, replace(ROOMY, pe=16, simd=16, bus_bits=bus, repeat_bits=3, pixels=2))
     wanted, found = graph.execute(codes), run_loopback(program, codes, "rtl", stalls=0.2)
     assert [r.times for r in program.repeats] == [7, 7]
     for t in graph.outputs:
