@@ -86,14 +86,15 @@ def _beats(data: Mapping[str, Any]) -> dict[str, Any]:
 def _image(data: Mapping[str, Any], arrays: Mapping[str, Array], tables: _Tables) -> dict[str, Any]:
     """How a tensor's codes lie in the engine's memory."""
     place, columns, slots = data["storage"], data["columns"], arrays[data["storage"]["slots"]]
-    elements, picture = math.prod(data["shape"]), data["shape"][1]
+    elements, (tall, picture) = math.prod(data["shape"]), data["shape"][:2]
     layout = {k: place[k] for k in ("height", "width", "planes", "start", "row", "col", "plane", "shift", "base", "bits", "lanes")}
     layout |= {"address": data["address"], "bytes": data["image_bytes"]}
     if columns:
         span = picture + columns["left"] + columns["right"] - (columns["kernel"] - 1) * columns["dilation"]
         made = -(-span // columns["stride"])
-        layout |= {k: columns[k] for k in ("kernel", "stride", "dilation", "left", "pad")} | {"picture": picture, "columns": made}
-        elements = elements // picture * made * columns["kernel"]
+        layout |= {k: columns[k] for k in ("kernel", "stride", "dilation", "left", "pad", "rows", "row_stride", "row_dilation", "top")}
+        layout |= {"picture": picture, "columns": made, "tall": tall}
+        elements = elements // (tall * picture) * place["height"] * made * columns["kernel"] * columns["rows"]
     layout["channels"] = elements // (place["height"] * place["width"])
     layout |= {"slots": tables.add("int32_t", slots.astype(np.int32)), "slot_count": slots.size}
     return {"layout": layout, "frame_bytes": data["image_bytes"]}

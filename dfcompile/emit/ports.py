@@ -71,5 +71,6 @@ def _memory_layout(port: Port) -> str:
     order = f"row, column, channel; a signed {digit} a lane, lowest first"
     stored = f" of the code less {s.shift}" if s.shift else ""
     planes = f"; {s.planes} planes, {digit} k{stored} in plane k, planes in steps of {s.plane} words" if s.planes > 1 else f"{stored}"
-    columns = f"; the {port.columns.kernel} columns of a window side by side" if port.columns else ""
+    size = f"{port.columns.rows} x {port.columns.kernel} pixels" if port.columns and port.columns.rows > 1 else ""
+    columns = f"; the {size or f'{port.columns.kernel} columns'} of a window side by side" if port.columns else ""
     return f"{order}{planes}; words of a pixel from word {s.start} on, rows in steps of {s.row} and pixels in steps of {s.col}{columns}"

@@ -1,4 +1,4 @@
-"""conv(x) --> conv(columns(x)): the host lays the columns of a window side by side in the lanes, where the first layer has few channels."""
+"""conv(x) --> conv(windows(x)): the host lays columns of a window side by side in the lanes, of a row or of all, where channels are few."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from dfcompile.loopback.config import EngineConfig
 
 @dataclass(frozen=True)
 class Columns:
-    """Frames (n, h, w, c) to (n, h, w', kernel * c): the columns of each window, with the pad code outside the picture."""
+    """Frames (n, h, w, c) to (n, h', w', rows * kernel * c): the columns of each window, with the pad code outside the picture; of one row,
+    and h' = h, or of all.
+    """
 
     kernel: int
     stride: int
@@ -21,17 +23,24 @@ class Columns:
     left: int
     right: int
     pad: int
+    rows: int = 1
+    row_stride: int = 1
+    row_dilation: int = 1
+    top: int = 0
+    bottom: int = 0
 
     def apply(self, x: Array) -> Array:
         view = self._window().view(np.asarray(x, np.float64), self.pad)
         n, h, w = view.shape[:3]
-        return np.ascontiguousarray(view[..., 0, :].transpose(0, 1, 2, 4, 3)).reshape(n, h, w, -1)
+        return np.ascontiguousarray(view.transpose(0, 1, 2, 4, 5, 3)).reshape(n, h, w, -1)
 
-    def width(self, height: int, width: int) -> int:
-        return self._window().size(height, width)[1]
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """(h', w') of frames of a size."""
+        return self._window().size(height, width)
 
     def _window(self) -> Window:
-        return Window((1, self.kernel), (1, self.stride), (0, self.left, 0, self.right), (1, self.dilation))
+        pads = (self.top, self.left, self.bottom, self.right)
+        return Window((self.rows, self.kernel), (self.row_stride, self.stride), pads, (self.row_dilation, self.dilation))
 
 
 def pack_columns(graph: Graph, config: EngineConfig) -> tuple[Graph, dict[str, Columns]]:
@@ -44,40 +53,54 @@ def pack_columns(graph: Graph, config: EngineConfig) -> tuple[Graph, dict[str, C
         if len(readers[name]) != 1 or name in graph.outputs:
             continue
         node = readers[name][0]
-        found = _columns(node, graph.tensors[name], config)
+        found = _columns(node, graph, config)
         if found is None:
             continue
         packs[name] = found
         tensors[name] = _packed(graph.tensors[name], found)
         nodes[node.name] = _narrowed(node, found)
         weights = constants[node.inputs[1]]
-        constants[f"{node.inputs[1]}.columns"] = weights.reshape(*weights.shape[:2], 1, -1)
+        constants[f"{node.inputs[1]}.columns"] = weights.reshape(len(weights), weights.shape[1] // found.rows, 1, -1)
     changed = graph.replace(nodes=tuple(nodes[n.name] for n in graph.nodes), tensors=tensors, constants=constants)
     return (changed, packs) if packs else (graph, {})
 
 
-def _columns(node: Node, x: Tensor, config: EngineConfig) -> Columns | None:
-    """How to pack the input of a convolution; None where that saves no step."""
-    op = node.op
+def _columns(node: Node, graph: Graph, config: EngineConfig) -> Columns | None:
+    """How to pack the input of a convolution: as is fastest, the array's steps and the loads beside them; None where that saves no step."""
+    op, x = node.op, graph.tensors[node.inputs[0]]
     if not isinstance(op, IntConv) or op.groups > 1 or op.window.stuff != (1, 1) or min(op.window.pads) < 0:
         return None
-    kernel, channels = op.window.kernel[1], x.channels
-    if kernel == 1 or -(-kernel * channels // config.simd) >= kernel * -(-channels // config.simd):
-        return None
-    return Columns(kernel, op.window.stride[1], op.window.dilation[1], op.window.pads[1], op.window.pads[3], op.pad_code)
+    win = op.window
+    columns = Columns(win.kernel[1], win.stride[1], win.dilation[1], win.pads[1], win.pads[3], op.pad_code)
+    whole = replace(
+        columns, rows=win.kernel[0], row_stride=win.stride[0], row_dilation=win.dilation[0], top=win.pads[0], bottom=win.pads[2]
+    )
+    outs = graph.tensors[node.outputs[0]]
+    steps = outs.shape[0] * -(-outs.shape[1] // config.pixels) * -(-outs.channels // config.pe)
+    least, best = steps * win.kernel[0] * win.kernel[1] * -(-x.channels // config.simd), None
+    loads = x.shape[0] * x.shape[1] * -(-x.channels // config.simd) * config.word_beats
+    for found in (columns, whole):
+        h, w = found.size(*x.shape[:2])
+        words = -(-found.rows * found.kernel * x.channels // config.simd)
+        walked, moved = steps * (win.kernel[0] // found.rows) * words, h * w * words * config.word_beats
+        if walked < least and (best is None or max(walked, moved) < max(least, loads)):
+            least, loads, best = walked, moved, found
+    return best
 
 
 def _packed(x: Tensor, found: Columns) -> Tensor:
     h, w, c = x.shape
     lo, hi = np.min(x.range[0]), np.max(x.range[1])
-    if found.left or found.right:
+    if found.left or found.right or found.top or found.bottom:
         lo, hi = min(lo, found.pad), max(hi, found.pad)
-    size = found.kernel * c
-    return Tensor((h, found.width(h, w), size), None, np.full(size, lo), np.full(size, hi))
+    size = found.rows * found.kernel * c
+    return Tensor((*found.size(h, w), size), None, np.full(size, lo), np.full(size, hi))
 
 
 def _narrowed(node: Node, found: Columns) -> Node:
     op = op_of(node, IntConv)
     win = op.window
+    if found.rows == win.kernel[0] and found.rows > 1:
+        return replace(node, op=replace(op, window=Window()), inputs=(node.inputs[0], f"{node.inputs[1]}.columns"))
     window = Window((win.kernel[0], 1), (win.stride[0], 1), (win.pads[0], 0, win.pads[2], 0), (win.dilation[0], 1))
     return replace(node, op=replace(op, window=window), inputs=(node.inputs[0], f"{node.inputs[1]}.columns"))

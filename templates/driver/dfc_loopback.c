@@ -3,18 +3,19 @@
 
 #include <string.h>
 
-/* Code at a place of what the engine reads: of the frame itself, or of the columns of its windows side by side, beyond its edges the pad. */
+/* Code at a place of what the engine reads: of the frame itself, or of its windows, in whole rows or as a whole side by side, beyond its edges the pad. */
 static int64_t placed(const dfc_port *p, const dfc_code *frame, size_t place) {
   const struct dfc_layout *l = p->layout;
-  size_t depth, row, column, tap, at;
+  size_t depth, row, column, tap, y, x;
   if (!l->kernel) return frame[place];
-  depth = l->kernel * p->channels;
+  depth = l->rows * l->kernel * p->channels;
   row = place / (l->columns * depth);
   column = place / depth % l->columns;
   tap = place % depth / p->channels;
-  at = column * l->stride + tap * l->dilation;
-  if (at < l->left || at - l->left >= l->picture) return l->pad;
-  return frame[(row * l->picture + at - l->left) * p->channels + place % p->channels];
+  y = row * l->row_stride + tap / l->kernel * l->row_dilation;
+  x = column * l->stride + tap % l->kernel * l->dilation;
+  if (x < l->left || x - l->left >= l->picture || y < l->top || y - l->top >= l->tall) return l->pad;
+  return frame[((y - l->top) * l->picture + x - l->left) * p->channels + place % p->channels];
 }
 
 int dfc_pack(const dfc_port *p, const dfc_code *codes, uint8_t *images, size_t frames) {

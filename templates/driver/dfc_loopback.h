@@ -19,8 +19,9 @@ struct dfc_layout {
   size_t address, bytes, height, width, channels, planes, bits, lanes, start, row, col, plane, slot_count;
   int64_t shift, base;  /* a code less the sum of its signed digits; what is taken from it before its bits are cut */
   const int32_t *slots;
-  /* inputs whose windows the engine wants side by side: columns of a kernel; 0: as they are */
+  /* inputs whose windows the engine wants side by side: columns of a kernel, 0: as they are; rows of it, 1: row by row */
   size_t kernel, stride, dilation, left, picture, columns; /* picture: columns of the frame; columns: of what is made of it */
+  size_t rows, row_stride, row_dilation, top, tall;        /* tall: rows of the frame */
   int64_t pad;
 };
 

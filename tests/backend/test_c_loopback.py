@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dfcompile.emit.loopback import REGISTERS
+from dfcompile.loopback.program import to_bytes
 from dfcompile.mode.loopback import LoopbackAccelerator
 from tests.backend.test_c_driver import Axi, PortTable, compiled
 from tests.backend.test_loopback_driver import Registers, Slow, built, inputs_of
@@ -99,6 +100,22 @@ def test_the_bytes_of_the_python_driver(name: str, tmp_path: Path) -> None:
     """For layouts with planes, gaps, columns and shifts."""
     made, driver = built(MODELS / f"{name}.onnx", tmp_path)
     check_bytes(made, driver, tmp_path)
+
+
+@pytest.mark.parametrize(("simd", "rows"), [(8, 3), (16, 3), (32, 1)])
+def test_windows_side_by_side(simd: int, rows: int, tmp_path: Path) -> None:
+    """Rows of windows, or whole ones, that leave the picture on every side: the bytes of the compiler, in Python and in C."""
+    m, rng = Model(), np.random.default_rng(5)
+    kernel = rng.integers(-7, 8, (20 if rows > 1 else 4, 1 if rows > 1 else 16, 3, 2)) / 8
+    x = m.q("x", 1 / 8, 8)
+    out = m.op("Conv", x, m.w(kernel, 1 / 8), pads=[1, 0, 2, 1], strides=[2, 1], dilations=[2, 3], kernel_shape=[3, 2])
+    path = m.save(tmp_path / "windows.onnx", out, (1, kernel.shape[1], 11, 9))
+    made, driver = built(path, tmp_path, simd=simd)
+    assert driver.inputs[0].data["columns"]["rows"] == rows
+    check_bytes(made, driver, tmp_path)
+    codes = made.host.encode(inputs_of(made, 3))
+    for port, driven in zip(made.program.inputs, driver.inputs, strict=True):
+        np.testing.assert_array_equal(driven.pack(codes[driven.name]).reshape(-1), to_bytes(port, codes[driven.name], simd))
 
 
 @pytest.mark.parametrize(("bits", "digit"), [(8, 8), (12, 8), (20, 8), (12, 4)])

@@ -206,6 +206,26 @@ def test_config_reasons() -> None:
     assert Graph is not None
 
 
+@pytest.mark.parametrize("window", [Window((3, 3), (2, 1), (1, 2, 0, 1), (2, 1)), Window((4, 2), (1, 3))])
+def test_packed_windows(window: Window) -> None:
+    """The first layer reads its windows side by side where all of one take fewer words than its rows."""
+    n = Net(9, x=((9, 11, 1), -5, 200))
+    n.steps(n.conv("x", 30, window, pad=3), 3)
+    program = assert_exact(n, SHAPES["square"], 2)
+    columns = program.inputs[0].columns
+    assert columns is not None and columns.rows == window.kernel[0]
+    tile = next(s.descriptor for s in program.steps if isinstance(s.descriptor, Compute))
+    assert tile.taps == -(-window.kernel[0] * window.kernel[1] // 8) < window.kernel[0]
+
+
+def test_windows_that_load_more_than_they_save() -> None:
+    """Rows of windows side by side where whole ones keep the bus busy for longer than the array."""
+    n = Net(9, x=((9, 11, 2), -5, 200))
+    n.steps(n.conv("x", 4, Window((4, 4), (1, 1))), 3)
+    columns = assert_exact(n, SHAPES["wide"], 1).inputs[0].columns
+    assert columns is not None and columns.rows == 1
+
+
 @pytest.mark.parametrize("window", [Window((3, 3), (1, 2), (1, 1, 1, 2), (1, 2)), Window((2, 4), (2, 1))])
 def test_packed_columns(window: Window) -> None:
     """The first layer reads its windows' columns side by side: fewer steps, the same numbers."""
