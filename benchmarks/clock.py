@@ -63,7 +63,8 @@ TARGET = Target("ecp5", "85k", "CABGA381", "6", "LFE5U-85F-6BG381C", "pins.lpf",
 def units(family: str = TARGET.family) -> dict[str, Unit]:
     """What is measured, by what it is: each in a form that the optimiser chooses from on a family (`Unit.styles`)."""
     # 32 slices miss the clock; AMD's devices have 4 bits in LUTs, or several products in a slice.
-    few, many, slices = ("dsp", "lut", "dsp") if family == TARGET.family else ("auto", "auto", "packed")
+    few, many = ("dsp", "lut") if family == TARGET.family else ("auto", "auto")
+    slices = {"xc7": "packed25", "xcup": "packed27"}.get(family, "dsp")
     u4, u8, s8 = (dtype(t) for t in ("u4", "u8", "s8"))
     return {
         "binary matrix 64x64, 16x32": mvtu("b", "b", "b", 64, 64, 16, 32),

@@ -27,20 +27,9 @@ from dfcompile.units.base import Unit
 from dfcompile.units.fifo import Fifo
 from dfcompile.units.threshold import Threshold
 
-WHEEL, FAMILY, SLICE = "finn-plus==1.6.1", "xcup", "DSP48E2"
-CELLS = (SLICE, *FAMILIES[FAMILY].boxes)
+WHEEL, FAMILY = "finn-plus==1.6.1", "xcup"
+CELLS = FAMILIES[FAMILY].boxes
 TOP = "finn_top"
-
-
-@dataclass(frozen=True)
-class FinnSynthesis(Synthesis):
-    """A module of FINN's, whose DSP slices are not looked into."""
-
-    @property
-    def script(self) -> list[str]:
-        """Commands of Yosys."""
-        first, *rest = super().script
-        return [first.replace("read_slang ", f"read_slang --blackboxed-module {SLICE} "), *rest]
 
 
 @dataclass(frozen=True)
@@ -179,7 +168,7 @@ def theirs(case: Case, library: Path, form: str) -> Resources:
     texts = [(Path(f).name, readable((library / f).read_text())) for f in case.files]
     texts.append(("cells.sv", cells()))
     texts.append((f"{TOP}.sv", f"module {TOP} ({case.ports});\n  {case.body.replace('FORM', form)}\nendmodule\n"))
-    return FinnSynthesis(tuple(texts), tuple(case.memories.items()), TOP, FAMILY).run()
+    return Synthesis(tuple(texts), tuple(case.memories.items()), TOP, FAMILY).run()
 
 
 def fetched(folder: Path) -> Path:

@@ -101,21 +101,22 @@ def _chain(t: _Timing, name: str, cell: Cell) -> None:
 
 def _product(t: _Timing, name: str, cell: Cell) -> None:
     """A DSP slice; each of its registers that is used takes a part of the way."""
-    used = {p: int(str(cell["parameters"].get(p, "0")), 2) for p in ("AREG", "BREG", "CREG", "MREG", "PREG")}
+    used = {p: int(str(cell["parameters"].get(p, "0")), 2) for p in ("AREG", "BREG", "CREG", "DREG", "ADREG", "MREG", "PREG")}
     d, half = t.delays, t.delays.product / 2
     outs = [b for p in ("P", "PCOUT") for b in _bits(cell, p)]
-    if (used["AREG"] or used["BREG"]) and (used["MREG"] or used["PREG"]):  # from register to register within it
+    if (used["AREG"] or used["BREG"] or used["ADREG"]) and (used["MREG"] or used["PREG"]):  # from register to register within it
         t.starts[name, "slice"] = (d.register, "register")
         t.ends.append(((name, "slice"), half if used["MREG"] else d.product, "product"))
     behind = 0.0 if used["PREG"] else half if used["MREG"] else d.product
     for b in outs:
         if any(used.values()):
             t.starts[b] = (d.register + behind, "product")
-    for port, registered in (("A", used["AREG"]), ("B", used["BREG"]), ("C", used["CREG"]), ("D", 0), ("PCIN", 0)):
-        way = half if port in ("C", "PCIN") else d.product
+    for port, registered in (("A", used["AREG"]), ("B", used["BREG"]), ("C", used["CREG"]), ("D", used["DREG"]), ("PCIN", 0)):
+        added = used["ADREG"] and port in "AD"  # to the register of the first adder
+        way = half if port in ("C", "PCIN") or added else d.product
         stop = half if used["MREG"] and port in "ABD" else way
         for b in _bits(cell, port):
-            if registered or used["PREG"] or (used["MREG"] and port in "ABD"):
+            if registered or added or used["PREG"] or (used["MREG"] and port in "ABD"):
                 t.ends.append((b, d.store if registered else stop, "product"))
             else:
                 for o in outs:

@@ -122,6 +122,7 @@ class Family:
     mapping:    commands in place of its step `map_luts`, which cares for delay only
     rest:       its steps behind that, or ""
     carry:      arithmetic on its carry chains by cells of its own, or ""
+    packed:     arithmetic in chains of its DSP slices by cells of its own, or ""
     boxes:      these cells
     cells:      cell (a pattern) -> (LUTs, flip-flops, blocks of 36 kbit, UltraRAMs, DSP slices); others are free
     """
@@ -147,6 +148,7 @@ class Family:
     rest: str
     cells: Mapping[str, tuple[float, float, float, float, float]]
     carry: str = ""
+    packed: str = ""
     boxes: tuple[str, ...] = ()
     prepare: tuple[str, ...] = ()
     without_pads: str = ""
@@ -221,7 +223,7 @@ def _xilinx(
         units=Units(argmax=0.8, extreme=1.0, multiply=1.72, fixed=fixed, digits=1.0, restore=1.0, window=1.0, converter=16.0, enable=0.0,
                     repack=(0.74, 0.0, 0.55, 12.0)),
         synth=("synth_xilinx", f" -family {name} -flatten -noiopad -noclkbuf"), mapping=_XILINX_MAP, rest="", cells=_XILINX_CELLS,
-        carry=carry, boxes=("LUT6_2", "CARRY4", "CARRY8"),
+        carry=carry, packed=f"packed{dsp.columns}", boxes=("LUT6_2", "CARRY4", "CARRY8", "DSP48E1", "DSP48E2"),
     )  # fmt: skip
 
 

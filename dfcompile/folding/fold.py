@@ -346,7 +346,7 @@ def _wrong_choice(name: str, unit: Unit, choice: Any, base: Choice, family: str)
     if isinstance(choice, Mapping) and _is_legal(unit, folding):
         styles = [s for f in FAMILIES for s in unit.folded(**folding).styles(f)]
         styles += unit.folded(**folding).own_styles()
-        absent = {FAMILIES[f].carry for f in FAMILIES} - {FAMILIES[family].carry}
+        absent = {c for f in FAMILIES.values() for c in (f.carry, f.packed)} - {FAMILIES[family].carry, FAMILIES[family].packed}
         values = {f: sorted({s[f] for s in styles} - absent | {"auto"}) for f in (styles[0] if styles else {})}
         if all(v in values.get(k, ()) for k, v in wanted.items() if k not in folding):
             return None

@@ -17,10 +17,11 @@ from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.base import Array, Memory, Stream, check_codes, divisors, pack_words, quotients
 from dfcompile.units.parts import mac_area, mac_paths
 from dfcompile.units.parts.adder_graph import Sums
-from dfcompile.units.parts.arithmetic import ARITHMETIC_CODES, GRAPH, PACKED, MacForm, mac_form, mac_styles, style_fields, threshold_styles
+from dfcompile.units.parts.arithmetic import ARITHMETIC_CODES, GRAPH, MacForm, mac_form, mac_styles, style_fields, threshold_styles
 from dfcompile.units.parts.carry import CARRY
 from dfcompile.units.parts.graph_form import GraphForm, graph_form
 from dfcompile.units.parts.mac_unit import MacUnit
+from dfcompile.units.parts.packed import PACKED
 from dfcompile.units.parts.products import Products
 from dfcompile.units.parts.schedule import Give, Process, Schedule
 from dfcompile.units.parts.sparse_form import CHOICES, KEEP, PATTERNS, SKIP, Busy, SparseForm, walked
@@ -51,7 +52,7 @@ class Mvtu(MacUnit):
                   what is sent is in the order (group of pe channels, tap, lane), as a depthwise unit of as many lanes reads it
     run:          elements of a vector that belong together (a window's tap, a pixel), a divisor of mw; 0: mw
     weight_style, threshold_style: "auto", "lut", "lutram", "bram" or "uram"; thresholds with a scaling also those of `SCALED`
-    arithmetic:   "auto", "lut", "dsp", "packed", "carry4", "carry8"; "graph": adders of constants, one group, all rows and columns at once
+    arithmetic:   of `ARITHMETIC_CODES`; "graph": adders of constants, one group, all rows and columns at once
     scaling:      the thresholds as a requantization, equal to them on every sum that occurs; or None
     """
 
@@ -89,10 +90,10 @@ class Mvtu(MacUnit):
             raise ValueError(f"there is no way '{self.zeros}' with zeros")
         if self.zeros != KEEP and (self.arithmetic == GRAPH or self.weight_dtype.bipolar or groups > 1):
             raise ValueError("words of zeros are skipped of one group of weights, which have a 0, and are multiplied")
-        if self.sparse and (self.arithmetic == PACKED or (self.arithmetic in CARRY and not self.sparse.steps)):
+        if self.sparse and (self.arithmetic in PACKED or (self.arithmetic in CARRY and not self.sparse.steps)):
             need = "as many words of each sum" if self.arithmetic in CARRY else "every word"
             raise ValueError(f"arithmetic '{self.arithmetic}' needs {need}, which zeros='{self.zeros}' does not leave")
-        if self.arithmetic == PACKED and self.form.products.pack < 2:
+        if self.arithmetic in PACKED and self.form.products.pack(self.arithmetic) < 2:
             raise ValueError(f"two products of {self.in_dtype} and {self.weight_dtype} do not fit a slice, or are smaller without one")
         if self.taps > 1 and (mh % (self.taps * self.pe) or groups > 1 or self.thresholds is not None):
             raise ValueError(f"{self.taps} results a channel are of one group without thresholds, whose channels pe={self.pe} divides")

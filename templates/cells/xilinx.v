@@ -329,12 +329,14 @@ module URAM288 #(
   end
 endmodule
 
-// Multiplier of 27 by 18 bits, without registers and adder.
+// Multiplier of 27 by 18 bits: without registers and adder, or with what dfc_slice uses. D - A in registers, its product, and the sum with C or
+// with the slice before, in one each.
 module DSP48E2 #(
   parameter integer ACASCREG = 0, ADREG = 0, ALUMODEREG = 0, AREG = 0, BCASCREG = 0, BREG = 0, CARRYINREG = 0, CARRYINSELREG = 0,
   parameter integer CREG = 0, DREG = 0, INMODEREG = 0, MREG = 0, OPMODEREG = 0, PREG = 0,
   parameter A_INPUT = "DIRECT", B_INPUT = "DIRECT", USE_MULT = "MULTIPLY", USE_SIMD = "ONE48", AMULTSEL = "A", BMULTSEL = "B"
 ) (
+  input CLK,
   input [29:0] A, ACIN,
   input [17:0] B, BCIN,
   input [47:0] C, PCIN,
@@ -343,14 +345,47 @@ module DSP48E2 #(
   input [3:0] ALUMODE,
   input [8:0] OPMODE,
   input [2:0] CARRYINSEL,
-  input CARRYIN,
-  output [47:0] P
+  input CARRYIN, CARRYCASCIN, MULTSIGNIN,
+  input CEA1, CEA2, CEAD, CEB1, CEB2, CEC, CED, CEM, CEP, CEALUMODE, CECARRYIN, CECTRL, CEINMODE,
+  input RSTA, RSTALLCARRYIN, RSTALUMODE, RSTB, RSTC, RSTCTRL, RSTD, RSTINMODE, RSTM, RSTP,
+  output [47:0] P, PCOUT
 );
-  if (AREG != 0 || BREG != 0 || CREG != 0 || DREG != 0 || ADREG != 0 || MREG != 0 || PREG != 0 || A_INPUT != "DIRECT" ||
-      B_INPUT != "DIRECT" || USE_MULT != "MULTIPLY" || USE_SIMD != "ONE48" || AMULTSEL != "A" || BMULTSEL != "B")
+  localparam CHAINED = AMULTSEL == "AD";
+  if (CREG != 0 || ALUMODEREG != 0 || CARRYINREG != 0 || CARRYINSELREG != 0 || INMODEREG != 0 || OPMODEREG != 0 || A_INPUT != "DIRECT" ||
+      B_INPUT != "DIRECT" || USE_MULT != "MULTIPLY" || USE_SIMD != "ONE48" || BMULTSEL != "B" || (AMULTSEL != "A" && !CHAINED) ||
+      (CHAINED ? ADREG != 1 || MREG != 1 || PREG != 1 || AREG > 1 || DREG != AREG || BREG != AREG + 1 || ACASCREG != AREG || BCASCREG != BREG
+               : AREG != 0 || BREG != 0 || DREG != 0 || ADREG != 0 || MREG != 0 || PREG != 0))
     $fatal(1, "DSP48E2: a mode that is not modelled");
-  always @* if (OPMODE != 9'b000000101 || ALUMODE != 0 || INMODE != 0 || CARRYIN) $fatal(1, "DSP48E2: an operation that is not modelled");
-  wire signed [47:0] a = $signed(A[26:0]);
-  wire signed [47:0] b = $signed(B);
-  assign P = a * b;
+  if (CHAINED) begin : chained
+    always @* if ((OPMODE != 9'b000010101 && OPMODE != 9'b000110101) || ALUMODE != 0 || INMODE != 5'b01100 || CARRYINSEL != 0 || CARRYIN)
+      $fatal(1, "DSP48E2: an operation that is not modelled");
+    wire [12:0] enable = {CEA1, CEA2, CEAD, CEB1, CEB2, CEC, CED, CEM, CEP, CEALUMODE, CECARRYIN, CECTRL, CEINMODE};
+    wire [9:0] reset = {RSTA, RSTALLCARRYIN, RSTALUMODE, RSTB, RSTC, RSTCTRL, RSTD, RSTINMODE, RSTM, RSTP};
+    always @* if (enable != 13'h1fff || reset != 0) $fatal(1, "DSP48E2: an operation that is not modelled");
+    reg signed [26:0] a1 = 0, d1 = 0, difference = 0;
+    reg signed [17:0] b1 = 0, b2 = 0;
+    reg signed [44:0] product = 0;
+    reg signed [47:0] sum = 0;
+    wire signed [26:0] a = (AREG == 1) ? a1 : $signed(A[26:0]);
+    wire signed [26:0] d = (DREG == 1) ? d1 : $signed(D);
+    wire signed [17:0] b = (BREG == 2) ? b1 : $signed(B);
+    wire signed [47:0] z = OPMODE[5] ? C : PCIN;
+    always @(posedge CLK) begin
+      a1 <= A[26:0];
+      d1 <= D;
+      b1 <= B;
+      b2 <= b;
+      difference <= d - a;
+      product <= difference * b2;
+      sum <= product + z;
+    end
+    assign P = sum;
+    assign PCOUT = sum;
+  end else begin : plain
+    always @* if (OPMODE != 9'b000000101 || ALUMODE != 0 || INMODE != 0 || CARRYIN) $fatal(1, "DSP48E2: an operation that is not modelled");
+    wire signed [47:0] a = $signed(A[26:0]);
+    wire signed [47:0] b = $signed(B);
+    assign P = a * b;
+    assign PCOUT = P;
+  end
 endmodule

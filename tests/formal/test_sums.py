@@ -16,7 +16,7 @@ def parameters(x: str, w: str, simd: int, steps: int, arithmetic: str) -> dict[s
     xnor, bipolar = w == "x", x == "b"
     xbits, wbits = (1 if t in "bx" else int(t[1:]) for t in (x, w))
     acc = IntType(xbits + bipolar + wbits + (steps * simd - 1).bit_length() + 1, signed=True)
-    products = Products(IntType(xbits + bipolar), IntType(wbits), xnor, acc)
+    products = Products(IntType(xbits + bipolar, signed=x[0] == "s"), IntType(wbits, signed=w[0] == "s"), xnor, acc)
     return {
         "Simd": simd, "InBits": xbits, "InSigned": int(x[0] == "s"), "InBipolar": int(bipolar), "WeightBits": wbits,
         "WeightSigned": int(w[0] == "s"), "Xnor": int(xnor), "Steps": steps, "AccBits": acc.bits,
@@ -45,15 +45,31 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("x", "w"), [("u3", "s3"), ("s3", "s3"), ("s3", "u3")])
-def test_packed_products_are_plain_sums(x: str, w: str, tmp_path: Path) -> None:
-    """Every pair of weights with every input."""
-    assert prove("sums_bench", {**parameters(x, w, 1, 2, "packed"), "Pe": 3}, tmp_path) == Verdict()
+PACKED_CASES = [
+    ("u3", "s3", 1, 2, "packed25", 2), ("s3", "s3", 1, 2, "packed27", 2), ("s3", "u3", 1, 1, "packed27", 2), ("s2", "s4", 2, 1, "packed27", 1),
+    pytest.param("u2", "s4", 2, 1, "packed25", 2, marks=pytest.mark.further),
+]  # fmt: skip
 
 
-def test_a_field_that_is_not_corrected_is_found(tmp_path: Path) -> None:
-    changed = mutated(tmp_path, "dfc_dots_packed", " + Field'(product_q[p*Field-1])", "")
-    assert prove("sums_bench", {**parameters("s3", "s3", 1, 2, "packed"), "Pe": 2}, tmp_path, [changed]).falls
+@pytest.mark.parametrize(("x", "w", "simd", "steps", "arithmetic", "lanes"), PACKED_CASES)
+def test_packed_products_are_plain_sums(x: str, w: str, simd: int, steps: int, arithmetic: str, lanes: int, tmp_path: Path) -> None:
+    """Every pair of weights with every input, and a chain of two slices."""
+    assert prove("sums_bench", {**parameters(x, w, simd, steps, arithmetic), "Pe": lanes}, tmp_path) == Verdict()
+
+
+SLICES = [
+    ("dfc_dots_packed", "= Signed;", "= 1'b0;", ("s3", "s3", 1, 1, "packed25"), 2),  # a negative field borrows of the next
+    ("dfc_dots_packed", "WSigned != 0 && w_q[Late][p][WBits-1]", "1'b0", ("s3", "s3", 1, 1, "packed25"), 2),
+    ("dfc_slice", "? 9'b000010101 :", "? 9'b000110101 :", ("s2", "s4", 2, 1, "packed27"), 1),  # what the slice before has is left out
+]
+
+
+@pytest.mark.parametrize(("module", "old", "new", "case", "lanes"), SLICES)
+def test_a_fault_of_slices_is_found(
+    module: str, old: str, new: str, case: tuple[str, str, int, int, str], lanes: int, tmp_path: Path
+) -> None:
+    changed = mutated(tmp_path, module, old, new)
+    assert prove("sums_bench", {**parameters(*case), "Pe": lanes}, tmp_path, [changed]).falls
 
 
 @pytest.mark.parametrize(("old", "new"), FAULTS)

@@ -25,17 +25,17 @@ from dfcompile.device.family import FAMILIES
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array
 from dfcompile.units.parts.carry import CARRY, carry_levels
+from dfcompile.units.parts.packed import PACKED, Packing, most_packed
 from dfcompile.units.parts.thresholding import SCALED_BITS, Thresholding, ThresholdSize
 
 PLANE_LIMIT = 6
 NARROW_PRODUCT = 8
 """Bits of a product up to which its operands have no registers of their own, unless LUTs or a DSP slice are asked for."""
 _GROUP = 4  # bits of a weight that products in LUTs add at a time
-PACKED = "packed"
-PACK_BITS = 25
-"""Of the wide operand of a slice: DSP48E1 has no more, and DSP48E2's two further bits fit no further product of 4 or 8 bits."""
-ARITHMETIC_CODES = {"auto": 0, "lut": 1, "dsp": 2, "carry4": 3, "carry8": 4, "packed": 5}
-"""What multiplies: chosen by the widths, LUTs, DSP slices, LUTs on carry chains, DSP slices that have several products each."""
+ARITHMETIC_CODES = {"auto": 0, "lut": 1, "dsp": 2, "carry4": 3, "carry8": 4, "packed25": 5, "packed27": 6}
+"""What multiplies: chosen by the widths, LUTs, DSP slices, LUTs on carry chains, chains of DSP slices that have several products each."""
+CHAINS = (*CARRY, *PACKED)
+"""Arithmetic with an accumulator of its own."""
 _DEEP_STAGE = 128  # entries of a threshold stage from which block RAM is worth a thought
 
 
@@ -71,12 +71,14 @@ class Products:
         x, w = self.factors
         return self.xnor or (x == 1 and not self.x.signed) or (w == 1 and not self.w.signed)
 
-    @property
-    def pack(self) -> int:
-        """Products of one input that a slice has, their weights one operand of 25 bits; 1 where it has no more than one."""
-        x, w = self.factors
-        plain = self.planar or self.gated or self.x.bipolar or x > 17
-        return 1 if plain else max(1, (PACK_BITS - w - 1) // (x + w) + 1)
+    def pack(self, arithmetic: str) -> int:
+        """Products of one input that a slice has, their weights one operand; 1 where it has no more than one."""
+        plain = self.planar or self.gated or self.x.bipolar
+        return 1 if plain else most_packed(*self.factors, arithmetic)
+
+    def packing(self, simd: int, arithmetic: str) -> Packing:
+        """How slices hold `simd` products of a lane, where `pack` is more than 1."""
+        return Packing.of((self.x.bits, self.x.signed), (self.w.bits, self.w.signed), simd, arithmetic)
 
     def registers(self, arithmetic: str) -> bool:
         """Whether operands wait a cycle in registers in front of the products, those of a DSP slice where there is one.
@@ -86,7 +88,7 @@ class Products:
         if self.planar:
             return not self.gated and arithmetic == "lut"
         wide = arithmetic == "auto" and sum(self.factors) > NARROW_PRODUCT
-        return not self.gated and (wide or arithmetic in ("lut", "dsp", PACKED))
+        return not self.gated and (wide or arithmetic in ("lut", "dsp"))
 
     def joins(self, arithmetic: str) -> bool:
         """Whether products in LUTs are joined of parts, which have registers: each of four bits of the weight."""
@@ -97,12 +99,14 @@ class Products:
         if self.planar or self.gated or arithmetic in ("lut", *CARRY):
             return False
         dsp = FAMILIES[family].dsp
-        return dsp is not None and (arithmetic == PACKED or sum(self.factors) >= dsp.least)
+        return dsp is not None and (arithmetic in PACKED or sum(self.factors) >= dsp.least)
 
     def dot_latency(self, simd: int, arithmetic: str) -> int:
-        """Cycles from operands to their sum in `dfc_dot`, or to the last row of `dfc_dot_carry`."""
+        """Cycles from operands to their sum in `dfc_dot`, or to the accumulator of one of `CHAINS`."""
         if arithmetic in CARRY:
             return 1 + carry_levels(simd * self.w.bits)
+        if arithmetic in PACKED:
+            return self.packing(simd, arithmetic).latency
         if self.planar:
             x, w = self.factors
             return self.registers(arithmetic) + popcount_latency(simd) + clog2(x * w)
@@ -149,7 +153,7 @@ class MacForm:
     def latency(self, simd: int, steps: int, arithmetic: str) -> int:
         """Cycles from the last of `steps` steps of a sum to its valid output."""
         threshold = self.thresholding.out.bits if self.thresholding else 0
-        return 2 + self.products.dot_latency(simd, arithmetic) + (steps > 1 or arithmetic in CARRY) + threshold
+        return 2 + self.products.dot_latency(simd, arithmetic) + (steps > 1 or arithmetic in CHAINS) + threshold
 
 
 def mac_form(rows: Array, x: IntType, w: IntType, acc: IntType, counting: Thresholding | None) -> MacForm:
@@ -212,9 +216,9 @@ def mac_kinds(form: MacForm, words: int, family: str, chains: tuple[str, ...], t
 
 def arithmetics(products: Products, family: str, chains: tuple[str, ...], together: int) -> tuple[str, ...]:
     """Arithmetic worth comparing; chains: what a unit has of those on carry chains; together: lanes of the same inputs."""
-    dsp = FAMILIES[family].dsp
     plain = ("lut", "dsp") if products.in_dsp("auto", family) else ("auto",)
-    packed = (PACKED,) if dsp and dsp.columns >= PACK_BITS and min(together, products.pack) > 1 else ()
+    slices = FAMILIES[family].packed
+    packed = (slices,) if slices and min(together, products.pack(slices)) > 1 else ()
     return (*plain, *packed, *(c for c in chains if c == FAMILIES[family].carry))
 
 
@@ -227,12 +231,12 @@ def mac_modules(arithmetic: str) -> tuple[str, ...]:
     """Files of the library that `dfc_sums` needs for an arithmetic alone."""
     if arithmetic in CARRY:
         return ("dfc_dot_carry.sv", "dfc_dot_plain.sv")
-    return ("dfc_dots_packed.sv",) if arithmetic == PACKED else ()
+    return ("dfc_dots_packed.sv", "dfc_dot_plain.sv") if arithmetic in PACKED else ()
 
 
 def hls_arithmetic(parameters: Mapping[str, int]) -> dict[str, int]:
     """Parameters of a C++ template: its compiler makes LUTs and slices of its own where the SystemVerilog has carry chains or packs."""
-    plain = {ARITHMETIC_CODES[c]: ARITHMETIC_CODES["lut"] for c in CARRY} | {ARITHMETIC_CODES[PACKED]: ARITHMETIC_CODES["dsp"]}
+    plain = {ARITHMETIC_CODES[c]: ARITHMETIC_CODES["lut"] for c in CARRY} | {ARITHMETIC_CODES[p]: ARITHMETIC_CODES["dsp"] for p in PACKED}
     return {k: plain.get(v, v) if k == "Arithmetic" else v for k, v in parameters.items()}
 
 

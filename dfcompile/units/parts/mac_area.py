@@ -22,6 +22,7 @@ from dfcompile.device.resources import Areas, Resources
 from dfcompile.units.parts import digits
 from dfcompile.units.parts.arithmetic import MacForm, Products, mac_kinds
 from dfcompile.units.parts.carry import CARRY, carry_area
+from dfcompile.units.parts.packed import PACKED
 from dfcompile.units.parts.thresholding import MULTIPLIERS, SCALED, ScaleStages, ScalingSize, StageMemory, ThresholdSize
 
 _CONSTANT = 1.5  # LUTs of a bit of a constant's digit that is added
@@ -126,16 +127,14 @@ def dot(products: Products, simd: int, arithmetic: str, fixed: int, family: str)
 
 
 @lru_cache(maxsize=KEPT)
-def packed(products: Products, lanes: int, simd: int, family: str) -> Resources:
-    """A lane's share of `dfc_dots_packed`: weights but for a slice's first are added to its operand; corrections are the trees' carries."""
-    x, w = products.factors
-    slices, costs, dsp = ceil(lanes / products.pack), FAMILIES[family].costs, FAMILIES[family].dsp
-    alone = simd / lanes if dsp and lanes % products.pack == 1 and x + w < dsp.least else 0.0  # a product that synthesis has no slice for
-    further = (lanes - slices) / lanes * simd
-    joined = w + 1 if products.w.signed else 0
-    luts = further * joined * costs.adder + alone * x * w * costs.product
-    fields = Resources(lut=luts, ff=0 if dsp and dsp.registered else simd * (x + w), dsp=slices * simd / lanes - alone)
-    return fields + adder_tree(simd, x + w, products.acc.bits, family)
+def packed(products: Products, lanes: int, simd: int, steps: int, arithmetic: str, family: str) -> Resources:
+    """A lane's share of `dfc_dots_packed`: slices, operands that wait for them, the tree of its chains and the accumulator."""
+    (x, w), acc, form = products.factors, products.acc.bits, products.packing(simd, arithmetic)
+    waiting = form.late(simd) * (w + x / lanes) + form.term * (form.chain * form.chains - simd)
+    slices = Resources(
+        lut=acc * int(steps > 1) * FAMILIES[family].costs.adder, ff=acc + waiting, dsp=ceil(lanes / form.pack) * simd / lanes
+    )
+    return slices + adder_tree(form.chains, form.term, acc, family)
 
 
 @lru_cache(maxsize=KEPT)
@@ -330,8 +329,8 @@ def _sums(
 
 def _lane(products: Products, lanes: int, simd: int, steps: int, arithmetic: str, fixed: int, family: str) -> Resources:
     """A lane's products and their sum."""
-    if arithmetic == "packed":
-        return packed(products, lanes, simd, family) + accumulator(products.acc.bits, family) * int(steps > 1)
+    if arithmetic in PACKED:
+        return packed(products, lanes, simd, steps, arithmetic, family)
     if arithmetic in CARRY:
         return Resources(*carry_area(simd, *products.factors, products.acc.bits))
     lane = dot(products, simd, arithmetic, fixed, family)

@@ -9,6 +9,7 @@ from dfcompile.device.delay import Path, lut_levels, rom_levels
 from dfcompile.device.family import FAMILIES
 from dfcompile.units.parts import digits
 from dfcompile.units.parts.carry import CARRY
+from dfcompile.units.parts.packed import PACKED, columns
 from dfcompile.units.parts.thresholding import MULTIPLIERS, SCALED, ScaleStages, StageMemory, ThresholdSize
 
 if TYPE_CHECKING:
@@ -36,13 +37,16 @@ def sums(products: Products, simd: int, lanes: int, memory: bool, arithmetic: st
     elif products.gated:
         yield Path("weights to a sum of two inputs", levels=1, carries=(max(x, w),), memory=memory, fanout=lanes)
     else:
-        slices = own * simd * -(-lanes // (products.pack if arithmetic == "packed" else 1))
+        slices = own * simd * -(-lanes // (products.pack(arithmetic) if arithmetic in PACKED else 1))
         yield from _products(products, lanes, slices, memory, arithmetic, family)
     yield Path("the accumulator", levels=1, carries=(acc,))
 
 
 def _products(products: Products, lanes: int, slices: int, memory: bool, arithmetic: str, family: str) -> Iterator[Path]:
     x, w = products.factors
+    if arithmetic in PACKED:
+        yield Path("weights to the first adders of slices", carries=(columns(arithmetic),), memory=memory, stores=True)
+        memory = False
     if products.registers(arithmetic):
         yield Path("weights to the registers of products", memory=memory, stores=True)
         memory = False
