@@ -112,7 +112,7 @@ def unfolded(descriptors: Sequence[Descriptor], config: EngineConfig) -> Iterato
         if not length:
             yield d
             continue
-        assert isinstance(d, Transfer)  # nothing else has turns
+        assert isinstance(d, Transfer), "nothing else has turns"
         for turn in range(d.inner):
             yield from (_moved(x, turn) for x in descriptors[at : at + length])
         at += length

@@ -303,10 +303,9 @@ def _advance_twins(
     a: int,
     b: int,
 ) -> None:
-    """The same for twins, of which `a` gives: they take turns at the beats between them."""
+    """The same for twins, of which `a` gives: they take turns at the beats between them. What is known of all events is not read."""
     give, take = sequences[a], sequences[b]
     room, latency, p, c = links[give.lock].delay, links[take.lock].delay, give.first, take.first
-    # what is known of all events is not looked at in memory
     even_a, even_b, every_a, every_b = give.even, take.even, give.every, take.every
     while True:
         if give.step == give.till and give.frame < len(times):
@@ -347,10 +346,8 @@ def _advance_twins(
         stopped = i == give.step and j == take.step
         give.held, last[a], last[b], give.event, take.event = held, given, taken, gives, takes
         if stopped:
-            if i < i_end:
-                give.waits = give.lock
-            if j < j_end:
-                take.waits = take.lock
+            give.waits = give.lock if i < i_end else give.waits
+            take.waits = take.lock if j < j_end else take.waits
             return
         _go_on(sequences, links, ports, a, i)
         _go_on(sequences, links, ports, b, j)

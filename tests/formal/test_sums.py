@@ -46,7 +46,8 @@ FAULTS = [
 
 
 PACKED_CASES = [
-    ("u3", "s3", 1, 2, "packed25", 2), ("s3", "s3", 1, 2, "packed27", 2), ("s3", "u3", 1, 1, "packed27", 2), ("s2", "s4", 2, 1, "packed27", 1),
+    ("u3", "s3", 1, 2, "packed25", 2), ("s3", "s3", 1, 2, "packed27", 2), ("s3", "u3", 1, 1, "packed27", 2),
+    ("s2", "s4", 2, 1, "packed27", 1),
     pytest.param("u2", "s4", 2, 1, "packed25", 2, marks=pytest.mark.further),
 ]  # fmt: skip
 

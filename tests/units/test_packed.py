@@ -1,4 +1,4 @@
-"""Chains of DSP slices of several products: SystemVerilog against the definition, at random and at the ends of the types, and as counted."""
+"""Chains of DSP slices of several products: SystemVerilog against the definition, at random and at the ends of types, and as counted."""
 
 from __future__ import annotations
 
