@@ -205,6 +205,9 @@ class IntDelay(IntOp):
     first_code: int
     keep: bool = False
 
+    def fits(self, streams: Sequence[Tensor], constants: Sequence[Array]) -> bool:
+        return streams[0].shape[0] == 1
+
     def infer(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         return (Tensor(inputs[0].shape),)
 

@@ -10,7 +10,7 @@ import numpy as np
 from dfcompile.dataflow.design import Design
 from dfcompile.ir.blocks import largest
 from dfcompile.ir.graph import Array, Graph, Tensor
-from dfcompile.ir.intop import INTEGER_OPS, IntOp
+from dfcompile.ir.intop import INTEGER_OPS, IntDelay, IntOp
 from dfcompile.ir.modelop_base import MAX_ELEMENTS, ModelOp
 from dfcompile.ir.types import IntType
 from dfcompile.mode.schema import SchemaError
@@ -69,7 +69,7 @@ def _check_pairs(design: Design) -> None:
 
 def check_integers(graph: Graph) -> None:
     """An integer graph: every operator takes what it is given and gives what is written down."""
-    _check_graph(graph, INTEGER_OPS, "graph")
+    _check_graph(graph, (*INTEGER_OPS, IntDelay), "graph")
     for t in (*graph.inputs, *graph.outputs):
         known = graph.tensors[t]
         if known.lo is None or known.hi is None:

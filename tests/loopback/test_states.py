@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import dfcompile as dfc
 from dfcompile.errors import CompileError
 from dfcompile.front import IMPORT, INTEGER, Job
 from dfcompile.ir.graph import Graph, Node
@@ -73,6 +74,19 @@ def test_networks_are_exact(name: str, tmp_path: Path) -> None:
     found = found if isinstance(found, dict) else {network.outputs[0]: found}
     for name, y in found.items():
         np.testing.assert_array_equal(y, wanted[name])
+
+
+def test_saved_builds_are_loaded(tmp_path: Path) -> None:
+    """Their graphs have delays, and loops that these close."""
+    network = NETWORKS["gru"]
+    built(network, tmp_path).save(tmp_path / "out")
+    made = dfc.load(tmp_path / "out")
+    assert delays(made.graph) == 1
+    x = network.inputs(3)
+    found = made.run(x)
+    assert isinstance(found, dict)
+    for name, y in network.reference(x).items():
+        np.testing.assert_array_equal(found[name], y)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
