@@ -34,6 +34,29 @@ def sigmoid(x: Array) -> Array:
     return 1 / (1 + np.exp(-x))
 
 
+def as_qcdq(graph: Any) -> None:
+    """Every Quant of 6 bits in a graph and the bodies of its loops as QuantizeLinear, Clip of its codes, and DequantizeLinear."""
+    nodes = []
+    for n in graph.node:
+        for body in (a.g for a in n.attribute if a.name == "body"):
+            as_qcdq(body)
+        if n.op_type != "Quant":
+            nodes.append(n)
+            continue
+        (signed,) = (a.i for a in n.attribute if a.name == "signed")
+        (x, scale, *_), (out,) = n.input, n.output
+        ends = (-32, 31) if signed else (0, 63)
+        codes = [onnx.numpy_helper.from_array(np.array(v, np.int8 if signed else np.uint8), f"{out}_{v}") for v in {0, *ends}]
+        graph.initializer.extend(codes)
+        nodes += [
+            node("QuantizeLinear", f"{x},{scale},{out}_0", f"{out}_wide"),
+            node("Clip", ",".join([f"{out}_wide", *(f"{out}_{v}" for v in ends)]), f"{out}_codes"),
+            node("DequantizeLinear", f"{out}_codes,{scale},{out}_0", out),
+        ]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
 @dataclass(frozen=True)
 class Cell:
     """A cell: nodes from tensors x and s0, s1, ... to n0, n1, ...; how it does a step; sizes of its weights wi (of x) and ui (of s0)."""

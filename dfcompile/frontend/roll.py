@@ -7,6 +7,7 @@ where the codes of h_{t+1} are codes of h_t and the first state has one. So a st
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,7 @@ from dfcompile.frontend.model import OnnxNode, Subgraph
 from dfcompile.frontend.unroll import Unrolling, is_true
 from dfcompile.frontend.value import Act, Const, Unknown, Value
 from dfcompile.ir import Tensor
-from dfcompile.ir.modelop import CollectSteps, Dequantize, Gather, IndexOp, Quantize, TakeStep
+from dfcompile.ir.modelop import CollectSteps, Dequantize, Gather, IndexOp, Quantize, TakeStep, Unary
 from dfcompile.ir.state import NotRolledError, State
 from dfcompile.ir.types import IntType
 
@@ -163,24 +164,22 @@ class Rolling:
 
     def _state(self, _: str, before: str, after: str, __: str, first: Const) -> State:
         end = self._act(after)
-        op, scale, zero = self._quantizer(end.name)
+        dtype, scale, zero = self._quantizer(end.name)
         if self.builder.tensors[before].shape != end.shape:
             raise NotRolledError("its state changes its shape")
-        return State(
-            self.node.label,
-            self.body.count,
-            before,
-            end.name,
-            IntType.holding(op.lo, op.hi),
-            scale,
-            -zero * scale,
-            float(first.array.flat[0]),
-        )
+        return State(self.node.label, self.body.count, before, end.name, dtype, scale, -zero * scale, float(first.array.flat[0]))
 
-    def _quantizer(self, name: str) -> tuple[Quantize, float, float]:
-        """The quantizer that a tensor comes from, and its one scale and zero-point."""
+    def _quantizer(self, name: str) -> tuple[IntType, float, float]:
+        """Codes of the quantizer that a tensor comes from, as far as a Clip behind it leaves them, and its one scale and zero-point."""
         made = {t: n for n in self.builder.nodes for t in n.outputs}
-        while name in made and isinstance(made[name].op, IndexOp | Dequantize):
+        lo, hi, are_codes = -math.inf, math.inf, False
+        while name in made:
+            op = made[name].op
+            if isinstance(op, Unary) and op.fn == "clip" and are_codes:
+                lo, hi = max(lo, op.alpha), min(hi, op.beta)
+            elif not isinstance(op, IndexOp | Dequantize):
+                break
+            are_codes |= isinstance(op, Dequantize)
             name = made[name].inputs[0]
         node = made.get(name)
         if node is None or not isinstance(node.op, Quantize):
@@ -189,7 +188,7 @@ class Rolling:
         scale, zero = (float(a.ravel()[0]) if a is not None and a.size == 1 else None for a in held)
         if scale is None or zero is None:
             raise NotRolledError("a state's quantizer has a scale for each channel")
-        return node.op, scale, zero
+        return IntType.holding(math.ceil(np.clip(node.op.lo, lo, hi)), math.floor(np.clip(node.op.hi, lo, hi))), scale, zero
 
 
 @dataclass(eq=False)

@@ -97,9 +97,9 @@ def permuted(enc: Encoder, value: Value, node: Node, chw: Array) -> Value:
     choose_input_layout(enc, value, chw)
     c, h, w = chw.shape
     size = math.prod(enc.shape(value.stream))
-    exchanged = _exchanged(enc, value, node, chw)
-    if exchanged:
-        return exchanged
+    found = _exchanged(enc, value, node, chw)
+    if found:
+        return found
     if size * chw.size > LARGEST_PERMUTATION or not value.is_codes:
         refuse(
             "bad-layout",
@@ -135,11 +135,16 @@ def _exchanged(enc: Encoder, value: Value, node: Node, chw: Array) -> Value | No
     if swaps is None:
         return None
     flat = enc.view(value, (1, 1, chw.size), node)
-    stream = flat.stream
+    stream = exchanged(enc, node, flat.stream, swaps)
+    return _as_picture(enc, flat, stream, order, (h, w, c), node)
+
+
+def exchanged(enc: Encoder, node: Node, stream: str, swaps: list[tuple[int, int, int, int]]) -> str:
+    """Elements with neighbouring axes exchanged, one after another."""
     for before, back, front, behind in swaps:
         stream = enc.emit(View((before * back, front, behind)), (stream,), node.source, f"view_{node.name}")
         stream = enc.emit(IntUnfold(Window((back, 1), (back, 1))), (stream,), node.source, f"exchange_{node.name}")
-    return _as_picture(enc, flat, stream, order, (h, w, c), node)
+    return stream
 
 
 def _regridded(grid: Grid, order: Array, c: int, node: Node) -> Grid:
@@ -278,11 +283,39 @@ def aligned(enc: Encoder, node: Node, a: Value, b: Value) -> tuple[Value, Value]
     same = enc.shape(a.stream) == enc.shape(b.stream) and np.array_equal(a.index, b.index)
     if same and _covers(a.index, math.prod(enc.shape(a.stream))):
         return a, b
+    if (found := _by_element(enc, node, a, b)) is not None:
+        return a, found
     order = orientation(enc, (a, b))
     size = a.index.transpose(order).shape
     a, b = (ordered(enc, turned(v, order), node) for v in (a, b))
     index = a.index.reshape(size)
     return turned_back(replace(a, index=index), order), turned_back(replace(b, index=index), order)
+
+
+def _by_element(enc: Encoder, node: Node, a: Value, b: Value) -> Value | None:
+    """`b` in the order of `a`, where elements of one pixel, which are several in the tensor, have scales of their own. None for others."""
+    shape = enc.shape(a.stream)
+    spread = (
+        shape[:2] == (1, 1) and (a.known_grid.scale.size > 1 or a.known_grid.offset.size > 1) and math.prod(as_chw(a.index).shape[1:]) > 1
+    )
+    if not spread or not a.index.size == shape[2] == math.prod(enc.shape(b.stream)) or not _covers(a.index, shape[2]):
+        return None
+    order = np.empty(shape[2], np.int64)
+    order[a.index.ravel()] = b.index.ravel()
+    flat = enc.view(b, shape, node)
+    stream = _in_order(enc, node, flat.stream, order)
+    per_element = flat.known_grid.per_channel(shape[2])
+    grid = Grid(per_element.scale[order], per_element.offset[order]).compact()
+    return Value(stream, a.index, grid, (), grid, b.anchor)
+
+
+def _in_order(enc: Encoder, node: Node, stream: str, order: Array) -> str:
+    """The channels of a pixel in another order: by windows where that exchanges parts of axes, else by a matrix."""
+    swaps = exchanges(order) if _covers(order, len(order)) else None
+    if swaps is None:
+        return permutation(enc, stream, order, node)
+    stream = exchanged(enc, node, stream, swaps)
+    return enc.emit(View((1, 1, len(order))), (stream,), node.source, f"view_{node.name}")
 
 
 def _covers(index: Array, size: int) -> bool:
@@ -292,11 +325,30 @@ def _covers(index: Array, size: int) -> bool:
     return bool(found.all())
 
 
+def _on_one_grid(enc: Encoder, node: Node, parts: list[Value]) -> list[Value]:
+    """Codes that mean the same in all parts: in units of the common measure of their scales, where they are small multiples of it."""
+    c = enc.shape(parts[0].stream)[2]
+    grids = [v.known_grid.per_channel(c) for v in parts]
+    if all(np.array_equal(g.scale, grids[0].scale) and np.array_equal(g.offset, grids[0].offset) for g in grids):
+        return parts
+    centred = [recentred(enc, node, v, Fraction(0)) for v in parts]
+    found = [common_scale(scales) for scales in zip(*(g.scale for g in grids), strict=True)]
+    if None in centred or any(abs(n) > FINEST for _, factors in found for n in factors):
+        refuse(
+            "unequal-scales", "tensors of different scales are joined along a spatial axis", node,
+            "a stream has one scale per channel, and these are no small multiples of one", "share one quantizer",
+        )  # fmt: skip
+    grid = Grid(np.array([s for s, _ in found], object), fractions(Fraction(0))).compact()
+    streams = [enc.scaled(node, v.stream, [n[i] for _, n in found]) for i, v in enumerate(centred) if v]
+    return [replace(v, stream=stream, base=grid, grid=grid) for v, stream in zip(parts, streams, strict=True)]
+
+
 def joined(enc: Encoder, node: Node, values: list[Value], axis: int) -> Value:
     """Concatenation along a tensor axis (batch not counted): channels, or whole rows, or columns."""
     shape = list(values[0].index.shape)
     shape[axis] = sum(v.index.shape[axis] for v in values)
     parts = [ordered(enc, v, node) for v in values]
+    parts = _on_one_grid(enc, node, parts) if axis > 0 else parts
     scales, offsets, streams, views = [], [], [], []
     for v in parts:
         h, w, c = enc.shape(v.stream)
@@ -313,12 +365,6 @@ def joined(enc: Encoder, node: Node, values: list[Value], axis: int) -> Value:
     if axis > 0:
         c = views[0][2]
         stream = enc.emit(View((chw[1], chw[2], c)), (stream,), node.source, f"view_{node.name}")
-        rows = scale.reshape(-1, c), offset.reshape(-1, c)
-        if any(np.any(r != r[0]) for r in rows):
-            refuse(
-                "unequal-scales", "tensors of different scales are joined along a spatial axis", node,
-                "a stream has one scale per channel", "share one quantizer",
-            )  # fmt: skip
-        scale, offset = rows[0][0], rows[1][0]
+        scale, offset = scale[:c], offset[:c]
     grid = Grid(scale, offset).compact()
     return Value(stream, natural_index(*chw).reshape(shape), grid, (), grid, node.outputs[0])

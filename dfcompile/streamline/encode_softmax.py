@@ -47,12 +47,13 @@ def mask_of(enc: Encoder, node: Node) -> Masked | None:
         return None
     shape = enc.model.tensors[node.outputs[0]].shape[1:]
     numbers = np.broadcast_to(const.real, (1, *shape))[0]
-    if op.fn == "add" and _is_softmax(enc, readers[0]):
+    if op.fn == "add" and _is_for_softmax(enc, readers[0]):
         hides = numbers <= HIDDEN
         selected = known.pending if isinstance(known, Masked) and known.pending is not None else hides
-        if not hides.any() or np.any(numbers[~hides]) or not np.array_equal(selected, hides):
+        if not _hides_only(numbers) or not np.array_equal(selected, hides):
             return None
-        return replace(_before_mask(enc, node, slot).broadcast(shape), hidden=hides, pending=None)
+        before = _before_mask(enc, node, slot).broadcast(shape)
+        return replace(before, hidden=before.hidden | hides, pending=None)
     if op.fn == "mul" and _is_selected(enc, numbers, readers[0]):
         return replace(_before_mask(enc, node, slot).broadcast(shape), pending=numbers == 0)
     return None
@@ -70,6 +71,22 @@ def _before_mask(enc: Encoder, node: Node, slot: int) -> Masked:
 
 def _is_softmax(enc: Encoder, node: Node) -> bool:
     return isinstance(node.op, Softmax) and enc.is_inside(node)
+
+
+def _hides_only(numbers: Array) -> bool:
+    """Whether an addend hides some elements and leaves all others as they are."""
+    return bool(np.any(numbers <= HIDDEN)) and not np.any(numbers[numbers > HIDDEN])
+
+
+def _is_for_softmax(enc: Encoder, node: Node) -> bool:
+    """Whether it is a Softmax, or hides more elements for one."""
+    if _is_softmax(enc, node):
+        return True
+    if not isinstance(node.op, Binary) or node.op.fn != "add" or node.outputs[0] in enc.model.outputs:
+        return False
+    readers = enc.model.consumers()[node.outputs[0]]
+    masks = [known.real for known in map(enc.known.get, node.inputs) if isinstance(known, Const)]
+    return len(readers) == 1 == len(masks) and _hides_only(masks[0]) and _is_for_softmax(enc, readers[0])
 
 
 def _is_selected(enc: Encoder, numbers: Array, after: Node) -> bool:

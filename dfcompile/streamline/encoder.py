@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import shlex
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import NoReturn
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from dfcompile.errors import Problem
 from dfcompile.ir.graph import Array, Graph, Node, Op, Tensor
 from dfcompile.ir.intop import IntAdd, IntConv, View, Window
-from dfcompile.ir.modelop import AveragePool, Conv, ConvTranspose, MatMul, MaxPool
+from dfcompile.ir.modelop import AveragePool, Binary, Conv, ConvTranspose, MatMul, MaxPool
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.streamline.grid import WIDEST_FACTOR, Grid, common_scale
 from dfcompile.streamline.layout import Shape3, default_layout
@@ -165,6 +166,8 @@ class Encoder:
     def materialize(self, value: Value, node: Node, name: str, grid: Grid | None = None) -> Value:
         """Put the pending chain into a step function. Its results lie on `grid` (default: the value's own)."""
         target = grid or value.grid or (None if value.addends else grid_of_levels(value.chain))
+        if target is None and (done := self._past_zeros(value, node, name)):
+            return done
         if target is None:
             raise RefusedError(
                 Problem("not-quantized", f"an operand of '{node.op.kind}' is not quantized", describe(node), *_not_coded(value, name))
@@ -183,6 +186,29 @@ class Encoder:
         done = Value(stream, value.index, plain, (), plain, name)
         self.origins[stream] = value, plain
         self.model_tensors.setdefault(name, (stream, value.index, plain))
+        return done
+
+    def _past_zeros(self, value: Value, node: Node, name: str) -> Value | None:
+        """A value that is codes but for channels multiplied by 0: codes of 0, whatever their step is. None for others."""
+        c, grid = self.shape(value.stream)[2], None if value.addends else value.base
+        kept = np.ones(c, np.int64)
+        for step in value.chain:
+            zero = np.zeros(c, bool)
+            if isinstance(step, Step) and isinstance(step.op, Binary) and step.op.fn == "mul":
+                zero = np.broadcast_to(np.ravel(step.params[0]) == 0, (c,))
+                step = replace(step, params=(np.where(zero, 1.0, step.params[0]),))
+            grid = step.regrid(grid)
+            if grid is None or not grid.pure:
+                return None
+            if np.any(zero):
+                kept = np.where(zero, 0, kept)
+                offset = grid.per_channel(c).offset.copy()
+                offset[zero] = Fraction(0)
+                grid = replace(grid.per_channel(c), offset=offset)
+        if grid is None or not np.any(kept):
+            return None
+        done = Value(self.scaled(node, value.stream, kept.tolist()), value.index, grid, (), grid, name)
+        self.model_tensors.setdefault(name, (done.stream, done.index, grid))
         return done
 
     def common(self, value: Value) -> tuple[Grid, list[tuple[int, int]]]:

@@ -99,3 +99,39 @@ def interpolated(x: Any, axis: int, scale: Fraction, centred: bool) -> Any:
         high = min(low + 1, size - 1)
         rows.append(x.take(low, axis) * (1 - (place - low)) + x.take(high, axis) * (place - low))
     return np.stack(rows, axis)
+
+
+@pytest.mark.parametrize("axis", [2, 3])
+def test_codes_of_other_scales_are_joined(axis: int, tmp_path: Path) -> None:
+    """The negative, and twice the number: codes of one scale in rows or columns beside each other."""
+    layers = [node("Neg", "q", out="n"), node("Mul", "q", "two", out="t"), node("Concat", "q", "n", "t", out="m", axis=axis)]
+    assert "int_concat" in moved(tmp_path, *layers, two=np.float32(2))
+
+
+@pytest.mark.parametrize("floats", [False, True])
+def test_rotary_positions(floats: bool, tmp_path: Path) -> None:
+    """q * cos + rotate_half(q) * sin, numbers for each token and place; the first token is not turned, its sines are 0."""
+    angles = np.outer(np.arange(4), [1, 0.3, 0.1, 1, 0.3, 0.1])
+    held = {k: f(angles) if floats else np.round(f(angles) * 16) / 16 for k, f in (("cos", np.cos), ("sin", np.sin))}
+    held = {k: v.astype(np.float32) for k, v in held.items()}
+    held |= {k: np.array([v]) for k, v in {"from": 0, "half": 3, "upto": 6, "ax": 3}.items()} | {"heads": np.array([1, 4, 3, 6])}
+    layers = [
+        quant("x", "p"), quant("v", "vq"), node("MatMul", "p", "vq", out="layer"), quant("layer", "codes"),
+        node("Reshape", "codes", "heads", out="split"), node("Transpose", "split", out="q", perm=[0, 2, 1, 3]),
+        node("Slice", "q", "from", "half", "ax", out="lo"), node("Slice", "q", "half", "upto", "ax", out="hi"),
+        node("Neg", "hi", out="neg"), node("Concat", "neg", "lo", out="turned", axis=3), node("Mul", "q", "cos", out="first"),
+        node("Mul", "turned", "sin", out="second"), node("Add", "first", "second", out="sum"), quant("sum", "m"), quant("w", "wq"),
+        node("MatMul", "m", "wq"),
+    ]  # fmt: skip
+    found = ops(streamlined(model(layers, {"x": (1, 4, 5)}, ["y"], constants(v=random(5, 18), w=random(6, 3), **held)), tmp_path))
+    assert "int_conv" in found and "int_matmul" not in found
+
+
+def test_channels_that_are_multiplied_by_zero(tmp_path: Path) -> None:
+    """A sum with q * u: where u is 0 the other operand alone, everywhere else both."""
+    layers = [
+        quant("x", "q"), quant("w", "wq"), node("MatMul", "q", "wq", out="product"), node("Mul", "q", "u", out="own"),
+        node("Add", "product", "own", out="sum"), quant("sum", "m"), node("MatMul", "m", "wq"),
+    ]  # fmt: skip
+    held = constants(w=random(4, 4), u=np.array([0.5, 0, -0.25, 0], np.float32))
+    streamlined(model(layers, {"x": (1, 5, 4)}, ["y"], held), tmp_path)

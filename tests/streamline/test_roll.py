@@ -20,7 +20,7 @@ from dfcompile.options import Options
 from dfcompile.pipeline import compile_model
 from dfcompile.run.hls import run_hls
 from dfcompile.run.rtl import run_rtl
-from tests.recurrent import Network
+from tests.recurrent import Network, as_qcdq
 from tests.three_way import check_timing
 
 NETWORKS = {
@@ -60,6 +60,19 @@ def test_rolled_networks_are_exact(name: str, tmp_path: Path) -> None:
         found = found if isinstance(found, dict) else {network.outputs[0]: found}
         for out in network.outputs:
             assert np.array_equal(np.reshape(found[out], wanted[out].shape), wanted[out]), out
+
+
+@pytest.mark.parametrize("mode", ["dataflow", "loopback"])
+def test_states_whose_codes_are_clipped_are_rolled(mode: str, tmp_path: Path) -> None:
+    """A state of 6 bits that comes from a quantizer of 8 and a Clip of its codes has a step's hardware, not those of all."""
+    network = NETWORKS["lstm"]
+    proto = network.proto()
+    as_qcdq(proto.graph)
+    made = compile_model(written(proto, tmp_path), Options(mode=mode))
+    graph = made.design if isinstance(made, DataflowAccelerator) else made.graph
+    assert sum(isinstance(n.op, Delay) for n in graph.nodes) == 2
+    x = network.inputs(6)
+    np.testing.assert_array_equal(np.reshape(made.run(x), (6, -1)), network.reference(x)["h"])
 
 
 @pytest.mark.parametrize(

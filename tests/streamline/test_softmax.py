@@ -104,6 +104,17 @@ def test_causal_masks(low: float, how: str, tmp_path: Path) -> None:
     check(made, frames(1), EXACT, {"scale": float(np.float32(1 / 15)), "zero": 0, "hi": 15}, hidden)
 
 
+@pytest.mark.parametrize("second", ["add", "where"])
+def test_masks_one_after_the_other(second: str, tmp_path: Path) -> None:
+    """Of what comes later, and of padding: an element that either hides counts nothing."""
+    causal, padding = np.triu(np.ones((TOKENS, SCORES), bool), 1), np.arange(SCORES) >= SCORES - 2
+    held: dict[str, Any] = {"mask": np.where(causal, -1e9, 0).astype(np.float32), "low": np.float32(-np.inf)}
+    held["pads"] = np.where(padding, -1e4, 0).astype(np.float32) if second == "add" else padding
+    nodes = [node("Add", "q,mask", "m"), node("Add", "m,pads", "n") if second == "add" else node("Where", "pads,low,m", "n")]
+    made = net(tmp_path, *nodes, node("Softmax", "n", "p", axis=-1), **held)
+    check(made, frames(1), EXACT, {"scale": float(np.float32(1 / 15)), "zero": 0, "hi": 15}, causal | padding)
+
+
 @pytest.mark.parametrize("quantized", [False, True])
 def test_scores_behind_sums_of_squares(quantized: bool, tmp_path: Path) -> None:
     """A square neither rises nor falls: what the scores lie between is known from all its codes, or from a quantizer behind it."""
