@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from dfcompile.errors import CompileError, Problem
 from dfcompile.loopback.allocate import Placement, source_rows, strip_planes
+from dfcompile.loopback.arrive import Arrivals
 from dfcompile.loopback.config import BYTE, EngineConfig
 from dfcompile.loopback.descriptor import AccOp, Compute, Opcode, Target, Transfer, WeightReset, changed, pack
 from dfcompile.loopback.form import best_form
 from dfcompile.loopback.group import groups_of, together
 from dfcompile.loopback.held import Constants, Ring
 from dfcompile.loopback.layer import Layer, Stored
+from dfcompile.loopback.local import Local
 from dfcompile.loopback.lowered import Lowered
 from dfcompile.loopback.step import Interval, Step
 from dfcompile.loopback.storage import Ints, Storage, digits
@@ -37,25 +39,6 @@ Share = tuple[list[Pass], Tile]
 Parts = tuple[list[tuple[int, list[Share]]], list[Bank]]
 
 
-@dataclass(frozen=True, eq=False)
-class Local:
-    """A tensor on chip: rows first.. of it, `storage` with its start as an absolute word of the activation memory."""
-
-    storage: Storage
-    image: int
-    first: int
-
-    @property
-    def span(self) -> Interval:
-        s = self.storage
-        return ("act", s.start, s.start + s.height * s.row)
-
-    def pixel(self, number: int) -> Local:
-        """One pixel of the first row as a tensor of its own."""
-        s = self.storage
-        return replace(self, storage=replace(s, start=s.start + number * s.col, width=1, row=s.col or s.row))
-
-
 class Emitter:
     """Writes the steps of a whole network, layer after layer."""
 
@@ -70,12 +53,14 @@ class Emitter:
         self.layer, self.turn = -1, -1
         self.loaded: set[Target] = set()  # by the turn under way
         self.made: dict[int, Parts] = {}  # of layers of a loop
+        self.arrivals = Arrivals(low, placement.local, batch, self._load_act)
 
     def run(self) -> None:
         """Descriptors of all layers. CompileError with every layer that this engine cannot run."""
         problems: list[Problem] = []
         for tensor in self.low.inputs:
-            self.resident(tensor, Opcode.LOAD)
+            if tensor not in self.arrivals.rows:
+                self.resident(tensor, Opcode.LOAD)
         last = {self.low.storage[layer.dst].buffer: i for i, layer in enumerate(self.low.layers)}
         at, loops = 0, {x.first: x for x in self.low.loops}
         while at < len(self.low.layers):
@@ -136,6 +121,11 @@ class Emitter:
             words = self.batch * self.low.buffers[name]
             self.transfer(opcode, Target.ACT, self.external[name], self.placement.local[name], words, words * self.config.word_beats)
 
+    def _load_act(self, name: str, at: int, words: int) -> None:
+        """Load words of a buffer that is kept on chip, from one of its words on."""
+        address = self.external[name] + at * self.config.word_bytes
+        self.transfer(Opcode.LOAD, Target.ACT, address, self.placement.local[name] + at, words, words * self.config.word_beats)
+
     def block(self, tensor: str, opcode: Opcode, rows: tuple[int, int], at: int, layer: Layer) -> None:
         """Move rows of a tensor between its strip at word `at` and external memory."""
         s = self.low.storage[tensor]
@@ -155,7 +145,10 @@ class Emitter:
         s = self.low.storage[tensor]
         if s.buffer in self.placement.local:
             moved = replace(s, start=self.placement.local[s.buffer] + s.start)
-            return Local(moved, self.low.buffers[s.buffer], 0)
+            arrives = load and tensor in self.arrivals.rows
+            if arrives:
+                self.arrivals.until(tensor, rows[1])
+            return Local(moved, self.low.buffers[s.buffer], 0, rows if arrives else None)
         places = self.placement.strips[layer.name].places[tensor]
         at = places[strip % len(places)]
         if load:
@@ -170,9 +163,18 @@ class Emitter:
         if self.layer not in self.made:
             self.made[self.layer] = self._parts(layer)
         tiles, trees = self.made[self.layer] if self.turn >= 0 else self.made.pop(self.layer)
-        rows = self._rows(layer, any(len(shares) > 1 for _, shares in tiles))
+        rows = min(self._rows(layer, any(len(shares) > 1 for _, shares in tiles)), self._arriving(layer, tiles, trees))
         for strip, first in enumerate(range(0, layer.size[0], rows)):
             self._strip(layer, tiles, trees, first, min(rows, layer.size[0] - first), strip)
+        self.arrivals.end(layer)
+
+    def _arriving(self, layer: Layer, tiles: list[tuple[int, list[Share]]], trees: list[Bank]) -> int:
+        """Rows of outputs at a time that inputs are loaded for; each time loads what the memories do not keep of weights and thresholds."""
+        config = self.config
+        words = [len(tile.bits) // (config.weight_beats * config.bus_bytes) for _, shares in tiles for _, tile in shares]
+        again = sum(words) * config.weight_beats * (sum(words) > config.weight_words)
+        again += sum(len(w) for tree in trees for _, w in tree) * config.tree_beats * (len(trees) > config.tree_banks)
+        return self.arrivals.parts(layer, again, config.word_beats)
 
     def _parts(self, layer: Layer) -> Parts:
         """Tiles of a layer, each with its place among the channels, and their banks."""
@@ -308,18 +310,14 @@ class Emitter:
         d = changed(d, **self._result(layer, dst, slot, tile.outs, first, d))
         if image is not None:
             d = changed(d, batch=1, src=d.src + image * sources[0].image, dst=d.dst + image * dst.image)
-        reads: list[Interval] = [s.span if s.storage.planes == 1 and self.batch == 1 else self._whole(s) for s in sources]
+        reads = [x for s in sources for x in s.read(self.batch)]
         bank = d.bank << self.config.tree_levels
         reads += [*constants, ("tree", bank, bank + (1 << self.config.tree_levels))]
         writes: list[Interval] = []
         if d.acc_load:
             reads.append(("acc", 0, 1))
-        writes.append(("acc", 0, 1) if d.acc_store else self._whole(dst))
+        writes.append(("acc", 0, 1) if d.acc_store else dst.whole(self.batch))
         self.add(Step(d, tuple(reads), tuple(writes)))
-
-    def _whole(self, x: Local) -> Interval:
-        s = x.storage
-        return ("act", s.start, s.start + (self.batch - 1) * x.image + (s.planes - 1) * s.plane + s.height * s.row)
 
     def _window(self, layer: Layer, passes: list[Pass], sources: list[Local], tile: Tile, first: int, rows: int) -> Compute:
         win = layer.window
