@@ -9,6 +9,7 @@ from dfcompile.errors import CompileError, Problem
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.layer import Layer
 from dfcompile.loopback.lowered import Lowered
+from dfcompile.loopback.part import parts
 from dfcompile.loopback.storage import Storage
 
 Span = tuple[int, int]
@@ -210,8 +211,12 @@ def _strips(low: Lowered, layer: Layer, busy: list[Words], batch: int, outside: 
     if not away:
         return Strips(height, {})
     counts = [n for n in range(1, height + 1) if n == 1 or -(-height // n) < -(-height // (n - 1))]
-    # Two places for each strip, so that loads and stores run beside the array; one where two do not fit.
-    for count, copies in [(1, 1), *((n, 2) for n in counts[1:]), *((n, 1) for n in counts[1:])]:
+    # Two places for each strip, so that loads and stores run beside the array; one where two do not fit. Fewer than those that let the
+    # array wait least load less of weights.
+    moved = sum(batch * low.storage[t].planes * low.storage[t].height * low.storage[t].row for t in away) * config.word_beats
+    wanted = parts(layer, low.storage, moved, config)
+    several = [(n, 2) for n in counts if n >= wanted > 1]
+    for count, copies in [*several, (1, 1), *((n, 2) for n in counts[1:]), *((n, 1) for n in counts[1:])]:
         rows = -(-height // count)
         taken = list(busy)
         places: dict[str, tuple[int, ...]] = {}

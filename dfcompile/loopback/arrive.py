@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isqrt
 
-from dfcompile.loopback.layer import Layer, Stored
+from dfcompile.loopback.config import EngineConfig
+from dfcompile.loopback.layer import Layer
 from dfcompile.loopback.lowered import Lowered
+from dfcompile.loopback.part import parts
 from dfcompile.loopback.storage import Storage
-
-MOST_PARTS = 16
-PART = 32
-"""Bus words that another part of an input must save: it takes descriptors, and requests of its own."""
 
 
 class Arrivals:
@@ -33,14 +30,14 @@ class Arrivals:
         for layer in low.layers:
             read = {o.tensor for o in layer.operands if low.storage[o.tensor].buffer == buffer}
             if read:
-                return read == {tensor} and not any(isinstance(o.kernel, Stored) for o in layer.operands)
+                return read == {tensor}
         return False
 
-    def parts(self, layer: Layer, again: int, word_beats: int) -> int:
-        """Rows of a layer's outputs at a time, all of them where nothing arrives. again: bus words that each part loads once again"""
+    def rows_of(self, layer: Layer, config: EngineConfig) -> int:
+        """Rows of a layer's outputs at a time, all of them where nothing arrives."""
         sizes = [self._storage(t) for t in dict.fromkeys(o.tensor for o in layer.operands) if t in self.rows]
-        beats = sum(self.batch * s.planes * s.height * s.row * word_beats for s in sizes)
-        return -(-layer.size[0] // max(1, min(MOST_PARTS, isqrt(beats // (PART + again)))))
+        beats = sum(self.batch * s.planes * s.height * s.row * config.word_beats for s in sizes)
+        return -(-layer.size[0] // parts(layer, self.low.storage, beats, config)) if sizes else layer.size[0]
 
     def until(self, tensor: str, row: int) -> None:
         """Load the rows before this one, of those that are not yet."""

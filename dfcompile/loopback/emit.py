@@ -163,18 +163,10 @@ class Emitter:
         if self.layer not in self.made:
             self.made[self.layer] = self._parts(layer)
         tiles, trees = self.made[self.layer] if self.turn >= 0 else self.made.pop(self.layer)
-        rows = min(self._rows(layer, any(len(shares) > 1 for _, shares in tiles)), self._arriving(layer, tiles, trees))
+        rows = min(self._rows(layer, any(len(shares) > 1 for _, shares in tiles)), self.arrivals.rows_of(layer, self.config))
         for strip, first in enumerate(range(0, layer.size[0], rows)):
             self._strip(layer, tiles, trees, first, min(rows, layer.size[0] - first), strip)
         self.arrivals.end(layer)
-
-    def _arriving(self, layer: Layer, tiles: list[tuple[int, list[Share]]], trees: list[Bank]) -> int:
-        """Rows of outputs at a time that inputs are loaded for; each time loads what the memories do not keep of weights and thresholds."""
-        config = self.config
-        words = [len(tile.bits) // (config.weight_beats * config.bus_bytes) for _, shares in tiles for _, tile in shares]
-        again = sum(words) * config.weight_beats * (sum(words) > config.weight_words)
-        again += sum(len(w) for tree in trees for _, w in tree) * config.tree_beats * (len(trees) > config.tree_banks)
-        return self.arrivals.parts(layer, again, config.word_beats)
 
     def _parts(self, layer: Layer) -> Parts:
         """Tiles of a layer, each with its place among the channels, and their banks."""

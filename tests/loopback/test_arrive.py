@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from dfcompile.ir.intop import IntAdd, Window
+from dfcompile.loopback.arrive import Arrivals
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.descriptor import Compute, Opcode, Target, Transfer
-from dfcompile.loopback.emit import Emitter
 from dfcompile.loopback.predict import predict
 from dfcompile.loopback.program import Program
 from dfcompile.run.loopback import run_loopback
@@ -55,7 +55,7 @@ def test_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
     net = picture()
     graph = net.graph(*outputs(net))
     parts = predict(compile_program(graph, ENGINE)).cycles
-    monkeypatch.setattr(Emitter, "_arriving", lambda self, layer, *_: layer.size[0])
+    monkeypatch.setattr(Arrivals, "rows_of", lambda self, layer, config: layer.size[0])
     whole = compile_program(graph, ENGINE)
     assert len(loads(whole)) == 1
     size = whole.inputs[0].image_bytes // ENGINE.bus_bytes
@@ -84,8 +84,23 @@ def test_rows_that_the_first_reader_leaves() -> None:
     assert len(loads(assert_exact(n, ENGINE))) > 1
 
 
-def test_thresholds_that_are_loaded_again() -> None:
-    """With every part of the picture all tiles' thresholds come again where the banks do not hold them: that is no gain."""
+def thresholds() -> Net:
+    """More tiles of many thresholds than the banks hold."""
     n = Net(52, x=((30, 12, 8), -5, 100))
     n.steps(n.conv("x", 64, top=3), 7)
-    assert len(loads(assert_exact(n, ENGINE))) == 1
+    return n
+
+
+def test_strips() -> None:
+    """Of a tensor that does not fit, strips are as small as lets the array wait least; as large as fits where thresholds come again."""
+    counts = []
+    for net, spilled in ((picture(), "x"), (thresholds(), "n1")):
+        program = assert_exact(net, replace(ENGINE, act_words=2048))
+        assert program.spilled == (spilled,)
+        counts.append(len(loads(program)))
+    assert counts == [15, 4]
+
+
+def test_thresholds_that_are_loaded_again() -> None:
+    """With every part of the picture all tiles' thresholds come again where the banks do not hold them: that is no gain."""
+    assert len(loads(assert_exact(thresholds(), ENGINE))) == 1
