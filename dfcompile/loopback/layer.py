@@ -121,6 +121,7 @@ class Layer:
     size:  output height and width
     place: (first row, first column, row step, column step) of the outputs in dst: phases of upsampling
     root:  (bits of the inverse root, exponent of the rest that is started from) where the result is one; see `Compute`
+    filled: weights of each output that fill up rows of windows (pack.py), and are no multiplications of the network
     source: names of nodes of the integer graph
     """
 
@@ -135,6 +136,7 @@ class Layer:
     steps: Steps | None = None
     place: tuple[int, int, int, int] = (0, 0, 1, 1)
     root: tuple[int, int] | None = None
+    filled: int = 0
     source: tuple[str, ...] = ()
 
     def with_steps(self, steps: Steps, dst: str, source: str) -> Layer:
@@ -143,4 +145,4 @@ class Layer:
     @property
     def macs(self) -> int:
         """Multiplications of an image."""
-        return self.size[0] * self.size[1] * sum(o.kernel.weights.size for o in self.operands)
+        return self.size[0] * self.size[1] * sum(o.kernel.weights.size - self.filled * len(o.kernel.weights) for o in self.operands)

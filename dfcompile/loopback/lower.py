@@ -57,15 +57,14 @@ def lower(graph: Graph, config: EngineConfig) -> Lowered:
     scaled = scalings(graph) if config.scale_bits else {}
     graph, packs = pack_columns(own_states(expanded(graph)), config)
     walk = _Lowering(graph, config, scaled)
+    walk.result.inputs, walk.result.outputs, walk.result.packs = graph.inputs, graph.outputs, packs
     place_states(walk)
     for name in graph.inputs:
         walk.place_input(name)
     for node in graph.nodes:
         walk.visit(node)
-    result = walk.result
-    result.inputs, result.outputs, result.packs = graph.inputs, graph.outputs, packs
-    take_turns(result)
-    return result
+    take_turns(walk.result)
+    return walk.result
 
 
 class _Lowering(Placing):
@@ -165,7 +164,7 @@ class _Lowering(Placing):
         if self._scales(node) and self._is_added(out):
             self.terms[out], self.result.storage[out] = self._multiple(x, c, kernel.weights), self.result.storage[x]
             return
-        layer = Layer(node.name, out, (Operand(x, kernel),), op.window, (h, w), pad=op.pad_code, source=(node.name,))
+        layer = Layer(node.name, out, (Operand(x, kernel),), op.window, (h, w), pad=op.pad_code, filled=self.filled(x), source=(node.name,))
         if op.window.stuff == (1, 1):
             self.emit(node, layer)
             return

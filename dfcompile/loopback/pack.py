@@ -1,8 +1,9 @@
-"""conv(x) --> conv(windows(x)): the host lays columns of a window side by side in the lanes, of a row or of all, where channels are few."""
+"""conv(x) --> conv(windows(x)): the host lays columns of a window side by side in the lanes, of one row or more, where channels are few."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import gcd
 
 import numpy as np
 
@@ -10,11 +11,16 @@ from dfcompile.ir.graph import Array, Graph, Node, Tensor, op_of
 from dfcompile.ir.intop import IntConv, Window
 from dfcompile.loopback.config import EngineConfig
 
+FULL, AGAIN = 4, 5
+"""Of four rows of an input strips load five: some are their neighbours' too."""
+
 
 @dataclass(frozen=True)
 class Columns:
     """Frames (n, h, w, c) to (n, h', w', rows * kernel * c): the columns of each window, with the pad code outside the picture; of one row,
-    and h' = h, or of all.
+    and h' = h, or of so many rows, from every `row_stride`-th on.
+
+    spare: rows that the last of several such windows has beyond the kernel's
     """
 
     kernel: int
@@ -28,6 +34,11 @@ class Columns:
     row_dilation: int = 1
     top: int = 0
     bottom: int = 0
+    spare: int = 0
+
+    def filled(self, channels: int) -> int:
+        """Codes of so many that the spare rows are."""
+        return channels // self.rows * self.spare
 
     def apply(self, x: Array) -> Array:
         view = self._window().view(np.asarray(x, np.float64), self.pad)
@@ -60,7 +71,7 @@ def pack_columns(graph: Graph, config: EngineConfig) -> tuple[Graph, dict[str, C
         tensors[name] = _packed(graph.tensors[name], found)
         nodes[node.name] = _narrowed(node, found)
         weights = constants[node.inputs[1]]
-        constants[f"{node.inputs[1]}.columns"] = weights.reshape(len(weights), weights.shape[1] // found.rows, 1, -1)
+        constants[f"{node.inputs[1]}.columns"] = _gathered(weights, found.rows)
     changed = graph.replace(nodes=tuple(nodes[n.name] for n in graph.nodes), tensors=tensors, constants=constants)
     return (changed, packs) if packs else (graph, {})
 
@@ -70,22 +81,37 @@ def _columns(node: Node, graph: Graph, config: EngineConfig) -> Columns | None:
     op, x = node.op, graph.tensors[node.inputs[0]]
     if not isinstance(op, IntConv) or op.groups > 1 or op.window.stuff != (1, 1) or min(op.window.pads) < 0:
         return None
-    win = op.window
-    columns = Columns(win.kernel[1], win.stride[1], win.dilation[1], win.pads[1], win.pads[3], op.pad_code)
-    whole = replace(
-        columns, rows=win.kernel[0], row_stride=win.stride[0], row_dilation=win.dilation[0], top=win.pads[0], bottom=win.pads[2]
-    )
-    outs = graph.tensors[node.outputs[0]]
+    win, outs = op.window, graph.tensors[node.outputs[0]]
     steps = outs.shape[0] * -(-outs.shape[1] // config.pixels) * -(-outs.channels // config.pe)
     least, best = steps * win.kernel[0] * win.kernel[1] * -(-x.channels // config.simd), None
-    loads = x.shape[0] * x.shape[1] * -(-x.channels // config.simd) * config.word_beats
-    for found in (columns, whole):
+    loads = _loads(x.shape[0] * x.shape[1] * -(-x.channels // config.simd), config)
+    for rows in range(1, win.kernel[0] + 1):
+        found = _of_rows(op, rows, outs.shape[0], x.shape[0])
         h, w = found.size(*x.shape[:2])
         words = -(-found.rows * found.kernel * x.channels // config.simd)
-        walked, moved = steps * (win.kernel[0] // found.rows) * words, h * w * words * config.word_beats
+        walked, moved = steps * -(-win.kernel[0] // rows) * words, _loads(h * w * words, config)
         if walked < least and (best is None or max(walked, moved) < max(least, loads)):
             least, loads, best = walked, moved, found
     return best
+
+
+def _loads(words: int, config: EngineConfig) -> int:
+    """Cycles in which words of an input are loaded; in strips where they leave no room for what is made of them."""
+    return words * config.word_beats * (AGAIN if 2 * words > config.act_words else FULL) // FULL
+
+
+def _of_rows(op: IntConv, rows: int, outputs: int, height: int) -> Columns:
+    """Windows of so many rows, at each row of the picture from which a group of the kernel's rows begins for some output."""
+    win = op.window
+    columns = Columns(win.kernel[1], win.stride[1], win.dilation[1], win.pads[1], win.pads[3], op.pad_code)
+    if rows == 1:
+        return columns
+    groups, apart = -(-win.kernel[0] // rows), rows * win.dilation[0]
+    step = gcd(win.stride[0], apart) if groups > 1 else win.stride[0]
+    read = (outputs - 1) * win.stride[0] + (groups - 1) * apart + (rows - 1) * win.dilation[0] + 1
+    bottom = max(0, read - height - win.pads[0])
+    spare = groups * rows - win.kernel[0]
+    return replace(columns, rows=rows, row_stride=step, row_dilation=win.dilation[0], top=win.pads[0], bottom=bottom, spare=spare)
 
 
 def _packed(x: Tensor, found: Columns) -> Tensor:
@@ -100,7 +126,15 @@ def _packed(x: Tensor, found: Columns) -> Tensor:
 def _narrowed(node: Node, found: Columns) -> Node:
     op = op_of(node, IntConv)
     win = op.window
-    if found.rows == win.kernel[0] and found.rows > 1:
-        return replace(node, op=replace(op, window=Window()), inputs=(node.inputs[0], f"{node.inputs[1]}.columns"))
     window = Window((win.kernel[0], 1), (win.stride[0], 1), (win.pads[0], 0, win.pads[2], 0), (win.dilation[0], 1))
+    if found.rows > 1:
+        step, groups = found.row_stride, -(-win.kernel[0] // found.rows)
+        apart = found.rows * win.dilation[0] // step if groups > 1 else 1
+        window = Window((groups, 1), (win.stride[0] // step, 1), (0, 0, 0, 0), (apart, 1))
     return replace(node, op=replace(op, window=window), inputs=(node.inputs[0], f"{node.inputs[1]}.columns"))
+
+
+def _gathered(weights: Array, rows: int) -> Array:
+    """Weights (outputs, kernel_h, kernel_w, c) of groups of rows: (outputs, groups, 1, rows * kernel_w * c), the last with zeros behind."""
+    filled = np.pad(weights, ((0, 0), (0, -weights.shape[1] % rows), (0, 0), (0, 0)))
+    return filled.reshape(len(weights), filled.shape[1] // rows, 1, -1)

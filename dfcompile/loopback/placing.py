@@ -20,6 +20,11 @@ class Placing:
         self.result = Lowered()
         self.readers = dict(graph.consumers())
 
+    def filled(self, name: str) -> int:
+        """Codes of a pixel of an input that only fill up rows of windows."""
+        pack = self.result.packs.get(name)
+        return pack.filled(self.tensor(name).channels) if pack else 0
+
     def tensor(self, name: str) -> Tensor:
         return self.graph.tensors[name]
 

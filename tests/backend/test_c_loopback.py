@@ -102,13 +102,13 @@ def test_the_bytes_of_the_python_driver(name: str, tmp_path: Path) -> None:
     check_bytes(made, driver, tmp_path)
 
 
-@pytest.mark.parametrize(("simd", "rows"), [(8, 3), (16, 3), (32, 1)])
-def test_windows_side_by_side(simd: int, rows: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("simd", "tall", "rows"), [(8, 3, 3), (16, 3, 3), (32, 3, 1), (8, 5, 3)])
+def test_windows_side_by_side(simd: int, tall: int, rows: int, tmp_path: Path) -> None:
     """Rows of windows, or whole ones, that leave the picture on every side: the bytes of the compiler, in Python and in C."""
     m, rng = Model(), np.random.default_rng(5)
-    kernel = rng.integers(-7, 8, (20 if rows > 1 else 4, 1 if rows > 1 else 16, 3, 2)) / 8
+    kernel = rng.integers(-7, 8, (20 if rows > 1 else 4, 1 if rows > 1 else 16, tall, 2)) / 8
     x = m.q("x", 1 / 8, 8)
-    out = m.op("Conv", x, m.w(kernel, 1 / 8), pads=[1, 0, 2, 1], strides=[2, 1], dilations=[2, 3], kernel_shape=[3, 2])
+    out = m.op("Conv", x, m.w(kernel, 1 / 8), pads=[1, 0, 2, 1], strides=[2, 1], dilations=[2, 3], kernel_shape=[tall, 2])
     path = m.save(tmp_path / "windows.onnx", out, (1, kernel.shape[1], 11, 9))
     made, driver = built(path, tmp_path, simd=simd)
     assert driver.inputs[0].data["columns"]["rows"] == rows

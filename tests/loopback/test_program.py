@@ -213,15 +213,36 @@ def test_packed_windows(window: Window) -> None:
     n.steps(n.conv("x", 30, window, pad=3), 3)
     program = assert_exact(n, SHAPES["square"], 2)
     columns = program.inputs[0].columns
-    assert columns is not None and columns.rows == window.kernel[0]
+    assert columns is not None and columns.rows > 1
     tile = next(s.descriptor for s in program.steps if isinstance(s.descriptor, Compute))
     assert tile.taps == -(-window.kernel[0] * window.kernel[1] // 8) < window.kernel[0]
 
 
+@pytest.mark.parametrize(
+    ("window", "channels", "rows"),
+    [
+        (Window((5, 5), (1, 1), (2, 2, 2, 2)), 3, 2),
+        (Window((7, 7), (2, 2), (3, 3, 3, 3)), 1, 4),
+        (Window((5, 3), (3, 1), (1, 0, 0, 2), (2, 1)), 3, 3),
+        (Window((4, 3), (3, 1), (1, 0, 0, 2), (2, 1)), 3, 2),
+    ],
+)
+def test_packed_rows_of_windows(window: Window, channels: int, rows: int) -> None:
+    """Some rows of a window side by side, several of which make a window; those that the kernel does not have are no work."""
+    n = Net(9, x=((23, 13, channels), -5, 200))
+    n.steps(n.conv("x", 30, window, pad=3), 3)
+    program = assert_exact(n, replace(SHAPES["square"], simd=32, act_words=8192, weight_words=256), 2)
+    columns, (h, w, _) = program.inputs[0].columns, n.tensors["n0"].shape
+    assert columns is not None and columns.rows == rows
+    tile = next(s.descriptor for s in program.steps if isinstance(s.descriptor, Compute))
+    assert tile.kernel_h == -(-window.kernel[0] // rows)
+    assert program.layers[0].macs == h * w * 30 * window.kernel[0] * window.kernel[1] * channels
+
+
 def test_windows_that_load_more_than_they_save() -> None:
     """Rows of windows side by side where whole ones keep the bus busy for longer than the array."""
-    n = Net(9, x=((9, 11, 2), -5, 200))
-    n.steps(n.conv("x", 4, Window((4, 4), (1, 1))), 3)
+    n = Net(9, x=((9, 11, 3), -5, 200))
+    n.steps(n.conv("x", 4, Window((3, 3), (1, 1))), 3)
     columns = assert_exact(n, SHAPES["wide"], 1).inputs[0].columns
     assert columns is not None and columns.rows == 1
 
