@@ -5,21 +5,21 @@
 
 namespace dfc {
 
-// Whether so many bus words of a block are whole words of Beats bus words, a power of two, inside a memory of so many.
+// Whether so many bus words of a block are its words, of Beats bus words each, inside a memory of so many.
 template <int Words, int Beats>
 inline bool lb_words_fit(const LbTransfer& d, const ap_uint<24>& beats) {
-  return (beats & (Beats - 1)) == 0 && d.inner + (beats >> clog2(Beats)) <= Words;
+  return d.words * ap_uint<12>(Beats) == beats && d.inner + d.words <= Words;
 }
 
 // Bus words of the levels before numbers of them; of a word of weights in numbers of so many bits.
 constexpr int lb_table_beats(int bus_bits) { return 128 / bus_bits; }
-constexpr int lb_code_beats(int lanes, int bits, int bus_bits) { return lanes * bits > bus_bits ? lanes * bits / bus_bits : 1; }
+constexpr int lb_code_beats(int lanes, int bits, int bus_bits) { return lanes * bits % bus_bits == 0 ? lanes * bits / bus_bits : 1; }
 
 // Numbers of levels: of weights, as wide as the engine reads, in whole bus words for each word.
 template <int Lanes, int WeightWords, int CodeBits, int BusBits>
 inline bool lb_codes_fit(const LbTransfer& d) {
   const int bits = 1 << (d.coded.to_int() - 1);
-  if (d.opcode != opcode_load || bits > CodeBits || bits * Lanes < BusBits || d.beats <= lb_table_beats(BusBits)) return false;
+  if (d.opcode != opcode_load || bits > CodeBits || bits * Lanes % BusBits != 0 || d.beats <= lb_table_beats(BusBits)) return false;
   const ap_uint<24> beats = d.beats - lb_table_beats(BusBits);
   if (bits == 1) return lb_words_fit<WeightWords, lb_code_beats(Lanes, 1, BusBits)>(d, beats);
   if (bits == 2) return lb_words_fit<WeightWords, lb_code_beats(Lanes, 2, BusBits)>(d, beats);

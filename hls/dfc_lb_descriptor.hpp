@@ -27,6 +27,7 @@ struct LbTransfer {
   ap_uint<24> beats;
   ap_uint<32> address;
   ap_uint<2> coded;
+  ap_uint<24> words;
 };
 
 inline LbTransfer lb_unpack_transfer(const ap_uint<128>& bits) {
@@ -40,6 +41,7 @@ inline LbTransfer lb_unpack_transfer(const ap_uint<128>& bits) {
   d.beats = ap_uint<24>(bits.range(59, 36));
   d.address = ap_uint<32>(bits.range(91, 60));
   d.coded = ap_uint<2>(bits.range(93, 92));
+  d.words = ap_uint<24>(bits.range(117, 94));
   return d;
 }
 

@@ -23,36 +23,36 @@ module dfc_lb_check #(
   localparam int unsigned BusBytes   = BusBits / 8;
   localparam int unsigned Words      = Pe > Simd ? Pe / Simd : 1;
   localparam int unsigned Lanes      = Pe < Simd ? Pe : Simd;
-  localparam int unsigned ActLog     = $clog2(ActBits * Simd / BusBits);
-  localparam int unsigned WeightLog  = $clog2(Pe * Simd * WeightBits / BusBits);
-  localparam int unsigned CodeLog    = Pe * Simd > BusBits ? $clog2(Pe * Simd / BusBits) : 0;  // bus words of a word in numbers of a bit
   localparam int unsigned TableBeats = 128 / BusBits;
-  localparam int unsigned TreeLog    = $clog2(Pe * AccBits / BusBits);
+  localparam int unsigned CountBits  = 36;  // of the bus words of as many words as a descriptor may say
 
   // A block: whole words, inside its memory.
-  logic [24:0] size, words;
-  logic [23:0] part, beats;  // of the words
-  logic [31:0] weight_log;
-  logic        coded;
-  logic        block_bad;
+  logic [24:0]          size;
+  logic [CountBits-1:0] beats;  // bus words of its words
+  logic [CountBits-1:0] numbers [4];  // of words of weights, by `coded`
+  logic                 coded;
+  logic                 block_bad;
   assign coded      = transfer_i.coded != '0;
-  assign beats      = transfer_i.beats - (coded ? 24'(TableBeats) : '0);
-  assign weight_log = coded ? CodeLog + 32'(transfer_i.coded) - 32'd1 : WeightLog;
+  assign numbers[0] = CountBits'(transfer_i.words) * CountBits'(Pe * Simd * WeightBits / BusBits);
+  for (genvar c = 1; c < 4; c++) begin : gen_numbers
+    assign numbers[c] = CountBits'(transfer_i.words) * CountBits'((Pe * Simd << (c - 1)) / BusBits) + CountBits'(TableBeats);
+  end
   always_comb begin
     unique case (transfer_i.target)
-      2'(`DFC_LB_TARGET_WEIGHT): {size, words, part} = {25'(WeightWords), 25'(beats >> weight_log), beats & ~(24'hffffff << weight_log)};
-      2'(`DFC_LB_TARGET_TREE): {size, words, part} = {25'(TreeBanks << TreeLevels), 25'(transfer_i.beats >> TreeLog), transfer_i.beats & ~(24'hffffff << TreeLog)};
-      2'(`DFC_LB_TARGET_LIST): {size, words, part} = {25'(ListWords), 25'(transfer_i.beats), 24'b0};
-      default: {size, words, part} = {25'(ActWords), 25'(transfer_i.beats >> ActLog), transfer_i.beats & ~(24'hffffff << ActLog)};
+      2'(`DFC_LB_TARGET_WEIGHT): {size, beats} = {25'(WeightWords), numbers[transfer_i.coded]};
+      2'(`DFC_LB_TARGET_TREE): {size, beats} = {25'(TreeBanks << TreeLevels), CountBits'(transfer_i.words) * CountBits'(Pe * AccBits / BusBits)};
+      2'(`DFC_LB_TARGET_LIST): {size, beats} = {25'(ListWords), CountBits'(transfer_i.words)};
+      default: {size, beats} = {25'(ActWords), CountBits'(transfer_i.words) * CountBits'(ActBits * Simd / BusBits)};
     endcase
   end
   // Numbers of levels: of weights, as wide as the engine reads, in whole bus words for each word.
-  logic coded_bad;
+  logic [3:0] whole;  // by `coded`: its words are whole bus words
+  logic       coded_bad;
+  assign whole = {4 * Pe * Simd % BusBits == 0, 2 * Pe * Simd % BusBits == 0, Pe * Simd % BusBits == 0, 1'b1};
   assign coded_bad = coded && (transfer_i.opcode != 4'(`DFC_LB_OPCODE_LOAD) || transfer_i.target != 2'(`DFC_LB_TARGET_WEIGHT)
-      || (32'd1 << (transfer_i.coded - 2'd1)) > CodeBits || (Pe * Simd << (transfer_i.coded - 2'd1)) < BusBits
-      || transfer_i.beats <= 24'(TableBeats));
-  assign block_bad = transfer_i.beats == '0 || part != '0 || coded_bad
-      || (transfer_i.address & 32'(BusBytes - 1)) != '0 || 25'(transfer_i.inner) + words > size;
+      || (32'd1 << (transfer_i.coded - 2'd1)) > CodeBits || !whole[transfer_i.coded]);
+  assign block_bad = transfer_i.words == '0 || CountBits'(transfer_i.beats) != beats || coded_bad
+      || (transfer_i.address & 32'(BusBytes - 1)) != '0 || 25'(transfer_i.inner) + 25'(transfer_i.words) > size;
 
   // Only sums are kept in parts; a product has two factors of one tap, everything else one value a tap.
   logic [1:0] factors;  // beyond the first
@@ -68,7 +68,7 @@ module dfc_lb_check #(
     endcase
   end
 
-  logic root_bad, loop_bad, tree_bad, level_bad, scale_bad, weight_bad, result_bad;
+  logic lane_bad, root_bad, loop_bad, tree_bad, level_bad, scale_bad, weight_bad, result_bad;
   assign loop_bad   = compute_i.batch == '0 || compute_i.height == '0 || compute_i.width_out == '0 || compute_i.kernel_h == '0
       || compute_i.kernel_w == '0 || compute_i.words == '0;
   assign tree_bad   = 32'(compute_i.bank) >= TreeBanks || (compute_i.scale ? scale_bad : level_bad);
@@ -81,7 +81,12 @@ module dfc_lb_check #(
   assign root_bad   = compute_i.root && (compute_i.op != 3'(`DFC_LB_ACC_OP_ADD) || compute_i.levels != '0 || compute_i.scale || compute_i.lookup
       || compute_i.acc_store || compute_i.start_1 == '0 || 32'(compute_i.start_1) >= AccBits || 32'(compute_i.start_2) + 32'd1 > RootBits);
   assign result_bad = join_bad || root_bad || 32'(compute_i.planes) >= AccBits / ActBits || compute_i.writes == '0 || 32'(compute_i.writes) > Words
-      || (32'(compute_i.lane) & (Lanes - 1)) != 0 || 32'(compute_i.lane) >= Simd;
+      || lane_bad;
+  logic [Simd/Lanes-1:0] lanes;
+  for (genvar k = 0; k < int'(Simd / Lanes); k++) begin : gen_lane
+    assign lanes[k] = 32'(compute_i.lane) == k * Lanes;
+  end
+  assign lane_bad = lanes == '0;
 
   always_comb begin
     error_o = 4'(`DFC_LB_ERROR_CODE_NONE);

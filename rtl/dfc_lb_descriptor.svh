@@ -42,7 +42,8 @@
 `define DFC_LB_ERROR_CODE_LENGTH 10
 
 typedef struct packed {
-  logic [33:0] unused_bits;
+  logic [9:0] unused_bits;
+  logic [23:0] words;
   logic [1:0] coded;
   logic [31:0] address;
   logic [23:0] beats;

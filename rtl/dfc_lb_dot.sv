@@ -55,22 +55,28 @@ module dfc_lb_dot #(
     end
     // A node is its number and, in place 0, what is to be added to it: a sum takes one of its two nodes' and keeps the other's.
     for (genvar l = 0; l < int'(Levels); l++) begin : gen_level
-      localparam int unsigned Nodes = Half >> l;
+      localparam int unsigned Nodes = (Half + (1 << l) - 1) >> l;
       localparam int unsigned Bits  = Field + l < SumBits ? Field + l : SumBits;
       logic [Nodes-1:0][Bits:0] node;
       if (l == 0) begin : gen_first
         assign node = first;
       end else begin : gen_sums
         localparam int unsigned Below = Field + l - 1 < SumBits ? Field + l - 1 : SumBits;
+        localparam int unsigned Sources = (2 * Half + (1 << l) - 1) >> l;  // nodes of the level before
         for (genvar k = 0; k < int'(Nodes); k++) begin : gen_sum
-          logic signed [Below:0] a, b;
-          logic [Bits:0] sum;
-          assign a   = gen_level[l-1].node[2*k];
-          assign b   = {gen_level[l-1].node[2*k+1][Below:1], 1'b1};
-          assign sum = (Bits + 1)'(a) + (Bits + 1)'(b);  // the carry into place 1 is a's
-          always_ff @(posedge clk_i) node[k] <= {sum[Bits:1], gen_level[l-1].node[2*k+1][0]};
-          logic unused_place;
-          assign unused_place = sum[0];
+          logic signed [Below:0] a;
+          assign a = gen_level[l-1].node[2*k];
+          if (2 * k + 1 < int'(Sources)) begin : gen_two
+            logic signed [Below:0] b;
+            logic [Bits:0] sum;
+            assign b   = {gen_level[l-1].node[2*k+1][Below:1], 1'b1};
+            assign sum = (Bits + 1)'(a) + (Bits + 1)'(b);  // the carry into place 1 is a's
+            always_ff @(posedge clk_i) node[k] <= {sum[Bits:1], gen_level[l-1].node[2*k+1][0]};
+            logic unused_place;
+            assign unused_place = sum[0];
+          end else begin : gen_one
+            always_ff @(posedge clk_i) node[k] <= (Bits + 1)'(a);
+          end
         end
       end
     end

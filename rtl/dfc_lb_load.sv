@@ -73,7 +73,7 @@ module dfc_lb_load #(
   logic [BeatBits-1:0] coded_last [4];  // the last bus word of a word of weights
   assign coded_last[0] = BeatBits'(MostBeats - 1);
   for (genvar c = 1; c < 4; c++) begin : gen_coded
-    localparam int unsigned Least = (Pe * Simd << (c - 1)) / BusBits;
+    localparam int unsigned Least = (Pe * Simd << (c - 1)) % BusBits == 0 ? (Pe * Simd << (c - 1)) / BusBits : 0;
     assign coded_last[c] = BeatBits'(CodeBits != 0 && Least != 0 ? Least - 1 : 0);
   end
   assign levels = CodeBits != 0 && record.coded != '0 && beats_q < 24'(TableBeats);

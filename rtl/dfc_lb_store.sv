@@ -34,8 +34,7 @@ module dfc_lb_store #(
   input  logic [1:0]         b_resp_i
 );
   localparam int unsigned Beats    = Width / BusBits;
-  localparam int unsigned BeatLog  = $clog2(Beats);
-  localparam int unsigned BeatBits = Beats > 1 ? BeatLog : 1;
+  localparam int unsigned BeatBits = Beats > 1 ? $clog2(Beats) : 1;
 
   logic        active_q, burst_idle, burst_valid, lens_room, lens_valid, words_room, words_valid, arrived_q;
   logic [2:0]  signals_q;
@@ -83,7 +82,7 @@ module dfc_lb_store #(
     arrived_q <= asked;
     if (take_o) begin
       signals_q <= descriptor_i.signals;
-      words_q   <= descriptor_i.beats >> BeatLog;
+      words_q   <= descriptor_i.words;
       word_q    <= descriptor_i.inner;
     end else if (asked) begin
       words_q <= words_q - 24'd1;

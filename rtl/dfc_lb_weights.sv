@@ -39,7 +39,7 @@ module dfc_lb_weights #(
   for (genvar c = 0; c < 4; c++) begin : gen_coded
     localparam int unsigned Bits  = c == 0 ? WeightBits : 1 << (c - 1);
     localparam int unsigned Ratio = Bits < WeightBits ? WeightBits / Bits : 1;
-    if (c == 0 || (Bits <= CodeBits && Ratio <= Beats)) begin : gen_there
+    if (c == 0 || (Bits <= CodeBits && Beats % Ratio == 0)) begin : gen_there
       logic [Ratio*BusBits-1:0] expanded;
       if (c == 0) begin : gen_plain
         assign expanded = load_data_i;

@@ -64,7 +64,7 @@ def resources(config: EngineConfig, family: str) -> Resources:
 def products(config: EngineConfig, family: str) -> Resources:
     """The dot products of all rows (`dfc_lb_dot`): on carry chains, in pairs in DSP slices, or by lanes."""
     a, w, simd = config.act_bits, config.weight_bits, config.simd
-    levels, rows = simd.bit_length() - 1, config.pe * config.pixels - config.dsp_rows
+    levels, rows = config.adders, config.pe * config.pixels - config.dsp_rows
     paired = _pairs(config) if config.dsp_rows else Resources()
     block = config.rtl_parameters(FAMILIES[family].carry)["Block"]
     if block and not (a == w == BYTE) and 1 + carry_levels(simd * w) <= levels:
@@ -81,7 +81,7 @@ def products(config: EngineConfig, family: str) -> Resources:
 def _pairs(config: EngineConfig) -> Resources:
     """Rows of two products and their sum in a slice; the operand of two codes, and what lower weights have too much, are for all rows."""
     a, w, half = config.act_bits, config.weight_bits, config.simd // 2
-    field, levels = a + w + 1, config.simd.bit_length() - 1
+    field, levels = a + w + 1, config.adders
     sums = sum((half >> level) * (field + level) for level in range(1, levels)) + field + levels
     shared = half * (a + 1) + max(0, half - 1) * (a + 2) + field + levels
     row = Resources(lut=sums, ff=sums + half * (field + 1), dsp=half)
@@ -104,7 +104,7 @@ def levels(config: EngineConfig) -> Resources:
 
     Numbers that do not fill a bus word of the buffer's are not read. The choice of two levels goes into that of the kind.
     """
-    kinds = [b for b in (1, 2, 4) if b <= config.code_bits and b * config.lanes >= config.bus_bits]
+    kinds = [b for b in (1, 2, 4) if config.reads_numbers(b)]
     if not kinds:
         return Resources()
     bits = {b: config.bus_bits // b * config.weight_bits for b in kinds}

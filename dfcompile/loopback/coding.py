@@ -39,7 +39,7 @@ def encode(weights: Ints, config: EngineConfig) -> tuple[int, bytes] | None:
     levels, numbers = np.unique(weights, return_inverse=True)
     for coded in (1, 2, 3):
         bits = code_width(coded)
-        if len(levels) <= 1 << bits and bits <= config.code_bits and bits * config.lanes >= config.bus_bits:
+        if len(levels) <= 1 << bits and config.reads_numbers(bits):
             table = np.pad(levels, (0, LEVELS - len(levels))).astype(np.int8)
             planes = numbers.reshape(-1, 1).astype(np.uint8) >> np.arange(bits, dtype=np.uint8) & 1
             return coded, table.tobytes() + np.packbits(planes.astype(np.uint8).reshape(-1), bitorder="little").tobytes()

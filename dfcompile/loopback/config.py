@@ -10,6 +10,7 @@ BYTE = 8
 ADDRESS_BITS = 24
 """Bits of an address in an on-chip memory; address arithmetic wraps around."""
 
+LEAST_SIDE = 4
 MOST_LEVELS = 8
 MOST_SCALE_BITS = 48
 MOST_REPEAT_BITS = 16
@@ -32,7 +33,8 @@ BUS_BITS = (32, 64, 128)
 class EngineConfig:
     """One engine.
 
-    pe, simd:     rows and columns of the array, powers of two: pe output channels by simd input channels a cycle
+    pe, simd:     rows and columns of the array, multiples of 4 of which one divides the other: pe output channels by simd input channels a
+                  cycle
     act_words:    activation memory, words of `simd` digits of `act_bits`, in two banks
     weight_words: weight buffer, words of pe * simd weights of `weight_bits`; narrower weights lie denser
     acc_words:    partial-sum memory, words of `pe` sums of each pixel
@@ -80,10 +82,14 @@ class EngineConfig:
             raise ValueError(reason)
 
     def _reason(self) -> str:
-        for name in ("pe", "simd", "act_words", "weight_words", "acc_words", "tree_banks"):
+        for name in ("act_words", "weight_words", "acc_words", "tree_banks"):
             value = getattr(self, name)
             if value < 1 or value & (value - 1):
                 return f"{name}={value} must be a power of two"
+        if min(self.pe, self.simd) < 1 or max(self.pe, self.simd) % min(self.pe, self.simd):
+            return f"one of pe={self.pe} and simd={self.simd} must divide the other"
+        if any(side & (side - 1) and side % LEAST_SIDE for side in (self.pe, self.simd)):
+            return f"pe={self.pe} and simd={self.simd} must be powers of two or multiples of {LEAST_SIDE}"
         if self.tree_levels < 1:
             return "tree_levels is 1 at least"
         if self.weight_bits not in (2, 4, 8) or self.bus_bits not in BUS_BITS or self.acc_bits not in (32, 64):
@@ -113,6 +119,8 @@ class EngineConfig:
         if self.bus_bits > min(self.act_bits * self.simd, self.acc_bits * self.pe, self.pe * self.simd * self.weight_bits):
             digits = f", act_bits={self.act_bits}" if self.act_bits < BYTE else ""
             return f"a bus word of {self.bus_bits} bits must fit into a word of every memory (simd={self.simd}, pe={self.pe}{digits})"
+        if any(bits % self.bus_bits for bits in (self.act_bits * self.simd, self.acc_bits * self.pe, self.lanes * self.weight_bits)):
+            return f"words of every memory must be whole bus words of {self.bus_bits} bits (simd={self.simd}, pe={self.pe})"
         if max(self.act_words, self.weight_words) >= 1 << (ADDRESS_BITS - 4) or self.tree_levels > MOST_LEVELS or self.tree_banks > 4:
             return "the memories or the thresholds are larger than descriptors can address"
         return ""
@@ -126,6 +134,15 @@ class EngineConfig:
         """Parameters of the SystemVerilog. carry: of the family's own arithmetic on carry chains, `Family.carry`"""
         block = CARRY_PLACES.get(carry, 0) if self.act_bits < BYTE else 0
         return self.parameters() | {"DspRows": self.dsp_rows, "Block": block, "ActStyle": STYLE_CODES["uram" if self.act_uram else "auto"]}
+
+    @property
+    def adders(self) -> int:
+        """Levels of adders that make a sum of `simd` products."""
+        return (self.simd - 1).bit_length()
+
+    def reads_numbers(self, bits: int) -> bool:
+        """Whether weights may be loaded as numbers of levels of so many bits: a word of them is whole bus words."""
+        return bits <= self.code_bits and bits * self.lanes % self.bus_bits == 0
 
     @property
     def bus_bytes(self) -> int:

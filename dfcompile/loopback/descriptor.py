@@ -99,6 +99,7 @@ class Transfer(Header):
              one output wide are k * src_w and k * dst_w further
     coded:   0, or of weights: 16 bytes of levels come first, then numbers of levels, in 2**(coded - 1) bits each, of whole words of weights
              in their full width
+    words:   of the on-chip memory, as many as the bus words are
     """
 
     BITS: ClassVar[int] = 128
@@ -107,6 +108,7 @@ class Transfer(Header):
     beats: int = bits(24)
     address: int = bits(32)
     coded: int = bits(2)
+    words: int = bits(24)
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ class Emitter:
         inside, outside = (space, local, local + words), ("ext", address, address + beats * self.config.bus_bytes)
         reads, writes = ((outside,), (inside,)) if opcode == Opcode.LOAD else ((inside,), (outside,))
         self.loaded |= {target} if opcode == Opcode.LOAD else set()
-        descriptor = Transfer(opcode=opcode, target=target, inner=local, beats=beats, address=address, coded=coded)
+        descriptor = Transfer(opcode=opcode, target=target, inner=local, beats=beats, address=address, coded=coded, words=words)
         self.add(Step(descriptor, reads, writes))
 
     def resident(self, tensor: str, opcode: Opcode) -> None:

@@ -139,7 +139,7 @@ class _Replay:
     def run(self) -> Prediction:
         fetch = _Fetch(self.program, self.latency)
         config = self.program.config
-        self.latency_out = config.simd.bit_length() - 1 + config.tree_levels + 6
+        self.latency_out = config.adders + config.tree_levels + 6
         self.banks, self.lists = Banks(config, self.latency_out), Lists(config)
         end = 0
         turns = {r.first: r for r in self.program.repeats}

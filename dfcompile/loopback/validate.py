@@ -27,7 +27,7 @@ class ErrorCode(IntEnum):
 
 MEANS = {
     ErrorCode.OPCODE: "there is no such kind of descriptor",
-    ErrorCode.TRANSFER: "the block does not fit into its memory, is empty, or its address is not aligned",
+    ErrorCode.TRANSFER: "the block does not fit into its memory, is empty or of another size than its words, or its address is not aligned",
     ErrorCode.LOOP: "a loop of no steps",
     ErrorCode.TREE: "no such threshold bank, level, table or requantization",
     ErrorCode.WEIGHT: "no such weight width or word, or list of steps",
@@ -102,11 +102,11 @@ def _transfer_fits(d: Transfer, config: EngineConfig) -> bool:
         return False
     size = (config.act_words, config.weight_words, config.tree_banks << config.tree_levels, config.list_words)[d.target]
     beats, rest = word_beats(d, config)
-    return rest > 0 and rest % beats == 0 and d.inner + rest // beats <= size
+    return rest > 0 and rest == d.words * beats and d.inner + d.words <= size
 
 
 def _coding_fits(d: Transfer, config: EngineConfig) -> bool:
     """Weights alone are loaded as numbers of levels, in few bits, whose words are whole bus words."""
     bits = code_width(d.coded)
     alone = d.opcode == Opcode.LOAD and d.target == Target.WEIGHT
-    return not d.coded or (alone and bits <= config.code_bits and bits * config.lanes >= config.bus_bits)
+    return not d.coded or (alone and config.reads_numbers(bits))

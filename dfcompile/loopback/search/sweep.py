@@ -25,7 +25,7 @@ from dfcompile.tasks.task import Task, gather
 
 PIXELS = (2, 4)
 """Outputs at once that are looked at beside one."""
-SIDES = (4, 8, 16, 32, 64)
+SIDES = (4, 8, 12, 16, 24, 32, 48, 64)
 WEIGHT_WORDS = (128, 256, 512, 1024, 2048, 4096)
 ACT_WORDS = tuple(1 << k for k in range(9, 18))
 EXACT = 24
