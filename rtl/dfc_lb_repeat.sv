@@ -103,6 +103,6 @@ module dfc_lb_repeat #(
       end
     end
     logic unused_fields;
-    assign unused_fields = ^{descriptor.waits, descriptor.signals, descriptor.target, descriptor.address, descriptor.coded, descriptor.unused_bits};
+    assign unused_fields = ^{descriptor.waits, descriptor.signals, descriptor.target, descriptor.address, descriptor.coded, descriptor.words, descriptor.unused_bits};
   end
 endmodule

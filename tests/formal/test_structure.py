@@ -125,12 +125,25 @@ ENGINES = [
     EngineConfig(
         pe=8, simd=8, act_words=16, weight_words=8, acc_words=4, tree_levels=3, weight_bits=4, list_words=8, code_bits=2, bus_bits=32
     ),
+    EngineConfig(
+        pe=8,
+        simd=24,
+        act_words=16,
+        weight_words=8,
+        acc_words=4,
+        tree_levels=3,
+        weight_bits=4,
+        act_bits=4,
+        pixels=2,
+        dsp_rows=10,
+        bus_bits=32,
+    ),
 ]
 
 
-@pytest.mark.parametrize("config", ENGINES, ids=["64", "32"])
+@pytest.mark.parametrize("config", ENGINES, ids=["64", "32", "digits, two pixels, 24 columns"])
 def test_ready_reaches_nothing_in_loopback_engines(config: EngineConfig, tmp_path: Path) -> None:
-    found = netlist("dfc_loopback", config.parameters(), tmp_path)
+    found = netlist("dfc_loopback", config.rtl_parameters(), tmp_path)
     assert sum("ready" in name and way == "input" for name, (way, _) in found.ports.items()) == 6
     assert found.paths("ready", "") == set()
 

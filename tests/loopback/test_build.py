@@ -137,7 +137,13 @@ def test_options_that_mean_nothing_here(examples: Path, tmp_path: Path, capsys: 
 
 @pytest.mark.parametrize(
     ("values", "why"),
-    [({"pe": 3}, "power of two"), ({"rows": 4}, "rows"), ({"pe": 4.0}, "pe"), ({"batch": 0}, "batch=0"), ({"batch": 256}, "from 1 to 255")],
+    [
+        ({"pe": 3}, "must divide the other"),
+        ({"rows": 4}, "rows"),
+        ({"pe": 4.0}, "pe"),
+        ({"batch": 0}, "batch=0"),
+        ({"batch": 256}, "from 1 to 255"),
+    ],
 )
 def test_engines_that_there_are_not(values: dict[str, Any], why: str) -> None:
     with pytest.raises(CompileError, match=why):

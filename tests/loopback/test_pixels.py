@@ -97,13 +97,13 @@ RANDOM = {
 }
 
 
-def random_programs(engine: str, seeds: range) -> None:
+def random_programs(config: EngineConfig, seeds: range) -> None:
     """Networks of all seeds that fit, as predicted; most do."""
     ran = 0
     for seed in seeds:
         net, graph = random_net(seed)
         try:
-            program = compile_program(graph, RANDOM[engine], 1 + seed % 2)
+            program = compile_program(graph, config, 1 + seed % 2)
         except CompileError as e:
             assert {p.code for p in e.problems} <= {"not-loopback", "does-not-fit"}
             continue
@@ -119,14 +119,14 @@ def random_programs(engine: str, seeds: range) -> None:
 @needs_gxx
 @pytest.mark.parametrize("engine", RANDOM)
 def test_random_networks_take_the_predicted_cycles(engine: str) -> None:
-    random_programs(engine, range(12))
+    random_programs(RANDOM[engine], range(12))
 
 
 @pytest.mark.full
 @needs_gxx
 @pytest.mark.parametrize("engine", RANDOM)
 def test_many_random_networks_take_the_predicted_cycles(engine: str) -> None:
-    random_programs(engine, range(12, 150))
+    random_programs(RANDOM[engine], range(12, 150))
 
 
 @needs_gxx

@@ -198,8 +198,14 @@ def test_too_large_a_row() -> None:
 
 
 def test_config_reasons() -> None:
-    with pytest.raises(ValueError, match="must be a power of two"):
+    with pytest.raises(ValueError, match="weight_words=12 must be a power of two"):
+        EngineConfig(weight_words=12)
+    with pytest.raises(ValueError, match="one of pe=12 and simd=16 must divide the other"):
         EngineConfig(pe=12)
+    with pytest.raises(ValueError, match="pe=6 and simd=6 must be powers of two or multiples of 4"):
+        EngineConfig(pe=6, simd=6)
+    with pytest.raises(ValueError, match="words of every memory must be whole bus words of 64 bits"):
+        EngineConfig(pe=12, simd=12)
     with pytest.raises(ValueError, match="must fit into a word of every memory"):
         EngineConfig(pe=1, simd=8)
     assert isinstance(compile_program(CASES["pools"]().graph("n0"), SHAPES["square"]).code, bytes)

@@ -65,7 +65,7 @@ def test_many_random_networks_take_the_predicted_cycles(port: str) -> None:
 
 def strips() -> Net:
     """A picture in strips, one of which lies in both banks and is loaded while the array writes the results of the one before."""
-    n = Net(1, x=((36, 8, 32), -8, 7))
+    n = Net(1, x=((36, 10, 48), -8, 7))
     n.conv("x", 16, Window((3, 1)), top=1)
     return n
 

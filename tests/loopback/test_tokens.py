@@ -35,8 +35,8 @@ def program_of(case: str, shape: str) -> Program:
 
 def spilling() -> Program:
     """A network whose activations go to external memory and back, in strips."""
-    graph = resnet((1, 1), True, size=40, base=16, classes=20)
-    return compile_program(graph, EngineConfig(pe=16, simd=16, act_words=512, weight_words=256, weight_bits=4))
+    graph = resnet((1, 1), True, size=48, base=16, classes=20)
+    return compile_program(graph, EngineConfig(pe=16, simd=16, act_words=1024, weight_words=256, weight_bits=4))
 
 
 def descriptors(program: Program) -> list[Descriptor]:
