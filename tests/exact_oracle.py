@@ -216,15 +216,41 @@ def run_node(n: Any, a: dict[str, Any], ins: list[Any], stored: Any) -> Any:
     raise NotImplementedError(op)
 
 
+def scanned(a: dict[str, Any], ins: list[Any], outer: dict[str, Any]) -> list[Any]:
+    """Results of a Scan: its body for each element of the sequences. outer: what the body may read from outside."""
+    k, body = a["num_scan_inputs"], a["body"]
+    states, sequences, names = ins[:-k], ins[-k:], [i.name for i in body.input]
+    steps = [np.moveaxis(x, axis, 0) for x, axis in zip(sequences, a.get("scan_input_axes", [0] * k), strict=True)]
+    steps = [x[::-1] if back else x for x, back in zip(steps, a.get("scan_input_directions", [0] * k), strict=True)]
+    collected = []
+    for elements in zip(*steps, strict=True):
+        env = tensors_of(body, {**outer, **dict(zip(names, [*states, *elements], strict=True))})
+        made = [env[o.name] for o in body.output]
+        states = made[: len(states)]
+        collected.append(made[len(states) :])
+    every = list(zip(*collected, strict=True))
+    count = len(every)
+    turned = [x[::-1] if back else x for x, back in zip(every, a.get("scan_output_directions", [0] * count), strict=True)]
+    return [*states, *(np.stack(x, axis) for x, axis in zip(turned, a.get("scan_output_axes", [0] * count), strict=True))]
+
+
 def run_tensors(model: Any, feeds: dict[str, Any]) -> dict[str, Any]:
     """Every tensor of a ModelProto, its real numbers as Fraction, for feeds of float32 numbers or of Fraction."""
-    raw = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+    return tensors_of(model.graph, feeds)
+
+
+def tensors_of(graph: Any, feeds: dict[str, Any]) -> dict[str, Any]:
+    """`run_tensors` of a graph; feeds may hold what a body reads from outside."""
+    raw = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
     env = {k: rational(v) for k, v in {**raw, **feeds}.items()}
-    for n in model.graph.node:
+    for n in graph.node:
         a = {t.name: onnx.helper.get_attribute_value(t) for t in n.attribute}
         a = {k: v.decode() if isinstance(v, bytes) else v for k, v in a.items()}
         ins = [env[i] if i else None for i in n.input]
         stored = tuple(raw[i] for i in n.input[:3]) if n.op_type == "Quant" and n.input[0] in raw else None
+        if n.op_type == "Scan":
+            env.update(zip(n.output, scanned(a, ins, env), strict=True))
+            continue
         if n.op_type == "Split":
             cuts = np.cumsum(ins[1])[:-1]
             env.update(zip(n.output, np.split(ins[0], cuts, axis=a["axis"]), strict=True))

@@ -102,7 +102,7 @@ class DamagedModels:
         return "from benchmarks.fuzz_import import attempt", 'attempt(data, tmp_path / "damaged.onnx")'
 
 
-NETWORKS = tuple(Networks(maker, mode) for maker in ("qonnx", "int8", "blocks") for mode in ("dataflow", "loopback"))
+NETWORKS = tuple(Networks(maker, mode) for maker in ("qonnx", "int8", "blocks", "sequences") for mode in ("dataflow", "loopback"))
 FUZZERS: tuple[Fuzzer, ...] = tuple(f for networks in NETWORKS for f in (networks, DamagedModels(), DamagedModels()))
 
 

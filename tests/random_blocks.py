@@ -93,9 +93,9 @@ class Blocks(Maker):
         return str(self.pick(self.norm, self.attention, self.gated)(x))
 
 
-def random_blocks(seed: int, size: int) -> tuple[onnx.ModelProto, tuple[int, ...]]:
+def random_blocks(seed: int, size: int, kind: type[Blocks] = Blocks) -> tuple[onnx.ModelProto, tuple[int, ...]]:
     """A model of up to `size` blocks (three at most) on an input x (1, tokens, width), and the shape of x without the batch."""
-    made = Blocks(seed, size)
+    made = kind(seed, size)
     x = made.quantized("x", 0.125, bits=6)
     for _ in range(min(3, 1 + size // 3)):
         x = str(made.pick(made.residual, made.block)(x))

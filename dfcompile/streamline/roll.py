@@ -76,6 +76,7 @@ def rolled(made: Streamlined, states: Sequence[State], keep: bool = False) -> St
     ends = (tuple(t for t in names if t not in after) for names in (made.host.tail.inputs, made.host.tail.outputs))
     tail = made.host.tail.replace(**dict(zip(("inputs", "outputs"), ends, strict=True))).without_dead()
     shapes = {t: shape for t, shape in made.host.input_shapes.items() if t not in before}
+    graph, loops = _without_idle(graph, loops)
     _refuse_rows(graph, loops)
     loose = closed(graph, loops)
     host = replace(made.host, input_shapes=shapes, inputs=inputs, outputs=outputs, tail=tail, streams=streams_of(loose))
@@ -83,6 +84,17 @@ def rolled(made: Streamlined, states: Sequence[State], keep: bool = False) -> St
     probes = replace(made.probes, inputs=feeds, outputs=loose.execute(feeds))
     meanings = tuple(m for m in made.meanings if m.stream not in inside)
     return replace(made, graph=graph, host=host, probes=probes, meanings=meanings, loops=loops)
+
+
+def _without_idle(graph: Graph, loops: tuple[Loop, ...]) -> tuple[Graph, tuple[Loop, ...]]:
+    """The graph without the states that nothing reads, as where a quantizer of what is made of one gives the same code for all."""
+    while idle := [x for x in loops if not graph.consumers()[x.input]]:
+        kept = tuple(x for x in loops if x not in idle)
+        inputs = tuple(t for t in graph.inputs if t not in {x.input for x in idle})
+        results = graph.outputs[: len(graph.outputs) - len(loops)]
+        graph = graph.replace(inputs=inputs, outputs=(*results, *(x.output for x in kept))).without_dead()
+        loops = kept
+    return graph, loops
 
 
 def _refuse_rows(graph: Graph, loops: Sequence[Loop]) -> None:
@@ -96,7 +108,7 @@ def closed(graph: Graph, loops: Sequence[Loop]) -> Graph:
     """An integer graph with its states' ends joined."""
     nodes = [Node(f"delay_{x.input}", IntDelay(x.first, x.keep), (x.output,), (x.input,)) for x in loops]
     inputs = tuple(t for t in graph.inputs if t not in {x.input for x in loops})
-    return graph.replace(nodes=(*nodes, *graph.nodes), inputs=inputs, outputs=graph.outputs[: -len(loops)])
+    return graph.replace(nodes=(*nodes, *graph.nodes), inputs=inputs, outputs=graph.outputs[: len(graph.outputs) - len(loops)])
 
 
 def _port(made: Streamlined, state: State) -> tuple[InputPort, OutputPort]:

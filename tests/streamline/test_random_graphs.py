@@ -19,38 +19,40 @@ from dfcompile.dataflow.connect import apply_folding, connect
 from dfcompile.dataflow.lower import lower
 from dfcompile.errors import CompileError
 from dfcompile.folding.fold import cheapest
-from dfcompile.frontend.importer import import_model
+from dfcompile.front import IMPORT, INTEGER, Integer, Job
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.engine import run_program
 from dfcompile.loopback.search.sweep import widths
-from dfcompile.streamline.pipeline import Streamlined, streamline
+from dfcompile.options import Options
 from tests import exact_oracle
 from tests.examples import examples, fewer
 from tests.random_blocks import random_blocks
 from tests.random_graph import random_model
 from tests.random_int8 import random_int8_model
+from tests.random_sequences import random_sequences
 
 # What a legal network may be refused for: numbers that have no exact integers of a sensible width, each with its reason.
 REFUSALS = {"unequal-scales", "no-code-for-zero", "not-quantized", "not-monotone", "too-wide", "not-loopback"}
 MAKERS: dict[str, Callable[[int, int], tuple[Any, tuple[int, ...]]]] = {
-    "qonnx": random_model, "int8": random_int8_model, "blocks": random_blocks,
+    "qonnx": random_model, "int8": random_int8_model, "blocks": random_blocks, "sequences": random_sequences,
 }  # fmt: skip
 Codes = dict[str, np.ndarray]
 
 
-def dataflow(done: Streamlined, codes: Codes) -> Codes:
-    """What folded units make of input codes."""
-    units, _ = lower(done.graph)
-    design = connect(apply_folding(units, cheapest(units).choices))
+def dataflow(found: Integer, codes: Codes) -> Codes:
+    """What folded units make of input codes; those of loops over time once for all steps."""
+    loops = found.streamlined.loops
+    units, _ = lower(found.graph)
+    design = connect(apply_folding(units, cheapest(units).choices), loops=loops)
     made = design.graph.execute(codes)
-    return {k: made[t] for k, t in zip(done.graph.outputs, design.graph.outputs, strict=True)}
+    return {k: made[t] for k, t in zip(found.closed.outputs, design.graph.outputs, strict=True)}
 
 
-def loopback(done: Streamlined, codes: Codes) -> Codes:
+def loopback(found: Integer, codes: Codes) -> Codes:
     """What the loopback engine makes of input codes."""
-    config = EngineConfig(**widths([done.graph]))
-    return run_program(compile_program(done.graph, config), codes)
+    config = EngineConfig(**widths([found.closed]))
+    return run_program(compile_program(found.closed, config), codes)
 
 
 MODES = {"dataflow": dataflow, "loopback": loopback}
@@ -61,14 +63,13 @@ def outputs_of(model: onnx.ModelProto, frames: np.ndarray, folder: Path, mode: s
     path = folder / "model.onnx"
     onnx.save(model, path)
     try:
-        found = import_model(path)
-        assert found.graph is not None, "\n".join(map(str, found.problems))
-        done = streamline(found.graph, {})
-        made = MODES[mode](done, done.host.encode({"x": frames}))
+        found = (IMPORT >> INTEGER)(Job(path, Options(mode=mode)), path)
+        host = found.streamlined.host
+        made = MODES[mode](found, host.encode({"x": frames}))
     except CompileError as e:
         assert {p.code for p in e.problems} <= REFUSALS, str(e)
         return None
-    return next(iter(done.host.decode(made).values()))
+    return next(iter(host.decode(made).values()))
 
 
 def frames_of(model: onnx.ModelProto, seed: int) -> np.ndarray:
@@ -147,3 +148,14 @@ def test_found_failures_of_8_bits_stay_fixed(seed: int, size: int, mode: str, tm
 )
 def test_found_failures_of_blocks_stay_fixed(seed: int, size: int, mode: str, tmp_path: Path) -> None:
     assert check(seed, size, tmp_path, "blocks", mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("seed", "size"),
+    [
+        (27, 7)  # a state that only a quantizer reads that gives one code for all of them
+    ],
+)
+def test_found_failures_of_sequences_stay_fixed(seed: int, size: int, mode: str, tmp_path: Path) -> None:
+    assert check(seed, size, tmp_path, "sequences", mode)
