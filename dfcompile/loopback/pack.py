@@ -11,9 +11,6 @@ from dfcompile.ir.graph import Array, Graph, Node, Tensor, op_of
 from dfcompile.ir.intop import IntConv, Window
 from dfcompile.loopback.config import EngineConfig
 
-FULL, AGAIN = 4, 5
-"""Of four rows of an input strips load five: some are their neighbours' too."""
-
 
 @dataclass(frozen=True)
 class Columns:
@@ -84,20 +81,29 @@ def _columns(node: Node, graph: Graph, config: EngineConfig) -> Columns | None:
     win, outs = op.window, graph.tensors[node.outputs[0]]
     steps = outs.shape[0] * -(-outs.shape[1] // config.pixels) * -(-outs.channels // config.pe)
     least, best = steps * win.kernel[0] * win.kernel[1] * -(-x.channels // config.simd), None
-    loads = _loads(x.shape[0] * x.shape[1] * -(-x.channels // config.simd), config)
+    columns = _of_rows(op, 1, *x.shape[:2])
+    lo, hi = _held(x, columns)
+    planes = -(-max(1, (hi - lo).bit_length()) // config.act_bits)
+    loads = _loads(x.shape[0], x.shape[1] * -(-x.channels // config.simd), planes, win, config)
     for rows in range(1, win.kernel[0] + 1):
-        found = _of_rows(op, rows, outs.shape[0], x.shape[0])
+        found = columns if rows == 1 else _of_rows(op, rows, outs.shape[0], x.shape[0])
         h, w = found.size(*x.shape[:2])
         words = -(-found.rows * found.kernel * x.channels // config.simd)
-        walked, moved = steps * -(-win.kernel[0] // rows) * words, _loads(h * w * words, config)
+        walked, moved = steps * -(-win.kernel[0] // rows) * words, _loads(h, w * words, planes, _window(op, found), config)
         if walked < least and (best is None or max(walked, moved) < max(least, loads)):
             least, loads, best = walked, moved, found
     return best
 
 
-def _loads(words: int, config: EngineConfig) -> int:
-    """Cycles in which words of an input are loaded; in strips where they leave no room for what is made of them."""
-    return words * config.word_beats * (AGAIN if 2 * words > config.act_words else FULL) // FULL
+def _loads(height: int, row: int, planes: int, win: Window, config: EngineConfig) -> int:
+    """Cycles in which a plane of an input of so many rows of words is loaded; where it leaves no room for what is made of it in strips of a
+    quarter of the memory, which have rows of their neighbours.
+    """
+    beats, reach = height * row * config.word_beats, (win.kernel[0] - 1) * win.dilation[0] + 1
+    if 2 * height * row * planes <= config.act_words:
+        return beats
+    outputs = max(1, (config.act_words // (4 * row * planes) - reach) // win.stride[0] + 1)
+    return beats * ((outputs - 1) * win.stride[0] + reach) // (outputs * win.stride[0])
 
 
 def _of_rows(op: IntConv, rows: int, outputs: int, height: int) -> Columns:
@@ -114,24 +120,34 @@ def _of_rows(op: IntConv, rows: int, outputs: int, height: int) -> Columns:
     return replace(columns, rows=rows, row_stride=step, row_dilation=win.dilation[0], top=win.pads[0], bottom=bottom, spare=spare)
 
 
-def _packed(x: Tensor, found: Columns) -> Tensor:
-    h, w, c = x.shape
-    lo, hi = np.min(x.range[0]), np.max(x.range[1])
+def _held(x: Tensor, found: Columns) -> tuple[int, int]:
+    """The range of codes with the pad code, where windows leave the picture."""
+    lo, hi = int(np.min(x.range[0])), int(np.max(x.range[1]))
     if found.left or found.right or found.top or found.bottom:
         lo, hi = min(lo, found.pad), max(hi, found.pad)
+    return lo, hi
+
+
+def _packed(x: Tensor, found: Columns) -> Tensor:
+    h, w, c = x.shape
+    lo, hi = _held(x, found)
     size = found.rows * found.kernel * c
     return Tensor((*found.size(h, w), size), None, np.full(size, lo), np.full(size, hi))
 
 
 def _narrowed(node: Node, found: Columns) -> Node:
     op = op_of(node, IntConv)
+    return replace(node, op=replace(op, window=_window(op, found)), inputs=(node.inputs[0], f"{node.inputs[1]}.columns"))
+
+
+def _window(op: IntConv, found: Columns) -> Window:
+    """What the convolution walks of the packed input."""
     win = op.window
-    window = Window((win.kernel[0], 1), (win.stride[0], 1), (win.pads[0], 0, win.pads[2], 0), (win.dilation[0], 1))
-    if found.rows > 1:
-        step, groups = found.row_stride, -(-win.kernel[0] // found.rows)
-        apart = found.rows * win.dilation[0] // step if groups > 1 else 1
-        window = Window((groups, 1), (win.stride[0] // step, 1), (0, 0, 0, 0), (apart, 1))
-    return replace(node, op=replace(op, window=window), inputs=(node.inputs[0], f"{node.inputs[1]}.columns"))
+    if found.rows == 1:
+        return Window((win.kernel[0], 1), (win.stride[0], 1), (win.pads[0], 0, win.pads[2], 0), (win.dilation[0], 1))
+    step, groups = found.row_stride, -(-win.kernel[0] // found.rows)
+    apart = found.rows * win.dilation[0] // step if groups > 1 else 1
+    return Window((groups, 1), (win.stride[0] // step, 1), (0, 0, 0, 0), (apart, 1))
 
 
 def _gathered(weights: Array, rows: int) -> Array:

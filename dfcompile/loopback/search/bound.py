@@ -24,31 +24,44 @@ _MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9)
 
 @dataclass(frozen=True)
 class Work:
-    """Array steps, multiplications, the least bytes loaded and stored for one frame, and the words of weights of all tiles."""
+    """Array steps, multiplications, the least bytes loaded and stored for one frame; of each layer its array steps, the words of weights of
+    its tiles, and the words of what it reads and writes, the longest last.
+    """
 
     steps: int
     macs: int
     loads: int
     stores: int
-    words: int
+    layers: tuple[tuple[int, int, tuple[int, ...]], ...]
 
     def cycles(self, config: EngineConfig) -> int:
         """No program takes fewer."""
         return max(self.steps, self.loads // config.bus_bytes, self.stores // config.bus_bytes)
 
     def expected(self, config: EngineConfig) -> int:
-        """What a program is likely to take: weights come in whole words, and where they keep the bus busy the array waits."""
-        return max(self.cycles(config), self.words * config.weight_beats)
+        """What a program is likely to take: weights come in whole words, tensors that do not fit beside each other come and go, and where
+        that keeps the bus busy the array waits.
+        """
+        total = 0
+        for steps, weights, tensors in self.layers:
+            kept = moved = 0
+            for words in tensors:
+                if kept + words > config.act_words:
+                    moved += words
+                else:
+                    kept += words
+            total += max(steps, weights * config.weight_beats + moved * config.word_beats)
+        return max(self.cycles(config), total)
 
 
 def work(low: Lowered, config: EngineConfig) -> Work:
     """What one frame takes at least."""
-    steps = weights = 0
+    layers: list[tuple[int, int, tuple[int, ...]]] = []
     read: dict[str, int] = {}
     inputs = {low.storage[t].buffer for t in low.inputs}
     for layer in low.layers:
         sweeps = len(passes_of(layer, low.storage, config))
-        words = [0] * len(layer.operands)
+        words, steps, weights = [0] * len(layer.operands), 0, 0
         for _, outs in tile_outs(low.storage[layer.dst].slots, layer, config):
             spans = [word_range(o, low.storage[o.tensor].slots, outs, config.simd) for o in layer.operands]
             words = [max(n, b - a) for n, (a, b) in zip(words, spans, strict=True)]
@@ -56,6 +69,8 @@ def work(low: Lowered, config: EngineConfig) -> Work:
             weights += every if any(o.kernel.groups < len(o.kernel.weights) for o in layer.operands) else len(spans)
             used = _used(layer, low, outs, config) if _lists(layer, config) else every
             steps += layer.size[0] * (1 if layer.root else groups_of(layer.size[1], layer.op, config)) * used
+        touched = [low.storage[t] for t in dict.fromkeys((*(o.tensor for o in layer.operands), layer.dst))]
+        layers.append((steps, weights, tuple(sorted(s.planes * s.height * s.width * s.words(config.simd) for s in touched))))
         for operand, count in zip(layer.operands, words, strict=True):
             storage = low.storage[operand.tensor]
             if storage.buffer in inputs and layer.op == AccOp.ADD:
@@ -66,7 +81,8 @@ def work(low: Lowered, config: EngineConfig) -> Work:
         written[s.buffer] = max(written.get(s.buffer, 0), s.height * s.width * s.planes * s.words(config.simd))
     constants = constant_bytes([o for layer in low.layers for o in layer.operands], config.code_bits > 0, config.digit_bits)
     loads = sum(read.values()) * config.word_bytes + constants
-    return Work(steps, sum(layer.macs for layer in low.layers), loads, sum(written.values()) * config.word_bytes, weights)
+    steps = sum(s for s, _, _ in layers)
+    return Work(steps, sum(layer.macs for layer in low.layers), loads, sum(written.values()) * config.word_bytes, tuple(layers))
 
 
 def _lists(layer: Layer, config: EngineConfig) -> bool:
