@@ -14,7 +14,7 @@ from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.lower import lower
 from dfcompile.loopback.predict import predict
-from dfcompile.loopback.search.bound import work
+from dfcompile.loopback.search.bound import Work, work
 from tests.loopback.cases import CASES, Net, outputs
 from tests.loopback.test_program import SHAPES
 
@@ -98,3 +98,11 @@ def test_equal_channels_count_once_and_others_each() -> None:
     every = loads()
     weights[16:] = -weights[:16][:, :, :, random.permutation(64)]
     assert loads() < every
+
+
+def test_tensors_that_do_not_fit_are_expected_to_move() -> None:
+    """Of two layers that take ten and a hundred steps, with tensors of 30, 40 and 50 words: what fits beside the smaller ones stays."""
+    found = Work(110, 0, 0, 0, ((10, 0, (30, 40)), (100, 1, (40, 50))))
+    sizes = {words: found.expected(EngineConfig(act_words=words)) for words in (128, 64, 32)}
+    assert EngineConfig().word_beats == 2 and EngineConfig().weight_beats == 32
+    assert sizes == {128: 110, 64: 80 + 132, 32: 80 + 212}
