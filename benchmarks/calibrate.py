@@ -24,7 +24,7 @@ from dfcompile.synthesis.unit import unit_synthesis
 from dfcompile.tasks.pool import threads
 from dfcompile.tasks.task import Outcome, Task, run_tasks
 from dfcompile.units.base import Unit
-from dfcompile.units.parts.carry import CARRY
+from dfcompile.units.parts.arithmetic import CHAINS
 
 TABLE = Path(__file__).with_name("calibration.json")
 RESOURCES = ("lut", "ff", "bram36", "uram", "dsp")
@@ -41,7 +41,7 @@ def run(families: list[str], kind: str | None) -> None:
     tasks = []
     for family in families:
         for name, unit in sweep().items():
-            other = {*CARRY} - {FAMILIES[family].carry}  # cells of another family
+            other = {*CHAINS} - {FAMILIES[family].carry, FAMILIES[family].packed}  # cells of another family
             if kind in (None, unit.kind) and getattr(unit, "arithmetic", "") not in other:
                 module = unit_synthesis(unit, family)
                 tasks.append(Task(f"{family} {name}", module.run, about=(family, name)))

@@ -27,6 +27,7 @@ from dfcompile.units.multiply import Multiply
 from dfcompile.units.mvtu import Mvtu
 from dfcompile.units.normalize import Normalize
 from dfcompile.units.parts.carry import CARRY
+from dfcompile.units.parts.packed import PACKED
 from dfcompile.units.parts.sparse_form import PATTERNS
 from dfcompile.units.pool import Pool
 from dfcompile.units.repack import Repack
@@ -372,6 +373,14 @@ def _planes() -> Iterator[Unit]:
     yield mvtu("u2", "s2", "u2", 16, 144, 8, 16, arithmetic="lut", weight_style="bram")
 
 
+def _slices() -> Iterator[Unit]:
+    """Sums in chains of slices."""
+    for arithmetic in PACKED:
+        yield mvtu("u8", "s8", "u4", 32, 288, 4, 9, arithmetic=arithmetic, weight_style="bram")
+        yield mvtu("u4", "s4", "", 30, 288, 5, 16, arithmetic=arithmetic, weight_style="bram")
+        yield mvtu("s8", "s8", "", 16, 64, 4, 16, arithmetic=arithmetic, weight_style="bram")
+
+
 def sweep() -> dict[str, Unit]:
     """Name -> unit; the names tell what varies."""
     parts = (
@@ -390,6 +399,7 @@ def sweep() -> dict[str, Unit]:
         _states,
         _kept,
         _planes,
+        _slices,
     )
     units = [u for part in parts for u in part()]
     return {f"{u.kind}{i:02d}": u for i, u in enumerate(units)}

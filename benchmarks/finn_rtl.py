@@ -18,13 +18,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.calibration_units import dtype, mvtu, threshold
+from benchmarks.calibration_units import dtype, mvtu, threshold, window
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.synthesis.unit import Synthesis, unit_synthesis
 from dfcompile.synthesis.yosys import share_dir
 from dfcompile.units.base import Unit
 from dfcompile.units.fifo import Fifo
+from dfcompile.units.sliding_window import SlidingWindow
 from dfcompile.units.threshold import Threshold
 
 WHEEL, FAMILY = "finn-plus==1.6.1", "xcup"
@@ -39,6 +40,7 @@ class Case:
     files:   FINN's, below finn-rtllib; body: an instance in the top, whose ports are `ports`
     limits:  form of FINN's (a text that `body` has instead of FORM) -> largest wanted ratio of LUT + flip-flops
     outside: whether weights come through ports; dsp: most DSP slices wanted; memories: files that FINN's module reads
+    filled:  places of a template, and what stands there
     """
 
     unit: Unit
@@ -49,6 +51,7 @@ class Case:
     outside: bool = False
     dsp: int | None = None
     memories: Mapping[str, str] = field(default_factory=dict)
+    filled: Mapping[str, str] = field(default_factory=dict)
 
 
 def matrix(bits: int, rows: int, columns: int, pe: int, simd: int, limits: dict[str, float], dsp: int | None = None) -> Case:
@@ -84,7 +87,7 @@ def stages(unit: Threshold) -> dict[str, str]:
             words = [
                 unit.thresholds[fold * lanes + lane, (n << (bits - stage)) + step - 1] for fold in range(folds) for n in range(1 << stage)
             ]
-            digits = "".join(f"{int(w) & ((1 << unit.in_dtype.bits) - 1):x}\n" for w in words)
+            digits = "".join(f"{int(w) & ((1 << unit.inputs[0].dtype.bits) - 1):x}\n" for w in words)
             found[f"threshs_{lane}_{stage}.dat"] = digits
     return found
 
@@ -92,7 +95,7 @@ def stages(unit: Threshold) -> dict[str, str]:
 def thresholds(kind: str, out: str, channels: int, pe: int, limit: float) -> Case:
     """Thresholds that are constants, none beyond the input's type."""
     unit = threshold(kind, out, channels, pe)
-    k, o, n = unit.in_dtype.bits, unit.out_dtype.bits, (1 << unit.out_dtype.bits) - 1
+    k, o, n = unit.inputs[0].dtype.bits, unit.out_dtype.bits, (1 << unit.out_dtype.bits) - 1
     ports = (
         f"input logic c, r, input logic [{pe * k - 1}:0] x, input logic xv, output logic xr, output logic [{pe * o - 1}:0] y, "
         "output logic yv, input logic yr"
@@ -120,6 +123,42 @@ def fifo(lanes: int, depth: int, style: str, limit: float) -> Case:
     return Case(unit, ("fifo/hdl/fifo.sv",), ports, body, {f'"{style}"': limit})
 
 
+def places(unit: SlidingWindow) -> dict[str, int | str]:
+    """What FINN's template of a window's unit leaves open, for windows without stride and pad: how often each loop of its walk runs (less
+    two), how far its reads move behind each and how far back its oldest element, and sizes, in beats.
+    """
+    (h, w, channels), (rows, columns) = unit.inputs[0].shape, unit.kernel
+    beats = channels // unit.simd
+    kept = ((rows - 1) * w + columns) * beats  # of a window, from its first beat to its last
+    loops = {"H": h - rows + 1, "W": w - columns + 1, "KH": rows, "KW": columns, "SIMD": beats - 1}
+    head = {"SIMD": 1, "KW": 1, "KH": (w - columns) * beats + 1, "W": beats + 1 - kept, "H": columns * beats + 1 - kept}
+    tail = {"W": beats, "H": columns * beats, "LAST": kept - 1}
+    bits = 1 + max(abs(v) for v in (*head.values(), *tail.values())).bit_length()
+    return {
+        **{f"LOOP_{k}_ITERATIONS": n - 2 for k, n in loops.items()},
+        **{f"HEAD_INCR_{k}": n for k, n in head.items()},
+        **{f"TAIL_INCR_{k}": n for k, n in tail.items()},
+        "INCR_BITWIDTH": bits, "BUF_ELEM_TOTAL": kept, "ELEM_PER_WINDOW": rows * columns * beats, "LAST_READ_ELEM": h * w * beats - 1,
+        "LAST_WRITE_ELEM": h * w * beats - 1, "IS_DEPTHWISE": 0, "INNERMOST_STATE": "STATE_LOOP_SIMD", "TOP_MODULE_NAME": "swg",
+        "RAM_STYLE": '"auto"',
+    }  # fmt: skip
+
+
+def sliding(unit: SlidingWindow, limit: float) -> Case:
+    """Windows of several beats a pixel, without stride and pad."""
+    wide = unit.simd * unit.inputs[0].dtype.bits
+    ports = (
+        f"input logic c, r, input logic [{wide - 1}:0] x, input logic xv, output logic xr, output logic [{wide - 1}:0] y, "
+        "output logic yv, input logic yr"
+    )
+    body = (
+        f"swg_impl #(.BIT_WIDTH({unit.inputs[0].dtype.bits}), .SIMD({unit.simd}), .MMV_IN(1), .MMV_OUT(1)) u (.ap_clk(c), .ap_rst_n(r), "
+        ".in0_V_V_TVALID(xv), .in0_V_V_TREADY(xr), .in0_V_V_TDATA(x), .out_V_V_TVALID(yv), .out_V_V_TREADY(yr), .out_V_V_TDATA(y));"
+    )
+    files = tuple(f"swg/{f}" for f in ("swg_pkg.sv", "swg_common.sv", "swg_template_default.sv"))
+    return Case(unit, files, ports, body, {"": limit}, filled={f"${k}$": str(v) for k, v in places(unit).items()})
+
+
 def cases() -> dict[str, Case]:
     """What is compared, and the ratios that are wanted: FINN's form in LUTs is FORCE_BEHAVIORAL 1, that in slices 0."""
     return {
@@ -129,6 +168,9 @@ def cases() -> dict[str, Case]:
         "15 thresholds of 16 bits, 8": thresholds("s16", "u4", 32, 8, 0.75),
         "255 thresholds of 20 bits, 2": thresholds("s20", "u8", 16, 2, 0.75),
         "FIFO of 600 in block RAM": fifo(8, 600, "block", 1.0),
+        "windows 3x3 of 18x18x32, 4 bits, 8": sliding(window(18, 32, 3, "u4", 8), 0.9),
+        "windows 5x5 of 12x12x16, 8 bits, 4": sliding(window(12, 16, 5, "s8", 4), 0.9),
+        "windows 3x3 of 56x56x32, 4 bits, 8": sliding(window(56, 32, 3, "u4", 8), 0.9),
     }
 
 
@@ -156,6 +198,13 @@ def readable(text: str) -> str:
     return text if start < 0 else (text[:start] + text[end:]).replace(place, text[start:end] + place, 1)
 
 
+def filled(text: str, places: Mapping[str, str]) -> str:
+    """A template with its places filled."""
+    for place, value in places.items():
+        text = text.replace(place, value)
+    return text
+
+
 def cells() -> str:
     """Ports and parameters of the cells that FINN's RTL names, as Yosys' libraries have them."""
     text = "".join((share_dir() / "xilinx" / f).read_text() for f in ("cells_sim.v", "cells_xtra.v"))
@@ -165,7 +214,7 @@ def cells() -> str:
 
 def theirs(case: Case, library: Path, form: str) -> Resources:
     """FINN's module, mapped as ours is."""
-    texts = [(Path(f).name, readable((library / f).read_text())) for f in case.files]
+    texts = [(Path(f).name, filled(readable((library / f).read_text()), case.filled)) for f in case.files]
     texts.append(("cells.sv", cells()))
     texts.append((f"{TOP}.sv", f"module {TOP} ({case.ports});\n  {case.body.replace('FORM', form)}\nendmodule\n"))
     return Synthesis(tuple(texts), tuple(case.memories.items()), TOP, FAMILY).run()

@@ -1,5 +1,5 @@
 // Read-only memory: entries Base .. Base + Depth - 1 of a file.
-// Latency 1 cycle, one read a cycle; a single entry is a constant (latency 0).
+// Latency 1 cycle, one read a cycle; 0 where it is not Registered, and of a single entry, which is a constant.
 // Style: 0 the tool's choice, 1 LUTs, 2 distributed RAM, 3 block RAM, 4 UltraRAM.
 module dfc_rom #(
   parameter              File      = "",
@@ -8,6 +8,7 @@ module dfc_rom #(
   parameter int unsigned Base      = 0,
   parameter int unsigned Depth     = FileDepth,
   parameter int unsigned Style     = 0,
+  parameter int unsigned Registered = 1,  // 0: for few words in LUTs, which join the logic behind them
   localparam int unsigned AddrBits = (Depth > 1) ? $clog2(Depth) : 1
 ) (
   input  logic                clk_i,
@@ -33,6 +34,32 @@ module dfc_rom #(
     assign data_o = entry;
     logic unused;
     assign unused = ^{clk_i, en_i, addr_i};
+  end else if (Registered == 0) begin : gen_joined
+    logic [Depth-1:0][Width-1:0] entries;
+    initial begin
+      automatic logic [Width-1:0] image [FileDepth];
+      if (File != "") $readmemh(File, image);
+      for (int unsigned i = 0; i < Depth; i++) entries[i] = image[Base + i];
+    end
+`ifdef VERILATOR
+    assign data_o = entries[addr_i];
+`else
+    // A tree and no memory, of which Yosys would put the address's register behind it.
+    for (genvar l = 0; l <= int'(AddrBits); l++) begin : gen_level
+      localparam int unsigned Nodes = 1 << (AddrBits - l);
+      logic [Nodes-1:0][Width-1:0] node;
+      if (l == 0) begin : gen_words
+        assign node = (Nodes * Width)'(entries);
+      end else begin : gen_choices
+        for (genvar n = 0; n < int'(Nodes); n++) begin : gen_choice
+          assign node[n] = addr_i[l-1] ? gen_level[l-1].node[2*n+1] : gen_level[l-1].node[2*n];
+        end
+      end
+    end
+    assign data_o = gen_level[AddrBits].node[0];
+`endif
+    logic unused;
+    assign unused = ^{clk_i, en_i};
   end else begin : gen_memory
     (* rom_style = RomStyle, ram_style = RamStyle *) logic [Width-1:0] entries [Depth];
     if (Depth == FileDepth) begin : gen_whole

@@ -17,7 +17,7 @@ module dfc_threshold_core #(
   parameter int unsigned OutBits    = 2,
   parameter int unsigned OutSigned  = 0,
   parameter int unsigned Flip       = 0,
-  parameter int unsigned Style      = 0   // 0: LUTs up to 1023 entries a stage and lane, then block RAM; from 5 on: products instead
+  parameter int unsigned Style      = 0   // 0: LUTs up to 1023 entries a stage and lane, then block RAM; 3: up to 127; from 5 on: products instead
 ) (
   input  logic                     clk_i,
   input  logic                     rst_ni,
@@ -30,6 +30,8 @@ module dfc_threshold_core #(
   localparam int unsigned FoldBits  = (Rows > 1) ? $clog2(Rows) : 1;
   localparam int unsigned RowDepth  = 1 << $clog2(Rows);
   localparam int unsigned FileDepth = (((Shared != 0) ? 1 : Lanes) << ((Style >= 5) ? 0 : OutBits)) * RowDepth;
+  localparam int unsigned NoFold    = (Rows > 1) ? 0 : FoldBits;  // bits of an address that are none
+  localparam int unsigned Joined    = 16;  // words; as in thresholding.py
   localparam int unsigned CmpBits   = (AccBits > ThreshBits) ? AccBits : ThreshBits;
 
   if (Lanes < 1 || Folds < 1 || OutBits < 1) begin : gen_check
@@ -120,22 +122,25 @@ module dfc_threshold_core #(
         logic [CmpBits-1:0] lhs, rhs;
         logic [AddrBits-1:0] addr;
         logic [j:0] found;  // the code's leading bits, this stage's lowest
+        logic [OutBits-1:0] leading;  // those before it
 
-        localparam int unsigned Kind = (Style != 0) ? Style : (Depth >= 1024) ? 3 : 1;
+        localparam int unsigned Kind = (Style == 0 || Style == 3) ? ((Depth >= ((Style == 3) ? 128 : 1024)) ? 3 : 1) : Style;
         if (j > 0 && Kind == 1 && Depth >= 128) begin : gen_late  // the comparison has no time for a memory of many LUTs behind it
           dfc_rom_late #(
             .File(File), .FileDepth(FileDepth), .Width(ThreshBits), .Base(Base + Depth), .Depth(Depth), .LateBit((Rows > 1) ? FoldBits : 0)
           ) u_thresholds (.clk_i, .addr_i(addr), .late_i(gen_stage[j-1].found[0]), .data_o(threshold));
         end else if (j > 1 && Kind == 3 && Depth >= 1024) begin : gen_early  // nor for a block RAM on either side of it
           logic [AddrBits-1:0] early;
-          if (Rows > 1) begin : gen_fold
-            assign early = {gen_stage[j-2].found, 1'b0, fold[j-2]};
-          end else begin : gen_no_fold
-            assign early = {gen_stage[j-2].found, 1'b0};
-          end
+          assign early = AddrBits'({gen_stage[j-2].found, 1'b0, fold[j-2]} >> NoFold);
           dfc_rom_early #(
             .File(File), .FileDepth(FileDepth), .Width(ThreshBits), .Base(Base + Depth), .Depth(Depth), .LateBit((Rows > 1) ? FoldBits : 0)
           ) u_thresholds (.clk_i, .addr_i(early), .late_i(gen_stage[j-1].found[0]), .data_o(threshold));
+          logic unused_addr;
+          assign unused_addr = ^addr;
+        end else if (Kind == 1 && Depth <= Joined) begin : gen_joined  // LUTs with no register between them and the comparison
+          dfc_rom #(
+            .File(File), .FileDepth(FileDepth), .Width(ThreshBits), .Base(Base + Depth), .Depth(Depth), .Style(1), .Registered(0)
+          ) u_thresholds (.clk_i, .en_i(1'b1), .addr_i(AddrBits'({leading, fold[j]} >> NoFold)), .data_o(threshold));
           logic unused_addr;
           assign unused_addr = ^addr;
         end else begin : gen_memory
@@ -155,17 +160,17 @@ module dfc_threshold_core #(
         assign found[0] = lhs >= rhs;
 
         if (j == 0) begin : gen_first
-          assign addr = AddrBits'(fold_ahead);
+          assign addr    = AddrBits'(fold_ahead);
+          assign leading = '0;
         end else begin : gen_next
           logic [j-1:0] leading_q;
           always_ff @(posedge clk_i) leading_q <= gen_stage[j-1].found;
           assign found[j:1] = leading_q;
-          if (Rows > 1) begin : gen_fold
-            assign addr = {gen_stage[j-1].found, fold[j-1]};
-          end else begin : gen_no_fold
-            assign addr = gen_stage[j-1].found;
-          end
+          assign addr    = AddrBits'({gen_stage[j-1].found, fold[j-1]} >> NoFold);
+          assign leading = OutBits'(leading_q);
         end
+        logic unused_leading;
+        assign unused_leading = ^leading;
       end
       always_ff @(posedge clk_i) count_q <= gen_stage[OutBits-1].found;
 

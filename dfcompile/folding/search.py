@@ -230,7 +230,10 @@ class _Search:
         found = linprog(target, rows, np.zeros(len(over)), np.append(np.ones(count), 0.0)[None], [1.0], bounds)
         if not found.success:
             return np.full(count, 1 / count), np.inf, np.zeros(0)
-        return np.maximum(found.x[:count], 0.0), float(-found.fun), np.maximum(-found.ineqlin.marginals, 0.0)
+        weights, mixture = np.maximum(found.x[:count], 0.0), np.maximum(-found.ineqlin.marginals, 0.0)
+        if self.best and over[:, -1].min() >= -found.fun - EQUAL:  # a programme within its tolerance of it may have any other limit instead
+            weights = np.eye(count)[-1]
+        return weights, float(-found.fun), mixture
 
     def _offer(self, chosen: Ints) -> bool:
         """Take a design that is within the limits and cheaper than the best one."""

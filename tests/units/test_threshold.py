@@ -67,7 +67,7 @@ CORNERS: dict[str, tuple[IntType, IntType, tuple[int, int, int], dict[str, Any]]
     "unsigned": (IntType(10), IntType(4), (2, 2, 6), {"pe": 6}),
     "dummy channels": (INT8, IntType(3), (1, 3, 7), {"pe": 3}),
     "12 output bits": (INT12, IntType(12), (1, 4, 2), {"pe": 1}),
-    "block RAM at every depth": (INT12, IntType(7), (1, 2, 34), {"pe": 2, "threshold_style": "bram"}),
+    "block RAM from 128 words on": (INT12, IntType(7), (1, 2, 34), {"pe": 2, "threshold_style": "bram"}),
 }
 
 

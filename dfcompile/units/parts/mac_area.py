@@ -165,8 +165,10 @@ def thresholds(counting: ThresholdSize, folds: int, lanes: int, style: str, fami
         elif stored == StageMemory.BLOCK:
             memories.append(rom(padded, bits, "uram" if style == "uram" else "bram", family) * lanes)
         else:  # equal columns of all lanes are stored once
-            chosen = stored == StageMemory.LATE_WORD
-            words = rom(depth, bits * lanes, "lutram" if style == "lutram" else "lut", family, late=stage > 0 and not chosen)
+            chosen, joined = stored == StageMemory.LATE_WORD, stored == StageMemory.JOINED
+            words = rom(depth, bits * lanes, "lutram" if style == "lutram" else "lut", family, late=stage > 0 and not chosen and not joined)
+            if joined:  # few words find room in the LUTs that compare
+                words = words._replace(ff=0, lut=0 if depth <= 8 and FAMILIES[family].lut_inputs >= 6 else words.lut)
             memories.append(words + Resources(bits * lanes, bits * lanes) * chosen)
     if counting.flips:
         memories.append(rom(rows, lanes, "lut", family) + Resources(lut=out * lanes))

@@ -86,6 +86,8 @@ def thresholds(counting: ThresholdSize, folds: int, lanes: int, style: str, fami
             rom_levels(1 << (rows - 1).bit_length() + stage + 1, size) if after == StageMemory.LUTS else after == StageMemory.EARLY_WORD
         )
         fanout = counting.bits if behind or late else 1
+        bits = (rows - 1).bit_length() + stage  # of an address
+        late += rom_levels(1 << bits, size) if memory == StageMemory.JOINED and bits >= size else 0
         block, compared = memory == StageMemory.BLOCK, (max(counting.acc, counting.bits),)
         yield Path(what, late + behind, compared, memory=block, stores=after == StageMemory.BLOCK, fanout=fanout)
         if then == StageMemory.EARLY_WORD:

@@ -28,8 +28,11 @@ MULTIPLIERS = {"multiply": 0, "multiply18": 18, "multiply25": 25, "multiply27": 
 SCALED = (*MULTIPLIERS, "shift_add")
 """Styles that multiply by DSP slices or by shifts and adds, add, shift and clip: stages of the search, three or more."""
 SCALED_BITS = 3  # least bits of a code for them
+JOINED = 16
+"""Entries of a stage's memory in LUTs up to which no register stands between it and the comparison."""
 LATE = 128
-"""Entries of a stage's memory in LUTs from which the bit that was found last chooses between two words, which are registered."""
+"""Entries of a stage's memory in LUTs from which the bit that was found last chooses between two words, which are registered; those
+from which it is in block RAM where that is asked for."""
 DEEP = 1024
 """Entries of a stage's memory from which it is in block RAM; behind the second stage two words are read early, and one is registered."""
 _NARROW = 18  # bits of a multiplier's narrower operand
@@ -67,9 +70,10 @@ def _search(acc: Array, steps: Array, base: Array, slope: Array, out: Array) -> 
 
 
 class StageMemory(Enum):
-    """What a stage's thresholds come out of: one is a constant; LATE_WORD, EARLY_WORD: of two words one is chosen."""
+    """What a stage's thresholds come out of: one is a constant; JOINED: LUTs without a register; LATE_, EARLY_WORD: one of two words."""
 
     CONSTANT = "constant"
+    JOINED = "joined"
     LUTS = "lut"
     LATE_WORD = "late"
     BLOCK = "block"
@@ -81,7 +85,9 @@ class StageMemory(Enum):
         depth = 1 << (folds - 1).bit_length() + stage
         if depth == 1:
             return cls.CONSTANT
-        kind = style if style != "auto" else "bram" if depth >= DEEP else "lut"
+        kind = style if style not in ("auto", "bram") else "bram" if depth >= (DEEP if style == "auto" else LATE) else "lut"
+        if kind == "lut" and depth <= JOINED:
+            return cls.JOINED
         if kind in ("bram", "uram"):
             return cls.EARLY_WORD if stage > 1 and kind == "bram" and depth >= DEEP else cls.BLOCK
         return cls.LATE_WORD if stage > 0 and kind == "lut" and depth >= LATE else cls.LUTS
