@@ -60,25 +60,15 @@ module dfc_sliding_window #(
                                 + (OutWidth * StrideW + KernelW * DilationW + CropLeft) * Fold;
   localparam int unsigned IndexBits = $clog2((Ahead > Reach ? Ahead : Reach) + Depth + 1) + 1;
   localparam int unsigned AddrBits = Depth > 1 ? $clog2(Depth) : 1;
-  typedef logic signed [IndexBits-1:0] index_t;
   typedef logic [AddrBits-1:0] addr_t;
 
   // The writer.
-  index_t written_q, limit;  // words of the reader's frame (and later ones) that are written
-  addr_t  wr_addr_q;
-  logic   push, step, frame_end;
-  // Compared without sign, both sign bits inverted: a carry chain gives that at its end.
-  localparam logic [IndexBits-1:0] Sign = {1'b1, {(IndexBits-1){1'b0}}};
-  assign in_ready_o = (unsigned'(written_q) ^ Sign) < (unsigned'(limit) ^ Sign);
-  assign push       = in_valid_i && in_ready_o;
+  addr_t wr_addr_q;
+  logic  push, step;
+  assign push = in_valid_i && in_ready_o;
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      written_q <= '0;
-      wr_addr_q <= '0;
-    end else begin
-      written_q <= written_q + index_t'({1'b0, push}) - (step && frame_end ? index_t'(Words) : '0);
-      if (push) wr_addr_q <= wr_addr_q == addr_t'(Depth - 1) ? '0 : wr_addr_q + 1'b1;
-    end
+    if (!rst_ni)   wr_addr_q <= '0;
+    else if (push) wr_addr_q <= wr_addr_q == addr_t'(Depth - 1) ? '0 : wr_addr_q + 1'b1;
   end
 
   // The reader: its step loads the output register, which is the read port's own.
@@ -90,8 +80,7 @@ module dfc_sliding_window #(
     .DilationH(DilationH), .DilationW(DilationW), .StuffH(StuffH), .StuffW(StuffW), .OriginY(OriginY), .OriginX(OriginX),
     .OutHeight(OutHeight), .OutWidth(OutWidth), .Groups(Groups), .Depth(Depth), .IndexBits(IndexBits)
   ) u_walk (
-    .clk_i, .rst_ni, .step_i(step), .push_i(push), .written_o(written), .real_o(real_tap), .addr_o(rd_addr), .limit_o(limit),
-    .frame_end_o(frame_end)
+    .clk_i, .rst_ni, .step_i(step), .push_i(push), .written_o(written), .real_o(real_tap), .addr_o(rd_addr), .ready_o(in_ready_o)
   );
   always_ff @(posedge clk_i) begin
     if (!rst_ni)          valid_q <= 1'b0;

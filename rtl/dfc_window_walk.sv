@@ -1,4 +1,4 @@
-// Walks over the taps of all windows of a frame: where the word of each tap is, and how far the writer may go before it.
+// Walks over the taps of all windows of a frame: where the word of each tap is, and whether the writer may go on before it.
 // One tap a cycle (step_i, from the second cycle after reset on); the outputs are registers that describe the present tap. Counters run
 // one tap ahead, so that what a step changes is known before it. Word numbers count from the tap's frame.
 module dfc_window_walk #(
@@ -29,8 +29,7 @@ module dfc_window_walk #(
   output logic                        written_o,    // the tap's word is there, or it is padding and waits for none
   output logic                        real_o,       // the tap is a pixel, not padding
   output logic        [AddrBits-1:0]  addr_o,       // where its word is
-  output logic signed [IndexBits-1:0] limit_o,      // first word that may not be written yet
-  output logic                        frame_end_o   // the tap is the frame's last
+  output logic                        ready_o       // a word may be written
 );
   localparam int Row = int'(Width * Fold);
   localparam int Pixel = int'(Fold);
@@ -177,9 +176,9 @@ module dfc_window_walk #(
   assign written_o   = !(waits_q && spare_q[IndexBits]);
   assign real_o      = real_q;
   assign addr_o      = addr_q;
-  assign frame_end_o = frame_end_q;
 
-  dfc_window_limit #(.Row(Row), .Pixel(Pixel), .Words(Words), .StrideH(StrideH), .StrideW(StrideW), .StuffH(StuffH), .StuffW(StuffW),
-    .OriginY(OriginY), .OriginX(OriginX), .Depth(Depth), .Fine(Fine), .IndexBits(IndexBits))
-    u_limit (.clk_i, .rst_ni, .step_i(ahead), .next_i(next), .row_end_i(wraps_q[5]), .frame_end_i(wraps_q[5] && last[5]), .limit_o);
+  dfc_window_room #(.Height(Height), .Width(Width), .Fold(Fold), .StrideH(StrideH), .StrideW(StrideW), .StuffH(StuffH), .StuffW(StuffW),
+    .OriginY(OriginY), .OriginX(OriginX), .OutHeight(OutHeight), .OutWidth(OutWidth), .Depth(Depth), .Fine(Fine), .IndexBits(IndexBits))
+    u_room (.clk_i, .rst_ni, .ahead_i(ahead), .step_i, .push_i, .next_i(next), .row_end_i(wraps_q[5]), .frame_end_i(wraps_q[5] && last[5]),
+    .frame_done_i(frame_end_q), .ready_o);
 endmodule

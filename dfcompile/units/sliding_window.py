@@ -297,6 +297,14 @@ class SlidingWindow(Unit):
         return picture
 
     @property
+    def _even(self) -> bool:
+        """Whether the oldest word that is needed moves by few constants (`dfc_window_room`)."""
+        if self.stuff != (1, 1) or (self.kernel == (1, 1) and self._real_groups == 1):
+            return False
+        last = [(n - 1) * s - p for p, n, s in zip(self.pads, self.out_size, self.stride, strict=False)]
+        return all(end < size for end, size in zip(last, self.shape, strict=False))
+
+    @property
     def cycles(self) -> int:
         return max(self.inputs[0].beats, self.outputs[0].beats)
 
@@ -356,7 +364,11 @@ class SlidingWindow(Unit):
 
     def paths(self, family: str) -> Iterator[Path]:
         index = area.index_bits(self.inputs[0].beats + self.words) + 1
-        yield Path("the words that are free in its buffer", levels=2, carries=(index, index))
+        if self._even:
+            yield Path("the next word of its buffer", levels=2, carries=(area.index_bits(self.words) + 1,) * 2)
+            yield Path("words that are written beyond a tap's", levels=1, carries=(index + 1,))
+        else:
+            yield Path("the words that are free in its buffer", levels=2, carries=(index, index))
         yield Path("a word of its buffer", levels=1, memory=self._ram_style(self.words) >= area.STYLE_CODES["bram"], fanout=2)
 
     def resources(self, family: str) -> Resources:
@@ -364,9 +376,12 @@ class SlidingWindow(Unit):
         counted = sum(area.index_bits(n) for n in counts if n > 1)
         index, padded = area.index_bits(self.inputs[0].beats) + 1, self._has_padding
         # Counters, and sums and comparisons of word numbers: fitted on the calibration sweep.
-        logic = Resources(
-            lut=(13.2 * index + 5.6 * counted + 25 * padded) * FAMILIES[family].units.window, ff=3.1 * index + 4.6 * counted + 11 * padded
-        )
+        rate = FAMILIES[family].units.window
+        if self._even:
+            lut, ff = (8.5 * index + 4.2 * counted + 12 * padded) * (1 + rate) / 2, 2.2 * index + 3.7 * counted + 16 * padded
+        else:
+            lut, ff = (13.2 * index + 5.6 * counted + 25 * padded) * rate, 3.1 * index + 4.6 * counted + 11 * padded
+        logic = Resources(lut=lut, ff=ff)
         stuffed = area.total(*(area.counter(2 * n, family) * 3 for n in self.stuff if n > 1))
         padding = area.mux(self.outputs[0].width, 2, family) if padded else Resources()
         return area.total(logic, stuffed, padding, area.ram(self.words, self.inputs[0].width, self.style, family))

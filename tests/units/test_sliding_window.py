@@ -101,6 +101,13 @@ KINDS = {
     "subsampled": window((6, 6, 4), 1, stride=2, simd=1),
     "cropped": window((6, 6, 4), 1, pad=-1, simd=4),
     "pixel": window((1, 1, 3), 1, simd=3),
+    "two rows and columns outside": window((5, 4, 2), 5, pad=2, simd=2),
+    "strides over the edges": window((7, 7, 2), 7, stride=2, pad=3, simd=1),
+    "far outside": window((4, 5, 1), 6, stride=2, pad=5, simd=1),
+    "first row without a pixel": dataclasses.replace(
+        window((4, 5, 2), 2, pad=1, dilation=(3, 1), simd=1), shape=(2, 5, 2), pads=(1, 1, 3, 1)
+    ),
+    "windows behind the picture": window((3, 3, 2), 2, stride=2, pad=2, simd=2),
     "deep": dataclasses.replace(window((6, 7, 4), 3, pad=1, simd=2), depth=60, style="bram"),
 }
 
