@@ -369,12 +369,8 @@ def _kept() -> Iterator[Unit]:
 
 
 def _planes() -> Iterator[Unit]:
-    """Bit planes behind registers."""
+    """Bit planes behind registers, and sums in chains of slices."""
     yield mvtu("u2", "s2", "u2", 16, 144, 8, 16, arithmetic="lut", weight_style="bram")
-
-
-def _slices() -> Iterator[Unit]:
-    """Sums in chains of slices."""
     for arithmetic in PACKED:
         yield mvtu("u8", "s8", "u4", 32, 288, 4, 9, arithmetic=arithmetic, weight_style="bram")
         yield mvtu("u4", "s4", "", 30, 288, 5, 16, arithmetic=arithmetic, weight_style="bram")
@@ -399,7 +395,6 @@ def sweep() -> dict[str, Unit]:
         _states,
         _kept,
         _planes,
-        _slices,
     )
     units = [u for part in parts for u in part()]
     return {f"{u.kind}{i:02d}": u for i, u in enumerate(units)}
