@@ -38,7 +38,7 @@ from tests.recurrent import Network
 NETWORKS = {
     "elman": Network("elman", 3, 5, 6),
     "elman that begins elsewhere": Network("elman", 2, 4, 5, first=0.25, outputs=("ys",)),
-    "gru": Network("gru", 3, 4, 5),
+    "gru": Network("gru", 3, 4, 9),
     "lstm": Network("lstm", 3, 4, 7, outputs=("h",)),
     "wide": Network("elman", 20, 40, 4),
     "two layers": Network("elman", 3, 4, 5, layers=2),
