@@ -67,7 +67,7 @@ class Units:
     fixed:     share that is left of an adder of a constant
     digits:    LUTs of a bit of the multiple that a digit of a factor chooses
     restore:   LUTs of a bit of the choice between a difference and what it was taken from
-    window:    of a window's counters, against a LUT6
+    window:    of a window's counters, against a LUT6; room: where its line buffer knows its room by one of them
     converter: LUTs of a converter between lanes that do not divide one another
     enable:    LUTs for each place's own enable of a converter to more lanes: for each bit of the place, or (0) 1 in all
     repack:    LUTs of a repacker: per bit of the shifter, per bit that waits, again where the last beat is short, per level
@@ -80,6 +80,7 @@ class Units:
     digits: float
     restore: float
     window: float
+    room: float
     converter: float
     enable: float
     repack: tuple[float, float, float, float]
@@ -220,7 +221,8 @@ def _xilinx(
     return Family(
         title, lut_inputs=6, joined=4, shifts=True, registers=registers, lutram=((32, 6, 4), (64, 3, 4)),  # RAM32M, RAM64M
         blocks=_BLOCKS, shared=_BLOCKS[:-1], block=0.5, halves=2, uram=uram, dsp=dsp, worth=worth, rates=_LUT6_RATES, costs=_LUT6_COSTS,
-        units=Units(argmax=0.8, extreme=1.0, multiply=1.72, fixed=fixed, digits=1.0, restore=1.0, window=1.0, converter=16.0, enable=0.0,
+        units=Units(argmax=0.8, extreme=1.0, multiply=1.72, fixed=fixed, digits=1.0, restore=1.0, window=1.0, room=1.03,
+                    converter=16.0, enable=0.0,
                     repack=(0.74, 0.0, 0.55, 12.0)),
         synth=("synth_xilinx", f" -family {name} -flatten -noiopad -noclkbuf"), mapping=_XILINX_MAP, rest="", cells=_XILINX_CELLS,
         carry=carry, packed=f"packed{dsp.columns}", boxes=("LUT6_2", "CARRY4", "CARRY8", "DSP48E1", "DSP48E2"),
@@ -263,7 +265,8 @@ FAMILIES: dict[str, Family] = {
         blocks=_BLOCKS, shared=_BLOCKS[:-1], block=0.5, halves=1, uram=None, dsp=Dsp(18, 18, 0), worth=(804.0, 0.0, 536.0),
         rates=Rates(counter=2.84, control=1.97, compare=1.95, compare_base=0.5, constant=1.04, adder=1.36, late=2.05, bank=0.95),
         costs=Costs(three=4.6, nine=5.9, product=2.53, gate=0.73, adder=0.99, graph=1.76),
-        units=Units(argmax=2.0, extreme=2.0, multiply=2.8, fixed=1.0, digits=1.5, restore=1.0, window=1.25, converter=10.0, enable=1.3,
+        units=Units(argmax=2.0, extreme=2.0, multiply=2.8, fixed=1.0, digits=1.5, restore=1.0, window=1.25, room=1.13,
+                    converter=10.0, enable=1.3,
                     repack=(0.0, 5.2, 2.0, 0.0)),
         synth=("synth_ecp5", ""), mapping=("techmap -map +/lattice/latches_map.v", "abc -lut 4:7", "clean"), rest="map_cells:check",
         cells=_LATTICE_CELLS,
@@ -274,7 +277,8 @@ FAMILIES: dict[str, Family] = {
         blocks=_ICE40_BLOCKS, shared=(), block=1 / 9, halves=1, uram=None, dsp=None, worth=(1584.0, 0.0, 0.0),
         rates=Rates(counter=2.36, control=0.74, compare=0.93, compare_base=0.1, constant=5.78, adder=1.33, late=1.47, bank=0.95),
         costs=Costs(three=6.44, nine=0.08, product=2.39, gate=1.6, adder=0.91, graph=2.05),
-        units=Units(argmax=1.64, extreme=1.93, multiply=2.29, fixed=2.21, digits=1.5, restore=0.0, window=0.99, converter=17.45, enable=0,
+        units=Units(argmax=1.64, extreme=1.93, multiply=2.29, fixed=2.21, digits=1.5, restore=0.0, window=0.99, room=0.86,
+                    converter=17.45, enable=0,
                     repack=(0.98, 0.22, 1.1, 2.31)),
         synth=("synth_ice40", " -device u"),  # its -dsp loses products: a register of one that another adds is packed twice
         mapping=("techmap -map +/ice40/latches_map.v", "abc -lut 4", "ice40_wrapcarry -unwrap", "techmap -map +/ice40/ff_map.v", "clean",
@@ -287,7 +291,8 @@ FAMILIES: dict[str, Family] = {
         blocks=_BLOCKS, shared=_BLOCKS[:-1], block=0.5, halves=1, uram=None, dsp=None, worth=(665.0, 0.0, 0.0),
         rates=Rates(counter=4.14, control=0.99, compare=1.38, compare_base=0.78, constant=7.01, adder=1.36, late=1.12, bank=0.73),
         costs=Costs(three=5.26, nine=0.1, product=2.46, gate=1.32, adder=1.08, graph=1.8),
-        units=Units(argmax=1.15, extreme=1.75, multiply=2.34, fixed=1.13, digits=1.5, restore=1.0, window=1.52, converter=19.44, enable=0,
+        units=Units(argmax=1.15, extreme=1.75, multiply=2.34, fixed=1.13, digits=1.5, restore=1.0, window=1.52, room=1.45,
+                    converter=19.44, enable=0,
                     repack=(0.89, 1.03, 1.3, 11.33)),
         synth=("synth_gowin", " -nodsp -nowidelut"), mapping=("abc -lut 4", "clean"), rest="map_cells:check", cells=_GOWIN_CELLS,
         without_pads=" -noiopads",

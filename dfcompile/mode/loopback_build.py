@@ -29,8 +29,6 @@ from dfcompile.streamline.host import HostSide
 from dfcompile.streamline.lockstep import mismatch
 from dfcompile.streamline.value import Meaning
 
-LARGE_MACS = 4_000_000_000
-
 
 def make_report(acc: LoopbackAccelerator, model: Graph, board: Board | None) -> dict[str, Any]:
     """What report.json holds of a loopback build; `units` are the layers of the program."""
@@ -92,7 +90,7 @@ def build_loopback(
 ) -> LoopbackAccelerator:
     """The engine given in the options' folding, else that which suits the network best on the board, else the default one.
 
-    most: engines that are replayed to find it, fewer for networks of billions of multiplications
+    most: engines that are replayed to find it, fewer of networks of many descriptors (`sweep.LONG`)
     CompileError when the engine cannot run the network or none fits the board.
     """
     family = board.family if board else DEFAULT
@@ -112,7 +110,6 @@ def build_loopback(
         if board and not fits(config, family, board.budget):
             raise CompileError(_too_large(config, board))
     elif board:
-        most = int(max(1, min(most, LARGE_MACS // max(1, macs(graph)))))
         config = sweep([graph], board, float(options["clock"]), most).best.config
     given: dict[str, Any] = {"host": host, "options": options, "family": family, "meanings": meanings}
     acc = LoopbackAccelerator(network=graph, config=config, batch=batch, **given)

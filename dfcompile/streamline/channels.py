@@ -235,5 +235,5 @@ def orders(classes: Classes, wanted: Mapping[str, Array]) -> dict[str, Array] | 
             if not all(inside) or len(of) != len(labels) or len(set(of.tolist())) != len(labels):
                 return None
             found[t] = np.argsort([place[label] for label in of.tolist()])
-    unmoved = {label for t, order in wanted.items() if t not in found for label in classes.of[t].tolist()}
-    return None if unmoved & seen else found
+    stay = {t: np.arange(len(order)) for t, order in wanted.items()}
+    return found if all(np.array_equal({**stay, **found}[t], order) for t, order in wanted.items()) else None

@@ -376,11 +376,11 @@ class SlidingWindow(Unit):
         counted = sum(area.index_bits(n) for n in counts if n > 1)
         index, padded = area.index_bits(self.inputs[0].beats) + 1, self._has_padding
         # Counters, and sums and comparisons of word numbers: fitted on the calibration sweep.
-        rate = FAMILIES[family].units.window
+        rates = FAMILIES[family].units
         if self._even:
-            lut, ff = (8.5 * index + 4.2 * counted + 12 * padded) * (1 + rate) / 2, 2.2 * index + 3.7 * counted + 16 * padded
+            lut, ff = (8.5 * index + 4.2 * counted + 12 * padded) * rates.room, 2.2 * index + 3.7 * counted + 16 * padded
         else:
-            lut, ff = (13.2 * index + 5.6 * counted + 25 * padded) * rate, 3.1 * index + 4.6 * counted + 11 * padded
+            lut, ff = (13.2 * index + 5.6 * counted + 25 * padded) * rates.window, 3.1 * index + 4.6 * counted + 11 * padded
         logic = Resources(lut=lut, ff=ff)
         stuffed = area.total(*(area.counter(2 * n, family) * 3 for n in self.stuff if n > 1))
         padding = area.mux(self.outputs[0].width, 2, family) if padded else Resources()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfcompile.ir.graph import Graph
-from dfcompile.ir.intop import IntAdd, IntConcat, IntConv, IntOp, IntPool, IntSlice, IntUpsample, ThresholdCode, View, Window
+from dfcompile.ir.intop import IntAdd, IntConcat, IntConv, IntMul, IntOp, IntPool, IntSlice, IntUpsample, ThresholdCode, View, Window
 from dfcompile.ir.types import IntType
 from dfcompile.streamline.decline import Declined, noted
 from dfcompile.streamline.merge import _row_keys, _summed
@@ -261,6 +261,18 @@ def test_blocks_whose_channels_may_not_move_stay() -> None:
     b = Builder()
     (node,) = pruned(b.graph(b.op(IntConv(), b.input((3, 3, 4), 0, 3), weights=weights))).nodes
     assert isinstance(node.op, IntConv) and node.op.groups == 1
+
+
+def test_crossed_blocks_whose_outputs_meet_their_inputs_stay() -> None:
+    """A gate: what a matrix gives is multiplied by what it reads, channel by channel, so neither moves without the other."""
+    weights = np.zeros((4, 1, 1, 4), np.int64)
+    weights[[0, 1, 2, 3], 0, 0, [2, 3, 0, 1]] = [2, -1, 3, -2]
+    levels = {"thresholds": np.tile([-3, 0, 2], (4, 1)), "flip": np.zeros(4, bool)}  # no channel is always the same
+    b = Builder()
+    y = b.op(ThresholdCode(2, 0), b.op(IntConv(), b.input((3, 3, 2), 0, 3), weights=random_weights(4, 1, 1, 2)), **levels)
+    gate = b.op(ThresholdCode(2, 0), b.op(IntConv(), y, weights=weights), **levels)
+    before = b.graph(b.op(IntConv(), b.op(IntMul(), gate, y), weights=random_weights(3, 1, 1, 4)))
+    assert [n.op.groups for n in pruned(before).nodes if isinstance(n.op, IntConv)] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("view", [False, True])
