@@ -13,6 +13,7 @@ dfc_pool.sv
 dfc_window_axis.sv
 dfc_window_phase.sv
 dfc_window_limit.sv
+dfc_window_room.sv
 dfc_window_walk.sv
 dfc_sliding_window.sv
 residual_1_core.sv
