@@ -159,7 +159,7 @@ PLANTED = {
     "fifo": ("assign in_ready_o  = ready_q;", "assign in_ready_o  = ready_q || pop;"),
     "fork": ("assign in_ready_o = credit_q;", "assign in_ready_o = credit_q || pop == 2'b11;"),
     "repack": ("level_q <= level_t'(Places - InLanes / Step);", "level_q <= level_t'(Places - InLanes / Step) || out_ready_i;"),
-    "sliding_window": ("(unsigned'(limit) ^ Sign);", "(unsigned'(limit) ^ Sign) || step;"),
+    "sliding_window": ("assign ready_o = used_q[Bits-1];", "assign ready_o = used_q[Bits-1] || step_i;"),
     "upsample": ("assign in_ready_o   = level_q != level_t'(Depth);", "assign in_ready_o   = level_q != level_t'(Depth) || step;"),
 }
 for _kind, _width in (("below_max", "Wide"), ("normalize", "DenBits"), ("standardize", "SumBits + RootBits")):
@@ -172,7 +172,7 @@ THROUGH = ("assign credit_o    = credit_q;", "assign credit_o    = credit_q || p
 
 @pytest.mark.parametrize("kind", some(UNITS, always=[*PLANTED, "mvtu", "add"]))
 def test_a_ready_through_any_unit_is_found(kind: str, tmp_path: Path) -> None:
-    module = f"dfc_{kind}" if kind in PLANTED else "dfc_stream_out"
+    module = "dfc_window_room" if kind == "sliding_window" else f"dfc_{kind}" if kind in PLANTED else "dfc_stream_out"
     changed = mutated(tmp_path, module, *PLANTED.get(kind, THROUGH))
     assert netlist_of(UNITS[kind][0], tmp_path, [changed]).paths("out.*ready", "in.*ready")
 
