@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dfcompile as dfc
-from dfcompile.dataflow.levels import MOST, decompositions
+from dfcompile.dataflow.levels import MOST, _planes, decompositions
 from dfcompile.errors import CompileError
+from dfcompile.ir.types import IntType
 from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.units.base import unit_of
 from dfcompile.units.mvtu import Mvtu
@@ -21,6 +22,7 @@ from dfcompile.units.vvtu import Vvtu
 from tests.dataflow.test_uneven_folds import hold
 from tests.examples import examples
 from tests.test_traps import Model, exact
+from tests.units.arithmetic_cases import Operands, mvtu
 
 TTQ = np.array([-0.3713562, 0.0, 0.5298131], np.float32)  # on no common grid
 BOOK = np.array([-1.7135912, -0.6317253, 0.2171281, 0.9035911], np.float32)
@@ -169,6 +171,20 @@ def test_sums_of_planes_that_subtract_from_unsigned_inputs(tmp_path: Path) -> No
     exact(tmp_path, m, out, (40,), x, mode="dataflow", interval=60)
     assert kinds(made) == ["mvtu", "mvtu"]
     hold(made)
+
+
+@pytest.mark.parametrize("by_tap", [False, True])
+@pytest.mark.parametrize(("kind", "levels"), [(IntType(4), [-5, -2, 2, 5]), (IntType(4, signed=True), [-5, 0, 5]), (IntType(4), [0, 3, 7])])
+def test_the_sums_of_planes_hold_what_they_may_be(kind: IntType, levels: list[int], by_tap: bool) -> None:
+    """Every plane at the ends of the inputs' type, also where it subtracts what has no sign."""
+    weights = np.random.default_rng(5).choice(np.array(levels), (6, 24))
+    unit = mvtu(np.random.default_rng(5), Operands(kind, IntType(4, signed=True), None), (1, 1), 1, 6, 24)
+    for found in decompositions(weights):
+        made = _planes(unit, found, by_tap)
+        planes = made.weights.reshape(-1, 24).astype(np.int64)
+        least = np.minimum(planes * kind.lo, planes * kind.hi).sum(axis=1).min()
+        most = np.maximum(planes * kind.lo, planes * kind.hi).sum(axis=1).max()
+        assert made.acc_dtype.lo <= least and most <= made.acc_dtype.hi
 
 
 def test_a_given_folding(tmp_path: Path) -> None:

@@ -72,6 +72,12 @@ def test_no_port_is_wider_than_asked(bits: int, tmp_path: Path) -> None:
     assert np.array_equal(made.run(x), wide.run(x))
 
 
+def test_a_port_is_no_wider_than_asked_where_its_reader_is(tmp_path: Path) -> None:
+    """Lanes of the user's, more than pass at once: a converter stands between them and the port."""
+    made = dataflow(saved(tmp_path), folding={"steps_reshape_0": {"pe": 12}, "conv_matmul_0": {"pe": 6, "simd": 12}}, max_port_bits=20)
+    assert widths(made.design)[made.graph.inputs[0]] == 20 < made.design.unit("steps_reshape_0").inputs[0].width
+
+
 def test_a_narrow_port_is_held_in_rtl(tmp_path: Path) -> None:
     made = dataflow(saved(tmp_path), interval=15, max_port_bits=16)
     assert max(widths(made.design).values()) <= 16

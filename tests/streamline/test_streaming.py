@@ -162,8 +162,9 @@ def test_too_high_a_rate_gets_no_hardware_for_each_step(tmp_path: Path) -> None:
     """Which would not have the states of the frame before: the rate is refused instead."""
     network = Network("elman", 3, 4, 5, outputs=("h",))
     assert not delays(built(network, tmp_path, interval=12).design)
-    with pytest.raises(CompileError):
+    with pytest.raises(CompileError) as e:
         built(network, tmp_path, interval=12, streaming=True)
+    assert [p.code for p in e.value.problems] == ["does-not-fit"], "and not that there are no states"
 
 
 def test_evaluation_goes_through_the_frames_in_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
