@@ -42,7 +42,7 @@ module dfc_rom #(
       for (int unsigned i = 0; i < Depth; i++) entries[i] = image[Base + i];
     end
 `ifdef VERILATOR
-    assign data_o = entries[addr_i];
+    assign data_o = entries[addr_i];  // which takes a simulator less than the tree
 `else
     // A tree and no memory, of which Yosys would put the address's register behind it.
     for (genvar l = 0; l <= int'(AddrBits); l++) begin : gen_level

@@ -19,10 +19,9 @@ from dfcompile.loopback.validate import ErrorCode, Fault
 from dfcompile.run.loopback import build_hls_engine, build_rtl_engine, run_image, run_loopback
 from tests.examples import fewer
 from tests.loopback.cases import outputs
-from tests.loopback.compiled import check_compiled
 from tests.loopback.test_digits import NIBBLES, extremes
 from tests.loopback.test_engines import SQUARE
-from tests.loopback.test_pixels import made, random_programs
+from tests.loopback.test_pixels import all_compiled, all_exact, random_programs
 
 ENGINES = {
     "24 x 24": replace(SQUARE, pe=24, simd=24, code_bits=4, weight_words=256, scale_bits=28, act_words=2048),
@@ -39,21 +38,14 @@ needs_gxx = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_exact(engine: str, batch: int) -> None:
-    for name, (program, net) in made(ENGINES[engine], batch).items():
-        codes = net.codes(batch)
-        found, wanted = run_program(program, codes), net.graph(*outputs(net)).execute(codes)
-        for t in outputs(net):
-            np.testing.assert_array_equal(found[t], wanted[t], name)
+    all_exact(ENGINES[engine], batch)
 
 
 @needs_gxx
 @pytest.mark.parametrize("engine", ["hls", "rtl"])
 @pytest.mark.parametrize("shape", [k if k in FEW else pytest.param(k, marks=pytest.mark.further) for k in ENGINES])
 def test_one_engine_runs_all(shape: str, engine: str) -> None:
-    """Compiled engines give what Python gives, and the SystemVerilog takes the predicted cycles."""
-    for name, (program, net) in made(ENGINES[shape], 2).items():
-        codes = net.codes(2)
-        check_compiled(program, codes, engine, net.graph(*outputs(net)).execute(codes), name)
+    all_compiled(ENGINES[shape], engine)
 
 
 @needs_gxx
