@@ -343,19 +343,17 @@ def _wrong_choice(name: str, unit: Unit, choice: Any, base: Choice, family: str)
     wanted = {**base, **choice} if isinstance(choice, Mapping) else {}
     folding = {k: v for k, v in wanted.items() if k in (*unit.fold_fields, *unit.form_fields)}
     values: dict[str, Any] = {}
+    absent = {c for f in FAMILIES.values() for c in (f.carry, f.packed)} - {FAMILIES[family].carry, FAMILIES[family].packed}
     if isinstance(choice, Mapping) and _is_legal(unit, folding):
         styles = [s for f in FAMILIES for s in unit.folded(**folding).styles(f)]
         styles += unit.folded(**folding).own_styles()
-        absent = {c for f in FAMILIES.values() for c in (f.carry, f.packed)} - {FAMILIES[family].carry, FAMILIES[family].packed}
         values = {f: sorted({s[f] for s in styles} - absent | {"auto"}) for f in (styles[0] if styles else {})}
         if all(v in values.get(k, ()) for k, v in wanted.items() if k not in folding):
             return None
-    return Problem(
-        "bad-folding",
-        f"{choice} is not a folding of {unit.kind} '{name}'",
-        f"node {name}",
-        help="legal values: " + ", ".join(f"{f} in {v}" for f, v in (values or _legal_values(unit)).items()),
-    )
+    foreign = [v for v in wanted.values() if isinstance(v, str) and v in absent - {""}]
+    why = f"'{foreign[0]}' is made of cells that {FAMILIES[family].title} does not have" if foreign else ""
+    legal = "legal values: " + ", ".join(f"{f} in {v}" for f, v in (values or _legal_values(unit)).items())
+    return Problem("bad-folding", f"{choice} is not a folding of {unit.kind} '{name}'", f"node {name}", why, legal)
 
 
 def _is_legal(unit: Unit, folding: Mapping[str, Any]) -> bool:

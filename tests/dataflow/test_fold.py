@@ -332,6 +332,7 @@ def test_a_given_folding_has_no_cells_of_another_family() -> None:
         with pytest.raises(CompileError, match=r"arithmetic in \['auto'.*\]") as error:
             read_folding({first: wanted}, graph, {}, family)
         assert "'carry4'" not in str(error.value.problems[0].help)
+        assert error.value.problems[0].why.startswith("'carry4' is made of cells that ")
 
 
 def test_what_was_chosen_can_be_given() -> None:
