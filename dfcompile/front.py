@@ -139,8 +139,9 @@ def _import(job: Job, path: Path) -> Imported:
 def _read(job: Job, path: Path) -> ImportResult:
     """The model, with the bodies of loops once where that is possible in the wanted mode."""
     part = job.options.from_, job.options.to
+    fewest = 1 if job.options.streaming else 2  # a step alone needs no state unless that goes on
     try:
-        found = import_model(path, *part, rolled=job.rolled)
+        found = import_model(path, *part, rolled=fewest if job.rolled else 0)
     except NotRolledError as e:
         if job.options.streaming:
             raise CompileError(_not_streaming(e.node, str(e))) from e

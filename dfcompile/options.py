@@ -101,9 +101,6 @@ class Options:
         if self.folding is not None and not isinstance(self.folding, str | Path | Mapping):
             help_ = "give the path of a JSON file, or a dict as report.json has it"
             yield Problem("bad-option", f"folding = {shown(self.folding)} is neither a file nor a dict", help=help_)
-        if self.streaming is True and self.mode == "loopback":
-            why = "an engine works for each step of a frame by itself: its program begins each frame with the first states"
-            yield Problem("bad-option", "streaming is of the dataflow mode", why=why, help="build it with mode dataflow or auto")
         for text in self.input_type:
             try:
                 parse_input_type(text)

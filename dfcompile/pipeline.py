@@ -237,9 +237,9 @@ class _Sides:
 
 
 def _auto(job: Job, path: Path) -> Accelerator:
-    """Compares both modes on a board; without one, with a folding for the units, or with states that go on, there is nothing to compare."""
+    """Compares both modes on a board; without one, or with a folding for the units, there is nothing to compare."""
     board = job.options.target
-    if not board or job.options.folding is not None or job.options.streaming:
+    if not board or job.options.folding is not None:
         return _dataflow(job, path)
     integer = (IMPORT >> INTEGER)(job, path)
     sides = _Sides(integer)
@@ -359,9 +359,9 @@ def fit(job: Job, imported: Imported) -> None:
     try:
         FOLDED(job, imported)
     except CompileError:
-        if mode != "auto" or job.options.streaming:
+        if mode != "auto":
             raise
-        made(job, imported.unrolled() if imported.unrolled else imported)
+        made(job, imported.unrolled() if imported.unrolled and not job.options.streaming else imported)
 
 
 def compile_model(model: Path, options: Options, dump_ir: str | Path | None = None, progress: Progress | None = None) -> Accelerator:

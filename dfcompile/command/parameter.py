@@ -27,10 +27,7 @@ to_option = click.option("--to", multiple=True, metavar="TENSOR", help="Only the
 argmax_option = click.option("--argmax", is_flag=True, default=None, help="Find the largest output in hardware.")
 
 streaming_option = click.option(
-    "--streaming",
-    is_flag=True,
-    default=None,
-    help="Recurrent layers go on from frame to frame: a long sequence comes in parts. Dataflow mode.",
+    "--streaming", is_flag=True, default=None, help="Recurrent layers go on from frame to frame: a long sequence comes in parts."
 )
 
 

@@ -146,6 +146,7 @@ def emit_c_loopback(data: Mapping[str, Any], arrays: Mapping[str, Array], memory
         "PROGRAM_ADDRESS": program["address"], "PROGRAM_BYTES": program["bytes"],
         "MOVING": f"0x{sum(1 << int(o) for o in descriptors['moving']):x}",
     }  # fmt: skip
+    constants |= {f"STATES_{name.upper()}": value for name, value in (data["states"] or {"address": 0, "first": 0, "bytes": 0}).items()}
     constants |= {f"REGISTER_{name.upper()}": f"0x{at:02x}" for name, at in data["registers"].items()}
     sizes = [descriptors["bytes"].get(str(o), min(descriptors["bytes"].values())) for o in range(16)]
     values = {"constants": constants, "descriptor_bytes": sizes}

@@ -57,8 +57,10 @@ def emit_sim(program: Program, codes: Mapping[str, Array], folder: Path) -> None
         shutil.copyfile(resource_dir("templates") / "loopback" / file, folder / file)
     memory = program.image(codes)
     memory.tofile(folder / "image.bin")
-    Engine(program.config, memory).run(program.program_address, len(program.code))
-    memory.tofile(folder / "expected.bin")
-    values = {"address": program.program_address, "size": len(program.code), "limit": 4 * predict(program, LATENCY).cycles + 100_000}
+    for file in ("expected.bin", *(["again.bin"] if program.states else [])):  # states go on from run to run
+        Engine(program.config, memory).run(program.program_address, len(program.code))
+        memory.tofile(folder / file)
+    limit, again = 4 * predict(program, LATENCY).cycles + 100_000, "again.bin" if program.states else "expected.bin"
+    values = {"address": program.program_address, "size": len(program.code), "limit": limit, "again": again}
     text = render("loopback/Makefile.j2", names={"top": TOP}, rtl="../rtl", bus=program.config.bus_bits, **values)
     (folder / "Makefile").write_text(text)

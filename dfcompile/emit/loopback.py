@@ -83,12 +83,20 @@ def driver_data(program: Program, host: HostSide, streams: Streams, name: str) -
         "outputs": [output_data(ports, *streams[s], arrays) | images[s] for s, ports in by_stream(host.outputs).items()],
         "tail": graph_steps(host.tail, arrays), "results": list(host.tail.outputs),
         "program": {"address": program.program_address, "bytes": len(program.code)},
+        "states": _states(program),
         "descriptors": {
             "bytes": {str(o): n for o, n in sizes.items()}, "moving": [str(int(o)) for o in (Opcode.LOAD, Opcode.STORE)], "address_bit": at,
         },
         "registers": REGISTERS, "errors": {str(int(e)): e.name for e in ErrorCode if e},
     }  # fmt: skip
     return data, arrays.found
+
+
+def _states(program: Program) -> dict[str, int] | None:
+    """Where states lie between runs, and where a copy of the first ones."""
+    if not program.states:
+        return None
+    return {"address": program.states_address, "first": program.first_states, "bytes": len(program.states)}
 
 
 def emit_loopback_driver(program: Program, host: HostSide, streams: Streams, name: str, folder: Path) -> None:

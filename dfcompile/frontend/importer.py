@@ -86,11 +86,12 @@ def import_part(whole: Survey, start: tuple[str, ...], end: tuple[str, ...]) -> 
     return replace(found, fates=fates, part=part)
 
 
-def import_model(path: str | Path, start: tuple[str, ...] = (), end: tuple[str, ...] = (), rolled: bool = False) -> ImportResult:
+def import_model(path: str | Path, start: tuple[str, ...] = (), end: tuple[str, ...] = (), rolled: int = 0) -> ImportResult:
     """Read an ONNX file (QONNX, QCDQ, FINN's dialect, QLinear operators) as a graph of model operators.
 
     start, end: tensors of the file between which the part lies that is read; none for the model's inputs and outputs
-    rolled: take the body of a loop once where it can be; the graph then has the states among its inputs and outputs
+    rolled: steps that a loop has at least for its body to be taken once where it can be, 0: none is taken so; the graph then has the states
+        among its inputs and outputs
     Never raises for what a file holds: whatever is wrong comes back as problems, all at once.
     """
     try:
@@ -103,8 +104,8 @@ def import_model(path: str | Path, start: tuple[str, ...] = (), end: tuple[str, 
 
 
 class _Importer:
-    def __init__(self, model: OnnxModel, problems: list[Problem], rolled: bool = False) -> None:
-        self.model, self.loops = model, Loops(rolled)
+    def __init__(self, model: OnnxModel, problems: list[Problem], rolled: int = 0) -> None:
+        self.model, self.loops = model, Loops(rolled > 0, rolled)
         self.problems = problems
         self.env: dict[str, Value | Unknown] = {}
         self.fates: dict[str, str] = {}

@@ -86,16 +86,22 @@ def _loop_body(work: Unrolling) -> Body:
 
 @dataclass(eq=False)
 class Rolling:
-    """Puts a body into the graph once. NotRolledError where what it reads is not made for that."""
+    """Puts a body into the graph once. NotRolledError where what it reads is not made for that.
+
+    fewest: steps that a loop has at least
+    """
 
     node: OnnxNode
     body: Body
     env: dict[str, Value | Unknown]
     builder: Builder
+    fewest: int
 
     def __post_init__(self) -> None:
-        if self.builder.batch != 1 or self.body.count < 2:
-            raise NotRolledError("there is nothing to repeat, or the file is for several frames")
+        if self.builder.batch != 1:
+            raise NotRolledError("the file is for several frames")
+        if self.body.count < self.fewest:
+            raise NotRolledError("there is nothing to repeat")
         self.taken = [self._act(sequence) for sequence, _ in self.body.taken]
         self.firsts = [self._first(name) for name, *_ in self.body.states]
 
@@ -195,11 +201,12 @@ class Rolling:
 class Loops:
     """The loops of a model while it is imported.
 
-    wanted: whether bodies are taken once
+    wanted: whether bodies are taken once; fewest: steps that such a loop has at least
     states: of those that are; left: node -> why it is not
     """
 
     wanted: bool
+    fewest: int
     states: list[State] = field(default_factory=list)
     left: dict[str, str] = field(default_factory=dict)
 
@@ -219,7 +226,7 @@ class Loops:
             return None
         operands = [v for v in (env.get(t) if t else None for t in node.inputs) if not isinstance(v, Unknown)]
         try:
-            work = Rolling(node, body_of(node, operands, node.opset or opset), env, builder)
+            work = Rolling(node, body_of(node, operands, node.opset or opset), env, builder, self.fewest)
         except NotRolledError as e:
             self.left[node.label] = str(e)
             return None

@@ -145,8 +145,9 @@ class _Tries:
         self._looped = _looped(low)
 
     def may_leave(self, buffer: str) -> bool:
-        """Strips hold whole rows, so a buffer that several layers fill piece by piece stays."""
-        return buffer not in self.outside and self._writers[buffer] <= 1 and buffer not in self._looped
+        """Strips hold whole rows, so a buffer that several layers fill piece by piece stays, and one with a pixel in front of its rows."""
+        stays = self._looped | self.low.states
+        return buffer not in self.outside and self._writers[buffer] <= 1 and buffer not in stays
 
     def send_outside(self, buffer: str) -> int:
         """Let a buffer be outside, and with several images what the array walks along with it; the first layer that has one of them."""

@@ -8,14 +8,14 @@ from dfcompile.loopback.allocate import allocate
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import unpack_all
 from dfcompile.loopback.emit import Emitter
+from dfcompile.loopback.kept import area_of
 from dfcompile.loopback.lower import lower
 from dfcompile.loopback.lowered import Lowered
-from dfcompile.loopback.program import Port, Program
+from dfcompile.loopback.program import PAGE, Port, Program
 from dfcompile.loopback.repeat import unfolded
 from dfcompile.loopback.token import add_tokens
 from dfcompile.loopback.token_proof import prove_tokens
 
-PAGE = 4096
 NO_LAYER = Problem(
     "not-loopback", "the network has no layer for the loopback engine to run",
     why="its outputs are its inputs, or parts of them: all that the model does, the host does (`dfcompile explain` says it)",
@@ -58,9 +58,12 @@ def compile_program(graph: Graph, config: EngineConfig, batch: int = 1, proved: 
     for name in sorted((placement.outside | ends) - low.fixed.keys()):
         external[name] = at
         at += _up(batch * low.buffers[name] * config.word_bytes)
-    emitter = Emitter(low, placement, external, config, batch, at)
+    states = area_of(low, config, at, batch)
+    at = states.end
+    emitter = Emitter(low, placement, external, config, batch, at, states.addresses)
     external.update((name, emitter.constants.add(batch * data)) for name, data in low.fixed.items())
     emitter.run()
+    first_states = emitter.constants.add(states.first) if states.first else 0
     program_address = _up(at + len(emitter.constants.data))
     steps = add_tokens(emitter.steps, config, at)
 
@@ -71,6 +74,7 @@ def compile_program(graph: Graph, config: EngineConfig, batch: int = 1, proved: 
     made = Program(
         config, batch, tuple(steps), tuple(low.layers), bytes(emitter.constants.data), at, program_address,
         tuple(port(t) for t in low.inputs), tuple(port(t) for t in dict.fromkeys(low.outputs)), tuple(sorted(placement.outside)),
+        states=states.first, states_address=states.start, first_states=first_states,
     )  # fmt: skip
     if proved:
         prove_tokens(list(unfolded(unpack_all(made.code), config)), config, made.constants, at)

@@ -14,6 +14,7 @@ from dfcompile.loopback.descriptor import AccOp, Compute, Opcode, Target, Transf
 from dfcompile.loopback.form import best_form
 from dfcompile.loopback.group import groups_of, together
 from dfcompile.loopback.held import Constants, Ring
+from dfcompile.loopback.kept import Kept
 from dfcompile.loopback.layer import Layer, Stored
 from dfcompile.loopback.local import Local
 from dfcompile.loopback.lowered import Lowered
@@ -42,7 +43,10 @@ Parts = tuple[list[tuple[int, list[Share]]], list[Bank]]
 class Emitter:
     """Writes the steps of a whole network, layer after layer."""
 
-    def __init__(self, low: Lowered, placement: Placement, external: dict[str, int], config: EngineConfig, batch: int, data: int) -> None:
+    def __init__(
+        self, low: Lowered, placement: Placement, external: dict[str, int], config: EngineConfig, batch: int, data: int,
+        states: dict[str, int] | None = None,
+    ) -> None:  # fmt: skip
         self.low, self.placement, self.external = low, placement, external
         self.config, self.batch = config, batch
         self.constants = Constants(data)
@@ -54,6 +58,7 @@ class Emitter:
         self.loaded: set[Target] = set()  # by the turn under way
         self.made: dict[int, Parts] = {}  # of layers of a loop
         self.arrivals = Arrivals(low, placement.local, batch, self._load_act)
+        self.kept = Kept(low, placement.local, states or {}, config.word_bytes, self._move)
 
     def run(self) -> None:
         """Descriptors of all layers. CompileError with every layer that this engine cannot run."""
@@ -65,12 +70,14 @@ class Emitter:
         at, loops = 0, {x.first: x for x in self.low.loops}
         while at < len(self.low.layers):
             loop = loops.get(at)
-            end = loop.end if loop else at + 1
+            end, self.layer = loop.end if loop else at + 1, at
+            self.kept.load(at, end)
             for turn in range(loop.count) if loop and not problems else (-1,):
                 self.begin_turn(turn)
                 for self.layer in range(at, end):
                     problems += self._problems(self.low.layers[self.layer])
             self.begin_turn(-1)
+            self.kept.store(at, end)
             for self.layer in range(at, end):
                 for tensor in dict.fromkeys(self.low.outputs):
                     if last.get(self.low.storage[tensor].buffer) == self.layer:
@@ -118,13 +125,15 @@ class Emitter:
         """Move a whole buffer of the network's inputs or outputs, where it is kept on chip."""
         name = self.low.storage[tensor].buffer
         if name in self.placement.local:
-            words = self.batch * self.low.buffers[name]
-            self.transfer(opcode, Target.ACT, self.external[name], self.placement.local[name], words, words * self.config.word_beats)
+            self._move(opcode, self.external[name], self.placement.local[name], self.batch * self.low.buffers[name])
+
+    def _move(self, opcode: Opcode, address: int, local: int, words: int) -> None:
+        """A block between external and words of the activation memory."""
+        self.transfer(opcode, Target.ACT, address, local, words, words * self.config.word_beats)
 
     def _load_act(self, name: str, at: int, words: int) -> None:
         """Load words of a buffer that is kept on chip, from one of its words on."""
-        address = self.external[name] + at * self.config.word_bytes
-        self.transfer(Opcode.LOAD, Target.ACT, address, self.placement.local[name] + at, words, words * self.config.word_beats)
+        self._move(Opcode.LOAD, self.external[name] + at * self.config.word_bytes, self.placement.local[name] + at, words)
 
     def block(self, tensor: str, opcode: Opcode, rows: tuple[int, int], at: int, layer: Layer) -> None:
         """Move rows of a tensor between its strip at word `at` and external memory."""

@@ -298,12 +298,14 @@ def _listed(d: Compute, steps: Steps) -> tuple[Ints, NDArray[np.bool_]]:
 
 
 def run_program(program: Program, codes: Mapping[str, Array]) -> dict[str, Array]:
-    """Codes of any number of frames through the engine, `program.batch` at a time."""
+    """Codes of any number of frames through the engine, `program.batch` at a time, from the first states on."""
     count = len(next(iter(codes.values())))
     parts: list[dict[str, Array]] = []
+    states = program.states
     for first in range(0, count, program.batch):
         part = {k: v[first : first + program.batch] for k, v in codes.items()}
-        memory = program.image(part)
+        memory = program.image(part, states)
         Engine(program.config, memory).run(program.program_address, len(program.code))
+        states = program.states_in(memory)
         parts.append(program.results(memory, len(next(iter(part.values())))))
     return {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}

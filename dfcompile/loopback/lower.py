@@ -246,7 +246,8 @@ class _Lowering(Placing):
         return scaled, offset * (factor if isinstance(factor, int) else factor.ravel())
 
     def _int_delay(self, node: Node, op: IntDelay) -> None:
-        self.add(first_state(self, node, op))
+        if not op.keep:  # else it is loaded
+            self.add(first_state(self, node, op))
 
     def _int_matmul(self, node: Node, op: IntMatMul) -> None:
         """A layer for each head, which like phases have one step function behind them."""

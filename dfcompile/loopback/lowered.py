@@ -26,6 +26,7 @@ class Lowered:
     outside: buffers that are always in external memory, zero where nothing is written
     fixed:   bytes of those that no layer writes
     states:  buffers that a loop's turn reads from the turn before; loops: which layers take turns
+    kept:    states that go on from frame to frame, by what their delay gives, and the code of all their elements in front of the first
     """
 
     layers: list[Layer] = field(default_factory=list)
@@ -38,4 +39,5 @@ class Lowered:
     outside: set[str] = field(default_factory=set)
     fixed: dict[str, bytes] = field(default_factory=dict)
     states: set[str] = field(default_factory=set)
+    kept: dict[str, int] = field(default_factory=dict)
     loops: list[Turns] = field(default_factory=list)

@@ -18,6 +18,9 @@ from dfcompile.loopback.repeat import Repeat, folded, repeats
 from dfcompile.loopback.step import Step
 from dfcompile.loopback.storage import Storage, digits, from_memory, to_memory, undigits
 
+PAGE = 4096
+"""Bytes of external memory in whose multiples it is given out."""
+
 
 @dataclass(frozen=True, eq=False)
 class Port:
@@ -41,6 +44,8 @@ class Program:
     size:    bytes of external memory
     fixed:   (address, bytes) of the constants; program: its address
     batch:   images that one run computes
+    states:  bytes at `states_address` that a run begins with and leaves behind changed for the next one, as they are in front of the
+             first; a copy of them, which no run changes, is at `first_states`
     """
 
     config: EngineConfig
@@ -54,6 +59,9 @@ class Program:
     outputs: tuple[Port, ...]
     spilled: tuple[str, ...] = ()
     notes: Mapping[str, int] = field(default_factory=dict)
+    states: bytes = b""
+    states_address: int = 0
+    first_states: int = 0
 
     @cached_property
     def repeats(self) -> list[Repeat]:
@@ -67,18 +75,27 @@ class Program:
 
     @property
     def size(self) -> int:
-        """Bytes of external memory, a multiple of 4096."""
-        return -(-(self.program_address + len(self.code)) // 4096) * 4096
+        """Bytes of external memory, a multiple of PAGE."""
+        return -(-(self.program_address + len(self.code)) // PAGE) * PAGE
 
-    def image(self, codes: Mapping[str, Array] | None = None) -> NDArray[np.uint8]:
-        """The memory before a run; codes: (n <= batch, h, w, c) for each input."""
+    def image(self, codes: Mapping[str, Array] | None = None, states: bytes | None = None) -> NDArray[np.uint8]:
+        """The memory before a run.
+
+        codes:  (n <= batch, h, w, c) for each input
+        states: those that an earlier run left, None: the first ones
+        """
         memory = np.zeros(self.size, np.uint8)
+        place(memory, self.states_address, np.frombuffer(self.states if states is None else states, np.uint8))
         place(memory, self.constants_address, np.frombuffer(self.constants, np.uint8))
         place(memory, self.program_address, np.frombuffer(self.code, np.uint8))
         if codes is not None:
             for port in self.inputs:
                 place(memory, port.address, to_bytes(port, codes[port.name], self.config.simd))
         return memory
+
+    def states_in(self, memory: NDArray[np.uint8]) -> bytes:
+        """The states that a run has left."""
+        return memory[self.states_address : self.states_address + len(self.states)].tobytes()
 
     def results(self, memory: NDArray[np.uint8], count: int) -> dict[str, Array]:
         """Codes of the outputs of the first `count` images, by name."""

@@ -50,7 +50,7 @@ def place_states(walk: Placing) -> None:
         if not isinstance(node.op, IntDelay):
             continue
         (after,), (before,) = node.inputs, node.outputs
-        first, (_, w, c) = first_of(node), walk.tensor(before).shape
+        _, w, c = walk.tensor(before).shape
         held = [walk.held(t) for t in (after, before)]
         try:
             planes, shift = planes_for(min(lo for lo, _ in held), max(hi for _, hi in held), config.acc_bits, config.act_bits)
@@ -62,10 +62,15 @@ def place_states(walk: Placing) -> None:
         slots = slots_of(c, config.simd)
         words = len(slots) // config.simd
         row = Storage(before, slots, 1, w, 0, w * words, words, (w + 1) * words, planes, shift, config.act_bits)
-        walk.declare(first, Tensor((1, 1, c), None, *(np.full(c, end) for end in (min(held)[0], max(hi for _, hi in held)))))
-        result.storage |= {before: row, after: replace(row, start=words), first: replace(row, width=1, row=words)}
+        result.storage |= {before: row, after: replace(row, start=words)}
         result.buffers[before] = planes * (w + 1) * words
         result.states.add(before)
+        if node.op.keep:
+            result.kept[before] = node.op.first_code
+            continue
+        first = first_of(node)
+        walk.declare(first, Tensor((1, 1, c), None, *(np.full(c, end) for end in (min(held)[0], max(hi for _, hi in held)))))
+        result.storage[first] = replace(row, width=1, row=words)
 
 
 def first_of(node: Node) -> str:

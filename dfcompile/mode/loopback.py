@@ -199,4 +199,6 @@ def from_parts(parts: dict[str, Any], report: dict[str, Any]) -> LoopbackAcceler
         raise ValueError(f"config: its parameters are not {', '.join(sorted(names))}")
     if not 1 <= parts["batch"] <= MOST_BATCH:
         raise ValueError(f"batch: {parts['batch']} frames, not from 1 to {MOST_BATCH}")
+    if parts["batch"] > 1 and parts["graph"].streaming:
+        raise ValueError("batch: frames of one run cannot go on from one another")
     return LoopbackAccelerator(network=parts["graph"], config=EngineConfig(**parts["config"]), report=report, **rest)

@@ -140,6 +140,8 @@ def _external(program: Program) -> list[tuple[str, str, int, int]]:
         for what, ports in (("input", program.inputs), ("output", program.outputs))
         for p in ports
     ]
+    if program.states:
+        rows.append(("states between runs", "", program.states_address, len(program.states)))
     rows.append(("weights and thresholds", "", program.constants_address, len(program.constants)))
     rows.append(("program", f"{len(program.steps):,} descriptors", program.program_address, len(program.code)))
     return sorted(rows, key=lambda r: r[2])

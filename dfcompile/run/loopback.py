@@ -114,7 +114,7 @@ def run_loopback(
     seed: int = 1,
     emitted: Path | None = None,
 ) -> LoopbackRun:
-    """Run frames of codes, `program.batch` at a time, on engine "hls" or "rtl".
+    """Run frames of codes, `program.batch` at a time, from the first states on, on engine "hls" or "rtl".
 
     latency: cycles of the external memory; stalls: chance in each cycle that a channel of it pauses (RTL only)
     emitted: folder with the engine's C++ or SystemVerilog, by default written anew
@@ -124,16 +124,17 @@ def run_loopback(
     cycles_of_all = -(-count // program.batch) * predicted
     tool = (build_rtl_engine if engine == "rtl" else build_hls_engine)(program.config, emitted, cycles_of_all)
     limit = int(20 * (predicted + 200_000) / (1 - stalls) ** 2)
-    parts, cycles = [], []
+    parts, cycles, states = [], [], program.states
     for first in range(0, count, program.batch):
         part = {k: v[first : first + program.batch] for k, v in codes.items()}
         more = [str(latency), str(stalls), str(seed + first), str(limit)] if engine == "rtl" else []
-        memory, numbers = run_image(tool, program, program.image(part), more)
+        memory, numbers = run_image(tool, program, program.image(part, states), more)
         error, index = ErrorCode(numbers[-2]), numbers[-1]
         if error:
             what, help_ = f"the loopback engine stopped with {error.name}", "build it again, where its files were changed; else report it"
             raise CompileError(Problem("engine-error", what, f"descriptor {index}", MEANS[error], help_))
         parts.append(program.results(memory, len(next(iter(part.values())))))
+        states = program.states_in(memory)
         cycles += numbers[:-2]
     return LoopbackRun({k: np.concatenate([p[k] for p in parts]) for k in parts[0]}, tuple(cycles), ErrorCode.NONE, 0)
 

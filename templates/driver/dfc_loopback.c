@@ -79,6 +79,10 @@ int dfc_engine_open(dfc_engine *e) {
   return DFC_OK;
 }
 
+void dfc_engine_reset(const dfc_engine *e) {
+  memcpy(e->memory + DFC_STATES_ADDRESS, e->memory + DFC_STATES_FIRST, DFC_STATES_BYTES);
+}
+
 static uint32_t get(const dfc_engine *e, uint64_t offset) { return e->read(e->context, e->core + offset); }
 static void put(const dfc_engine *e, uint64_t offset, uint32_t value) { e->write(e->context, e->core + offset, value); }
 

@@ -45,6 +45,8 @@ int dfc_pack(const dfc_port *port, const dfc_code *codes, uint8_t *images, size_
 int dfc_unpack(const dfc_port *port, const uint8_t *images, dfc_code *codes, size_t frames);
 /* Makes the program that lies in memory, as memory.bin has it, one for a memory at `base`. Once, before the first run. */
 int dfc_engine_open(dfc_engine *engine);
+/* Of a build with --streaming: the next run begins with the first states, as after dfc_engine_open. Of others nothing is to be done. */
+void dfc_engine_reset(const dfc_engine *engine);
 /* One run of the program on what the memory holds. */
 int dfc_engine_execute(dfc_engine *engine);
 /* Codes of every input to codes of every output, as many frames in a run as the program takes. */

@@ -1,7 +1,7 @@
 """cocotb bench of the loopback engine: AXI4 memory of cocotbext-axi with random pauses, control over AXI4-Lite.
 
-Plusargs: image, expected (files), program, bytes (of the program), limit (cycles of a run without pauses), pauses (chance of a pause in
-a cycle on every channel), pause_seed.
+Plusargs: image, expected, again (files: the memory before the first run, after it, and after the second), program, bytes (of the program),
+limit (cycles of a run without pauses), pauses (chance of a pause in a cycle on every channel), pause_seed.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ async def wait_done(control: AxiLiteMaster, cycles: float) -> int:
 
 @cocotb.test()  # type: ignore[untyped-decorator,unused-ignore]
 async def memory_is_as_expected(dut: Any) -> None:
-    """The program runs to its end without error, and leaves exactly the expected memory."""
+    """The program runs to its end without error, and leaves exactly the expected memory; again, where nothing of the first run but what
+    it stored for the next one is left."""
     given = cocotb.plusargs
     image = Path(str(given["image"])).read_bytes()
     memory = mmap.mmap(-1, len(image))
@@ -91,11 +92,11 @@ async def memory_is_as_expected(dut: Any) -> None:
     await ClockCycles(dut.aclk, 5)
     dut.aresetn.value = 1
     await ClockCycles(dut.aclk, 5)
-    for run in range(2):  # the same program again: nothing of the first run is left behind
+    for run, expected in enumerate(("expected", "again")):
         await control.write_dword(PROGRAM, int(str(given["program"])))
         await control.write_dword(BYTES, int(str(given["bytes"])))
         await control.write_dword(CONTROL, 1)
         error = await wait_done(control, int(str(given["limit"])) / (1 - chance) ** 2)
         assert error == 0, f"run {run}: error code {error}"
         assert await control.read_dword(CYCLES) > 0
-        assert memory[:] == Path(str(given["expected"])).read_bytes(), f"run {run}: the memory differs"
+        assert memory[:] == Path(str(given[expected])).read_bytes(), f"run {run}: the memory differs"

@@ -9,8 +9,8 @@ from dfcompile.ir.intop import IntAdd, IntConcat, IntDelay, IntMul, IntSlice, Lo
 from tests.loopback.cases import Net
 
 
-def random_loop(seed: int) -> tuple[Net, Graph]:
-    """The net, whose inputs besides x are states, and the graph with the states' ends joined."""
+def random_loop(seed: int, keep: bool = False) -> tuple[Net, Graph]:
+    """The net, whose inputs besides x are states, and the graph with the states' ends joined. keep: states go on from frame to frame"""
     rng = np.random.default_rng(seed)
     steps, bits = int(rng.choice([2, 3, 6, 12])), int(rng.choice([2, 4, 6, 8]))
     low = int(rng.choice([0, -(1 << bits - 1)]))
@@ -28,7 +28,7 @@ def random_loop(seed: int) -> tuple[Net, Graph]:
     elif rng.random() < 0.2:  # a state that comes a step later
         ends["s0"] = next((t for t, kind in states.items() if t != "s0" and kind == kinds[0]), ends["s0"])
     outputs = tuple(dict.fromkeys([made[-1], ends["s0"], *rng.choice(made[1:], 2).tolist()]))
-    delays = [Node(f"delay_{t}", IntDelay(int(rng.integers(low, low + (1 << bits)))), (ends[t],), (t,)) for t in states]
+    delays = [Node(f"delay_{t}", IntDelay(int(rng.integers(low, low + (1 << bits))), keep), (ends[t],), (t,)) for t in states]
     return net, Graph("loop", (*delays, *net.nodes), net.tensors, net.constants, ("x",), outputs).without_dead()
 
 

@@ -57,9 +57,9 @@ def delays(graph: Graph) -> int:
     return sum(isinstance(n.op, IntDelay) for n in graph.nodes)
 
 
-def closed(network: Network, folder: Path) -> Graph:
+def closed(network: Network, folder: Path, **options: Any) -> Graph:
     onnx.save(network.proto(), folder / "net.onnx")
-    return (IMPORT >> INTEGER)(Job(folder / "net.onnx", Options()), folder / "net.onnx").closed
+    return (IMPORT >> INTEGER)(Job(folder / "net.onnx", Options(**options)), folder / "net.onnx").closed
 
 
 @pytest.mark.parametrize("name", NETWORKS)

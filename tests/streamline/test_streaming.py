@@ -13,7 +13,7 @@ import pytest
 import dfcompile as dfc
 from dfcompile.command.cli import main
 from dfcompile.emit.golden import golden, random_inputs
-from dfcompile.errors import CompileError, SettingError
+from dfcompile.errors import CompileError
 from dfcompile.front import check
 from dfcompile.mode.dataflow import CHUNK_ELEMENTS
 from dfcompile.mode.verify_dataflow import first_wrong_unit
@@ -26,6 +26,7 @@ from tests.three_way import check_timing
 
 Array = np.ndarray[Any, Any]
 FRAMES = 7
+ONE_STEP = Network("gru", 3, 4, 1, outputs=("ys",))
 
 
 def long_sequence(network: Network, x: Array) -> dict[str, Array]:
@@ -72,6 +73,18 @@ def test_engines_are_exact_and_the_cycles_predicted(name: str, tmp_path: Path) -
         check_outputs(network, made.host.decode(streams), long_sequence(network, x))
     check_timing(made.design, runs[0])
     assert made.timing.interval_cycles == frozen.timing.interval_cycles
+
+
+def test_frames_of_one_step(tmp_path: Path) -> None:
+    """Each new step of a sequence is given at once; without states that go on, such a loop is none."""
+    made = built(ONE_STEP, tmp_path, streaming=True)
+    assert delays(made.design) == 1 and not delays(built(ONE_STEP, tmp_path).design)
+    x = ONE_STEP.inputs(9)
+    check_outputs(ONE_STEP, made.run(x), long_sequence(ONE_STEP, x))
+    codes = made.host.encode({"x": x})
+    run = run_rtl(made.design, [codes[t] for t in made.graph.inputs], 0.0, 2)
+    check_outputs(ONE_STEP, made.host.decode(dict(zip(made.host_outputs, run.outputs, strict=True))), long_sequence(ONE_STEP, x))
+    check_timing(made.design, run)
 
 
 def test_chunks_of_a_batch_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,8 +194,3 @@ def test_evaluation_goes_through_the_frames_in_order(tmp_path: Path, capsys: pyt
     found = json.loads(said.out)
     assert (found["top1"], found["agreement"], found["images"]) == (1.0, None, frames)
     assert "no agreement is told" in said.err
-
-
-def test_the_engine_of_the_other_mode_is_refused() -> None:
-    with pytest.raises(SettingError, match="streaming is of the dataflow mode"):
-        Options(mode="loopback", streaming=True)
