@@ -90,7 +90,15 @@ def test_cocotb_bench_notices(engine: Path) -> None:
         shutil.copy(file, sim)
 
     def make(rule: int, seed: int) -> tuple[bool, str]:
-        values = {"names": {"top": TOP}, "rtl": "../rtl", "bus": CONFIG.bus_bits, "address": rule, "size": 8, "limit": 2000}
+        values = {
+            "names": {"top": TOP},
+            "rtl": "../rtl",
+            "bus": CONFIG.bus_bits,
+            "address": rule,
+            "size": 8,
+            "limit": 2000,
+            "again": "expected.bin",
+        }
         (sim / "Makefile").write_text(render("loopback/Makefile.j2", **values))
         simulator = build_cocotb(sim, engine / "rtl", TOP)
         command = ["make", f"PYTHON={sys.executable}", f"SIMULATOR={simulator}", "STALLS=0.7", f"SEED={seed}"]

@@ -33,7 +33,7 @@ def convolutions() -> tuple[Program, dict[str, Array], str]:
 
 def states() -> tuple[Program, dict[str, Array], str]:
     """The second run begins with what the first one left."""
-    net, graph = random_loop(3, keep=True)
+    net, graph = random_loop(2, keep=True)
     return compile_program(graph, CONFIG), {"x": net.codes(1)["x"]}, "again"
 
 

@@ -85,15 +85,15 @@ def test_random_loops_go_on() -> None:
     check()
 
 
-@pytest.mark.parametrize("words", [96, 512])
+@pytest.mark.parametrize("words", [128, 512])
 def test_a_state_of_no_loop_stays_on_chip(words: int) -> None:
     """Where there is no room for its row, nothing of it can be outside."""
-    net = Net(1, x=((1, 12, 5), -20, 90), s=((1, 12, 64), 0, 7))
-    end = net.steps(net.conv("x", 64), 3)
+    net = Net(1, x=((1, 12, 5), -20, 90), s=((1, 12, 72), 0, 7))
+    end = net.steps(net.conv("x", 72), 3)
     out = net.steps(net.conv("s", 4), 5)
     graph = net.graph(out).replace(nodes=(Node("delay", IntDelay(3, True), (end,), ("s",)), *net.nodes), inputs=("x",))
     config, codes = replace(SHAPES["square"], act_words=words), {"x": net.codes(5)["x"]}
-    if words == 96:
+    if words == 128:
         with pytest.raises(CompileError, match="does not fit into the activation memory"):
             compile_program(graph, config)
         return
