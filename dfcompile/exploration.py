@@ -14,7 +14,7 @@ from typing import Any
 
 from dfcompile.dataflow.connect import connect
 from dfcompile.device.boards import Board
-from dfcompile.device.copies import MOST, copies_cycles, held, wired
+from dfcompile.device.copies import copies_cycles, engines_cycles, held, wired, wired_engines
 from dfcompile.device.cost import RESOURCES
 from dfcompile.device.feed import engine_cycles, fed_cycles
 from dfcompile.errors import CompileError, Problem, SettingError
@@ -209,8 +209,8 @@ def _engine_row(p: Point, board: Board, clock: float, networks: int) -> dict[str
 
 def _engines(p: Point, board: Board, clock: float, networks: int) -> dict[str, Any]:
     """How many such engines the board holds, and what they reach together, each of them running other frames over the one memory."""
-    fit = min(MOST, held({k: getattr(p, k, 0.0) for k in RESOURCES}, board))
-    fps = clock * 1e6 * networks / max(p.cycles / max(fit, 1), engine_cycles(board, p.ext_bytes, clock)) if p.cycles else None
+    fit = min(wired_engines(board), held({k: getattr(p, k, 0.0) for k in RESOURCES}, board))
+    fps = clock * 1e6 * networks / engines_cycles(board, p.ext_bytes, clock, p.cycles, max(fit, 1)) if p.cycles else None
     return {"copies": fit, "copies_fps": None if fps is None else round(fps, 1)}
 
 

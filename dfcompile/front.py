@@ -44,6 +44,7 @@ class Job:
 
     dumps:   folder for the graph after each pass, where --dump-ir asks for it; shown: its name for messages
     rolled:  whether bodies of loops are hardware once, where they can be
+    several: whether it is to be found how many engines there are; `options` says it of designs
     streamed: layers whose weights come through a port, by their nodes in the integer graph
     seconds: stage -> how long it took; declined: what passes left as it was, and why
     """
@@ -54,6 +55,7 @@ class Job:
     dumps: Path | None = None
     shown: str = ""
     rolled: bool = True
+    several: bool = False
     streamed: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     declined: list[Declined] = field(default_factory=list)

@@ -37,8 +37,8 @@ class Options:
     from_, to:  tensors between which the part of the model lies that is compiled (in the file: ``from``)
     stream_weights: which dense layers take their weights from external memory in each frame: "auto", the largest of a network that does
                 not fit the board otherwise, as few as it needs; "never"; "all" that can
-    copies:     of a dataflow design on the board, which share its frames, or "auto": as many as bring the highest rate, or the least that
-                bring the asked one. An asked interval is that between frames of all together
+    copies:     of the design or the engine on the board, which share its frames, or "auto": as many as bring the highest rate, or the least
+                that bring the asked one. An asked interval is that between frames of all together
     watts:      most power of board and design together, by the energy model; the rate goes down until it is kept
     argmax:     append a hardware ArgMax to the outputs
     max_port_bits: widest port of the accelerator: of a stream's beats, or of a loopback engine's buses; None: what the board can feed
@@ -127,8 +127,6 @@ class Options:
             why, help_ = "a folding is given, which says how large a copy is", "say how many copies there are to be"
         elif self.streaming is True:
             why = "frames go on from one another, so that all go through one design"
-        elif self.mode == "loopback":
-            why, help_ = "several engines are told of in the report, and built by none", "leave it out, or take mode dataflow"
         elif isinstance(self.board, str):
             try:
                 kind = found.vivado.kind if (found := find_board(self.board)).vivado else ""

@@ -27,7 +27,7 @@ from dfcompile.front import FRONT, IMPORT, INTEGER, UNITS, Imported, Integer, Jo
 from dfcompile.ir.graph import Graph
 from dfcompile.loops import LoopFolding, check_loops
 from dfcompile.mode.accelerator import Accelerator
-from dfcompile.mode.choice import FITTING, best_dataflow, compare, dataflow_side, estimate_loopback, over_budget, within_line
+from dfcompile.mode.choice import FITTING, best_dataflow, compare, dataflow_side, over_budget, within_line
 from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.mode.loopback import LoopbackAccelerator
 from dfcompile.mode.loopback_build import build_loopback, check_program, loopback_roofline, too_slow
@@ -36,7 +36,7 @@ from dfcompile.mode.report_data import make_report
 from dfcompile.mode.roofline import Roofline
 from dfcompile.mode.watts import check_watts, engine_within, too_many_watts
 from dfcompile.options import Options
-from dfcompile.several import with_copies
+from dfcompile.several import estimated, with_copies, with_engines
 from dfcompile.spill import spilled
 from dfcompile.store.output import new_folder
 from dfcompile.store.waiting import shown_by
@@ -160,14 +160,14 @@ def _finish(job: Job, sized: Sized) -> DataflowAccelerator:
 def _program(job: Job, integer: Integer) -> LoopbackAccelerator:
     """Loopback: one engine and the program that runs the network on it, at the wanted rate where one is asked for."""
     made = _make_loopback(job, integer)
-    wanted = job.options.wanted_interval
-    if wanted and made.timing.interval_cycles > wanted:
-        raise CompileError(too_slow(made, wanted, job.options.target))
+    problem = too_slow(made, replace(job.options, copies=made.copies))
+    if problem:
+        raise CompileError(problem)
     return made
 
 
 def _make_loopback(job: Job, integer: Integer) -> LoopbackAccelerator:
-    return on_engine(job, integer, lambda x: _for_engine(job, x))
+    return with_engines(job, lambda tried: on_engine(tried, integer, lambda x: _for_engine(tried, x)), integer.closed)
 
 
 def _for_engine(job: Job, integer: Integer) -> LoopbackAccelerator:
@@ -270,7 +270,7 @@ def _compare_modes(job: Job, sides: _Sides) -> Accelerator:
     dataflow: Roofline | str
     result: Accelerator | None = sides.made
     if sides.made and not misfit:
-        dataflow, loopback = dataflow_side(sides.made, board), estimate_loopback(graph, job.options.engine_board or board, clock)
+        dataflow, loopback = dataflow_side(sides.made, board), estimated(job, graph)
         if not wanted and isinstance(loopback, Roofline) and loopback.fps > dataflow.fps:  # maybe: then it is built and replayed
             engine, loopback = _loopback_side(job, sides.integer)
             result = engine if isinstance(loopback, Roofline) and loopback.fps > dataflow.fps else result
@@ -335,15 +335,16 @@ def _slower(job: Job, path: Path, made: Accelerator, limit: float) -> Accelerato
 
 def _within(job: Job, path: Path, made: LoopbackAccelerator, limit: float) -> Accelerator:
     """The fastest engine within the limit. CompileError where there is none, and where it misses the wanted rate."""
-    board, wanted = job.options.engine_board, job.options.wanted_interval
+    board = job.options.engine_board
     assert board  # without one there is nothing to choose from
     config = engine_within(made, board, limit, job.progress)
     if config == made.config:
         return made
-    given = replace(job, options=replace(job.options, folding={"engine": asdict(config)}))
+    given = replace(job, several=False, options=replace(job.options, folding={"engine": asdict(config)}, copies=made.copies))
     found = _make_loopback(given, (IMPORT >> INTEGER)(job, path))
-    if wanted and found.timing.interval_cycles > wanted:
-        raise CompileError(too_slow(found, wanted, board, f" within {limit:g} W"))
+    problem = too_slow(found, given.options, f" within {limit:g} W")
+    if problem:
+        raise CompileError(problem)
     return found
 
 
@@ -378,7 +379,7 @@ def compile_model(model: Path, options: Options, dump_ir: str | Path | None = No
         job = replace(job, dumps=dumps)
         with shown_by(job.progress):
             if options.copies == "auto":
-                job = with_copies(job, model, _optimum)
+                job = with_copies(replace(job, several=True), model, _optimum)
             made = _within_watts(job, model, MODES[options.mode](job, model))
     made.report["seconds"] = {k: round(v, 3) for k, v in job.seconds.items()}
     return made

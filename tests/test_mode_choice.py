@@ -112,7 +112,7 @@ def test_a_frame_is_its_codes() -> None:
 def test_a_bound_does_not_decide(examples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where loopback may be faster by its bound it is built, and its replay compared."""
     bound = Roofline(1e9, 1e9, 1e9, 256, 100, exact=False)
-    monkeypatch.setattr(pipeline, "estimate_loopback", lambda *_: bound)
+    monkeypatch.setattr(pipeline, "estimated", lambda *_: bound)
     made = dfc.build(examples / "digits_cnn_w2a2.onnx", board="pynq-z2", verify=False)
     choice = consistent(made)
     engine = dfc.build(examples / "digits_cnn_w2a2.onnx", board="pynq-z2", mode="loopback", verify=False)

@@ -66,7 +66,7 @@ copies_option = click.option(
     "--copies",
     type=copies_of,
     metavar="N|auto",
-    help="Copies of a dataflow design on an AMD board, which share the frames; auto: as many as bring the highest rate. Default: 1.",
+    help="Copies of the design or the engine on an AMD board, which share the frames; auto: as many as bring the highest rate. Default: 1.",
 )
 seeds_option = click.option(
     "--seeds", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N", help="Places tried until one reaches the clock."

@@ -33,18 +33,20 @@ def write_loopback_project(
     folder: Path,
     carry: str = "",
     whole: bool = False,
+    copies: int = 1,
 ) -> None:
     """Write all generated folders of a build.
 
     streams: shape and type of each input and output of the network
     frames:  codes (n, h, w, c) of each input, n at most the batch, for the simulations
     carry, whole: as `emit_rtl_engine` takes them
+    copies: engines on its board
     """
     emit_rtl_engine(program.config, folder / "rtl", carry, whole)
     emit_hls_engine(program.config, folder / "hls", len(program.image()))
     emit_hls_scripts(program, target, name, folder / "hls")
     emit_sim(program, frames, folder / "sim")
-    emit_loopback_driver(program, host, streams, name, folder / "driver")
+    emit_loopback_driver(program, host, streams, name, folder / "driver", copies)
 
 
 def emit_hls_scripts(program: Program, target: Target, name: str, folder: Path) -> None:
@@ -99,10 +101,14 @@ def _states(program: Program) -> dict[str, int] | None:
     return {"address": program.states_address, "first": program.first_states, "bytes": len(program.states)}
 
 
-def emit_loopback_driver(program: Program, host: HostSide, streams: Streams, name: str, folder: Path) -> None:
-    """Write driver.py, dfc_operators.py, driver.json, driver.npz and memory.bin, the external memory without frames, and the same in C."""
+def emit_loopback_driver(program: Program, host: HostSide, streams: Streams, name: str, folder: Path, copies: int = 1) -> None:
+    """Write driver.py, dfc_operators.py, driver.json, driver.npz and memory.bin, the external memory without frames, and the same in C.
+
+    copies: engines on the board, each with such a memory
+    """
     folder.mkdir(parents=True, exist_ok=True)
     data, arrays = driver_data(program, host, streams, name)
+    data |= {"copies": copies} if copies > 1 else {}
     write_driver("loopback", data, arrays, folder)
     image = program.image()
     image.tofile(folder / "memory.bin")

@@ -191,7 +191,7 @@ def _around(top: Top, board: Mapping[str, Any], streaming: bool, copies: int = 1
         for k, core in enumerate(cores)
         for i in range(width)
     ]  # fmt: skip
-    masters = [f"{core}/{b.name}" for core in cores for b in top.buses if b.is_master and not b.is_stream]
+    masters = [f"{core}/{b.name}" for b in top.buses if b.is_master and not b.is_stream for core in cores]  # each kind over all ports
     for d in dmas:
         masters += [f"{d['name']}/{m}" for m, s in (("M_AXI_MM2S", d["send"]), ("M_AXI_S2MM", d["receive"])) if s]
     slaves = [*(f"{core}/s_axi_control" for core in cores), *(f"{d['name']}/S_AXI_LITE" for d in dmas)]

@@ -94,6 +94,11 @@ class Accelerator(ABC):
     def name(self) -> str:
         return self.graph.name
 
+    @property
+    def copies(self) -> int:
+        """Of the design or the engine on its board."""
+        return int(self.options.get("copies") or 1)
+
     def run(self, x: Array | Mapping[str, Array]) -> Any:
         """Real numbers in and out: x (n, *shape) in the model's ONNX layout; one array, or a dict where there are several."""
         return self.simulate(x, "python")

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from dfcompile.device.boards import Board
-from dfcompile.device.copies import copies_cycles
+from dfcompile.device.copies import copies_cycles, engines_cycles, share
 from dfcompile.device.feed import fed_cycles, line_rate, port_bytes
 from dfcompile.errors import CompileError, Problem
 from dfcompile.folding.fold import fastest, macs
@@ -68,19 +68,20 @@ def best_dataflow(units: Graph, graph: Graph, board: Board, clock: float, port_b
     return _dataflow_roofs(width, macs(units), frame_bytes(graph), found.interval, board, clock, False)
 
 
-def estimate_loopback(graph: Graph, board: Board, clock: float) -> Roofline | str:
-    """An engine for a network that runs as dataflow: the most promising one, replayed where that is quick, else its bound."""
+def estimate_loopback(graph: Graph, board: Board, clock: float, copies: int = 1) -> Roofline | str:
+    """Engines for a network, each on its share of a board: the most promising one, replayed where that is quick, else its bound."""
+    part = share(board, copies)
     try:
         small = macs_of_integers(graph) <= REPLAYED_MACS
-        point = sweep([graph], board, clock, most=1).best if small else nearest([graph], board, clock)
+        point = sweep([graph], part, clock, most=1).best if small else nearest([graph], part, clock)
     except CompileError as e:
         return e.problems[0].why or e.problems[0].what
-    hertz = clock * 1e6
+    hertz, lanes = clock * 1e6, point.config.multipliers * copies
     cycles = point.cycles if point.cycles is not None else point.bound
     memory = board.reachable(clock) * 1e9
-    compute, bandwidth = point.config.multipliers * hertz / point.macs, min(point.config.bus_bytes * hertz, memory) / point.ext_bytes
-    fps = min(hertz / cycles, memory / point.ext_bytes)
-    return within_line(Roofline(compute, bandwidth, fps, point.config.multipliers, point.ext_bytes, point.cycles is not None), graph, board)
+    compute, bandwidth = lanes * hertz / point.macs, min(point.config.bus_bytes * hertz * copies, memory) / point.ext_bytes
+    fps = hertz / engines_cycles(board, point.ext_bytes, clock, cycles, copies)
+    return within_line(Roofline(compute, bandwidth, fps, lanes, point.ext_bytes, point.cycles is not None), graph, board)
 
 
 def within_line(found: Roofline, graph: Graph, board: Board) -> Roofline:

@@ -83,11 +83,6 @@ class DataflowAccelerator(Accelerator):
         interval = float(self.timing.interval_cycles)
         return copies_cycles(board, *self.frame_bytes, float(self.options["clock"]), interval, self.copies) if board else interval
 
-    @property
-    def copies(self) -> int:
-        """Of the design on its board."""
-        return int(self.options.get("copies") or 1)
-
     def _decoded(self, feeds: Mapping[str, Array], engine: str) -> Mapping[str, Array]:
         if engine != "python":
             return super()._decoded(feeds, engine)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from dfcompile.device.boards import Board
+from dfcompile.device.copies import engines_cycles
 from dfcompile.device.family import FAMILIES
-from dfcompile.device.feed import engine_cycles
 from dfcompile.device.resources import Resources
 from dfcompile.emit.engine import LATENCY, TOP
 from dfcompile.emit.golden import random_frames
@@ -130,13 +130,14 @@ class LoopbackAccelerator(Accelerator):
         return sum(x.constant_bytes + x.act_bytes for x in layer_traffic(self.program, self.prediction)) / self.batch
 
     def frame_cycles(self, board: Board | None) -> float:
-        """Cycles between frames on a board: the engine's own, or what the board's memory takes where it does not keep the bus busy."""
-        fed = engine_cycles(board, self.frame_bytes, float(self.options["clock"])) if board else 0
-        return max(float(self.timing.interval_cycles), fed)
+        """Cycles between frames on a board: of all engines together, or what the board's memory takes where it keeps no bus busy."""
+        interval = float(self.timing.interval_cycles)
+        return engines_cycles(board, self.frame_bytes, float(self.options["clock"]), interval, self.copies) if board else interval
 
     def energy_of(self, board: Board | None, codes: Mapping[str, Array] | None = None) -> dict[str, Any]:
         layers = layer_traffic(self.program, self.prediction)
         part = loopback_part(self.program, self.graph, codes or self.frames(FRAMES), self.resources, layers)
+        part = dataclasses.replace(part, area=part.area._replace(ff=part.area.ff * self.copies))  # a frame is in one, the clock in all
         clock = float(self.options["clock"])
         found = energy_report([part], self.family, board, self.frame_cycles(board), clock, int(self.frame_bytes), frames_of(codes))
         return {**found, "bit_operations": integer_bit_operations(self.graph)}
@@ -178,7 +179,8 @@ class LoopbackAccelerator(Accelerator):
         (folder / "report.json").write_text(json.dumps(self.report, indent=1) + "\n")
         (folder / "report.html").write_text(self.page(), encoding="utf-8")
         carry, whole, target = FAMILIES[self.family].carry, bool(self.options.get("vivado")), target_of(self.options)
-        write_loopback_project(self.program, self.host, self.codes, self.frames(self.batch), target, self.name, folder, carry, whole)
+        program, frames = self.program, self.frames(self.batch)
+        write_loopback_project(program, self.host, self.codes, frames, target, self.name, folder, carry, whole, self.copies)
         if whole:
             emit_vivado(TOP, self.options, folder / "rtl", folder / "vivado")
 

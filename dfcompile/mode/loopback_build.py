@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dfcompile.device.boards import Board
+from dfcompile.device.copies import engines_cycles, held, share, wired_engines
 from dfcompile.device.family import DEFAULT
 from dfcompile.emit.ports import memory_ports
 from dfcompile.errors import CompileError, Problem
@@ -25,6 +26,7 @@ from dfcompile.loopback.width import list_words, zero_words
 from dfcompile.mode.figures import budget_of
 from dfcompile.mode.loopback import MOST_BATCH, LoopbackAccelerator
 from dfcompile.mode.roofline import Roofline, roofline
+from dfcompile.options import Options
 from dfcompile.streamline.host import HostSide
 from dfcompile.streamline.lockstep import mismatch
 from dfcompile.streamline.value import Meaning
@@ -48,7 +50,7 @@ def make_report(acc: LoopbackAccelerator, model: Graph, board: Board | None) -> 
         "mode": "loopback",
         "clock_mhz": clock,
         "timing": dataclasses.asdict(timing)
-        | {"fps": clock * 1e6 / cycles, "limit": "memory" if cycles > float(timing.interval_cycles) else "design"},
+        | {"fps": clock * 1e6 / cycles, "limit": "memory" if cycles * acc.copies > float(timing.interval_cycles) else "design"},
         "units": rows,
         "fifos": [],
         "ports": memory_ports(acc.program, acc.codes),
@@ -61,6 +63,7 @@ def make_report(acc: LoopbackAccelerator, model: Graph, board: Board | None) -> 
             "spilled": list(acc.program.spilled),
         },
         "resources": acc.resources._asdict(),
+        **({"copies": _copies(acc, board)} if board and not board.wiring else {}),
         "budget": budget_of(board, clock),
         "folding": {"optimal": False, "bound": None, "gap": None},
         "verification": {"streamline": "exact", "simulator": "skipped"},
@@ -68,6 +71,15 @@ def make_report(acc: LoopbackAccelerator, model: Graph, board: Board | None) -> 
         "energy": acc.energy_of(board),
         "seconds": {},
     }
+
+
+def _copies(acc: LoopbackAccelerator, board: Board) -> dict[str, Any]:
+    """count: engines; resources: of all of them; fit: how many the board's shares hold, or there are, and the rate of these."""
+    area, clock = acc.resources._asdict(), float(acc.options["clock"])
+    fit = max(min(wired_engines(board), held(area, board)), acc.copies)  # a given engine may fill the board
+    cycles = engines_cycles(board, acc.frame_bytes, clock, float(acc.timing.interval_cycles), fit)
+    all_of = {k: n * acc.copies for k, n in area.items()}
+    return {"count": acc.copies, "resources": all_of, "fit": fit, "fit_fps": clock * 1e6 / cycles}
 
 
 def check_program(acc: LoopbackAccelerator, codes: Mapping[str, Array]) -> None:
@@ -90,9 +102,12 @@ def build_loopback(
 ) -> LoopbackAccelerator:
     """The engine given in the options' folding, else that which suits the network best on the board, else the default one.
 
+    Of several it is what suits its share of the board.
     most: engines that are replayed to find it, fewer of networks of many descriptors (`sweep.LONG`)
-    CompileError when the engine cannot run the network or none fits the board.
+    CompileError when the engine cannot run the network, none fits the board, or so many cannot be wired there.
     """
+    copies = int(options.get("copies") or 1)
+    part = _wired(board, copies) if board else None
     family = board.family if board else DEFAULT
     widest = int(options.get("max_port_bits") or BUS_BITS[-1])
     if widest < BUS_BITS[0]:
@@ -107,10 +122,10 @@ def build_loopback(
             raise CompileError(_over_port(config, widest))
         if board and 0 < board.port_bits < config.bus_bits:
             raise CompileError(_too_wide(config, board))
-        if board and not fits(config, family, board.budget):
-            raise CompileError(_too_large(config, board))
-    elif board:
-        config = sweep([graph], board, float(options["clock"]), most).best.config
+        if board and not fits(config, family, {k: n / copies for k, n in board.budget.items()}):
+            raise CompileError(_too_large(config, board, copies))
+    elif part:
+        config = sweep([graph], part, float(options["clock"]), most).best.config
     given: dict[str, Any] = {"host": host, "options": options, "family": family, "meanings": meanings}
     acc = LoopbackAccelerator(network=graph, config=config, batch=batch, **given)
     acc.report.update(make_report(acc, model, board))
@@ -137,21 +152,38 @@ def read_engine(folding: Mapping[str, Any]) -> tuple[EngineConfig, int]:
     return config, batch
 
 
-def too_slow(made: LoopbackAccelerator, wanted: int, board: Board | None, within: str = "") -> Problem:
-    """That the engine misses the wanted interval, in cycles. within: what else it keeps to, as ' within 2 W'"""
-    best, where = made.timing.interval_cycles, f"on {board.name}{within} " if board else ""
+def too_slow(made: LoopbackAccelerator, options: Options, within: str = "") -> Problem | None:
+    """That engines miss the wanted interval or rate, None where they do not. within: what else they keep to, as ' within 2 W'"""
+    wanted, board, fps, n = options.wanted_interval, options.target, made.report["timing"]["fps"], made.copies
+    if not wanted or (made.timing.interval_cycles <= wanted and fps >= (options.fps or 0)):
+        return None
+    best, where = made.frame_cycles(board), f"on {board.name}{within} " if board else ""
+    what = "the loopback engine makes" if n == 1 else f"{n} loopback engines make"
     return Problem(
         "does-not-fit",
-        f"the loopback engine makes no frame in {wanted:,} cycles",
-        why=f"the best {where}takes {best:,} cycles a frame, {made.report['timing']['fps']:,.6g} frames/s",
+        f"{what} no frame in {wanted // n:,} cycles",
+        why=f"the best {where}{'takes' if n == 1 else 'take'} {best:,.10g} cycles a frame, {fps:,.6g} frames/s",
         help="ask for a lower frame rate" + ("" if board else ", or name a --board, so that the engine is chosen for it"),
     )
 
 
-def _too_large(config: EngineConfig, board: Board) -> Problem:
+def _wired(board: Board, copies: int) -> Board:
+    """What an engine of so many has of a board. CompileError where they cannot be wired."""
+    most = wired_engines(board)
+    if copies <= most:
+        return share(board, copies)
+    card = board.vivado is not None and board.vivado.kind == "xrt"
+    why = "an engine has 32-bit addresses, which do not reach the card's memory" if card else "a SmartConnect has ports for no more masters"
+    help_ = "leave copies out, or take --mode dataflow" if most == 1 else f"ask for at most {most}, or take --mode dataflow"
+    raise CompileError(Problem("does-not-fit", f"{copies} loopback engines cannot be on {board.name}", why=why, help=help_))
+
+
+def _too_large(config: EngineConfig, board: Board, copies: int) -> Problem:
     used = resources(config, board.family)._asdict()
-    over = [f"{used[k]:,.0f} {k} of {limit:,.0f}" for k, limit in board.budget.items() if used[k] > limit]
-    return Problem("does-not-fit", f"the given engine does not fit {board.name}", why=f"it takes {', '.join(over)}", help="make it smaller")
+    over = [f"{copies * used[k]:,.0f} {k} of {limit:,.0f}" for k, limit in board.budget.items() if copies * used[k] > limit]
+    what = "the given engine does" if copies == 1 else f"{copies} of the given engine do"
+    why = f"{'it takes' if copies == 1 else 'they take'} {', '.join(over)}"
+    return Problem("does-not-fit", f"{what} not fit {board.name}", why=why, help="make it smaller")
 
 
 def _too_wide(config: EngineConfig, board: Board) -> Problem:
@@ -174,4 +206,5 @@ def loopback_roofline(acc: LoopbackAccelerator) -> Roofline:
     """Where the build sits under its roofs."""
     layers = layer_traffic(acc.program, acc.prediction)
     memory = acc.report["budget"].get("bandwidth", math.inf)
-    return roofline(layers, acc.config, acc.prediction.cycles, acc.batch, float(acc.options["clock"]), memory * 1e9)
+    clock, fps = float(acc.options["clock"]), acc.report["timing"]["fps"]
+    return roofline(layers, acc.config, clock * 1e6 * acc.batch / fps, acc.batch, clock, memory * 1e9, acc.copies)

@@ -45,13 +45,20 @@ def rate(fps: float) -> str:
 
 
 def roofline(
-    layers: tuple[LayerTraffic, ...], config: EngineConfig, cycles: int, batch: int, clock: float, memory: float = math.inf
+    layers: tuple[LayerTraffic, ...],
+    config: EngineConfig,
+    cycles: float,
+    batch: int,
+    clock: float,
+    memory: float = math.inf,
+    copies: int = 1,
 ) -> Roofline:
-    """Rates for a run of `cycles` over `batch` frames at `clock` MHz. memory: bytes a second that the board's gives at most"""
+    """Rates of so many engines with a run of `batch` frames every `cycles` at `clock` MHz. memory: bytes a second of the board's"""
     hertz = clock * 1e6
     macs, size = sum(x.macs for x in layers), sum(x.constant_bytes + x.act_bytes for x in layers)
-    compute, bandwidth = config.multipliers * hertz * batch / macs, min(config.bus_bytes * hertz, memory) * batch / size
-    return Roofline(compute, bandwidth, min(hertz * batch / cycles, memory * batch / size), config.multipliers, size / batch)
+    lanes = config.multipliers * copies
+    compute, bandwidth = lanes * hertz * batch / macs, min(config.bus_bytes * hertz * copies, memory) * batch / size
+    return Roofline(compute, bandwidth, min(hertz * batch / cycles, memory * batch / size), lanes, size / batch)
 
 
 @dataclass(frozen=True)

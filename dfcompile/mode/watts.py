@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from dfcompile.device.boards import Board
+from dfcompile.device.copies import share
 from dfcompile.errors import CompileError, Problem, SettingError
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.search.sweep import sweep
@@ -33,7 +34,7 @@ def engine_within(made: LoopbackAccelerator, board: Board, limit: float, progres
     """
     coolest, shapes = made, {(made.config.pe, made.config.simd)}
     best = made if _watts(made) <= limit else None
-    for p in sweep([made.graph], board, float(made.options["clock"]), most=1).every:
+    for p in sweep([made.graph], share(board, made.copies), float(made.options["clock"]), most=1).every:
         if best and p.bound >= best.timing.interval_cycles:
             break
         tried = dataclasses.replace(made, config=p.config, batch=1, report={})

@@ -14,7 +14,7 @@ from dfcompile.loopback.program import Program
 from dfcompile.report import svg
 from dfcompile.report.energy import energy_of, energy_tile
 from dfcompile.report.loopback_pictures import busy, draw_memory, draw_timeline
-from dfcompile.report.page import environment, resource_bars
+from dfcompile.report.page import copies_tile, environment, resource_bars
 from dfcompile.report.roofs import draw_choice, draw_layers
 
 ENGINE = {
@@ -63,7 +63,7 @@ def render_loopback(made: Built) -> str:
             version=dfcompile.__version__,
             report=report,
             budget=report["budget"],
-            tiles=[*_tiles(report), *energy_tile(report)],
+            tiles=[*_tiles(report), *copies_tile(report), *energy_tile(report)],
             energy=energy_of(report),
             facts=_facts(report),
             engine=[(name, report["engine"][name], about) for name, about in ENGINE.items()],

@@ -118,6 +118,7 @@ def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("Latency", f"{svg.number(latency)} cycles", f"{svg.number(latency / clock)} µs to the first result"),
         *_implemented(report.get("implementation")),
         *_clock_estimate(report),
+        *copies_tile(report),
         *energy_tile(report),
         (
             "Bottleneck",
@@ -126,6 +127,12 @@ def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ),
     ]
     return found
+
+
+def copies_tile(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The tile of several copies, whose rates are of all together."""
+    count, fit = ((report.get("copies") or {}).get(k, 1) for k in ("count", "fit"))
+    return [("Copies", str(count), f"share the frames; the board's shares hold {fit}")] if count > 1 else []
 
 
 def _rate_remark(timing: Mapping[str, Any], clock: float) -> str:
@@ -169,10 +176,12 @@ def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def resource_bars(report: Mapping[str, Any], units: list[dict[str, Any]]) -> Markup:
-    """A bar for each resource, a segment for each unit; as long as the board's budget where there is one."""
-    budget = report.get("budget") or {}
-    shown = [r for r in RESOURCES if report["resources"][r] or budget.get(r)]
-    parts = [_resource_bar(units, r, report["resources"][r], budget.get(r, 0), k * BAR_PITCH) for k, r in enumerate(shown)]
+    """A bar for each resource, a segment for each unit of all copies; as long as the board's budget where there is one."""
+    budget, used = report.get("budget") or {}, (report.get("copies") or report)["resources"]
+    count = (report.get("copies") or {}).get("count", 1)
+    units = [u | {"resources": {r: n * count for r, n in u["resources"].items()}} for u in units]
+    shown = [r for r in RESOURCES if used[r] or budget.get(r)]
+    parts = [_resource_bar(units, r, used[r], budget.get(r, 0), k * BAR_PITCH) for k, r in enumerate(shown)]
     return svg.drawing(1170, max(1.0, BAR_PITCH * len(shown)), parts, "Resources by unit", "budget")
 
 

@@ -86,12 +86,15 @@ void dfc_engine_reset(const dfc_engine *e) {
 static uint32_t get(const dfc_engine *e, uint64_t offset) { return e->read(e->context, e->core + offset); }
 static void put(const dfc_engine *e, uint64_t offset, uint32_t value) { e->write(e->context, e->core + offset, value); }
 
-int dfc_engine_execute(dfc_engine *e) {
-  uint32_t i = 0;
+void dfc_engine_start(const dfc_engine *e) {
   if (e->flush) e->flush(e->context);
   put(e, DFC_REGISTER_PROGRAM, (uint32_t)(e->base + DFC_PROGRAM_ADDRESS));
   put(e, DFC_REGISTER_BYTES, DFC_PROGRAM_BYTES);
   put(e, DFC_REGISTER_CONTROL, 1);
+}
+
+int dfc_engine_wait(dfc_engine *e) {
+  uint32_t i = 0;
   while (!(get(e, DFC_REGISTER_CONTROL) & 2)) {
     if (++i >= e->polls) return DFC_TIMEOUT;
   }
@@ -103,19 +106,51 @@ int dfc_engine_execute(dfc_engine *e) {
   return DFC_OK;
 }
 
-int dfc_run(dfc_engine *e, const dfc_code *const *in, dfc_code *const *out, size_t frames) {
-  int error = DFC_OK;
-  for (size_t first = 0; first < frames && !error; first += DFC_BATCH) {
-    const size_t count = frames - first < DFC_BATCH ? frames - first : DFC_BATCH;
-    for (size_t i = 0; i < DFC_INPUTS && !error; ++i) {
-      const dfc_port *p = &dfc_inputs[i];
-      error = dfc_pack(p, in[i] + first * p->elements, e->memory + p->layout->address, count);
-    }
-    if (!error) error = dfc_engine_execute(e);
-    for (size_t i = 0; i < DFC_OUTPUTS && !error; ++i) {
-      const dfc_port *p = &dfc_outputs[i];
-      error = dfc_unpack(p, e->memory + p->layout->address, out[i] + first * p->elements, count);
-    }
+int dfc_engine_execute(dfc_engine *e) {
+  dfc_engine_start(e);
+  return dfc_engine_wait(e);
+}
+
+static size_t left(size_t frames, size_t run) { return frames - run * DFC_BATCH < DFC_BATCH ? frames - run * DFC_BATCH : DFC_BATCH; }
+
+/* Frames of a run into the memory of its engine, which begins. */
+static int give(dfc_engine *e, const dfc_code *const *in, size_t run, size_t count) {
+  for (size_t i = 0; i < DFC_INPUTS; ++i) {
+    const dfc_port *p = &dfc_inputs[i];
+    const int error = dfc_pack(p, in[i] + run * DFC_BATCH * p->elements, e->memory + p->layout->address, count);
+    if (error) return error;
+  }
+  dfc_engine_start(e);
+  return DFC_OK;
+}
+
+/* The results of a run, when it is done. */
+static int take(dfc_engine *e, dfc_code *const *out, size_t run, size_t count) {
+  int error = dfc_engine_wait(e);
+  for (size_t i = 0; i < DFC_OUTPUTS && !error; ++i) {
+    const dfc_port *p = &dfc_outputs[i];
+    error = dfc_unpack(p, e->memory + p->layout->address, out[i] + run * DFC_BATCH * p->elements, count);
   }
   return error;
+}
+
+int dfc_run_all(dfc_engine *engines, size_t count, const dfc_code *const *in, dfc_code *const *out, size_t frames) {
+  const size_t runs = (frames + DFC_BATCH - 1) / DFC_BATCH;
+  size_t begun = 0, taken = 0;
+  int error = DFC_OK;
+  while (taken < runs && !error) {
+    if (begun < runs && begun < taken + count) {
+      error = give(&engines[begun % count], in, begun, left(frames, begun));
+      if (!error) ++begun;
+    } else {
+      error = take(&engines[taken % count], out, taken, left(frames, taken));
+      ++taken;
+    }
+  }
+  for (; taken < begun; ++taken) take(&engines[taken % count], out, taken, left(frames, taken));
+  return error;
+}
+
+int dfc_run(dfc_engine *e, const dfc_code *const *in, dfc_code *const *out, size_t frames) {
+  return dfc_run_all(e, 1, in, out, frames);
 }

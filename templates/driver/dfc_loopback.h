@@ -7,6 +7,8 @@
  *   dfc_encode(&dfc_inputs[0], reals, codes, 1);
  *   dfc_run(&engine, in, out, 1);
  *   dfc_decode(&dfc_outputs[0].tensors[0], &dfc_outputs[0], results, reals_out, 1);
+ *
+ * Several engines each have a dfc_engine with a memory of their own, which is opened by itself; dfc_run_all has them take turns.
  */
 #ifndef DFC_LOOPBACK_H
 #define DFC_LOOPBACK_H
@@ -47,9 +49,15 @@ int dfc_unpack(const dfc_port *port, const uint8_t *images, dfc_code *codes, siz
 int dfc_engine_open(dfc_engine *engine);
 /* Of a build with --streaming: the next run begins with the first states, as after dfc_engine_open. Of others nothing is to be done. */
 void dfc_engine_reset(const dfc_engine *engine);
-/* One run of the program on what the memory holds. */
-int dfc_engine_execute(dfc_engine *engine);
-/* Codes of every input to codes of every output, as many frames in a run as the program takes. */
+/* One run of the program on what the memory holds: its begin, and the wait for its end. */
+void dfc_engine_start(const dfc_engine *engine);
+int dfc_engine_wait(dfc_engine *engine);
+int dfc_engine_execute(dfc_engine *engine); /* both */
+/* Codes of every input to codes of every output on `count` engines, as many frames in a run as the program takes: run i is of engine i
+ * modulo count, which works while frames of the others are put into memory and taken out of it. After an error none of them runs but one
+ * that is not done in time. */
+int dfc_run_all(dfc_engine *engines, size_t count, const dfc_code *const *in, dfc_code *const *out, size_t frames);
+/* The same on one. */
 int dfc_run(dfc_engine *engine, const dfc_code *const *in, dfc_code *const *out, size_t frames);
 
 #endif

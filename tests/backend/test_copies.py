@@ -64,7 +64,6 @@ def test_the_memory_bounds_them(copies: int) -> None:
         ({"copies": 0, "board": "pynq-z2"}, "no number"), ({"copies": "many", "board": "pynq-z2"}, "no number"),
         ({"copies": True, "board": "pynq-z2"}, "no number"), ({"copies": 2}, "cannot be here"),
         ({"copies": 2, "board": "ulx3s"}, "cannot be here"), ({"copies": 2, "board": "arty-a7-100t"}, "cannot be here"),
-        ({"copies": 2, "board": "pynq-z2", "mode": "loopback"}, "cannot be here"),
         ({"copies": 2, "board": "pynq-z2", "streaming": True}, "cannot be here"),
         ({"copies": "auto", "board": "pynq-z2", "folding": {}}, "cannot be here"),
     ],

@@ -189,8 +189,9 @@ def test_an_engine_that_is_never_done(mlp: tuple[LoopbackAccelerator, Path]) -> 
     engine.write(REGISTERS["program"], 1)
     engine.write(REGISTERS["bytes"], 1)
     engine.read = lambda offset: 1  # type: ignore[method-assign]
+    driver.seconds = 0.01
     with pytest.raises(RuntimeError, match=r"not done after 0\.01 seconds"):
-        driver.execute(seconds=0.01)
+        driver.run(inputs_of(mlp[0], 1))
 
 
 def test_registers_are_those_of_the_hardware(root: Path) -> None:
