@@ -29,7 +29,7 @@ from dfcompile.ir.intop import (
     View,
     Window,
 )
-from dfcompile.loopback.config import BYTE, EngineConfig
+from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.cut import cut
 from dfcompile.loopback.descriptor import FACTOR_BITS, AccOp
 from dfcompile.loopback.expand import expanded
@@ -291,8 +291,6 @@ class _Lowering(Placing):
 
     def _standardize(self, node: Node, op: IntStandardize) -> None:
         """A norm, with the thresholds that alone read it."""
-        if self.config.act_bits < BYTE:
-            raise ValueError(f"its numbers and roots are multiplied by bytes, and the engine has act_bits={self.config.act_bits}")
         norm = Norm(self, node, op, self._plain(node.inputs[0], (node.name,)), self.add)
         readers = self.readers[node.outputs[0]]
         if len(readers) == 1 and node.outputs[0] not in self.graph.outputs and isinstance(readers[0].op, ThresholdCode):

@@ -17,7 +17,7 @@ from dfcompile.device.boards import find_board
 from dfcompile.device.resources import Resources
 from dfcompile.emit.engine import emit_rtl_engine
 from dfcompile.errors import CompileError
-from dfcompile.ir.intop import IntAdd, IntConv, IntMul, Window
+from dfcompile.ir.intop import IntAdd, IntConv, IntMul, IntStandardize, Window
 from dfcompile.loopback.area import products
 from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
@@ -48,7 +48,7 @@ ENGINES = {
 REFUSED = {
     "products": "its factors are of 5 digits of 4 bits, the engine walks 4",
     "wide": "its codes are of 6 digits of 4 bits, the engine walks 4",
-    "norms": "its numbers and roots are multiplied by bytes, and the engine has act_bits=4",
+    "norms": "its roots take an engine of root_bits=",
 }
 
 needs_gxx = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
@@ -126,6 +126,26 @@ def test_other_engines_compiled(shape: str, engine: str) -> None:
         net = CASES[case]()
         program, codes = compile_program(net.graph(*outputs(net)), ENGINES[shape]), net.codes(1)
         check_compiled(program, codes, engine, net.graph(*outputs(net)).execute(codes), case)
+
+
+def wide_roots() -> Net:
+    """A norm whose roots have more digits than a result, before thresholds; one that is stored, of which low digits are carried."""
+    n = Net(35, x=((3, 2, 21), -8, 7))
+    n.outs = (n.steps(n.node(IntStandardize(True, 44, 10, 5, 3), "x"), 5), n.node(IntStandardize(True, 44, 22, 5), "x"))  # type: ignore[attr-defined]
+    return n
+
+
+@needs_gxx
+@pytest.mark.parametrize("engine", ["hls", "rtl"])
+def test_norms_compiled(engine: str) -> None:
+    """The root goes on as it is: what reads it reads digits."""
+    config = replace(NIBBLES, acc_bits=64, scale_bits=0, root_bits=110)
+    for make in (CASES["norms"], wide_roots):
+        net = make()
+        graph, codes = net.graph(*outputs(net)), net.codes(2)
+        program = compile_program(graph, config)
+        assert (make is wide_roots) == any(x.name.endswith(".root1") for x in program.layers)
+        check_compiled(program, codes, engine, graph.execute(codes), make.__name__)
 
 
 def extremes() -> Net:

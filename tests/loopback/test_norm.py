@@ -26,9 +26,8 @@ def exact(op: IntStandardize, row: list[int]) -> list[int]:
     return [(n * q - total) * root >> op.drop for q in row]
 
 
-@pytest.mark.parametrize("seed", range(12))
-@pytest.mark.parametrize("is_fused", [True, False])
-def test_norms_are_exact(seed: int, is_fused: bool) -> None:
+def random_norm(seed: int) -> tuple[Net, IntStandardize]:
+    """A net with an input and a norm for it."""
     rng = np.random.default_rng(seed)
     lo, hi = ((-8, 7), (0, 255), (-300, 300), (3, 250))[seed % 4]
     bits = int(rng.integers(10, 50))
@@ -37,7 +36,14 @@ def test_norms_are_exact(seed: int, is_fused: bool) -> None:
     )
     n = Net(seed, x=((2, 2, int(rng.integers(2, 30))), lo, hi))
     assert op.fits([n.tensors["x"]], ())
-    norm = n.node(op, "x")
+    return n, op
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("is_fused", [True, False])
+def test_norms_are_exact(seed: int, is_fused: bool) -> None:
+    n, op = random_norm(seed)
+    lo, norm = int(n.ranges["x"][0].min()), n.node(op, "x")
     out = n.steps(norm, 5) if is_fused else norm
     codes = n.codes(3)
     codes["x"][0, 0, 0] = lo
@@ -48,6 +54,26 @@ def test_norms_are_exact(seed: int, is_fused: bool) -> None:
         (wanted,) = node.op.execute(wanted.astype(np.float64), *(n.constants[t] for t in node.inputs[1:]))
     found = run_program(compile_program(n.graph(out), ENGINE, 2), codes)[out]
     np.testing.assert_array_equal(found.reshape(wanted.shape), wanted)
+
+
+@pytest.mark.parametrize(("digit", "cases", "is_fused"), [(4, 12, True), (4, 12, False), (2, 3, True)])
+def test_norms_in_narrow_digits(digit: int, cases: int, is_fused: bool) -> None:
+    """Of d, squares and roots, two digits at a time, and roots of more digits than a result has; a whole result has no more than eight."""
+    refused, config = 0, replace(ENGINE, simd=64 // digit, weight_bits=digit, act_bits=digit)
+    for seed in range(cases):
+        n, op = random_norm(seed)
+        norm = n.node(op, "x")
+        out = n.steps(norm, 5) if is_fused else norm
+        graph, codes = n.graph(out), n.codes(3)
+        codes["x"][0, 0, 0] = n.ranges["x"][0].min()
+        try:
+            program = compile_program(graph, config, 2)
+        except CompileError as e:
+            assert f"wider than {8 * digit} bits, 8 digits of {digit} bits" in str(e)
+            refused += 1
+            continue
+        np.testing.assert_array_equal(run_program(program, codes)[out], graph.execute(codes)[out])
+    assert refused < cases and (refused or is_fused)
 
 
 @pytest.mark.parametrize("is_fused", [True, False])
@@ -66,7 +92,7 @@ def test_bytes_of_numbers_outside(batch: int, is_fused: bool) -> None:
             except CompileError as e:
                 assert {p.code for p in e.problems} == {"does-not-fit"}
                 continue
-            ran += any("bytes" in name or "whole" in name or "distance" in name for name in program.spilled)
+            ran += any("digits" in name or "whole" in name or "distance" in name for name in program.spilled)
             np.testing.assert_array_equal(run_program(program, codes)[out], graph.execute(codes)[out])
     assert ran >= 6
 
