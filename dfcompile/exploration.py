@@ -9,32 +9,37 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from dfcompile.dataflow.connect import connect
+from dfcompile.dataflow.stream_weights import streamed_layers
 from dfcompile.device.boards import Board
 from dfcompile.device.copies import copies_cycles, engines_cycles, held, wired, wired_engines
 from dfcompile.device.cost import RESOURCES
 from dfcompile.device.feed import engine_cycles, fed_cycles
 from dfcompile.errors import CompileError, Problem, SettingError
-from dfcompile.folding.fold import Folded, front
+from dfcompile.folding.fold import Choice, Folded, front
 from dfcompile.folding.option import silent
-from dfcompile.front import FRONT, Job, Lowered, repeated
+from dfcompile.folding.problem import FoldProblem
+from dfcompile.front import IMPORT, INTEGER, UNITS, Integer, Job, Lowered, repeated
 from dfcompile.ir.graph import Graph
 from dfcompile.ir.work import macs
 from dfcompile.loopback.search.survey import buffer_sizes, replay_shapes
 from dfcompile.loopback.search.sweep import EXACT, Point, sweep
 from dfcompile.loops import LoopFolding
-from dfcompile.mode.choice import frame_bytes
+from dfcompile.mode.choice import FITTING, frame_bytes
 from dfcompile.options import Options
 from dfcompile.report.explore import draw_front
 from dfcompile.report.heatmap import heatmap
+from dfcompile.spill import streamed_jobs
 from dfcompile.store.files import writing
 from dfcompile.store.output import add_files
 from dfcompile.tasks.pool import Pool, inline
 
 Progress = Callable[[str], None]
+Pair = tuple[dict[str, Any], Mapping[str, Choice]]
 POINTS = 12
 FILES = ("explore.json", "explore.svg")
 REPLAYED_MACS = 400_000_000
@@ -58,7 +63,8 @@ def explore(
     out: folder for explore.json and explore.svg; those of an earlier run are replaced
     pool: where designs and engines are looked for (`dfcompile.tasks.pool`), default this thread; what is found is the same with any
     Returns {"mode", "board", "clock_mhz", "points": [...]}. Dataflow: a point is {"fps", "interval", "lut", ..., "used", "cost", "gap"},
-    `used` the fullest resource's share of the board; "foldings" has one entry a point; "loopback" is an engine beside them, or None.
+    `used` the fullest resource's share of the board, `streamed` the layers whose weights come from its memory, through `weight_ports`,
+    of a network that it does not hold otherwise; "foldings" has one entry a point; "loopback" is an engine beside them, or None.
     Loopback: a point is an engine with its cycles, bytes and utilisation; "buffers" has the best array with other memories, "best" the
     fastest. CompileError when nothing fits.
     """
@@ -104,16 +110,17 @@ def _dataflow(search: _Search) -> dict[str, Any]:
         help_ = "explore them one by one, or with --mode loopback"
         raise SettingError(Problem("bad-option", "a dataflow design is of one network", help=help_))
     (model,) = search.models
-    lowered = FRONT(search.job(model), model)
-    rows, foldings = [], []
-    fed = fed_cycles(search.board, *frame_bytes(lowered.integer.graph), search.options.mhz)
-    for found, interval in _designs(search, lowered):
-        row = _row(found, interval, search.board, search.options.mhz * 1e6 / max(interval, fed))
-        rows.append(row | _together(lowered.integer.graph, interval, row["copies"], search))
-        foldings.append(found.choices)
-        search.progress(f"explore: {len(rows)} designs")
+    job = search.job(model)
+    integer = (IMPORT >> INTEGER)(job, model)
+    try:
+        pairs = _points(search, UNITS(job, integer))
+    except CompileError as e:
+        pairs = _streamed(search, job, integer) if {p.code for p in e.problems} == {"does-not-fit"} else []
+        if not pairs:
+            raise
+    rows, foldings = [row for row, _ in pairs], [choices for _, choices in pairs]
     result = {"mode": "dataflow", "board": search.board.name, "clock_mhz": search.options.mhz, "points": rows, "foldings": foldings}
-    engine = _beside(search, (repeated(search.job(model), model) if lowered.integer.streamlined.loops else lowered.integer).graph)
+    engine = _beside(search, (repeated(job, model) if integer.streamlined.loops else integer).graph)
     result["loopback"] = engine
     if search.out:
         title = f"{model.stem} on {search.board.name} at {search.options.mhz:g} MHz"
@@ -121,9 +128,42 @@ def _dataflow(search: _Search) -> dict[str, Any]:
     return result
 
 
-def _together(graph: Graph, interval: int, copies: int, search: _Search) -> dict[str, Any]:
-    """How many of so many copies can be wired, and their rate."""
-    ports = frame_bytes(graph)
+def _points(search: _Search, lowered: Lowered) -> list[Pair]:
+    """Designs of a front, the fastest first: numbers, and the folding."""
+    graph, found, mhz = lowered.integer.graph, list[Pair](), search.options.mhz
+    ports, problem = streamed_layers(graph), FoldProblem(lowered.units, search.board.family, port_bits=search.options.port_bits, clock=mhz)
+    for folded, interval in _designs(search, lowered):
+        moved = problem.frame_bytes(folded.solution.chosen) if ports else frame_bytes(graph)  # rows of weights end with a beat
+        row = _row(folded, interval, search.board, mhz * 1e6 / max(interval, fed_cycles(search.board, *moved, mhz)))
+        row |= _together(moved, interval, row["copies"], search) | {"streamed": len(ports), "weight_ports": sum(ports.values())}
+        found.append((row, folded.choices))
+        search.progress(f"explore: {len(found)} designs")
+    return found
+
+
+def _streamed(search: _Search, job: Job, integer: Integer) -> list[Pair]:
+    """Designs of a network too large for the board with weights of one or more layers in its memory, the fastest first: of those with as
+    many layers as let it fit, and with one more as long as that makes it faster, all that none is both faster and cheaper than."""
+    found, best = list[Pair](), 0.0
+    for tried in streamed_jobs(job, integer, search.board):
+        try:
+            pairs = _points(search, UNITS(tried, integer))
+        except CompileError as e:
+            if not {p.code for p in e.problems} <= FITTING:
+                raise
+            continue
+        most = max(row["fps"] for row, _ in pairs)
+        if most <= best:
+            break
+        best = most
+        found += pairs
+    found.sort(key=lambda pair: (-pair[0]["fps"], pair[0]["cost"]))  # which the memory may have changed the order of
+    costs = [math.inf, *accumulate((row["cost"] for row, _ in found), min)]
+    return [pair for pair, least in zip(found, costs, strict=False) if pair[0]["cost"] < least]
+
+
+def _together(ports: tuple[list[int], list[int]], interval: int, copies: int, search: _Search) -> dict[str, Any]:
+    """How many of so many copies can be wired, and their rate. ports: bytes of a frame at each input and output"""
     fit = min(copies, wired(search.board, max(map(len, ports))))
     cycles = copies_cycles(search.board, *ports, search.options.mhz, interval, max(1, fit))
     return {"copies": fit, "copies_fps": round(search.options.mhz * 1e6 / cycles, 1)}

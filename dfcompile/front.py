@@ -6,14 +6,14 @@ model file -> model graph -> integer graph -> unit graph
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from dfcompile.dataflow.lower import lower
-from dfcompile.dataflow.stream_weights import stream_weights, streamable, why_kept
+from dfcompile.dataflow.stream_weights import port_counts, stream_weights, streamable, why_kept
 from dfcompile.errors import CompileError, Problem
 from dfcompile.frontend.importer import ImportResult, import_model
 from dfcompile.frontend.part import Part
@@ -45,7 +45,7 @@ class Job:
     dumps:   folder for the graph after each pass, where --dump-ir asks for it; shown: its name for messages
     rolled:  whether bodies of loops are hardware once, where they can be
     several: whether it is to be found how many engines there are; `options` says it of designs
-    streamed: layers whose weights come through a port, by their nodes in the integer graph
+    streamed: layers whose weights come through ports, by their nodes in the integer graph, and how many each has
     seconds: stage -> how long it took; declined: what passes left as it was, and why
     """
 
@@ -56,7 +56,7 @@ class Job:
     shown: str = ""
     rolled: bool = True
     several: bool = False
-    streamed: tuple[str, ...] = ()
+    streamed: Mapping[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     declined: list[Declined] = field(default_factory=list)
 
@@ -238,15 +238,15 @@ def _lower(job: Job, integer: Integer) -> Lowered:
 
 
 def _with_streams(job: Job, integer: Integer) -> Integer:
-    """The integer graph with a port for the weights of each layer that the job says, or that can have one where all are asked for."""
-    graph, names = integer.graph, job.streamed
-    if job.options.stream_weights == "all":
-        names = tuple(streamable(graph))
-        layers = [n for n in graph.nodes if isinstance(n.op, IntConv) and n.name not in names]
+    """The integer graph with ports for the weights of each layer that the job says, or that can have one where all are asked for."""
+    graph, parts, options = integer.graph, job.streamed, job.options
+    if options.stream_weights == "all" and not parts:
+        parts = port_counts(graph, streamable(graph), options.share, options.mhz, options.wanted_interval)
+        layers = [n for n in graph.nodes if isinstance(n.op, IntConv) and n.name not in parts]
         job.declined.extend(Declined("stream_weights", n.name, n.source, why_kept(graph, n)) for n in layers)
-    if not names:
+    if not parts:
         return integer
-    graph = stream_weights(graph, names)
+    graph = stream_weights(graph, parts)
     job.dump("stream_weights", graph)
     return replace(integer, streamlined=replace(integer.streamlined, graph=graph))
 

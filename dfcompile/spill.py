@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from dfcompile.dataflow.stream_weights import streamable
+from dfcompile.dataflow.stream_weights import port_counts, streamable
 from dfcompile.device.boards import Board
 from dfcompile.device.feed import fed_cycles
 from dfcompile.errors import CompileError
@@ -28,13 +28,10 @@ def spilled(
 
     fold, design: the stages behind the lowering; CompileError where the board holds none
     """
-    options, board = job.options, job.options.share
-    asked = options.stream_weights == "auto" and options.folding is None
-    if not board or not board.streams_weights or not asked or integer.streamlined.loops:
+    options, board, found = job.options, job.options.share, list[tuple[float, Job, Lowered]]()
+    if not board:
         return None
-    names, found = streamable(integer.graph)[:_ATTEMPTS], list[tuple[float, Job, Lowered]]()
-    for count in range(1, len(names) + 1):
-        tried = replace(job, streamed=tuple(names[:count]))
+    for tried in streamed_jobs(job, integer, board):
         try:
             lowered = UNITS(tried, integer)
             cycles = _cycles(lowered, fold(tried, lowered), board, options.mhz)
@@ -51,6 +48,17 @@ def spilled(
             if not over_budget(made, board):
                 return lowered, made
     return None
+
+
+def streamed_jobs(job: Job, integer: Integer, board: Board) -> Iterator[Job]:
+    """The job with the weights of one layer in external memory, of two and so on; none where the options or the board do not allow it."""
+    options = job.options
+    asked = options.stream_weights == "auto" and options.folding is None
+    if not board.streams_weights or not asked or integer.streamlined.loops:
+        return
+    names = streamable(integer.graph)[:_ATTEMPTS]
+    for count in range(1, len(names) + 1):
+        yield replace(job, streamed=port_counts(integer.graph, names[:count], board, options.mhz, options.wanted_interval))
 
 
 def _cycles(lowered: Lowered, folded: Folded, board: Board, clock: float) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dfcompile.dataflow.design import Design
 from dfcompile.dataflow.share import saved_by, shared_memories, unit_resources
+from dfcompile.dataflow.stream_weights import layer_of, streamed_layers
 from dfcompile.device.area import sum_of
 from dfcompile.device.boards import Board
 from dfcompile.device.copies import copies_cycles, held, wired
@@ -72,6 +73,7 @@ def make_report(
         },
         "units": units,
         "fifos": fifos,
+        "streamed_weights": _streamed_weights(acc, clocked["closing_mhz"] * 1e6 / acc.frame_cycles(board)),
         "ports": stream_ports(Interface.of(design), design.graph.fixed),
         "fifo_sizing": _sizing(sizing),
         "hls_streams": _hls_streams(design, acc.family),
@@ -98,6 +100,16 @@ def _copies(acc: DataflowAccelerator, board: Board, clock: float) -> dict[str, A
     cycles = copies_cycles(board, *acc.frame_bytes, float(acc.options["clock"]), float(acc.timing.interval_cycles), max(1, fit))
     area = {k: n * acc.copies for k, n in acc.resources._asdict().items()}
     return {"count": acc.copies, "resources": area, "fit": fit, "fit_fps": clock * 1e6 / cycles if fit else 0.0}
+
+
+def _streamed_weights(acc: DataflowAccelerator, fps: float) -> list[dict[str, Any]]:
+    """Layers whose weights come through ports: bytes of a frame, with the padding of beats, and of a second, in 10^9, of all copies."""
+    sizes = dict(zip(acc.graph.inputs, acc.frame_bytes[0], strict=True))
+    found = []
+    for layer, ports in streamed_layers(acc.graph).items():
+        moved = sum(sizes[t] for t in acc.graph.fixed if layer_of(t) == layer)
+        found.append({"name": layer, "ports": ports, "bytes": moved, "gb_per_s": moved * fps / 1e9})
+    return found
 
 
 _SHOWN = 4

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,15 +18,17 @@ from hypothesis import strategies as st
 from onnx import helper
 
 import dfcompile as dfc
-from dfcompile.dataflow.stream_weights import stream_weights, streamable, why_kept
-from dfcompile.device.boards import boards
+from dfcompile.dataflow.stream_weights import kept_bits, port_counts, stream_weights, streamable, streamed_layers, weight_bits, why_kept
+from dfcompile.device.boards import boards, find_board
+from dfcompile.device.feed import fed_cycles
 from dfcompile.errors import CompileError, SettingError
-from dfcompile.front import IMPORT, INTEGER, Job
+from dfcompile.front import FRONT, IMPORT, INTEGER, Job
 from dfcompile.ir.graph import Graph, Node, Tensor
 from dfcompile.ir.intop import IntConv, Window
 from dfcompile.ir.types import IntType
 from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.options import Options
+from dfcompile.pipeline import DESIGN
 from tests.examples import examples
 from tests.frontend.make import model
 from tests.frontend.small import constants, quant, random
@@ -83,6 +88,74 @@ def test_every_engine_gives_the_same_numbers(bits: int, pixels: int, tmp_path: P
     np.testing.assert_array_equal(made.simulate(x, engine="rtl"), plain.run(x))
 
 
+def convolutions(path: Path, shapes: Any, size: tuple[int, int, int], pads: int = 1) -> Path:
+    """Convolutions (outputs, kernel, stride) of 4 bits, each with ReLU and quantizer."""
+    held: dict[str, Any] = constants(b=np.float32(4))
+    nodes, last, channels = [quant("x", "q", signed=0)], "q", size[0]
+    for i, (outputs, kernel, stride) in enumerate(shapes):
+        held[f"w{i}"] = 2 * random(outputs, channels, kernel, kernel)
+        nodes += [
+            quant(f"w{i}", f"v{i}"),
+            helper.make_node("Conv", [last, f"v{i}"], [f"s{i}"], pads=[pads * (kernel > 1)] * 4, strides=[stride] * 2),
+            helper.make_node("Relu", [f"s{i}"], [f"r{i}"]),
+            quant(f"r{i}", f"q{i}", signed=0),
+        ]
+        last, channels = f"q{i}", outputs
+    onnx.save(model(nodes, {"x": (1, *size)}, [last], held), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("shapes", "size", "ports"),
+    [
+        (((13, 3, 2),), (8, 3, 3), 2),
+        pytest.param(((13, 3, 2), (30, 1, 1)), (8, 3, 3), 1, marks=pytest.mark.further),
+        pytest.param(((40, 3, 1), (11, 2, 1)), (5, 2, 3), 3, marks=pytest.mark.further),
+    ],
+)
+def test_convolutions_of_few_positions(shapes: Any, size: tuple[int, int, int], ports: int, tmp_path: Path) -> None:
+    """With pads, strides and several ports each: the numbers of the plain design, in the cycles that the model says."""
+    path = convolutions(tmp_path / "m.onnx", shapes, size)
+    job = Job(path, Options(interval=2000))
+    graph = (IMPORT >> INTEGER)(job, path).graph
+    names = [n.name for n in graph.nodes if isinstance(n.op, IntConv)]
+    assert names[0] in streamable(graph)
+    plain = built(path, interval=2000)
+    job = replace(job, streamed=dict.fromkeys(names, ports))
+    made = DESIGN(job, FRONT(job, path))
+    assert streamed_layers(made.graph) == dict.fromkeys(names, ports)
+    x = frames(made)
+    np.testing.assert_array_equal(made.run(x), plain.run(x))
+    found = made.verify(stalls=0.3)["engines"]
+    assert found["hls"]["pass"] and found["rtl"]["pass"], found
+    assert found["rtl"]["interval_cycles"] == made.timing.interval_cycles <= 2000
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=4), st.integers(1, 4), st.booleans(), st.integers(1, 10**6))
+@examples(60)
+def test_ports_by_bits(sizes: list[int], ports: int, asked: bool, wanted: int) -> None:
+    """No number of ports brings a frame sooner by more of them in proportion, and a wanted rate takes no more than it needs."""
+    board = dataclasses.replace(find_board("pynq-z2"), ports=ports)
+    nodes, tensors, held = [], {"x": Tensor((1, 1, 1), IntType(1), np.asarray(0), np.asarray(1))}, {}
+    for i, n in enumerate(sizes):
+        held[f"w{i}"], tensors[f"w{i}"] = np.broadcast_to(np.int8(1), (1, 1, 1, n)), Tensor((1, 1, 1, n))
+        nodes.append(Node(f"n{i}", IntConv(), ("x", f"w{i}"), (f"y{i}",)))
+    graph = Graph("g", tuple(nodes), tensors, held, ("x",), ())
+    names = [f"n{i}" for i in range(len(sizes))]
+    found = port_counts(graph, names, board, 100, wanted if asked else None)
+
+    def fed(counts: list[int]) -> float:
+        brought = [math.ceil(math.ceil(n / k) / 64) * 8 for n, k in zip(sizes, counts, strict=True) for _ in range(k)]
+        return fed_cycles(board, [1, *brought], [], 100)
+
+    offered = [[min(n, -(-n * p // sum(sizes))) for n in sizes] for p in range(1, ports + 1)]
+    best = min(map(fed, offered))
+    chosen = [found[n] for n in names]
+    assert chosen in offered
+    assert fed(chosen) == best or (asked and fed(chosen) <= wanted)
+    assert not any(fed(o) <= wanted for o in offered[: offered.index(chosen)]) if asked else True
+
+
 def test_a_build_is_loaded_again(tmp_path: Path) -> None:
     path = layers(tmp_path / "m.onnx")
     made = built(path, interval=60, stream_weights="all", verify=False)
@@ -122,23 +195,46 @@ def one(shape: tuple[int, int, int], op: IntConv, weights: np.ndarray) -> Graph:
     return Graph("one", (Node("conv", op, ("x", "w"), ("y",)),), tensors, {"w": weights}, ("x",), ("y",))
 
 
-@given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 5), st.integers(1, 6), st.integers(0, 2**31))
-@examples(30)
-def test_the_pass_keeps_the_numbers(h: int, w: int, channels: int, outputs: int, seed: int) -> None:
-    """One window over the whole frame, for random weights and frames; the ranges that are written down hold them."""
-    rng = np.random.default_rng(seed)
-    weights = rng.integers(-8, 8, (outputs, h, w, channels)).astype(np.int8)
-    graph = one((h, w, channels), IntConv(Window((h, w))), weights)
-    assert streamable(graph) == ["conv"]
-    made = stream_weights(graph, ["conv"])
+@st.composite
+def windows(draw: st.DrawFn) -> tuple[tuple[int, int], Window]:
+    """A frame and a window that fits into it, or is all of it."""
+    h, w = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
+    if draw(st.booleans()):
+        return (h, w), Window((h, w))
+    pads = draw(st.tuples(*[st.integers(0, 2)] * 4))
+    kernel = draw(st.tuples(st.integers(1, min(3, h + pads[0] + pads[2])), st.integers(1, min(3, w + pads[1] + pads[3]))))
+    return (h, w), Window(kernel, draw(st.tuples(*[st.integers(1, 2)] * 2)), pads)
+
+
+@given(windows(), st.integers(1, 5), st.integers(1, 6), st.integers(1, 4), st.integers(-2, 3), st.integers(0, 2**31))
+@examples(60)
+def test_the_pass_keeps_the_numbers(
+    shape: tuple[tuple[int, int], Window], channels: int, outputs: int, ports: int, pad: int, seed: int
+) -> None:
+    """For random weights and frames, on one or several ports; the ranges that are written down hold what comes."""
+    rng, (size, window) = np.random.default_rng(seed), shape
+    weights = rng.integers(-8, 8, (outputs, *window.kernel, channels)).astype(np.int8)
+    graph = one((*size, channels), IntConv(window, pad_code=pad), weights)
+    made = stream_weights(graph, {"conv": ports})
     made.verify()
     assert "w" not in made.constants and made.fed == ("x",)
-    x = rng.integers(0, 8, (3, h, w, channels))
-    found = made.execute({"x": x}, keep=("y", "conv_sums"))
-    np.testing.assert_array_equal(found["y"], graph.execute({"x": x})["y"])
-    sums = made.tensors["conv_sums"]
-    assert sums.range[0].min() <= found["conv_sums"].min() and found["conv_sums"].max() <= sums.range[1].max()
-    assert sums.codes.lo <= sums.range[0].min() and sums.range[1].max() <= sums.codes.hi
+    assert streamed_layers(made) == {"conv": min(ports, weights[0].size)}
+    x = rng.integers(0, 8, (3, *size, channels))
+    wanted, tensors = graph.execute({"x": x})["y"], [t for t in made.tensors if t != "x" and t not in made.constants]
+    found = made.execute({"x": x}, keep=tensors)
+    np.testing.assert_array_equal(found["y"], wanted)
+    for t in tensors:
+        held = made.tensors[t]
+        assert np.all(held.range[0] <= found[t]) and np.all(found[t] <= held.range[1]), t
+        assert t == "y" or (held.codes.lo <= found[t].min() and found[t].max() <= held.codes.hi)
+
+
+def test_few_positions_spare_bits() -> None:
+    """Many channels at few positions: windows and sums are less than weights; as many positions as make them more do not pay."""
+    weights, op = np.arange(-32, 32).repeat(9).reshape(8, 3, 3, 8).astype(np.int8), IntConv(Window((3, 3)))
+    few, many = one((4, 3, 8), op, weights), one((12, 12, 8), op, weights)
+    assert streamable(few) == ["conv"] and kept_bits(few, few.nodes[0]) == 2 * 2 * 72 * 3 + 2 * 8 * 20 < weight_bits(few, few.nodes[0])
+    assert not streamable(many) and "100 positions" in why_kept(many, many.nodes[0])
 
 
 @pytest.mark.parametrize(
@@ -146,7 +242,7 @@ def test_the_pass_keeps_the_numbers(h: int, w: int, channels: int, outputs: int,
     [
         ((4, 4, 2), IntConv(Window((3, 3))), (5, 3, 3, 2), "4 positions"),
         ((1, 1, 4), IntConv(Window(), groups=2), (6, 1, 1, 2), "grouped"),
-        ((2, 2, 3), IntConv(Window((3, 3), pads=(1, 1, 0, 0))), (4, 3, 3, 3), "whole frame"),
+        ((2, 2, 3), IntConv(Window((3, 3), stuff=(2, 2))), (400, 3, 3, 3), "zeros between"),
     ],
 )
 def test_layers_that_keep_their_weights(shape: tuple[int, int, int], op: IntConv, weights: tuple[int, ...], why: str) -> None:
@@ -173,9 +269,9 @@ def test_a_network_too_large_keeps_its_pipeline(tmp_path: Path) -> None:
         built(path, mode="dataflow", board=board, stream_weights="never")
     assert [p.code for p in refused.value.problems] == ["does-not-fit"]
     made = built(path, mode="dataflow", board=board)
-    assert 0 < len(made.graph.fixed) < 3 and made.resources.bram36 <= 1
-    largest = max(w.size for w in made.graph.fixed.values())
-    assert largest == 256 * 256
+    ((_, ports),) = streamed_layers(made.graph).items()
+    assert ports == 4 and made.resources.bram36 <= 1 and sum(w.size for w in made.graph.fixed.values()) == 256 * 256
+    assert made.report["timing"]["interval_cycles"] < 256 * 256 * 4 / 64 * 1.01, "four ports bring a frame sooner than one of 64 bits"
     moved = sum(np.prod(made.design.streams()[t].shape) for t in made.graph.fixed) * 4 // 8
     clock = float(made.options["clock"])
     target = Options(board=str(board)).target
@@ -184,10 +280,33 @@ def test_a_network_too_large_keeps_its_pipeline(tmp_path: Path) -> None:
     np.testing.assert_array_equal(made.run(x), built(path, interval=4096).run(x))
 
 
+def test_the_report_tells_what_the_memory_brings(tmp_path: Path) -> None:
+    path, board = layers(tmp_path / "m.onnx", SIZES), small_board(tmp_path)
+    made = built(path, mode="dataflow", board=board, verify=False)
+    (row,) = made.report["streamed_weights"]
+    assert row["ports"] == 4 and row["bytes"] == 256 * 256 * 4 // 8
+    assert row["gb_per_s"] == pytest.approx(row["bytes"] * made.report["timing"]["fps"] / 1e9) and row["gb_per_s"] <= 3.2
+    page = made.page()
+    assert "Weights from external memory" in page and f"<code>{row['name']}</code>" in page
+    assert "Weights from external memory" not in built(path, interval=4096, verify=False).page()
+
+
+def test_explore_keeps_the_pipeline_too(tmp_path: Path) -> None:
+    """Designs with as few layers in memory as fit, the fastest as fast as the build; none where the board holds all."""
+    path, board = layers(tmp_path / "m.onnx", SIZES), small_board(tmp_path)
+    found = dfc.explore(path, board=board, mode="dataflow")
+    points = found["points"]
+    assert points[0]["streamed"] >= 1 and points[0]["weight_ports"] >= 4 and len(found["foldings"]) == len(points) > 1
+    assert points[0]["fps"] >= built(path, mode="dataflow", board=board, verify=False).report["timing"]["fps"] * 0.999
+    for a, b in pairwise(points):
+        assert a["fps"] > b["fps"] and a["cost"] > b["cost"]
+    assert all(p["streamed"] == 0 for p in dfc.explore(path, board="pynq-z2", mode="dataflow")["points"])
+
+
 def test_a_rate_that_is_asked_takes_as_few_layers_as_it_can(tmp_path: Path) -> None:
     path, board = layers(tmp_path / "m.onnx", SIZES), small_board(tmp_path)
     made = built(path, mode="dataflow", board=board, interval=20_000, verify=False)
-    assert list(made.graph.fixed) == [max(made.graph.fixed, key=lambda t: made.graph.fixed[t].size)]
+    assert len(made.graph.fixed) == 1, "one port of one layer"
     assert made.timing.interval_cycles <= 20_000
     with pytest.raises(CompileError):
         built(path, mode="dataflow", board=board, interval=100, verify=False)
