@@ -25,7 +25,7 @@ from dfcompile.command.console import show_table
 CASES: dict[str, tuple[str, Sequence[int], Sequence[int]]] = {
     "MLP 784-1024-1024-1024-10": ("pynq-z2", (), (784, 1024, 1024, 1024, 10)),
     "4 convolutions, 2048-1024-1024-10": ("pynq-z2", (3, 16, 32, 64, 128), (2048, 1024, 1024, 10)),
-    "5 convolutions to 512 channels, 2048-10": ("pynq-z2", (3, 32, 64, 128, 256, 512), (2048, 10)),
+    "5 convolutions to 512 channels, 2048-10": ("pynq-z2", (3, 64, 128, 256, 512, 512), (2048, 10)),
     "MLP 784-4096-4096-10": ("kv260", (), (784, 4096, 4096, 10)),
 }
 """Name -> board, channels of convolutions 3x3 on 32x32 pixels with a pooling behind each but the last, sizes of dense layers."""

@@ -77,7 +77,7 @@ def build(
     streaming:  recurrent layers go on from frame to frame (docs/attention.md)
     max_port_bits: widest port of the accelerator, of a stream or of a loopback engine's buses; default what the board's DMA takes, if any
     watts:      most power of board and design, by the energy model (docs/energy.md); the rate goes down until it is kept
-    stream_weights: dense layers with weights in external memory: "auto", as few as let a design fit the board; "never"; "all"
+    stream_weights: layers with weights in external memory: "auto", as few as let a design fit the board; "never"; "all"
     copies:     of design or engine on an AMD board, or "auto": as many as bring the highest rate, or the least that bring the asked one
     dump_ir:    folder for the graph after each pass; one of an earlier build is replaced
     progress:   called with the name of each stage

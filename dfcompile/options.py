@@ -35,7 +35,7 @@ class Options:
     folding:    the folding of each unit, or the engine of a loopback build: path of a JSON file, or its content
     input_type: what raw input streams carry: ``TYPE[:scale[:offset]]`` for all, ``INPUT=TYPE[:scale[:offset]]`` for one
     from_, to:  tensors between which the part of the model lies that is compiled (in the file: ``from``)
-    stream_weights: which dense layers take their weights from external memory in each frame: "auto", the largest of a network that does
+    stream_weights: which layers take their weights from external memory in each frame: "auto", the largest of a network that does
                 not fit the board otherwise, as few as it needs; "never"; "all" that can
     copies:     of the design or the engine on the board, which share its frames, or "auto": as many as bring the highest rate, or the least
                 that bring the asked one. An asked interval is that between frames of all together

@@ -53,7 +53,7 @@ port_option = click.option(
 stream_weights_option = click.option(
     "--stream-weights",
     type=click.Choice(STREAM_WEIGHTS),
-    help="Dense layers whose weights come from external memory in each frame. Default: auto, as few as a design needs to fit the board.",
+    help="Layers whose weights come from external memory in each frame. Default: auto, as few as a design needs to fit the board.",
 )
 
 

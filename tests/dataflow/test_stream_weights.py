@@ -18,17 +18,20 @@ from hypothesis import strategies as st
 from onnx import helper
 
 import dfcompile as dfc
+from dfcompile.dataflow.connect import apply_folding, connect
 from dfcompile.dataflow.stream_weights import kept_bits, port_counts, stream_weights, streamable, streamed_layers, weight_bits, why_kept
 from dfcompile.device.boards import boards, find_board
 from dfcompile.device.feed import fed_cycles
+from dfcompile.emit.interface import Interface
 from dfcompile.errors import CompileError, SettingError
-from dfcompile.front import FRONT, IMPORT, INTEGER, Job
+from dfcompile.front import FRONT, IMPORT, INTEGER, UNITS, Job
 from dfcompile.ir.graph import Graph, Node, Tensor
 from dfcompile.ir.intop import IntConv, Window
 from dfcompile.ir.types import IntType
 from dfcompile.mode.dataflow import DataflowAccelerator
 from dfcompile.options import Options
 from dfcompile.pipeline import DESIGN
+from dfcompile.spill import streamed_jobs
 from tests.examples import examples
 from tests.frontend.make import model
 from tests.frontend.small import constants, quant, random
@@ -301,6 +304,21 @@ def test_explore_keeps_the_pipeline_too(tmp_path: Path) -> None:
     for a, b in pairwise(points):
         assert a["fps"] > b["fps"] and a["cost"] > b["cost"]
     assert all(p["streamed"] == 0 for p in dfc.explore(path, board="pynq-z2", mode="dataflow")["points"])
+
+
+def test_explore_tells_what_padding_moves(tmp_path: Path) -> None:
+    """Rows that no lanes divide: the rate is that of the beats which a design of the folding has."""
+    path, board = layers(tmp_path / "m.onnx", (61, 251, 257, 10)), small_board(tmp_path, bandwidth=0.9)
+    found, job = dfc.explore(path, board=board, mode="dataflow"), Job(path, Options(mode="dataflow", board=str(board)))
+    integer, target = (IMPORT >> INTEGER)(job, path), job.options.target
+    assert target
+    for point, choices in zip(found["points"], found["foldings"], strict=True):
+        tried = next(j for j in streamed_jobs(job, integer, target) if len(j.streamed) == point["streamed"])
+        design = connect(apply_folding(UNITS(tried, integer).units, choices), job.options.port_bits)
+        ends = Interface.of(design)
+        fed = fed_cycles(target, [p.frame_bytes for p in ends.inputs], [p.frame_bytes for p in ends.outputs], 100)
+        assert point["fps"] == pytest.approx(1e8 / max(point["interval"], fed), abs=0.1)
+    assert any(p["fps"] < 0.99 * 1e8 / p["interval"] for p in found["points"]), "the memory bounds none of them"
 
 
 def test_a_rate_that_is_asked_takes_as_few_layers_as_it_can(tmp_path: Path) -> None:
