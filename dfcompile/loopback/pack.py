@@ -74,7 +74,9 @@ def pack_columns(graph: Graph, config: EngineConfig) -> tuple[Graph, dict[str, C
 
 
 def _columns(node: Node, graph: Graph, config: EngineConfig) -> Columns | None:
-    """How to pack the input of a convolution: as is fastest, the array's steps and the loads beside them; None where that saves no step."""
+    """How to pack the input of a convolution: as is fastest, the array's steps and the loads beside them, of equals what takes least of
+    both, which do not all go side by side; None where that saves no step.
+    """
     op, x = node.op, graph.tensors[node.inputs[0]]
     if not isinstance(op, IntConv) or op.groups > 1 or op.window.stuff != (1, 1) or min(op.window.pads) < 0:
         return None
@@ -90,7 +92,7 @@ def _columns(node: Node, graph: Graph, config: EngineConfig) -> Columns | None:
         h, w = found.size(*x.shape[:2])
         words = -(-found.rows * found.kernel * x.channels // config.simd)
         walked, moved = steps * -(-win.kernel[0] // rows) * words, _loads(h, w * words, planes, _window(op, found), config)
-        if walked < least and (best is None or max(walked, moved) < max(least, loads)):
+        if walked < least and (best is None or (max(walked, moved), walked + moved) < (max(least, loads), least + loads)):
             least, loads, best = walked, moved, found
     return best
 

@@ -14,6 +14,7 @@ from dfcompile.loopback.compile import compile_program
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.loopback.descriptor import AccOp, Compute, Opcode, Target, Transfer
 from dfcompile.loopback.engine import Engine, run_program
+from dfcompile.loopback.group import cycles
 from dfcompile.loopback.lower import lower
 from dfcompile.loopback.program import Program
 from dfcompile.loopback.search.sweep import widths
@@ -251,6 +252,17 @@ def test_windows_that_load_more_than_they_save() -> None:
     n.steps(n.conv("x", 4, Window((3, 3), (1, 1))), 3)
     columns = assert_exact(n, SHAPES["wide"], 1).inputs[0].columns
     assert columns is not None and columns.rows == 1
+
+
+def test_windows_that_load_as_much() -> None:
+    """Whole windows where a word holds one, and the bus brings a word a pixel either way: the array has a third of the steps."""
+    n = Net(9, x=((8, 8, 3), -5, 120))
+    n.steps(n.conv("x", 4, Window((3, 3), (1, 1), (1, 1, 1, 1))), 3)
+    config = EngineConfig(pe=4, simd=32, act_words=4096, weight_words=64, acc_words=256, tree_levels=3, bus_bits=32)
+    program = assert_exact(n, config, 1)
+    columns = program.inputs[0].columns
+    assert columns is not None and columns.rows == 3
+    assert sum(cycles(s.descriptor, config) for s in program.steps if isinstance(s.descriptor, Compute)) == 64
 
 
 @pytest.mark.parametrize("window", [Window((3, 3), (1, 2), (1, 1, 1, 2), (1, 2)), Window((2, 4), (2, 1))])
