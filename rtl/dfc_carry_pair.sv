@@ -42,7 +42,7 @@ module dfc_carry_pair #(
   for (genvar i = 0; i < int'(Places); i++) begin : gen_place
     assign terms[i] = {1'b0, w1_i, x1[i], w0_i, x0[i]};
   end
-  dfc_carry_row #(.Bits(Places), .Block(Block), .Chain(32'(Places > 1)), .Inits(inits())) u_row (.in_i(terms), .sum_o);
+  dfc_carry_row #(.Bits(Places), .Block(Block), .Chain(32'(Places > 1)), .Inits(inits())) u_row (.in_i(terms), .above_i(1'b0), .sum_o);
   logic unused;
   assign unused = x0[Places] ^ x1[Places];
 endmodule

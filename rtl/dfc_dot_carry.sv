@@ -1,6 +1,6 @@
 // Dot product of Simd inputs and weights on AMD's carry chains, with its accumulator, modulo 2**SumBits; other families have dfc_dot.
 // A term is an input where a bit of its weight is 1. One row of LUTs gates and adds two terms. All bits that are negative (the sign of an
-// input, the terms of the sign of a weight) are complemented: a term is unsigned then, and off by a constant. The constants of all Steps
+// input, the terms of the sign of a weight) are complemented: a term is unsigned then, and off by a constant. The Constants of all
 // steps are what the sum starts with. Rows that add three numbers leave at most two, and the last row adds these to the sum.
 // Latency to the last row: 1 + Levels (carry_levels of dfc_sums) cycles; the sum follows in the cycle after. One step a cycle.
 module dfc_dot_carry #(
@@ -13,14 +13,18 @@ module dfc_dot_carry #(
   parameter int unsigned Xnor         = 0,  // the product is the input pattern, complemented where the weight bit is 0
   parameter int unsigned Block        = 4,  // places of a carry cell
   parameter int unsigned Levels       = 1,  // of rows that add three
-  parameter int unsigned Steps        = 1,  // of a sum
-  parameter int unsigned SumBits      = 10
+  parameter int unsigned Start        = 0,  // see dfc_carry_total
+  parameter int unsigned SumBits      = 10,
+  parameter logic [SumBits-1:0] Constants = '0
 ) (
   input  logic                       clk_i,
+  input  logic                       rst_ni,
   input  logic [Simd*InBits-1:0]     inputs_i,
   input  logic [Simd*WeightBits-1:0] weights_i,
   input  logic                       step_i,   // the numbers at the last row are a step's
   input  logic                       first_i,  // a sum's first
+  input  logic                       last_i,   // and last
+  input  logic [2:0][SumBits-1:0]    start_i,  // words of the first fold, the next and this one
   output logic [SumBits-1:0]         sum_o
 );
   localparam int unsigned XBits = (InBipolar != 0) ? 2 : InBits;
@@ -85,29 +89,13 @@ module dfc_dot_carry #(
   function automatic bit negative(int unsigned j, int unsigned i);
     return negated(j) != (XSigned && i == XBits - 1);
   endfunction
-  function automatic logic [SumBits-1:0] correction();
-    logic [SumBits-1:0] found = '0;
-    for (int unsigned j = 0; j < WeightBits; j++) begin
-      for (int unsigned i = 0; i < XBits; i++) if (negative(j, i)) found -= SumBits'(Steps * Simd) << (i + j);
-    end
-    return found;
-  endfunction
-
   // LUT contents, {O6, O5}, of a row that adds three.
-  function automatic logic [63:0] three_init(bit last, bit start);  // last: where I4 is set `start` stands for I2
+  function automatic logic [63:0] three_init();
     logic [63:0] found = '0;
-    bit c;
     for (int unsigned k = 0; k < 32; k++) begin
-      c = (last && k[4]) ? start : k[2];
-      found[k]      = (k[0] && k[1]) || (k[0] && c) || (k[1] && c);
-      found[k + 32] = k[0] ^ k[1] ^ c ^ k[3];
+      found[k]      = (k[0] && k[1]) || (k[0] && k[2]) || (k[1] && k[2]);
+      found[k + 32] = k[0] ^ k[1] ^ k[2] ^ k[3];
     end
-    return found;
-  endfunction
-  function automatic logic [SumBits-1:0][63:0] last_inits();
-    logic [SumBits-1:0] start = correction();
-    logic [SumBits-1:0][63:0] found;
-    for (int unsigned i = 0; i < SumBits; i++) found[i] = three_init(1'b1, start[i]);
     return found;
   endfunction
 
@@ -164,8 +152,8 @@ module dfc_dot_carry #(
           assign terms[i] = {2'b00, c[From+i], gen_level[Under].node[3*n+1][From+i], gen_level[Under].node[3*n][From+i]};
         end
         dfc_carry_row #(
-          .Bits(Places), .Block(Block), .Ternary(1), .Inits({Places{three_init(1'b0, 1'b0)}})
-        ) u_row (.in_i(terms), .sum_o(sum));
+          .Bits(Places), .Block(Block), .Ternary(1), .Inits({Places{three_init()}})
+        ) u_row (.in_i(terms), .above_i(1'b0), .sum_o(sum));
         assign node_d[n] = SumBits'((SumBits + Places + 1)'(sum) << From) | (gen_level[Under].node[3*n] & ~({SumBits{1'b1}} << From));
       end else begin : gen_pass
         assign node_d[n] = gen_level[Under].node[3*n];
@@ -182,17 +170,18 @@ module dfc_dot_carry #(
     end
   end
 
-  logic [SumBits-1:0] second;
-  logic [SumBits-1:0][4:0] numbers;
-  logic [SumBits:0] sum;
-  assign second = (nodes(Levels) > 1) ? gen_level[Levels].node[nodes(Levels)-1] : '0;
-  for (genvar i = 0; i < int'(SumBits); i++) begin : gen_place
-    assign numbers[i] = {first_i, 1'b0, sum_o[i], second[i], gen_level[Levels].node[0][i]};
-  end
-  dfc_carry_row #(.Bits(SumBits), .Block(Block), .Ternary(1), .Inits(last_inits())) u_last (.in_i(numbers), .sum_o(sum));
-  always_ff @(posedge clk_i) if (step_i) sum_o <= sum[SumBits-1:0];
-  logic unused;
-  assign unused = sum[SumBits];
+  // The place above the highest that the two numbers reach.
+  function automatic int unsigned reach();
+    int unsigned most = 0;
+    for (int unsigned n = 0; n < nodes(Levels); n++) if (high(Levels, n) > most) most = high(Levels, n);
+    return most;
+  endfunction
+
+  dfc_carry_total #(.Bits(SumBits), .Reach(reach()), .Block(Block), .Start(Start), .Constants(Constants)) u_total (
+    .clk_i, .rst_ni, .first_number_i(gen_level[Levels].node[0]),
+    .second_number_i((nodes(Levels) > 1) ? gen_level[Levels].node[nodes(Levels)-1] : '0),
+    .step_i, .first_i, .last_i, .start_i, .sum_o
+  );
 
   if (Simd < 1 || nodes(Levels) > 2 || (Xnor != 0 && WeightBits != 1) || (InBipolar != 0 && InBits != 1)) begin : gen_check
     $fatal(1, "dfc_dot_carry: Levels must leave at most two numbers, Xnor wants WeightBits = 1 and InBipolar wants InBits = 1");

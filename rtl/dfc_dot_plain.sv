@@ -15,6 +15,7 @@ module dfc_dot_plain #(
   input  logic [Simd*WeightBits-1:0] weights_i,
   input  logic                       step_i,   // what comes out of the delay is a step's
   input  logic                       first_i,  // a sum's first
+  input  logic [SumBits-1:0]         start_i,  // what that is added to
   output logic [SumBits-1:0]         sum_o
 );
   localparam int unsigned XBits = (InBipolar != 0) ? 2 : InBits;
@@ -50,6 +51,6 @@ module dfc_dot_plain #(
   always_ff @(posedge clk_i) begin
     number_q[0] <= dot;
     for (int unsigned i = 1; i < Delay; i++) number_q[i] <= number_q[i-1];
-    if (step_i) sum_o <= (first_i ? '0 : sum_o) + number_q[Delay-1];
+    if (step_i) sum_o <= (first_i ? start_i : sum_o) + number_q[Delay-1];
   end
 endmodule

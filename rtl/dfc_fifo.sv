@@ -28,26 +28,26 @@ module dfc_fifo #(
 
   count_t count_q, count_d;
   logic   ready_q, valid_q, push, pop;
-  addr_t  wr_q, rd_q, rd_d;
+  addr_t  wr_q, rd_q;
   assign push    = in_valid_i && ready_q;
   assign pop     = valid_q && out_ready_i;
   assign count_d = count_q + count_t'(push) - count_t'(pop);
-  assign rd_d    = !pop ? rd_q : rd_q == addr_t'(Depth - 1) ? '0 : rd_q + 1'b1;
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       count_q <= '0;
       ready_q <= 1'b1;
       valid_q <= 1'b0;
-      wr_q    <= '0;
-      rd_q    <= '0;
     end else begin
       count_q <= count_d;
       ready_q <= count_d != count_t'(Depth);
       valid_q <= count_d != '0;
-      if (push) wr_q <= wr_q == addr_t'(Depth - 1) ? '0 : wr_q + 1'b1;
-      rd_q    <= rd_d;
     end
   end
+  logic wr_last, rd_last;
+  dfc_counter #(.Count(Depth)) u_write (.clk_i, .rst_ni, .step_i(push), .value_o(wr_q), .last_o(wr_last));
+  dfc_counter #(.Count(Depth)) u_read (.clk_i, .rst_ni, .step_i(pop), .value_o(rd_q), .last_o(rd_last));
+  logic unused_last;
+  assign unused_last = wr_last ^ rd_last;
   assign in_ready_o  = ready_q;
   assign out_valid_o = valid_q;
 
@@ -60,6 +60,8 @@ module dfc_fifo #(
     // the memory. (Places are not compared: a chain and the beat's enables behind it would be the slowest path.)
     logic [Width-1:0] read, bypass_q;
     logic around, around_q, one_q;
+    addr_t rd_d;
+    assign rd_d   = !pop ? rd_q : rd_last ? '0 : rd_q + 1'b1;
     assign around = push && (!valid_q || (one_q && out_ready_i));
     always_ff @(posedge clk_i) begin
       one_q    <= rst_ni && count_d == count_t'(1);

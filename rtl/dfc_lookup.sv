@@ -41,10 +41,10 @@ module dfc_lookup #(
   always_ff @(posedge clk_i) data_q <= in_data_i;
 
   if (Folds > 1) begin : gen_fold
-    always_ff @(posedge clk_i) begin
-      if (!rst_ni)        fold_q <= '0;
-      else if (step_q[0]) fold_q <= (fold_q == FoldBits'(Folds - 1)) ? '0 : fold_q + 1'b1;
-    end
+    logic last;
+    dfc_counter #(.Count(Folds)) u_fold (.clk_i, .rst_ni, .step_i(step_q[0]), .value_o(fold_q), .last_o(last));
+    logic unused;
+    assign unused = last;
   end else begin : gen_fold
     assign fold_q = '0;
   end

@@ -1,6 +1,6 @@
 // Multiply-accumulate array of Pe lanes with thresholds and output buffer: sums Simd products a step, and the steps up to
-// one with last_i, then counts thresholds or gives the sum itself. Never stalls between step and output buffer.
-// Latency from a last step's cycle to its valid output: 1 more than of dfc_sums, with thresholds OutBits more; one step a cycle.
+// one with last_i, then counts thresholds (ThresholdsStyle 10: one, that sums start with) or gives the sum itself. Never stalls between step and output buffer.
+// Latency from a last step's cycle to its valid output: 1 more than of dfc_sums, with counted thresholds OutBits more; one step a cycle.
 module dfc_mac #(
   parameter int unsigned Pe              = 1,
   parameter int unsigned Simd            = 1,
@@ -40,16 +40,30 @@ module dfc_mac #(
   output logic                               out_valid_o,
   input  logic                               out_ready_i
 );
+  localparam bit Start = ThreshBits != 0 && ThresholdsStyle == 10;  // sums start with minus their threshold: their sign is the code
+
   logic [Pe*AccBits-1:0] acc;
   logic acc_valid;
   dfc_sums #(
     .Pe(Pe), .Simd(Simd), .InputLanes(InputLanes), .Terms(Terms), .Steps(Steps), .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar),
-    .WeightBits(WeightBits), .WeightSigned(WeightSigned), .Xnor(Xnor), .AccBits(AccBits), .Arithmetic(Arithmetic)
+    .WeightBits(WeightBits), .WeightSigned(WeightSigned), .Xnor(Xnor), .AccBits(AccBits), .Arithmetic(Arithmetic),
+    .Start(32'(Start)), .Folds(Folds), .ThreshBits((ThreshBits > 0) ? ThreshBits : 1), .ThreshSigned(AccSigned), .ThreshShared(ThreshShared),
+    .ThresholdsFile(ThresholdsFile)
   ) u_sums (.clk_i, .rst_ni, .step_i, .last_i, .inputs_i, .weights_i, .sums_o(acc), .valid_o(acc_valid));
 
   logic push;
   logic [Pe*OutBits-1:0] results;
-  if (ThreshBits != 0) begin : gen_thresholds
+  if (Start) begin : gen_signs
+    assign push = acc_valid;
+    for (genvar p = 0; p < int'(Pe); p++) begin : gen_result
+      assign results[p] = acc[(p+1)*AccBits-1] ^ (OutSigned != 0);
+    end
+    if (OutBits != 1 || Flip != 0) begin : gen_check
+      $fatal(1, "dfc_mac: a sign is the code of one rising threshold");
+    end
+    logic unused;
+    assign unused = ^{acc, ThreshFactorBits, ThreshShift, Double};
+  end else if (ThreshBits != 0) begin : gen_thresholds
     dfc_threshold_core #(
       .File(ThresholdsFile), .Lanes(Pe), .Folds(Folds), .Shared(ThreshShared), .AccBits(AccBits), .AccSigned(AccSigned),
       .ThreshBits(ThreshBits), .FactorBits(ThreshFactorBits), .Shift(ThreshShift), .OutBits(OutBits), .OutSigned(OutSigned),

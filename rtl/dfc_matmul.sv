@@ -121,11 +121,14 @@ module dfc_matmul #(
   end
 
   logic [InWidth-1:0] inputs;
+  logic last_row;
   logic [Simd*XBits-1:0] values, operands;
   logic [Pe*Simd*WBits-1:0] factors;
   dfc_mvtu_inputs #(.Width(InWidth), .RowFolds(ColFolds), .ColFolds(TermFolds)) u_inputs (
-    .clk_i, .rst_ni, .step_i(step), .in_data_i(in0_data_i), .first_row_o(first), .last_col_o(last_term), .inputs_o(inputs)
+    .clk_i, .rst_ni, .step_i(step), .in_data_i(in0_data_i), .first_row_o(first), .last_col_o(last_term), .last_row_o(last_row), .inputs_o(inputs)
   );
+  logic unused_row;
+  assign unused_row = last_row;
   dfc_extend #(.Lanes(Simd), .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar), .OutBits(XBits))
     u_values (.in_i(inputs), .out_o(values));
   dfc_extend #(.Lanes(Pe * Simd), .InBits(WeightBits), .InSigned(WeightSigned), .InBipolar(WeightBipolar), .OutBits(WBits))

@@ -28,6 +28,7 @@ module dfc_mvtu #(
   parameter int unsigned Double          = 0,
   parameter int unsigned Arithmetic      = 0,
   parameter int unsigned ThresholdsStyle = 0,
+  parameter int unsigned InputsStyle     = 0,
   parameter int unsigned Slots           = 4,
   parameter int unsigned WeightsDepth    = 4,
   parameter              ThresholdsFile  = "",
@@ -58,26 +59,33 @@ module dfc_mvtu #(
   end
 
   // A step takes an input beat in the first row fold, and gives an output beat in the last column fold.
-  logic step, first_row, last_col, credit;
+  logic step, first_row, last_col, last_row, credit;
   assign step       = (!first_row || in_valid_i) && (!last_col || credit);
   assign in_ready_o = first_row && (!last_col || credit);
 
   logic [WordBits-1:0] word_q;
-  if (Words > 1) begin : gen_word
+  if (Groups > 1) begin : gen_groups
+    logic last_word;
+    dfc_counter #(.Count(Words)) u_word (.clk_i, .rst_ni, .step_i(step), .value_o(word_q), .last_o(last_word));
+    logic unused;
+    assign unused = last_row ^ last_word;
+  end else if (Words > 1) begin : gen_words  // which start again with the vector
     always_ff @(posedge clk_i) begin
-      if (!rst_ni)   word_q <= '0;
-      else if (step) word_q <= (word_q == WordBits'(Words - 1)) ? '0 : word_q + 1'b1;
+      if (!rst_ni || (step && last_row && last_col)) word_q <= '0;
+      else if (step)                                 word_q <= word_q + 1'b1;
     end
   end else begin : gen_word
     assign word_q = '0;
+    logic unused;
+    assign unused = last_row;
   end
 
   assign weights_en_o   = step;
   assign weights_addr_o = word_q;
 
   logic [InWidth-1:0] inputs, operands;
-  dfc_mvtu_inputs #(.Width(InWidth), .RowFolds(RowFolds), .ColFolds(ColFolds)) u_inputs (
-    .clk_i, .rst_ni, .step_i(step), .in_data_i, .first_row_o(first_row), .last_col_o(last_col), .inputs_o(inputs)
+  dfc_mvtu_inputs #(.Width(InWidth), .RowFolds(RowFolds), .ColFolds(ColFolds), .Style(InputsStyle)) u_inputs (
+    .clk_i, .rst_ni, .step_i(step), .in_data_i, .first_row_o(first_row), .last_col_o(last_col), .last_row_o(last_row), .inputs_o(inputs)
   );
 
   // An XNOR has no weight for nothing: where a run ends within a beat, the lanes left over get 0, which complements to no count.

@@ -41,23 +41,7 @@ module dfc_rom #(
       if (File != "") $readmemh(File, image);
       for (int unsigned i = 0; i < Depth; i++) entries[i] = image[Base + i];
     end
-`ifdef VERILATOR
-    assign data_o = entries[addr_i];  // which takes a simulator less than the tree
-`else
-    // A tree and no memory, of which Yosys would put the address's register behind it.
-    for (genvar l = 0; l <= int'(AddrBits); l++) begin : gen_level
-      localparam int unsigned Nodes = 1 << (AddrBits - l);
-      logic [Nodes-1:0][Width-1:0] node;
-      if (l == 0) begin : gen_words
-        assign node = (Nodes * Width)'(entries);
-      end else begin : gen_choices
-        for (genvar n = 0; n < int'(Nodes); n++) begin : gen_choice
-          assign node[n] = addr_i[l-1] ? gen_level[l-1].node[2*n+1] : gen_level[l-1].node[2*n];
-        end
-      end
-    end
-    assign data_o = gen_level[AddrBits].node[0];
-`endif
+    dfc_pick #(.Width(Width), .Depth(Depth)) u_pick (.entries_i(entries), .addr_i, .data_o);
     logic unused;
     assign unused = ^{clk_i, en_i};
   end else begin : gen_memory

@@ -53,17 +53,13 @@ module dfc_row_buffer #(
   logic [AddrBits-1:0] wr_q, rd_q;
   logic [PageBits-1:0] made_q, page_q;  // whose result comes next, whose beats are given
   logic [ResultWidth-1:0] results [Pages];
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      {wr_q, rd_q} <= '0;
-      {made_q, page_q} <= '0;
-    end else begin
-      if (take_o)         wr_q   <= (wr_q == AddrBits'(Words - 1)) ? '0 : wr_q + 1'b1;
-      if (step_i)         rd_q   <= (rd_q == AddrBits'(Words - 1)) ? '0 : rd_q + 1'b1;
-      if (result_valid_i) made_q <= (made_q == PageBits'(Pages - 1)) ? '0 : made_q + 1'b1;
-      if (read)           page_q <= (page_q == PageBits'(Pages - 1)) ? '0 : page_q + 1'b1;
-    end
-  end
+  logic [3:0] ends;
+  dfc_counter #(.Count(Words)) u_write (.clk_i, .rst_ni, .step_i(take_o), .value_o(wr_q), .last_o(ends[0]));
+  dfc_counter #(.Count(Words)) u_read  (.clk_i, .rst_ni, .step_i(step_i), .value_o(rd_q), .last_o(ends[1]));
+  dfc_counter #(.Count(Pages)) u_made  (.clk_i, .rst_ni, .step_i(result_valid_i), .value_o(made_q), .last_o(ends[2]));
+  dfc_counter #(.Count(Pages)) u_page  (.clk_i, .rst_ni, .step_i(read), .value_o(page_q), .last_o(ends[3]));
+  logic unused_ends;
+  assign unused_ends = ^ends;
   always_ff @(posedge clk_i) if (result_valid_i) results[made_q] <= result_i;
   always_ff @(posedge clk_i) if (step_i) result_o <= results[page_q];
   dfc_ram #(.Width(Width), .Depth(Words), .Style(Style)) u_ram (

@@ -64,12 +64,11 @@ module dfc_sliding_window #(
 
   // The writer.
   addr_t wr_addr_q;
-  logic  push, step;
+  logic  push, step, wr_last;
   assign push = in_valid_i && in_ready_o;
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni)   wr_addr_q <= '0;
-    else if (push) wr_addr_q <= wr_addr_q == addr_t'(Depth - 1) ? '0 : wr_addr_q + 1'b1;
-  end
+  dfc_counter #(.Count(Depth)) u_write (.clk_i, .rst_ni, .step_i(push), .value_o(wr_addr_q), .last_o(wr_last));
+  logic unused_last;
+  assign unused_last = wr_last;
 
   // The reader: its step loads the output register, which is the read port's own.
   addr_t  rd_addr;

@@ -56,15 +56,11 @@ module dfc_stream_out #(
     logic [Width-1:0] beats [Slots];
     addr_t wr_q, rd_q;
 
-    always_ff @(posedge clk_i) begin
-      if (!rst_ni) begin
-        wr_q <= '0;
-        rd_q <= '0;
-      end else begin
-        if (push_i) wr_q <= (wr_q == addr_t'(Slots - 1)) ? '0 : wr_q + 1'b1;
-        if (pop)    rd_q <= (rd_q == addr_t'(Slots - 1)) ? '0 : rd_q + 1'b1;
-      end
-    end
+    logic wr_last, rd_last;
+    dfc_counter #(.Count(Slots)) u_write (.clk_i, .rst_ni, .step_i(push_i), .value_o(wr_q), .last_o(wr_last));
+    dfc_counter #(.Count(Slots)) u_read (.clk_i, .rst_ni, .step_i(pop), .value_o(rd_q), .last_o(rd_last));
+    logic unused;
+    assign unused = wr_last ^ rd_last;
     always_ff @(posedge clk_i) if (push_i) beats[wr_q] <= data_i;
     assign out_data_o = beats[rd_q];
   end

@@ -1,6 +1,7 @@
 // Sums of products: Pe lanes of Simd products a step, and of the steps up to one with last_i. It never stalls.
 // Arithmetic: 0 the tool's choice, 1 LUTs, 2 DSP slices, 3 and 4 carry chains of AMD's CARRY4 and CARRY8 (dfc_dot_carry),
 // 5 and 6 chains of AMD's DSP slices, of 25 and 27 columns, that have several products each (dfc_dots_packed).
+// With Start a sum starts with minus its threshold, and its highest bit is set where it reaches that (dfc_starts); not with 5 and 6.
 // Latency from a last step's cycle to its sums: 1 + DotLatency + Accumulate; one step a cycle.
 // Thousands of cells take Verilator minutes to compile: it sees the sums that they make, cycle for cycle, unless DFC_CELLS is defined.
 module dfc_sums #(
@@ -16,7 +17,13 @@ module dfc_sums #(
   parameter int unsigned WeightSigned = 1,
   parameter int unsigned Xnor         = 0,
   parameter int unsigned AccBits      = 8,
-  parameter int unsigned Arithmetic   = 0
+  parameter int unsigned Arithmetic   = 0,
+  parameter int unsigned Start        = 0,
+  parameter int unsigned Folds        = 1,  // sums of a lane in turn, each with a threshold
+  parameter int unsigned ThreshBits   = 1,
+  parameter int unsigned ThreshSigned = 0,
+  parameter int unsigned ThreshShared = 0,
+  parameter              ThresholdsFile = ""
 ) (
   input  logic                              clk_i,
   input  logic                              rst_ni,
@@ -78,6 +85,10 @@ module dfc_sums #(
     $fatal(1, "dfc_sums: Pe must be at least 1, Simd at most Terms, InputLanes be 1 or Pe, and chains know the Steps of a sum");
   end
 
+  if (Start != 0 && (Packed || !Accumulate)) begin : gen_check_start
+    $fatal(1, "dfc_sums: only sums of several steps or on carry chains start with their thresholds");
+  end
+
   if (Packed && (Planar || Gated || InBipolar != 0 || InputLanes != 1 || Pack < 2 || InBits > 17)) begin : gen_check_packed
     $fatal(1, "dfc_sums: packed products are of lanes with the same inputs, and two weights and a product fit a slice's columns");
   end
@@ -94,12 +105,41 @@ module dfc_sums #(
     end
   end
 
-  if (Carry || Packed) begin : gen_chains
-    logic first_q;
+  // All negative bits of a row's terms are complemented, which is off by these constants: sums start with them.
+  function automatic logic [AccBits-1:0] constants();
+    logic [AccBits-1:0] found = '0;
+    for (int unsigned j = 0; j < WeightBits; j++)
+      for (int unsigned i = 0; i < XBits; i++)
+        if ((WeightSigned != 0 && Xnor == 0 && j == WeightBits - 1) != ((InSigned != 0 || InBipolar != 0) && i == XBits - 1))
+          found -= AccBits'(Steps * Simd) << (i + j);
+    return found;
+  endfunction
+  localparam logic [AccBits-1:0] Constants = (Carry && !Plain) ? constants() : '0;
+
+  logic first_q;
+  logic [Pe-1:0][AccBits-1:0] start, next, first;
+  if (Carry || Packed || Start != 0) begin : gen_first
     always_ff @(posedge clk_i) begin
       if (!rst_ni)                 first_q <= 1'b1;
       else if (step_q[DotLatency]) first_q <= last_q[DotLatency];
     end
+  end else begin : gen_no_first
+    assign first_q = 1'b0;
+  end
+  if (Start != 0) begin : gen_starts
+    dfc_starts #(
+      .File(ThresholdsFile), .Lanes(Pe), .Folds(Folds), .Shared(ThreshShared), .ThreshBits(ThreshBits), .Signed(ThreshSigned), .Width(AccBits),
+      .Offset(Constants)
+    ) u_starts (.clk_i, .rst_ni, .advance_i(last_q[DotLatency]), .words_o(start), .next_o(next), .first_o(first));
+  end else begin : gen_no_starts
+    assign {start, next, first} = '0;
+    logic unused;
+    assign unused = ^{Folds, ThreshBits, ThreshSigned, ThreshShared, ThresholdsFile == ""};
+  end
+  logic unused_start;
+  assign unused_start = ^{start, next, first, first_q};
+
+  if (Carry || Packed) begin : gen_chains
     if (Packed && !Plain) begin : gen_packed
       dfc_dots_packed #(
         .Pe(Pe), .Simd(Simd), .XBits(InBits), .XSigned(InSigned), .WBits(WeightBits), .WSigned(WeightSigned), .Columns(Columns), .Pack(Pack),
@@ -114,15 +154,17 @@ module dfc_sums #(
             .Xnor(Xnor), .Delay(DotLatency), .SumBits(AccBits)
           ) u_dot (
             .clk_i, .inputs_i(inputs_i[Source*Simd*InBits +: Simd*InBits]), .weights_i(weights_i[p*Simd*WeightBits +: Simd*WeightBits]),
-            .step_i(step_q[DotLatency]), .first_i(first_q), .sum_o(sums_o[p*AccBits +: AccBits])
+            .step_i(step_q[DotLatency]), .first_i(first_q), .start_i(start[p]), .sum_o(sums_o[p*AccBits +: AccBits])
           );
         end else begin : gen_carry
           dfc_dot_carry #(
             .Simd(Simd), .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar), .WeightBits(WeightBits), .WeightSigned(WeightSigned),
-            .Xnor(Xnor), .Block((Arithmetic == 3) ? 4 : 8), .Levels(carry_levels()), .Steps(Steps), .SumBits(AccBits)
+            .Xnor(Xnor), .Block((Arithmetic == 3) ? 4 : 8), .Levels(carry_levels()), .Start(Start), .SumBits(AccBits),
+            .Constants(Constants)
           ) u_dot (
-            .clk_i, .inputs_i(inputs_i[Source*Simd*InBits +: Simd*InBits]), .weights_i(weights_i[p*Simd*WeightBits +: Simd*WeightBits]),
-            .step_i(step_q[DotLatency]), .first_i(first_q), .sum_o(sums_o[p*AccBits +: AccBits])
+            .clk_i, .rst_ni, .inputs_i(inputs_i[Source*Simd*InBits +: Simd*InBits]), .weights_i(weights_i[p*Simd*WeightBits +: Simd*WeightBits]),
+            .step_i(step_q[DotLatency]), .first_i(first_q), .last_i(last_q[DotLatency]), .start_i({first[p], next[p], start[p]}),
+            .sum_o(sums_o[p*AccBits +: AccBits])
           );
         end
       end
@@ -139,15 +181,10 @@ module dfc_sums #(
         .sum_o(sum[p*AccBits +: AccBits])
       );
       if (Accumulate) begin : gen_accumulate
-        // Two registers: one restarts at 0 after a last step (its synchronous reset costs no logic), one keeps the result.
-        logic [AccBits-1:0] partial_q, total_d, total_q;
-        assign total_d = partial_q + sum[p*AccBits +: AccBits];
-        always_ff @(posedge clk_i) begin
-          if (!rst_ni || last_q[DotLatency]) partial_q <= '0;
-          else if (step_q[DotLatency])       partial_q <= total_d;
-        end
-        always_ff @(posedge clk_i) total_q <= total_d;
-        assign sums_o[p*AccBits +: AccBits] = total_q;
+        dfc_accumulate #(.Bits(AccBits), .Start(Start)) u_accumulate (
+          .clk_i, .rst_ni, .step_i(step_q[DotLatency]), .first_i(first_q), .last_i(last_q[DotLatency]),
+          .value_i(sum[p*AccBits +: AccBits]), .start_i(start[p]), .sum_o(sums_o[p*AccBits +: AccBits])
+        );
       end else begin : gen_sum
         assign sums_o[p*AccBits +: AccBits] = sum[p*AccBits +: AccBits];
       end

@@ -49,15 +49,16 @@ module dfc_threshold_core #(
   // What the first stage compares with is read a beat ahead, and for the first beat in the cycle after reset.
   if (Rows > 1) begin : gen_fold
     logic [FoldBits-1:0] ahead_q;
-    logic primed_q;
+    logic primed_q, last;
     assign read_ahead = valid_i || !primed_q;
     assign fold_ahead = ahead_q;
     always_ff @(posedge clk_i) begin
       primed_q <= rst_ni;
-      if (!rst_ni)         ahead_q <= '0;
-      else if (read_ahead) ahead_q <= (ahead_q == FoldBits'(Rows - 1)) ? '0 : ahead_q + 1'b1;
       if (read_ahead) fold[0] <= ahead_q;
     end
+    dfc_counter #(.Count(Rows)) u_ahead (.clk_i, .rst_ni, .step_i(read_ahead), .value_o(ahead_q), .last_o(last));
+    logic unused;
+    assign unused = last;
     always_ff @(posedge clk_i) fold[OutBits:1] <= fold[OutBits-1:0];
   end else begin : gen_no_fold
     assign read_ahead = 1'b1;

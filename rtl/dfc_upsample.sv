@@ -67,12 +67,10 @@ module dfc_upsample #(
     if (!rst_ni) begin
       level_q  <= '0;
       offset_q <= '0;
-      wr_q     <= '0;
       rd_q     <= '0;
       valid_q  <= 1'b0;
     end else begin
       level_q <= level_q + level_t'(push) - level_t'(step && dies);
-      if (push) wr_q <= wr_q == addr_t'(Depth - 1) ? '0 : wr_q + 1'b1;
       if (step) begin
         rd_q <= addr_t'(rd_sum >= (AddrBits+1)'(Depth) ? rd_sum - (AddrBits+1)'(Depth) : rd_sum);
         if (repeat_row) offset_q <= '0;
@@ -83,6 +81,10 @@ module dfc_upsample #(
       else if (out_ready_i) valid_q <= 1'b0;
     end
   end
+  logic wr_last;
+  dfc_counter #(.Count(Depth)) u_write (.clk_i, .rst_ni, .step_i(push), .value_o(wr_q), .last_o(wr_last));
+  logic unused;
+  assign unused = wr_last;
 
   dfc_ram #(.Width(BeatBits), .Depth(Depth), .Style(RamStyle)) u_buffer (
     .clk_i, .wr_en_i(push), .wr_addr_i(wr_q), .wr_data_i(in_data_i), .rd_en_i(step), .rd_addr_i(rd_q), .rd_data_o(out_data_o)

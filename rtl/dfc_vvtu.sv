@@ -55,26 +55,20 @@ module dfc_vvtu #(
   assign in_ready_o = !last_tap || credit;
 
   logic [WordBits-1:0] word_q;
-  if (Words > 1) begin : gen_word
-    always_ff @(posedge clk_i) begin
-      if (!rst_ni)   word_q <= '0;
-      else if (step) word_q <= (word_q == WordBits'(Words - 1)) ? '0 : word_q + 1'b1;
-    end
-  end else begin : gen_word
-    assign word_q = '0;
-  end
+  logic last_word;
+  dfc_counter #(.Count(Words)) u_word (.clk_i, .rst_ni, .step_i(step), .value_o(word_q), .last_o(last_word));
 
   assign weights_en_o   = step;
   assign weights_addr_o = word_q;
 
   // The input side of a matrix unit whose every row fold is the first.
   logic [Pe*InBits-1:0] inputs;
-  logic first_row;
+  logic first_row, last_row;
   dfc_mvtu_inputs #(.Width(Pe * InBits), .RowFolds(1), .ColFolds(Taps)) u_inputs (
-    .clk_i, .rst_ni, .step_i(step), .in_data_i, .first_row_o(first_row), .last_col_o(last_tap), .inputs_o(inputs)
+    .clk_i, .rst_ni, .step_i(step), .in_data_i, .first_row_o(first_row), .last_col_o(last_tap), .last_row_o(last_row), .inputs_o(inputs)
   );
   logic unused;
-  assign unused = first_row;
+  assign unused = ^{first_row, last_row, last_word};
 
   dfc_mac #(
     .Pe(Pe), .Simd(1), .InputLanes(Pe), .Terms(Taps), .Steps(Taps), .Folds(Folds),

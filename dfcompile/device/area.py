@@ -13,8 +13,9 @@ from math import ceil, expm1, log1p
 from dfcompile.device.family import DEFAULT, FAMILIES
 from dfcompile.device.resources import Resources
 
-STYLES = ("auto", "lut", "lutram", "bram", "uram", "multiply", "shift_add", "multiply18", "multiply25", "multiply27")
-"""Where a memory lies: chosen by its size, or in LUTs, distributed RAM, block RAM, UltraRAM; for thresholds also how a product does it."""
+STYLES = ("auto", "lut", "lutram", "bram", "uram", "multiply", "shift_add", "multiply18", "multiply25", "multiply27", "start")
+"""Where a memory lies: chosen by its size, or in LUTs, distributed RAM, block RAM, UltraRAM; for thresholds also how a product does it,
+or that sums start with them."""
 STYLE_CODES = {style: i for i, style in enumerate(STYLES)}
 KEPT = 1 << 16
 """Areas of each kind of part that are kept: the foldings of a network ask for the same ones again and again."""

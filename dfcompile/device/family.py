@@ -160,6 +160,7 @@ _BLOCKS = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))
 # 6-input LUTs; 7- and 8-input functions are 2 and 4 of them with the slice's own multiplexers.
 _XILINX_MAP = (
     "opt_expr -mux_undef -noclkinv",
+    "opt_merge",  # inverters of one signal, one for each register that it resets
     "abc -luts 2:2,3,6:5,10,20",
     "clean",
     "xilinx_srl -fixed -minlen 3",

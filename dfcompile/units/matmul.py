@@ -136,7 +136,7 @@ class Matmul(Unit):
 
     @property
     def _latency(self) -> int:
-        return self.form.latency(self.simd, self._folds[1], self.arithmetic)
+        return self.form.latency(self.simd, self._folds[1], self.arithmetic, self.threshold_style)
 
     @property
     def slots(self) -> int:

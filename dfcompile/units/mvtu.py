@@ -11,6 +11,7 @@ import numpy as np
 
 from dfcompile.device.area import STYLE_CODES, rom_style
 from dfcompile.device.delay import Path
+from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Areas, Resources
 from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import BIPOLAR, IntType
@@ -24,13 +25,14 @@ from dfcompile.units.parts.mac_unit import MacUnit
 from dfcompile.units.parts.packed import PACKED
 from dfcompile.units.parts.products import Products
 from dfcompile.units.parts.schedule import Give, Process, Schedule
-from dfcompile.units.parts.sparse_form import CHOICES, KEEP, PATTERNS, SKIP, Busy, SparseForm, walked
-from dfcompile.units.parts.thresholding import Thresholding, check_steps
+from dfcompile.units.parts.sparse_form import CHOICES, KEEP, PATTERNS, SKIP, Busy, SparseForm, pattern_of, walked
+from dfcompile.units.parts.thresholding import START, Thresholding, check_steps
+from dfcompile.units.parts.words import words_of
 
 GRAPH_WEIGHTS = 4096
 """Weights up to which the adders of a unit are an option of the optimiser: a fraction of a second to find them."""
-MOST_USED = 0.6
-"""Share of weights that are not 0 up to which skipping is an option: of more, words are hardly ever 0."""
+LATE_READS = 64
+"""Beats of a vector up to which it is read again out of distributed RAM with no register behind it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,14 +53,16 @@ class Mvtu(MacUnit):
     taps:         results of each channel, of a single group without thresholds: rows are (tap, channel), pe divides the channels, and
                   what is sent is in the order (group of pe channels, tap, lane), as a depthwise unit of as many lanes reads it
     run:          elements of a vector that belong together (a window's tap, a pixel), a divisor of mw; 0: mw
-    weight_style, threshold_style: "auto", "lut", "lutram", "bram" or "uram"; thresholds with a scaling also those of `SCALED`
+    weight_style, threshold_style: "auto", "lut", "lutram", "bram" or "uram"; thresholds with a scaling also those of `SCALED`, one of
+                  rising functions also "start" (`MacForm.starts`)
+    input_style:  "lutram": vectors that are read again come out of distributed RAM a cycle later than with "auto", past no register
     arithmetic:   of `ARITHMETIC_CODES`; "graph": adders of constants, one group, all rows and columns at once
     scaling:      the thresholds as a requantization, equal to them on every sum that occurs; or None
     """
 
     kind: ClassVar[str] = "mvtu"
     form_fields: ClassVar[tuple[str, ...]] = ("zeros",)
-    rtl_parameters: ClassVar[tuple[str, ...]] = ("Slots", "Stages")
+    rtl_parameters: ClassVar[tuple[str, ...]] = ("Slots", "Stages", "InputsStyle")
 
     vectors: int
     weights: Array
@@ -74,6 +78,7 @@ class Mvtu(MacUnit):
     simd: int = 1
     weight_style: str = "auto"
     threshold_style: str = "auto"
+    input_style: str = "auto"
     arithmetic: str = "auto"
     run: int = 0
     scaling: Requantization | None = None
@@ -95,6 +100,8 @@ class Mvtu(MacUnit):
             raise ValueError(f"arithmetic '{self.arithmetic}' needs {need}, which zeros='{self.zeros}' does not leave")
         if self.arithmetic in PACKED and self.form.products.pack(self.arithmetic) < 2:
             raise ValueError(f"two products of {self.in_dtype} and {self.weight_dtype} do not fit a slice, or are smaller without one")
+        if self.threshold_style == START:
+            self.check_start(*((0, 0) if self.sparse or self.arithmetic == GRAPH else (groups * self._folds[1], self._folds[2])))
         if self.taps > 1 and (mh % (self.taps * self.pe) or groups > 1 or self.thresholds is not None):
             raise ValueError(f"{self.taps} results a channel are of one group without thresholds, whose channels pe={self.pe} divides")
         if self.run and mw % self.run:
@@ -203,17 +210,17 @@ class Mvtu(MacUnit):
             return self.graph.slots
         if self.sparse:
             return self.sparse.slots(self._latency)
-        return self._slots(self.arithmetic)
+        return self._slots(self.arithmetic, self.threshold_style)
 
-    def _slots(self, arithmetic: str) -> int:
-        return max(2, -(-(self._latency_of(arithmetic) + 1) // self._folds[2]))
+    def _slots(self, arithmetic: str, threshold_style: str) -> int:
+        return max(2, -(-(self._latency_of(arithmetic, threshold_style) + 1) // self._folds[2]))
 
     @property
     def _latency(self) -> int:
-        return self._latency_of(self.arithmetic)
+        return self._latency_of(self.arithmetic, self.threshold_style)
 
-    def _latency_of(self, arithmetic: str) -> int:
-        return self.form.latency(self._lanes, 1 + (self._lanes < self.weights.shape[2]), arithmetic)
+    def _latency_of(self, arithmetic: str, threshold_style: str) -> int:
+        return self.form.latency(self._lanes, 1 + (self._lanes < self.weights.shape[2]), arithmetic, threshold_style)
 
     @property
     def _lanes(self) -> int:
@@ -269,6 +276,8 @@ class Mvtu(MacUnit):
             del dims["Groups"]
             form = {k: v for k, v in form.items() if k not in ("Xnor", "Double")}
             dims, arithmetic = dims | self.sparse.parameters(), arithmetic | self.sparse.style_parameters(self.in_dtype.bits)
+        else:
+            arithmetic["InputsStyle"] = STYLE_CODES[self.input_style]
         return dims | form | arithmetic | {"ThresholdsStyle": STYLE_CODES[self.threshold_style], "Slots": self.slots}
 
     def hls_parameters(self) -> dict[str, int]:
@@ -292,17 +301,9 @@ class Mvtu(MacUnit):
         return (*stored, counting.memory(self.out_shape[2], self.pe, self.threshold_style, groups)) if counting else stored
 
     def _words(self, weights: Array) -> Array:
-        """Of each weight something, with dummy rows and columns, as words: (groups, nf, sf, pe, simd).
-
-        Their products are 0: dummy weights are 0, and +1 where the product is an input that the hardware masks to 0.
-        """
-        groups, mh, mw = self.weights.shape
+        """Of each weight something, as words: (groups, nf, sf, pe, simd)."""
         _, nf, sf = self._folds
-        runs = weights.reshape(groups, mh, mw // self._col_run, self._col_run)
-        rest = sf * self.simd // runs.shape[2] - self._col_run
-        padding = ((0, 0), (0, nf * self.pe - mh), (0, 0), (0, rest))
-        padded = np.pad(runs, padding, constant_values=int(self.form.products.xnor))
-        return padded.reshape(groups, nf, self.pe, sf, self.simd).transpose(0, 1, 3, 2, 4)
+        return words_of(weights, nf, sf, self.pe, self.simd, self._col_run, int(self.form.products.xnor))
 
     def folded(self, **choice: Any) -> Self:
         made = super().folded(**choice)
@@ -316,7 +317,15 @@ class Mvtu(MacUnit):
 
     def styles(self, family: str) -> Iterator[dict[str, str]]:
         groups, nf, _ = self._folds
-        return mac_styles(self.form, self._depth, groups * nf, family, *self._chains)
+        late = {"input_style": "lutram"} if self._reads_late(family) else {"input_style": "auto"}
+        for style in mac_styles(self.form, self._depth, groups * nf, family, *self._chains):
+            if not (self.sparse and style["threshold_style"] == START):
+                yield style | late
+
+    def _reads_late(self, family: str) -> bool:
+        """Whether its inputs are best read again out of distributed RAM: LUTs of 64 words, with whatever reads them right behind."""
+        _, nf, sf = self._folds
+        return not self.sparse and nf > 1 and 1 < sf <= LATE_READS and FAMILIES[family].lut_inputs >= 6
 
     def own_styles(self) -> Iterator[dict[str, str]]:
         if self.is_whole and self.zeros == KEEP and self.weights.size <= GRAPH_WEIGHTS:
@@ -333,12 +342,7 @@ class Mvtu(MacUnit):
         """The narrowest form that all zeros fit; "" where they are no matter."""
         if len(self.weights) > 1 or self.weight_dtype.bipolar or self.taps > 1:
             return ""
-        used = self.weights != 0
-        if used.mean() > MOST_USED:
-            return ""
-        run = self.run or used.shape[2]
-        fits = (p for p, (n, m) in PATTERNS.items() if run % m == 0 and used.reshape(-1, m).sum(axis=1).max() <= n)
-        return next(fits, SKIP)
+        return pattern_of(self.weights[0] != 0, self.run)
 
     def _sparse_foldings(self, pe: int, simd: int, busy: Busy) -> Iterator[dict[str, Any]]:
         """Those that leave out a tenth of the words, or have lanes for the weights alone that there are."""
@@ -391,7 +395,7 @@ class Mvtu(MacUnit):
         groups, nf, sf = self._folds
         fields, out = style_fields(chosen), self.out_dtype.bits
         areas = mac_area.arrays(self.form, self.pe, self.simd, sf, groups * nf, self._slots, out, fields, family)
-        areas += mac_area.inputs(self.simd * self.in_dtype.bits, nf, sf, family)
+        areas += mac_area.inputs(self.simd * self.in_dtype.bits, nf, sf, family, chosen[0].get("input_style", self.input_style))
         areas += mac_area.mask(self.form.products, self.simd, self._col_run, sf, family)
         return areas
 

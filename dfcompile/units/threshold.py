@@ -15,7 +15,7 @@ from dfcompile.device.resources import Resources
 from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array, Memory, Stream, Unit, quotients
-from dfcompile.units.parts import mac_area, mac_paths
+from dfcompile.units.parts import mac_paths, threshold_area
 from dfcompile.units.parts.arithmetic import threshold_styles
 from dfcompile.units.parts.period import check_rows, period
 from dfcompile.units.parts.schedule import Schedule, one_to_one
@@ -144,7 +144,7 @@ class Threshold(Unit):
 
     def resources(self, family: str) -> Resources:
         return total(
-            mac_area.thresholds(self._stored.size, self._folds, self.pe, self.threshold_style, family),
+            threshold_area.thresholds(self._stored.size, self._folds, self.pe, self.threshold_style, family),
             stream_out(self.outputs[0].width, self.slots, family),
             Resources(lut=2, ff=1 + self.inputs[0].width),
         )

@@ -20,7 +20,7 @@ from dfcompile.units.parts.arithmetic import ARITHMETIC_CODES, MacForm, mac_form
 from dfcompile.units.parts.carry import CARRY
 from dfcompile.units.parts.mac_unit import MacUnit
 from dfcompile.units.parts.schedule import Give, Process, Schedule
-from dfcompile.units.parts.thresholding import Thresholding, check_steps
+from dfcompile.units.parts.thresholding import START, Thresholding, check_steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +65,8 @@ class Vvtu(MacUnit):
             raise ValueError(f"simd={self.simd} must be 1: a depthwise window sends one element of each channel a beat")
         if self.out_shape[2] != channels:
             raise ValueError(f"weights of {channels} channels do not make a frame of {list(self.out_shape)}")
+        if self.threshold_style == START:
+            self.check_start(*self._folds)
 
     def check_constants(self) -> None:
         """ValueError unless what is stored of the unit is what its types and sizes say."""
@@ -119,17 +121,17 @@ class Vvtu(MacUnit):
     @property
     def slots(self) -> int:
         """Beats in the output buffer: enough for one result every k steps."""
-        return self._slots(self.arithmetic)
+        return self._slots(self.arithmetic, self.threshold_style)
 
-    def _slots(self, arithmetic: str) -> int:
-        return max(2, -(-(self._latency_of(arithmetic) + 1) // self._folds[1]))
+    def _slots(self, arithmetic: str, threshold_style: str) -> int:
+        return max(2, -(-(self._latency_of(arithmetic, threshold_style) + 1) // self._folds[1]))
 
     @property
     def _latency(self) -> int:
-        return self._latency_of(self.arithmetic)
+        return self._latency_of(self.arithmetic, self.threshold_style)
 
-    def _latency_of(self, arithmetic: str) -> int:
-        return self.form.latency(1, self._folds[1], arithmetic)
+    def _latency_of(self, arithmetic: str, threshold_style: str) -> int:
+        return self.form.latency(1, self._folds[1], arithmetic, threshold_style)
 
     def schedule(self) -> Schedule:
         groups, k = self._folds

@@ -26,7 +26,7 @@ from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array
 from dfcompile.units.parts.carry import CARRY, carry_levels
 from dfcompile.units.parts.packed import PACKED, Packing, most_packed
-from dfcompile.units.parts.thresholding import SCALED_BITS, Thresholding, ThresholdSize
+from dfcompile.units.parts.thresholding import PICKED, SCALED_BITS, START, Thresholding, ThresholdSize
 
 PLANE_LIMIT = 6
 NARROW_PRODUCT = 8
@@ -119,16 +119,27 @@ class MacForm:
 
     thresholding: thresholds on the accumulator, or None
     double:       without thresholds and with both operands bipolar: the output is 2 * accumulator - K
+    start:        bits of a sum that starts with minus its one rising threshold, so that its sign is the code; 0 where there is none
     """
 
     products: Products
     thresholding: Thresholding | None
     double: bool
+    start: int = 0
 
     @property
-    def size(self) -> tuple[Products, ThresholdSize | None, bool]:
+    def size(self) -> tuple[Products, ThresholdSize | None, bool, int]:
         """What area and latency depend on."""
-        return self.products, self.thresholding.size if self.thresholding else None, self.double
+        return self.products, self.thresholding.size if self.thresholding else None, self.double, self.start
+
+    def acc_bits(self, threshold_style: str) -> int:
+        """Bits of a sum."""
+        return self.start if threshold_style == START else self.products.acc.bits
+
+    def starts(self, folds: int, steps: int, arithmetic: str) -> bool:
+        """Whether sums of so many steps can start with their thresholds, of which a lane has one for each of `folds` results in turn."""
+        picked = self.thresholding is not None and (self.thresholding.shared or folds <= PICKED)
+        return self.start > 0 and picked and (arithmetic in CARRY or (steps > 1 and arithmetic not in PACKED))
 
     def parameters(self, out: IntType, threshold_style: str) -> dict[str, int]:
         """The part of a unit's parameters that says how it multiplies, adds and compares; `out` is its output's type."""
@@ -142,7 +153,7 @@ class MacForm:
             "WeightBits": p.w.bits,
             "WeightSigned": int(p.w.signed),
             "Xnor": int(p.xnor),
-            "AccBits": p.acc.bits,
+            "AccBits": self.acc_bits(threshold_style),
             "AccSigned": int(p.acc.signed),
             **counting,
             "OutBits": out.bits,
@@ -150,9 +161,9 @@ class MacForm:
             "Double": int(self.double),
         }
 
-    def latency(self, simd: int, steps: int, arithmetic: str) -> int:
+    def latency(self, simd: int, steps: int, arithmetic: str, threshold_style: str) -> int:
         """Cycles from the last of `steps` steps of a sum to its valid output."""
-        threshold = self.thresholding.out.bits if self.thresholding else 0
+        threshold = self.thresholding.out.bits if self.thresholding and threshold_style != START else 0
         return 2 + self.products.dot_latency(simd, arithmetic) + (steps > 1 or arithmetic in CHAINS) + threshold
 
 
@@ -164,22 +175,32 @@ def mac_form(rows: Array, x: IntType, w: IntType, acc: IntType, counting: Thresh
         return MacForm(Products(x, IntType(2, signed=True) if w.bipolar else w, False, acc), None, False)
     if w.bipolar:
         return _xnor_form(rows, x, acc, counting)
+    least, most = np.minimum(rows, 0).sum(axis=1), np.maximum(rows, 0).sum(axis=1)
     if x.bipolar:
-        total = rows.sum(axis=1)
-        held = IntType.holding(int(np.minimum(rows, 0).sum(axis=1).min()), int(np.maximum(rows, 0).sum(axis=1).max()))
-        return MacForm(Products(IntType(1), w, False, held), counting.affine(2, -total, held), False)
-    return MacForm(Products(x, w, False, acc), counting, False)
+        held = IntType.holding(int(least.min()), int(most.max()))
+        return _counted(Products(IntType(1), w, False, held), counting.affine(2, -rows.sum(axis=1), held), least, most)
+    return _counted(Products(x, w, False, acc), counting, most * x.lo + least * x.hi, most * x.hi + least * x.lo)
 
 
 def _xnor_form(rows: Array, x: IntType, acc: IntType, counting: Thresholding) -> MacForm:
     """Bipolar weights: sum of x or ~x."""
     k = rows.shape[1]
     if x.bipolar:
-        held = IntType.holding(0, k)
-        return MacForm(Products(IntType(1), IntType(1), True, held), counting.affine(2, np.array([-k]), held), False)
+        held, ends = IntType.holding(0, k), (np.zeros(1, np.int64), np.full(1, k))
+        return _counted(Products(IntType(1), IntType(1), True, held), counting.affine(2, np.array([-k]), held), *ends)
     excess = (rows < 0).sum(axis=1) * (-1 if x.signed else x.hi)
     held = IntType.holding(acc.lo + int(excess.min()), acc.hi + int(excess.max()))
-    return MacForm(Products(x, IntType(1), True, held), counting.affine(1, -excess, held), False)
+    ends = np.full(1, k * x.lo), np.full(1, k * x.hi)  # of ~x as of x
+    return _counted(Products(x, IntType(1), True, held), counting.affine(1, -excess, held), *ends)
+
+
+def _counted(products: Products, counting: Thresholding, least: Array, most: Array) -> MacForm:
+    """With thresholds on sums from `least` to `most`, of each channel or of all."""
+    if counting.out.bits > 1 or counting.flips:
+        return MacForm(products, counting, False)
+    within = counting.within(least, most)
+    ends = within.clipped[:, 0]
+    return MacForm(products, within, False, IntType.holding(min(int((least - ends).min()), -1), int((most - ends).max())).bits)
 
 
 def threshold_styles(counting: ThresholdSize, folds: int, family: str = "") -> tuple[str, ...]:
@@ -203,7 +224,9 @@ def mac_styles(form: MacForm, words: int, folds: int, family: str, chains: tuple
     """
     weights, kinds = mac_kinds(form, words, family, chains, together)
     thresholds = threshold_styles(form.thresholding.size, folds, family) if form.thresholding else ("auto",)
-    for weight, threshold, arithmetic in product(weights, thresholds, kinds):
+    for weight, threshold, arithmetic in product(weights, (*thresholds, *((START,) if form.start else ())), kinds):
+        if threshold == START and not form.starts(folds, words // folds, arithmetic):
+            continue
         yield {"weight_style": weight, "threshold_style": threshold, "arithmetic": arithmetic}
         if weight == "bram" and arithmetic == "auto" and form.products.registers("lut"):  # bit planes behind registers: the word comes late
             yield {"weight_style": weight, "threshold_style": threshold, "arithmetic": "lut"}

@@ -49,6 +49,19 @@ def carry_area(simd: int, x: int, w: int, acc: int) -> tuple[int, int]:
     return lut, ff + sum(count * (high - low) for (low, high, _), count in runs)
 
 
+@lru_cache(maxsize=KEPT)
+def carry_reach(simd: int, x: int, w: int) -> int:
+    """The place above the highest of the numbers that `dfc_carry_total` adds, of `simd` inputs of x bits and weights of w bits."""
+    terms = simd * w
+    group = 2 * 3 ** carry_levels(terms)  # terms of a number
+    mosts = [0] * -(-terms // group)
+    for j in range(w):
+        for n in range(j * simd // group, ((j + 1) * simd - 1) // group + 1):
+            count = min((n + 1) * group, (j + 1) * simd) - max(n * group, j * simd)
+            mosts[n] += count * ((1 << x) - 1) << j
+    return max(mosts).bit_length()
+
+
 def _pairs(simd: int, w: int) -> Iterator[tuple[tuple[int, ...], int]]:
     """Planes of two terms that follow one another, from the lowest plane on, and how often; a last one may be alone."""
     left = 0

@@ -17,7 +17,7 @@ from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.ir.types import IntType
 from dfcompile.units.base import Array
-from dfcompile.units.parts import mac_area, mac_paths, stream_paths
+from dfcompile.units.parts import mac_paths, stream_paths, threshold_area
 from dfcompile.units.parts.adder_graph import NOTHING, AdderPipeline, Sums
 from dfcompile.units.parts.adder_matrix import adder_graph
 from dfcompile.units.parts.adder_pipeline import LEVELS, pipeline
@@ -82,7 +82,7 @@ class GraphForm:
             parts = [adders(pipe, family), stream_out(width, self.slots, family), Resources(lut=8)]
         parts.append(Resources(ff=pipe.stages))
         if self.thresholding:
-            parts.append(mac_area.thresholds(self.thresholding.size, 1, self.outputs, threshold_style, family))
+            parts.append(threshold_area.thresholds(self.thresholding.size, 1, self.outputs, threshold_style, family))
         return total(*parts)
 
     def paths(self, threshold_style: str, family: str) -> Iterator[Path]:

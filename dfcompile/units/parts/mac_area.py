@@ -11,21 +11,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from math import ceil
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfcompile.device.area import KEPT, blocks, compare, counter, distinct, index_bits, ram, rom, rom_style, stream_out, total
+from dfcompile.device.area import KEPT, counter, distinct, index_bits, lutram_luts, ram, rom, rom_bit, rom_style, stream_out, total
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Areas, Resources
-from dfcompile.units.parts import digits
+from dfcompile.ir.types import IntType
+from dfcompile.units.parts import threshold_area
 from dfcompile.units.parts.arithmetic import MacForm, Products, mac_kinds
-from dfcompile.units.parts.carry import CARRY, carry_area
+from dfcompile.units.parts.carry import CARRY, carry_area, carry_reach
 from dfcompile.units.parts.packed import PACKED
-from dfcompile.units.parts.thresholding import MULTIPLIERS, SCALED, ScaleStages, ScalingSize, StageMemory, ThresholdSize
+from dfcompile.units.parts.thresholding import START
 
-_CONSTANT = 1.5  # LUTs of a bit of a constant's digit that is added
+T = TypeVar("T")
 
 
 def clog2(n: int) -> int:
@@ -146,100 +147,19 @@ def product(a: int, b: int, family: str) -> Resources:
     return Resources(lut=a * b * FAMILIES[family].units.multiply, ff=a + b)
 
 
-@lru_cache(maxsize=KEPT)
-def thresholds(counting: ThresholdSize, folds: int, lanes: int, style: str, family: str) -> Resources:
-    """`dfc_threshold_core`: for each lane and stage a comparator and a memory of folds * 2**stage thresholds."""
-    bits, out, acc = counting.bits, counting.out, counting.acc
-    if counting.scaling and style in SCALED:
-        return scaled(counting.scaling, acc + 1, out, folds, lanes, style, family)
-    rows = 1 if counting.shared else folds
-    lane = Resources(ff=(out - 1) * acc + out * (out + 1) / 2)
-    memories = []
-    for stage in range(out):
-        depth, stored = rows << stage, StageMemory.of(stage, rows, style)
-        padded = 1 << (depth - 1).bit_length()
-        lane = lane + compare(max(acc, bits), depth == 1, family)
-        if stored == StageMemory.EARLY_WORD:
-            lane = lane + Resources(bits, bits)
-            memories.append(blocks(padded, bits, family, two_ports=True) * lanes)
-        elif stored == StageMemory.BLOCK:
-            memories.append(rom(padded, bits, "uram" if style == "uram" else "bram", family) * lanes)
-        else:  # equal columns of all lanes are stored once
-            chosen, joined = stored == StageMemory.LATE_WORD, stored == StageMemory.JOINED
-            words = rom(depth, bits * lanes, "lutram" if style == "lutram" else "lut", family, late=stage > 0 and not chosen and not joined)
-            if joined:  # few words find room in the LUTs that compare
-                words = words._replace(ff=0, lut=0 if depth <= 8 and FAMILIES[family].lut_inputs >= 6 else words.lut)
-            memories.append(words + Resources(bits * lanes, bits * lanes) * chosen)
-    if counting.flips:
-        memories.append(rom(rows, lanes, "lut", family) + Resources(lut=out * lanes))
-    fold = counter(rows, family) + Resources(ff=index_bits(rows) * (out - 1) if rows > 1 else 0)
-    return total(lane * lanes, *memories, fold, Resources(ff=out))
-
-
-def scaled(scaling: ScalingSize, acc: int, out: int, folds: int, lanes: int, style: str, family: str) -> Resources:
-    """`dfc_threshold_core` by a product of `acc` bits with the multiplier, an adder, and the clip, in each lane."""
-    factor, offset, cost = scaling.factor_bits, scaling.offset_bits, FAMILIES[family].costs
-    own, dsp = FAMILIES[family].units, FAMILIES[family].dsp
-    stages = ScaleStages.of(style, acc, factor, out)
-    rows = 1 if scaling.shared else folds
-    product = acc + factor
-    bits = max(product, offset) + 1
-    memory = rom(rows, (factor + offset) * lanes, "bram" if rows >= 1024 else "lut", family)
-    late = out - stages.product - 1  # stages of codes that wait
-    waiting = min(late + 1, 2) * out if FAMILIES[family].shifts else late * out
-    lane = Resources(lut=1.5 * out + 4, ff=bits - scaling.shift + waiting)
-    adder = Resources(lut=bits * cost.adder * (1.0 if rows > 1 else own.fixed))
-    if style in MULTIPLIERS and dsp:
-        lane = lane + _multiplied(stages, acc, factor, rows > 1, family)
-        if lane.dsp == 1 and dsp.registered:  # the slice's registers are the input's, and it adds an offset that is no constant
-            memory = memory if rows > 4 else memory._replace(lut=0.6 * memory.lut, ff=0)
-            lane = lane + Resources(lut=adder.lut if rows == 1 else 0, ff=scaling.shift - bits - (acc - 1))
-        else:
-            lane = lane + adder + Resources(ff=product)
-    elif style in MULTIPLIERS and rows > 1:
-        lane = lane + adder + Resources(lut=acc * factor * own.multiply, ff=product + stages.operands * product)
-    elif style in MULTIPLIERS:  # a constant: the tool adds its digits, of which a third are not 0 once they have signs
-        size = ceil(factor / stages.product)
-        share = ((1 + (acc + size) / product) / 2) ** 1.25  # of the product's bits a digit adds to its own and to those above
-        terms = _CONSTANT * (scaling.digits * 8 / 9 - 1) * share
-        kept = stages.product * min(acc + size, product) + (stages.product - 1) * acc
-        lane = lane + adder + Resources(lut=product * terms * cost.adder, ff=kept)
-    else:
-        made = digits.area(acc, factor, stages.product, scaling.digits if rows == 1 else 0.0, scaling.falls, family)
-        lane = lane + adder + made
-    return total(lane * lanes, memory, counter(rows, family), Resources(ff=out))
-
-
-def _multiplied(stages: ScaleStages, acc: int, factor: int, varies: bool, family: str) -> Resources:
-    """The product of a lane of `scaled` in DSP slices: pieces, what joins them, and all registers but the last.
-
-    varies: whether the factor is no constant
-    """
-    cost, dsp = FAMILIES[family].costs, FAMILIES[family].dsp
-    assert dsp is not None, "there is no product in slices without them"
-    (a, f), (wide, narrow) = stages.pieces, sorted(stages.wide, reverse=True)
-    each = ceil(wide / dsp.columns) * ceil(narrow / dsp.rows)
-    operands = 0 if dsp.registered else acc + factor * varies
-    made = Resources(ff=operands * stages.operands, dsp=a * f * each)
-    if a * f == 1:
-        return made + Resources(lut=1.6 * (acc + factor) * cost.adder if each >= 4 else 0)  # what joins the partial products
-    row = acc + stages.wide[1]
-    joined = (a - 1) * f * row + (f - 1) * (acc + factor - stages.wide[1])
-    kept = a * f * sum(stages.wide) * stages.parts + f * row * stages.rows
-    return made + Resources(lut=joined * cost.adder, ff=kept)
-
-
 def accumulator(acc: int, family: str) -> Resources:
     """The two registers and the adder of `acc` bits of a lane that sums over several steps."""
     return Resources(lut=acc * FAMILIES[family].costs.adder, ff=2 * acc)
 
 
 @lru_cache(maxsize=KEPT)
-def inputs(width: int, rows: int, columns: int, family: str) -> Resources:
+def inputs(width: int, rows: int, columns: int, family: str, style: str = "auto") -> Resources:
     """`dfc_mvtu_inputs` for beats of `width` bits."""
-    counters = counter(columns, family) + counter(rows, family) + Resources(ff=(columns > 1) + (rows > 1))
+    counters = counter(columns, family) + counter(rows, family) + Resources(ff=(columns > 1) + 2 * (rows > 1))
     if rows == 1 or columns == 1:
         return counters + Resources(ff=width)
+    if style == "lutram":
+        return total(counters, Resources(lut=lutram_luts(columns, width, family), ff=index_bits(columns)))
     return total(counters, ram(columns, width, "auto", family), Resources(lut=width, ff=width))
 
 
@@ -253,13 +173,10 @@ def mask(products: Products, simd: int, run: int, steps: int, family: str) -> Re
 
 
 @lru_cache(maxsize=KEPT)
-def _places(styles: tuple[tuple[str, str, str], ...]) -> tuple[tuple[tuple[str, ...], NDArray[np.int64]], ...]:
-    """Of weights, thresholds and arithmetic: the different styles, and which of them each style has."""
-    found = []
-    for of_part in zip(*styles, strict=True):
-        different = tuple(dict.fromkeys(of_part))
-        found.append((different, np.array([different.index(s) for s in of_part])))
-    return tuple(found)
+def _places(of_part: tuple[T, ...]) -> tuple[tuple[T, ...], NDArray[np.int64]]:
+    """The different ones, and which of them each is."""
+    different = tuple(dict.fromkeys(of_part))
+    return different, np.array([different.index(s) for s in of_part])
 
 
 def style_of(unit: Any) -> dict[str, str]:
@@ -273,7 +190,7 @@ def arrays(
     simd: int,
     steps: int,
     folds: int,
-    slots: Callable[[str], int],
+    slots: Callable[[str, str], int],
     output: int,
     styles: Iterable[tuple[str, str, str]],
     family: str,
@@ -281,18 +198,23 @@ def arrays(
 ) -> Areas:
     """`dfc_mac` and the memory of its weights, a row for each of several styles: of weights, thresholds, arithmetic.
 
-    steps: of a sum; folds: results of a lane in turn; slots: of the output buffer, by arithmetic; output: bits of a result
+    steps: of a sum; folds: results of a lane in turn; slots: of the output buffer, by arithmetic and thresholds; output: bits of a result
     own: whether each lane has inputs of its own
     """
     words, width = folds * steps, lanes * simd * form.products.w.bits
     dsp, fixed = FAMILIES[family].dsp, lanes if words == 1 else 0
-    (memories, memory), (ends, end), (arithmetics, arithmetic) = _places(tuple(styles))
-    sums = [_sums(form, lanes, simd, steps, slots(a), output, a, family, fixed, own) for a in arithmetics]
+    kept, compared, multiplied = zip(*styles, strict=True)
+    (memories, memory), (ends, end) = _places(kept), _places(compared)
+    kinds, kind = _places(tuple((a, t == START) for a, t in zip(multiplied, compared, strict=True)))
+    sums = [
+        _sums(form, lanes, simd, steps, folds, slots(a, START if starts else ""), output, a, starts, family, fixed, own)
+        for a, starts in kinds
+    ]
     weights = [rom(words, width, rom_style(words, width, style), family) for style in memories]
     if dsp and dsp.registered and words > 1:  # the slices' own operand registers
         weights += [w._replace(ff=-simd * form.products.x.bits) for w in weights]
-        memory = memory + len(memories) * np.array([form.products.in_dsp(a, family) for a in arithmetics])[arithmetic]
-    areas: Areas = np.array(sums)[arithmetic]
+        memory = memory + len(memories) * np.array([form.products.in_dsp(a, family) for a, _ in kinds])[kind]
+    areas: Areas = np.array(sums)[kind]
     areas += np.array([_end(form, lanes, folds, output, style, family) for style in ends])[end]
     areas += np.array(weights)[memory]
     areas += counter(words, family)
@@ -314,18 +236,33 @@ def mac(
 ) -> Resources:
     """`dfc_mac`, as `arrays` has it; styles: of thresholds, arithmetic; fixed: lanes whose weights are constants, or 0."""
     threshold_style, arithmetic = styles
-    sums = _sums(form, lanes, simd, steps, slots, output, arithmetic, family, fixed, own)
+    sums = _sums(form, lanes, simd, steps, folds, slots, output, arithmetic, threshold_style == START, family, fixed, own)
     return total(sums, _end(form, lanes, folds, output, threshold_style, family))
 
 
 def _sums(
-    form: MacForm, lanes: int, simd: int, steps: int, slots: int, output: int, arithmetic: str, family: str, fixed: int, own: bool
+    form: MacForm,
+    lanes: int,
+    simd: int,
+    steps: int,
+    folds: int,
+    slots: int,
+    output: int,
+    arithmetic: str,
+    starts: bool,
+    family: str,
+    fixed: int,
+    own: bool,
 ) -> Resources:
-    """Products, their sums and the output buffer."""
+    """Products, their sums and the output buffer; starts: sums start with their thresholds."""
     waiting = Resources(lut=4, ff=1 + 2 * form.products.dot_latency(simd, arithmetic))
     if form.products.registers(arithmetic):
         waiting = waiting + Resources(ff=simd * form.products.factors[0] * (lanes if own else 1))
     lane = _lane(form.products, lanes, simd, steps, arithmetic, fixed, family)
+    if starts and form.thresholding:
+        rows = 1 if form.thresholding.shared else folds
+        lane = _started(form, simd, rows, arithmetic, fixed, family)
+        waiting = waiting + counter(rows, family) + Resources(ff=2)  # the last fold, and the first step of a sum
     return total(lane * lanes, stream_out(lanes * output, slots, family), waiting)
 
 
@@ -337,6 +274,37 @@ def _lane(products: Products, lanes: int, simd: int, steps: int, arithmetic: str
         return Resources(*carry_area(simd, *products.factors, products.acc.bits))
     lane = dot(products, simd, arithmetic, fixed, family)
     return lane + accumulator(products.acc.bits, family) if steps > 1 else lane
+
+
+def _started(form: MacForm, simd: int, rows: int, arithmetic: str, fixed: int, family: str) -> Resources:
+    """A lane's products and their sum that starts with one of `rows` words.
+
+    A place takes a bit of the word by the number of its row; in LUTs of six inputs it finds room beside others. On carry chains the LUTs of
+    the places that the products reach are full.
+    """
+    products, size, bits = form.products, FAMILIES[family].lut_inputs, form.start
+    address = (rows - 1).bit_length()
+    word = 0.0 if rows == 1 else rom_bit(rows, family)  # LUTs of a bit of the word
+    if arithmetic in CARRY:
+        lut, ff = carry_area(simd, *products.factors, bits)
+        reach = min(bits, carry_reach(simd, *products.factors) + 1)
+        low = 0.0 if rows == 1 else 1 + word * (address + 2 > size)
+        return Resources(lut + reach * low + (bits - reach) * word * (address + 2 > size), ff + (reach == bits))
+    reach = min(bits, sum_bits(products, simd))
+    sums = replace(products, acc=IntType(bits, products.acc.signed))
+    own = [address + inputs <= size or rows == 1 for inputs in (3, 2)]  # whether a place's LUT has room for it, beside a product or not
+    chosen = 0.0 if size >= 6 else bits  # LUTs that choose between the word and the sum
+    extra = chosen + word * (reach * (not own[0]) + (bits - reach) * (not own[1]))
+    return dot(sums, simd, arithmetic, fixed, family) + Resources(bits * FAMILIES[family].costs.adder + extra, bits)
+
+
+def sum_bits(products: Products, simd: int) -> int:
+    """Bits of the sum of a step's products, at least; all where it has a sign."""
+    x, w = products.factors
+    if products.x.signed or (products.w.signed and not products.xnor) or products.x.bipolar:
+        return products.acc.bits
+    most = ((1 << x) - 1) * (1 if products.xnor else (1 << w) - 1)
+    return (simd * most).bit_length()
 
 
 def least_cost(
@@ -356,6 +324,8 @@ def least_cost(
 
 def _end(form: MacForm, lanes: int, folds: int, output: int, threshold_style: str, family: str) -> Resources:
     """What sums go through on their way out."""
+    if form.thresholding and threshold_style == START:
+        return Resources(lut=0.5 * lanes)
     if form.thresholding:
-        return thresholds(form.thresholding.size, folds, lanes, threshold_style, family)
+        return threshold_area.thresholds(form.thresholding.size, folds, lanes, threshold_style, family)
     return Resources(lut=0.3 * lanes * output) if form.double else Resources()

@@ -10,7 +10,7 @@ from dfcompile.device.family import FAMILIES
 from dfcompile.units.parts import digits
 from dfcompile.units.parts.carry import CARRY
 from dfcompile.units.parts.packed import PACKED, columns
-from dfcompile.units.parts.thresholding import MULTIPLIERS, SCALED, ScaleStages, StageMemory, ThresholdSize
+from dfcompile.units.parts.thresholding import MULTIPLIERS, SCALED, START, ScaleStages, StageMemory, ThresholdSize
 
 if TYPE_CHECKING:
     from dfcompile.units.parts.arithmetic import MacForm, Products
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 _THREE = 6  # inputs of a count of three products of bits
 
 
-def sums(products: Products, simd: int, lanes: int, memory: bool, arithmetic: str, family: str, own: int = 1) -> Iterator[Path]:
+def sums(
+    products: Products, simd: int, lanes: int, memory: bool, arithmetic: str, family: str, own: int = 1, start: tuple[int, int] = (0, 0)
+) -> Iterator[Path]:
     """`dfc_sums`: from the weights to the accumulator; memory: whether weights come out of a block RAM; lanes: of the same inputs.
 
-    own: groups of such lanes, each with inputs of its own
+    own: groups of such lanes, each with inputs of its own; start: bits of sums that start with one of so many words, or 0
     """
     size, (x, w) = FAMILIES[family].lut_inputs, products.factors
     acc = products.acc.bits
@@ -39,7 +41,9 @@ def sums(products: Products, simd: int, lanes: int, memory: bool, arithmetic: st
     else:
         slices = own * simd * -(-lanes // (products.pack(arithmetic) if arithmetic in PACKED else 1))
         yield from _products(products, lanes, slices, memory, arithmetic, family)
-    yield Path("the accumulator", levels=1, carries=(acc,))
+    bits, rows = start
+    full = int(bits > 0 and (rows - 1).bit_length() + 3 > size)  # LUTs of words in front of those that add
+    yield Path("the accumulator", levels=1 + full * rom_levels(rows, size), carries=(bits or acc,))
 
 
 def _products(products: Products, lanes: int, slices: int, memory: bool, arithmetic: str, family: str) -> Iterator[Path]:
@@ -122,8 +126,10 @@ def mac(
 ) -> Iterator[Path]:
     """`dfc_mac`; styles: of thresholds, arithmetic; folds: results of a lane in turn; own: as `sums`."""
     threshold_style, arithmetic = styles
-    yield from sums(form.products, simd, lanes, memory, arithmetic, family, own)
-    if form.thresholding:
+    starts = form.thresholding is not None and threshold_style == START
+    rows = 1 if form.thresholding and form.thresholding.shared else folds
+    yield from sums(form.products, simd, lanes, memory, arithmetic, family, own, (form.start, rows) if starts else (0, 0))
+    if form.thresholding and not starts:
         yield from thresholds(form.thresholding.size, folds, own * lanes, threshold_style, family)
 
 

@@ -75,6 +75,19 @@ def walked(used: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return words
 
 
+MOST_USED = 0.6
+"""Share of weights that are not 0 up to which skipping is an option: of more, words are hardly ever 0."""
+
+
+def pattern_of(used: Array, run: int) -> str:
+    """The narrowest form that the zeros of (rows, columns) weights fit, in runs of so many columns (0: one); "" where they are no matter."""
+    if used.mean() > MOST_USED:
+        return ""
+    run = run or used.shape[1]
+    fits = (p for p, (n, m) in PATTERNS.items() if run % m == 0 and used.reshape(-1, m).sum(axis=1).max() <= n)
+    return next(fits, SKIP)
+
+
 @dataclass(frozen=True, eq=False)
 class SparseForm:
     """What is walked for each of `vectors` vectors.

@@ -7,7 +7,7 @@ rising, so the hardware is a binary search: one stage for each output bit, with 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 from typing import Any
@@ -28,6 +28,10 @@ MULTIPLIERS = {"multiply": 0, "multiply18": 18, "multiply25": 25, "multiply27": 
 SCALED = (*MULTIPLIERS, "shift_add")
 """Styles that multiply by DSP slices or by shifts and adds, add, shift and clip: stages of the search, three or more."""
 SCALED_BITS = 3  # least bits of a code for them
+START = "start"
+"""Style of one threshold of rising functions: sums start with minus it, and their sign is the code."""
+PICKED = 64
+"""Results of a lane in turn up to which sums can start so: words that no register stands behind."""
 JOINED = 16
 """Entries of a stage's memory in LUTs up to which no register stands between it and the comparison."""
 LATE = 128
@@ -203,6 +207,12 @@ class Thresholding:
         """Whether any channel falls."""
         return self.flip is not None and bool(np.any(self.flip))
 
+    def within(self, least: Array, most: Array) -> Thresholding:
+        """The same on what lies between two ends, of each channel or of all: no threshold is further away than it need be."""
+        if len(self.thresholds) == 1:
+            least, most = least.min(keepdims=True), most.max(keepdims=True)
+        return replace(self, thresholds=np.clip(self.thresholds, least[:, None], most[:, None] + 1))
+
     @property
     def shared(self) -> bool:
         """Whether one row of words serves all channels and lanes."""
@@ -261,7 +271,7 @@ class Thresholding:
         if style in SCALED:
             assert self.scaling is not None, "scaled styles are offered only where there is a scaling"
             return self._scaled_memory(self.scaling, channels, lanes, groups)
-        copies = lanes
+        copies, style = lanes, "auto" if style == START else style
         if self.shared:
             channels = lanes = groups = 1
         table = np.broadcast_to(self.clipped, (channels, self.clipped.shape[1]))
