@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.calibration_units import sweep
+from benchmarks.calibration_sweep import sweep
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.synthesis.part import WORKERS

@@ -26,8 +26,6 @@ from dfcompile.units.matmul import Matmul
 from dfcompile.units.multiply import Multiply
 from dfcompile.units.mvtu import Mvtu
 from dfcompile.units.normalize import Normalize
-from dfcompile.units.parts.carry import CARRY
-from dfcompile.units.parts.packed import PACKED
 from dfcompile.units.parts.sparse_form import PATTERNS
 from dfcompile.units.pool import Pool
 from dfcompile.units.repack import Repack
@@ -129,7 +127,7 @@ def window(size: int, channels: int, k: int, x: str, simd: int, pad: int = 0, st
     )
 
 
-def _mvtus() -> Iterator[Unit]:
+def mvtus() -> Iterator[Unit]:
     yield mvtu("b", "b", "b", 16, 144, 4, 16)
     yield mvtu("b", "b", "b", 64, 64, 16, 32)
     yield mvtu("b", "b", "b", 64, 576, 2, 64)
@@ -160,7 +158,7 @@ def _mvtus() -> Iterator[Unit]:
     yield mvtu("b", "s2", "u2", 16, 64, 4, 8)
 
 
-def _others() -> Iterator[Unit]:
+def others() -> Iterator[Unit]:
     yield vvtu("u4", "s4", "u4", 16, 9, 4)
     yield vvtu("u2", "s2", "u2", 64, 9, 8)
     yield vvtu("u8", "s8", "u8", 32, 9, 2)
@@ -182,7 +180,7 @@ def _others() -> Iterator[Unit]:
     yield window(56, 32, 3, "u4", 8, pad=1, channels_outer=True)
 
 
-def _movers() -> Iterator[Unit]:
+def movers() -> Iterator[Unit]:
     yield Pool("max", (8, 8, 32), 4, dtype("u2"), dtype("u2"), 8)
     yield Pool("sum", (1, 1, 64), 49, dtype("u4"), dtype("u10"), 4, channels_outer=False)
     yield Pool("max", (4, 4, 16), 9, dtype("s8"), dtype("s8"), 4)
@@ -207,7 +205,7 @@ def _movers() -> Iterator[Unit]:
     yield Argmax((1, 1, 16), dtype("s10"), pe=4)
 
 
-def _more() -> Iterator[Unit]:
+def more() -> Iterator[Unit]:
     yield mvtu("u2", "s2", "u2", 4, 16, 4, 16)
     yield mvtu("b", "b", "b", 8, 64, 8, 64)
     yield mvtu("b", "b", "b", 16, 512, 2, 128)
@@ -219,7 +217,7 @@ def _more() -> Iterator[Unit]:
     yield window(10, 128, 3, "u1", 16)
 
 
-def _padded() -> Iterator[Unit]:
+def padded() -> Iterator[Unit]:
     """Lanes that do not divide."""
     yield Repack((4, 4, 10), dtype("u4"), 3, 10, 4, 10)
     yield Repack((4, 4, 64), dtype("u2"), 22, 64, 16, 0)
@@ -240,7 +238,7 @@ def _padded() -> Iterator[Unit]:
         yield Repack((1, 1, elements), dtype(code), lanes, run, out, out_run)
 
 
-def _scaled() -> Iterator[Unit]:
+def scaled() -> Iterator[Unit]:
     """Requantization."""
     for style in ("multiply", "shift_add"):
         yield scaled("s14", "s8", 16, 1, style)
@@ -265,7 +263,7 @@ def matmul(
     return Matmul(*shapes, heads, (1, 1), transposed, x, y, code, acc, steps, pe=pe, simd=simd, **fields)
 
 
-def _products() -> Iterator[Unit]:
+def products() -> Iterator[Unit]:
     """Products of two streams."""
     yield matmul("s4", "s4", "s4", 64, 32, 64, 4, 8, True)
     yield matmul("u4", "s4", "s4", 64, 64, 32, 8, 8, False)
@@ -291,7 +289,7 @@ def standardize(code: str, shape: tuple[int, int, int], centred: bool, after: in
     return Standardize(shape, own, centred, operator.bits, drop, operator.epsilon, shift, out, lanes)
 
 
-def _rows() -> Iterator[Unit]:
+def rows() -> Iterator[Unit]:
     """What keeps a row."""
     yield BelowMax((1, 64, 64), dtype("s8"), 255, 1)
     yield BelowMax((1, 64, 64), dtype("s6"), 63, 8)
@@ -303,7 +301,7 @@ def _rows() -> Iterator[Unit]:
     yield shares("u20", (1, 9, 17), 64, 1, 63, 3)
 
 
-def _tables() -> Iterator[Unit]:
+def tables() -> Iterator[Unit]:
     """Sums by tables."""
     yield table_add((1013, 640), 1019, 4)
     yield table_add((513, 356), 811, 1)
@@ -323,7 +321,7 @@ def sparse(x: str, w: str, out: str, mh: int, mw: int, pe: int, simd: int, zeros
     return replace(made, weights=made.weights * left, zeros=zeros)
 
 
-def _sparse() -> Iterator[Unit]:
+def sparse() -> Iterator[Unit]:
     """What skips zeros."""
     yield sparse("u4", "s4", "u4", 32, 144, 4, 8, "skip")
     yield sparse("u4", "s4", "u4", 64, 256, 4, 4, "skip", weight_style="bram")
@@ -334,7 +332,7 @@ def _sparse() -> Iterator[Unit]:
     yield sparse("u2", "s2", "u2", 32, 128, 4, 16, "2:4", weight_style="bram")
 
 
-def _norms() -> Iterator[Unit]:
+def norms() -> Iterator[Unit]:
     """Roots of mean squares."""
     yield standardize("s4", (1, 64, 64), True, 26, 12, 1)
     yield standardize("s6", (1, 16, 16), True, 30, 16, 4)
@@ -344,57 +342,15 @@ def _norms() -> Iterator[Unit]:
     yield standardize("u4", (1, 8, 8), True, 18, 4, 8)
 
 
-def _chains() -> Iterator[Unit]:
-    """Sums on carry chains."""
-    for arithmetic in CARRY:
-        yield mvtu("b", "b", "b", 16, 288, 4, 32, arithmetic=arithmetic)
-        yield mvtu("u2", "s2", "u2", 16, 144, 4, 16, arithmetic=arithmetic)
-        yield mvtu("u4", "s4", "u4", 16, 72, 4, 9, arithmetic=arithmetic)
-        yield mvtu("s8", "s8", "", 8, 64, 2, 4, arithmetic=arithmetic, weight_style="bram")
-        yield vvtu("u4", "s4", "u4", 32, 9, 4, arithmetic=arithmetic)
-
-
-def _states() -> Iterator[Unit]:
+def states() -> Iterator[Unit]:
     """What closes loops."""
     yield Delay((1, 25, 32), dtype("s8"), 0, 1)
     yield Delay((1, 49, 32), dtype("s8"), 3, 8)
     yield Delay((1, 8, 64), dtype("u4"), 0, 64)
 
 
-def _kept() -> Iterator[Unit]:
+def kept() -> Iterator[Unit]:
     """States that go on from frame to frame."""
     yield Delay((1, 25, 32), dtype("s8"), 0, 1, keep=True)
     yield Delay((1, 8, 64), dtype("u4"), 0, 64, keep=True)
     yield Delay((1, 49, 48), dtype("s6"), 3, 8, keep=True)
-
-
-def _planes() -> Iterator[Unit]:
-    """Bit planes behind registers, and sums in chains of slices."""
-    yield mvtu("u2", "s2", "u2", 16, 144, 8, 16, arithmetic="lut", weight_style="bram")
-    for arithmetic in PACKED:
-        yield mvtu("u8", "s8", "u4", 32, 288, 4, 9, arithmetic=arithmetic, weight_style="bram")
-        yield mvtu("u4", "s4", "", 30, 288, 5, 16, arithmetic=arithmetic, weight_style="bram")
-        yield mvtu("s8", "s8", "", 16, 64, 4, 16, arithmetic=arithmetic, weight_style="bram")
-
-
-def sweep() -> dict[str, Unit]:
-    """Name -> unit; the names tell what varies."""
-    parts = (
-        _mvtus,
-        _others,
-        _movers,
-        _more,
-        _padded,
-        _scaled,
-        _products,
-        _rows,
-        _tables,
-        _sparse,
-        _norms,
-        _chains,
-        _states,
-        _kept,
-        _planes,
-    )
-    units = [u for part in parts for u in part()]
-    return {f"{u.kind}{i:02d}": u for i, u in enumerate(units)}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from benchmarks.calibrate import error, read_table
-from benchmarks.calibration_units import sweep
+from benchmarks.calibration_sweep import sweep
 from dfcompile.device import area
 from dfcompile.device.family import FAMILIES
 from dfcompile.units.parts import mac_area

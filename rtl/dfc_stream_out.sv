@@ -50,6 +50,16 @@ module dfc_stream_out #(
     logic [Width-1:0] beat_q;
     always_ff @(posedge clk_i) if (push_i) beat_q <= data_i;
     assign out_data_o = beat_q;
+  end else if (Slots == 2 && Width <= 8) begin : gen_pair  // smaller than a memory of registers: the first beat, and one behind it
+    logic [Width-1:0] first_q, second_q;
+    logic full, moves;
+    assign full  = fill_q[CountBits-1];
+    assign moves = full ? pop : push_i && (pop || !valid_q);
+    always_ff @(posedge clk_i) begin
+      if (moves)  first_q  <= full ? second_q : data_i;
+      if (push_i) second_q <= data_i;
+    end
+    assign out_data_o = first_q;
   end else begin : gen_memory
     localparam int unsigned AddrBits = $clog2(Slots);
     typedef logic [AddrBits-1:0] addr_t;

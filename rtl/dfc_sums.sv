@@ -108,8 +108,7 @@ module dfc_sums #(
   // All negative bits of a row's terms are complemented, which is off by these constants: sums start with them.
   function automatic logic [AccBits-1:0] constants();
     logic [AccBits-1:0] found = '0;
-    for (int unsigned j = 0; j < WeightBits; j++)
-      for (int unsigned i = 0; i < XBits; i++)
+    for (int unsigned j = 0; j < WeightBits; j++) for (int unsigned i = 0; i < XBits; i++)
         if ((WeightSigned != 0 && Xnor == 0 && j == WeightBits - 1) != ((InSigned != 0 || InBipolar != 0) && i == XBits - 1))
           found -= AccBits'(Steps * Simd) << (i + j);
     return found;

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dfcompile as dfc
-from benchmarks.calibration_units import sweep
+from benchmarks.calibration_sweep import sweep
 from dfcompile.ir.types import IntType
 from dfcompile.loopback.config import EngineConfig
 from dfcompile.mode.dataflow import DataflowAccelerator

@@ -11,7 +11,6 @@ import numpy as np
 
 from dfcompile.device.area import STYLE_CODES, rom_style
 from dfcompile.device.delay import Path
-from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Areas, Resources
 from dfcompile.ir.requantization import Requantization
 from dfcompile.ir.types import BIPOLAR, IntType
@@ -31,8 +30,6 @@ from dfcompile.units.parts.words import words_of
 
 GRAPH_WEIGHTS = 4096
 """Weights up to which the adders of a unit are an option of the optimiser: a fraction of a second to find them."""
-LATE_READS = 64
-"""Beats of a vector up to which it is read again out of distributed RAM with no register behind it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -316,16 +313,11 @@ class Mvtu(MacUnit):
         return CARRY if not self.sparse or self.sparse.steps else (), 1 if self.sparse or self._depth == 1 else self.pe
 
     def styles(self, family: str) -> Iterator[dict[str, str]]:
-        groups, nf, _ = self._folds
-        late = {"input_style": "lutram"} if self._reads_late(family) else {"input_style": "auto"}
+        groups, nf, sf = self._folds
+        late = {"input_style": "auto" if self.sparse else mac_area.input_style(nf, sf, family)}
         for style in mac_styles(self.form, self._depth, groups * nf, family, *self._chains):
             if not (self.sparse and style["threshold_style"] == START):
                 yield style | late
-
-    def _reads_late(self, family: str) -> bool:
-        """Whether its inputs are best read again out of distributed RAM: LUTs of 64 words, with whatever reads them right behind."""
-        _, nf, sf = self._folds
-        return not self.sparse and nf > 1 and 1 < sf <= LATE_READS and FAMILIES[family].lut_inputs >= 6
 
     def own_styles(self) -> Iterator[dict[str, str]]:
         if self.is_whole and self.zeros == KEEP and self.weights.size <= GRAPH_WEIGHTS:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import dfcompile as dfc
-from benchmarks.calibration_units import sweep
+from benchmarks.calibration_sweep import sweep
 from benchmarks.clock import HARNESS, read_table, units
 from benchmarks.levels_clock import NETS, WANTED, in_words, longest, netlist
 from benchmarks.levels_clock import read_table as read_levels

@@ -12,7 +12,8 @@ import pytest
 
 import dfcompile
 from benchmarks.calibrate import RESOURCES, error, read_table
-from benchmarks.calibration_units import mvtu, sweep, window
+from benchmarks.calibration_sweep import sweep
+from benchmarks.calibration_units import mvtu, window
 from dfcompile.device.area import block_count, distinct, lutram_luts, ram, rom_bit
 from dfcompile.device.boards import LINK, USABLE, find_board
 from dfcompile.device.cost import FF_RATE, MEASURES, budget, rates, vector

@@ -1,4 +1,5 @@
 // dfc_sums against products and sums written plainly: steps come in any cycle, with any operands, Steps of them a sum.
+// With Start the highest bit is compared: of each of three folds in turn with what thresholds.mem holds as its node 1.
 module sums_bench #(
   parameter int unsigned Pe = 1,
   parameter int unsigned Simd = 2,
@@ -11,6 +12,8 @@ module sums_bench #(
   parameter int unsigned Steps = 2,
   parameter int unsigned AccBits = 6,
   parameter int unsigned Arithmetic = 3,
+  parameter int unsigned Start = 0,
+  parameter logic [2:0][7:0] Thresholds = '0,  // signed, of the folds in turn; as in the file
   parameter int unsigned Latency = 2  // from operands to the sums' last adder
 ) (
   input logic                       clk_i,
@@ -34,7 +37,8 @@ module sums_bench #(
 
   dfc_sums #(
     .Pe(Pe), .Simd(Simd), .Terms(Steps * Simd), .Steps(Steps), .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar),
-    .WeightBits(WeightBits), .WeightSigned(WeightSigned), .Xnor(Xnor), .AccBits(AccBits), .Arithmetic(Arithmetic)
+    .WeightBits(WeightBits), .WeightSigned(WeightSigned), .Xnor(Xnor), .AccBits(AccBits), .Arithmetic(Arithmetic),
+    .Start(Start), .Folds(3), .ThreshBits(8), .ThreshSigned(1), .ThresholdsFile((Start != 0) ? "thresholds.mem" : "")
   ) dut (
     .clk_i, .rst_ni(rst_n), .step_i(step_i && rst_n), .last_i(last), .inputs_i, .weights_i, .sums_o(sums), .valid_o(valid)
   );
@@ -49,6 +53,12 @@ module sums_bench #(
   logic valid_q;
   always_ff @(posedge clk_i) valid_q <= rst_n && last_q[Latency];
   always_ff @(posedge clk_i) if (rst_n) assert (valid == valid_q);
+
+  logic [1:0] fold_q;  // of the sum that is complete
+  always_ff @(posedge clk_i) begin
+    if (!rst_n)       fold_q <= '0;
+    else if (valid_q) fold_q <= (fold_q == 2'd2) ? '0 : fold_q + 1'b1;
+  end
 
   for (genvar p = 0; p < int'(Pe); p++) begin : gen_lane
     logic [Latency:0][AccBits-1:0] dot;
@@ -70,6 +80,10 @@ module sums_bench #(
       always_ff @(posedge clk_i) dot[l+1] <= dot[l];
     end
     always_ff @(posedge clk_i) if (step_q[Latency]) sum_q <= dot[Latency] + (first_q[Latency] ? '0 : sum_q);
-    always_ff @(posedge clk_i) if (rst_n && valid) assert (sums[p] == sum_q);
+    if (Start != 0) begin : gen_start
+      always_ff @(posedge clk_i) if (rst_n && valid_q) assert (sums[p][AccBits-1] == (32'(signed'(sum_q)) >= 32'(signed'(Thresholds[fold_q]))));
+    end else begin : gen_sum
+      always_ff @(posedge clk_i) if (rst_n && valid) assert (sums[p] == sum_q);
+    end
   end
 endmodule

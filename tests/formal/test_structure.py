@@ -180,7 +180,7 @@ def test_a_ready_through_any_unit_is_found(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("module", "old", "new", "path"), [
     ("dfc_fifo", "out_valid_o = valid_q;", "out_valid_o = valid_q && out_ready_i;", ("out_ready_i", "out_valid_o")),
     ("dfc_fork", "out1_valid_o = valid_q[1];", "out1_valid_o = valid_q[1] && out0_ready_i;", ("out0_ready_i", "out1_valid_o")),
-    ("dfc_fifo", "assign out_data_o = beats[rd_q];", "assign out_data_o = beats[rd_d];", ("out_ready_i", "out_data_o")),
+    ("dfc_fifo", "assign out_data_o = beats[rd_q];", "assign out_data_o = beats[out_ready_i ? rd_q : 0];", ("out_ready_i", "out_data_o")),
 ], ids=["valid", "valid of another", "data"])  # fmt: skip
 def test_valid_and_data_that_wait_are_found(module: str, old: str, new: str, path: tuple[str, str], tmp_path: Path) -> None:
     found = netlist(module, {}, tmp_path, [mutated(tmp_path, module, old, new)])

@@ -37,11 +37,52 @@ def test_carry_chains_are_plain_sums(x: str, w: str, simd: int, steps: int, arit
     assert prove("sums_bench", parameters(x, w, simd, steps, arithmetic), tmp_path) == Verdict()
 
 
+THRESHOLDS = (3, -2, 0)
+
+
+def started(x: str, w: str, simd: int, steps: int, arithmetic: str, folder: Path) -> dict[str, int]:
+    """Of the bench where sums start with minus one of three thresholds in turn, whose file is left in `folder`.
+
+    Sums have a bit more than they need, and so a place above what the numbers reach.
+    """
+    (folder / "thresholds.mem").write_text("\n".join(f"{t & 255:02x}" for t in (0, 0, 0, 0, *THRESHOLDS, 0)) + "\n")
+    given = parameters(x, w, simd, steps, arithmetic)
+    values = sum((t & 255) << 8 * i for i, t in enumerate(THRESHOLDS))
+    return given | {"Start": 1, "AccBits": max(5, given["AccBits"] + 1), "Thresholds": values}
+
+
+STARTS = [
+    ("u1", "x", 4, 2, "auto"), ("u2", "s2", 2, 2, "auto"), ("u1", "x", 4, 2, "carry4"), ("u1", "x", 7, 1, "carry8"),
+    ("s2", "s2", 2, 2, "carry8"),
+    pytest.param("u2", "s3", 1, 3, "carry4", marks=pytest.mark.further),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("x", "w", "simd", "steps", "arithmetic"), STARTS)
+def test_signs_are_comparisons_with_thresholds(x: str, w: str, simd: int, steps: int, arithmetic: str, tmp_path: Path) -> None:
+    assert prove("sums_bench", started(x, w, simd, steps, arithmetic, tmp_path), tmp_path) == Verdict()
+
+
+STARTED = [
+    ("dfc_starts", "later[(i+Rows-1)%Rows]", "later[i]", "carry4"),  # the next sum starts with this one's word
+    ("dfc_starts", "Offset + (Width'(1) << (Width - 1)) -", "Offset + (Width'(1) << (Width - 1)) - 1'b1 -", "auto"),
+    ("dfc_carry_total", "start_i[2][Full-1:0];", "start_i[1][Full-1:0];", "carry4"),  # after a reset
+    ("dfc_carry_total", "Reach + 1 < Bits) ? Reach + 1", "Reach + 1 < Bits) ? Reach", "carry4"),  # the majority of the highest place
+]
+
+
+@pytest.mark.parametrize(("module", "old", "new", "arithmetic"), STARTED)
+def test_a_fault_of_starts_is_found(module: str, old: str, new: str, arithmetic: str, tmp_path: Path) -> None:
+    changed = mutated(tmp_path, module, old, new)
+    assert prove("sums_bench", started("u1", "x", 4, 2, arithmetic, tmp_path), tmp_path, [changed]).falls
+
+
 FAULTS = [
-    ("(XSigned && i == XBits - 1)", "(XSigned && i == 0)"),
-    ("next + 1 < top) ? top - 1", "next < top) ? top - 1"),  # of rows of three, which seven XNORs have
-    ("SumBits'(Steps * Simd)", "SumBits'(Simd)"),
-    ("found[k]      = (k[0] && k[1])", "found[k]      = (k[0] && k[3])"),
+    ("dfc_dot_carry", "(XSigned && i == XBits - 1)", "(XSigned && i == 0)", ("s2", "x", 3, 2, "carry8")),  # of a term without another
+    ("dfc_dot_carry", "next + 1 < top) ? top - 1", "next < top) ? top - 1", ("u1", "x", 7, 1, "carry8")),  # of rows of three
+    ("dfc_dot_carry", "found[k]      = (k[0] && k[1])", "found[k]      = (k[0] && k[3])", ("u1", "x", 7, 1, "carry8")),
+    ("dfc_carry_total", "found[i][k]      = (k[0] && k[1])", "found[i][k]      = (k[0] && k[3])", ("s2", "s2", 2, 2, "carry4")),
+    ("dfc_sums", "AccBits'(Steps * Simd) << (i + j)", "AccBits'(Simd) << (i + j)", ("s2", "s2", 2, 2, "carry4")),
 ]
 
 
@@ -73,11 +114,9 @@ def test_a_fault_of_slices_is_found(
     assert prove("sums_bench", {**parameters(*case), "Pe": lanes}, tmp_path, [changed]).falls
 
 
-@pytest.mark.parametrize(("old", "new"), FAULTS)
-def test_a_fault_is_found(old: str, new: str, tmp_path: Path) -> None:
-    changed = mutated(tmp_path, "dfc_dot_carry", old, new)
-    case = parameters("u1", "x", 7, 1, "carry8") if "top" in old else parameters("s2", "s2", 2, 2, "carry4")
-    assert prove("sums_bench", case, tmp_path, [changed]).falls
+@pytest.mark.parametrize(("module", "old", "new", "case"), FAULTS)
+def test_a_fault_is_found(module: str, old: str, new: str, case: tuple[str, str, int, int, str], tmp_path: Path) -> None:
+    assert prove("sums_bench", parameters(*case), tmp_path, [mutated(tmp_path, module, old, new)]).falls
 
 
 PRODUCTS = [

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from dfcompile.folding.fold import cheapest, read_folding
 from dfcompile.ir.types import BIPOLAR, IntType
 from dfcompile.units.base import Array
-from dfcompile.units.mvtu import MOST_USED, Mvtu
+from dfcompile.units.mvtu import Mvtu
+from dfcompile.units.parts.sparse_form import MOST_USED
 from tests.examples import drawn, examples, simulated
 from tests.three_way import check, check_cpp, one_unit
 from tests.units.arithmetic_cases import Operands, lint, mvtu, types

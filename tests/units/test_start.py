@@ -121,7 +121,9 @@ def test_what_cannot_start() -> None:
         mvtu(rng, Operands(INT8, INT8, UINT1), (1, 1), 1, 4, 8, pe=2, simd=4, arithmetic="packed27"),
     ):
         assert all(s["threshold_style"] != "start" or s["arithmetic"] in ("carry4", "carry8") for s in unit.styles("xcup") if unit is whole)
-        assert unit is whole or all(s["threshold_style"] != "start" for s in unit.folded(arithmetic="auto").styles("ecp5") if unit.form.start == 0)
+        assert unit is whole or all(
+            s["threshold_style"] != "start" for s in unit.folded(arithmetic="auto").styles("ecp5") if unit.form.start == 0
+        )
         with pytest.raises(ValueError, match="threshold_style=start"):
             unit.folded(threshold_style="start")
     depthwise: Vvtu = vvtu(rng, Operands(UINT4, INT4, UINT2), (1, 2), 6, 9, pe=2)

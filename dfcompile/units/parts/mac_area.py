@@ -27,6 +27,7 @@ from dfcompile.units.parts.packed import PACKED
 from dfcompile.units.parts.thresholding import START
 
 T = TypeVar("T")
+_LATE = 64  # beats of a vector up to which it is read again out of distributed RAM with no register behind it
 
 
 def clog2(n: int) -> int:
@@ -150,6 +151,11 @@ def product(a: int, b: int, family: str) -> Resources:
 def accumulator(acc: int, family: str) -> Resources:
     """The two registers and the adder of `acc` bits of a lane that sums over several steps."""
     return Resources(lut=acc * FAMILIES[family].costs.adder, ff=2 * acc)
+
+
+def input_style(rows: int, columns: int, family: str) -> str:
+    """Where vectors of so many beats are kept that so many folds of rows read: "lutram" where LUTs of 64 words are that."""
+    return "lutram" if rows > 1 and 1 < columns <= _LATE and FAMILIES[family].lut_inputs >= 6 else "auto"
 
 
 @lru_cache(maxsize=KEPT)

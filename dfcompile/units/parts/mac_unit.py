@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar
 
 from dfcompile.device.area import STYLE_CODES
@@ -23,9 +24,9 @@ class MacUnit(Unit):
     threshold_style: str
 
     @property
+    @abstractmethod
     def form(self) -> MacForm:
         """How the hardware multiplies and what it compares with."""
-        raise NotImplementedError
 
     @property
     def modules(self) -> tuple[str, ...]:

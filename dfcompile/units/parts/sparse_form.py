@@ -80,7 +80,7 @@ MOST_USED = 0.6
 
 
 def pattern_of(used: Array, run: int) -> str:
-    """The narrowest form that the zeros of (rows, columns) weights fit, in runs of so many columns (0: one); "" where they are no matter."""
+    """The narrowest form that the zeros of (rows, columns) weights fit, in runs of columns (0: one); "" where they are no matter."""
     if used.mean() > MOST_USED:
         return ""
     run = run or used.shape[1]
