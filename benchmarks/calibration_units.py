@@ -127,7 +127,8 @@ def window(size: int, channels: int, k: int, x: str, simd: int, pad: int = 0, st
     )
 
 
-def mvtus() -> Iterator[Unit]:
+def matrix_units() -> Iterator[Unit]:
+    """Matrix units of all kinds of operands."""
     yield mvtu("b", "b", "b", 16, 144, 4, 16)
     yield mvtu("b", "b", "b", 64, 64, 16, 32)
     yield mvtu("b", "b", "b", 64, 576, 2, 64)
@@ -158,7 +159,8 @@ def mvtus() -> Iterator[Unit]:
     yield mvtu("b", "s2", "u2", 16, 64, 4, 8)
 
 
-def others() -> Iterator[Unit]:
+def other_units() -> Iterator[Unit]:
+    """Depthwise ones, thresholds, tables, windows."""
     yield vvtu("u4", "s4", "u4", 16, 9, 4)
     yield vvtu("u2", "s2", "u2", 64, 9, 8)
     yield vvtu("u8", "s8", "u8", 32, 9, 2)
@@ -180,7 +182,8 @@ def others() -> Iterator[Unit]:
     yield window(56, 32, 3, "u4", 8, pad=1, channels_outer=True)
 
 
-def movers() -> Iterator[Unit]:
+def moving_units() -> Iterator[Unit]:
+    """What moves, joins and compares."""
     yield Pool("max", (8, 8, 32), 4, dtype("u2"), dtype("u2"), 8)
     yield Pool("sum", (1, 1, 64), 49, dtype("u4"), dtype("u10"), 4, channels_outer=False)
     yield Pool("max", (4, 4, 16), 9, dtype("s8"), dtype("s8"), 4)
@@ -205,7 +208,8 @@ def movers() -> Iterator[Unit]:
     yield Argmax((1, 1, 16), dtype("s10"), pe=4)
 
 
-def more() -> Iterator[Unit]:
+def further_units() -> Iterator[Unit]:
+    """Larger ones, and rows that are all at once."""
     yield mvtu("u2", "s2", "u2", 4, 16, 4, 16)
     yield mvtu("b", "b", "b", 8, 64, 8, 64)
     yield mvtu("b", "b", "b", 16, 512, 2, 128)
@@ -217,7 +221,7 @@ def more() -> Iterator[Unit]:
     yield window(10, 128, 3, "u1", 16)
 
 
-def padded() -> Iterator[Unit]:
+def padded_units() -> Iterator[Unit]:
     """Lanes that do not divide."""
     yield Repack((4, 4, 10), dtype("u4"), 3, 10, 4, 10)
     yield Repack((4, 4, 64), dtype("u2"), 22, 64, 16, 0)
@@ -238,7 +242,7 @@ def padded() -> Iterator[Unit]:
         yield Repack((1, 1, elements), dtype(code), lanes, run, out, out_run)
 
 
-def scaled() -> Iterator[Unit]:
+def requantizing_units() -> Iterator[Unit]:
     """Requantization."""
     for style in ("multiply", "shift_add"):
         yield scaled("s14", "s8", 16, 1, style)
@@ -263,7 +267,7 @@ def matmul(
     return Matmul(*shapes, heads, (1, 1), transposed, x, y, code, acc, steps, pe=pe, simd=simd, **fields)
 
 
-def products() -> Iterator[Unit]:
+def product_units() -> Iterator[Unit]:
     """Products of two streams."""
     yield matmul("s4", "s4", "s4", 64, 32, 64, 4, 8, True)
     yield matmul("u4", "s4", "s4", 64, 64, 32, 8, 8, False)
@@ -289,7 +293,7 @@ def standardize(code: str, shape: tuple[int, int, int], centred: bool, after: in
     return Standardize(shape, own, centred, operator.bits, drop, operator.epsilon, shift, out, lanes)
 
 
-def rows() -> Iterator[Unit]:
+def row_units() -> Iterator[Unit]:
     """What keeps a row."""
     yield BelowMax((1, 64, 64), dtype("s8"), 255, 1)
     yield BelowMax((1, 64, 64), dtype("s6"), 63, 8)
@@ -301,7 +305,7 @@ def rows() -> Iterator[Unit]:
     yield shares("u20", (1, 9, 17), 64, 1, 63, 3)
 
 
-def tables() -> Iterator[Unit]:
+def table_units() -> Iterator[Unit]:
     """Sums by tables."""
     yield table_add((1013, 640), 1019, 4)
     yield table_add((513, 356), 811, 1)
@@ -321,7 +325,7 @@ def sparse(x: str, w: str, out: str, mh: int, mw: int, pe: int, simd: int, zeros
     return replace(made, weights=made.weights * left, zeros=zeros)
 
 
-def sparse() -> Iterator[Unit]:
+def sparse_units() -> Iterator[Unit]:
     """What skips zeros."""
     yield sparse("u4", "s4", "u4", 32, 144, 4, 8, "skip")
     yield sparse("u4", "s4", "u4", 64, 256, 4, 4, "skip", weight_style="bram")
@@ -332,7 +336,7 @@ def sparse() -> Iterator[Unit]:
     yield sparse("u2", "s2", "u2", 32, 128, 4, 16, "2:4", weight_style="bram")
 
 
-def norms() -> Iterator[Unit]:
+def norm_units() -> Iterator[Unit]:
     """Roots of mean squares."""
     yield standardize("s4", (1, 64, 64), True, 26, 12, 1)
     yield standardize("s6", (1, 16, 16), True, 30, 16, 4)
@@ -342,14 +346,14 @@ def norms() -> Iterator[Unit]:
     yield standardize("u4", (1, 8, 8), True, 18, 4, 8)
 
 
-def states() -> Iterator[Unit]:
+def state_units() -> Iterator[Unit]:
     """What closes loops."""
     yield Delay((1, 25, 32), dtype("s8"), 0, 1)
     yield Delay((1, 49, 32), dtype("s8"), 3, 8)
     yield Delay((1, 8, 64), dtype("u4"), 0, 64)
 
 
-def kept() -> Iterator[Unit]:
+def kept_units() -> Iterator[Unit]:
     """States that go on from frame to frame."""
     yield Delay((1, 25, 32), dtype("s8"), 0, 1, keep=True)
     yield Delay((1, 8, 64), dtype("u4"), 0, 64, keep=True)
