@@ -19,7 +19,7 @@ from benchmarks.calibrate import error, read_table
 from benchmarks.calibration_sweep import sweep
 from dfcompile.device import area
 from dfcompile.device.family import FAMILIES
-from dfcompile.units.parts import mac_area
+from dfcompile.units.parts import mac_area, threshold_area
 
 TABLES = ("rates", "costs", "units")
 REACH = 3.0
@@ -46,7 +46,7 @@ def set_values(family: str, values: NDArray[np.float64]) -> None:
             for name, value in asdict(now).items()
         }
         FAMILIES[family] = replace(FAMILIES[family], **{table: replace(now, **changed)})
-    for known in (*vars(area).values(), *vars(mac_area).values()):  # what was found by the values before
+    for known in (*vars(area).values(), *vars(mac_area).values(), *vars(threshold_area).values()):  # what was found by the values before
         if hasattr(known, "cache_clear"):
             known.cache_clear()
 

@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from dfcompile.dataflow.levels import by_levels
+from dfcompile.dataflow.rising import risen
 from dfcompile.dataflow.sum_tables import Sum, Tables, sum_tables
 from dfcompile.dataflow.vectors import flat_nodes, is_direct, weight_type
 from dfcompile.device.family import DEFAULT
@@ -273,6 +274,10 @@ class _Lowering:
             run = cg
         out = fused.dtype if fused else acc
         values, flip, scaling = (fused.values, fused.flip, fused.scaling) if fused else (None, None, None)
+        if values is not None and flip is not None:
+            ends = (np.broadcast_to(np.asarray(b), (oc,)) for b in self.graph.tensors[node.outputs[0]].range)
+            if made := risen(weights, values, flip, out, *ends):
+                weights, acc, values, flip, scaling = made.weights, made.acc, made.values, None, made.scaling
         kind = weight_type(weights)
         unit: Unit
         if depthwise:

@@ -211,8 +211,8 @@ _GOWIN_CELLS = {
     r"MULT18X18": (0.0, 0.0, 0.0, 0.0, 1.0),
     r"MULT36X36": (0.0, 0.0, 0.0, 0.0, 4.0),
 }
-_LUT6_RATES = Rates(counter=2.35, control=1.0, compare=0.58, compare_base=3.2, constant=0.3, adder=0.95, late=0.95, bank=0.87)
-_LUT6_COSTS = Costs(three=2.0, nine=4.0, product=1.74, gate=0.57, adder=1.02, graph=1.07)
+_LUT6_RATES = Rates(counter=0.88, control=0.98, compare=0.68, compare_base=1.1, constant=0.11, adder=0.91, late=0.63, bank=0.82)
+_LUT6_COSTS = Costs(three=2.08, nine=3.65, product=1.78, gate=0.58, adder=0.96, graph=1.07)
 
 
 def _xilinx(
@@ -222,9 +222,9 @@ def _xilinx(
     return Family(
         title, lut_inputs=6, joined=4, shifts=True, registers=registers, lutram=((32, 6, 4), (64, 3, 4)),  # RAM32M, RAM64M
         blocks=_BLOCKS, shared=_BLOCKS[:-1], block=0.5, halves=2, uram=uram, dsp=dsp, worth=worth, rates=_LUT6_RATES, costs=_LUT6_COSTS,
-        units=Units(argmax=0.8, extreme=1.0, multiply=1.72, fixed=fixed, digits=1.0, restore=1.0, window=1.0, room=1.03,
-                    converter=16.0, enable=0.0,
-                    repack=(0.74, 0.0, 0.55, 12.0)),
+        units=Units(argmax=1.03, extreme=0.84, multiply=1.73, fixed=fixed, digits=1.0, restore=0.91, window=1.0, room=0.64,
+                    converter=17.8, enable=0.0,
+                    repack=(0.7, 0.0, 0.92, 4.4)),
         synth=("synth_xilinx", f" -family {name} -flatten -noiopad -noclkbuf"), mapping=_XILINX_MAP, rest="", cells=_XILINX_CELLS,
         carry=carry, packed=f"packed{dsp.columns}", boxes=("LUT6_2", "CARRY4", "CARRY8", "DSP48E1", "DSP48E2"),
     )  # fmt: skip
