@@ -2,7 +2,7 @@
 // A term is an input where a bit of its weight is 1. One row of LUTs gates and adds two terms. All bits that are negative (the sign of an
 // input, the terms of the sign of a weight) are complemented: a term is unsigned then, and off by a constant. The Constants of all
 // steps are what the sum starts with. Rows that add three numbers leave at most two, and the last row adds these to the sum.
-// Latency to the last row: 1 + Levels (carry_levels of dfc_sums) cycles; the sum follows in the cycle after. One step a cycle.
+// Latency to the last row: 1 + Levels (carry_levels of dfc_carry.svh) cycles; the sum follows in the cycle after. One step a cycle.
 module dfc_dot_carry #(
   parameter int unsigned Simd         = 4,
   parameter int unsigned InBits       = 2,

@@ -20,16 +20,8 @@ module dfc_lb_dot #(
 );
   localparam int unsigned Product = ActBits + WeightBits;
 
-  // Rows of a carry dot product that add three numbers, until two are left.
-  function automatic int unsigned carry_levels();
-    int unsigned left = (Simd * WeightBits + 1) / 2, levels = 0;
-    while (left > 2) begin
-      left = (left + 2) / 3;
-      levels++;
-    end
-    return levels;
-  endfunction
-  localparam int unsigned CarryLevels = carry_levels();
+  `include "dfc_carry.svh"
+  localparam int unsigned CarryLevels = carry_levels(Simd * WeightBits);
 
   if (Pairs != 0) begin : gen_pairs
     localparam int unsigned Field = Product + 1;
@@ -90,8 +82,10 @@ module dfc_lb_dot #(
     logic [SumBits-1:0] sum;
     dfc_dot_carry #(
       .Simd(Simd), .InBits(ActBits), .InSigned(1), .WeightBits(WeightBits), .WeightSigned(1), .Block(Block), .Levels(CarryLevels),
-      .SumBits(SumBits)
-    ) u_dot (.clk_i, .inputs_i(codes_i), .weights_i, .step_i(1'b1), .first_i(1'b1), .sum_o(sum));
+      .SumBits(SumBits), .Constants(SumBits'(carry_constants(Simd, ActBits, 1'b1, WeightBits, 1'b1)))
+    ) u_dot (
+      .clk_i, .rst_ni(1'b1), .inputs_i(codes_i), .weights_i, .step_i(1'b1), .first_i(1'b1), .last_i(1'b1), .start_i('0), .sum_o(sum)
+    );
     logic [Wait:0][SumBits-1:0] wait_q;
     assign wait_q[0] = sum;
     for (genvar i = 0; i < int'(Wait); i++) begin : gen_wait

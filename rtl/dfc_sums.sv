@@ -65,17 +65,10 @@ module dfc_sums #(
 `else
   localparam bit Plain                = 1'b0;
 `endif
-  function automatic int unsigned carry_levels();  // rows that add three leave two numbers of the pairs of terms
-    int unsigned left = (Simd * WeightBits + 1) / 2, levels = 0;
-    while (left > 2) begin
-      left = (left + 2) / 3;
-      levels++;
-    end
-    return levels;
-  endfunction
+  `include "dfc_carry.svh"
   // Cycles more than one that a product takes.
   localparam int unsigned Operands    = ((Arithmetic != 0 || XBits + WeightBits > 8) ? 1 : 0) + ((Arithmetic == 1 && WeightBits > 4) ? 1 : 0);
-  localparam int unsigned DotLatency  = Carry ? 1 + carry_levels()
+  localparam int unsigned DotLatency  = Carry ? 1 + carry_levels(Simd * WeightBits)
                                       : Packed ? Chain + 2 + $clog2((Simd + Chain - 1) / Chain)
                                       : Planar ? ((Arithmetic == 1 && !Gated) ? 1 : 0) + PopLatency + $clog2(XBits * WeightBits)
                                       : !Gated ? Operands + 1 + TreeLatency : (Simd > 1) ? TreeLatency : 1;
@@ -105,15 +98,8 @@ module dfc_sums #(
     end
   end
 
-  // All negative bits of a row's terms are complemented, which is off by these constants: sums start with them.
-  function automatic logic [AccBits-1:0] constants();
-    logic [AccBits-1:0] found = '0;
-    for (int unsigned j = 0; j < WeightBits; j++) for (int unsigned i = 0; i < XBits; i++)
-        if ((WeightSigned != 0 && Xnor == 0 && j == WeightBits - 1) != ((InSigned != 0 || InBipolar != 0) && i == XBits - 1))
-          found -= AccBits'(Steps * Simd) << (i + j);
-    return found;
-  endfunction
-  localparam logic [AccBits-1:0] Constants = (Carry && !Plain) ? constants() : '0;
+  localparam logic [63:0] Constants = (Carry && !Plain)
+    ? carry_constants(Steps * Simd, XBits, InSigned != 0 || InBipolar != 0, WeightBits, WeightSigned != 0 && Xnor == 0) : '0;
 
   logic first_q;
   logic [Pe-1:0][AccBits-1:0] start, next, first;
@@ -128,7 +114,7 @@ module dfc_sums #(
   if (Start != 0) begin : gen_starts
     dfc_starts #(
       .File(ThresholdsFile), .Lanes(Pe), .Folds(Folds), .Shared(ThreshShared), .ThreshBits(ThreshBits), .Signed(ThreshSigned), .Width(AccBits),
-      .Offset(Constants)
+      .Offset(AccBits'(Constants))
     ) u_starts (.clk_i, .rst_ni, .advance_i(last_q[DotLatency]), .words_o(start), .next_o(next), .first_o(first));
   end else begin : gen_no_starts
     assign {start, next, first} = '0;
@@ -158,8 +144,8 @@ module dfc_sums #(
         end else begin : gen_carry
           dfc_dot_carry #(
             .Simd(Simd), .InBits(InBits), .InSigned(InSigned), .InBipolar(InBipolar), .WeightBits(WeightBits), .WeightSigned(WeightSigned),
-            .Xnor(Xnor), .Block((Arithmetic == 3) ? 4 : 8), .Levels(carry_levels()), .Start(Start), .SumBits(AccBits),
-            .Constants(Constants)
+            .Xnor(Xnor), .Block((Arithmetic == 3) ? 4 : 8), .Levels(carry_levels(Simd * WeightBits)), .Start(Start), .SumBits(AccBits),
+            .Constants(AccBits'(Constants))
           ) u_dot (
             .clk_i, .rst_ni, .inputs_i(inputs_i[Source*Simd*InBits +: Simd*InBits]), .weights_i(weights_i[p*Simd*WeightBits +: Simd*WeightBits]),
             .step_i(step_q[DotLatency]), .first_i(first_q), .last_i(last_q[DotLatency]), .start_i({first[p], next[p], start[p]}),

@@ -322,7 +322,7 @@ class Mvtu(MacUnit):
     def own_styles(self) -> Iterator[dict[str, str]]:
         if self.is_whole and self.zeros == KEEP and self.weights.size <= GRAPH_WEIGHTS:
             for style in threshold_styles(self._counting.size, 1) if self._counting else ("auto",):
-                yield {"weight_style": "auto", "threshold_style": style, "arithmetic": GRAPH}
+                yield {"weight_style": "auto", "threshold_style": style, "arithmetic": GRAPH, "input_style": "auto"}
 
     @property
     def dimensions(self) -> Mapping[str, Hashable]:

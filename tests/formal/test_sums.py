@@ -82,7 +82,7 @@ FAULTS = [
     ("dfc_dot_carry", "next + 1 < top) ? top - 1", "next < top) ? top - 1", ("u1", "x", 7, 1, "carry8")),  # of rows of three
     ("dfc_dot_carry", "found[k]      = (k[0] && k[1])", "found[k]      = (k[0] && k[3])", ("u1", "x", 7, 1, "carry8")),
     ("dfc_carry_total", "found[i][k]      = (k[0] && k[1])", "found[i][k]      = (k[0] && k[3])", ("s2", "s2", 2, 2, "carry4")),
-    ("dfc_sums", "AccBits'(Steps * Simd) << (i + j)", "AccBits'(Simd) << (i + j)", ("s2", "s2", 2, 2, "carry4")),
+    ("dfc_sums", "carry_constants(Steps * Simd,", "carry_constants(Simd,", ("s2", "s2", 2, 2, "carry4")),
 ]
 
 

@@ -1,6 +1,7 @@
 +incdir+.
 dfc_extend.sv
 dfc_scale.sv
+dfc_counter.sv
 dfc_stream_out.sv
 dfc_add.sv
 dfc_axi_lite.sv
