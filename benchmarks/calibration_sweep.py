@@ -38,7 +38,7 @@ def _started() -> Iterator[Unit]:
         yield mvtu("b", "b", "b", 64, 576, 4, 16, weight_style="bram", threshold_style="start", **late)
         yield mvtu("b", "b", "b", 64, 576, 16, 32, weight_style="bram", threshold_style="start", **late)
         yield mvtu("b", "b", "b", 64, 784, 13, 49, weight_style="bram", threshold_style="start", **late)
-        yield mvtu("b", "b", "b", 256, 64, 4, 32, weight_style="bram", threshold_style="start", **late)
+        yield mvtu("b", "b", "b", 128, 64, 4, 32, weight_style="bram", threshold_style="start", **late)
         yield mvtu("u8", "b", "b", 64, 27, 8, 3, threshold_style="start", arithmetic=arithmetic)
         yield mvtu("u2", "s2", "u1", 32, 144, 4, 12, weight_style="bram", threshold_style="start", **late)
         yield mvtu("u4", "s4", "u4", 32, 288, 4, 8, weight_style="bram", **late)

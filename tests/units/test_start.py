@@ -27,7 +27,7 @@ CORNERS: dict[str, tuple[Operands, tuple[Any, ...], dict[str, Any]]] = {
     "dummies in each run": (Operands(BIPOLAR, BIPOLAR, BIPOLAR), ((1, 2), 1, 5, 30), {"pe": 4, "simd": 4, "run": 10}),
     "groups, the code signed": (Operands(UINT4, INT4, INT1), ((1, 2), 2, 6, 16), {"pe": 3, "simd": 8}),
     "one threshold for all": (Operands(INT4, INT4, BIPOLAR, shared=True), ((1, 2), 1, 7, 10), {"pe": 3, "simd": 4}),
-    "more rows than a LUT has room for": (Operands(UINT2, INT2, UINT1), ((1, 2), 1, 37, 6), {"pe": 1, "simd": 3}),
+    "more rows than a LUT has room for": (Operands(UINT2, INT2, UINT1), ((1, 2), 1, 29, 6), {"pe": 1, "simd": 3}),
     "as many rows as there may be": (Operands(UINT1, INT2, UINT1), ((1, 1), 1, PICKED, 4), {"pe": 1, "simd": 2}),
     "bipolar inputs": (Operands(BIPOLAR, INT4, UINT1), ((1, 2), 1, 5, 9), {"pe": 3, "simd": 7}),
     "bipolar weights, signed inputs": (Operands(INT8, BIPOLAR, UINT1), ((1, 2), 2, 5, 9), {"pe": 3, "simd": 2, "run": 3}),

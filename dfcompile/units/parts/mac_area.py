@@ -27,6 +27,7 @@ from dfcompile.units.parts.packed import PACKED
 from dfcompile.units.parts.thresholding import START
 
 T = TypeVar("T")
+_JOINED_WORD = 2.6  # LUTs of a bit of a word without room beside others, by those of it alone: what is behind it is made again
 _LATE = 64  # beats of a vector up to which it is read again out of distributed RAM with no register behind it
 
 
@@ -300,7 +301,7 @@ def _started(form: MacForm, simd: int, rows: int, arithmetic: str, fixed: int, f
     sums = replace(products, acc=IntType(bits, products.acc.signed))
     own = [address + inputs <= size or rows == 1 for inputs in (3, 2)]  # whether a place's LUT has room for it, beside a product or not
     chosen = 0.0 if size >= 6 else bits  # LUTs that choose between the word and the sum
-    extra = chosen + word * (reach * (not own[0]) + (bits - reach) * (not own[1]))
+    extra = chosen + (word if own[1] else word * _JOINED_WORD) * (reach * (not own[0]) + (bits - reach) * (not own[1]))
     return dot(sums, simd, arithmetic, fixed, family) + Resources(bits * FAMILIES[family].costs.adder + extra, bits)
 
 

@@ -30,7 +30,7 @@ SCALED = (*MULTIPLIERS, "shift_add")
 SCALED_BITS = 3  # least bits of a code for them
 START = "start"
 """Style of one threshold of rising functions: sums start with minus it, and their sign is the code."""
-PICKED = 64
+PICKED = 32
 """Results of a lane in turn up to which sums can start so: words that no register stands behind."""
 JOINED = 16
 """Entries of a stage's memory in LUTs up to which no register stands between it and the comparison."""
