@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.calibration_sweep import sweep
+from benchmarks.calibration_sweep import of_family, sweep
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Resources
 from dfcompile.synthesis.part import WORKERS
@@ -24,7 +24,6 @@ from dfcompile.synthesis.unit import unit_synthesis
 from dfcompile.tasks.pool import threads
 from dfcompile.tasks.task import Outcome, Task, run_tasks
 from dfcompile.units.base import Unit
-from dfcompile.units.parts.arithmetic import CHAINS
 
 TABLE = Path(__file__).with_name("calibration.json")
 RESOURCES = ("lut", "ff", "bram36", "uram", "dsp")
@@ -41,8 +40,7 @@ def run(families: list[str], kind: str | None) -> None:
     tasks = []
     for family in families:
         for name, unit in sweep().items():
-            other = {*CHAINS} - {FAMILIES[family].carry, FAMILIES[family].packed}  # cells of another family
-            if kind in (None, unit.kind) and getattr(unit, "arithmetic", "") not in other:
+            if kind in (None, unit.kind) and of_family(unit, family):
                 module = unit_synthesis(unit, family)
                 tasks.append(Task(f"{family} {name}", module.run, about=(family, name)))
     with contextlib.closing(threads(WORKERS)) as pool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from benchmarks import calibration_units as units
 from benchmarks.calibration_units import mvtu, vvtu
+from dfcompile.device.family import FAMILIES
 from dfcompile.units.base import Unit
 from dfcompile.units.parts.carry import CARRY
 from dfcompile.units.parts.packed import PACKED
@@ -43,6 +44,13 @@ def _started() -> Iterator[Unit]:
         yield mvtu("u2", "s2", "u1", 32, 144, 4, 12, weight_style="bram", threshold_style="start", **late)
         yield mvtu("u4", "s4", "u4", 32, 288, 4, 8, weight_style="bram", **late)
         yield mvtu("b", "b", "b", 8, 128, 8, 16, threshold_style="start", arithmetic=arithmetic)
+
+
+def of_family(unit: Unit, family: str) -> bool:
+    """Whether a family has a unit: of its own cells, and distributed RAM with no register behind it only in LUTs of six inputs."""
+    other = {*CARRY, *PACKED} - {FAMILIES[family].carry, FAMILIES[family].packed}
+    late = getattr(unit, "input_style", "") == "lutram" and FAMILIES[family].lut_inputs < 6
+    return getattr(unit, "arithmetic", "") not in other and not late
 
 
 def sweep() -> dict[str, Unit]:

@@ -47,7 +47,7 @@ module dfc_fifo #(
   dfc_counter #(.Count(Depth)) u_write (.clk_i, .rst_ni, .step_i(push), .value_o(wr_q), .last_o(wr_last));
   dfc_counter #(.Count(Depth)) u_read (.clk_i, .rst_ni, .step_i(pop), .value_o(rd_q), .last_o(rd_last));
   logic unused_last;
-  assign unused_last = wr_last ^ rd_last;
+  assign unused_last = ^{wr_last, rd_last, wr_q, rd_q};
   assign in_ready_o  = ready_q;
   assign out_valid_o = valid_q;
 

@@ -211,8 +211,8 @@ _GOWIN_CELLS = {
     r"MULT18X18": (0.0, 0.0, 0.0, 0.0, 1.0),
     r"MULT36X36": (0.0, 0.0, 0.0, 0.0, 4.0),
 }
-_LUT6_RATES = Rates(counter=0.88, control=0.98, compare=0.68, compare_base=1.1, constant=0.11, adder=0.91, late=0.63, bank=0.82)
-_LUT6_COSTS = Costs(three=2.08, nine=3.65, product=1.78, gate=0.58, adder=0.96, graph=1.07)
+_LUT6_RATES = Rates(counter=0.85, control=0.95, compare=0.7, compare_base=0.9, constant=0.15, adder=0.9, late=0.62, bank=0.76)
+_LUT6_COSTS = Costs(three=2.07, nine=3.62, product=1.78, gate=0.58, adder=0.96, graph=1.07)
 
 
 def _xilinx(
@@ -222,9 +222,9 @@ def _xilinx(
     return Family(
         title, lut_inputs=6, joined=4, shifts=True, registers=registers, lutram=((32, 6, 4), (64, 3, 4)),  # RAM32M, RAM64M
         blocks=_BLOCKS, shared=_BLOCKS[:-1], block=0.5, halves=2, uram=uram, dsp=dsp, worth=worth, rates=_LUT6_RATES, costs=_LUT6_COSTS,
-        units=Units(argmax=1.03, extreme=0.84, multiply=1.73, fixed=fixed, digits=1.0, restore=0.91, window=1.0, room=0.64,
-                    converter=17.8, enable=0.0,
-                    repack=(0.7, 0.0, 0.92, 4.4)),
+        units=Units(argmax=1.04, extreme=0.85, multiply=1.73, fixed=fixed, digits=1.0, restore=0.94, window=1.0, room=0.64,
+                    converter=17.2, enable=0.0,
+                    repack=(0.72, 0.0, 0.75, 6.5)),
         synth=("synth_xilinx", f" -family {name} -flatten -noiopad -noclkbuf"), mapping=_XILINX_MAP, rest="", cells=_XILINX_CELLS,
         carry=carry, packed=f"packed{dsp.columns}", boxes=("LUT6_2", "CARRY4", "CARRY8", "DSP48E1", "DSP48E2"),
     )  # fmt: skip
@@ -259,16 +259,16 @@ CELL_MODELS: Mapping[str, tuple[str, str]] = {
 
 FAMILIES: dict[str, Family] = {
     # The figures of worth: XC7Z020, XCZU7EV, LFE5U-85F. Yosys uses the registers and the adder of DSP48E1 only.
-    "xc7": _xilinx("xc7", "AMD 7 series", "carry4", 24, None, Dsp(25, 18, 9, registered=True), (380.0, 0.0, 242.0), fixed=0.5),
-    "xcup": _xilinx("xcup", "AMD UltraScale+", "carry8", 23, (4096, 72), Dsp(27, 18, 9), (738.0, 2400.0, 133.0), fixed=0.65),
+    "xc7": _xilinx("xc7", "AMD 7 series", "carry4", 24, None, Dsp(25, 18, 9, registered=True), (380.0, 0.0, 242.0), fixed=0.3),
+    "xcup": _xilinx("xcup", "AMD UltraScale+", "carry8", 23, (4096, 72), Dsp(27, 18, 9), (738.0, 2400.0, 133.0), fixed=0.5),
     "ecp5": Family(
         "Lattice ECP5", lut_inputs=4, joined=8, shifts=False, registers=23, lutram=((16, 4, 6),),
         blocks=_BLOCKS, shared=_BLOCKS[:-1], block=0.5, halves=1, uram=None, dsp=Dsp(18, 18, 0), worth=(804.0, 0.0, 536.0),
-        rates=Rates(counter=2.84, control=1.97, compare=1.95, compare_base=0.5, constant=1.04, adder=1.36, late=2.05, bank=0.95),
-        costs=Costs(three=4.6, nine=5.9, product=2.53, gate=0.73, adder=0.99, graph=1.76),
-        units=Units(argmax=2.0, extreme=2.0, multiply=2.8, fixed=1.0, digits=1.5, restore=1.0, window=1.25, room=1.13,
-                    converter=10.0, enable=1.3,
-                    repack=(0.0, 5.2, 2.0, 0.0)),
+        rates=Rates(counter=2.2, control=1.65, compare=2.13, compare_base=0.17, constant=0.4, adder=1.39, late=1.45, bank=1.38),
+        costs=Costs(three=4.45, nine=6.1, product=2.2, gate=0.24, adder=1.05, graph=1.76),
+        units=Units(argmax=2.9, extreme=2.42, multiply=2.8, fixed=1.05, digits=1.5, restore=0.65, window=1.25, room=1.1,
+                    converter=10.0, enable=1.4,
+                    repack=(1.22, 1.98, 1.46, 0.0)),
         synth=("synth_ecp5", ""), mapping=("techmap -map +/lattice/latches_map.v", "abc -lut 4:7", "clean"), rest="map_cells:check",
         cells=_LATTICE_CELLS,
     ),
@@ -276,11 +276,11 @@ FAMILIES: dict[str, Family] = {
     "ice40": Family(
         "Lattice iCE40 UltraPlus", lut_inputs=4, joined=1, shifts=False, registers=64, lutram=(),
         blocks=_ICE40_BLOCKS, shared=(), block=1 / 9, halves=1, uram=None, dsp=None, worth=(1584.0, 0.0, 0.0),
-        rates=Rates(counter=2.36, control=0.74, compare=0.93, compare_base=0.1, constant=5.78, adder=1.33, late=1.47, bank=0.95),
-        costs=Costs(three=6.44, nine=0.08, product=2.39, gate=1.6, adder=0.91, graph=2.05),
-        units=Units(argmax=1.64, extreme=1.93, multiply=2.29, fixed=2.21, digits=1.5, restore=0.0, window=0.99, room=0.86,
-                    converter=17.45, enable=0,
-                    repack=(0.98, 0.22, 1.1, 2.31)),
+        rates=Rates(counter=2.33, control=0.95, compare=0.87, compare_base=0.11, constant=4.6, adder=1.17, late=1.21, bank=0.95),
+        costs=Costs(three=5.64, nine=0.12, product=2.14, gate=1.08, adder=1.1, graph=2.05),
+        units=Units(argmax=1.67, extreme=1.85, multiply=2.22, fixed=0.74, digits=1.5, restore=0.0, window=0.99, room=0.83,
+                    converter=14.94, enable=0,
+                    repack=(1.02, 0.07, 1.16, 2.53)),
         synth=("synth_ice40", " -device u"),  # its -dsp loses products: a register of one that another adds is packed twice
         mapping=("techmap -map +/ice40/latches_map.v", "abc -lut 4", "ice40_wrapcarry -unwrap", "techmap -map +/ice40/ff_map.v", "clean",
                  "opt_lut -tech ice40"),
@@ -290,11 +290,11 @@ FAMILIES: dict[str, Family] = {
     "gowin": Family(
         "Gowin LittleBee", lut_inputs=4, joined=1, shifts=False, registers=23, lutram=((16, 4, 6),),
         blocks=_BLOCKS, shared=_BLOCKS[:-1], block=0.5, halves=1, uram=None, dsp=None, worth=(665.0, 0.0, 0.0),
-        rates=Rates(counter=4.14, control=0.99, compare=1.38, compare_base=0.78, constant=7.01, adder=1.36, late=1.12, bank=0.73),
-        costs=Costs(three=5.26, nine=0.1, product=2.46, gate=1.32, adder=1.08, graph=1.8),
-        units=Units(argmax=1.15, extreme=1.75, multiply=2.34, fixed=1.13, digits=1.5, restore=1.0, window=1.52, room=1.45,
-                    converter=19.44, enable=0,
-                    repack=(0.89, 1.03, 1.3, 11.33)),
+        rates=Rates(counter=3.2, control=1.6, compare=1.43, compare_base=0.31, constant=5.49, adder=1.17, late=0.95, bank=0.81),
+        costs=Costs(three=4.77, nine=0.08, product=2.31, gate=1.09, adder=1.25, graph=1.8),
+        units=Units(argmax=1.18, extreme=1.69, multiply=2.23, fixed=0.67, digits=1.5, restore=0.86, window=1.52, room=1.38,
+                    converter=15.61, enable=0,
+                    repack=(0.95, 1.05, 1.38, 5.76)),
         synth=("synth_gowin", " -nodsp -nowidelut"), mapping=("abc -lut 4", "clean"), rest="map_cells:check", cells=_GOWIN_CELLS,
         without_pads=" -noiopads",
     ),

@@ -16,7 +16,20 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dfcompile.device.area import KEPT, counter, distinct, index_bits, lutram_luts, ram, rom, rom_bit, rom_style, stream_out, total
+from dfcompile.device.area import (
+    KEPT,
+    counter,
+    distinct,
+    index_bits,
+    lutram_luts,
+    ram,
+    registers,
+    rom,
+    rom_bit,
+    rom_style,
+    stream_out,
+    total,
+)
 from dfcompile.device.family import FAMILIES
 from dfcompile.device.resources import Areas, Resources
 from dfcompile.ir.types import IntType
@@ -166,7 +179,8 @@ def inputs(width: int, rows: int, columns: int, family: str, style: str = "auto"
     if rows == 1 or columns == 1:
         return counters + Resources(ff=width)
     if style == "lutram":
-        return total(counters, Resources(lut=lutram_luts(columns, width, family), ff=index_bits(columns)))
+        kept = Resources(lut=lutram_luts(columns, width, family)) if FAMILIES[family].lutram else registers(columns, width)
+        return total(counters, kept, Resources(ff=index_bits(columns)))
     return total(counters, ram(columns, width, "auto", family), Resources(lut=width, ff=width))
 
 

@@ -55,7 +55,7 @@ def scaled(scaling: ScalingSize, acc: int, out: int, folds: int, lanes: int, sty
     memory = rom(rows, (factor + offset) * lanes, "bram" if rows >= 1024 else "lut", family)
     late = out - stages.product - 1  # stages of codes that wait
     waiting = min(late + 1, 2) * out if FAMILIES[family].shifts else late * out
-    lane = Resources(lut=1.5 * out + 4, ff=bits - scaling.shift + waiting)
+    lane = Resources(lut=1.5 * out, ff=bits - scaling.shift + waiting)
     adder = Resources(lut=bits * cost.adder * (1.0 if rows > 1 else own.fixed))
     if style in MULTIPLIERS and dsp:
         lane = lane + _multiplied(stages, acc, factor, rows > 1, family)
