@@ -32,7 +32,7 @@ from benchmarks.calibration_units import (
     window,
 )
 from dfcompile.device.delay import slowest
-from dfcompile.device.family import DELAYS
+from dfcompile.device.family import DELAYS, FAMILIES
 from dfcompile.emit.name import port_names
 from dfcompile.synthesis.netlist import Sources, synthesise
 from dfcompile.synthesis.place import Placed, Target, count, place
@@ -65,10 +65,12 @@ def units(family: str = TARGET.family) -> dict[str, Unit]:
     # 32 slices miss the clock; AMD's devices have 4 bits in LUTs, or several products in a slice.
     few, many = ("dsp", "lut") if family == TARGET.family else ("auto", "auto")
     slices = {"xc7": "packed25", "xcup": "packed27"}.get(family, "dsp")
+    starts = {} if family == TARGET.family else {"threshold_style": "start", "input_style": "lutram"}
+    chains = FAMILIES[family].carry or "auto"
     u4, u8, s8 = (dtype(t) for t in ("u4", "u8", "s8"))
     return {
-        "binary matrix 64x64, 16x32": mvtu("b", "b", "b", 64, 64, 16, 32),
-        "binary matrix 64x576, 4x64": mvtu("b", "b", "b", 64, 576, 4, 64, weight_style="bram"),
+        "binary matrix 64x64, 16x32": mvtu("b", "b", "b", 64, 64, 16, 32, arithmetic=chains, **starts),
+        "binary matrix 64x576, 4x64": mvtu("b", "b", "b", 64, 576, 4, 64, weight_style="bram", **starts),
         "2-bit matrix 16x144, 8x16": mvtu("u2", "s2", "u2", 16, 144, 8, 16, arithmetic="lut", weight_style="bram"),
         "4-bit matrix 32x288, 4x8": mvtu("u4", "s4", "u4", 32, 288, 4, 8, arithmetic=many, weight_style="bram"),
         "4-bit matrix in slices 32x288, 4x8": mvtu("u4", "s4", "u4", 32, 288, 4, 8, arithmetic=slices, weight_style="bram"),

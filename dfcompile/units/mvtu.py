@@ -374,10 +374,13 @@ class Mvtu(MacUnit):
         memory = self._weight_style in ("bram", "uram")
         styles = (self.threshold_style, self.arithmetic)
         width = self._lanes * (self.in_dtype.bits + (0 if memory else self.pe * self.form.products.w.bits))
-        groups, nf, _ = self._folds
+        groups, nf, sf = self._folds
         yield from mac_paths.step(width, self._depth, family)
+        if self.input_style == "lutram" and min(nf, sf) > 1:
+            bits = self.simd * self.in_dtype.bits
+            yield from mac_paths.inputs(self.form.products, bits, self.pe, self.simd, self.arithmetic, family)
         if not memory:
-            yield from mac_paths.next_word(self._depth, self.pe, family)
+            yield from mac_paths.next_word(self._depth, self.pe, family, self.zeros in PATTERNS)
         yield from mac_paths.mac(self.form, self.pe, self._lanes, groups * nf, memory, styles, family)
 
     def areas(self, styles: Iterable[Mapping[str, str]], family: str) -> Areas:

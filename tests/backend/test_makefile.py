@@ -58,7 +58,8 @@ def engine(tmp_path: Path) -> Path:
     sim = tmp_path / "sim"
     sim.mkdir()
     (sim / "harness.cpp").write_bytes((ROOT / "templates" / "loopback" / "harness.cpp").read_bytes())
-    (sim / "Makefile").write_text(render("loopback/Makefile.j2", names={"top": "top"}, rtl="../rtl", bus=64, address=0, size=0, limit=0))
+    run = {"bus": 64, "address": 0, "size": 0, "limit": 0, "again": "expected.bin"}
+    (sim / "Makefile").write_text(render("loopback/Makefile.j2", names={"top": "top"}, rtl="../rtl", **run))
     return tools(sim)
 
 

@@ -82,12 +82,12 @@ def test_twelve_builds_are_the_same_bytes_on_a_cluster_and_here_whatever_is_kill
 
 
 def test_failures_are_kept_with_their_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = written(tmp_path, boards=["icebreaker"], modes=["dataflow"], intervals=[100, 2048])
+    file = written(tmp_path, boards=["icebreaker"], modes=["dataflow"], intervals=[50, 2048])
     assert cli.main(["campaign", str(file), "--jobs", "1"]) == 1
     said = capsys.readouterr()
-    assert "2 tasks done" in said.out and "build of digits_mlp_w1a1.onnx, icebreaker, dataflow, 100 cycles" in said.err
+    assert "2 tasks done" in said.out and "build of digits_mlp_w1a1.onnx, icebreaker, dataflow, 50 cycles" in said.err
     page = (tmp_path / "campaign" / "campaign.html").read_text(encoding="utf-8")
-    assert "no folding with 100 cycles a frame fits icebreaker" in page and page.count("<circle") == 1
+    assert "no folding with 50 cycles a frame fits icebreaker" in page and page.count("<circle") == 1
     assert cli.main(["campaign", str(file), "--jobs", "1", "--json"]) == 1
     cases = json.loads(capsys.readouterr().out)["cases"]
     assert [c["steps"]["build"]["state"] for c in cases] == ["failed", "done"]

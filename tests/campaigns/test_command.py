@@ -25,21 +25,21 @@ def shown(run: Run) -> str:
 
 
 def test_the_table_follows_the_run(tmp_path: Path) -> None:
-    file = written(tmp_path, boards=["icebreaker"], modes=["dataflow"], intervals=[100, 2048], verify=["hls"])
+    file = written(tmp_path, boards=["icebreaker"], modes=["dataflow"], intervals=[50, 2048], verify=["hls"])
     seen: list[str] = []
     with opened(read_campaign(file), lambda run: seen.append(shown(run))) as run:
         first = shown(run)
         missing = list(run._missing())
         assert len(missing) == 2 and first.count("waiting") == 4
-    assert "100 cycles" in first and "2,048 cycles" in first and "verify hls" in first
-    one = written(tmp_path / "one", boards=["icebreaker"], modes=["dataflow"], intervals=[100])
+    assert "50 cycles" in first and "2,048 cycles" in first and "verify hls" in first
+    one = written(tmp_path / "one", boards=["icebreaker"], modes=["dataflow"], intervals=[50])
     with opened(read_campaign(one), lambda run: seen.append(shown(run))) as run:
         run.work(inline())
     assert "running" in seen[0] and "failed" in seen[-1]
 
 
 def test_lines_where_there_is_no_terminal_and_the_same_from_python(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = written(tmp_path, boards=["icebreaker"], modes=["dataflow"], intervals=[100])
+    file = written(tmp_path, boards=["icebreaker"], modes=["dataflow"], intervals=[50])
     found = dfc.campaign(file, jobs=1)
     assert found["cases"][0]["steps"]["build"]["state"] == "failed"
     assert cli.main(["campaign", str(file), "--jobs", "1"]) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dfcompile.device.delay import Path, lut_levels, rom_levels
@@ -44,6 +45,12 @@ def sums(
     bits, rows = start
     full = int(bits > 0 and (rows - 1).bit_length() + 3 > size)  # LUTs of words in front of those that add
     yield Path("the accumulator", levels=1 + full * rom_levels(rows, size), carries=(bits or acc,))
+
+
+def inputs(products: Products, width: int, lanes: int, simd: int, arithmetic: str, family: str) -> Iterator[Path]:
+    """`dfc_mvtu_inputs` that are read again out of distributed RAM, of `width` bits a beat: a LUT in front of what reads them."""
+    behind = next(sums(products, simd, lanes, False, arithmetic, family))
+    yield replace(behind, what="inputs that are read again", levels=behind.levels + 1, fanout=max(width, behind.fanout))
 
 
 def _products(products: Products, lanes: int, slices: int, memory: bool, arithmetic: str, family: str) -> Iterator[Path]:
@@ -140,8 +147,11 @@ def step(width: int, words: int, family: str) -> Iterator[Path]:
     yield Path("the count of words", levels=lut_levels(bits, FAMILIES[family].lut_inputs), carries=(bits,))
 
 
-def next_word(words: int, lanes: int, family: str) -> Iterator[Path]:
-    """A word of a memory in LUTs whose address is found in the same cycle; of 4-input LUTs shorter than others wherever it was placed."""
+def next_word(words: int, lanes: int, family: str, chosen: bool = False) -> Iterator[Path]:
+    """A word of a memory in LUTs whose address is found in the same cycle; of 4-input LUTs shorter than others wherever it was placed.
+
+    chosen: whether it says of each weight which of some inputs it is of, which by netlists is four LUTs more
+    """
     size, bits = FAMILIES[family].lut_inputs, (words - 1).bit_length()
     if bits and size > 4:
-        yield Path("the next word of weights", levels=2 + rom_levels(words, size), carries=(bits,), fanout=lanes)
+        yield Path("the next word of weights", levels=2 + 4 * chosen + rom_levels(words, size), carries=(bits,), fanout=lanes)
