@@ -15,7 +15,7 @@ from dfcompile.units.parts.thresholding import SCALED_BITS
 
 @dataclass(frozen=True, eq=False)
 class Risen:
-    """Weights (channels, ...), the type of their sums, thresholds (channels, n) and what they are as a product, if they are one."""
+    """Weights (channels, ...), the type of their sums, thresholds (channels or 1, n) and what they are as a product, if they are one."""
 
     weights: Array
     acc: IntType
@@ -35,8 +35,8 @@ def risen(weights: Array, values: Array, flip: Array, dtype: IntType, low: Array
     wide = weights.astype(np.int64) * signs.reshape(-1, *(1,) * (weights.ndim - 1))
     if weight_type(wide) != weight_type(weights):
         return None
-    full = np.broadcast_to(values, (len(flip), values.shape[1]))
-    rows = np.where(flip[:, None], 1 - full[:, ::-1], full)
+    falls = flip[:1] if len(values) == 1 and flip.all() else flip  # one row stays one where all channels fall
+    rows = np.where(falls[:, None], 1 - values[:, ::-1], values)
     ends = np.where(flip, -high, low), np.where(flip, -low, high)
     scaling = requantize(rows, None, *ends) if dtype.bits >= SCALED_BITS else None
     acc = IntType.holding(int(ends[0].min()), int(ends[1].max()))

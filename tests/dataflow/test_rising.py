@@ -49,6 +49,8 @@ def test_left_alone_where_the_type_would_grow() -> None:
     assert risen(weights, np.array([[0], [3]]), np.array([True, False]), IntType(1), *ends) is None
     found = risen(np.array([[1, 1]]), np.array([[2]]), np.array([True]), IntType(1), np.array([0]), np.array([6]))
     assert found is not None and found.acc == IntType.holding(-6, 0)
+    both = risen(np.array([[1, 1], [-1, 1]]), np.array([[2]]), np.array([True, True]), IntType(1), np.array([0, -3]), np.array([6, 3]))
+    assert both is not None and both.values.tolist() == [[-1]]
     made = risen(weights, np.array([[0], [3]]), np.array([False, True]), IntType(1), *ends)
     assert made is not None and made.weights.tolist() == [[-2, 1], [-1, -1]] and made.values.tolist() == [[0], [-2]]
 

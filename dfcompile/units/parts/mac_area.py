@@ -311,7 +311,7 @@ def _started(form: MacForm, simd: int, rows: int, arithmetic: str, fixed: int, f
         reach = min(bits, carry_reach(simd, *products.factors) + 1)
         low = 0.0 if rows == 1 else 1 + word * (address + 2 > size)
         return Resources(lut + reach * low + (bits - reach) * word * (address + 2 > size), ff + (reach == bits))
-    reach = min(bits, sum_bits(products, simd))
+    reach = min(bits, _sum_bits(products, simd))
     sums = replace(products, acc=IntType(bits, products.acc.signed))
     own = [address + inputs <= size or rows == 1 for inputs in (3, 2)]  # whether a place's LUT has room for it, beside a product or not
     chosen = 0.0 if size >= 6 else bits  # LUTs that choose between the word and the sum
@@ -319,7 +319,7 @@ def _started(form: MacForm, simd: int, rows: int, arithmetic: str, fixed: int, f
     return dot(sums, simd, arithmetic, fixed, family) + Resources(bits * FAMILIES[family].costs.adder + extra, bits)
 
 
-def sum_bits(products: Products, simd: int) -> int:
+def _sum_bits(products: Products, simd: int) -> int:
     """Bits of the sum of a step's products, at least; all where it has a sign."""
     x, w = products.factors
     if products.x.signed or (products.w.signed and not products.xnor) or products.x.bipolar:
